@@ -1,0 +1,1 @@
+"""Computes: model backends, interpretation methods, probes and the analysis runner. No SQL, no Dash."""

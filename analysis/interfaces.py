@@ -1,0 +1,134 @@
+"""What a backend and a method must offer. Import this for types only at run time in rooms without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from analysis.types import (
+    Attribution,
+    Continuation,
+    GenerationParams,
+    ModelInfo,
+    Params,
+    Target,
+    TokenizedText,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from analysis.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One parameter of a method: `kind` is `int`, `float`, `bool` or `choice` (then `choices` lists the values)."""
+
+    name: str
+    kind: str
+    default: Any
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBatch:
+    """Prompts padded on the RIGHT (with causal attention real tokens never see padding; positions count from 0).
+
+    input_ids: int64 `[B, T]`. attention_mask: int64 `[B, T]`, 1 for real tokens. lengths: int64 `[B]`.
+    """
+
+    texts: tuple[TokenizedText, ...]
+    input_ids: Tensor
+    attention_mask: Tensor
+    lengths: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What a forward pass keeps besides the logits. `gradients` makes `embeddings` a leaf that records a graph."""
+
+    attention: bool = False
+    residuals: bool = False
+    gradients: bool = False
+    last_logits_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardResult:
+    """One batched forward pass.
+
+    logits: `[B, T, V]` (`[B, 1, V]`, of each prompt's last real token, with `last_logits_only`).
+    embeddings: `[B, T, d]`, token embeddings before positions are added; requires grad with `gradients`.
+    attentions: L tensors `[B, H, query, key]`, post-softmax, or empty. residuals: L tensors `[B, T, d]`, the residual
+    stream after each layer, before the final norm. attn_updates, mlp_updates: L tensors `[B, T, d]`, what each sublayer
+    adds to the residual stream.
+    """
+
+    logits: Tensor
+    embeddings: Tensor
+    attentions: tuple[Tensor, ...] = ()
+    residuals: tuple[Tensor, ...] = ()
+    attn_updates: tuple[Tensor, ...] = ()
+    mlp_updates: tuple[Tensor, ...] = ()
+
+
+class CausalBackend(Protocol):
+    """A loaded causal language model with access to its inside. One instance serves one thread at a time."""
+
+    info: ModelInfo
+    model: nn.Module
+
+    def tokenize(self, text: str) -> TokenizedText:
+        """Tokens with exact character spans. Raises InputError kinds `empty` and `too_long`."""
+
+    def batch(self, texts: Sequence[TokenizedText]) -> TokenBatch:
+        """Pad to one right-padded batch."""
+
+    def forward(
+        self, batch: TokenBatch, capture: Capture, *, embeddings: Tensor | None = None
+    ) -> ForwardResult:
+        """One forward pass, from token ids or from `embeddings` `[B, T, d]` in their place.
+
+        Uses eager attention when `capture.attention`, else SDPA. Raises BackendError on non-finite logits.
+        """
+
+    def embed(self, batch: TokenBatch) -> Tensor:
+        """Token embeddings `[B, T, d]`, detached."""
+
+    def unembed(self, residual: Tensor) -> Tensor:
+        """Final norm and unembedding: `[..., d]` to logits `[..., V]` (the logit lens)."""
+
+    def resolve_target(self, text: TokenizedText, target: str | None, foil: str | None, logprobs: Tensor) -> Target:
+        """Target and foil as token ids, given next-token log-probabilities `[V]` after `text`.
+
+        Raises InputError kinds `target_missing` (an empty target, or a foil without a target) and
+        `target_equals_foil` (both begin with the same token).
+        """
+
+    def decode(self, ids: Sequence[int]) -> list[str]:
+        """Readable text of single token ids (no byte-BPE markers; an incomplete byte sequence shows as U+FFFD)."""
+
+    def generate(self, texts: Sequence[TokenizedText], params: GenerationParams) -> list[Continuation]:
+        """Continuations, reproducible for a seed and independent of the batch a prompt sits in."""
+
+    def describe(self) -> Params:
+        """Capsule facts: device, dtype, attention implementation, threads, package versions."""
+
+
+class Method(Protocol):
+    """An interpretation method; one file each. `attribute` never raises for one prompt: it returns an Attribution with
+    `error` set and empty scores for that prompt, in the order of `work.texts`."""
+
+    NAME: ClassVar[str]
+    PARAMS: ClassVar[tuple[Param, ...]]
+
+    def not_applicable(self, backend: CausalBackend) -> str | None:
+        """Why this method cannot serve this model, or None."""
+
+    def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
+        """One attribution per prompt of the batch. `work` computes and shares forward and backward passes."""
