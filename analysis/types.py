@@ -337,6 +337,35 @@ class RunResult:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveRequest:
+    """One look at a typed prompt. Without `target_position` the next token is explained (`target`, else the top-1);
+    with it, token `target_position` (>= 1) given the tokens before it."""
+
+    model: str
+    text: str
+    target: str | None = None
+    foil: str | None = None
+    target_position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveResult:
+    """What the Live page draws; nothing of it is stored. attention: float16 `[layer, head, query, key]`.
+
+    attributions: saliency and gradient x input, `("position",)`; NaN at and after an explained `target_position`.
+    """
+
+    request: LiveRequest
+    info: ModelInfo
+    trace: TokenTrace
+    heads: HeadSummary
+    attention: NDArray[np.float16]
+    target: Target
+    attributions: tuple[Attribution, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """State of a job, sent after every batch. `cached` were served from the store; rate is computed prompts/s."""
 
