@@ -17,9 +17,13 @@ class UnknownNameError(HeadscopeError):
     """
 
     def __init__(self, kind: str, name: str, valid: Iterable[str], hint: str = "") -> None:
-        self.kind, self.name, self.valid = kind, name, sorted(valid)
+        self.kind, self.name, self.valid, self.hint = kind, name, sorted(valid), hint
         message = f"unknown {kind} {name!r}: the valid names are {', '.join(self.valid) or '(none)'}"
         super().__init__(f"{message}. {hint}" if hint else message)
+
+    def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, str, list[str], str]]:
+        """Crosses process borders whole."""
+        return type(self), (self.kind, self.name, self.valid, self.hint)
 
 
 class NotApplicable(HeadscopeError):  # noqa: N818 - the field's word for it, not a fault

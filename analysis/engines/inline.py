@@ -1,0 +1,43 @@
+"""Analyses in this very process: what a worker runs, and the command line when no server owns the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from analysis import live, runner
+from analysis.code_version import CODE_VERSION
+from analysis.engines.base import Prepared
+from analysis.model_cache import ModelCache
+from analysis.types import LiveRequest, LiveResult, ModelRef, Prompt, RunResult, RunSpec, result_key
+
+
+class InlineEngine:
+    """An Engine with a bounded cache of loaded models; serves one call at a time."""
+
+    def __init__(self) -> None:
+        self._models = ModelCache()
+
+    def prepare(self, spec: RunSpec, batch_size: int) -> Prepared:
+        """See `Engine.prepare`."""
+        backend = self._models.get(spec.model.name, spec.model.dtype)
+        keys = tuple(result_key(backend.info, spec, prompt, CODE_VERSION) for prompt in spec.prompts)
+        batches = tuple(tuple(batch) for batch in runner.plan_batches(backend, spec.prompts, batch_size))
+        return Prepared(backend.info, keys, batches)
+
+    def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
+        """See `Engine.run_batch`."""
+        backend = self._models.get(spec.model.name, spec.model.dtype)
+        return runner.run_batch(backend, replace(spec, model=_named(spec.model, backend.info.ref)), prompts)
+
+    def live(self, request: LiveRequest) -> LiveResult:
+        """See `Engine.live`."""
+        return live.analyse_live(self._models.get(request.model), request)
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+        self._models = ModelCache()
+
+
+def _named(asked: ModelRef, loaded: ModelRef) -> ModelRef:
+    return replace(loaded, name=asked.name)

@@ -1,0 +1,26 @@
+"""The worker's side of the pipe: answers requests with an inline engine until the owner hangs up."""
+
+from __future__ import annotations
+
+import traceback
+from multiprocessing.connection import Connection
+
+from analysis.engines.inline import InlineEngine
+from analysis.errors import BackendError, HeadscopeError
+
+
+def serve(connection: Connection) -> None:
+    """Answer `(kind, arguments)` with `(True, result)` or `(False, error)` until the pipe closes."""
+    engine = InlineEngine()
+    while True:
+        try:
+            kind, arguments = connection.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            answer = (True, getattr(engine, kind)(*arguments))
+        except HeadscopeError as error:
+            answer = (False, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the owner must hear of it and the worker go on
+            answer = (False, BackendError(f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-3)}"))
+        connection.send(answer)

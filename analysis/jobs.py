@@ -1,0 +1,134 @@
+"""A job: one request for runs, carried out by an engine and written to a store, batch by batch.
+
+The command line and the server both run jobs through `run_job`; `JobRequest` is also the body of the HTTP hand-over and
+what the store keeps so that a job can be resumed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from analysis.engines.base import Engine, Prepared
+from analysis.errors import InputError
+from analysis.types import GenerationParams, ModelRef, Progress, Prompt, PromptSet, RunSpec, RunStatus
+from storage.interfaces import ResultSink
+
+REPORT_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """Everything a job needs. `batch_size` is the most prompts in one forward pass."""
+
+    experiment: str
+    model: str
+    prompt_set: PromptSet
+    analyses: tuple[str, ...]
+    batch_size: int = 16
+    seed: int = 0
+    generation: GenerationParams = GenerationParams()
+    params: Mapping[str, Mapping[str, Any]] | None = None
+
+    def spec(self) -> RunSpec:
+        """The RunSpec of all prompts."""
+        return RunSpec(
+            ModelRef(self.model), self.prompt_set.prompts, self.analyses, self.seed, self.generation, self.params or {}
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> JobRequest:
+        """Inverse of `to_json`; raises InputError naming what is wrong."""
+        try:
+            sets = dict(data["prompt_set"])
+            prompts = tuple(Prompt(**{**row, "tags": tuple(row.get("tags") or ())}) for row in sets.pop("prompts"))
+            sets["warnings"] = tuple(sets.get("warnings") or ())
+            rest = {key: value for key, value in data.items() if key not in {"prompt_set", "generation", "analyses"}}
+            return cls(
+                prompt_set=PromptSet(prompts=prompts, **sets),
+                generation=GenerationParams(**(data.get("generation") or {})),
+                analyses=tuple(data["analyses"]),
+                **rest,
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"this is not a job request: {type(error).__name__}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutcome:
+    """How a job ended; `cancelled` when it was asked to stop and can be resumed."""
+
+    job_id: str
+    status: RunStatus
+    progress: Progress
+
+
+def run_job(
+    engine: Engine,
+    sink: ResultSink,
+    request: JobRequest,
+    on_progress: Callable[[str, Progress], None] = lambda job_id, progress: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    job_id: str | None = None,
+) -> JobOutcome:
+    """Serve what the store has, compute the rest batch by batch, store each batch whole.
+
+    Stops after the current batch when `should_stop()`. An error that is no prompt's fault (the model cannot be loaded,
+    the disk is full) marks the job failed and is raised again; every batch saved before it stays.
+    """
+    total = len(request.prompt_set.prompts)
+    job_id = job_id or sink.start_job(
+        experiment=request.experiment, model=request.model, spec=request.to_json(), total=total
+    )
+    try:
+        prepared = engine.prepare(request.spec(), request.batch_size)
+        progress = _compute(engine, sink, request, prepared, job_id, on_progress, should_stop)
+    except BaseException as error:
+        sink.finish_job(job_id, RunStatus.FAILED, f"{type(error).__name__}: {error}")
+        raise
+    status = RunStatus.SUCCEEDED if progress.done == total else RunStatus.CANCELLED
+    sink.report_job(job_id, progress)
+    sink.finish_job(job_id, status)
+    return JobOutcome(job_id, status, progress)
+
+
+def _compute(
+    engine: Engine,
+    sink: ResultSink,
+    request: JobRequest,
+    prepared: Prepared,
+    job_id: str,
+    on_progress: Callable[[str, Progress], None],
+    should_stop: Callable[[], bool],
+) -> Progress:
+    prompts = request.prompt_set.prompts
+    found = sink.find_results(prepared.keys)
+    hits = {prompt.id: found[key] for prompt, key in zip(prompts, prepared.keys, strict=True) if key in found}
+    cached = sink.reuse(job_id, request.prompt_set, hits) if hits else 0
+    spec = replace(request.spec(), prompts=(), model=prepared.info.ref)
+    progress = Progress(len(prompts), cached, 0, cached, 0.0)
+    on_progress(job_id, progress)
+    started = reported = time.monotonic()
+    for batch in prepared.batches:
+        todo = [prompts[index] for index in batch if prompts[index].id not in hits]
+        if not todo:
+            continue
+        if should_stop():
+            break
+        results = engine.run_batch(spec, todo)
+        sink.save(job_id, prepared.info, request.prompt_set, request.analyses, request.seed, results)
+        failed = sum(result.status is RunStatus.FAILED for result in results)
+        progress = Progress(
+            len(prompts), progress.done + len(todo), progress.failed + failed, cached, time.monotonic() - started
+        )
+        on_progress(job_id, progress)
+        if time.monotonic() - reported > REPORT_SECONDS:
+            sink.report_job(job_id, progress)
+            reported = time.monotonic()
+    return progress
