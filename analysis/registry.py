@@ -6,11 +6,15 @@ Adding an interpretation method, a probe or a backend is one new file and one li
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from analysis.errors import UnknownNameError
+from analysis.errors import InputError, UnknownNameError
+
+if TYPE_CHECKING:
+    from analysis.interfaces import Param
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +93,32 @@ def entry(kind: str, registry: dict[str, Entry], name: str) -> Entry:
     if name not in registry:
         raise UnknownNameError(kind, name, registry)
     return registry[name]
+
+
+def parse_param(method: str, declared: Sequence[Param], name: str, value: str) -> Any:
+    """The text `value` as the type its parameter declares.
+
+    Raises UnknownNameError for a parameter the method does not have, InputError for a value outside its type or bounds.
+    """
+    by_name = {param.name: param for param in declared}
+    if name not in by_name:
+        raise UnknownNameError(f"parameter of {method}", name, by_name)
+    param = by_name[name]
+    try:
+        parsed = _PARSERS[param.kind](value)
+    except (ValueError, KeyError) as error:
+        raise InputError(f"{method}.{name} takes a value of type {param.kind}, not {value!r}.") from error
+    if param.kind == "choice" and parsed not in param.choices:
+        raise UnknownNameError(f"{method}.{name}", value, param.choices)
+    low, high = param.minimum, param.maximum
+    if (low is not None and parsed < low) or (high is not None and parsed > high):
+        raise InputError(f"{method}.{name} must lie between {low} and {high}, not {value}.")
+    return parsed
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "int": int,
+    "float": float,
+    "choice": str,
+    "bool": {"true": True, "false": False}.__getitem__,
+}

@@ -1,0 +1,38 @@
+"""The command line: `headscope run | serve | models | datasets | db | sql`. Heavy imports wait until a command needs
+them, so that `--help` and typing mistakes answer at once."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from analysis.cli import data, models, run, serve, store
+from analysis.errors import HeadscopeError
+
+app = typer.Typer(
+    name="headscope",
+    help="Keep everything you measure inside your language models, and look at it together.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("run")(run.run)
+app.command("serve")(serve.serve)
+app.command("sql")(store.sql)
+app.add_typer(models.app, name="models")
+app.add_typer(data.app, name="datasets")
+app.add_typer(store.app, name="db")
+
+
+def main() -> None:
+    """Entry point of `headscope`: an expected error is one clear message on stderr and exit status 1."""
+    try:
+        app()
+    except HeadscopeError as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {error}", markup=True, highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except BrokenPipeError:  # `headscope sql ... | head`
+        sys.stderr.close()
+        sys.exit(0)

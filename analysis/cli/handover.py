@@ -1,0 +1,105 @@
+"""Run a job here, or hand it to the server that owns the store.
+
+On DuckDB one process owns the file. When that is a running `headscope serve`, its HTTP API takes the work (the token
+lies in a file only this user can read); when it is anything else, the message says who holds the file.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import requests
+
+from analysis.errors import HeadscopeError, InputError, StorageError
+from analysis.jobs import JobOutcome, JobRequest, run_job
+from analysis.types import Progress, RunStatus
+from storage import owner, repository, session
+
+POLL_SECONDS = 0.5
+TIMEOUT_SECONDS = 30
+OnProgress = Callable[[str, Progress], None]
+ShouldStop = Callable[[], bool]
+ENDED = {RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED}
+
+
+def run(url: str, request: JobRequest | None, on_progress: OnProgress, should_stop: ShouldStop) -> JobOutcome:
+    """Carry out `request`, or without one the store's last unfinished job, wherever the store can be written."""
+    with ExitStack() as stack:
+        server = server_of(url)
+        if server is not None:
+            return _remote(server, request, on_progress, should_stop)
+        if (path := session.database_path(url)) is not None:
+            store = stack.enter_context(repository.Store.open(url))
+            stack.enter_context(owner.claim(path, "headscope run"))
+        else:
+            store = stack.enter_context(repository.Store.open(url))
+        job_id = None
+        if request is None:
+            job = store.last_unfinished_job()
+            if job is None:
+                raise InputError("there is no unfinished job in this store: start one with --prompts.")
+            job_id, request = job.id, JobRequest.from_json(job.spec)
+        from analysis.engines.inline import InlineEngine
+
+        return run_job(InlineEngine(), store, request, on_progress, should_stop, job_id)
+
+
+def server_of(url: str) -> owner.Owner | None:
+    """The running server that owns this DuckDB file, if one does."""
+    path = session.database_path(url)
+    holder = owner.read(path) if path is not None else None
+    return holder if holder is not None and holder.url else None
+
+
+class Server:
+    """The HTTP API of the owning server."""
+
+    def __init__(self, holder: owner.Owner) -> None:
+        self._holder = holder
+        self._session = requests.Session()
+        self._session.trust_env = False  # never through a proxy: the server is on this machine
+        self._session.headers["Authorization"] = f"Bearer {holder.token}"
+
+    def call(self, verb: str, path: str, json: Any = None) -> requests.Response:
+        """One call; a refusal or an unreachable server becomes an error that says so."""
+        try:
+            response = self._session.request(verb, f"{self._holder.url}{path}", json=json, timeout=TIMEOUT_SECONDS)
+        except requests.RequestException as error:
+            raise StorageError(
+                f"{self._holder.what} (process {self._holder.pid}) owns this store but does not answer at "
+                f"{self._holder.url}: {error}. Stop it, or try again when it is less busy."
+            ) from error
+        if response.ok:
+            return response
+        try:
+            message = response.json()["error"]
+        except (ValueError, KeyError):
+            message = f"HTTP {response.status_code}"
+        raise HeadscopeError(f"the server at {self._holder.url} answered: {message}")
+
+
+def _remote(
+    holder: owner.Owner, request: JobRequest | None, on_progress: OnProgress, should_stop: ShouldStop
+) -> JobOutcome:
+    server = Server(holder)
+    if request is None:
+        job_id = server.call("POST", "/api/v1/jobs/resume").json()["job_id"]
+    else:
+        job_id = server.call("POST", "/api/v1/jobs", request.to_json()).json()["job_id"]
+    asked = False
+    while True:
+        state = server.call("GET", f"/api/v1/jobs/{job_id}").json()
+        progress = Progress(**state["progress"])
+        on_progress(job_id, progress)
+        status = RunStatus(state["status"])
+        if status is RunStatus.FAILED:
+            raise HeadscopeError(state["error"] or "the job failed")
+        if status in ENDED:
+            return JobOutcome(job_id, status, progress)
+        if should_stop() and not asked:
+            server.call("POST", f"/api/v1/jobs/{job_id}/cancel")
+            asked = True
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,25 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+DEFAULT_STORE = "headscope.duckdb"
+
+StoreOption = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        envvar="HEADSCOPE_STORE",
+        help="A DuckDB file, or postgresql://user@host/database.",
+        show_default=True,
+    ),
+]
+
+
+def default_store() -> str:
+    """HEADSCOPE_STORE, or headscope.duckdb in the current folder."""
+    return os.environ.get("HEADSCOPE_STORE", DEFAULT_STORE)

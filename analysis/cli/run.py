@@ -1,0 +1,175 @@
+"""`headscope run`: put prompts through a model and store what happens inside."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from analysis import jobs, registry
+from analysis import types as kinds
+from analysis.cli import handover
+from analysis.cli.options import DEFAULT_STORE, StoreOption
+from analysis.errors import InputError
+
+EXIT_CANCELLED = 130
+
+
+def run(
+    prompts: Annotated[
+        str | None, typer.Option(help="A prompt set's name, a jsonl/csv/parquet/text file, or - for standard input.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="A model's name or folder (see `headscope models list`).")] = "",
+    analyses: Annotated[
+        str, typer.Option(help=f"`all`, or some of: {', '.join(registry.analysis_names())}.")
+    ] = "heads,layers,saliency,input_x_gradient",
+    experiment: Annotated[str, typer.Option(help="The experiment the runs belong to.")] = "default",
+    store: StoreOption = DEFAULT_STORE,
+    batch_size: Annotated[int, typer.Option(min=1, max=1024, help="Most prompts in one forward pass.")] = 16,
+    max_new_tokens: Annotated[int, typer.Option(min=0, help="Length of the continuation; 0 for none.")] = 0,
+    temperature: Annotated[float, typer.Option(min=0.0, help="0 takes the most likely token each time.")] = 0.0,
+    top_p: Annotated[float, typer.Option(min=0.0, max=1.0, help="Nucleus sampling.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Makes sampling reproducible.")] = 0,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(help="A method's parameter, like integrated_gradients.max_steps=100; may be repeated."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the store's last unfinished job.")] = False,
+) -> None:
+    """Analyse every prompt and store one run for each, also for those that fail."""
+    request: jobs.JobRequest | None = None
+    if not resume:
+        if prompts is None:
+            raise InputError(
+                "no prompts: say --prompts NAME, FILE or - (see `headscope datasets list`), "
+                "or --resume to go on with the last unfinished job."
+            )
+        request = _request(
+            prompts,
+            model,
+            experiment,
+            registry.parse_analyses(analyses),
+            batch_size=batch_size,
+            seed=seed,
+            generation=kinds.GenerationParams(max_new_tokens, temperature, top_p, seed),
+            params=_params(param or []),
+        )
+    console = Console(stderr=True)
+    stop = _Stop(console)
+    with _bar(console) as on_progress:
+        outcome = handover.run(store, request, on_progress, stop)
+    _report(console, outcome, store)
+    if outcome.status is kinds.RunStatus.CANCELLED:
+        sys.exit(EXIT_CANCELLED)
+
+
+def _request(source: str, model: str, experiment: str, analyses: tuple[str, ...], **rest: Any) -> jobs.JobRequest:
+    from analysis.model_sources import EMBEDDED_NAME
+    from datasets import catalogue
+
+    prompt_set = catalogue.load(source)
+    for warning in prompt_set.warnings:
+        Console(stderr=True).print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
+    if not prompt_set.prompts:
+        raise InputError(f"{source} holds no prompts, so there is nothing to run.")
+    return jobs.JobRequest(experiment, model or EMBEDDED_NAME, prompt_set, analyses, **rest)
+
+
+def _params(texts: list[str]) -> dict[str, dict[str, Any]]:
+    """`method.name=value` texts as nested parameters, checked against the method's PARAMS."""
+    params: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        left, equals, value = text.partition("=")
+        method, dot, name = left.partition(".")
+        if not (equals and dot):
+            raise InputError(f"--param {text!r} is not of the form method.name=value.")
+        registered = registry.entry("method", registry.METHODS, method).load()
+        params.setdefault(method, {})[name] = registry.parse_param(method, registered.PARAMS, name, value)
+    return params
+
+
+class _Stop:
+    """Ctrl-C once: stop after this batch. Twice: stop now."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._asked = console, False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._handle)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        self._console.print("stopping after this batch (again to stop at once) ...", style="yellow")
+
+    def __call__(self) -> bool:
+        return self._asked
+
+
+class _bar:  # noqa: N801 - used like a function
+    """A progress bar with rate and time left; plain lines when stderr is no terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._next_line = console, 0.0
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[detail]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("loading model", total=None, detail="")
+
+    def __enter__(self) -> Callable[[str, kinds.Progress], None]:
+        self._progress.start()
+        return self._show
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def _show(self, job_id: str, now: kinds.Progress) -> None:
+        detail = f"{now.cached} from the store  {now.failed} failed"
+        if now.rate == now.rate:  # not NaN
+            detail = f"{now.rate:.1f} prompts/s  {_clock(now.seconds_left)} left  {detail}"
+        self._progress.update(
+            self._task, description="analysing", total=now.total, completed=now.done, detail=detail
+        )
+        if not self._console.is_terminal and (now.seconds >= self._next_line or now.done == now.total):
+            self._console.print(f"{now.done}/{now.total}  {detail}", highlight=False)
+            self._next_line = now.seconds + 5
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def _report(console: Console, outcome: jobs.JobOutcome, store: str) -> None:
+    now = outcome.progress
+    computed = now.done - now.cached
+    console.print(
+        f"{now.done} of {now.total} prompts stored in {_shown(store)}: {computed - now.failed} succeeded, "
+        f"{now.failed} failed, {now.cached} already there.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if now.failed:
+        console.print(
+            "why: headscope sql \"SELECT error_kind, error, text FROM runs WHERE status = 'failed'\"",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if outcome.status is kinds.RunStatus.CANCELLED:
+        console.print("go on with: headscope run --resume", highlight=False)
+
+
+def _shown(store: str) -> str:
+    return store if "://" not in store else store.split("@")[-1] if "@" in store else Path(store).name
