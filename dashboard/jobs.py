@@ -1,0 +1,118 @@
+"""The serving process's own jobs: a queue in front of one worker, one job at a time, in the order they came."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from analysis import model_sources
+from analysis.engines.base import Engine
+from analysis.errors import UnknownNameError
+from analysis.jobs import JobRequest, run_job
+from analysis.types import LiveRequest, LiveResult, Progress, RunStatus
+from dashboard.services import ModelListing
+from storage.interfaces import ResultSink, RunReader
+
+LOG = logging.getLogger("headscope.jobs")
+
+
+class JobStore(RunReader, ResultSink, Protocol):
+    """A store that is read and written."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """A job as its client sees it while it waits or runs."""
+
+    status: RunStatus
+    progress: Progress
+    error: str | None = None
+
+
+class JobQueue:
+    """Runs jobs in one thread; `engine` computes in its own process, `store` is written by this one."""
+
+    def __init__(self, engine: Engine, store: JobStore) -> None:
+        self._engine, self._store = engine, store
+        self._waiting: queue.Queue[tuple[str, JobRequest] | None] = queue.Queue()
+        self._states: dict[str, JobState] = {}
+        self._cancelled: set[str] = set()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="headscope-jobs", daemon=True)
+        self._thread.start()
+
+    def submit(self, request: JobRequest, job_id: str | None = None) -> str:
+        """Queue a job, new or resumed; returns its id at once."""
+        total = len(request.prompt_set.prompts)
+        job_id = job_id or self._store.start_job(
+            experiment=request.experiment, model=request.model, spec=request.to_json(), total=total
+        )
+        self._cancelled.discard(job_id)
+        self._states[job_id] = JobState(RunStatus.QUEUED, Progress(total, 0, 0, 0, 0.0))
+        self._waiting.put((job_id, request))
+        return job_id
+
+    def state(self, job_id: str) -> JobState:
+        """Where a job is; from the store for one that ended before. Raises UnknownNameError."""
+        if (state := self._states.get(job_id)) is not None:
+            return state
+        row = self._store.job(job_id)
+        return JobState(row.status, Progress(row.total, row.done, row.failed, row.cached, 0.0), row.error)
+
+    def cancel(self, job_id: str) -> None:
+        """Stop after the current batch. Raises UnknownNameError for a job that neither waits nor runs."""
+        if job_id not in self._states:
+            raise UnknownNameError("running job", job_id, self._states)
+        self._cancelled.add(job_id)
+
+    def close(self) -> None:
+        """Stop after the current batch and wait for it."""
+        self._closing.set()
+        self._waiting.put(None)
+        self._thread.join(25)
+
+    def _work(self) -> None:
+        while (item := self._waiting.get()) is not None and not self._closing.is_set():
+            job_id, request = item
+            try:
+                outcome = run_job(
+                    self._engine,
+                    self._store,
+                    request,
+                    on_progress=self._on_progress,
+                    should_stop=lambda: self._closing.is_set() or job_id in self._cancelled,  # noqa: B023
+                    job_id=job_id,
+                )
+                self._states[job_id] = JobState(outcome.status, outcome.progress)
+            except Exception as error:  # the store has the reason; this thread must live for the next job
+                LOG.exception("job %s failed", job_id)
+                self._states[job_id] = replace(self._states[job_id], status=RunStatus.FAILED, error=str(error))
+
+    def _on_progress(self, job_id: str, progress: Progress) -> None:
+        self._states[job_id] = JobState(RunStatus.RUNNING, progress)
+
+
+class ServerEngine:
+    """What pages may ask for (`services.Engine`): typed prompts, models, and jobs."""
+
+    def __init__(self, engine: Engine, jobs: JobQueue) -> None:
+        self._engine, self.jobs = engine, jobs
+
+    def live(self, request: LiveRequest) -> LiveResult:
+        """See `services.Engine.live`."""
+        return self._engine.live(request)
+
+    def models(self) -> Sequence[ModelListing]:
+        """See `services.Engine.models`."""
+        return [
+            ModelListing(model.name, model.source or "", ready=model.available, note=model.note)
+            for model in model_sources.list_models()
+        ]
+
+    def submit(self, request: JobRequest) -> str:
+        """See `services.Engine.submit`."""
+        return self.jobs.submit(request)

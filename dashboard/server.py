@@ -1,0 +1,108 @@
+"""`headscope serve`: one gunicorn process with threads, which owns the store and two analysis workers.
+
+One process, because one process owns a DuckDB file. Everything that must not cross a fork (database, workers, threads)
+is made in the serving process and taken down when it exits.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import socket
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from analysis.engines.local import LocalEngine
+from analysis.errors import HeadscopeError, InputError
+from dashboard.app import create_app
+from dashboard.jobs import JobQueue, ServerEngine
+from dashboard.services import Services
+from dashboard.settings import Settings
+from storage import owner, repository, session
+
+
+def serve(url: str, host: str, port: int, threads: int) -> None:
+    """Serve until stopped. Raises InputError for an address that cannot be served, StorageError for the store."""
+    settings = Settings(host=host, port=port or _free_port(host), secret_key=secrets.token_hex(32))
+    if session.database_path(url) is not None and not settings.is_loopback:
+        raise InputError(
+            f"a DuckDB store is for one user and is served on this machine only, not on {host}: its SQL cannot be "
+            "bounded well enough for others. Use --host 127.0.0.1, or a PostgreSQL store for a team."
+        )
+    _check_port(settings)
+    repository.Store.open(url).close()  # says now what is wrong with the store, and brings a new one to life
+    _Server(url, settings, threads).run()
+
+
+def _free_port(host: str) -> int:
+    with socket.create_server((host, 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _check_port(settings: Settings) -> None:
+    try:
+        socket.create_server((settings.host, settings.port)).close()
+    except OSError as error:
+        raise InputError(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}. Choose another --port."
+        ) from error
+
+
+class _Server(BaseApplication):  # type: ignore[misc]
+    """gunicorn with our settings instead of its command line."""
+
+    def __init__(self, url: str, settings: Settings, threads: int) -> None:
+        self._url, self._settings, self._threads = url, settings, threads
+        self._resources = ExitStack()
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Called by gunicorn."""
+        options: dict[str, Any] = {
+            "bind": f"{self._settings.host}:{self._settings.port}",
+            "worker_class": "gthread",
+            "workers": 1,
+            "threads": self._threads,
+            "graceful_timeout": 30,
+            "timeout": 120,
+            "keepalive": 30,
+            "loglevel": "warning",
+            "proc_name": "headscope",
+            "control_socket_disable": True,
+            "worker_exit": lambda server, worker: self._resources.close(),
+            "post_worker_init": lambda worker: print(
+                f"Headscope is at http://{self._settings.host}:{self._settings.port}  (Ctrl-C stops it)", flush=True
+            ),
+        }
+        for name, value in options.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Called by gunicorn in the serving process: open everything, return the WSGI app."""
+        logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+        try:
+            return build(self._url, self._settings, self._resources)
+        except HeadscopeError as error:
+            logging.getLogger("headscope").error("%s", error)
+            raise SystemExit(4) from error  # gunicorn's APP_LOAD_ERROR: do not try again
+
+
+def build(url: str, settings: Settings, resources: ExitStack) -> Any:
+    """The WSGI app over an opened store; `resources` takes everything down in reverse order."""
+    path = session.database_path(url)
+    store = resources.enter_context(repository.Store.open(url))
+    if path is not None:
+        note = resources.enter_context(
+            owner.claim(path, "headscope serve", f"http://{settings.host}:{settings.port}")
+        )
+        settings = replace(settings, api_token=note.token)
+    engine = LocalEngine()
+    resources.callback(engine.close)
+    jobs = JobQueue(engine, store)
+    resources.callback(jobs.close)
+    return create_app(Services(store, ServerEngine(engine, jobs), settings)).server
