@@ -1,0 +1,192 @@
+"""Numbers for comparing two runs on units both have: groups of tokens that cover the same characters or words.
+
+Pure functions of arrays and an alignment; no torch, no Dash, no store. A unit that one side lacks is NaN there, and so
+is every difference with it. U is the number of units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.alignment import Kind, Range, align
+from analysis.types import TokenizedText, TokenTrace
+
+Floats = NDArray[np.float64]
+NATS_PER_BIT = float(np.log(2))
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Token ranges (half-open) of A and B that belong together, and their exact texts; None on a side that lacks it."""
+
+    a: Range
+    b: Range
+    kind: Kind
+    text_a: str | None
+    text_b: str | None
+
+    @property
+    def label(self) -> str:
+        """One text when the sides agree (up to white space in front), else both."""
+        if self.text_a is None or self.text_b is None:
+            return self.text_a or self.text_b or ""
+        same = self.text_a == self.text_b or self.kind == "equal"
+        return self.text_a if same else f"{self.text_a} → {self.text_b}"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of units left out because nothing changed there: `[start, stop)`."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A next-token candidate of either side. A probability is NaN where the token is not among the stored candidates;
+    it is then at most `bound`, the smallest stored probability of that side. Ranks count from 1, None when unknown."""
+
+    text: str
+    prob_a: float
+    prob_b: float
+    bound_a: float
+    bound_b: float
+    rank_a: int | None
+    rank_b: int | None
+
+    @property
+    def difference(self) -> float:
+        """A - B, NaN when one is unknown."""
+        return self.prob_a - self.prob_b
+
+
+def units(a: TokenizedText, b: TokenizedText) -> tuple[Unit, ...]:
+    """The alignment of two tokenized texts with the texts of its units."""
+    return tuple(
+        Unit(pair.a, pair.b, pair.kind, _text(a, pair.a), _text(b, pair.b)) for pair in align(a, b)
+    )
+
+
+def _text(tokens: TokenizedText, span: Range) -> str | None:
+    return "".join(tokens.texts[span[0] : span[1]]) if span[1] > span[0] else None
+
+
+def group_sums(values: NDArray[np.floating], ranges: Sequence[Range]) -> Floats:
+    """float64 `[U]`: sum of `values` `[T]` per range; NaN for an empty range or one with an unmeasured value."""
+    return np.array(
+        [np.sum(values[start:stop], dtype=np.float64) if stop > start else np.nan for start, stop in ranges],
+        dtype=np.float64,
+    )
+
+
+def surprisal_bits(logprobs: NDArray[np.float32], ranges: Sequence[Range]) -> Floats:
+    """float64 `[U]`, bits: the surprisal of a unit is the sum over its tokens, so it does not depend on how a tokenizer
+    cuts it. NaN where the first token of the text, which has none, takes part."""
+    return -group_sums(logprobs, ranges) / NATS_PER_BIT
+
+
+def shares(scores: NDArray[np.floating]) -> Floats:
+    """Scores divided by the sum of their absolute values, so that runs with other scales can be compared."""
+    total = np.nansum(np.abs(scores), dtype=np.float64)
+    return np.asarray(scores, dtype=np.float64) / (total if total > 0 else np.nan)
+
+
+def pool_attention(weights: NDArray[np.floating], ranges: Sequence[Range]) -> Floats:
+    """float64 `[..., U, U]` from attention `[..., query, key]`: summed over a unit's keys, averaged over its queries.
+
+    Rows still add up to 1 when the ranges cover every token. Rows and columns of empty ranges are NaN.
+    """
+    n_tokens, n_units = weights.shape[-1], len(ranges)
+    members = np.zeros((n_units, n_tokens))
+    for index, (start, stop) in enumerate(ranges):
+        members[index, start:stop] = 1.0
+    sizes = members.sum(axis=1)
+    queries = members / np.maximum(sizes, 1)[:, None]
+    pooled: Floats = queries @ np.asarray(weights, dtype=np.float64) @ members.T
+    pooled[..., sizes == 0, :] = np.nan
+    pooled[..., :, sizes == 0] = np.nan
+    return pooled
+
+
+def attention_change(a: Floats, b: Floats) -> Floats:
+    """float64 `[...]` from pooled attention `[..., U, U]` of both sides: how much of its attention a head moved.
+
+    Mean over the queries both sides have of the total variation distance, half the sum of absolute differences over
+    keys. A key that one side lacks weighs nothing there. 0 is the same pattern, 1 no overlap; NaN without a common query.
+    """
+    present_a, present_b = (~np.isnan(np.diagonal(side, axis1=-2, axis2=-1)) for side in (a, b))
+    moved = np.abs(np.nan_to_num(a) - np.nan_to_num(b)).sum(axis=-1) / 2
+    both = present_a & present_b
+    count = both.sum(axis=-1)
+    result: Floats = np.where(count > 0, (moved * both).sum(axis=-1) / np.maximum(count, 1), np.nan)
+    return result
+
+
+def top_heads(change: Floats, count: int = 6) -> tuple[tuple[int, int, float], ...]:
+    """(layer, head, value) of the largest values of `[layer, head]`, largest first; NaN left out."""
+    flat = np.where(np.isnan(change), -np.inf, change).ravel()
+    order = np.argsort(-flat, kind="stable")[:count]
+    heads = change.shape[1]
+    return tuple((int(i // heads), int(i % heads), float(flat[i])) for i in order if np.isfinite(flat[i]))
+
+
+def candidate_union(a: TokenTrace, b: TokenTrace, same_tokenizer: bool) -> tuple[Candidate, ...]:
+    """What both sides expect after the whole text, most likely first (by the larger of the two probabilities).
+
+    Matched by token id with one tokenizer, by decoded text with two; then ids that read the same are added up.
+    """
+    side_a, side_b = (_last_candidates(trace, same_tokenizer) for trace in (a, b))
+    bound_a, bound_b = (float(np.exp(trace.topk_logprobs[-1].min())) for trace in (a, b))
+    unknown = ("", float("nan"), None)
+    rows = []
+    for key in [*side_a, *(key for key in side_b if key not in side_a)]:
+        text_a, prob_a, rank_a = side_a.get(key, unknown)
+        text_b, prob_b, rank_b = side_b.get(key, unknown)
+        rows.append(Candidate(text_a or text_b, prob_a, prob_b, bound_a, bound_b, rank_a, rank_b))
+    return tuple(sorted(rows, key=lambda row: -np.nanmax([row.prob_a, row.prob_b])))
+
+
+def _last_candidates(trace: TokenTrace, by_id: bool) -> dict[int | str, tuple[str, float, int | None]]:
+    found: dict[int | str, tuple[str, float, int | None]] = {}
+    rows = zip(trace.topk_ids[-1].tolist(), trace.topk_texts[-1], np.exp(trace.topk_logprobs[-1]).tolist(), strict=True)
+    for rank, (token_id, text, prob) in enumerate(rows, start=1):
+        key: int | str = token_id if by_id else text
+        before = found.get(key)
+        found[key] = (text, prob, rank) if before is None else (text, before[1] + prob, before[2])
+    return found
+
+
+def changed_units(rows: Sequence[Unit], difference: Floats, threshold: float) -> tuple[bool, ...]:
+    """Which units differ: in their text, or by more than `threshold` in a measured difference."""
+    return tuple(
+        unit.kind != "equal" or bool(abs(delta) > threshold) for unit, delta in zip(rows, difference, strict=True)
+    )
+
+
+def with_gaps(changed: Sequence[bool], context: int = 1, shortest: int = 3) -> tuple[int | Gap, ...]:
+    """Indexes to show, with `context` neighbours of each changed one; other stretches of `shortest` or more are a Gap."""
+    near = [any(changed[max(0, i - context) : i + context + 1]) for i in range(len(changed))]
+    shown: list[int | Gap] = []
+    index = 0
+    while index < len(near):
+        stop = index
+        while stop < len(near) and not near[stop]:
+            stop += 1
+        if stop - index >= shortest:
+            shown.append(Gap(index, stop))
+        else:
+            shown.extend(range(index, stop))
+        if stop < len(near):
+            shown.append(stop)
+        index = stop + 1
+    return tuple(shown)
+
+
+def largest(*arrays: NDArray[np.floating]) -> float:
+    """The largest absolute measured value of all arrays: the shared scale of compared panels; 0 when there is none."""
+    return max((float(np.nanmax(np.abs(x))) for x in arrays if x.size and not np.all(np.isnan(x))), default=0.0)
