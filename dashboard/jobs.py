@@ -63,10 +63,15 @@ class JobQueue:
         row = self._store.job(job_id)
         return JobState(row.status, Progress(row.total, row.done, row.failed, row.cached, 0.0), row.error)
 
+    def is_active(self, job_id: str) -> bool:
+        """Whether the job waits or runs here."""
+        state = self._states.get(job_id)
+        return state is not None and state.status in {RunStatus.QUEUED, RunStatus.RUNNING}
+
     def cancel(self, job_id: str) -> None:
         """Stop after the current batch. Raises UnknownNameError for a job that neither waits nor runs."""
-        if job_id not in self._states:
-            raise UnknownNameError("running job", job_id, self._states)
+        if not self.is_active(job_id):
+            raise UnknownNameError("active job", job_id, filter(self.is_active, list(self._states)))
         self._cancelled.add(job_id)
 
     def close(self) -> None:

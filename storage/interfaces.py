@@ -48,6 +48,9 @@ class RunReader(Protocol):
     def jobs(self, limit: int = 50) -> tuple[JobRow, ...]:
         """Newest first."""
 
+    def last_unfinished_job(self) -> JobRow | None:
+        """The newest job that did not succeed (cancelled, failed, or running when its process died)."""
+
 
 class ResultSink(Protocol):
     """Writing; one writer at a time (the store serialises)."""
