@@ -89,9 +89,7 @@ class CausalBackend(Protocol):
     def batch(self, texts: Sequence[TokenizedText]) -> TokenBatch:
         """Pad to one right-padded batch."""
 
-    def forward(
-        self, batch: TokenBatch, capture: Capture, *, embeddings: Tensor | None = None
-    ) -> ForwardResult:
+    def forward(self, batch: TokenBatch, capture: Capture, *, embeddings: Tensor | None = None) -> ForwardResult:
         """One forward pass, from token ids or from `embeddings` `[B, T, d]` in their place.
 
         Uses eager attention when `capture.attention`, else SDPA. Raises BackendError on non-finite logits.

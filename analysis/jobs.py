@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from analysis.engines.base import Engine, Prepared
@@ -29,7 +29,7 @@ class JobRequest:
     analyses: tuple[str, ...]
     batch_size: int = 16
     seed: int = 0
-    generation: GenerationParams = GenerationParams()
+    generation: GenerationParams = field(default_factory=GenerationParams)
     params: Mapping[str, Mapping[str, Any]] | None = None
 
     def spec(self) -> RunSpec:

@@ -226,8 +226,8 @@ class LayerSummary:
 
     float32 `[layer]`, all measured at the last position, where the next token is predicted: residual_norm (L2 norm of
     the residual stream after the layer), attn_update_norm, mlp_update_norm (L2 norms of what the two sublayers add),
-    lens_prob and lens_rank (of the model's final top-1 token under the logit lens), kl_to_final: KL(final || lens), nats.
-    residual_norms: float32 `[layer, position]`, L2 norm of the residual stream after the layer.
+    lens_prob and lens_rank (of the model's final top-1 token under the logit lens), kl_to_final: KL(final || lens) in
+    nats. residual_norms: float32 `[layer, position]`, L2 norm of the residual stream after the layer.
     """
 
     residual_norm: Float32
@@ -315,8 +315,8 @@ class RunResult:
     """Everything measured for one prompt. A failed run has `status` failed, `error` and `error_kind`, and no arrays.
 
     attention: float16 `[layer, head, query, key]`, when asked for. seconds: wall time of the batch / prompts in it.
-    result_key: see `result_key`. capsule: weights and tokenizer hash, dtype, attention implementation, batch size, seed,
-    package versions, git commit: what is needed to compute it again.
+    result_key: see `result_key`. capsule: weights and tokenizer hash, dtype, attention implementation, batch size,
+    seed, package versions, git commit: what is needed to compute it again.
     """
 
     prompt: Prompt
@@ -392,11 +392,8 @@ def result_key(info: ModelInfo, spec: RunSpec, prompt: Prompt, code_version: str
 
     The model's display name and folder are left out on purpose: the same weights under another name are a cache hit.
     """
-    weights = ModelRef(
-        name="", backend=info.ref.backend, dtype=info.ref.dtype, weights_sha256=info.ref.weights_sha256
-    )
+    weights = ModelRef(name="", backend=info.ref.backend, dtype=info.ref.dtype, weights_sha256=info.ref.weights_sha256)
     spec_hash = RunSpec(weights, (), spec.analyses, spec.seed, spec.generation, spec.params).spec_hash
     return canonical_hash(
         [info.tokenizer_sha256, spec_hash, prompt.text, prompt.target, prompt.foil, prompt.invalid, code_version]
     )
-

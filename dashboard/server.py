@@ -97,9 +97,7 @@ def build(url: str, settings: Settings, resources: ExitStack) -> Any:
     path = session.database_path(url)
     store = resources.enter_context(repository.Store.open(url))
     if path is not None:
-        note = resources.enter_context(
-            owner.claim(path, "headscope serve", f"http://{settings.host}:{settings.port}")
-        )
+        note = resources.enter_context(owner.claim(path, "headscope serve", f"http://{settings.host}:{settings.port}"))
         settings = replace(settings, api_token=note.token)
     engine = LocalEngine()
     resources.callback(engine.close)

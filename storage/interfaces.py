@@ -21,9 +21,7 @@ class RunReader(Protocol):
     def overview(self, recent: int = 10) -> Overview:
         """Counts, experiments, models, prompt sets, recent runs and failures."""
 
-    def runs_page(
-        self, where: RunFilter, sort: Sequence[Sort] = (), offset: int = 0, limit: int = 100
-    ) -> RunsPage:
+    def runs_page(self, where: RunFilter, sort: Sequence[Sort] = (), offset: int = 0, limit: int = 100) -> RunsPage:
         """A page of runs, newest first by default. Raises UnknownNameError for a column that is not public."""
 
     def facets(self, where: RunFilter, columns: Sequence[str], limit: int = 50) -> Mapping[str, tuple[FacetCount, ...]]:
@@ -70,7 +68,12 @@ class ResultSink(Protocol):
         """result_key -> id of a succeeded run (failed ones are tried again)."""
 
     def save(
-        self, job_id: str, info: ModelInfo, prompt_set: PromptSet, analyses: Sequence[str], seed: int,
+        self,
+        job_id: str,
+        info: ModelInfo,
+        prompt_set: PromptSet,
+        analyses: Sequence[str],
+        seed: int,
         results: Sequence[RunResult],
     ) -> Saved:
         """One transaction: every run of the batch whole, or none. Attention artifacts are written before it. In one

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
@@ -140,9 +139,7 @@ class _bar:  # noqa: N801 - used like a function
         detail = f"{now.cached} from the store  {now.failed} failed"
         if now.rate == now.rate:  # not NaN
             detail = f"{now.rate:.1f} prompts/s  {_clock(now.seconds_left)} left  {detail}"
-        self._progress.update(
-            self._task, description="analysing", total=now.total, completed=now.done, detail=detail
-        )
+        self._progress.update(self._task, description="analysing", total=now.total, completed=now.done, detail=detail)
         if not self._console.is_terminal and (now.seconds >= self._next_line or now.done == now.total):
             self._console.print(f"{now.done}/{now.total}  {detail}", highlight=False)
             self._next_line = now.seconds + 5
@@ -172,4 +169,5 @@ def _report(console: Console, outcome: jobs.JobOutcome, store: str) -> None:
 
 
 def _shown(store: str) -> str:
-    return store if "://" not in store else store.split("@")[-1] if "@" in store else Path(store).name
+    """Without the user and password of a database address."""
+    return store.rsplit("@", maxsplit=1)[-1]

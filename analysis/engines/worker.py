@@ -21,6 +21,6 @@ def serve(connection: Connection) -> None:
             answer = (True, getattr(engine, kind)(*arguments))
         except HeadscopeError as error:
             answer = (False, error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the owner must hear of it and the worker go on
+        except Exception as error:  # whatever it is, the owner must hear of it and the worker go on
             answer = (False, BackendError(f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-3)}"))
         connection.send(answer)

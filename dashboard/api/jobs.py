@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 from flask import Blueprint, Flask, Response, request
 
-from analysis.errors import HeadscopeError, InputError, UnknownNameError
+from analysis.errors import InputError
 from analysis.jobs import JobRequest
 from dashboard.jobs import JobQueue, ServerEngine
 from dashboard.security import error_json
@@ -33,7 +33,7 @@ def register(server: Flask, services: Services) -> None:
 
 
 def _guard(token: str) -> Callable[[View], View]:
-    """Ask for the token, and turn expected errors into JSON with a fitting status."""
+    """Ask for the token before a route does anything."""
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -41,14 +41,7 @@ def _guard(token: str) -> Callable[[View], View]:
             given = request.headers.get("Authorization", "").removeprefix("Bearer ")
             if not token or not hmac.compare_digest(given.encode(), token.encode()):
                 return error_json("this needs the server's token (the .owner file beside the store has it).", 401)
-            try:
-                return view(**arguments)
-            except UnknownNameError as error:
-                return error_json(str(error), 404)
-            except InputError as error:
-                return error_json(str(error), 400)
-            except HeadscopeError as error:
-                return error_json(str(error), 422)
+            return view(**arguments)
 
         return guarded
 

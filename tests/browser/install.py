@@ -11,7 +11,10 @@ import subprocess
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 RECIPES = (
-    ("apt-get", [["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium", "fonts-noto-color-emoji"]]),
+    (
+        "apt-get",
+        [["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium", "fonts-noto-color-emoji"]],
+    ),
     ("dnf", [["dnf", "install", "-y", "-q", "chromium"]]),
     ("apk", [["apk", "add", "--quiet", "chromium"]]),
     ("pacman", [["pacman", "-S", "--noconfirm", "--quiet", "chromium"]]),
@@ -37,7 +40,9 @@ def main() -> None:
         try:
             for command in commands:
                 subprocess.run(
-                    [*sudo, *command], check=True, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+                    [*sudo, *command],
+                    check=True,
+                    env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
                     stdout=subprocess.DEVNULL,
                 )
         except (OSError, subprocess.CalledProcessError) as error:

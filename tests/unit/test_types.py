@@ -84,7 +84,7 @@ def test_progress_counts_computed_prompts_only() -> None:
 def test_analyses_are_parsed_in_registry_order() -> None:
     assert registry.parse_analyses("saliency, heads") == ("heads", "saliency")
     assert registry.parse_analyses("all") == tuple(registry.analysis_names())
-    with pytest.raises(UnknownNameError, match="unknown analysis 'salienc'.*saliency"):
+    with pytest.raises(UnknownNameError, match=r"unknown analysis 'salienc'.*saliency"):
         registry.parse_analyses("heads,salienc")
 
 
@@ -97,7 +97,8 @@ PARAMS = (
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "value"), [("steps", "7", 7), ("tolerance", "1e-3", 1e-3), ("rule", "b", "b"), ("hold", "false", False)]
+    ("name", "text", "value"),
+    [("steps", "7", 7), ("tolerance", "1e-3", 1e-3), ("rule", "b", "b"), ("hold", "false", False)],
 )
 def test_parameters_take_their_declared_type(name: str, text: str, value: object) -> None:
     assert registry.parse_param("m", PARAMS, name, text) == value
