@@ -1,0 +1,197 @@
+/* headscope.attention.mount: the attention explorer, shared by the Run, Live and Compare pages.
+
+   mount(element, {
+     tensors: {shape: [L, H, T, T], codec: "uint8-sqrt" | "int8-sqrt" | "float32", layer(l) -> Promise<typed [H, T, T]>,
+               thumbnail() -> Promise<{side, levels: Float32Array [L, H, side, side]}>  (optional),
+               row(layer, head, query) -> Promise<[T] exact weights>  (optional; float32 is exact already)},
+     tokens: [string] or {query: [string], key: [string]},
+     heads: {name: {label, unit, description, values: [L][H], null = not measured}}  (optional),
+     state: {layer, head, view, query, stat, descending, cells, scale, sink, top}, onState(state), keys: true })
+   returns {set(partial), state(), setTensors(tensors, tokens, heads), destroy()}.
+   codec float32 and int8-sqrt are signed (a difference): diverging colours, blue below 0, orange above. */
+(function () {
+  "use strict";
+  const hs = (window.headscope = window.headscope || {});
+  const attention = (hs.attention = hs.attention || {});
+  const { el, number, quoted, label, perFrame } = hs.dom;
+
+  const DEFAULTS = { layer: 0, head: 0, view: "matrix", query: null, stat: "", descending: true, cells: "pattern", scale: "fixed", sink: true, top: 3 };
+
+  class Explorer {
+    constructor(element, options) {
+      this.element = element;
+      this.onState = options.onState || (() => {});
+      this.s = { ...DEFAULTS, ...options.state };
+      this.stops = [hs.color.onTheme(() => this.draw())];
+      this.element.classList.add("hs-attn");
+      this.setTensors(options.tensors, options.tokens, options.heads || {});
+      const resize = perFrame(() => this.draw());
+      const observer = new ResizeObserver(() => { if (this.width !== element.clientWidth) { this.width = element.clientWidth; resize(); } });
+      observer.observe(element);
+      this.stops.push(() => observer.disconnect());
+      if (options.keys !== false) this.listen();
+    }
+
+    listen() {
+      const keys = { "[": ["layer", -1], "]": ["layer", 1], ",": ["head", -1], ".": ["head", 1] };
+      const press = (event) => {
+        const step = keys[event.key];
+        if (!step || event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)
+          || event.target.isContentEditable || !this.element.isConnected) return;
+        event.preventDefault();
+        const size = step[0] === "layer" ? this.view.L : this.view.H;
+        this.set({ [step[0]]: (this.s[step[0]] + step[1] + size) % size });
+      };
+      document.addEventListener("keydown", press);
+      this.stops.push(() => document.removeEventListener("keydown", press));
+    }
+
+    /** Show other data in the same place, keeping layer, head and view where they still exist. */
+    setTensors(tensors, tokens, heads) {
+      const [L, H, T] = tensors.shape, codec = attention.codecs[tensors.codec];
+      this.tensors = tensors;
+      this.tokens = Array.isArray(tokens) ? { query: tokens, key: tokens } : tokens;
+      this.view = { L, H, T, codec: tensors.codec, signed: codec.signed, heads: heads || {}, maxHeight: 430 };
+      if (!this.view.heads[this.s.stat]) this.s.stat = Object.keys(this.view.heads)[0] || "";
+      this.s.layer = Math.min(this.s.layer, L - 1);
+      this.s.head = Math.min(this.s.head, H - 1);
+      if (this.s.query !== null && this.s.query >= T) this.s.query = null;
+      this.thumbnail = this.data = null;
+      this.build();
+      if (tensors.thumbnail) tensors.thumbnail().then((t) => { if (this.tensors === tensors) { this.thumbnail = t; this.drawMosaic(); } }, (e) => this.fail(e));
+      this.draw();
+    }
+
+    build() {
+      const set = (change) => this.set(typeof change === "function" ? change(this.s) : change);
+      const on = { hover: (cell) => this.hover(cell), zoom: (w) => { this.unzoom.hidden = !w; }, pin: (q) => this.set({ query: this.s.query === q ? null : q }) };
+      this.controls = new attention.Controls(this.view, set);
+      this.mosaic = new attention.Mosaic(this.view, (layer, head) => this.set({ layer, head }));
+      this.matrix = new attention.Matrix(this.tokens, on);
+      this.links = new attention.Links(this.tokens, on);
+      this.table = new attention.HeadTable(this.view.heads, { sort: (name) => this.sort(name), pick: (layer, head) => this.set({ layer, head }) });
+      this.readout = el("p", { class: "hs-attn-readout", role: "status", "aria-live": "polite" });
+      this.reads = el("div", { class: "hs-attn-reads" });
+      this.unzoom = el("button", { type: "button", class: "hs-unzoom", hidden: true, text: "Show all tokens", onclick: () => this.matrix.zoom(null) });
+      this.mosaicNote = el("span", { class: "hs-muted" });
+      this.element.replaceChildren(...this.parts());
+      this.element.dataset.shape = this.view.L > 1.7 * this.view.H ? "wide" : "square";
+    }
+
+    parts() {
+      const measured = Object.keys(this.view.heads).length > 0, c = this.controls;
+      return [
+        el("section", { class: "hs-attn-overview", "aria-label": "All heads" }, [
+          el("div", { class: "hs-attn-caption" }, [el("h3", { text: "All heads" }), measured ? c.cells.root : null, this.mosaicNote]), this.mosaic.root]),
+        el("section", { class: "hs-attn-head", "aria-label": "One head" }, [
+          c.toolbar(), el("div", { class: "hs-attn-stage" }, [this.matrix.root, this.links.root]),
+          el("div", { class: "hs-attn-foot" }, [c.legend, c.note, this.unzoom])]),
+        el("section", { class: "hs-attn-side", "aria-label": "Numbers" }, [this.readout, this.reads, measured ? this.table.root : null])];
+    }
+
+    state() { return { ...this.s }; }
+
+    set(change) {
+      const before = this.s;
+      this.s = { ...before, ...change };
+      const moved = before.layer !== this.s.layer || before.head !== this.s.head;
+      this.draw(moved);
+      this.onState(this.state());
+    }
+
+    sort(name) {
+      this.set(this.s.stat === name ? { descending: !this.s.descending } : { stat: name, descending: true });
+    }
+
+    /** Draw everything; a layer already in memory is drawn at once, without a promise in between. */
+    draw(moved = false) {
+      this.drawMosaic();
+      if (Object.keys(this.view.heads).length) { this.table.draw(this.s); if (moved) this.table.reveal(); }
+      if (this.data && this.data.layer === this.s.layer) { this.drawHead(); return; }
+      const { layer } = this.s, tensors = this.tensors;
+      this.element.setAttribute("aria-busy", "true");
+      tensors.layer(layer).then((values) => {
+        if (this.tensors !== tensors || this.s.layer !== layer) return;
+        this.data = { layer, values };
+        this.element.removeAttribute("aria-busy");
+        this.drawHead();
+        this.prefetch(layer);
+      }, (error) => this.fail(error));
+    }
+
+    prefetch(layer) {
+      for (const next of [layer + 1, layer - 1]) if (next >= 0 && next < this.view.L) this.tensors.layer(next).catch(() => {});
+    }
+
+    fail(error) {
+      this.element.removeAttribute("aria-busy");
+      this.readout.textContent = `The attention could not be read: ${error.message}`;
+      this.element.classList.add("failed");
+    }
+
+    drawMosaic() {
+      this.mosaic.draw(this.s, this.thumbnail);
+      const stat = this.view.heads[this.s.stat];
+      this.mosaicNote.textContent = `${this.view.L} layers → × ${this.view.H} heads ↓`
+        + (stat ? ` · ${this.s.cells === "value" ? stat.label + (stat.unit ? `, ${stat.unit}` : "") : `rings: ${this.s.descending ? "highest" : "lowest"} ${stat.label.toLowerCase()}`}` : "");
+    }
+
+    drawHead() {
+      const links = this.s.view === "links";
+      this.slice = attention.slice(this.data.values, this.s.head, this.view.T, attention.codecs[this.tensors.codec], this.s.sink);
+      this.matrix.root.hidden = links;
+      this.links.root.hidden = !links;
+      (links ? this.links : this.matrix).draw(this.slice, this.s);
+      this.controls.draw(this.s, this.slice);
+      this.element.dataset.drawn = `${this.s.layer}.${this.s.head}`;
+      this.hover(null);
+    }
+
+    /** Numbers of a cell (or of a whole query), exact once the server has answered. */
+    hover(cell) {
+      const query = cell ? cell.query : this.s.query;
+      if (query === null || query === undefined) {
+        this.readout.textContent = `Layer ${this.s.layer}, head ${this.s.head}. Point at a cell for its exact weight; click to pin a query${this.s.view === "matrix" ? "; drag to zoom" : ""}.`;
+        this.reads.replaceChildren();
+        return;
+      }
+      this.wanted = { ...this.s, query, key: cell ? cell.key : null };
+      this.tell(this.wanted, null);
+      if (this.tensors.row && !this.slice.codec.exact) this.ask(this.wanted);
+    }
+
+    ask(wanted) {
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => {
+        this.tensors.row(wanted.layer, wanted.head, wanted.query).then((row) => {
+          if (this.wanted === wanted) this.tell(wanted, row);
+        }, (error) => { this.readout.textContent = `The exact weights could not be read: ${error.message}`; });
+      }, 30);
+    }
+
+    tell({ query, key }, row) {
+      const exact = row !== null || this.slice.codec.exact, value = (k) => (row ? row[k] : attention.weight(this.slice, query, k));
+      const about = exact ? "" : "≈ ", q = quoted(this.tokens.query[query] ?? "");
+      this.readout.replaceChildren(...(key === null
+        ? [`Query ${query} `, el("b", { text: q }), " reads from:"]
+        : [`Query ${query} `, el("b", { text: q }), ` reads key ${key} `, el("b", { text: quoted(this.tokens.key[key] ?? "") }), " with weight ", el("b", { class: "hs-exact", "data-exact": String(exact), text: about + number(value(key)) })]));
+      const top = attention.strongest(this.slice, query, 6);
+      this.reads.replaceChildren(...top.map(([k]) => {
+        const w = value(k);
+        return el("div", { class: `hs-read${w < 0 ? " negative" : ""}`, "--t": Math.abs(w).toFixed(4) }, [
+          el("span", { class: "hs-read-token", text: label(this.tokens.key[k] ?? "", 18) }), el("span", { class: "hs-muted", text: String(k) }), el("i", {}), el("span", { class: "hs-num", text: about + number(w) })]);
+      }));
+    }
+
+    destroy() {
+      this.stops.forEach((stop) => stop());
+      this.element.replaceChildren();
+    }
+  }
+
+  attention.mount = (element, options) => {
+    const explorer = new Explorer(element, options);
+    return { set: (change) => explorer.set(change), state: () => explorer.state(), destroy: () => explorer.destroy(),
+      setTensors: (tensors, tokens, heads) => explorer.setTensors(tensors, tokens, heads) };
+  };
+})();

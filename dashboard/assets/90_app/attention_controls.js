@@ -1,0 +1,85 @@
+/* headscope.attention.Controls: layer and head steppers, view, scale and link choices, and the colour legend. */
+(function () {
+  "use strict";
+  const hs = (window.headscope = window.headscope || {});
+  const attention = (hs.attention = hs.attention || {});
+  const { el, context, number } = hs.dom;
+
+  function stepper(name, keys, step) {
+    const value = el("output", { class: "hs-step-value" });
+    const button = (by, sign, key) => el("button", { type: "button", "aria-label": `${by < 0 ? "Previous" : "Next"} ${name.toLowerCase()} (key ${key})`, title: `${by < 0 ? "Previous" : "Next"} ${name.toLowerCase()}: ${key}`, text: sign, onclick: () => step(by) });
+    return { value, root: el("div", { class: "hs-step", role: "group", "aria-label": name }, [
+      button(-1, "‹", keys[0]), el("span", {}, [`${name} `, value]), button(1, "›", keys[1])]) };
+  }
+
+  /** Buttons of which one is pressed. choices: [[value, label, title]]. */
+  function switcher(name, choices, change) {
+    const buttons = choices.map(([value, text, title]) => el("button", { type: "button", "data-value": value, title, text, onclick: () => change(value) }));
+    return { root: el("div", { class: "hs-switch", role: "group", "aria-label": name }, buttons),
+      set: (now) => buttons.forEach((b) => b.setAttribute("aria-pressed", String(b.dataset.value === String(now)))) };
+  }
+
+  function select(name, choices, change) {
+    const input = el("select", { class: "hs-select", "aria-label": name, onchange: () => change(input.value) },
+      choices.map(([value, text]) => el("option", { value, text })));
+    return { root: el("label", { class: "hs-labelled" }, [el("span", { text: name }), input]), set: (now) => { input.value = String(now); } };
+  }
+
+  class Controls {
+    /** set(partial) changes the explorer's state. */
+    constructor(view, set) {
+      const step = (axis, size) => (by) => set((s) => ({ [axis]: (s[axis] + by + size) % size }));
+      this.view = view;
+      this.layer = stepper("Layer", ["[", "]"], step("layer", view.L));
+      this.head = stepper("Head", [",", "."], step("head", view.H));
+      this.mode = switcher("View", [["matrix", "Matrix", "Queries by keys"], ["links", "Links", "Lines from query to key"]], (v) => set({ view: v }));
+      this.scale = switcher("Scale", [["fixed", "0 to 1", "The same scale for every head"], ["head", "Head’s max", "Stretched to this head’s largest weight"]], (v) => set({ scale: v }));
+      if (view.signed) this.scale.root.firstChild.textContent = "±1";
+      this.top = select("Links per query", [1, 2, 3, 5, 8].map((n) => [n, String(n)]), (v) => set({ top: Number(v) }));
+      this.sink = el("input", { type: "checkbox", onchange: () => set({ sink: this.sink.checked }) });
+      this.cells = switcher("Overview shows", [["pattern", "Patterns", "Each head’s attention, max-pooled"], ["value", "Values", "The statistic the table is sorted by"]], (v) => set({ cells: v }));
+      this.legend = el("canvas", { class: "hs-legend", role: "img" });
+      this.note = el("span", { class: "hs-legend-note" });
+    }
+
+    /** The toolbar above the large head. */
+    toolbar() {
+      return el("div", { class: "hs-attn-bar", role: "toolbar", "aria-label": "Attention view" }, [
+        this.layer.root, this.head.root, this.mode.root, this.scale.root, this.top.root,
+        el("label", { class: "hs-check", title: "Most heads park attention on the first token; hide it to see the rest (weights are not renormalised)" },
+          [this.sink, el("span", { text: "First token" })])]);
+    }
+
+    draw(state, slice) {
+      this.layer.value.textContent = `${state.layer}`;
+      this.head.value.textContent = `${state.head}`;
+      this.mode.set(state.view);
+      this.scale.set(state.scale);
+      this.top.set(state.top);
+      this.top.root.hidden = state.view !== "links";
+      this.sink.checked = state.sink;
+      this.cells.set(state.cells);
+      this.drawLegend(state, slice);
+    }
+
+    drawLegend(state, slice) {
+      const width = 220, height = 30, c = context(this.legend, width, height), { signed } = this.view;
+      const top = state.scale === "head" && slice ? slice.max ** 2 : 1, low = signed ? -1 : 0;
+      for (let x = 0; x < width - 20; x++) {
+        c.fillStyle = hs.color.css(low + (1 - low) * (x / (width - 21)), signed);
+        c.fillRect(10 + x, 2, 1, 10);
+      }
+      c.font = `10px ${hs.color.variable("--bs-body-font-family")}`;
+      c.fillStyle = hs.color.variable("--hs-muted");
+      c.textAlign = "center";
+      for (const level of signed ? [-1, -0.5, 0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1]) {
+        c.fillText(number(Math.sign(level) * level ** 2 * top, 2), 10 + ((level - low) / (1 - low)) * (width - 20), 25);
+      }
+      this.note.textContent = `${this.view.signed ? "difference" : "attention weight"}, square-root scale`
+        + `${state.sink ? "" : "; first token hidden, not renormalised"}`;
+      this.legend.setAttribute("aria-label", `Colour scale from ${number(low * top, 2)} to ${number(top, 2)}, square root`);
+    }
+  }
+
+  attention.Controls = Controls;
+})();

@@ -1,0 +1,79 @@
+/* headscope.attention.HeadTable: the head summaries, sortable; and the ranking every view shares. */
+(function () {
+  "use strict";
+  const hs = (window.headscope = window.headscope || {});
+  const attention = (hs.attention = hs.attention || {});
+  const { el, number } = hs.dom;
+
+  /** Heads by a statistic [{layer, head, value}]; unmeasured ones last, ties by layer and head. */
+  function ranked(stat, descending = true) {
+    const all = stat.values.flatMap((row, layer) => row.map((value, head) => ({ layer, head, value })));
+    const sign = descending ? -1 : 1;
+    return all.sort((a, b) => {
+      if (a.value === null || b.value === null) return (a.value === null) - (b.value === null);
+      return sign * (a.value - b.value) || a.layer - b.layer || a.head - b.head;
+    });
+  }
+
+  function range(stat) {
+    const known = stat.values.flat().filter((v) => v !== null);
+    const low = known.length ? Math.min(...known) : 0, high = known.length ? Math.max(...known) : 0;
+    return { values: stat.values, low, high, signed: low < 0 };
+  }
+
+  class HeadTable {
+    /** heads: {name: {label, unit, description, values [L][H]}}; on.sort(name), on.pick(layer, head). */
+    constructor(heads, on) {
+      this.heads = heads;
+      this.on = on;
+      this.buttons = {};
+      const names = Object.keys(heads);
+      this.body = el("tbody", {});
+      const headers = names.map((name) => {
+        this.buttons[name] = el("button", { type: "button", title: heads[name].description, text: heads[name].label, onclick: () => on.sort(name) });
+        return el("th", { scope: "col", "data-stat": name }, [this.buttons[name]]);
+      });
+      this.root = el("div", { class: "hs-heads", tabindex: "0", role: "region", "aria-label": "Head summaries" }, [
+        el("table", {}, [el("thead", {}, [el("tr", {}, [el("th", { scope: "col", text: "Head" }), ...headers])]), this.body])]);
+      this.rows = new Map();
+      this.top = Object.fromEntries(names.map((name) => [name, Math.max(...range(heads[name]).values.flat().map((v) => Math.abs(v ?? 0)), 1e-9)]));
+    }
+
+    row(layer, head) {
+      const key = `${layer}.${head}`;
+      if (this.rows.has(key)) return this.rows.get(key);
+      const cells = Object.entries(this.heads).map(([name, stat]) => {
+        const v = stat.values[layer][head];
+        return el("td", { class: v === null ? "unmeasured" : null, "--t": v === null ? 0 : (Math.abs(v) / this.top[name]).toFixed(3) },
+          [el("span", { text: number(v, 3) })]);
+      });
+      const pick = el("button", { type: "button", text: `L${layer} H${head}`, onclick: () => this.on.pick(layer, head) });
+      const row = el("tr", { onclick: () => this.on.pick(layer, head) }, [el("th", { scope: "row" }, [pick]), ...cells]);
+      this.rows.set(key, row);
+      return row;
+    }
+
+    draw(state) {
+      const order = `${state.stat}.${state.descending}`;
+      if (order !== this.order && this.heads[state.stat]) {
+        this.order = order;
+        this.body.replaceChildren(...ranked(this.heads[state.stat], state.descending).map(({ layer, head }) => this.row(layer, head)));
+        for (const [name, button] of Object.entries(this.buttons)) {
+          const on = name === state.stat;
+          button.parentElement.setAttribute("aria-sort", on ? (state.descending ? "descending" : "ascending") : "none");
+        }
+      }
+      if (this.current) this.current.removeAttribute("aria-current");
+      this.current = this.row(state.layer, state.head);
+      this.current.setAttribute("aria-current", "true");
+    }
+
+    /** Bring the selected row into sight, inside the table only. */
+    reveal() {
+      const top = this.current.offsetTop, box = this.root;
+      if (top < box.scrollTop + 30 || top > box.scrollTop + box.clientHeight - 30) box.scrollTop = top - box.clientHeight / 2;
+    }
+  }
+
+  Object.assign(attention, { HeadTable, ranked, range });
+})();

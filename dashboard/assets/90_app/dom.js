@@ -1,0 +1,80 @@
+/* headscope.dom: build elements, write tokens and numbers the same way on every page. */
+(function () {
+  "use strict";
+  const hs = (window.headscope = window.headscope || {});
+  const SVG = "http://www.w3.org/2000/svg";
+
+  function fill(node, attributes, children) {
+    for (const [name, value] of Object.entries(attributes || {})) {
+      if (value === null || value === undefined || value === false) continue;
+      if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+      else if (name === "text") node.textContent = value;
+      else if (name.startsWith("--")) node.style.setProperty(name, value);
+      else node.setAttribute(name, value === true ? "" : value);
+    }
+    node.append(...[children ?? []].flat().filter((child) => child !== null && child !== undefined));
+    return node;
+  }
+
+  const el = (tag, attributes, children) => fill(document.createElement(tag), attributes, children);
+  const svg = (tag, attributes, children) => fill(document.createElementNS(SVG, tag), attributes, children);
+
+  /** Spaces and line breaks as visible signs. */
+  const visible = (text) => text.replace(/ /g, "␣").replace(/\n/g, "⏎").replace(/\t/g, "⇥").replace(/\r/g, "␍");
+
+  /** A token as a short label: white space at the ends dropped, shown as signs when there is nothing else. */
+  function label(text, most = 24) {
+    const bare = text.trim();
+    const shown = bare || (text ? visible(text) : "◦");
+    const chars = Array.from(shown);
+    return chars.length > most ? `${chars.slice(0, most - 1).join("")}…` : shown;
+  }
+
+  /** A token in quotes with every character visible, for exact read-outs. */
+  const quoted = (text) => (text ? `“${visible(text)}”` : "(rest of the character before)");
+
+  /** A number with 4 significant digits, true minus sign, or an en dash when it was not measured. */
+  function number(value, digits = 4) {
+    if (value === null || value === undefined || Number.isNaN(value)) return "–";
+    if (Number.isInteger(value) && Math.abs(value) < 1e6) return String(value).replace("-", "−");
+    const size = Math.abs(value);
+    const text = size !== 0 && (size < 1e-4 || size >= 1e6) ? value.toExponential(digits - 1) : value.toPrecision(digits);
+    return text.replace("-", "−").replace("e−", "e-");
+  }
+
+  /** A probability: percent with enough digits to tell small ones from 0. */
+  function percent(p) {
+    if (p === null || p === undefined || Number.isNaN(p)) return "–";
+    const x = 100 * p;
+    if (x === 0) return "0 %";
+    if (x < 0.01) return `${x.toExponential(1)} %`;
+    return `${x >= 10 ? x.toFixed(1) : x.toFixed(2)} %`;
+  }
+
+  /** Run once per animation frame at most, with the last arguments. */
+  function perFrame(work) {
+    let last = null, waiting = false;
+    return (...args) => {
+      last = args;
+      if (waiting) return;
+      waiting = true;
+      requestAnimationFrame(() => { waiting = false; work(...last); });
+    };
+  }
+
+  /** Size a canvas for the screen's pixel density and return a context in CSS pixels. */
+  function context(canvas, width, height) {
+    const ratio = window.devicePixelRatio || 1;
+    const w = Math.round(width * ratio), h = Math.round(height * ratio);
+    if (canvas.width !== w || canvas.height !== h) {
+      canvas.width = w; canvas.height = h;
+      canvas.style.width = `${width}px`; canvas.style.height = `${height}px`;
+    }
+    const c = canvas.getContext("2d");
+    c.setTransform(ratio, 0, 0, ratio, 0, 0);
+    c.clearRect(0, 0, width, height);
+    return c;
+  }
+
+  hs.dom = { el, svg, visible, label, quoted, number, percent, perFrame, context };
+})();
