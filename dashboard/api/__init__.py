@@ -1,0 +1,36 @@
+"""HTTP routes beside Dash's own: Flask blueprints under /api/v1. Adding some is a module and its name in `APIS`.
+
+A module has `register(server, services)`. HeadscopeErrors become `{"error": message}` with status 400 (404 for an
+unknown name, 503 for a store that cannot be read).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from flask import Flask
+
+from analysis.errors import HeadscopeError, StorageError, UnknownNameError
+from dashboard.security import error_json
+from dashboard.services import Services
+
+APIS: list[str] = [
+    "dashboard.api.jobs",
+]
+
+
+def register_all(server: Flask, services: Services) -> None:
+    """Register every API module, the error answers, and a 404 for paths under /api/ that none of them serves."""
+    for name in APIS:
+        import_module(name).register(server, services)
+
+    @server.errorhandler(HeadscopeError)
+    def refused(error: HeadscopeError) -> tuple[dict[str, Any], int]:
+        status = 404 if isinstance(error, UnknownNameError) else 503 if isinstance(error, StorageError) else 400
+        return error_json(str(error), status)
+
+    @server.route("/api/", defaults={"rest": ""})
+    @server.route("/api/<path:rest>")
+    def unknown(rest: str) -> tuple[dict[str, Any], int]:
+        return error_json(f"there is no /api/{rest}.", 404)

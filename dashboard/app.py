@@ -1,0 +1,121 @@
+"""The app: `create_app(services)` builds a Dash app whose `server` is the WSGI application.
+
+Nothing happens at import, nothing is global: two apps over two stores live side by side in one process.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dash import Dash, Input, Output, State, set_props
+from dash.development.base_component import Component
+
+from dashboard import api, layout, security
+from dashboard.cards import error_box
+from dashboard.clientside import clientside
+from dashboard.ids import Shell
+from dashboard.pages import PageModule, load_pages
+from dashboard.params import parse_query
+from dashboard.services import Services
+from dashboard.status import register_status
+
+LOG = logging.getLogger("headscope.dashboard")
+ASSETS = Path(__file__).parent / "assets"
+HEAD_SCRIPT = "boot.js"  # sets the theme before the first paint, so it cannot wait for Dash's own scripts
+
+INDEX = """<!DOCTYPE html>
+<html lang="en">
+  <head>
+    {%metas%}
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <meta name="color-scheme" content="light dark">
+    <title>{%title%}</title>
+    <link rel="icon" type="image/svg+xml" href="HEADSCOPE_ICON">
+    <script src="HEADSCOPE_BOOT"></script>
+    {%css%}
+  </head>
+  <body>
+    {%app_entry%}
+    <noscript>Headscope needs JavaScript.</noscript>
+    <footer>{%config%}{%scripts%}{%renderer%}</footer>
+  </body>
+</html>"""
+
+
+def create_app(services: Services) -> Dash:
+    """Build the app over a store. Importing this module or calling this loads no torch and opens no connection."""
+    settings = services.settings
+    app = Dash(
+        "dashboard",
+        title=settings.title,
+        update_title=None,  # type: ignore[arg-type]  # None: the title stays while a callback runs
+        assets_folder=str(ASSETS),
+        assets_ignore=rf"{HEAD_SCRIPT}$",
+        serve_locally=True,
+        use_pages=False,
+        suppress_callback_exceptions=True,
+        on_error=show_error,
+        enable_mcp=False,
+    )
+    app.index_string = INDEX.replace("HEADSCOPE_ICON", app.get_asset_url("favicon.svg")).replace(
+        "HEADSCOPE_BOOT", app.get_asset_url(HEAD_SCRIPT)
+    )
+    app.server.secret_key = settings.secret_key or secrets.token_hex(32)
+    app.server.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
+    modules = load_pages()
+    app.layout = layout.shell(settings, [module.PAGE for module in modules])
+    register_shell(app, modules)
+    register_status(app, services)
+    for module in modules:
+        module.register(app, services)
+    api.register_all(app.server, services)
+    security.protect(app.server, settings, app.csp_hashes())
+    return app
+
+
+def register_shell(app: Dash, modules: Sequence[PageModule]) -> None:
+    """Routing, theme and figure templates."""
+    clientside(
+        app,
+        "headscope_shell",
+        "route",
+        Output(Shell.ROUTE, "data"),
+        Input(Shell.URL, "pathname"),
+        Input(Shell.URL, "search"),
+        State(Shell.PAGES, "data"),
+        State(Shell.ROUTE, "data"),
+    )
+    clientside(
+        app,
+        "headscope_shell",
+        "theme",
+        Output(Shell.THEME, "data"),
+        Input(Shell.THEME_BUTTON, "n_clicks"),
+        Input(Shell.TEMPLATES, "data"),
+    )
+
+    @app.callback(Output(Shell.PAGE, "children"), Input(Shell.ROUTE, "data"), prevent_initial_call=True)
+    def show(route: Mapping[str, Any]) -> Component:
+        return render(modules, str(route["path"]), str(route["search"]))
+
+
+def render(modules: Sequence[PageModule], path: str, search: str) -> Component:
+    """The layout of the page at `path`; a page that raises becomes a box that says so."""
+    for module in modules:
+        if module.PAGE.path == path:
+            try:
+                return module.layout(**parse_query(search))
+            except Exception as error:
+                LOG.exception("page %s", path)
+                return error_box(f"build the page “{module.PAGE.label}”", error)
+    return layout.not_found(path, [module.PAGE for module in modules])
+
+
+def show_error(error: Exception) -> None:
+    """A callback raised: its outputs stay as they are, and a message says what happened."""
+    LOG.error("a callback failed", exc_info=error)
+    set_props(Shell.TOASTS, {"children": error_box("finish the last action", error)})

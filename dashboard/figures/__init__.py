@@ -1,0 +1,1 @@
+"""Figures: pure functions of typed data to plotly figures. They import neither dash nor storage."""

@@ -1,0 +1,62 @@
+"""The pages. Adding one is a module and its name in `PAGES`.
+
+A page module has
+    PAGE: Page                                   what it is called and where it lives
+    layout(**query) -> Component                 a static skeleton, no store access; `query` is `parse_query(...)`
+    register(app, services) -> None              its callbacks; clientside ones by ClientsideFunction only
+and a `class Ids(StrEnum)` whose values start with the page's name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Protocol, cast
+
+from dash import Dash
+from dash.development.base_component import Component
+
+from dashboard.services import Services
+
+PAGES: list[str] = [
+    "dashboard.pages.overview",
+    "dashboard.pages.runs",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page. `icon` is a Bootstrap icon name without `bi-`; `shortcut` the key that follows `g`.
+
+    `identity`: query keys whose change makes it another page (its layout is built anew); a change of any other key only
+    reaches the page's own callbacks, through `Input(Shell.URL, "search")`.
+    """
+
+    name: str
+    path: str
+    label: str
+    icon: str
+    order: int
+    in_nav: bool = True
+    identity: tuple[str, ...] = ()
+    shortcut: str = ""
+
+
+class PageModule(Protocol):
+    """What a page module offers."""
+
+    PAGE: Page
+
+    @staticmethod
+    def layout(**query: str | list[str]) -> Component:
+        """The skeleton; must not raise for any query."""
+
+    @staticmethod
+    def register(app: Dash, services: Services) -> None:
+        """Register callbacks on this app."""
+
+
+def load_pages() -> tuple[PageModule, ...]:
+    """The modules of `PAGES`, in navigation order."""
+    modules = [cast(PageModule, import_module(name)) for name in PAGES]
+    return tuple(sorted(modules, key=lambda module: module.PAGE.order))

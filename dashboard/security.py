@@ -1,0 +1,86 @@
+"""What every response carries and what every request must show. No page or API module needs to think of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, request
+
+from dashboard.settings import Settings
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+API_PREFIX = "/api/"
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+def content_security_policy(script_hashes: Sequence[str]) -> str:
+    """Scripts only from this server and the given hashes; styles may be inline (Plotly and AG Grid write them)."""
+    return "; ".join(
+        [
+            "default-src 'self'",
+            f"script-src 'self' {' '.join(script_hashes)}",
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "font-src 'self' data:",
+            "connect-src 'self'",
+            "worker-src 'self' blob:",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+            "form-action 'self'",
+        ]
+    )
+
+
+def protect(server: Flask, settings: Settings, script_hashes: Sequence[str]) -> None:
+    """Install the checks and headers. Call it after every clientside callback: their hashes are part of the policy."""
+    policy = content_security_policy(script_hashes)
+
+    @server.before_request
+    def check() -> tuple[dict[str, str], int] | None:
+        reason = refusal(settings)
+        return ({"error": reason}, 403) if reason else None
+
+    @server.after_request
+    def add_headers(response: Response) -> Response:
+        response.headers.setdefault("Content-Security-Policy", policy)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+
+def refusal(settings: Settings) -> str:
+    """Why the current request is refused, "" when it is not.
+
+    The Host check stops DNS rebinding (a web site whose name is made to point at this machine). The origin check stops
+    other sites from posting: browsers always say where an unsafe request comes from, programs that say nothing are no
+    browser. A bearer token cannot be sent by a foreign page, so such API calls are left to the API's own check.
+    """
+    host = urlsplit(f"//{request.host}").hostname or ""
+    if not settings.accepts_host(host):
+        return f"this server does not answer to the host name {host!r}: open it by its own address, or allow the name."
+    if request.method in SAFE_METHODS:
+        return ""
+    if request.path.startswith(API_PREFIX) and request.headers.get("Authorization", "").startswith("Bearer "):
+        return ""
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    foreign = site not in (None, "same-origin") or (origin is not None and urlsplit(origin).netloc != request.host)
+    return "this request came from another web site and was refused." if foreign else ""
+
+
+def wants_json() -> bool:
+    """True for API paths, where errors are JSON."""
+    return request.path.startswith(API_PREFIX)
+
+
+def error_json(message: str, status: int) -> tuple[dict[str, Any], int]:
+    """An API error: `{"error": message}`."""
+    return {"error": message}, status

@@ -1,0 +1,46 @@
+"""What the pages are given: a store to read, an engine when there is one, and the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from analysis.jobs import JobRequest
+from analysis.types import LiveRequest, LiveResult
+from dashboard.settings import Settings
+from storage.interfaces import RunReader
+
+
+@dataclass(frozen=True, slots=True)
+class ModelListing:
+    """A model the engine could load. `ready` is False when it would have to be fetched first; `note` says more."""
+
+    name: str
+    source: str
+    n_params: int | None = None
+    ready: bool = True
+    note: str = ""
+
+
+class Engine(Protocol):
+    """What pages may ask of whatever computes. Torch-free on this side; errors are HeadscopeErrors fit for a user."""
+
+    def live(self, request: LiveRequest) -> LiveResult:
+        """Blocks; a newer request supersedes an older one still waiting (which then raises NotApplicable)."""
+
+    def models(self) -> Sequence[ModelListing]:
+        """The models that can be chosen, without loading any."""
+
+    def submit(self, request: JobRequest) -> str:
+        """Queue a job whose runs are stored; returns its id (see `RunReader.job`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Handed to `create_app`, and by it to every page and API module. `engine` is None when this process computes
+    nothing: pages then say so instead of offering it."""
+
+    store: RunReader
+    engine: Engine | None = None
+    settings: Settings = field(default_factory=Settings)

@@ -1,0 +1,41 @@
+"""The state shown at the foot of the navigation: which store, how many runs, whether anything can be computed."""
+
+from __future__ import annotations
+
+from dash import Dash, Input, Output, dcc, html
+from dash.development.base_component import Component
+
+from dashboard.cards import Children, guarded, icon
+from dashboard.ids import Shell
+from dashboard.services import Services
+from storage.rows import RunFilter
+
+
+def register_status(app: Dash, services: Services) -> None:
+    """Fill `Shell.STATE` at start and every few seconds."""
+
+    @app.callback(Output(Shell.STATE, "children"), Input(Shell.STATE_TICK, "n_intervals"))
+    def show(_ticks: int | None) -> Children:
+        return store_state(services)
+
+
+def store_label(url: str) -> tuple[str, str]:
+    """Kind of database and a short name without credentials: `duckdb:////data/a.duckdb` is ("DuckDB", "a.duckdb")."""
+    kind = "PostgreSQL" if url.startswith("postgres") else "DuckDB"
+    return kind, url.split("?", maxsplit=1)[0].rstrip("/").rsplit("/", 1)[-1] or "store"
+
+
+@guarded("read the store")
+def store_state(services: Services) -> Component:
+    """One query: the number of runs."""
+    kind, name = store_label(services.store.url)
+    total = services.store.runs_page(RunFilter(), limit=1).total
+    engine = "ready to compute" if services.engine else "reading only"
+    return html.Div(
+        [
+            html.Div([icon("database"), html.Span(name, className="hs-state-name")], title=f"{kind} store {name}"),
+            dcc.Link(f"{total:,} runs", href="/runs"),
+            html.Span(f"{kind} · {engine}"),
+        ],
+        className="hs-nav-label",
+    )
