@@ -67,8 +67,8 @@ def test_a_run_stores_every_prompt_and_the_second_time_computes_nothing(tmp_path
     first = headscope(*command)
     assert first.returncode == 0, first.stderr
     assert "2 succeeded, 4 failed, 0 already there" in first.stderr
-    table = headscope("sql", "SELECT prompt_key, status, error_kind FROM runs ORDER BY prompt_key", "--store", str(store),
-                      "--format", "csv")  # fmt: skip
+    query = "SELECT prompt_key, status, error_kind FROM runs ORDER BY prompt_key"
+    table = headscope("sql", query, "--store", str(store), "--format", "csv")
     assert table.stdout.replace("\r\n", "\n").splitlines()[1:] == [
         "a,succeeded,", "b,succeeded,", "bytes,failed,not_utf8", "empty,failed,empty", "long,failed,too_long",
         "no-target,failed,target_missing",
@@ -180,7 +180,7 @@ def test_work_on_a_served_file_is_handed_to_the_server(
 
 
 def test_the_server_never_loads_torch(server: tuple[Path, str, subprocess.Popen[str]]) -> None:
-    store, url, process = server
+    store, url, _ = server
     assert requests.get(url, timeout=10).status_code == 200
     note = owner.read(store)
     assert note is not None
