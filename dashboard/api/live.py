@@ -1,0 +1,171 @@
+"""Live analysis of typed text: JSON in, safetensors out. Nothing that comes in is kept, unless it is saved as a run.
+
+    GET  /api/v1/live/models          the models that can be chosen
+    POST /api/v1/live                 {model, text, target, foil, target_position, client, sequence} -> safetensors
+    POST /api/v1/live/runs            {model, text, target, foil, experiment} -> {job}: compute again and store
+    GET  /api/v1/live/runs/<job>      {status, error, run}: how far that is
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from flask import Blueprint, Flask, Response, jsonify, request
+
+from analysis.errors import HeadscopeError, InputError, UnknownNameError
+from analysis.jobs import JobRequest
+from analysis.registry import analysis_names
+from analysis.types import LiveRequest, Prompt, PromptSet, RunStatus, canonical_hash
+from dashboard.api.live_payload import encode
+from dashboard.api.newest_first import NewestFirst, Superseded
+from dashboard.security import error_json
+from dashboard.services import Engine, Services
+from storage.interfaces import RunReader
+from storage.rows import Condition, RunFilter
+
+MAX_CHARACTERS = 4000
+DEFAULT_EXPERIMENT = "live"
+
+
+def register(server: Flask, services: Services) -> None:
+    """Add the routes to a server."""
+    routes = Blueprint("live", __name__, url_prefix="/api/v1/live")
+    queue = NewestFirst()
+
+    @routes.get("/models")
+    def models() -> Response:
+        listings = services.engine.models() if services.engine else ()
+        return jsonify({"models": [asdict(listing) for listing in listings], "computes": services.engine is not None})
+
+    @routes.post("")
+    def live() -> Response | tuple[dict[str, Any], int]:
+        arrived = time.perf_counter()
+        try:
+            body = _body()
+            asked = live_request(body)
+            with queue.turn(_text(body, "client"), _sequence(body)):
+                started = time.perf_counter()
+                result = _engine(services).live(asked)
+            computed = time.perf_counter()
+            payload = encode(result)
+        except Superseded:
+            return error_json("a newer request took this one's place.", 409)
+        except HeadscopeError as error:
+            answer, status = error_json(str(error), 404 if isinstance(error, UnknownNameError) else 422)
+            return {**answer, "kind": error_kind(error)}, status
+        response = Response(payload, mimetype="application/octet-stream")
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["Server-Timing"] = server_timing(
+            wait=started - arrived,
+            engine=computed - started,
+            model=result.seconds,
+            encode=time.perf_counter() - computed,
+        )
+        return response
+
+    @routes.post("/runs")
+    def save() -> tuple[Response, int]:
+        return jsonify({"job": _engine(services).submit(job_request(_body()))}), 202
+
+    @routes.get("/runs/<job_id>")
+    def saved(job_id: str) -> Response:
+        return jsonify(saved_state(services.store, job_id))
+
+    server.register_blueprint(routes)
+
+
+def live_request(body: Mapping[str, Any]) -> LiveRequest:
+    """The request in a JSON body. Raises InputError naming what is wrong (kinds `empty`, `too_long`, `input`)."""
+    text = _text(body, "text")
+    if not text:
+        raise InputError("there is nothing to analyse yet: type a few words.", "empty")
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(
+            f"the text has {len(text):,} characters, and the live view takes {MAX_CHARACTERS:,}: shorten it, or "
+            "analyse it with `headscope run --prompts FILE`.",
+            "too_long",
+        )
+    position = body.get("target_position")
+    if position is not None and (isinstance(position, bool) or not isinstance(position, int) or position < 1):
+        raise InputError(f"target_position must be a token's index from 1, not {position!r}.")
+    return LiveRequest(
+        model=_model(body), text=text, target=_text(body, "target") or None, foil=_text(body, "foil") or None,
+        target_position=position,
+    )  # fmt: skip
+
+
+def job_request(body: Mapping[str, Any]) -> JobRequest:
+    """One prompt, every analysis, in the experiment the user named. The prompt's id is its content's hash, so saving
+    the same thing twice finds the run that is there. Raises InputError."""
+    asked = live_request({**body, "target_position": None})
+    experiment = _text(body, "experiment").strip() or DEFAULT_EXPERIMENT
+    prompt = Prompt(
+        id=f"live-{canonical_hash([asked.text, asked.target, asked.foil])[:16]}", text=asked.text, target=asked.target,
+        foil=asked.foil, tags=("live",),
+    )  # fmt: skip
+    prompts = PromptSet(
+        name="live", version="1", licence="", purpose="Typed on the Live page", sha256=canonical_hash([asdict(prompt)]),
+        prompts=(prompt,), source="typed on the Live page",
+    )  # fmt: skip
+    return JobRequest(experiment, asked.model, prompts, tuple(analysis_names()))
+
+
+def saved_state(store: RunReader, job_id: str) -> dict[str, Any]:
+    """Status of a save; `run` is the stored run's id once the job has ended. Raises UnknownNameError."""
+    job = store.job(job_id)
+    ended = job.status not in (RunStatus.QUEUED, RunStatus.RUNNING)
+    run = None
+    if ended and (prompts := job.spec.get("prompt_set", {}).get("prompts")):
+        where = (Condition("experiment", "eq", job.experiment), Condition("prompt_key", "eq", prompts[0]["id"]),
+                 Condition("model", "eq", job.model))  # fmt: skip
+        rows = store.runs_page(RunFilter(where), limit=1).rows
+        run = rows[0].id if rows else None
+    return {"status": job.status.value, "error": job.error, "run": run}
+
+
+def error_kind(error: HeadscopeError) -> str:
+    """A short code the page turns into advice."""
+    if isinstance(error, UnknownNameError):
+        return f"unknown_{error.kind}"
+    return error.kind if isinstance(error, InputError) else type(error).__name__
+
+
+def server_timing(**seconds: float) -> str:
+    """The Server-Timing header: milliseconds by name."""
+    return ", ".join(f"{name};dur={1000 * value:.2f}" for name, value in seconds.items())
+
+
+def _engine(services: Services) -> Engine:
+    if services.engine is None:
+        raise InputError("this server shows stored results and computes nothing: start one with `headscope serve`.")
+    return services.engine
+
+
+def _body() -> Mapping[str, Any]:
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict):
+        raise InputError("the request's body must be a JSON object.")
+    return body
+
+
+def _text(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name)
+    if value is not None and not isinstance(value, str):
+        raise InputError(f"{name} must be text, not {type(value).__name__}.")
+    return value or ""
+
+
+def _sequence(body: Mapping[str, Any]) -> int:
+    value = body.get("sequence", 0)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InputError("sequence must be a whole number.")
+    return value
+
+
+def _model(body: Mapping[str, Any]) -> str:
+    if not (name := _text(body, "model").strip()):
+        raise InputError("choose a model first.")
+    return name

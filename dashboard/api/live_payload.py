@@ -1,0 +1,126 @@
+"""A LiveResult as one binary answer: arrays that the page draws as they are, and the rest as JSON beside them."""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from analysis.registry import METHODS
+from analysis.types import HEAD_STATS, Attribution, LiveResult, ModelInfo, Target
+
+MAX_EXACT_BYTES = 4 * 2**20
+
+
+def encode(result: LiveResult) -> bytes:
+    """safetensors bytes; the metadata key `live` holds the JSON.
+
+    attention: uint8 `[layer, head, query, key]`, round(255 * sqrt(weight)), for drawing. attention_half: uint16, same
+    shape, the bits of the exact float16 weights, left out above 4 MB. scores: float32 `[method, position]`. logprobs,
+    entropies: float32 `[position]`, nats. ranks: int32 `[position]`. topk_logprobs: float32 `[position, k]`, candidates
+    for what follows the position. heads: float32 `[statistic, layer, head]`.
+    """
+    trace, attention = result.trace, np.ascontiguousarray(result.attention, dtype=np.float16)
+    tensors: dict[str, NDArray[Any]] = {
+        "attention": sqrt_bytes(attention),
+        "scores": _scores(result.attributions, len(trace.tokens)),
+        "logprobs": trace.logprobs,
+        "entropies": trace.entropies,
+        "ranks": trace.ranks,
+        "topk_logprobs": trace.topk_logprobs,
+        "heads": np.stack([getattr(result.heads, name) for name in HEAD_STATS]),
+    }
+    if attention.nbytes <= MAX_EXACT_BYTES:
+        tensors["attention_half"] = attention.view(np.uint16)
+    facts = json.dumps(describe(result), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return save({name: np.ascontiguousarray(array) for name, array in tensors.items()}, metadata={"live": facts})
+
+
+def describe(result: LiveResult) -> dict[str, Any]:
+    """Everything but the arrays, as JSON values; unmeasured numbers are None."""
+    tokens, trace = result.trace.tokens, result.trace
+    return {
+        "text": tokens.text,
+        "tokens": list(tokens.texts),
+        "spans": tokens.char_spans.tolist(),
+        "words": tokens.words.tolist(),
+        "special": tokens.special.tolist(),
+        "topk_texts": [list(row) for row in trace.topk_texts],
+        "next_entropy": _finite(trace.next_entropy),
+        "position": result.request.target_position,
+        "target": _target(result.target),
+        "model": _model(result.info),
+        "methods": [_method(attribution) for attribution in result.attributions],
+        "head_stats": list(HEAD_STATS),
+        "seconds": result.seconds,
+    }
+
+
+@lru_cache(maxsize=1)
+def _sqrt_table() -> NDArray[np.uint8]:
+    weights = np.arange(2**16, dtype=np.uint16).view(np.float16).astype(np.float32)
+    levels: NDArray[np.uint8] = np.rint(255 * np.sqrt(np.clip(np.nan_to_num(weights), 0, 1))).astype(np.uint8)
+    return levels
+
+
+def sqrt_bytes(weights: NDArray[np.float16]) -> NDArray[np.uint8]:
+    """uint8 round(255 * sqrt(weight)) by table: there are only 65,536 half floats."""
+    levels: NDArray[np.uint8] = _sqrt_table()[weights.view(np.uint16)]
+    return levels
+
+
+def _scores(attributions: tuple[Attribution, ...], n_tokens: int) -> NDArray[np.float32]:
+    rows = np.full((len(attributions), n_tokens), np.nan, dtype=np.float32)
+    for row, attribution in zip(rows, attributions, strict=True):
+        if attribution.error is None:
+            row[:] = attribution.scores
+    return rows
+
+
+def _method(attribution: Attribution) -> dict[str, Any]:
+    entry = METHODS.get(attribution.method)
+    return {
+        "name": attribution.method,
+        "label": entry.label if entry else attribution.method,
+        "summary": entry.summary if entry else "",
+        "quantity": attribution.quantity,
+        "signed": attribution.signed,
+        "value": _finite(attribution.value),
+        "error": attribution.error,
+    }
+
+
+def _target(target: Target) -> dict[str, Any]:
+    return {
+        "id": target.token_id,
+        "text": target.text,
+        "n_tokens": target.n_tokens,
+        "chosen": target.chosen,
+        "logprob": _finite(target.logprob),
+        "rank": target.rank,
+        "foil_text": target.foil_text,
+        "foil_n_tokens": target.foil_n_tokens,
+        "foil_logprob": _finite(target.foil_logprob),
+        "foil_rank": target.foil_rank,
+    }
+
+
+def _model(info: ModelInfo) -> dict[str, Any]:
+    return {
+        "name": info.ref.name,
+        "dtype": info.ref.dtype,
+        "layers": info.n_layers,
+        "heads": info.n_heads,
+        "context": info.context_length,
+        "params": info.n_params,
+        "source": info.source,
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

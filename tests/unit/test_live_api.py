@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from flask import Flask
+from safetensors.numpy import load
+
+from analysis.errors import BackendError, InputError, UnknownNameError
+from analysis.jobs import JobRequest
+from analysis.types import (
+    HEAD_STATS,
+    Attribution,
+    HeadSummary,
+    LiveRequest,
+    LiveResult,
+    ModelInfo,
+    ModelRef,
+    Target,
+    TokenizedText,
+    TokenTrace,
+)
+from dashboard.api import live
+from dashboard.api.live_payload import encode, sqrt_bytes
+from dashboard.api.newest_first import NewestFirst, Superseded
+from dashboard.services import ModelListing, Services
+
+LAYERS, HEADS, TOKENS = 2, 3, 4
+
+
+def result(request: LiveRequest) -> LiveResult:
+    """A small, hand-made result with every kind of missing value in it."""
+    rng = np.random.default_rng(0)
+    attention = np.tril(rng.random((LAYERS, HEADS, TOKENS, TOKENS)))
+    attention /= attention.sum(axis=-1, keepdims=True)
+    tokens = TokenizedText(
+        "naïve 🦊",
+        np.arange(TOKENS, dtype=np.int32),
+        ("na", "ïve", " 🦊", ""),
+        np.array([[0, 2], [2, 5], [5, 7], [7, 7]], dtype=np.int32),
+        np.array([0, 0, 1, 1], dtype=np.int32),
+        np.zeros(TOKENS, dtype=np.bool_),
+    )
+    logprobs = np.array([np.nan, -1.5, -2.5, -0.25], dtype=np.float32)
+    topk = np.full((TOKENS, 2), -1.0, dtype=np.float32)
+    trace = TokenTrace(
+        tokens, logprobs, np.array([-1, 3, 9, 1], np.int32), np.array([np.nan, 2, 3, 4], np.float32),
+        np.zeros((TOKENS, 2), np.int32), topk, ((" a", " b"),) * TOKENS, 3.25,
+    )  # fmt: skip
+    info = ModelInfo(ModelRef(request.model), "Toy", LAYERS, HEADS, HEADS, 8, 100, 64, 1000, "", "folder", "")
+    heads = HeadSummary(*(np.full((LAYERS, HEADS), index, dtype=np.float32) for index in range(len(HEAD_STATS))))
+    scores = np.array([0.5, 1.0, -0.25, np.nan], dtype=np.float32)
+    attributions = (
+        Attribution("saliency", "logprob", " a", None, scores, ("position",), False, -1.0, float("nan"), 0.1, {}),
+        Attribution("input_x_gradient", "logprob", " a", None, np.zeros(0, np.float32), ("position",), True, -1.0,
+                    float("nan"), 0.1, {}, error="no gradient here"),
+    )  # fmt: skip
+    target = Target(5, " a", 1, "predicted", -1.0, 1)
+    return LiveResult(request, info, trace, heads, attention.astype(np.float16), target, attributions, 0.125)
+
+
+class Recorder:
+    """An engine that answers at once and remembers what it was asked."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error, self.asked, self.jobs = error, [], []  # type: ignore[var-annotated]
+
+    def live(self, request: LiveRequest) -> LiveResult:
+        self.asked.append(request)
+        if self.error:
+            raise self.error
+        return result(request)
+
+    def models(self) -> Sequence[ModelListing]:
+        return [ModelListing("toy", "folder", 1000)]
+
+    def submit(self, request: JobRequest) -> str:
+        self.jobs.append(request)
+        return "job-1"
+
+
+def client(engine: Recorder | None) -> Any:
+    server = Flask("test")
+    live.register(server, Services(None, engine))  # type: ignore[arg-type]
+    return server.test_client()
+
+
+def read(payload: bytes) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    size = int.from_bytes(payload[:8], "little")
+    return load(payload), json.loads(json.loads(payload[8 : 8 + size])["__metadata__"]["live"])
+
+
+def test_the_payload_comes_back_whole() -> None:
+    sent = result(LiveRequest("toy", "naïve 🦊", target_position=3))
+    arrays, facts = read(encode(sent))
+    exact = arrays["attention_half"].view(np.float16)
+    assert np.array_equal(exact, sent.attention)
+    assert np.abs((arrays["attention"] / 255.0) ** 2 - sent.attention).max() < 1 / 255
+    assert np.array_equal(arrays["logprobs"], sent.trace.logprobs, equal_nan=True)
+    assert np.array_equal(arrays["scores"][0], sent.attributions[0].scores, equal_nan=True)
+    assert np.isnan(arrays["scores"][1]).all()
+    assert arrays["heads"].shape == (len(HEAD_STATS), LAYERS, HEADS)
+    assert facts["tokens"] == ["na", "ïve", " 🦊", ""]
+    assert facts["position"] == 3
+    assert facts["target"]["foil_logprob"] is None
+    assert facts["methods"][1]["error"] == "no gradient here"
+
+
+def test_square_root_bytes_match_the_formula() -> None:
+    weights = np.linspace(0, 1, 999, dtype=np.float16)
+    assert np.array_equal(sqrt_bytes(weights), np.rint(255 * np.sqrt(weights.astype(np.float32))).astype(np.uint8))
+
+
+def test_a_request_is_answered_with_tensors_and_timings() -> None:
+    engine = Recorder()
+    answer = client(engine).post("/api/v1/live", json={"model": "toy", "text": "naïve 🦊", "target": "", "sequence": 1})
+    assert answer.status_code == 200
+    assert "model;dur=125.00" in answer.headers["Server-Timing"]
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert engine.asked == [LiveRequest("toy", "naïve 🦊")]
+    assert read(answer.data)[1]["seconds"] == 0.125
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ({"model": "toy", "text": ""}, "empty"),
+        ({"model": "toy", "text": "x" * 5000}, "too_long"),
+        ({"model": " ", "text": "x"}, "input"),
+        ({"model": "toy", "text": 3}, "input"),
+        ({"model": "toy", "text": "x", "target_position": 0}, "input"),
+        ({"model": "toy", "text": "x", "sequence": "1"}, "input"),
+        ([], "input"),
+    ],
+)
+def test_bad_requests_are_refused_in_words(body: Any, kind: str) -> None:
+    engine = Recorder()
+    answer = client(engine).post("/api/v1/live", json=body)
+    assert answer.status_code == 422
+    assert answer.json["kind"] == kind
+    assert answer.json["error"]
+    assert engine.asked == []
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kind"),
+    [
+        (UnknownNameError("model", "nope", ["toy"]), 404, "unknown_model"),
+        (InputError("too long for the context", "too_long"), 422, "too_long"),
+        (BackendError("out of memory"), 422, "BackendError"),
+    ],
+)
+def test_what_the_engine_refuses_keeps_its_words(error: Exception, status: int, kind: str) -> None:
+    answer = client(Recorder(error)).post("/api/v1/live", json={"model": "nope", "text": "x"})
+    assert (answer.status_code, answer.json) == (status, {"error": str(error), "kind": kind})
+
+
+def test_models_and_a_server_without_an_engine() -> None:
+    assert client(Recorder()).get("/api/v1/live/models").json["models"][0]["name"] == "toy"
+    assert client(None).get("/api/v1/live/models").json == {"models": [], "computes": False}
+    refused = client(None).post("/api/v1/live", json={"model": "toy", "text": "x"})
+    assert "headscope serve" in refused.json["error"]
+
+
+def test_saving_submits_one_prompt_with_every_analysis() -> None:
+    engine = Recorder()
+    body = {"model": "toy", "text": "The doctor", "target": " said", "foil": " sat", "experiment": " mine "}
+    answer = client(engine).post("/api/v1/live/runs", json=body)
+    assert (answer.status_code, answer.json) == (202, {"job": "job-1"})
+    job = engine.jobs[0]
+    prompt = job.prompt_set.prompts[0]
+    assert (job.experiment, job.model, prompt.text, prompt.target, prompt.foil) == (
+        "mine", "toy", "The doctor", " said", " sat",
+    )  # fmt: skip
+    assert "attention" in job.analyses
+    assert "saliency" in job.analyses
+    assert prompt.id == live.job_request(body).prompt_set.prompts[0].id
+    assert prompt.id != live.job_request({**body, "foil": None}).prompt_set.prompts[0].id
+
+
+def test_the_newest_of_a_clients_requests_wins() -> None:
+    queue, order, running = NewestFirst(), [], threading.Event()
+
+    def ask(client_: str, sequence: int, hold: float = 0.0) -> None:
+        try:
+            with queue.turn(client_, sequence):
+                running.set()
+                order.append((client_, sequence))
+                time.sleep(hold)
+        except Superseded:
+            order.append((client_, -sequence))
+
+    threads = [threading.Thread(target=ask, args=("a", 1, 0.3))]
+    threads[0].start()
+    assert running.wait(2)
+    for sequence in (2, 3):
+        threads.append(threading.Thread(target=ask, args=("a", sequence)))
+        threads[-1].start()
+        time.sleep(0.05)
+    ask("b", 1)  # another client does not wait for this one
+    for thread in threads:
+        thread.join(2)
+    assert order == [("a", 1), ("a", -2), ("b", 1), ("a", 3)]
+    with pytest.raises(Superseded), queue.turn("a", 9), queue.turn("a", 8):
+        pass
+    with queue.turn("a", 1):
+        pass  # a reloaded page starts counting from 1 again
