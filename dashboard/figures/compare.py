@@ -117,7 +117,7 @@ def attention_change(a: Floats, b: Floats) -> Floats:
     """float64 `[...]` from pooled attention `[..., U, U]` of both sides: how much of its attention a head moved.
 
     Mean over the queries both sides have of the total variation distance, half the sum of absolute differences over
-    keys. A key that one side lacks weighs nothing there. 0 is the same pattern, 1 no overlap; NaN without common queries.
+    keys. A key that one side lacks weighs nothing there. 0 is the same pattern, 1 no overlap; NaN without a common one.
     """
     present_a, present_b = (~np.isnan(np.diagonal(side, axis1=-2, axis2=-1)) for side in (a, b))
     moved = np.abs(np.nan_to_num(a) - np.nan_to_num(b)).sum(axis=-1) / 2
