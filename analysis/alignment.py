@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -200,9 +201,7 @@ def words_of(tokens: TokenizedText) -> tuple[Word, ...]:
     if not len(tokens):
         return ()
     cuts = [0, *(np.flatnonzero(np.diff(tokens.words)) + 1).tolist(), len(tokens)]
-    return tuple(
-        Word("".join(tokens.texts[start:stop]), (start, stop)) for start, stop in zip(cuts, cuts[1:], strict=False)
-    )
+    return tuple(Word("".join(tokens.texts[start:stop]), (start, stop)) for start, stop in pairwise(cuts))
 
 
 def align(a: TokenizedText, b: TokenizedText) -> tuple[AlignedPair, ...]:
