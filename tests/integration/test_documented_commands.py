@@ -1,0 +1,73 @@
+"""Every `headscope` command in the documentation is run as it stands there.
+
+`gpt2` is a tiny model of that architecture in HEADSCOPE_MODEL_DIR, and so is the model of the commands that name none.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEADSCOPE = str(Path(sys.executable).with_name("headscope"))
+FENCE = re.compile(r"^```(?:sh|bash|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def documented() -> list[str]:
+    """The commands, each once, in the order a reader meets them; comments are cut off."""
+    found: dict[str, None] = {}
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for block in FENCE.findall(page.read_text()):
+            for line in block.replace("\\\n", " ").splitlines():
+                if (command := line.strip().removeprefix("$ ")).startswith("headscope "):
+                    found[command.split("  #")[0].strip()] = None
+    return list(found)
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory, tiny_gpt2_dir: Path) -> Path:
+    folder = tmp_path_factory.mktemp("documented")
+    (folder / "models").mkdir()
+    (folder / "models" / "gpt2").symlink_to(tiny_gpt2_dir)
+    (folder / "my_prompts.csv").write_text("text,target\nthe cat, sat\nthe dog, ran\n")
+    (folder / "my_prompts.jsonl").write_text('{"text": "the cat"}\n')
+    (folder / "my_prompts.txt").write_text("the cat\n")
+    return folder
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    words = [HEADSCOPE, *shlex.split(command, comments=True)[1:]]
+    if words[1] == "run" and "--model" not in words and "--resume" not in words:
+        words += ["--model", "gpt2"]
+    environment = {**os.environ, "HEADSCOPE_MODEL_DIR": str(folder / "models")}
+    environment.pop("HEADSCOPE_STORE", None)
+    return subprocess.run(
+        words, cwd=folder, env=environment, input="the cat\n", capture_output=True, text=True, timeout=200, check=False
+    )
+
+
+def test_there_are_documented_commands() -> None:
+    assert len(documented()) > 5
+
+
+@pytest.mark.xdist_group("documented")
+@pytest.mark.parametrize("command", documented())
+def test_a_documented_command_works(command: str, workplace: Path) -> None:
+    if command.startswith("headscope serve"):
+        pytest.skip("serving is tested in test_command_line.py: this one would not return")
+    if command.startswith("headscope models pull") and "smollm2" not in command:
+        pytest.skip("needs the model hub")
+    if "postgresql://" in command:
+        pytest.skip("the address is the reader's own; PostgreSQL is tested in the contract tests")
+    done = run(command, workplace)
+    if "--resume" in command:
+        assert done.returncode == 1
+        assert "no unfinished job" in done.stderr
+    else:
+        assert done.returncode == 0, done.stderr
