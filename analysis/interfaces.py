@@ -77,10 +77,23 @@ class ForwardResult:
     mlp_updates: tuple[Tensor, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a loaded model lets us see. Where one is False, its tuples in `ForwardResult` are empty and `notes` says why.
+
+    attention: attention weights. sublayers: `attn_updates` and `mlp_updates`, checked to add up to the residual stream.
+    """
+
+    attention: bool
+    sublayers: bool
+    notes: tuple[str, ...] = ()
+
+
 class CausalBackend(Protocol):
     """A loaded causal language model with access to its inside. One instance serves one thread at a time."""
 
     info: ModelInfo
+    capabilities: Capabilities
     model: nn.Module
 
     def tokenize(self, text: str) -> TokenizedText:

@@ -1,0 +1,107 @@
+"""A Hugging Face tokenizer as exact pieces: what every token stands for in bytes, and text to tokens and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from analysis import alignment
+from analysis.errors import BackendError, InputError
+from analysis.types import TokenizedText
+
+
+class TextCodec:
+    """Tokenises with the tokenizer's own settings (a BOS where the model expects one), never truncating or padding."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        """`tokenizer` is what AutoTokenizer returned; raises BackendError when it is not a `tokenizers` one."""
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            raise BackendError(
+                "the model's tokenizer cannot say which characters a token covers: save it with a tokenizer.json "
+                "(a fast tokenizer) and load the model again."
+            )
+        backend.no_truncation()
+        backend.no_padding()
+        self._backend = backend
+        self._byte_level = "ByteLevel" in repr(backend.decoder)
+        added = tokenizer.added_tokens_decoder
+        self._added: dict[int, str] = {index: token.content for index, token in added.items()}
+        self._special = frozenset(tokenizer.all_special_ids) | {i for i, token in added.items() if token.special}
+
+    def tokenize(self, text: str, context: int) -> TokenizedText:
+        """Raises InputError: `empty`, `too_long` (more than `context` tokens), `not_utf8` (lone surrogates)."""
+        if not text:
+            raise InputError("the prompt is empty: there is nothing to read. Give it at least one character.", "empty")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(f"the prompt is no valid Unicode at {error.start}: {error.reason}.", "not_utf8") from error
+        tokens = alignment.tokenized(text, self._raw(text))
+        if len(tokens) > context:
+            raise InputError(
+                f"the prompt has {len(tokens)} tokens and the model reads at most {context}: shorten it.", "too_long"
+            )
+        return tokens
+
+    def _raw(self, text: str) -> alignment.RawTokens:
+        found = self._backend.encode(text)
+        added = [bool(flag) for flag in found.special_tokens_mask]
+        length = len(added)
+        while length and added[length - 1]:  # an appended EOS would hide what comes next
+            length -= 1
+        ids = found.ids[:length]
+        pieces = (b"" if is_added else self.bytes_of(i) for i, is_added in zip(ids, added, strict=False))
+        return alignment.RawTokens(
+            ids=tuple(ids),
+            pieces=tuple(pieces),
+            offsets=tuple(found.offsets[:length]),
+            special=tuple(i in self._special for i in ids),
+            added=tuple(added[:length]),
+        )
+
+    def ids_of(self, text: str) -> list[int]:
+        """Ids of `text` inside a longer text: no BOS, and no space that a tokenizer puts in front of a beginning."""
+        plain: list[int] = self._backend.encode(text, add_special_tokens=False).ids
+        if self._spelled(plain) == text.encode():
+            return plain
+        mark = self._backend.encode("\n", add_special_tokens=False).ids
+        marked: list[int] = self._backend.encode("\n" + text, add_special_tokens=False).ids
+        return marked[len(mark) :] if marked[: len(mark)] == mark else plain
+
+    def continuation_ids(self, tokens: TokenizedText, continuation: str) -> list[int]:
+        """Ids that follow `tokens` when `continuation` is written behind their text.
+
+        Where the two merge at the border (the prompt ends in a space, the continuation does not begin with one), the
+        prompt's own tokens stay as they are and the continuation is tokenised by itself.
+        """
+        before: list[int] = tokens.ids.tolist()
+        whole = list(self._raw(tokens.text + continuation).ids)
+        return whole[len(before) :] if whole[: len(before)] == before else self.ids_of(continuation)
+
+    def bytes_of(self, token_id: int) -> bytes:
+        """The bytes a token stands for; empty for an id without a token (a padded vocabulary)."""
+        if token_id in self._added:
+            return self._added[token_id].encode()
+        token: str | None = self._backend.id_to_token(token_id)
+        if token is None:
+            return b""
+        return alignment.byte_level_bytes(token) if self._byte_level else alignment.sentencepiece_bytes(token)
+
+    def decode(self, ids: Sequence[int]) -> list[str]:
+        """Readable text of single tokens; an incomplete byte sequence shows as U+FFFD."""
+        return [self.bytes_of(int(token_id)).decode(errors="replace") for token_id in ids]
+
+    def decode_together(self, ids: Sequence[int]) -> tuple[str, tuple[str, ...]]:
+        """The text of consecutive tokens, and each token's part (a split character belongs to the first token)."""
+        pieces = [self.bytes_of(int(token_id)) for token_id in ids]
+        text = b"".join(pieces).decode(errors="replace")
+        spans = alignment.spans_from_bytes(text, pieces) if pieces else np.zeros((0, 2), dtype=np.int32)
+        if spans is None:  # bytes that are no text: the parts cannot be exact
+            return text, tuple(piece.decode(errors="replace") for piece in pieces)
+        return text, tuple(text[start:end] for start, end in spans.tolist())
+
+    def _spelled(self, ids: Sequence[int]) -> bytes:
+        return b"".join(self.bytes_of(token_id) for token_id in ids)
