@@ -21,6 +21,8 @@ from dashboard.services import Services
 PAGES: list[str] = [
     "dashboard.pages.overview",
     "dashboard.pages.runs",
+    "dashboard.pages.live",
+    "dashboard.pages.compare",
 ]
 
 

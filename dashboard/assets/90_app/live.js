@@ -1,0 +1,253 @@
+/* headscope.live: the Live page. Text goes out as it is typed (debounced), the newest answer is drawn, the state is in
+   the URL. The parts that draw are live_views.js, live_strips.js and the shared attention explorer. */
+(function () {
+  "use strict";
+  const hs = (window.headscope = window.headscope || {});
+  const clientside = (window.dash_clientside = window.dash_clientside || {});
+  const { el, percent } = hs.dom;
+  const DEBOUNCE = 120, API = "/api/v1/live";
+  const $ = (id) => document.getElementById(id);
+  const plural = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
+
+  class Live {
+    constructor(boot) {
+      this.limits = boot.limits;
+      this.state = boot.state;
+      this.client = Array.from(crypto.getRandomValues(new Uint32Array(2)), (n) => n.toString(36)).join("");
+      this.sequence = 0;
+      this.result = null;
+      this.root = $("live-root");
+      this.attention = null;
+      this.views = new hs.live.Views(this);
+      this.strips = new hs.live.Strips($("live-strips"), this);
+      this.fields();
+      this.stop = hs.color.onTheme(() => this.result && this.drawTokens());
+      new hs.live.Save(this);
+      this.models();
+    }
+
+    /** Fields are made here, not by React, which would fight over what is typed into them. */
+    fields() {
+      const s = this.state, text = (this.text = $("live-text"));
+      const input = (id, box, label, key) => {
+        const node = el("input", { id, class: "hs-field", type: "text", autocomplete: "off", spellcheck: "false", placeholder: label, value: s[key] });
+        node.addEventListener("input", () => { s[key] = node.value; if (key === "target") s.position = null; this.ask(performance.now()); });
+        $(box).replaceChildren(node);
+        return node;
+      };
+      this.model = el("select", { id: "live-model", class: "hs-field", disabled: true, onchange: () => { s.model = this.model.value; this.ask(performance.now(), 0); } });
+      $("live-model-box").replaceChildren(this.model);
+      this.target = input("live-target", "live-target-box", "model’s own first choice", "target");
+      this.foil = input("live-foil", "live-foil-box", "none", "foil");
+      text.value = s.text;
+      text.addEventListener("input", () => { s.text = text.value; s.position = null; this.grow(); this.ask(performance.now()); });
+      $("live-link").addEventListener("click", () => this.copyLink());
+      this.grow();
+    }
+
+    grow() {
+      this.text.style.height = "auto";
+      this.text.style.height = `${Math.min(this.text.scrollHeight + 2, 260)}px`;
+    }
+
+    async models() {
+      try {
+        const answer = await (await fetch(`${API}/models`)).json();
+        if (!answer.computes) return this.say("error", "This server shows stored results and computes nothing. Start one with “headscope serve” to type here.");
+        this.offer(answer.models);
+      } catch (error) {
+        return this.say("error", `The list of models could not be read: ${error.message}. Is the server still running?`);
+      }
+      return this.ask(performance.now(), 0);
+    }
+
+    /** Fill the model menu; the model of the link stays chosen even when it is unknown here, so that its error shows. */
+    offer(models) {
+      const option = (m) => el("option", { value: m.name, title: m.note, text: m.name + (m.ready ? "" : " (not on this machine)") });
+      const ready = models.filter((m) => m.ready), others = models.filter((m) => !m.ready);
+      const group = (label, list) => (list.length ? [el("optgroup", { label }, list.map(option))] : []);
+      const missing = this.state.model && !models.some((m) => m.name === this.state.model);
+      this.model.replaceChildren(...(missing ? [el("option", { value: this.state.model, text: this.state.model })] : []),
+        ...group("Ready", ready), ...group("To be fetched first (headscope models pull)", others));
+      if (!this.state.model && ready.length) this.state.model = ready[0].name;
+      this.model.value = this.state.model;
+      this.model.disabled = false;
+    }
+
+    /** Something changed: ask for a new answer once typing pauses. `since` is when the key was pressed. */
+    ask(since, delay = DEBOUNCE) {
+      this.link();
+      clearTimeout(this.timer);
+      if (!this.state.text) return this.blank();
+      if (this.result) this.root.classList.add("stale");
+      this.timer = setTimeout(() => this.send(since), delay);
+      return undefined;
+    }
+
+    blank() {
+      this.drop();
+      this.result = null;
+      this.root.classList.remove("stale", "full");
+      $("live-save").disabled = true;
+      $("live-timing").replaceChildren();
+      this.say("hint", "Type a few words. Every token, the model’s next-token candidates, gradients and all attention heads follow as you type.");
+    }
+
+    drop() {
+      if (this.flight) this.flight.abort();
+      this.flight = null;
+      this.sequence += 1;
+      this.root.removeAttribute("aria-busy");
+    }
+
+    async send(since) {
+      this.drop();
+      const sequence = this.sequence, flight = (this.flight = new AbortController()), s = this.state;
+      this.root.setAttribute("aria-busy", "true");
+      const body = { model: s.model, text: s.text, target: s.position === null ? s.target : "", foil: s.foil, target_position: s.position, client: this.client, sequence };
+      const marks = { since, sent: performance.now() };
+      try {
+        const response = await fetch(API, { method: "POST", signal: flight.signal, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+        marks.headers = performance.now();
+        if (!response.ok) return this.refused(sequence, response.status, await response.json().catch(() => ({})));
+        const buffer = await response.arrayBuffer();
+        if (sequence !== this.sequence) return undefined;
+        marks.received = performance.now();
+        marks.server = timings(response.headers.get("Server-Timing"));
+        this.show(hs.live.read(buffer), marks);
+      } catch (error) {
+        if (error.name !== "AbortError" && sequence === this.sequence) this.refused(sequence, 0, { error: `${error.message}. Is the server still running?` });
+      }
+      return undefined;
+    }
+
+    /** The last good result stays, dimmed; the reason stands under the text. */
+    refused(sequence, status, answer) {
+      if (sequence !== this.sequence || status === 409) return;
+      this.root.removeAttribute("aria-busy");
+      const missing = (answer.kind || "").startsWith("unknown_") || answer.kind === "BackendError";
+      const fetchIt = missing ? ["To fetch it: ", el("code", { text: `headscope models pull ${this.state.model}` }), ", or choose another model."] : [];
+      this.say("error", sentence(answer.error || `The server answered ${status}.`), ...fetchIt);
+    }
+
+    show(result, marks) {
+      const parsed = performance.now();
+      this.result = result;
+      this.root.removeAttribute("aria-busy");
+      this.root.classList.remove("stale");
+      this.root.classList.add("full");
+      this.say("", "");
+      this.drawTokens();
+      this.drawAttention();
+      this.views.facts();
+      $("live-save").disabled = false;
+      requestAnimationFrame(() => {
+        if (result !== this.result) return;
+        this.timing({ ...marks, parsed, drawn: performance.now() });
+        this.root.dataset.drawn = String(this.sequence);
+      });
+    }
+
+    drawTokens() {
+      this.views.draw(this.result);
+      this.strips.draw(this.result);
+    }
+
+    drawAttention() {
+      const { result, state } = this, tensors = hs.live.source(result), tokens = result.facts.tokens;
+      if (this.attention) { this.attention.setTensors(tensors, tokens, result.heads); return; }
+      this.attention = hs.attention.mount($("live-attention"), {
+        tensors, tokens, heads: result.heads, state: { layer: state.layer, head: state.head, view: state.view },
+        onState: ({ layer, head, view }) => { Object.assign(this.state, { layer, head, view }); this.link(); },
+      });
+    }
+
+    /** Explain token `position` given the tokens before it; null goes back to the next token. */
+    explain(position) {
+      if (position === 0) return this.say("hint", "The first token has nothing before it, so the model never predicted it: there is nothing to explain.");
+      Object.assign(this.state, { position: this.state.position === position ? null : position, foil: "" });
+      this.foil.value = "";
+      if (this.state.position !== null) this.setTarget("");
+      return this.ask(performance.now(), 0);
+    }
+
+    /** A candidate was chosen: as foil, or as target (where a given token is explained, only a foil can be chosen). */
+    choose(text, asFoil) {
+      const s = this.state, position = this.result.facts.position;
+      if (asFoil || position !== null) {
+        if (text === this.result.facts.target.text) return;
+        s.foil = s.foil === text ? "" : text;
+        if (s.foil && position === null && !s.target) this.setTarget(this.result.facts.target.text);
+        this.foil.value = s.foil;
+      } else {
+        this.setTarget(s.target === text ? "" : text);
+        if (s.foil === text || !s.target) { s.foil = ""; this.foil.value = ""; }
+      }
+      this.ask(performance.now(), 0);
+    }
+
+    setTarget(text) { this.state.target = this.target.value = text; }
+
+    say(kind, ...parts) {
+      const box = $("live-message");
+      box.className = `hs-live-message ${kind}`;
+      box.setAttribute("role", kind === "error" ? "alert" : "status");
+      box.replaceChildren(...parts.filter((part) => part !== ""));
+    }
+
+    /** The state as a query string; a long text is left out and the page says so. */
+    link() {
+      const s = this.state, query = new URLSearchParams(), defaults = { view: "matrix", colour: "surprisal", unit: "bits", layer: 0, head: 0 };
+      this.textInLink = s.text.length <= this.limits.link;
+      for (const [key, value] of Object.entries(s)) {
+        if (value === "" || value === null || value === defaults[key] || value === false || (key === "text" && !this.textInLink)) continue;
+        query.set(key, value === true ? "1" : value);
+      }
+      clearTimeout(this.linking);
+      const search = query.size ? `?${query.toString().replace(/\+/g, "%20")}` : "";
+      this.linking = setTimeout(() => this.root.isConnected && hs.url.replace(search), 150);
+      $("live-link").title = this.textInLink ? "Copy a link to exactly this view" : `The text is longer than ${plural(this.limits.link, "character")}, so the link holds everything but the text`;
+    }
+
+    async copyLink() {
+      const button = $("live-link").querySelector("span");
+      try {
+        await navigator.clipboard.writeText(location.href);
+        button.textContent = this.textInLink ? "Copied" : "Copied, without the text";
+      } catch {
+        button.textContent = "Copy it from the address bar";
+      }
+      setTimeout(() => { button.textContent = "Copy link"; }, 2500);
+    }
+
+    timing(m) {
+      const ms = (v) => `${Math.round(v)} ms`, model = m.server.model ?? 0;
+      const t = { model, transfer: m.received - m.sent - model, draw: m.drawn - m.received, total: m.drawn - m.since };
+      this.root.dataset.timing = JSON.stringify(t);
+      const part = (name, value, title) => el("span", { title }, [`${name} `, el("b", { text: ms(value) })]);
+      $("live-timing").replaceChildren(
+        part("model", t.model, "Forward and backward pass, in the analysis process"),
+        part("transfer", t.transfer, "Request, waiting, encoding and the way back"),
+        part("draw", t.draw, "Reading the answer and drawing everything"),
+        part("key to picture", t.total, `Everything, with the ${DEBOUNCE} ms pause that ends typing`),
+        el("span", { class: "hs-live-private", text: "What you type stays in this page and in the analysis process’s memory." }));
+    }
+  }
+
+  function timings(header) {
+    return Object.fromEntries([...(header || "").matchAll(/(\w+);dur=([\d.]+)/g)].map(([, name, value]) => [name, Number(value)]));
+  }
+
+  const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)} `;
+
+  let current = null;
+  clientside.headscope_live = {
+    mount(boot) {
+      if (current) { current.drop(); current.stop(); if (current.attention) current.attention.destroy(); }
+      if (!boot || !$("live-root")) return clientside.no_update;
+      current = hs.live.page = new Live(boot);
+      return true;
+    },
+  };
+  hs.live = Object.assign(hs.live || {}, { plural, percentage: percent, API });
+})();

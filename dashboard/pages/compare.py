@@ -1,0 +1,156 @@
+"""Compare: two runs side by side, A | B | A - B, on units both have.
+
+The link holds everything; every control only writes into it (assets/90_app/compare.js), and each card follows the part
+of it that it needs.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from dash import Dash, Input, Output, State, dcc, html
+from dash.development.base_component import Component
+
+from dashboard.cards import Children, card, guarded, icon, loading_box
+from dashboard.clientside import clientside
+from dashboard.ids import Shell
+from dashboard.layout import notes_box, page_header
+from dashboard.pages import Page
+from dashboard.pages.compare_cards import ACTIONS, VIEWS, View, candidates
+from dashboard.pages.compare_data import CompareQuery, load
+from dashboard.pages.compare_picker import found_view, picker
+from dashboard.services import Services
+from storage.interfaces import RunReader
+
+PAGE = Page("compare", "/compare", "Compare", "layout-split", 40, shortcut="c")
+
+
+class Ids(StrEnum):
+    """Ids of the Compare page. The stores `*_QUERY` hold the part of the query string that one card depends on."""
+
+    ROOT = "compare-root"
+    NOTES = "compare-notes"
+    PICKERS = "compare-pickers"
+    PAIR_QUERY = "compare-pair-query"
+    FACTS_QUERY = "compare-facts-query"
+    SURPRISAL_QUERY = "compare-surprisal-query"
+    SCORES_QUERY = "compare-scores-query"
+    ATTENTION_QUERY = "compare-attention-query"
+    HEADS_QUERY = "compare-heads-query"
+
+
+CARDS = {
+    Ids.FACTS_QUERY: "compare-facts",
+    Ids.SURPRISAL_QUERY: "compare-surprisal",
+    Ids.SCORES_QUERY: "compare-scores",
+    Ids.ATTENTION_QUERY: "compare-attention",
+    Ids.HEADS_QUERY: "compare-heads",
+}
+
+
+def layout(**query: str | list[str]) -> Component:
+    """Skeleton; the cards fill from the link."""
+    return html.Div(
+        [
+            page_header("Compare", "Two texts on one model, or one text on two models.", _actions()),
+            html.Div(notes_box(CompareQuery.from_query(query).notes), id=Ids.NOTES),
+            *(dcc.Store(id=name) for name in Ids if name.endswith("-query")),
+            html.Div(id=Ids.PICKERS, className="hs-compare-pickers"),
+            html.Div(_cards(), className="hs-compare-cards", id="compare-cards"),
+        ],
+        id=Ids.ROOT,
+        className="hs-compare",
+    )
+
+
+def _actions() -> list[Component]:
+    return [
+        _button("changed", "eye", "Changed only", "Show only what differs"),
+        _button("pin", "pin-angle", "Pin A", "Keep A as the reference for the next comparisons"),
+        _button("swap", "arrow-left-right", "Swap", "Exchange A and B"),
+    ]
+
+
+def _button(name: str, icon_name: str, label: str, title: str) -> html.Button:
+    return html.Button(
+        [icon(icon_name), html.Span(label)], id=f"compare-{name}", type="button", className="hs-button", title=title
+    )
+
+
+def _cards() -> list[Component]:
+    texts = {
+        "compare-facts": ("What differs", "Input, model and configuration of the two runs."),
+        "compare-surprisal": ("Surprisal", "How unexpected each part of the text was: the sum over its tokens."),
+        "compare-candidates": ("Next token", "What each side expects after its whole text."),
+        "compare-scores": ("Attribution", "What the explained token rests on."),
+        "compare-attention": ("Attention of one head", "Where it reads from, on units both runs have."),
+        "compare-heads": ("All heads", "One statistic of every head; click a head to see its attention."),
+    }
+    return [
+        card(title, loading_box(120), id=id_, subtitle=subtitle, actions=html.Div(id=f"{id_}-actions"))
+        for id_, (title, subtitle) in texts.items()
+    ]
+
+
+def register(app: Dash, services: Services) -> None:
+    """Callbacks: the link is taken apart in the browser, each card follows its part."""
+    store = services.store
+    parts = [name for name in Ids if name.endswith("-query")]
+    clientside(app, "headscope_compare", "split", *(Output(name, "data") for name in parts), Input(Shell.URL, "search"),
+               Input(Ids.PICKERS, "id"), *(State(name, "data") for name in parts))  # fmt: skip
+    clientside(app, "headscope_compare", "pickHead", *(Input(f"compare-map-{side}", "clickData") for side in "abd"),
+               prevent_initial_call=True)  # fmt: skip
+
+    @app.callback(Output(Ids.PICKERS, "children"), Input(Ids.PAIR_QUERY, "data"), prevent_initial_call=True)
+    def show_pickers(search: str) -> Children:
+        return pickers_view(store, CompareQuery.from_query(search or ""))
+
+    for side, other in (("a", "b"), ("b", "a")):
+        _register_search(app, store, side, other)
+    for name, id_ in CARDS.items():
+        _register_card(app, store, name, id_)
+
+    @app.callback(
+        Output("compare-candidates-body", "children"), Input(Ids.FACTS_QUERY, "data"), prevent_initial_call=True
+    )
+    def show_candidates(search: str) -> Children:
+        return compare(store, search or "", candidates)
+
+
+def _register_search(app: Dash, store: RunReader, side: str, other: str) -> None:
+    @app.callback(
+        Output(f"compare-found-{side}", "children"),
+        Input(f"compare-search-{side}", "value"),
+        State(Ids.PAIR_QUERY, "data"),
+    )
+    @guarded("look for runs")
+    def search_runs(text: str | None, pair: str) -> Children:
+        return found_view(store, side, text or "", getattr(CompareQuery.from_query(pair or ""), other))
+
+
+def _register_card(app: Dash, store: RunReader, name: Ids, id_: str) -> None:
+    @app.callback(
+        Output(f"{id_}-body", "children"),
+        Output(f"{id_}-actions", "children"),
+        Input(name, "data"),
+        prevent_initial_call=True,
+    )
+    def show(search: str) -> tuple[Children, Children]:
+        return compare(store, search or "", VIEWS[id_]), compare(store, search or "", ACTIONS[id_]) or None
+
+
+@guarded("compare the runs")
+def compare(store: RunReader, search: str, view: View) -> Children:
+    """A card's content for a query string; nothing while a run is not chosen."""
+    query = CompareQuery.from_query(search)
+    pair = load(store, query)
+    return None if pair is None else view(store, query, pair)
+
+
+@guarded("show the two runs")
+def pickers_view(store: RunReader, query: CompareQuery) -> Children:
+    """Both pickers, with what is chosen; an id that is not in the store says so."""
+    rows = {row.id: row for row in store.runs([id_ for id_ in (query.a, query.b) if id_])}
+    asked = [id_ for id_ in (query.a, query.b) if id_]
+    lost = [f"There is no run {id_} in this store: choose another." for id_ in asked if id_ not in rows]
+    return [notes_box(lost), picker("a", "A", rows.get(query.a)), picker("b", "B", rows.get(query.b))]

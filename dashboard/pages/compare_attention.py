@@ -1,0 +1,160 @@
+"""Attention of both runs: one chosen head on aligned units, and every head's statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from dash import dcc, html
+from dash.development.base_component import Component
+from numpy.typing import NDArray
+
+from analysis.types import HEAD_STATS, HeadSummary
+from dashboard.cards import extra
+from dashboard.figures import compare as numbers
+from dashboard.figures.compare_plots import attention_panel, head_map
+from dashboard.pages.compare_data import Aligned, CompareQuery, Pair, aligned, head
+from dashboard.pages.compare_facts import missing
+from dashboard.pages.compare_text import number, signed
+from dashboard.pages.compare_units import legend
+from dashboard.pages.compare_view import select, sentences
+from storage.interfaces import RunReader
+
+GRAPH: Any = {"displayModeBar": False, "responsive": True}
+Array = NDArray[np.floating]
+Head = tuple[int, int]
+
+
+def attention_view(store: RunReader, query: CompareQuery, pair: Pair) -> list[Component]:
+    """A | B | A - B of one head each, on aligned units, and the heads that changed most."""
+    data = aligned(pair)
+    if data is None:
+        return [sentences(pair.gaps("tokens", "trace"))]
+    patterns = [store.attention(pair.a.row.id), store.attention(pair.b.row.id)]
+    a, b = patterns
+    if a is None or b is None:
+        sides = (("A", pair.a, a), ("B", pair.b, b))
+        gaps = [missing(name, run, "stored attention pattern") for name, run, kept in sides if kept is None]
+        return [sentences([*gaps, "Run the prompt again with the analysis “attention” to keep it."])]
+    pooled_a, pooled_b = (
+        numbers.pool_attention(a, data.ranges_a), numbers.pool_attention(b, data.ranges_b)
+    )  # fmt: skip
+    change = numbers.attention_change(pooled_a, pooled_b) if pair.same_shape else None
+    top = numbers.top_heads(change) if change is not None else ()
+    head_a, head_b = head(query, pair, default=top[0][:2] if top else (0, 0))
+    panels = _panels(pooled_a[head_a], pooled_b[head_b], data, head_a, head_b)
+    return [_choosers(query, pair, head_a, head_b), *_changed_most(top, (head_a, head_b)), *panels]
+
+
+def _panels(a: Array, b: Array, data: Aligned, head_a: Head, head_b: Head) -> list[Component]:
+    scale, span = numbers.largest(a, b), numbers.largest(a - b)
+    labels = [unit.label for unit in data.units]
+    sides = [
+        (f"A · layer {head_a[0]}, head {head_a[1]}", attention_panel(a, labels, scale)),
+        (f"B · layer {head_b[0]}, head {head_b[1]}", attention_panel(b, labels, scale)),
+        ("A − B", attention_panel(a - b, labels, span, signed=True)),
+    ]
+    figures = [
+        html.Figure([html.Figcaption(name), dcc.Graph(figure=figure, config=GRAPH, className="hs-compare-graph")])
+        for name, figure in sides
+    ]
+    pooling = (
+        "Tokens are pooled into units that both sides have: weights are summed over a unit's keys and averaged over "
+        "its queries. " if data.grouped else ""
+    )
+    lacking = sum(unit.kind in ("only_a", "only_b") for unit in data.units)
+    blank = f"{lacking} units that only one side has are blank on the other. " if lacking else ""
+    note = f"{pooling}{blank}Colours on a square-root scale; point at a cell for its weight."
+    return [
+        html.Div(figures, className="hs-compare-panels"),
+        legend(scale, span, False, "", tint=False),
+        html.P(note, className="hs-muted"),
+    ]
+
+
+def _choosers(query: CompareQuery, pair: Pair, head_a: Head, head_b: Head) -> html.Div:
+    """Layer and head of each side; with models of one shape B follows A until it is set apart."""
+    apart = not pair.same_shape or query.lb is not None or query.hb is not None
+    sides = [("A" if apart else "A and B", "la", "ha", head_a, pair.a.model)]
+    if apart:
+        sides.append(("B", "lb", "hb", head_b, pair.b.model))
+    rows: list[Component] = []
+    for name, layer, head_name, (now_layer, now_head), model in sides:
+        rows.append(
+            html.Div(
+                [
+                    html.Strong(name),
+                    select(layer, "Layer", [(str(n), str(n)) for n in range(model.n_layers)], str(now_layer)),
+                    select(head_name, "Head", [(str(n), str(n)) for n in range(model.n_heads)], str(now_head)),
+                ],
+                className="hs-compare-chooser",
+            )
+        )
+    if pair.same_shape:
+        change = f"la={head_a[0]}&ha={head_a[1]}&" + ("lb=&hb=" if apart else f"lb={head_a[0]}&hb={head_a[1]}")
+        text = "Same head on both sides" if apart else "Choose another head for B"
+        rows.append(html.Button(text, type="button", className="hs-button hs-button-quiet",
+                                **extra(data_compare_set=change)))  # fmt: skip
+    return html.Div(rows, className="hs-compare-choosers")
+
+
+def _changed_most(top: Sequence[tuple[int, int, float]], now: tuple[Head, Head]) -> list[Component]:
+    """Buttons that lead to the heads whose attention moved most."""
+    if not top:
+        return []
+    buttons = [
+        html.Button(
+            [f"L{layer} H{head_} ", html.Span(f"{100 * value:.0f} %", className="hs-num")],
+            type="button",
+            title=f"On average {100 * value:.1f} % of this head’s attention lies elsewhere",
+            **extra(
+                data_compare_set=f"la={layer}&ha={head_}&lb=&hb=",
+                aria_pressed=str(now == ((layer, head_), (layer, head_))).lower(),
+            ),
+        )
+        for layer, head_, value in top
+    ]
+    label = html.Span("Attention moved most in", className="hs-muted")
+    return [html.Div([label, *buttons], className="hs-compare-top")]
+
+
+def heads_view(query: CompareQuery, pair: Pair) -> list[Component]:
+    """One statistic of every head: A | B | A - B where the shapes match, A | B otherwise."""
+    if gaps := pair.gaps("head summaries", "heads"):
+        return [sentences(gaps)]
+    stat = query.stat if query.stat in HEAD_STATS else HEAD_STATS[0]
+    a, b = _stat(pair.a.heads, stat), _stat(pair.b.heads, stat)
+    head_a, head_b = head(query, pair)
+    name, scale = stat.replace("_", " "), numbers.largest(a, b)
+    maps = [("A", "a", head_map(a, scale, False, name, head_a)), ("B", "b", head_map(b, scale, False, name, head_b))]
+    span = 0.0
+    if pair.same_shape:
+        span = numbers.largest(a - b)
+        maps.append(("A − B", "d", head_map(a - b, span, True, f"{name}, A − B", head_a)))
+    figures = [
+        html.Figure(
+            [html.Figcaption(f"{caption} · {_extremes(values)}"),
+             dcc.Graph(id=f"compare-map-{side}", figure=figure, config=GRAPH, className="hs-compare-graph")]
+        )
+        for (caption, side, figure), values in zip(maps, (a, b, a - b if pair.same_shape else a), strict=False)
+    ]  # fmt: skip
+    apart = None if pair.same_shape else html.P(
+        f"A has {a.shape[0]} layers × {a.shape[1]} heads and B {b.shape[0]} × {b.shape[1]}: head by head there is no "
+        "difference to take.", className="hs-muted",
+    )  # fmt: skip
+    panels = html.Div(figures, className="hs-compare-panels")
+    return [panels, legend(scale, span, False, "", tint=False), *([apart] if apart else [])]
+
+
+def _stat(heads: HeadSummary | None, name: str) -> Array:
+    values: Array = getattr(heads, name)
+    return values
+
+
+def _extremes(values: Array) -> str:
+    if np.all(np.isnan(values)):
+        return "not measured"
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    show = signed if low < 0 else number
+    return f"{show(low)} to {show(high)}"

@@ -1,0 +1,63 @@
+"""What both sides expect next, in one table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from dash import html
+from dash.development.base_component import Component
+
+from dashboard.figures.compare import Candidate
+from dashboard.pages.compare_text import percent, signed, visible
+
+CANDIDATES_SHOWN = 12
+CANDIDATE_THRESHOLD = 0.005
+
+
+def candidates_view(rows: Sequence[Candidate], everything: bool, by_id: bool) -> list[Component]:
+    """The candidates of both sides in one table; a probability that was not stored shows as what it is at most."""
+    def moved(row: Candidate) -> bool:
+        return math.isnan(row.difference) or abs(row.difference) >= CANDIDATE_THRESHOLD
+
+    listed = rows if everything else rows[:CANDIDATES_SHOWN]
+    shown = [row for row in listed if everything or moved(row)]
+    top = max((p for row in rows for p in (row.prob_a, row.prob_b) if not math.isnan(p)), default=1.0)
+    span = max((abs(row.difference) for row in rows if not math.isnan(row.difference)), default=0.0)
+    head = html.Thead(html.Tr([html.Th(text, scope="col") for text in ("Token", "A", "B", "A − B")]))
+    body = html.Tbody([
+        html.Tr(
+            [html.Th(visible(row.text), scope="row"), _probability(row.prob_a, row.bound_a, row.rank_a, top),
+             _probability(row.prob_b, row.bound_b, row.rank_b, top), _difference(row, span)]
+        )
+        for row in shown
+    ])  # fmt: skip
+    matched = "by token" if by_id else "by their text, because the tokenizers differ"
+    rest = len(rows) - len(shown)
+    hidden = f" {rest} more differ by less than 0.5 percentage points or rank lower." if rest else ""
+    if not shown:
+        return [html.P("The leading candidates agree to within 0.5 percentage points.")]
+    return [html.Table([head, body], className="hs-compare-candidates"),
+            html.P(f"Matched {matched}. “≤” marks a token outside the stored candidates of that side.{hidden}",
+                   className="hs-muted")]  # fmt: skip
+
+
+def _probability(p: float, bound: float, rank: int | None, top: float) -> html.Td:
+    if math.isnan(p):
+        return html.Td([html.Span(f"≤ {percent(bound)}", className="hs-num hs-muted")], className="bound")
+    return html.Td(
+        [html.I(style={"--t": f"{p / top:.4f}"}), html.Span(percent(p), className="hs-num"), html.Small(f"#{rank}")]
+    )
+
+
+def _difference(row: Candidate, span: float) -> html.Td:
+    delta = row.difference
+    if math.isnan(delta):
+        least = row.prob_a - row.bound_b if math.isnan(row.prob_b) else row.prob_b - row.bound_a
+        sign = "+" if math.isnan(row.prob_b) else "−"
+        return html.Td(html.Span(f"at least {sign}{100 * max(least, 0):.2f} pp", className="hs-num hs-muted"))
+    tone = "negative" if delta < 0 else "positive"
+    return html.Td(
+        [html.I(className=tone, style={"--t": f"{abs(delta) / span if span else 0:.4f}"}),
+         html.Span(f"{signed(100 * delta)} pp", className="hs-num")], className="delta",
+    )  # fmt: skip

@@ -1,0 +1,120 @@
+"""The two runs of a comparison as one value, aligned, and the sentence to show when they cannot be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.alignment import Range
+from analysis.types import Attribution, TokenTrace
+from dashboard.figures.compare import Unit, units
+from dashboard.pages.compare_facts import missing, same_tokenizer
+from dashboard.params import QueryState, choice, number
+from storage.interfaces import RunReader
+from storage.rows import RunDetail
+
+
+@dataclass(frozen=True, slots=True)
+class CompareQuery(QueryState):
+    """What a link to the Compare page holds. `all` shows what did not change as well. `la, ha` is the head of A, and
+    `lb, hb` that of B where it is another one. `scale` of scores: automatic, as they are, or shares of the total."""
+
+    a: str = ""
+    b: str = ""
+    all: bool = False
+    unit: str = choice("bits", "nats")
+    method: str = ""
+    scale: str = choice("auto", "raw", "share")
+    stat: str = "entropy"
+    la: int | None = number(None, low=0)
+    ha: int | None = number(None, low=0)
+    lb: int | None = number(None, low=0)
+    hb: int | None = number(None, low=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two stored runs."""
+
+    a: RunDetail
+    b: RunDetail
+
+    @property
+    def same_model(self) -> bool:
+        """The same weights on both sides."""
+        return self.a.model.ref.weights_sha256 == self.b.model.ref.weights_sha256
+
+    @property
+    def same_shape(self) -> bool:
+        """The same number of layers and heads."""
+        a, b = self.a.model, self.b.model
+        return (a.n_layers, a.n_heads) == (b.n_layers, b.n_heads)
+
+    @property
+    def same_tokenizer(self) -> bool:
+        """Token ids mean the same."""
+        return same_tokenizer(self.a, self.b)
+
+    def gaps(self, what: str, field: str) -> list[str]:
+        """Sentences for the sides that lack `field` (None or empty); empty when both have it."""
+        sides = (("A", self.a), ("B", self.b))
+        return [missing(name, run, what) for name, run in sides if not _present(getattr(run, field))]
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """Two traces and the units both are looked at in."""
+
+    a: TokenTrace
+    b: TokenTrace
+    units: tuple[Unit, ...]
+
+    @property
+    def ranges_a(self) -> list[Range]:
+        """Token ranges of A, one per unit."""
+        return [unit.a for unit in self.units]
+
+    @property
+    def ranges_b(self) -> list[Range]:
+        """Token ranges of B, one per unit."""
+        return [unit.b for unit in self.units]
+
+    @property
+    def grouped(self) -> bool:
+        """Whether some unit holds several tokens, so that numbers are pooled."""
+        return any(end - start > 1 for start, end in [*self.ranges_a, *self.ranges_b])
+
+
+def load(store: RunReader, query: CompareQuery) -> Pair | None:
+    """Both runs, None while one is not chosen. Raises UnknownNameError for an id that is not in the store."""
+    return Pair(store.run(query.a), store.run(query.b)) if query.a and query.b else None
+
+
+def aligned(pair: Pair) -> Aligned | None:
+    """The aligned traces, None when a run has none."""
+    a, b = pair.a.trace, pair.b.trace
+    return Aligned(a, b, units(a.tokens, b.tokens)) if a is not None and b is not None else None
+
+
+def methods(pair: Pair) -> list[str]:
+    """Attribution methods of either run, those of both first."""
+    a, b = ([item.method for item in run.attributions] for run in (pair.a, pair.b))
+    return [*(name for name in a if name in b), *(name for name in a if name not in b),
+            *(name for name in b if name not in a)]  # fmt: skip
+
+
+def attribution(run: RunDetail, method: str) -> Attribution | None:
+    """The run's attribution by `method`."""
+    return next((item for item in run.attributions if item.method == method), None)
+
+
+def head(query: CompareQuery, pair: Pair, default: tuple[int, int] = (0, 0)) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The heads shown (layer, head) of A and of B, inside their models. B follows A unless it is set."""
+    la, ha = query.la if query.la is not None else default[0], query.ha if query.ha is not None else default[1]
+    lb, hb = query.lb if query.lb is not None else la, query.hb if query.hb is not None else ha
+    a, b = pair.a.model, pair.b.model
+    return (min(la, a.n_layers - 1), min(ha, a.n_heads - 1)), (min(lb, b.n_layers - 1), min(hb, b.n_heads - 1))
+
+
+def _present(value: Any) -> bool:
+    return value is not None and value != ()

@@ -1,0 +1,130 @@
+"""What differs between two runs before any number is looked at: input, model, configuration, and what that means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from analysis.types import RunStatus
+from storage.rows import RunDetail
+
+NOT_CONFIGURATION = frozenset({"seconds", "started_at", "finished_at", "host", "hostname", "pid"})
+
+
+class Part(StrEnum):
+    """What a fact belongs to. A difference in the configuration is a reason to doubt the comparison."""
+
+    INPUT = "input"
+    MODEL = "model"
+    CONFIGURATION = "configuration"
+    ORIGIN = "origin"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One property of both runs, as text; None where a run does not have it."""
+
+    part: Part
+    label: str
+    a: str | None
+    b: str | None
+
+    @property
+    def differs(self) -> bool:
+        """Whether the two runs disagree here."""
+        return self.a != self.b
+
+
+def facts(a: RunDetail, b: RunDetail) -> tuple[Fact, ...]:
+    """Every property in a fixed order: input, model, configuration, origin."""
+    rows_a, rows_b = _rows(a), _rows(b)
+    keys = [*rows_a, *(key for key in rows_b if key not in rows_a)]
+    order = list(Part)
+    found = [Fact(part, label, rows_a.get((part, label)), rows_b.get((part, label))) for part, label in keys]
+    return tuple(sorted(found, key=lambda fact: order.index(fact.part)))
+
+
+def warnings(rows: tuple[Fact, ...]) -> tuple[str, ...]:
+    """Sentences for the reader: what makes the difference between these runs hard to interpret."""
+    changed = {part: [fact.label for fact in rows if fact.part is part and fact.differs] for part in Part}
+    said = []
+    if changed[Part.CONFIGURATION]:
+        said.append(
+            f"The runs were made with different configurations ({_listed(changed[Part.CONFIGURATION])}): "
+            "part of what differs below may come from that."
+        )
+    if "Model" in changed[Part.MODEL] and "Text" in changed[Part.INPUT]:
+        said.append(
+            "Both the model and the text differ: a difference below cannot be put down to one of them. Compare one "
+            "text on two models, or two texts on one model."
+        )
+    elif changed[Part.MODEL] and "Model" not in changed[Part.MODEL]:
+        said.append("The models have the same name but are not the same: their weights or tokenizers differ.")
+    return tuple(said)
+
+
+def same_tokenizer(a: RunDetail, b: RunDetail) -> bool:
+    """Whether token ids mean the same on both sides."""
+    return bool(a.model.tokenizer_sha256) and a.model.tokenizer_sha256 == b.model.tokenizer_sha256
+
+
+def missing(name: str, run: RunDetail, what: str) -> str:
+    """Why run `name` has no `what`: it failed, is not done, or was not asked for it."""
+    if run.row.status is RunStatus.FAILED:
+        return f"Run {name} failed and has no {what}: {run.row.error or 'no reason was stored'}"
+    if run.row.status in (RunStatus.QUEUED, RunStatus.RUNNING):
+        return f"Run {name} is still {run.row.status.value}; its {what} will be here when it has finished."
+    if run.row.status is RunStatus.CANCELLED:
+        return f"Run {name} was cancelled before its {what} was measured."
+    return f"Run {name} has no {what}: it was made without that analysis."
+
+
+def _rows(run: RunDetail) -> dict[tuple[Part, str], str | None]:
+    row, model = run.row, run.model
+    rows: dict[tuple[Part, str], str | None] = {
+        (Part.INPUT, "Text"): row.text,
+        (Part.INPUT, "Target"): row.target,
+        (Part.INPUT, "Foil"): row.foil,
+        (Part.MODEL, "Model"): model.ref.name,
+        (Part.MODEL, "Weights"): _short_hash(model.ref.weights_sha256),
+        (Part.MODEL, "Tokenizer"): _short_hash(model.tokenizer_sha256),
+        (Part.MODEL, "Shape"): f"{model.n_layers} layers × {model.n_heads} heads, width {model.d_model}",
+        (Part.CONFIGURATION, "Number format"): model.ref.dtype,
+        (Part.CONFIGURATION, "Seed"): str(run.seed),
+        (Part.ORIGIN, "Experiment"): row.experiment,
+        (Part.ORIGIN, "Prompt"): f"{row.prompt_set} / {row.prompt_key}" if row.prompt_set else row.prompt_key,
+        (Part.ORIGIN, "Analyses"): ", ".join(run.analyses) or None,
+        (Part.ORIGIN, "Made"): f"{row.created_at:%Y-%m-%d %H:%M}",
+    }
+    for method in run.attributions:
+        rows[Part.CONFIGURATION, f"{method.method} settings"] = _flat(method.params) or "defaults"
+    return rows | {(Part.CONFIGURATION, label): value for label, value in _capsule(run.capsule).items()}
+
+
+def _capsule(capsule: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Capsule entries that are choices, not circumstances, flattened to `versions.torch`-like labels. Hashes of weights
+    and tokenizer stand with the model already."""
+    flat: dict[str, str] = {}
+    for key, value in capsule.items():
+        if key in NOT_CONFIGURATION or key.endswith("sha256"):
+            continue
+        if isinstance(value, Mapping):
+            flat |= _capsule(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = str(value)
+    return flat
+
+
+def _flat(params: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} = {value}" for key, value in sorted(params.items()))
+
+
+def _short_hash(value: str) -> str | None:
+    return value[:12] or None
+
+
+def _listed(labels: list[str], most: int = 4) -> str:
+    more = f" and {len(labels) - most} more" if len(labels) > most else ""
+    return ", ".join(labels[:most]) + more

@@ -1,0 +1,32 @@
+"""Numbers and tokens as text, the same in every view of a comparison."""
+
+from __future__ import annotations
+
+import math
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Significant digits with a true minus sign; an en dash when unmeasured."""
+    if math.isnan(value):
+        return "–"
+    text = f"{value:.{digits}g}" if abs(value) >= 1e-4 or value == 0 else f"{value:.1e}"
+    if "e+" in text:
+        text = f"{value:,.0f}"
+    return text.replace("-", "−")
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """A difference: always with its sign."""
+    return f"+{number(value, digits)}" if value > 0 else number(value, digits)
+
+
+def percent(p: float) -> str:
+    """A probability in percent."""
+    if math.isnan(p):
+        return "–"
+    return f"{100 * p:.1f} %" if p >= 0.1 else f"{100 * p:.2f} %" if p >= 1e-4 else f"{100 * p:.0e} %"
+
+
+def visible(text: str) -> str:
+    """A token in quotes with its spaces shown."""
+    return f"“{text.replace(' ', '␣').replace(chr(10), '⏎').replace(chr(9), '⇥')}”"

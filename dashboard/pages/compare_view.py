@@ -1,0 +1,92 @@
+"""The head of a comparison: the two runs, what differs between them, and the switches of its cards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dash_bootstrap_components as dbc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from dashboard.cards import empty_box, extra, icon, status_badge
+from dashboard.pages.compare_facts import Fact, Part, warnings
+from storage.rows import RunDetail
+
+Children = list[Component | str | None]
+PART_LABELS = {
+    Part.INPUT: "Input",
+    Part.MODEL: "Model",
+    Part.CONFIGURATION: "Configuration",
+    Part.ORIGIN: "Where it comes from",
+}
+
+
+def sentences(rows: Sequence[str]) -> html.Div:
+    """Why something cannot be compared, side by side with what can."""
+    return empty_box("Nothing to compare here", *[html.P(row) for row in rows], icon_name="layout-split")
+
+
+def side_head(name: str, run: RunDetail) -> html.Div:
+    """One run in a few words, with the way to its page."""
+    row = run.row
+    facts = [row.model, row.experiment, f"{row.created_at:%Y-%m-%d %H:%M}"]
+    return html.Div(
+        [
+            html.Span(name, className=f"hs-ab hs-ab-{name.lower()}"),
+            html.Div(
+                [
+                    html.P(row.text or "(empty text)", className="hs-compare-text"),
+                    html.P([status_badge(row.status), " · ", " · ".join(facts), " · ",
+                            dcc.Link("open the run", href=f"/run?id={row.id}")], className="hs-muted"),
+                ]
+            ),
+        ],
+        className="hs-compare-run",
+    )  # fmt: skip
+
+
+def facts_view(rows: Sequence[Fact], everything: bool) -> Children:
+    """Warnings, then the table of facts: only those that differ, unless everything is asked for."""
+    shown = [row for row in rows if everything or row.differs]
+    alerts = [
+        html.Div([icon("exclamation-triangle-fill"), html.P(text)], className="hs-compare-warning", role="alert")
+        for text in warnings(tuple(rows))
+    ]
+    if not shown:
+        return [*alerts, html.P("The two runs agree in everything: same input, model and configuration.")]
+    body: list[Component] = []
+    for part in Part:
+        group = [row for row in shown if row.part is part]
+        if group:
+            body.append(html.Tr(html.Th(PART_LABELS[part], colSpan=3, scope="rowgroup"), className="hs-compare-part"))
+        body += [
+            html.Tr(
+                [html.Th(row.label, scope="row"), html.Td(row.a or "–"), html.Td(row.b or "–")],
+                className="differs" if row.differs else "",
+            )
+            for row in group
+        ]
+    head = html.Thead(html.Tr([html.Th("", scope="col"), html.Th("A", scope="col"), html.Th("B", scope="col")]))
+    hidden = len(rows) - len(shown)
+    note = html.P(f"{hidden} more agree.", className="hs-muted") if hidden else None
+    return [*alerts, html.Table([head, html.Tbody(body)], className="hs-compare-facts"), note]
+
+
+def options(name: str, choices: Sequence[tuple[str, str]], now: str, label: str) -> html.Div:
+    """Buttons of which one is pressed; compare.js writes the choice into the link."""
+    buttons = [
+        html.Button(
+            text, type="button", **extra(data_compare_set=f"{name}={value}", aria_pressed=str(value == now).lower())
+        )
+        for value, text in choices
+    ]
+    return html.Div(buttons, className="hs-switch", role="group", **extra(aria_label=label))
+
+
+def select(name: str, label: str, choices: Sequence[tuple[str, str]], now: str) -> html.Label:
+    """A menu; compare.js writes the choice into the link under `name`."""
+    values = [{"value": value, "label": text} for value, text in choices]
+    return html.Label(
+        [html.Span(label), dbc.Select(id=f"compare-param-{name}", options=values, value=now, className="hs-field")],
+        className="hs-labelled",
+    )

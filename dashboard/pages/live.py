@@ -1,0 +1,184 @@
+"""Live: type a prompt and watch tokens, candidates, attributions and attention follow.
+
+The page is drawn by assets/90_app/live*.js from one binary answer per keystroke (dashboard.api.live); there is no Dash
+round trip. This module makes the skeleton and hands over the state in the URL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from dash import Dash, Input, Output, dcc, html
+from dash.development.base_component import Component
+
+from dashboard.api.live import DEFAULT_EXPERIMENT, MAX_CHARACTERS
+from dashboard.cards import card, extra, icon
+from dashboard.clientside import clientside
+from dashboard.layout import notes_box, page_header
+from dashboard.pages import Page
+from dashboard.params import QueryState, choice, number
+from dashboard.services import Services
+
+PAGE = Page("live", "/live", "Live", "lightning-charge", 30, shortcut="l")
+MAX_LINK_CHARACTERS = 1200
+
+
+class Ids(StrEnum):
+    """Ids of the Live page; live.js looks its places up by them."""
+
+    ROOT = "live-root"
+    BOOT = "live-boot"
+    READY = "live-ready"
+    TEXT = "live-text"
+    MODEL = "live-model"
+    TARGET = "live-target"
+    FOIL = "live-foil"
+    MESSAGE = "live-message"
+    FACTS = "live-facts"
+    SAVE = "live-save"
+    LINK = "live-link"
+    DIALOG = "live-dialog"
+    EXPERIMENT = "live-experiment"
+    TOKENS = "live-tokens"
+    CANDIDATES = "live-candidates"
+    STRIPS = "live-strips"
+    ATTENTION = "live-attention"
+    TIMING = "live-timing"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveQuery(QueryState):
+    """What a link to the Live page holds. `position`: the token explained, without it the next token."""
+
+    model: str = ""
+    text: str = ""
+    target: str = ""
+    foil: str = ""
+    position: int | None = number(None, low=1)
+    layer: int = number(0, low=0)
+    head: int = number(0, low=0)
+    view: str = choice("matrix", "links")
+    colour: str = choice("surprisal", "saliency", "input_x_gradient")
+    unit: str = choice("bits", "nats")
+    spaces: bool = False
+
+
+def layout(**query: str | list[str]) -> Component:
+    """Skeleton; `live.js` fills it."""
+    state = LiveQuery.from_query(query)
+    boot = {
+        "state": {key: value for key, value in asdict(state).items() if key != "notes"},
+        "limits": {"text": MAX_CHARACTERS, "link": MAX_LINK_CHARACTERS},
+    }
+    return html.Div(
+        [
+            page_header("Live", "Type, and see what the model makes of it. Only what you save is stored.", _actions()),
+            notes_box(state.notes),
+            dcc.Store(id=Ids.BOOT, data=boot),
+            dcc.Store(id=Ids.READY),
+            html.Div([_prompt(), _candidates(), _tokens(), _strips(), _attention()], className="hs-live-grid"),
+            html.Footer(id=Ids.TIMING, className="hs-live-timing"),
+            _dialog(),
+        ],
+        id=Ids.ROOT,
+        className="hs-live",
+    )
+
+
+def register(app: Dash, services: Services) -> None:
+    """The one callback starts live.js when the skeleton is in place."""
+    clientside(app, "headscope_live", "mount", Output(Ids.READY, "data"), Input(Ids.BOOT, "data"))
+
+
+def _actions() -> list[Component]:
+    return [
+        html.Button([icon("link-45deg"), html.Span("Copy link")], id=Ids.LINK, type="button", className="hs-button"),
+        html.Button([icon("bookmark-plus"), html.Span("Save as run")], id=Ids.SAVE, type="button",
+                    className="hs-button hs-button-primary", disabled=True),
+    ]  # fmt: skip
+
+
+def _prompt() -> Component:
+    body = [
+        html.Textarea(id=Ids.TEXT, className="hs-live-text", rows=2, autoFocus=True,
+                      placeholder="The doctor told the nurse that", spellCheck="false", **extra(aria_label="Prompt")),
+        html.Div(id=Ids.MESSAGE, className="hs-live-message", role="status", **extra(aria_live="polite")),
+        html.Div(
+            [
+                _field(Ids.MODEL, "Model", "live-model-box"),
+                _field(Ids.TARGET, "Target", "live-target-box"),
+                _field(Ids.FOIL, "Foil", "live-foil-box"),
+            ],
+            className="hs-live-fields",
+        ),
+    ]  # fmt: skip
+    return card("Prompt", body, id="live-prompt", subtitle="", class_name="hs-live-prompt")
+
+
+def _field(target: Ids, label: str, box: str) -> Component:
+    """A label and the place where live.js puts the control, which React then leaves alone."""
+    return html.Div([html.Label(label, htmlFor=target), html.Div(id=box)], className="hs-live-field")
+
+
+def _candidates() -> Component:
+    return card(
+        "Next token",
+        html.Div(id=Ids.CANDIDATES),
+        id="live-next",
+        class_name="hs-live-next",
+        subtitle="Click a candidate to explain it; shift-click to set it against the target.",
+    )
+
+
+def _tokens() -> Component:
+    return card(
+        "Tokens",
+        html.Div(id=Ids.TOKENS, className="hs-live-tokens"),
+        id="live-chips",
+        class_name="hs-live-chips",
+        subtitle="Click a token to explain why the model did or did not expect it there.",
+        actions=html.Div(id="live-colours", className="hs-live-colours"),
+    )
+
+
+def _strips() -> Component:
+    return card(
+        "Token by token",
+        html.Div(id=Ids.STRIPS, className="hs-live-strips"),
+        id="live-detail",
+        class_name="hs-live-detail",
+        subtitle="Surprisal against what the model expected of it (entropy); below, what the explained token rests on.",
+    )
+
+
+def _attention() -> Component:
+    return card(
+        "Attention",
+        html.Div(id=Ids.ATTENTION),
+        id="live-heads",
+        class_name="hs-live-heads",
+        subtitle="Where every head reads from. Weights show paths information may take, not why an answer came.",
+    )
+
+
+def _dialog() -> Component:
+    return html.Dialog(
+        [
+            html.H2("Save as run"),
+            html.P("", id="live-save-what"),
+            html.Label("Experiment", htmlFor=Ids.EXPERIMENT),
+            html.Div(id="live-experiment-box", **extra(data_default=DEFAULT_EXPERIMENT)),
+            html.Div(id="live-save-state", className="hs-live-save-state", role="status"),
+            html.Div(
+                [
+                    html.Button("Close", type="button", className="hs-button", **extra(data_close="dialog")),
+                    html.Button("Save", id="live-save-go", type="button", className="hs-button hs-button-primary"),
+                ],
+                className="hs-live-dialog-foot",
+            ),
+        ],
+        id=Ids.DIALOG,
+        className="hs-dialog hs-live-dialog",
+        **extra(aria_label="Save as run"),
+    )
