@@ -1,0 +1,52 @@
+"""Attention for the explorer: head statistics with their names and units, and thumbnails of every head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.types import HEAD_STATS, HeadSummary
+
+STATS: dict[str, tuple[str, str, str]] = {
+    "entropy": ("Entropy", "nats", "How widely a query spreads its attention, mean over queries."),
+    "entropy_normalised": ("Rel. entropy", "", "Entropy over the log of the number of visible keys: 1 is uniform."),
+    "mean_distance": ("Distance", "tokens", "How far back a query looks, weighted by attention."),
+    "previous_token": ("Previous", "", "Mean weight on the token just before."),
+    "first_token": ("First", "", "Mean weight on the first token, the attention sink."),
+    "self_attention": ("Self", "", "Mean weight on the query's own position."),
+    "duplicate_token": ("Duplicate", "", "Mean weight on earlier occurrences of the same token."),
+    "induction": ("Induction", "", "Mean weight on what followed earlier occurrences of the same token."),
+    "max_weight": ("Largest", "", "Mean over queries of the largest weight."),
+}
+"""Label, unit and meaning of every statistic of `HeadSummary`."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadStat:
+    """One statistic of every head: float32 `[layer, head]`, NaN where it is not defined."""
+
+    label: str
+    unit: str
+    description: str
+    values: NDArray[np.float32]
+
+
+def head_stats(heads: HeadSummary) -> dict[str, HeadStat]:
+    """The statistics in the order of `HEAD_STATS`; one that is defined for no head (no token repeats) is left out."""
+    found = {name: HeadStat(*STATS[name], getattr(heads, name)) for name in HEAD_STATS}
+    return {name: stat for name, stat in found.items() if np.isfinite(stat.values).any()}
+
+
+def thumbnail(levels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Max-pool `[layer, head, query, key]` to `[layer, head, c, c]`, c = min(side, T); cell i covers i*T/c to
+    (i+1)*T/c.
+
+    The maximum, not the mean: a thin diagonal must stay visible.
+    """
+    length = levels.shape[-1]
+    count = min(side, length)
+    starts = np.ceil(np.arange(count) * length / count).astype(np.intp)
+    rows = np.maximum.reduceat(levels, starts, axis=2)
+    return np.ascontiguousarray(np.maximum.reduceat(rows, starts, axis=3))
