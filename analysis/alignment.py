@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Literal
 
 import numpy as np
@@ -94,19 +94,33 @@ def tokenized(text: str, raw: RawTokens) -> TokenizedText:
 
 
 def spans_from_bytes(text: str, pieces: Sequence[bytes]) -> Int32 | None:
-    """int32 `[T, 2]`, or None when the pieces do not spell the text (apart from one space put in front)."""
-    joined, encoded = b"".join(pieces), text.encode()
-    if not pieces:
-        return np.zeros((0, 2), dtype=np.int32) if not text else None
-    shift = 1 if joined == b" " + encoded else 0
-    if not shift and joined != encoded:
+    """int32 `[T, 2]`, or None when the pieces do not spell the text (apart from spaces put in front of words)."""
+    encoded = text.encode()
+    ends = _byte_ends(encoded, pieces)
+    if ends is None:
         return None
     # chars_before[n]: characters whose first byte lies before byte n
     starts = (np.frombuffer(encoded, dtype=np.uint8) & 0xC0) != 0x80
     chars_before = np.concatenate([[0], np.cumsum(starts)])
-    ends = np.cumsum([len(piece) for piece in pieces], dtype=np.int64) - shift
-    char_ends = chars_before[np.maximum(ends, 0)]
-    return np.stack([np.concatenate([[0], char_ends[:-1]]), char_ends], axis=1).astype(np.int32)
+    cuts = chars_before[np.array([0, *ends], dtype=np.int64)]
+    return np.stack([cuts[:-1], cuts[1:]], axis=1).astype(np.int32)
+
+
+def _byte_ends(encoded: bytes, pieces: Sequence[bytes]) -> list[int] | None:
+    """The byte of `encoded` at which each piece ends."""
+    joined = b"".join(pieces)
+    if joined == encoded:
+        return list(accumulate(map(len, pieces)))
+    if joined == b" " + encoded:  # before anything else: of two spaces in front, the first is the tokenizer's
+        return [max(end - 1, 0) for end in accumulate(map(len, pieces))]
+    position, ends = 0, []
+    for piece in pieces:
+        rest = piece if encoded.startswith(piece, position) else piece.removeprefix(b" ")
+        if not encoded.startswith(rest, position):
+            return None
+        position += len(rest)
+        ends.append(position)
+    return ends if position == len(encoded) else None
 
 
 def spans_from_offsets(text: str, offsets: Sequence[Range], added: Sequence[bool]) -> Int32:

@@ -79,7 +79,7 @@ class ForwardResult:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a loaded model lets us see. Where one is False, its tuples in `ForwardResult` are empty and `notes` says why.
+    """What a loaded model lets us see. Where one is False, its tuples in `ForwardResult` are empty; `notes` says why.
 
     attention: attention weights. sublayers: `attn_updates` and `mlp_updates`, checked to add up to the residual stream.
     """

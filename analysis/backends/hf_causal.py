@@ -229,7 +229,7 @@ def _load(path: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, **options)
         options |= {"dtype": dtype, "use_safetensors": True, "output_loading_info": True}
-        loaded: Any = AutoModelForCausalLM.from_pretrained(path, attn_implementation="sdpa", **options)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(path, **options)
     except Exception as error:  # whatever transformers raises here, the folder cannot be loaded
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BackendError(f"the model in {path} could not be loaded: {reason}") from error
@@ -259,13 +259,14 @@ def _info(
     model: Any, structure: Structure, tokenizer: Any, resolved: model_sources.ResolvedModel, dtype: str
 ) -> ModelInfo:
     config = model.config.get_text_config()
+    heads = getattr(config, "num_attention_heads", 0)  # none in a state-space model
     ref = ModelRef(resolved.name, resolved.revision, "hf_causal", dtype, fingerprints.weights_sha256(resolved.path))
     return ModelInfo(
         ref=ref,
         architecture=type(model).__name__,
         n_layers=len(structure.layers),
-        n_heads=config.num_attention_heads,
-        n_kv_heads=getattr(config, "num_key_value_heads", None) or config.num_attention_heads,
+        n_heads=heads,
+        n_kv_heads=getattr(config, "num_key_value_heads", None) or heads,
         d_model=config.hidden_size,
         vocab_size=config.vocab_size,
         context_length=_context_length(config, tokenizer),

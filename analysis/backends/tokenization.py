@@ -40,6 +40,8 @@ class TextCodec:
         except UnicodeEncodeError as error:
             raise InputError(f"the prompt is no valid Unicode at {error.start}: {error.reason}.", "not_utf8") from error
         tokens = alignment.tokenized(text, self._raw(text))
+        if not len(tokens):
+            raise InputError("the model's vocabulary has no token for anything in the prompt.", "empty")
         if len(tokens) > context:
             raise InputError(
                 f"the prompt has {len(tokens)} tokens and the model reads at most {context}: shorten it.", "too_long"
@@ -65,7 +67,7 @@ class TextCodec:
     def ids_of(self, text: str) -> list[int]:
         """Ids of `text` inside a longer text: no BOS, and no space that a tokenizer puts in front of a beginning."""
         plain: list[int] = self._backend.encode(text, add_special_tokens=False).ids
-        if self._spelled(plain) == text.encode():
+        if self.spelled(plain) == text.encode():
             return plain
         mark = self._backend.encode("\n", add_special_tokens=False).ids
         marked: list[int] = self._backend.encode("\n" + text, add_special_tokens=False).ids
@@ -103,5 +105,6 @@ class TextCodec:
             return text, tuple(piece.decode(errors="replace") for piece in pieces)
         return text, tuple(text[start:end] for start, end in spans.tolist())
 
-    def _spelled(self, ids: Sequence[int]) -> bytes:
+    def spelled(self, ids: Sequence[int]) -> bytes:
+        """The bytes of consecutive tokens; other than the text's where a vocabulary lacks a byte (SmolLM2: 0xF1)."""
         return b"".join(self.bytes_of(token_id) for token_id in ids)
