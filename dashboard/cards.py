@@ -112,6 +112,8 @@ def stat(label: str, value: Children, *, href: str = "", hint: str = "", tone: s
     if hint:
         content.append(html.Span(hint, className="hs-stat-hint"))
     class_name = f"hs-stat {tone}".strip()
+    if href.startswith("#"):
+        return html.A(content, href=href, className=class_name)
     return dcc.Link(content, href=href, className=class_name) if href else html.Div(content, className=class_name)
 
 

@@ -20,8 +20,6 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8050
     allowed_hosts: tuple[str, ...] = ()
-    page_size: int = 100
-    refresh_seconds: float = 5.0
     recent: int = 8
     max_request_bytes: int = 16 * 2**20
     max_export_rows: int = 1_000_000

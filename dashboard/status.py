@@ -10,6 +10,9 @@ from dashboard.ids import Shell
 from dashboard.services import Services
 from storage.rows import RunFilter
 
+FIRST_RUN = "headscope run --prompts factual_recall --model smollm2-135m-instruct --experiment first --store"
+"""What to type first; the store's URL follows."""
+
 
 def register_status(app: Dash, services: Services) -> None:
     """Fill `Shell.STATE` at start and every few seconds."""

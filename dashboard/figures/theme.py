@@ -2,7 +2,7 @@
 
 How pages use it: a builder ends with `return finish(fig, height=...)`, takes its colours for values from `signed_axis`
 or `unsigned_axis` (layout.coloraxis) or the `*_RAMP` scales, and leaves every other colour to the template. No callback
-has to know the theme: assets/90_app/shell.js gives every Plotly figure the current template and swaps these ramps for
+has to know the theme: assets/50_base/shell.js gives every Plotly figure the current template and swaps these ramps for
 the theme's own when it is drawn, and again when the theme changes. Figures made outside the browser (exports,
 notebooks) are light unless `template="headscope_dark"` is asked for.
 

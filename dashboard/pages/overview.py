@@ -1,21 +1,286 @@
-"""Overview."""
+"""Overview: what the store holds and what came in last. Every number leads to the runs behind it."""
 
 from __future__ import annotations
 
-from dash import Dash, html
-from dash.development.base_component import Component
+import hashlib
+from collections.abc import Sequence
+from enum import StrEnum
 
-from dashboard.layout import page_header
+from dash import Dash, Input, Output, State, dcc, html
+from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
+
+from analysis.types import RunStatus
+from dashboard.cards import Children, card, copyable, empty_box, error_box, extra, icon, loading_box, stat, status_badge
+from dashboard.layout import notes_box, page_header
 from dashboard.pages import Page
+from dashboard.params import QueryState
+from dashboard.runs.query import runs_href
 from dashboard.services import Services
+from dashboard.status import FIRST_RUN
+from dashboard.tables import bits, counted, millions, table, visible, when
+from storage.rows import ExperimentRow, ModelRow, Overview, PromptSetRow, RunRow
 
 PAGE = Page("overview", "/", "Overview", "grid-1x2", 0, shortcut="o")
+SHOWN_FAILURES = 4
+
+
+class Ids(StrEnum):
+    """Ids of the overview."""
+
+    BODY = "overview-body"
+    TICK = "overview-tick"
+    DIGEST = "overview-digest"
 
 
 def layout(**query: str | list[str]) -> Component:
     """Skeleton."""
-    return html.Div([page_header("Overview")])
+    return html.Div(
+        [
+            page_header("Overview", "What this store holds, and what came in last."),
+            notes_box(QueryState.from_query(query).notes),
+            html.Div(loading_box(420), id=Ids.BODY),
+            dcc.Interval(id=Ids.TICK, interval=5000),
+            dcc.Store(id=Ids.DIGEST),
+        ]
+    )
 
 
 def register(app: Dash, services: Services) -> None:
-    """Callbacks."""
+    """One callback, one query; nothing is sent while nothing changed."""
+
+    @app.callback(
+        Output(Ids.BODY, "children"),
+        Output(Ids.DIGEST, "data"),
+        Input(Ids.TICK, "n_intervals"),
+        State(Ids.DIGEST, "data"),
+    )
+    def refresh(_ticks: int | None, digest: str | None) -> tuple[Children, str]:
+        return content(services, digest)
+
+
+def content(services: Services, digest: str | None) -> tuple[Children, str]:
+    """The page's body and a digest of what it shows; PreventUpdate when `digest` says it is shown already."""
+    try:
+        overview = services.store.overview(services.settings.recent)
+    except Exception as error:
+        return error_box("read the store", error), "failed"
+    now = hashlib.sha256(repr(overview).encode()).hexdigest()
+    if now == digest:
+        raise PreventUpdate
+    return body(overview, services.store.url), now
+
+
+def body(overview: Overview, store_url: str) -> Children:
+    """Everything below the page's head."""
+    if not sum(overview.status_counts.values()):
+        return empty_store(store_url)
+    return [
+        totals(overview),
+        html.Div(
+            [
+                html.Div([experiments_card(overview), recent_card(overview)], className="hs-wide hs-stack"),
+                html.Div([failures_card(overview), *sources_cards(overview)], className="hs-side hs-stack"),
+            ],
+            className="hs-grid",
+        ),
+    ]
+
+
+def experiments_card(overview: Overview) -> Component:
+    """Experiments with their outcome."""
+    subtitle = "Runs by outcome. A run is one prompt through one model."
+    return card("Experiments", experiments_table(overview.experiments), id="overview-experiments", subtitle=subtitle)
+
+
+def recent_card(overview: Overview) -> Component:
+    """What came in last."""
+    subtitle = "Newest first. Surprisal is the mean over the tokens of the prompt."
+    return card("Recent runs", recent_table(overview.recent_runs), id="overview-recent", subtitle=subtitle)
+
+
+def failures_card(overview: Overview) -> Component:
+    """What went wrong."""
+    subtitle = "Prompts that could not be analysed, by reason."
+    return card("Failures", failures(overview), id="overview-failures", subtitle=subtitle)
+
+
+def sources_cards(overview: Overview) -> list[Component]:
+    """Models and prompt sets."""
+    models, sets = models_list(overview.models), prompt_sets_list(overview.prompt_sets)
+    return [
+        card("Models", models, id="overview-models", subtitle="Runs of each."),
+        card("Prompt sets", sets, id="overview-prompt-sets", subtitle="Runs of each."),
+    ]
+
+
+def empty_store(store_url: str) -> Component:
+    """What to type first."""
+    return html.Div(
+        empty_box(
+            "No runs yet",
+            html.P("Analyse a prompt set with a model, and what is measured appears here while it is being measured:"),
+            copyable(f"{FIRST_RUN} {store_url}"),
+            html.P(
+                [
+                    "Other prompt sets and models: ",
+                    html.Code("headscope datasets list"),
+                    ", ",
+                    html.Code("headscope models list"),
+                    ". To look at a single prompt without storing it, open ",
+                    dcc.Link("Live", href="/live"),
+                    ".",
+                ],
+                className="hs-muted",
+            ),
+            icon_name="database",
+        ),
+        className="hs-card hs-first-steps",
+    )
+
+
+def totals(overview: Overview) -> Component:
+    """The strip of headline numbers; states that do not occur are left out, but for failures, where 0 is news."""
+    counts = overview.status_counts
+    total = sum(counts.values())
+    tiles = [stat("Runs", f"{total:,}", href="/runs"), stat_of(counts.get("succeeded", 0), total, RunStatus.SUCCEEDED)]
+    tiles.append(stat_of(counts.get("failed", 0), total, RunStatus.FAILED))
+    tiles += [
+        stat_of(counts[status], total, status)
+        for status in (RunStatus.RUNNING, RunStatus.QUEUED, RunStatus.CANCELLED)
+        if counts.get(status)
+    ]
+    tiles += [
+        stat("Experiments", f"{len(overview.experiments):,}", href="#overview-experiments"),
+        stat("Models", f"{len(overview.models):,}", href="#overview-models"),
+        stat("Prompt sets", f"{len(overview.prompt_sets):,}", href="#overview-prompt-sets"),
+    ]
+    return html.Div(tiles, className="hs-stats")
+
+
+def stat_of(count: int, total: int, status: RunStatus) -> Component:
+    """A tile for one status."""
+    tone = "hs-tone-bad" if status is RunStatus.FAILED and count else ""
+    label, hint = status.value.capitalize(), percent(count, total)
+    return stat(label, f"{count:,}", href=runs_href(status=status.value), hint=hint, tone=tone)
+
+
+def percent(count: int, total: int) -> str:
+    """Never "100%" or "0%" unless it is exactly that."""
+    share = 100 * count / total
+    return "<0.1%" if 0 < share < 0.1 else ">99.9%" if 99.9 < share < 100 else f"{share:.1f}%".replace(".0%", "%")
+
+
+def experiments_table(rows: Sequence[ExperimentRow]) -> Component:
+    """One row per experiment."""
+    head = ("Experiment", "Models", "Outcome", "Runs>", "Failed>", "Last run>")
+    return table(head, [experiment_row(row) for row in rows])
+
+
+def experiment_row(row: ExperimentRow) -> html.Tr:
+    """Name and description, models, proportions, counts."""
+    other = row.n_runs - row.n_succeeded - row.n_failed
+    parts = ((row.n_succeeded, "succeeded"), (row.n_failed, "failed"), (other, "other"))
+    bar = html.Div(
+        [html.Span(className=f"hs-bar-{name}", style={"flex": str(count)}) for count, name in parts if count],
+        className="hs-bar",
+        title=", ".join(f"{count:,} {name}" for count, name in parts if count),
+    )
+    failed = dcc.Link(
+        f"{row.n_failed:,}", href=runs_href(experiment=row.name, status="failed"), className="hs-bad-link"
+    ) if row.n_failed else "0"  # fmt: skip
+    return html.Tr(
+        [
+            html.Td(
+                [
+                    dcc.Link(row.name, href=runs_href(experiment=row.name), className="hs-strong"),
+                    html.Span(row.description, className="hs-sub") if row.description else None,
+                ]
+            ),
+            html.Td(", ".join(row.models)),
+            html.Td(bar),
+            html.Td(dcc.Link(f"{row.n_runs:,}", href=runs_href(experiment=row.name)), className="num"),
+            html.Td(failed, className="num"),
+            html.Td(when(row.last_run_at or row.created_at), className="num"),
+        ]
+    )
+
+
+def failures(overview: Overview) -> Component:
+    """Counts by kind, then the newest with their reasons."""
+    if not overview.failure_kinds:
+        return html.P([icon("check-circle"), " No failed run in this store."], className="hs-muted")
+    kinds = [counted(kind, count, runs_href(status="failed", error_kind=kind))
+             for kind, count in overview.failure_kinds.items()]  # fmt: skip
+    return html.Div(
+        [html.Ul(kinds, className="hs-counts"), html.Ul([failure(row) for row in overview.recent_failures[:SHOWN_FAILURES]],
+                                                        className="hs-reasons")]
+    )  # fmt: skip
+
+
+def failure(row: RunRow) -> html.Li:
+    """The reason, and which prompt it was."""
+    return html.Li(
+        [
+            dcc.Link(row.error or "no reason stored", href=run_href(row), className="hs-strong hs-clamp"),
+            html.Span([html.Span(row.text or "(empty text)", className="hs-ellipsis")], className="hs-sub"),
+            html.Span([f"{row.experiment} · {row.prompt_key} · ", when(row.created_at)], className="hs-sub"),
+        ]
+    )
+
+
+def recent_table(rows: Sequence[RunRow]) -> Component:
+    """The newest runs."""
+    head = ("Status", "Prompt", "Model", "Next token", "Surprisal (bits)>", "Stored>")
+    return table(head, [recent_row(row) for row in rows], rows_open=True)
+
+
+def recent_row(row: RunRow) -> html.Tr:
+    """Status, text or reason, model, candidate, number, time."""
+    text = dcc.Link(row.text or "(empty text)", href=run_href(row), className="hs-strong hs-ellipsis", title=row.text)
+    reason = html.Span(row.error, className="hs-sub hs-ellipsis") if row.error else None
+    probability = "" if row.next_token_prob is None else f" {row.next_token_prob:.3f}"
+    return html.Tr(
+        [
+            html.Td(status_badge(row.status)),
+            html.Td([text, reason], className="hs-text"),
+            html.Td(row.model, className="hs-nowrap"),
+            html.Td([html.Code(visible(row.next_token)), html.Span(probability, className="hs-muted hs-num")]),
+            html.Td(bits(row.mean_surprisal), className="num"),
+            html.Td(when(row.created_at), className="num"),
+        ],
+        **extra(data_href=run_href(row)),
+    )
+
+
+def models_list(rows: Sequence[ModelRow]) -> Component:
+    """Name, shape, runs."""
+    return html.Ul(
+        [
+            counted(
+                row.info.ref.name, row.n_runs, runs_href(model=row.info.ref.name),
+                f"{row.info.architecture} · {row.info.n_layers} layers × {row.info.n_heads} heads · "
+                f"{millions(row.info.n_params)} · {row.info.ref.dtype}",
+            )
+            for row in rows
+        ],
+        className="hs-counts",
+    )  # fmt: skip
+
+
+def prompt_sets_list(rows: Sequence[PromptSetRow]) -> Component:
+    """Name, version, licence, runs."""
+    return html.Ul(
+        [
+            counted(row.name, row.n_runs, runs_href(prompt_set=row.name),
+                    " · ".join(filter(None, [f"version {row.version}" if row.version else "",
+                                             f"{row.n_prompts:,} prompts", row.licence])))
+            for row in rows
+        ],
+        className="hs-counts",
+    )  # fmt: skip
+
+
+def run_href(row: RunRow) -> str:
+    """The run's own page."""
+    return f"/run?id={row.id}"

@@ -1,21 +1,215 @@
-"""Runs."""
+"""Runs: a grid over the whole table. The store pages, sorts, filters, searches and counts; the link holds the state.
+
+Everything that changes the list ends in the link (`RunsQuery`), and everything shown is read from the link: facets and
+chips are plain links, the grid and the search box report to `Ids.GOTO`, which is written to the address by script.
+"""
 
 from __future__ import annotations
 
-from dash import Dash, html
-from dash.development.base_component import Component
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any
 
-from dashboard.layout import page_header
+from dash import Dash, Input, Output, State, ctx, dcc, html
+from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
+
+from analysis.errors import HeadscopeError
+from dashboard.cards import LOG, Children, error_box, extra, guarded, icon, loading_box
+from dashboard.clientside import clientside
+from dashboard.ids import Shell
+from dashboard.layout import notes_box, page_header
 from dashboard.pages import Page
+from dashboard.runs import view
+from dashboard.runs.columns import grid_row
+from dashboard.runs.conditions import from_model
+from dashboard.runs.query import FACETS, MAX_SELECTED, RunsQuery, sort_of
 from dashboard.services import Services
+from dashboard.status import FIRST_RUN
 
 PAGE = Page("runs", "/runs", "Runs", "table", 10, shortcut="r")
+PAGE_SIZE, MAX_BLOCK = 100, 500
+ListState = dict[str, Any]
+
+
+class Ids(StrEnum):
+    """Ids of the Runs page. `REPORTED`: what the grid shows (script -> server); `STATE`: what it must show (server ->
+    script); `SELECTED`: ids of selected runs; `GOTO`: the query string to put into the address."""
+
+    GRID = "runs-grid"
+    SEARCH = "runs-search"
+    FACETS = "runs-facets"
+    CHIPS = "runs-chips"
+    NOTES = "runs-notes"
+    TOOLBAR = "runs-toolbar"
+    COUNT = "runs-count"
+    BOX = "runs-box"
+    STATE = "runs-state"
+    REPORTED = "runs-reported"
+    SELECTED = "runs-selected"
+    GOTO = "runs-goto"
+    COLUMNS = "runs-columns"
+    REFRESH = "runs-refresh"
 
 
 def layout(**query: str | list[str]) -> Component:
-    """Skeleton."""
-    return html.Div([page_header("Runs")])
+    """Skeleton, already sorted, filtered and searched as the link says."""
+    state = RunsQuery.from_query(query)
+    frame = html.Div(
+        [view.grid(Ids.GRID, state, PAGE_SIZE), html.Div(id=Ids.BOX, className="hs-runs-box")],
+        className="hs-runs-frame",
+    )
+    panel = html.Aside(html.Div(loading_box(380), id=Ids.FACETS), className="hs-facets", **extra(aria_label="Filters"))
+    grid_card = html.Section(
+        [bar(state), html.Div(id=Ids.CHIPS, className="hs-chips"), frame],
+        className="hs-card hs-runs-card",
+        **extra(aria_label="List of runs"),
+    )
+    return html.Div(
+        [
+            page_header("Runs", "Every prompt analysed, one row each.", html.Div(id=Ids.TOOLBAR, className="hs-tools")),
+            html.Div(notes_box(state.notes), id=Ids.NOTES),
+            html.Div([panel, grid_card], className="hs-runs"),
+            *(dcc.Store(id=name) for name in (Ids.STATE, Ids.REPORTED, Ids.SELECTED, Ids.GOTO)),
+        ]
+    )
+
+
+def bar(state: RunsQuery) -> Component:
+    """Search, count, columns, refresh."""
+    search = dcc.Input(
+        id=Ids.SEARCH,
+        type="search",
+        value=state.q,
+        debounce=0.35,
+        placeholder="Search prompt, target, error or id",
+        className="hs-field hs-search",
+        autoComplete="off",
+    )
+    refresh = html.Button(
+        icon("arrow-clockwise"),
+        id=Ids.REFRESH,
+        type="button",
+        className="hs-icon-button",
+        title="Load new runs",
+        **extra(aria_label="Load new runs"),
+    )
+    columns = html.Details(
+        [
+            html.Summary([icon("layout-three-columns"), "Columns"], className="hs-button hs-button-quiet"),
+            html.Div(id=Ids.COLUMNS, className="hs-menu-list hs-menu-keep"),
+        ],
+        className="hs-menu",
+    )
+    count = html.Span(id=Ids.COUNT, className="hs-muted hs-num", role="status")
+    return html.Div([search, count, columns, refresh], className="hs-runs-bar")
 
 
 def register(app: Dash, services: Services) -> None:
-    """Callbacks."""
+    """Callbacks; the functions they call are below and need no Dash."""
+    here = (Input(Shell.URL, "search"), State(Shell.URL, "pathname"))
+
+    @app.callback(
+        Output(Ids.GRID, "getRowsResponse"),
+        Output(Ids.COUNT, "children"),
+        Output(Ids.BOX, "children"),
+        Input(Ids.GRID, "getRowsRequest"),
+        State(Shell.URL, "search"),
+    )
+    def rows(request: Mapping[str, Any] | None, search: str) -> tuple[dict[str, Any], Children, Children]:
+        if not request:
+            raise PreventUpdate
+        return block(services, request, RunsQuery.from_query(search or ""))
+
+    @app.callback(Output(Ids.FACETS, "children"), *here)
+    def panel(search: str, path: str) -> Children:
+        return facets(services, _query(search, path))
+
+    @app.callback(
+        Output(Ids.STATE, "data"),
+        Output(Ids.CHIPS, "children"),
+        Output(Ids.TOOLBAR, "children"),
+        Output(Ids.NOTES, "children"),
+        *here,
+    )
+    def follow(search: str, path: str) -> tuple[ListState, Children, Children, Children]:
+        query = _query(search, path)
+        return list_state(query), view.chips(query), view.toolbar(query), notes_box(query.notes)
+
+    @app.callback(
+        Output(Ids.GOTO, "data"),
+        Input(Ids.REPORTED, "data"),
+        Input(Ids.SEARCH, "value"),
+        Input(Ids.SELECTED, "data"),
+        State(Shell.URL, "search"),
+        State(Shell.URL, "pathname"),
+        prevent_initial_call=True,
+    )
+    def go(
+        grid: Mapping[str, Any] | None, text: str | None, selected: Sequence[str] | None, search: str, path: str
+    ) -> str:
+        changed = {str(key).split(".", maxsplit=1)[0] for key in ctx.triggered_prop_ids}
+        return moved(_query(search, path), changed, grid or {}, text or "", selected or ()).to_query()
+
+    clientside(app, "headscope_url", "replace", Input(Ids.GOTO, "data"))
+    clientside(app, "headscope_runs", "sync", Input(Ids.STATE, "data"))
+
+
+def _query(search: str | None, path: str) -> RunsQuery:
+    """The link's state; leaving the page also changes the address, which is none of its callbacks' business."""
+    if path.rstrip("/") != PAGE.path:
+        raise PreventUpdate
+    return RunsQuery.from_query(search or "")
+
+
+def block(
+    services: Services, request: Mapping[str, Any], query: RunsQuery
+) -> tuple[dict[str, Any], Children, Children]:
+    """One block of rows for the grid, how many there are, and what to show instead when there are none (one query).
+
+    Filters and sorting of columns come with the request: the grid knows them before the address does.
+    """
+    try:
+        start = max(0, int(request.get("startRow", 0)))
+        limit = min(MAX_BLOCK, max(1, int(request.get("endRow", start + 1)) - start))
+        where = query.where(from_model(request.get("filterModel") or {}))
+        page = services.store.runs_page(where, sort_of(request.get("sortModel") or []), start, limit)
+    except Exception as error:
+        if not isinstance(error, HeadscopeError):
+            LOG.exception("could not read runs")
+        return {"rowData": [], "rowCount": 0}, None, error_box("read the runs", error)
+    query = replace(query, f=tuple(item.link for item in from_model(request.get("filterModel") or {})))
+    empty = None if page.total else view.nothing(query, services.store.url, FIRST_RUN)
+    return (
+        {"rowData": [grid_row(row) for row in page.rows], "rowCount": page.total},
+        view.count_text(page.total, query),
+        empty,
+    )
+
+
+@guarded("count the runs")
+def facets(services: Services, query: RunsQuery) -> Children:
+    """The panel (one query)."""
+    counts = services.store.facets(query.where(), [facet.column for facet in FACETS], limit=30)
+    return view.facets(counts, query)
+
+
+def list_state(query: RunsQuery) -> ListState:
+    """What the grid must show; a new `where` means that its rows are out of date."""
+    where = query.without("f", "sort", "sel")
+    return {**query.grid_state(), "where": where.to_query(), "selected": list(query.sel), "q": query.q,
+            "limit": MAX_SELECTED}  # fmt: skip
+
+
+def moved(
+    query: RunsQuery, changed: set[str], grid: Mapping[str, Any], text: str, selected: Sequence[str]
+) -> RunsQuery:
+    """The state after the parts in `changed` (ids) took their new values."""
+    if Ids.REPORTED in changed:
+        query = query.with_grid_state(grid)
+    if Ids.SEARCH in changed:
+        query = replace(query, q=text.strip())
+    if Ids.SELECTED in changed:
+        query = replace(query, sel=tuple(selected)[:MAX_SELECTED])
+    return query

@@ -1,0 +1,202 @@
+/* The grid of runs: cell renderers, and keeping grid and address in step.
+   The address is the truth. `sync` makes the grid show it; what the user does in the grid is reported to the store
+   "runs-reported", becomes an address on the server, and comes back through `sync`. */
+(function () {
+  "use strict";
+  const hs = (window.headscope = window.headscope || {});
+  const clientside = (window.dash_clientside = window.dash_clientside || {});
+  const GRID = "runs-grid";
+  const shown = () => document.getElementById(GRID);
+
+  /* ---- cells ------------------------------------------------------------------------------------------------ */
+  const h = (...args) => window.React.createElement(...args);
+  const visible = (text) => text.replace(/ /g, "␣").replace(/\n/g, "⏎").replace(/\t/g, "⇥");
+  const waiting = () => h("span", { className: "hs-cell-waiting" });
+  const ICONS = {
+    succeeded: "check-circle-fill", failed: "x-octagon-fill", running: "arrow-repeat", queued: "hourglass-split",
+    cancelled: "slash-circle",
+  };
+  const cells = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions || {});
+  cells.HsStatus = ({ data }) =>
+    data
+      ? h("span", { className: `hs-status hs-status-${data.status}` },
+          h("i", { className: `bi bi-${ICONS[data.status]}`, "aria-hidden": true }), data.status)
+      : waiting();
+  cells.HsPrompt = ({ data }) => {
+    if (!data) return waiting();
+    const href = `/run?id=${encodeURIComponent(data.id)}`;
+    const open = (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+      event.preventDefault();
+      hs.url.push(href);
+    };
+    const text = data.text.replace(/\s+/g, " ") || "(empty text)";
+    return h("span", { className: "hs-cell-prompt", title: data.error ? `${data.text}\n\n${data.error}` : data.text },
+      h("a", { href, onClick: open, className: "hs-strong" }, text),
+      data.error && h("span", { className: "hs-cell-error" }, data.error));
+  };
+  cells.HsToken = ({ value }) => (value == null ? null : h("code", { className: "hs-cell-token" }, visible(value)));
+  cells.HsWhen = ({ value }) => (value ? h("time", { dateTime: value, title: hs.time.full(value) }, hs.time.ago(value)) : null);
+  (window.dashAgGridFunctions = window.dashAgGridFunctions || {}).hsNumber = (value, decimals) =>
+    value === null || value === undefined ? "" : value.toLocaleString("en-US", {
+      minimumFractionDigits: decimals, maximumFractionDigits: decimals,
+    });
+
+  /* ---- what the grid shows, comparable ---------------------------------------------------------------------- */
+  const canonical = (model, sort) =>
+    JSON.stringify([
+      Object.keys(model).sort().map((key) => {
+        const { type, filter, filterTo, dateFrom, dateTo } = model[key];
+        const day = (text) => (text ? text.slice(0, 10) : null);
+        return [key, type, String(filter ?? ""), String(type === "inRange" ? filterTo ?? "" : ""), day(dateFrom),
+          type === "inRange" ? day(dateTo) : null];
+      }),
+      sort.map(({ colId, sort: direction }) => [colId, direction]),
+    ]);
+  const sortModel = (api) =>
+    api.getColumnState().filter((c) => c.sort).sort((a, b) => a.sortIndex - b.sortIndex)
+      .map(({ colId, sort }) => ({ colId, sort }));
+  const gridState = (api) => canonical(api.getFilterModel(), sortModel(api));
+
+  let attached = null; // the grid listened to
+  let selected = new Map();
+  let limit = 50;
+  let where = null;
+  let reported = new Set(); // states this grid reported and the server will echo
+
+  function report(api) {
+    const state = { filterModel: api.getFilterModel(), sortModel: sortModel(api) };
+    reported.add(canonical(state.filterModel, state.sortModel));
+    clientside.set_props("runs-reported", { data: state });
+  }
+
+  function onSelection(api, event) {
+    if (event.source === "api" || event.source === "rowDataChanged") return;
+    api.forEachNode((node) => {
+      if (!node.data) return;
+      if (!node.isSelected()) selected.delete(node.data.id);
+      else if (selected.size < limit || selected.has(node.data.id)) selected.set(node.data.id, true);
+      else node.setSelected(false, false, "api");
+    });
+    clientside.set_props("runs-selected", { data: [...selected.keys()] });
+  }
+
+  function showSelection(api) {
+    api.forEachNode((node) => {
+      if (node.data && Boolean(node.isSelected()) !== selected.has(node.data.id))
+        node.setSelected(selected.has(node.data.id), false, "api");
+    });
+  }
+
+  function attach(api) {
+    if (attached === api) return false;
+    attached = api;
+    reported = new Set();
+    api.addEventListener("filterChanged", () => report(api));
+    api.addEventListener("sortChanged", () => report(api));
+    api.addEventListener("selectionChanged", (event) => onSelection(api, event));
+    api.addEventListener("modelUpdated", () => showSelection(api));
+    columnsMenu(api);
+    return true;
+  }
+
+  async function sync(state) {
+    if (!state || !shown()) return;
+    const api = await window.dash_ag_grid.getApiAsync(GRID);
+    const fresh = attach(api);
+    limit = state.limit;
+    selected = new Map(state.selected.map((id) => [id, true]));
+    showSelection(api);
+    const wanted = canonical(state.filterModel, state.sortModel);
+    if (!reported.delete(wanted) && wanted !== gridState(api)) {
+      reported.clear();
+      api.setFilterModel(state.filterModel);
+      const order = state.sortModel.map((entry, sortIndex) => ({ ...entry, sortIndex }));
+      api.applyColumnState({ state: order, defaultState: { sort: null } });
+    }
+    if (!fresh && state.where !== where) api.purgeInfiniteCache();
+    where = state.where;
+    const field = document.getElementById("runs-search");
+    if (field && field !== document.activeElement && field.value !== state.q)
+      clientside.set_props("runs-search", { value: state.q });
+  }
+  clientside.headscope_runs = { sync: (state) => (sync(state), undefined) };
+
+  /* ---- columns menu ----------------------------------------------------------------------------------------- */
+  const COLUMNS = "headscope-run-columns";
+  function columnsMenu(api) {
+    const menu = document.getElementById("runs-columns");
+    const columns = api.getColumns().filter((column) => column.getColDef().field);
+    let stored = {};
+    try {
+      stored = JSON.parse(localStorage.getItem(COLUMNS) || "{}");
+    } catch {
+      /* no memory, no choice */
+    }
+    for (const column of columns)
+      if (column.getColId() in stored) api.setColumnsVisible([column.getColId()], stored[column.getColId()]);
+    menu.replaceChildren(...columns.map((column) => {
+      const label = document.createElement("label"), box = document.createElement("input");
+      box.type = "checkbox";
+      box.checked = column.isVisible();
+      box.addEventListener("change", () => {
+        api.setColumnsVisible([column.getColId()], box.checked);
+        stored[column.getColId()] = box.checked;
+        try {
+          localStorage.setItem(COLUMNS, JSON.stringify(stored));
+        } catch {
+          /* as above */
+        }
+      });
+      label.append(box, column.getColDef().headerName);
+      return label;
+    }));
+  }
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("#runs-refresh") && attached) attached.refreshInfiniteCache();
+  });
+
+  /* ---- keys ------------------------------------------------------------------------------------------------- */
+  const focused = () => (attached && attached.getFocusedCell() ? attached.getFocusedCell().rowIndex : -1);
+  function move(step) {
+    if (!shown()) return false;
+    const row = Math.max(0, Math.min(attached.getDisplayedRowCount() - 1, focused() + step));
+    attached.ensureIndexVisible(row);
+    attached.setFocusedCell(row, "text");
+    return true;
+  }
+  const node = () => (shown() && focused() >= 0 ? attached.getDisplayedRowAtIndex(focused()) : null);
+  hs.keys.add("j", () => move(1));
+  hs.keys.add("k", () => move(-1));
+  hs.keys.add("Enter", (event) => {
+    const row = event.target.closest("a, button, summary") ? null : node();
+    if (row && row.data) hs.url.push(`/run?id=${encodeURIComponent(row.data.id)}`);
+    return Boolean(row);
+  });
+  hs.keys.add("c", () => {
+    const link = shown() && document.getElementById("runs-compare");
+    if (link) link.click();
+    return Boolean(link);
+  });
+
+  /* Tables with data-rows="open": j and k walk, Enter opens. */
+  function walk(step) {
+    const table = document.querySelector('table[data-rows="open"]');
+    if (!table) return false;
+    const rows = [...table.tBodies[0].rows], at = rows.findIndex((row) => row.getAttribute("aria-selected") === "true");
+    rows.forEach((row) => row.removeAttribute("aria-selected"));
+    const row = rows[Math.max(0, Math.min(rows.length - 1, at + step))];
+    if (!row) return false;
+    row.setAttribute("aria-selected", "true");
+    row.scrollIntoView({ block: "nearest" });
+    return true;
+  }
+  hs.keys.add("j", () => walk(1));
+  hs.keys.add("k", () => walk(-1));
+  hs.keys.add("Enter", (event) => {
+    const row = document.querySelector('table[data-rows="open"] tr[aria-selected="true"]');
+    if (!row || event.target.closest("a, button, summary")) return false;
+    hs.url.push(row.dataset.href);
+    return true;
+  });
+})();

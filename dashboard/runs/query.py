@@ -1,0 +1,153 @@
+"""The state of the Runs page in its link, and the store's filter it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from analysis.errors import InputError
+from analysis.types import RunStatus
+from dashboard.params import Query, QueryState
+from dashboard.runs.columns import BY_FIELD
+from dashboard.runs.conditions import ColumnFilter, from_link, from_model, item_conditions, to_model
+from storage.rows import Condition, RunFilter, Sort
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """A facet of the panel: `key` in the link, `column` in the store."""
+
+    key: str
+    column: str
+    label: str
+    without: str
+
+
+FACETS: tuple[Facet, ...] = (
+    Facet("status", "status", "Status", "no status"),
+    Facet("model", "model", "Model", "no model"),
+    Facet("experiment", "experiment", "Experiment", "no experiment"),
+    Facet("prompt_set", "prompt_set", "Prompt set", "no prompt set"),
+    Facet("tag", "tags", "Tag", "no tag"),
+    Facet("error_kind", "error_kind", "Error", "no error"),
+)
+MAX_SELECTED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class RunsQuery(QueryState):
+    """`q` searches; the facets each hold accepted values, "" meaning "has none"; `f` are column filters
+    (`conditions.ColumnFilter.link`); `sort` are columns, `-` before one for descending; `sel` are selected run ids."""
+
+    q: str = ""
+    status: tuple[str, ...] = ()
+    model: tuple[str, ...] = ()
+    experiment: tuple[str, ...] = ()
+    prompt_set: tuple[str, ...] = ()
+    tag: tuple[str, ...] = ()
+    error_kind: tuple[str, ...] = ()
+    f: tuple[str, ...] = ()
+    sort: tuple[str, ...] = ()
+    sel: tuple[str, ...] = ()
+
+    @classmethod
+    def from_query(cls, query: str | Query) -> Self:
+        """Read a link; filters, sorts and statuses that do not exist are left out and noted."""
+        # zero-argument super() does not work in a slotted dataclass
+        state = super(RunsQuery, cls).from_query(query)
+        notes = list(state.notes)
+        good: dict[str, Any] = {
+            "f": tuple(text for text in state.f if _usable(text, notes)),
+            "sort": tuple(text for text in state.sort if text.removeprefix("-") in BY_FIELD),
+            "status": tuple(text for text in state.status if text in set(RunStatus)),
+            "sel": tuple(dict.fromkeys(state.sel))[:MAX_SELECTED],
+        }
+        for name in ("sort", "status"):
+            notes += [f"{name} “{text}” does not exist and was left out." for text in getattr(state, name)
+                      if text not in good[name]]  # fmt: skip
+        return replace(state, **good, notes=tuple(notes))
+
+    @property
+    def filters(self) -> tuple[ColumnFilter, ...]:
+        """The column filters."""
+        return tuple(from_link(text) for text in self.f)
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether anything narrows the list."""
+        return bool(self.q or self.f or any(getattr(self, facet.key) for facet in FACETS))
+
+    def unfiltered(self) -> RunsQuery:
+        """The same order and selection, nothing narrowed."""
+        return RunsQuery(sort=self.sort, sel=self.sel)
+
+    def toggled(self, facet: Facet, value: str) -> RunsQuery:
+        """With a facet value added, or removed when it is there."""
+        now: tuple[str, ...] = getattr(self, facet.key)
+        changes: Any = {facet.key: tuple(v for v in now if v != value) if value in now else (*now, value)}
+        return replace(self, **changes)
+
+    def without(self, *keys: str) -> RunsQuery:
+        """With these keys at their defaults."""
+        changes: Any = {key: getattr(RunsQuery(), key) for key in keys}
+        return replace(self, **changes)
+
+    def without_filter(self, link: str) -> RunsQuery:
+        """Without one column filter."""
+        return replace(self, f=tuple(text for text in self.f if text != link))
+
+    def where(self, filters: Sequence[ColumnFilter] | None = None) -> RunFilter:
+        """The store's filter; `filters` stand in for those of the link (the grid knows its own first)."""
+        conditions = [self._facet_condition(facet) for facet in FACETS if getattr(self, facet.key)]
+        for item in self.filters if filters is None else filters:
+            conditions += item_conditions(item)
+        return RunFilter(tuple(conditions), self.q.strip())
+
+    def _facet_condition(self, facet: Facet) -> Condition:
+        """`in` over the values, None standing for "has none"."""
+        return Condition(facet.column, "in", tuple(value or None for value in getattr(self, facet.key)))
+
+    def order(self) -> tuple[Sort, ...]:
+        """The store's sort."""
+        return tuple(Sort(text.removeprefix("-"), text.startswith("-")) for text in self.sort)
+
+    def grid_state(self) -> dict[str, Any]:
+        """What the grid must show: AG Grid's filter model and sort model."""
+        return {
+            "filterModel": to_model(self.filters),
+            "sortModel": [{"colId": s.column, "sort": "desc" if s.descending else "asc"} for s in self.order()],
+        }
+
+    def with_grid_state(self, state: Mapping[str, Any]) -> RunsQuery:
+        """Take over what the grid shows. Raises InputError for a filter that cannot be used."""
+        filters = from_model(state.get("filterModel") or {})
+        sort = tuple(_sort_link(entry) for entry in state.get("sortModel") or [])
+        return replace(self, f=tuple(item.link for item in filters), sort=sort)
+
+
+def sort_of(model: Sequence[Mapping[str, Any]]) -> tuple[Sort, ...]:
+    """AG Grid's sort model as the store's sort; unknown columns raise InputError."""
+    return RunsQuery(sort=tuple(_sort_link(entry) for entry in model)).order()
+
+
+def _sort_link(entry: Mapping[str, Any]) -> str:
+    column = str(entry.get("colId"))
+    if column not in BY_FIELD:
+        raise InputError(f"there is no column {column!r}")
+    return f"-{column}" if entry.get("sort") == "desc" else column
+
+
+def _usable(text: str, notes: list[str]) -> bool:
+    try:
+        from_link(text)
+    except InputError as error:
+        notes.append(f"The filter “{text}” was left out: {error}.")
+        return False
+    return True
+
+
+def runs_href(**changes: str | tuple[str, ...]) -> str:
+    """A link to the Runs page: `runs_href(status="failed", model="gpt2")`."""
+    values: Any = {key: (value,) if isinstance(value, str) and key != "q" else value for key, value in changes.items()}
+    return "/runs" + RunsQuery(**values).to_query()

@@ -1,0 +1,54 @@
+"""Plain tables and lists, and how numbers, tokens and times are written in them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from dashboard.cards import extra
+from dashboard.runs.columns import NATS_PER_BIT, utc_iso
+
+DASH = "–"
+
+
+def table(head: Sequence[str], rows: Sequence[html.Tr], *, rows_open: bool = False) -> Component:
+    """A table; a head ending in ">" is a right-aligned number column (its cells have the class `num`). With `rows_open`
+    the keys j, k and Enter walk the rows and open each row's `data-href`."""
+    cells = [html.Th(name.removesuffix(">"), className="num" if name.endswith(">") else "") for name in head]
+    attributes = extra(data_rows="open") if rows_open else {}
+    return html.Div(
+        html.Table([html.Thead(html.Tr(cells)), html.Tbody(list(rows))], className="hs-table", **attributes),
+        className="hs-scroll-x",
+    )
+
+
+def counted(name: str, count: int, href: str, detail: str = "") -> html.Li:
+    """A name with a count, both leading to the runs."""
+    lines = [html.Span(name, className="hs-ellipsis"), html.Span(detail, className="hs-sub") if detail else None]
+    number = html.Span(f"{count:,}", className="hs-count-number")
+    return html.Li(dcc.Link([html.Span(lines, className="hs-count-name"), number], href=href, className="hs-count"))
+
+
+def when(moment: datetime) -> html.Time:
+    """A time; shell.js makes it "3 min ago" in the reader's own clock."""
+    iso = utc_iso(moment)
+    return html.Time(iso[:16].replace("T", " "), dateTime=iso)
+
+
+def bits(nats: float | None, decimals: int = 2) -> str:
+    """Nats as bits, a dash for unmeasured."""
+    return DASH if nats is None or math.isnan(nats) else f"{nats / NATS_PER_BIT:.{decimals}f}"
+
+
+def visible(token: str | None) -> str:
+    """A token with its spaces and newlines to be seen."""
+    return DASH if token is None else token.replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥")
+
+
+def millions(count: int) -> str:
+    """135M, 1.5B parameters."""
+    return f"{count / 1e9:.1f}B parameters" if count >= 1e9 else f"{count / 1e6:.0f}M parameters"
