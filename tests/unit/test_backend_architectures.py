@@ -1,0 +1,98 @@
+"""Other families: what is found by structure is checked, and what does not add up is reported as missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+from analysis.backends.hf_causal import HFCausalBackend
+from analysis.errors import BackendError
+from analysis.interfaces import Capture
+from analysis.types import GenerationParams
+
+SMALL = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 64,
+}
+GROUPED = SMALL | {"num_key_value_heads": 2, "head_dim": 8}
+OPT = {"hidden_size": 32, "ffn_dim": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "word_embed_proj_dim": 32}
+NEO = {"hidden_size": 32, "num_layers": 3, "num_heads": 4, "attention_types": [[["global"], 3]]}
+
+# (config class, settings, attention weights readable, updates add up to the residual stream)
+CASES: list[tuple[str, dict[str, Any], bool, bool]] = [
+    ("Qwen2Config", GROUPED, True, True),
+    ("Qwen3Config", GROUPED, True, True),
+    ("MistralConfig", GROUPED, True, True),
+    ("MixtralConfig", GROUPED | {"num_local_experts": 4}, True, True),
+    ("GPTNeoXConfig", SMALL, True, True),
+    ("OPTConfig", OPT, True, True),
+    ("GPTNeoConfig", NEO, True, True),
+    ("Gemma2Config", GROUPED, True, True),  # norms after the sublayers, capped logits
+    ("Olmo2Config", GROUPED, True, True),
+    ("CohereConfig", GROUPED | {"logit_scale": 0.25}, True, True),
+    ("GraniteConfig", GROUPED | {"logits_scaling": 4.0, "residual_multiplier": 0.5}, True, False),
+    ("BloomConfig", {"hidden_size": 32, "n_layer": 3, "n_head": 4}, True, False),  # adds the residual inside
+    ("MambaConfig", {"hidden_size": 32, "num_hidden_layers": 3}, False, False),
+]
+
+
+def build(folder: Path, tokenizer_dir: Path, name: str, settings: dict[str, Any]) -> Path:
+    special = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
+    config = getattr(transformers, name)(vocab_size=400, **special, **settings)
+    config.initializer_range = 0.1
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        model = transformers.AutoModelForCausalLM.from_config(config)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if parameter.dim() == 1:
+                    parameter.add_(torch.randn_like(parameter) * 0.1)
+    model.save_pretrained(folder)
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / file).write_bytes((tokenizer_dir / file).read_bytes())
+    return folder
+
+
+@pytest.mark.parametrize(("name", "settings", "attention", "sublayers"), CASES, ids=[case[0] for case in CASES])
+def test_family(
+    tmp_path: Path, tiny_gpt2_dir: Path, name: str, settings: dict[str, Any], attention: bool, sublayers: bool
+) -> None:
+    folder = build(tmp_path / "model", tiny_gpt2_dir, name, settings)
+    backend = HFCausalBackend.load(str(folder))
+    assert (backend.capabilities.attention, backend.capabilities.sublayers) == (attention, sublayers)
+    assert len(backend.capabilities.notes) == (not attention) + (not sublayers)
+    texts = [backend.tokenize(text) for text in ("The fox went", "the children ran out of the house into")]
+    batch = backend.batch(texts)
+    found = backend.forward(batch, Capture(attention=attention, residuals=True, gradients=True))
+    reference = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    for row, text in enumerate(texts):
+        with torch.no_grad():
+            expected = reference(input_ids=torch.tensor([text.ids.tolist()])).logits[0]
+        assert torch.allclose(found.logits[row, : len(text)], expected, atol=1e-4)
+        assert torch.allclose(backend.unembed(found.residuals[-1])[row, : len(text)], expected, atol=1e-4)
+    assert len(found.attentions) == (3 if attention else 0)
+    assert len(found.attn_updates) == len(found.mlp_updates) == (3 if sublayers else 0)
+    (grad,) = torch.autograd.grad(found.logits[0, len(texts[0]) - 1, 5], found.embeddings)
+    assert grad[0, : len(texts[0])].abs().sum() > 0
+    wanted = GenerationParams(max_new_tokens=4)
+    if name == "MambaConfig":
+        with pytest.raises(BackendError, match="no key-value cache"):
+            backend.generate(texts, wanted)
+        return
+    together, alone = backend.generate(texts, wanted), [backend.generate([text], wanted)[0] for text in texts]
+    assert [c.ids.tolist() for c in together] == [c.ids.tolist() for c in alone]
+
+
+def test_model_whose_head_is_not_understood_is_refused() -> None:
+    from analysis.backends.structure import discover
+
+    config = transformers.BertConfig(vocab_size=400, is_decoder=True, **SMALL)
+    with pytest.raises(BackendError, match="not supported"):
+        discover(transformers.BertLMHeadModel(config).eval())
