@@ -152,14 +152,18 @@ def _write_gguf(path: Path, weights: dict[str, np.ndarray]) -> None:
         if name.startswith("model.layers."):
             layer, part = name.removeprefix("model.layers.").removesuffix(".weight").split(".", 1)
             ours = f"blk.{layer}.{inverse[part]}.weight"
-            count = heads.get(inverse[part])
-            if count:  # llama.cpp's permute, as its converter writes it
-                values = values.reshape(count, 2, values.shape[0] // count // 2, values.shape[1])
-                values = np.ascontiguousarray(values.swapaxes(1, 2)).reshape(-1, values.shape[-1])
+            stored = _permuted(values, heads[inverse[part]]) if inverse[part] in heads else values
         else:
             ours = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight"}[name]
-        writer.add_tensor(ours, values)
+            stored = values
+        writer.add_tensor(ours, stored)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def _permuted(values: np.ndarray, heads: int) -> np.ndarray:
+    """What llama.cpp's own converter does to query and key weights."""
+    pairs = values.reshape(heads, 2, values.shape[0] // heads // 2, values.shape[1])
+    return np.ascontiguousarray(pairs.swapaxes(1, 2)).reshape(values.shape)
