@@ -17,6 +17,7 @@ from dashboard.services import Services
 
 APIS: list[str] = [
     "dashboard.api.jobs",
+    "dashboard.api.runs_export",
     "dashboard.api.live",
 ]
 

@@ -210,12 +210,10 @@ def failures(overview: Overview) -> Component:
     """Counts by kind, then the newest with their reasons."""
     if not overview.failure_kinds:
         return html.P([icon("check-circle"), " No failed run in this store."], className="hs-muted")
-    kinds = [counted(kind, count, runs_href(status="failed", error_kind=kind))
-             for kind, count in overview.failure_kinds.items()]  # fmt: skip
-    return html.Div(
-        [html.Ul(kinds, className="hs-counts"), html.Ul([failure(row) for row in overview.recent_failures[:SHOWN_FAILURES]],
-                                                        className="hs-reasons")]
-    )  # fmt: skip
+    counts = overview.failure_kinds.items()
+    kinds = [counted(kind, count, runs_href(status="failed", error_kind=kind)) for kind, count in counts]
+    newest = [failure(row) for row in overview.recent_failures[:SHOWN_FAILURES]]
+    return html.Div([html.Ul(kinds, className="hs-counts"), html.Ul(newest, className="hs-reasons")])
 
 
 def failure(row: RunRow) -> html.Li:
@@ -245,7 +243,10 @@ def recent_row(row: RunRow) -> html.Tr:
             html.Td(status_badge(row.status)),
             html.Td([text, reason], className="hs-text"),
             html.Td(row.model, className="hs-nowrap"),
-            html.Td([html.Code(visible(row.next_token)), html.Span(probability, className="hs-muted hs-num")]),
+            html.Td(
+                [html.Code(visible(row.next_token)), html.Span(probability, className="hs-muted hs-num")],
+                className="hs-nowrap",
+            ),
             html.Td(bits(row.mean_surprisal), className="num"),
             html.Td(when(row.created_at), className="num"),
         ],
@@ -259,7 +260,7 @@ def models_list(rows: Sequence[ModelRow]) -> Component:
         [
             counted(
                 row.info.ref.name, row.n_runs, runs_href(model=row.info.ref.name),
-                f"{row.info.architecture} · {row.info.n_layers} layers × {row.info.n_heads} heads · "
+                f"{row.info.n_layers} layers × {row.info.n_heads} heads · "
                 f"{millions(row.info.n_params)} · {row.info.ref.dtype}",
             )
             for row in rows

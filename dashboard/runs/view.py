@@ -40,7 +40,7 @@ THEME = """themeQuartz.withParams({
 def grid(id_: str, query: RunsQuery, page_size: int) -> dag.AgGrid:
     """The grid over the whole table: rows arrive in blocks, sorted, filtered and counted by the store."""
     state = query.grid_state()
-    initial: dict[str, Any] = {}
+    initial: dict[str, Any] = {"partialColumnState": True}
     if state["filterModel"]:
         initial["filter"] = {"filterModel": state["filterModel"]}
     if state["sortModel"]:
