@@ -1,0 +1,100 @@
+"""The prompt sets that come with Headscope, and the one way to name any set: `list_sets()` and `load(name or file)`.
+
+A set is two files in `datasets/data`: `NAME.jsonl`, the prompts, and `NAME.yaml`, what they are. A selection is a yaml
+file only: it takes the first prompts of other sets under ids `SET/ID`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from analysis.errors import HeadscopeError, InputError, UnknownNameError
+from analysis.types import Prompt, PromptSet
+from datasets.canonical import canonical_sha256
+from datasets.loaders import load_file, load_stdin
+
+DATA = Path(__file__).parent / "data"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSetInfo:
+    """What a set is, without its prompts. `provenance`: who wrote it and how. `sha256` is over the canonical lines."""
+
+    name: str
+    version: str
+    licence: str
+    purpose: str
+    provenance: str
+    n_prompts: int
+    sha256: str
+
+
+class DamagedSetError(HeadscopeError):
+    """A set that comes with Headscope is not what its header says."""
+
+
+def list_sets() -> list[PromptSetInfo]:
+    """Every set that comes along, by name; reads the headers only."""
+    return [_info(_header(path)) for path in sorted(DATA.glob("*.yaml"))]
+
+
+def load(source: str) -> PromptSet:
+    """A set by name, the prompts of a file, or those of standard input (`-`).
+
+    A set of ours is checked against its sha256 (DamagedSetError). Raises UnknownNameError for a name that is neither
+    a set nor a file, InputError for a file that cannot be read, naming every bad row by line and column.
+    """
+    if source == "-":
+        return load_stdin()
+    names = [path.stem for path in DATA.glob("*.yaml")]
+    if source in names:
+        return _load_ours(source)
+    path = Path(source)
+    if path.is_dir():
+        raise InputError(f"{source} is a folder: name one prompt file in it.", kind="prompt_file")
+    if path.exists():
+        return load_file(path)
+    if path.suffix or len(path.parts) > 1:
+        raise InputError(f"{source}: no such file (looked in {Path.cwd()}).", kind="prompt_file")
+    raise UnknownNameError("prompt set", source, names, "A file of your own is named with its ending, like my.csv.")
+
+
+def _load_ours(name: str) -> PromptSet:
+    header = _header(DATA / f"{name}.yaml")
+    info = _info(header)
+    prompts = _selected(header["takes"]) if "takes" in header else load_file(DATA / f"{name}.jsonl").prompts
+    sha256 = canonical_sha256(prompts)
+    if sha256 != info.sha256 or len(prompts) != info.n_prompts:
+        raise DamagedSetError(
+            f"prompt set {name!r} is damaged: {len(prompts)} prompts with sha256 {sha256} instead of {info.n_prompts} "
+            f"with {info.sha256}. Install Headscope again, or copy {DATA / name}.jsonl and load the copy as your own."
+        )
+    return PromptSet(name, info.version, info.licence, info.purpose, sha256, prompts, source="headscope")
+
+
+def _header(path: Path) -> Mapping[str, Any]:
+    header: Mapping[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {"name": path.stem, **header}
+
+
+def _info(header: Mapping[str, Any]) -> PromptSetInfo:
+    return PromptSetInfo(**{key: value for key, value in header.items() if key != "takes"})
+
+
+def _selected(takes: Mapping[str, int]) -> tuple[Prompt, ...]:
+    """The first prompts of each set; the set's name becomes the start of ids and pair ids, and a tag."""
+    return tuple(
+        replace(
+            prompt,
+            id=f"{name}/{prompt.id}",
+            pair_id=prompt.pair_id and f"{name}/{prompt.pair_id}",
+            tags=(name, *prompt.tags),
+        )
+        for name, count in takes.items()
+        for prompt in _load_ours(name).prompts[:count]
+    )

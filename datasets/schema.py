@@ -1,0 +1,257 @@
+"""What a row of a prompt file may hold, and how a row becomes a `Prompt`, whatever the file's format."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import Any
+
+from analysis.errors import InputError
+from analysis.types import Prompt
+
+COLUMNS = ("id", "text", "target", "foil", "group", "pair_id", "tags")
+MOST_PROBLEMS = 20
+_MEANT = {
+    "text": ("prompt", "sentence", "input", "question", "context", "prompt_text"),
+    "target": ("answer", "completion", "label", "expected", "target_true", "correct"),
+    "foil": ("distractor", "counterfactual", "target_false", "incorrect", "wrong"),
+}
+_ALIASES = {alias: column for column, aliases in _MEANT.items() for alias in aliases}
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as its format gave it. `where` names it for people: `line 7`, `row 7`.
+
+    not_utf8: the bytes were not UTF-8; each bad byte stands in the values as a lone surrogate (`surrogateescape`).
+    """
+
+    where: str
+    values: Mapping[str, Any]
+    not_utf8: bool = False
+
+
+@dataclass(slots=True)
+class Problems:
+    """Collects what is wrong with a file, so that one look shows all of it (up to `MOST_PROBLEMS`)."""
+
+    source: str
+    messages: list[str] = field(default_factory=list)
+
+    def add(self, where: str, message: str) -> None:
+        """Note one problem; raises InputError with all of them when there are too many to go on."""
+        self.messages.append(f"{self.source} {where}{message}")
+        if len(self.messages) >= MOST_PROBLEMS:
+            self.messages.append(f"(stopped reading after {MOST_PROBLEMS} problems)")
+            self.raise_if_any()
+
+    def raise_if_any(self) -> None:
+        """Raises InputError (kind `prompt_file`) listing every problem, one a line."""
+        if self.messages:
+            raise InputError("\n".join(self.messages), kind="prompt_file")
+
+
+def read_prompts(rows: Iterable[Row], problems: Problems) -> tuple[tuple[Prompt, ...], tuple[str, ...]]:
+    """The prompts of the rows, in order, and warnings. The loader that makes the rows adds to the same `problems`.
+
+    Raises InputError naming each bad row by line and column, or when there is no row at all.
+    """
+    ids, columns = _Ids(), _Columns(problems)
+    prompts = []
+    for row in rows:
+        if not row.values.keys() <= _COLUMN_SET:
+            columns.check(row)
+        prompt = _prompt(row, problems)
+        if prompt is not None:
+            prompts.append(ids.settle(prompt, row.where, problems))
+    problems.raise_if_any()
+    if not prompts:
+        raise InputError(f"{problems.source} holds no prompts: give it at least one row.", kind="prompt_file")
+    return tuple(prompts), (*columns.warnings(), *_content_warnings(prompts))
+
+
+def nearest_column(name: str) -> str | None:
+    """The valid column a wrong name most likely stands for.
+
+    >>> nearest_column("Targt"), nearest_column("prompt"), nearest_column("weather")
+    ('target', 'text', None)
+    """
+    lowered = name.strip().lower()
+    if lowered in _ALIASES:
+        return _ALIASES[lowered]
+    close = get_close_matches(lowered.replace(" ", "_").replace("-", "_"), COLUMNS, n=1, cutoff=0.75)
+    return close[0] if close else None
+
+
+def missing_text(found: Iterable[str]) -> str:
+    """What to say about a table without a `text` column."""
+    names = list(found)
+    slips = [name for name in names if nearest_column(name) == "text"]
+    advice = f"Rename {_show(slips[0])} to 'text'." if slips else "Call the column that holds the prompts 'text'."
+    return f", column text: missing; found {', '.join(map(_show, names)) or 'nothing'}. {advice}"
+
+
+class _Columns:
+    """Unknown columns, each judged once: a likely slip of a valid one is a problem, any other is left unused."""
+
+    def __init__(self, problems: Problems) -> None:
+        self._problems, self._slips, self._unused = problems, set[str](), dict[str, None]()
+
+    def check(self, row: Row) -> None:
+        for name in row.values.keys() - _COLUMN_SET - self._slips - self._unused.keys():
+            guess = nearest_column(name)
+            if guess and guess not in row.values and "text" in row.values and name.lower() not in _ALIASES:
+                self._slips.add(name)
+                self._problems.add(
+                    row.where, f", column {_show(name)}: no such column; did you mean {guess!r}? Rename or remove it."
+                )
+            else:
+                self._unused[name] = None
+
+    def warnings(self) -> tuple[str, ...]:
+        if not self._unused:
+            return ()
+        names = ", ".join(map(_show, sorted(self._unused)))
+        return (f"{self._problems.source}: not used: {names}. The columns are {', '.join(COLUMNS)}.",)
+
+
+def _prompt(row: Row, problems: Problems) -> Prompt | None:
+    """The prompt of one row (its id may be empty), or None when a problem was added."""
+    before = len(problems.messages)
+    if "text" not in row.values:
+        problems.add(row.where, missing_text(row.values))
+        return None
+    reasons: list[str] = []
+    cells = {column: _cell(column, row, problems, reasons) for column in _TEXT_COLUMNS}
+    tags = _tags(row.values.get("tags"), row, problems, reasons)
+    if cells["foil"] and not cells["target"]:
+        problems.add(row.where, ", column foil: a foil needs a target to be compared with.")
+    if len(problems.messages) > before:
+        return None
+    return Prompt(
+        id=cells["id"] or "",
+        text=cells["text"] or "",
+        target=cells["target"] or None,
+        foil=cells["foil"] or None,
+        group=cells["group"] or None,
+        pair_id=cells["pair_id"] or None,
+        tags=tags,
+        invalid="; ".join(reasons) or None,
+    )
+
+
+def _cell(column: str, row: Row, problems: Problems, reasons: list[str]) -> str | None:
+    value = row.values.get(column)
+    if isinstance(value, str):
+        return _readable(value, column, row, reasons)
+    if value is None and column != "text":
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and column in _NUMBERS_ALLOWED:
+        return str(value)
+    problems.add(row.where, f", column {column}: expected text, found {_show(value)}.")
+    return None
+
+
+_COLUMN_SET = frozenset(COLUMNS)
+_TEXT_COLUMNS = ("id", "text", "target", "foil", "group", "pair_id")
+_NUMBERS_ALLOWED = frozenset({"id", "group", "pair_id"})
+
+
+def _readable(value: str, column: str, row: Row, reasons: list[str]) -> str:
+    """`value`, or when it cannot be stored as text, `value` with the bad parts escaped and a reason added."""
+    if value.isascii() and "\x00" not in value:
+        return value
+    bad = _SURROGATE.search(value)
+    if bad is not None:
+        found = _escaped(bad, row.not_utf8)
+        what = "is not UTF-8: byte" if row.not_utf8 else "is not Unicode text: half a surrogate pair"
+        reasons.append(f"{row.where}, column {column} {what} {found} at character {bad.start() + 1}")
+        value = _SURROGATE.sub(lambda match: _escaped(match, row.not_utf8), value)
+    if "\x00" in value:
+        reasons.append(f"{row.where}, column {column} holds a NUL character, which databases cannot store")
+        value = value.replace("\x00", "\\x00")
+    return value
+
+
+def _escaped(match: re.Match[str], from_bytes: bool) -> str:
+    code = ord(match.group())
+    return f"\\x{code - 0xDC00:02x}" if from_bytes and 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+
+
+def _tags(value: Any, row: Row, problems: Problems, reasons: list[str]) -> tuple[str, ...]:
+    """A list of texts, or one text with `;` between the tags; doubles and empty ones dropped, order kept."""
+    if value is None:
+        return ()
+    parts = value.split(";") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+        problems.add(row.where, f", column tags: expected a list of texts or text with ';', found {_show(value)}.")
+        return ()
+    readable = (_readable(part.strip(), "tags", row, reasons) for part in parts)
+    return tuple(dict.fromkeys(tag for tag in readable if tag))
+
+
+class _Ids:
+    """Every prompt has an id of its own: a written one must be unique, a missing one is made from the content."""
+
+    def __init__(self) -> None:
+        self._where: dict[str, str] = {}
+
+    def settle(self, prompt: Prompt, where: str, problems: Problems) -> Prompt:
+        if prompt.id:
+            if prompt.id in self._where:
+                problems.add(where, f", column id: {_show(prompt.id)} is already the id of {self._where[prompt.id]}.")
+            self._where.setdefault(prompt.id, where)
+            return prompt
+        base = name = _content_id(prompt)
+        count = 1
+        while name in self._where:
+            count += 1
+            name = f"{base}-{count}"
+        self._where[name] = where
+        return replace(prompt, id=name)
+
+
+def _content_id(prompt: Prompt) -> str:
+    """Stays the same when rows are added, removed or reordered."""
+    content = "\x1f".join((prompt.text, prompt.target or "", prompt.foil or ""))
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def _content_warnings(prompts: list[Prompt]) -> tuple[str, ...]:
+    empty = sum(not prompt.text for prompt in prompts)
+    invalid = sum(prompt.invalid is not None for prompt in prompts)
+    targets = [prompt for prompt in prompts if prompt.target]
+    unspaced = [prompt for prompt in targets if _lacks_space(prompt)]
+    warnings = []
+    if empty:
+        warnings.append(f"{empty} of {len(prompts)} prompts are empty: each becomes a failed run.")
+    if invalid:
+        warnings.append(f"{invalid} of {len(prompts)} prompts are not valid text: each becomes a failed run.")
+    if len(unspaced) * 2 > len(targets):
+        example = unspaced[0].target
+        warnings.append(
+            f"{len(unspaced)} of {len(targets)} targets do not start with a space, for example {example!r}: after "
+            f"{unspaced[0].text[-20:]!r} the model reads {' ' + str(example)!r} as another token. Write the space."
+        )
+    return tuple(warnings)
+
+
+def _lacks_space(prompt: Prompt) -> bool:
+    """A word glued to the prompt, in a script that puts spaces between words."""
+    first = (prompt.target or " ")[0]
+    return first.isalnum() and ord(first) < 0x0E00 and not prompt.text[-1:].isspace()
+
+
+def _show(value: Any) -> str:
+    """A value in a message: short, on one line, JSON's word for nothing."""
+    shown = "nothing" if value is None else ascii(value) if _is_odd(value) else repr(value)
+    return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 3] + "..."
+
+
+def _is_odd(value: Any) -> bool:
+    return isinstance(value, str) and _SURROGATE.search(value) is not None
