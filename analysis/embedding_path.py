@@ -1,0 +1,83 @@
+"""The straight path from a baseline to a prompt's own embeddings, evaluated for many prompts and steps in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from analysis.interfaces import Capture, CausalBackend, TokenBatch
+from analysis.types import ModelInfo, Target
+from analysis.workspace import Workspace, quantities
+
+BYTES_PER_PASS = 1 << 29
+_FLOATS_PER_STATE = 25  # what a gradient graph keeps per layer, token and unit of width (Llama and GPT-2)
+
+
+class EmbeddingPath:
+    """`x(a) = baseline + a (embeddings - baseline)` for every prompt of a batch.
+
+    `baseline` is `zero`, `mean` (of all token embeddings) or `eos` (the end-of-text token at every position); a model
+    without such a token gets `mean`, and `baseline` says so. With `hold_first` the first token never moves.
+    """
+
+    def __init__(self, work: Workspace, targets: Sequence[Target], baseline: str, hold_first: bool) -> None:
+        self.work, self.targets = work, list(targets)
+        end = self._size = int(work.positions.max()) + 1  # what comes later cannot matter to a causal model
+        here = work.embedding_gradient(targets)
+        self.shared_seconds = here.seconds
+        self.baseline, vector = _baseline(work.backend, baseline)
+        self._start = vector.expand_as(here.embeddings[:, :end]).clone()
+        if hold_first:
+            self._start[:, 0] = here.embeddings[:, 0]
+        self._change = here.embeddings[:, :end] - self._start
+        self.input_rates = (here.gradient[:, :end] * self._change).sum(-1).double()
+        self.input_values = here.values.double()
+
+    def evaluate(self, prompts: Sequence[int], steps: Sequence[float]) -> tuple[Tensor, Tensor]:
+        """Score rates and values at N points, each a prompt's index and how far along its path.
+
+        Rates float64 `[N, T]`: d quantity / d a of each token, `(e_t - b_t) . gradient_t`. Values float64 `[N]`, nats.
+        """
+        index, share = torch.tensor(list(prompts)), torch.tensor(list(steps), dtype=torch.float32)
+        size = self._rows_per_pass()
+        parts = [self._pass(*rows) for rows in zip(torch.split(index, size), torch.split(share, size), strict=True)]
+        rates, values = (torch.cat(column) for column in zip(*parts, strict=True))
+        return rates, values
+
+    def _pass(self, rows: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
+        change = self._change[rows]
+        points = (self._start[rows] + at.to(change.dtype)[:, None, None] * change).requires_grad_(True)
+        capture = Capture(gradients=True, last_logits_only=True)
+        with torch.enable_grad():
+            result = self.work.backend.forward(self._repeat(rows), capture, embeddings=points)
+            values = quantities(result.logits[:, -1].float(), [self.targets[row] for row in rows.tolist()])
+            (gradient,) = torch.autograd.grad(values.sum(), result.embeddings)
+        return (gradient * change).sum(-1).double(), values.detach().double()
+
+    def _repeat(self, rows: Tensor) -> TokenBatch:
+        batch, lengths = self.work.batch, (self.work.positions + 1)[rows]
+        mask = (torch.arange(self._size) < lengths[:, None]).to(batch.attention_mask.dtype)
+        texts = tuple(self.work.texts[row] for row in rows.tolist())
+        return TokenBatch(texts, batch.input_ids[rows, : self._size], mask, lengths)
+
+    def _rows_per_pass(self) -> int:
+        return max(1, BYTES_PER_PASS // graph_bytes(self.work.backend.info, self._size))
+
+
+def graph_bytes(info: ModelInfo, length: int) -> int:
+    """Memory (bytes, float32, estimated) a forward pass of one prompt keeps for its backward pass."""
+    return 4 * _FLOATS_PER_STATE * info.n_layers * info.d_model * length + 8 * info.vocab_size
+
+
+def _baseline(backend: CausalBackend, name: str) -> tuple[str, Tensor]:
+    """The baseline really used and its embedding `[d]`."""
+    weight: Tensor = backend.model.get_input_embeddings().weight.detach()  # type: ignore[operator]
+    eos = getattr(backend.model.config, "eos_token_id", None)
+    eos = eos[0] if isinstance(eos, list) and eos else eos
+    if name == "zero":
+        return name, torch.zeros_like(weight[0])
+    if name == "eos" and isinstance(eos, int):
+        return name, weight[eos]
+    return "mean", weight.mean(0)

@@ -1,0 +1,1 @@
+"""Interpretation methods, one file each, listed in `analysis.registry.METHODS`."""

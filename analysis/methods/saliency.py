@@ -1,0 +1,43 @@
+"""Saliency (Simonyan et al. 2013): how strongly the explained quantity reacts to a token's embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from analysis.attributions import position_attribution
+from analysis.interfaces import CausalBackend, Param
+from analysis.types import Attribution, Params, Target
+from analysis.workspace import Workspace
+
+
+class Saliency:
+    """Norm of the gradient at each token embedding, `s_t = || d quantity / d e_t ||`; scores `[position]`, unsigned."""
+
+    NAME: ClassVar[str] = "saliency"
+    PARAMS: ClassVar[tuple[Param, ...]] = (
+        Param("norm", "choice", "l2", "Norm of each token's gradient: l2 (Euclidean) or l1.", choices=("l2", "l1")),
+    )
+
+    def not_applicable(self, backend: CausalBackend) -> str | None:
+        """Every model with embeddings can be served."""
+        return None
+
+    def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
+        """One Attribution per prompt, from the batch's one shared backward pass."""
+        norm = str(params.get("norm", "l2"))
+        shared = work.embedding_gradient(targets)
+        scores = shared.gradient.float().norm(p=1 if norm == "l1" else 2, dim=-1).numpy()
+        return [
+            position_attribution(
+                self.NAME,
+                target,
+                scores[i, : len(text)],
+                slice(0, int(work.positions[i]) + 1),
+                signed=False,
+                value=float(shared.values[i]),
+                seconds=shared.seconds,
+                params={"norm": norm},
+            )
+            for i, (text, target) in enumerate(zip(work.texts, targets, strict=True))
+        ]

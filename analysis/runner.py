@@ -1,0 +1,240 @@
+"""Runs every analysis of a request over a batch of prompts. A bad prompt becomes a failed result; the others finish."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from analysis.attributions import failed_attribution
+from analysis.capsule import capsule
+from analysis.code_version import CODE_VERSION
+from analysis.embedding_path import graph_bytes
+from analysis.errors import BackendError, HeadscopeError, InputError, UnknownNameError
+from analysis.head_stats import head_summaries
+from analysis.interfaces import Capture, CausalBackend, Method
+from analysis.layer_stats import layer_summaries
+from analysis.logit_lens import lens_tables
+from analysis.params import resolve_params
+from analysis.registry import MEASUREMENTS, METHODS
+from analysis.token_trace import token_traces
+from analysis.types import (
+    Attribution,
+    Prompt,
+    RunResult,
+    RunSpec,
+    RunStatus,
+    Target,
+    TokenizedText,
+    result_key,
+)
+from analysis.workspace import Workspace
+
+BATCH_BYTES = 1 << 30
+_LONGEST_TO_SHORTEST = 1.5
+
+
+def plan_batches(backend: CausalBackend, prompts: Sequence[Prompt], batch_size: int) -> list[list[int]]:
+    """Indexes into `prompts`, each list a batch of at most `batch_size` prompts of similar token length.
+
+    A batch's padded tokens are bounded by the memory a forward and backward pass over it needs. Batches come in the
+    order of their first prompt; prompts that cannot be tokenised are in a batch too (they become failed results).
+    """
+    lengths = [_length(backend, prompt) for prompt in prompts]
+    batches: list[list[int]] = []
+    for index in sorted(range(len(prompts)), key=lambda i: (lengths[i], i)):
+        current = batches[-1] if batches else []
+        shortest = lengths[current[0]] if current else 0
+        fits = (
+            0 < len(current) < batch_size
+            and lengths[index] <= max(_LONGEST_TO_SHORTEST * shortest, shortest + 2)
+            and (len(current) + 1) * _prompt_bytes(backend, lengths[index]) <= BATCH_BYTES
+        )
+        if fits:
+            current.append(index)
+        else:
+            batches.append([index])
+    return sorted((sorted(batch) for batch in batches), key=lambda batch: batch[0])
+
+
+def run_batch(backend: CausalBackend, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
+    """Everything `spec` asks for, for each of `prompts` (not `spec.prompts`), in their order.
+
+    Raises UnknownNameError or InputError for an analysis or parameter that does not exist; anything a prompt does wrong
+    is a result with status failed. When a whole batch fails unexpectedly, its prompts are tried one by one.
+    """
+    started = time.perf_counter()
+    methods = _methods(spec)
+    outcomes: dict[int, _Measured | Exception] = {}
+    texts: dict[int, TokenizedText] = {}
+    for index, prompt in enumerate(prompts):
+        try:
+            texts[index] = _tokenize(backend, prompt)
+        except HeadscopeError as error:
+            outcomes[index] = error
+    outcomes |= _measure_all(backend, spec, methods, texts, prompts)
+    facts, seconds = capsule(backend, spec, len(prompts)), (time.perf_counter() - started) / max(1, len(prompts))
+    return [
+        _result(prompt, outcomes[i], result_key(backend.info, spec, prompt, CODE_VERSION), seconds, facts)
+        for i, prompt in enumerate(prompts)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """The fields of a succeeded RunResult that come from the model."""
+
+    fields: Mapping[str, Any]
+
+
+def _measure_all(
+    backend: CausalBackend,
+    spec: RunSpec,
+    methods: Mapping[str, tuple[Method, dict[str, Any]]],
+    texts: Mapping[int, TokenizedText],
+    prompts: Sequence[Prompt],
+) -> dict[int, _Measured | Exception]:
+    """One outcome per tokenised prompt: together if possible, one by one when that fails."""
+    if not texts:
+        return {}
+    try:
+        return _measure(backend, spec, methods, texts, prompts)
+    except Exception as error:  # whatever a model or a method raises must not take other prompts with it
+        if len(texts) == 1:
+            return dict.fromkeys(texts, error)
+    outcomes: dict[int, _Measured | Exception] = {}
+    for index, text in texts.items():
+        outcomes |= _measure_all(backend, spec, methods, {index: text}, prompts)
+    return outcomes
+
+
+def _measure(
+    backend: CausalBackend,
+    spec: RunSpec,
+    methods: Mapping[str, tuple[Method, dict[str, Any]]],
+    texts: Mapping[int, TokenizedText],
+    prompts: Sequence[Prompt],
+) -> dict[int, _Measured | Exception]:
+    attention = backend.capabilities.attention and bool({"heads", "attention"} & set(spec.analyses))
+    work = Workspace(backend, list(texts.values()), Capture(attention=attention, gradients=bool(methods)))
+    targets, bad = _targets(work, texts, prompts)
+    if bad:  # the graph of the pass holds all prompts: start again with the good ones
+        good = {index: text for index, text in texts.items() if index not in bad}
+        return {**bad, **(_measure(backend, spec, methods, good, prompts) if good else {})}
+    columns: dict[str, Sequence[Any]] = {"target": targets}
+    columns["attributions"] = _attributions(work, targets, methods)
+    columns["trace"] = token_traces(work)
+    for field, (analysis, compute) in _COLUMNS.items():
+        if analysis in spec.analyses and (attention or analysis not in {"heads", "attention"}):
+            columns[field] = compute(work)
+    if spec.generation.max_new_tokens > 0:
+        columns["continuation"] = backend.generate(work.texts, spec.generation)
+    return {
+        index: _Measured({field: column[row] for field, column in columns.items()}) for row, index in enumerate(texts)
+    }
+
+
+def attention_tensors(work: Workspace) -> list[NDArray[np.float16]]:
+    """Attention of each prompt without its padding, float16 `[layer, head, query, key]`."""
+    stacked = torch.stack([layer.detach().half() for layer in work.forward.attentions], dim=1)
+    return [stacked[i, :, :, :n, :n].numpy().copy() for i, n in enumerate(work.batch.lengths.tolist())]
+
+
+_COLUMNS: dict[str, tuple[str, Callable[[Workspace], Sequence[Any]]]] = {
+    "heads": ("heads", lambda work: head_summaries(work.forward.attentions, work.batch)),
+    "layers": ("layers", layer_summaries),
+    "lens": ("logit_lens", lens_tables),
+    "attention": ("attention", attention_tensors),
+}
+
+
+def _attributions(
+    work: Workspace, targets: Sequence[Target], methods: Mapping[str, tuple[Method, dict[str, Any]]]
+) -> list[tuple[Attribution, ...]]:
+    per_method = [_attribute(work, targets, name, *method) for name, method in methods.items()]
+    return [tuple(attributions[row] for attributions in per_method) for row in range(len(targets))]
+
+
+def _attribute(
+    work: Workspace, targets: Sequence[Target], name: str, method: Method, params: dict[str, Any]
+) -> list[Attribution]:
+    """The method's answers; a failure of one prompt alone is a failed attribution, its other results stay."""
+    reason = method.not_applicable(work.backend)
+    if reason is None:
+        try:
+            return method.attribute(work, targets, params)
+        except Exception as error:
+            if len(targets) > 1:
+                raise
+            reason = _message(error)
+    return [failed_attribution(name, target, reason, signed=False, seconds=0.0, params=params) for target in targets]
+
+
+def _targets(
+    work: Workspace, texts: Mapping[int, TokenizedText], prompts: Sequence[Prompt]
+) -> tuple[list[Target], dict[int, _Measured | Exception]]:
+    targets: list[Target] = []
+    bad: dict[int, _Measured | Exception] = {}
+    for (index, text), logprobs in zip(texts.items(), work.next_logprobs, strict=True):
+        try:
+            prompt = prompts[index]
+            targets.append(work.backend.resolve_target(text, prompt.target, prompt.foil, logprobs))
+        except InputError as error:
+            bad[index] = error
+    return targets, bad
+
+
+def _methods(spec: RunSpec) -> dict[str, tuple[Method, dict[str, Any]]]:
+    """The methods asked for, with their full parameters."""
+    valid = [*MEASUREMENTS, *METHODS]
+    for name in (*spec.analyses, *spec.params):
+        if name not in valid:
+            raise UnknownNameError("analysis", name, valid)
+    loaded = {name: METHODS[name].load()() for name in METHODS if name in spec.analyses}
+    return {
+        name: (method, resolve_params(name, method.PARAMS, spec.params.get(name, {})))
+        for name, method in loaded.items()
+    }
+
+
+def _tokenize(backend: CausalBackend, prompt: Prompt) -> TokenizedText:
+    if prompt.invalid is not None:
+        raise InputError(prompt.invalid, "not_utf8")
+    return backend.tokenize(prompt.text)
+
+
+def _length(backend: CausalBackend, prompt: Prompt) -> int:
+    """Tokens of a prompt, 0 when it cannot be read."""
+    try:
+        return len(_tokenize(backend, prompt))
+    except HeadscopeError:
+        return 0
+
+
+def _prompt_bytes(backend: CausalBackend, length: int) -> int:
+    """Memory one prompt of a batch needs in a forward and backward pass with attention."""
+    info = backend.info
+    return graph_bytes(info, length) + 12 * info.n_layers * info.n_heads * length * length
+
+
+def _result(
+    prompt: Prompt, outcome: _Measured | Exception, key: str, seconds: float, facts: Mapping[str, Any]
+) -> RunResult:
+    if isinstance(outcome, _Measured):
+        return RunResult(prompt, RunStatus.SUCCEEDED, key, seconds, facts, **outcome.fields)
+    return RunResult(prompt, RunStatus.FAILED, key, seconds, facts, error=_message(outcome), error_kind=_kind(outcome))
+
+
+def _message(error: Exception) -> str:
+    return str(error) if isinstance(error, HeadscopeError) else f"{type(error).__name__}: {error}"
+
+
+def _kind(error: Exception) -> str:
+    if isinstance(error, InputError):
+        return error.kind
+    return "model" if isinstance(error, BackendError) else "unexpected"
