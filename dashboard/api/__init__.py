@@ -18,6 +18,8 @@ from dashboard.services import Services
 APIS: list[str] = [
     "dashboard.api.jobs",
     "dashboard.api.runs_export",
+    "dashboard.api.arrays",
+    "dashboard.api.export",
     "dashboard.api.live",
 ]
 

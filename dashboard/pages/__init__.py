@@ -21,6 +21,7 @@ from dashboard.services import Services
 PAGES: list[str] = [
     "dashboard.pages.overview",
     "dashboard.pages.runs",
+    "dashboard.pages.run",
     "dashboard.pages.live",
     "dashboard.pages.compare",
 ]

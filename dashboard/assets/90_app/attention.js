@@ -33,17 +33,14 @@
     }
 
     listen() {
-      const keys = { "[": ["layer", -1], "]": ["layer", 1], ",": ["head", -1], ".": ["head", 1] };
-      const press = (event) => {
-        const step = keys[event.key];
-        if (!step || event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)
-          || event.target.isContentEditable || !this.element.isConnected) return;
-        event.preventDefault();
-        const size = step[0] === "layer" ? this.view.L : this.view.H;
-        this.set({ [step[0]]: (this.s[step[0]] + step[1] + size) % size });
-      };
-      document.addEventListener("keydown", press);
-      this.stops.push(() => document.removeEventListener("keydown", press));
+      for (const [key, axis, by] of [["[", "layer", -1], ["]", "layer", 1], [",", "head", -1], [".", "head", 1]]) {
+        this.stops.push(hs.keys.add(key, () => {
+          if (!this.element.isConnected) return false;
+          const size = axis === "layer" ? this.view.L : this.view.H;
+          this.set({ [axis]: (this.s[axis] + by + size) % size });
+          return true;
+        }));
+      }
     }
 
     /** Show other data in the same place, keeping layer, head and view where they still exist. */

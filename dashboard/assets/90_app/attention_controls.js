@@ -70,7 +70,7 @@
         c.fillRect(10 + x, 2, 1, 10);
       }
       c.font = `10px ${hs.color.variable("--bs-body-font-family")}`;
-      c.fillStyle = hs.color.variable("--hs-muted");
+      c.fillStyle = hs.color.variable("--hs-ink-3");
       c.textAlign = "center";
       for (const level of signed ? [-1, -0.5, 0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1]) {
         c.fillText(number(Math.sign(level) * level ** 2 * top, 2), 10 + ((level - low) / (1 - low)) * (width - 20), 25);

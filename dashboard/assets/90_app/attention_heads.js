@@ -4,6 +4,7 @@
   const hs = (window.headscope = window.headscope || {});
   const attention = (hs.attention = hs.attention || {});
   const { el, number } = hs.dom;
+  const CHUNK = 30;
 
   /** Heads by a statistic [{layer, head, value}]; unmeasured ones last, ties by layer and head. */
   function ranked(stat, descending = true) {
@@ -35,7 +36,9 @@
       });
       this.root = el("div", { class: "hs-heads", tabindex: "0", role: "region", "aria-label": "Head summaries" }, [
         el("table", {}, [el("thead", {}, [el("tr", {}, [el("th", { scope: "col", text: "Head" }), ...headers])]), this.body])]);
+      this.root.addEventListener("scroll", () => this.more(), { passive: true });
       this.rows = new Map();
+      this.list = [];
       this.top = Object.fromEntries(names.map((name) => [name, Math.max(...range(heads[name]).values.flat().map((v) => Math.abs(v ?? 0)), 1e-9)]));
     }
 
@@ -57,19 +60,35 @@
       const order = `${state.stat}.${state.descending}`;
       if (order !== this.order && this.heads[state.stat]) {
         this.order = order;
-        this.body.replaceChildren(...ranked(this.heads[state.stat], state.descending).map(({ layer, head }) => this.row(layer, head)));
+        this.list = ranked(this.heads[state.stat], state.descending);
+        this.body.replaceChildren();
+        this.grow(CHUNK);
         for (const [name, button] of Object.entries(this.buttons)) {
           const on = name === state.stat;
           button.parentElement.setAttribute("aria-sort", on ? (state.descending ? "descending" : "ascending") : "none");
         }
       }
       if (this.current) this.current.removeAttribute("aria-current");
+      this.selected = { layer: state.layer, head: state.head };
       this.current = this.row(state.layer, state.head);
       this.current.setAttribute("aria-current", "true");
     }
 
+    /** Rows are made as they are scrolled to: hundreds of them at every key press would be most of the Live page's work. */
+    grow(count) {
+      const from = this.body.childElementCount;
+      this.body.append(...this.list.slice(from, count).map(({ layer, head }) => this.row(layer, head)));
+    }
+
+    more() {
+      const box = this.root;
+      if (box.scrollTop + 2 * box.clientHeight > box.scrollHeight) this.grow(this.body.childElementCount + 2 * CHUNK);
+    }
+
     /** Bring the selected row into sight, inside the table only. */
     reveal() {
+      const { layer, head } = this.selected;
+      this.grow(this.list.findIndex((one) => one.layer === layer && one.head === head) + CHUNK);
       const top = this.current.offsetTop, box = this.root;
       if (top < box.scrollTop + 30 || top > box.scrollTop + box.clientHeight - 30) box.scrollTop = top - box.clientHeight / 2;
     }

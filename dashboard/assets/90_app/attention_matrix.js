@@ -106,7 +106,7 @@
         if ((q0 + i) % every === 0) this.rowLabel(c, q0 + i);
         if ((k0 + i) % every === 0) this.columnLabel(c, k0 + i);
       }
-      c.fillStyle = hs.color.variable("--hs-muted");
+      c.fillStyle = hs.color.variable("--hs-ink-3");
       c.textAlign = "left"; c.textBaseline = "alphabetic";
       c.fillText("query ↓ reads", 2, LABELS - 20);
       c.fillText("from key →", 2, LABELS - 6);
@@ -161,7 +161,7 @@
     /** Labels of the cell in sight, on a solid ground so that they read when the axis shows only every nth. */
     badge(c, query, key) {
       c.font = this.font(true);
-      const ground = (x, y, w, h) => { c.fillStyle = hs.color.variable("--hs-accent"); c.fillRect(x, y, w, h); c.fillStyle = hs.color.variable("--hs-accent-ink"); };
+      const ground = (x, y, w, h) => { c.fillStyle = hs.color.variable("--hs-accent"); c.fillRect(x, y, w, h); c.fillStyle = hs.color.variable("--hs-on-accent"); };
       ground(0, LABELS + (query - this.view.q0 + 0.5) * this.step - 8, LABELS - 2, 16);
       this.rowLabel(c, query);
       if (key === null) return;

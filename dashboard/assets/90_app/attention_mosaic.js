@@ -57,7 +57,7 @@
       const { L, H } = this.view, every = Math.max(1, Math.ceil(16 / (this.cell + GAP)));
       c.font = `10px ${hs.color.variable("--bs-body-font-family") || "sans-serif"}`;
       c.textBaseline = "middle";
-      const text = (s, x, y, on) => { c.fillStyle = hs.color.variable(on ? "--hs-accent" : "--hs-muted"); c.fillText(s, x, y); };
+      const text = (s, x, y, on) => { c.fillStyle = hs.color.variable(on ? "--hs-accent" : "--hs-ink-3"); c.fillText(s, x, y); };
       c.textAlign = "center";
       for (let l = 0; l < L; l++) {
         if (l % every === 0 || l === state.layer) text(String(l), this.origin(l, 0)[0] + this.cell / 2, 8, l === state.layer);
@@ -113,7 +113,7 @@
     }
 
     unmeasured(c, x, y) {
-      c.strokeStyle = hs.color.variable("--hs-muted");
+      c.strokeStyle = hs.color.variable("--hs-ink-3");
       c.globalAlpha = 0.5;
       c.beginPath();
       c.moveTo(x + 3, y + this.cell - 3); c.lineTo(x + this.cell - 3, y + 3);
@@ -125,13 +125,13 @@
       if (!this.view.heads[state.stat]) return;
       attention.ranked(this.view.heads[state.stat], state.descending).slice(0, RINGS).forEach(({ layer, head }, i) => {
         const [x, y] = this.origin(layer, head);
-        c.strokeStyle = hs.color.variable("--hs-ring");
+        c.strokeStyle = hs.color.variable("--hs-warn");
         c.lineWidth = 1.5;
         c.strokeRect(x + 0.5, y + 0.5, this.cell - 1, this.cell - 1);
         if (this.cell < 20) return;
-        c.fillStyle = hs.color.variable("--hs-ring");
+        c.fillStyle = hs.color.variable("--hs-warn");
         c.fillRect(x + this.cell - 11, y, 11, 11);
-        c.fillStyle = hs.color.variable("--hs-ring-ink");
+        c.fillStyle = hs.color.variable("--hs-surface");
         c.font = "bold 9px sans-serif";
         c.textAlign = "center";
         c.fillText(String(i + 1), x + this.cell - 5.5, y + 6);

@@ -1,0 +1,142 @@
+"""Attention for the browser: uint8 for drawing, exact numbers on request.
+
+    GET /api/v1/runs/<id>/attention.safetensors[?layer=l]      uint8, round(255 * sqrt(weight))
+    GET /api/v1/runs/<id>/attention/thumbnail.safetensors      max-pooled, every head
+    GET /api/v1/runs/<id>/attention/value?layer=&head=&query=[&key=]    exact stored weights, JSON
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+from flask import Blueprint, Flask, Response, request
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from analysis.errors import HeadscopeError, InputError
+from dashboard.api.live_payload import sqrt_bytes
+from dashboard.figures.attention import thumbnail
+from dashboard.security import error_json
+from dashboard.services import Services
+from storage.interfaces import RunReader
+from storage.rows import ArtifactRow
+
+ENCODING = "uint8 sqrt: weight = (value / 255)^2"
+MOST_WHOLE = 16 * 2**20
+
+
+class NoAttention(HeadscopeError):  # noqa: N818 - a missing thing, answered with 404
+    """This run has no attention artifact."""
+
+
+class AttentionCache:
+    """The last few decoded attention tensors, bounded by their bytes; safe for many threads."""
+
+    def __init__(self, store: RunReader, budget: int = 256 * 2**20) -> None:
+        self._store, self._budget = store, budget
+        self._lock = threading.Lock()
+        self._items: OrderedDict[str, NDArray[np.float16]] = OrderedDict()
+
+    def artifact(self, run_id: str) -> ArtifactRow:
+        """The artifact's row. Raises UnknownNameError (no such run) and NoAttention."""
+        for artifact in self._store.run(run_id).artifacts:
+            if artifact.kind == "attention":
+                return artifact
+        raise NoAttention(
+            "this run kept no attention: analyse the prompt again with `--analyses attention` (or `all`) to see it."
+        )
+
+    def get(self, run_id: str, artifact: ArtifactRow) -> NDArray[np.float16]:
+        """float16 `[layer, head, query, key]`, by content: the same tensor of two runs is read once."""
+        with self._lock:
+            if artifact.sha256 in self._items:
+                self._items.move_to_end(artifact.sha256)
+                return self._items[artifact.sha256]
+        weights = self._store.attention(run_id)
+        if weights is None:
+            raise NoAttention("this run's attention file is gone from the store.")
+        with self._lock:
+            self._items[artifact.sha256] = weights
+            while len(self._items) > 1 and sum(item.nbytes for item in self._items.values()) > self._budget:
+                self._items.popitem(last=False)
+        return weights
+
+
+def register(server: Flask, services: Services) -> None:
+    """Add the routes."""
+    routes = Blueprint("arrays_api", __name__, url_prefix="/api/v1/runs/<run_id>")
+    cache = AttentionCache(services.store)
+
+    @routes.errorhandler(NoAttention)
+    def missing(error: NoAttention) -> tuple[dict[str, Any], int]:
+        return error_json(str(error), 404)
+
+    @routes.get("/attention.safetensors")
+    def attention(run_id: str) -> Response:
+        artifact = cache.artifact(run_id)
+        layer = request.args.get("layer")
+        if layer is None and int(np.prod(artifact.shape)) > MOST_WHOLE:
+            raise InputError("this attention is too large to send at once: ask for one layer with ?layer=.")
+        index = None if layer is None else _number("layer", artifact.shape[0])
+        return _cached(artifact, f"u8-{layer}", lambda: {"attention": _drawn(cache.get(run_id, artifact), index)})
+
+    @routes.get("/attention/thumbnail.safetensors")
+    def small(run_id: str) -> Response:
+        artifact = cache.artifact(run_id)
+        side = min(_number("side", 129, default=32) or 1, artifact.shape[-1])
+        return _cached(artifact, f"thumb-{side}", lambda: {
+            "thumbnail": np.concatenate([thumbnail(sqrt_bytes(np.ascontiguousarray(part[None])), side)
+                                         for part in cache.get(run_id, artifact)])})  # fmt: skip
+
+    @routes.get("/attention/value")
+    def value(run_id: str) -> dict[str, Any]:
+        artifact = cache.artifact(run_id)
+        return exact(cache.get(run_id, artifact), artifact)
+
+    server.register_blueprint(routes)
+
+
+def exact(weights: NDArray[np.float16], artifact: ArtifactRow) -> dict[str, Any]:
+    """The stored weights of one query (`weights` `[key]`), or of one cell (`weight`) with `key` in the request."""
+    layers, heads, queries, keys = weights.shape
+    layer, head, query = _number("layer", layers), _number("head", heads), _number("query", queries)
+    row = weights[layer, head, query]
+    answer: dict[str, Any] = {"layer": layer, "head": head, "query": query, "dtype": artifact.dtype}
+    if "key" in request.args:
+        key = _number("key", keys)
+        return {**answer, "key": key, "weight": float(row[key])}
+    return {**answer, "weights": row.astype(float).tolist()}
+
+
+def _drawn(weights: NDArray[np.float16], layer: int | None) -> NDArray[np.uint8]:
+    return sqrt_bytes(np.ascontiguousarray(weights if layer is None else weights[layer]))
+
+
+def _cached(artifact: ArtifactRow, variant: str, make: Any) -> Response:
+    """safetensors with an ETag over content and variant; a browser that has it gets 304 and nothing is decoded."""
+    etag = f"{artifact.sha256[:32]}-{variant}"
+    if request.if_none_match.contains(etag):
+        response = Response(status=304)
+    else:
+        body = save(make(), metadata={"encoding": ENCODING})
+        response = Response(body, mimetype="application/octet-stream")
+    response.set_etag(etag)
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+def _number(name: str, size: int, default: int | None = None) -> int:
+    """A whole number in [0, size) from the query string. Raises InputError."""
+    text = request.args.get(name)
+    if text is None and default is not None:
+        return default
+    try:
+        number = int(text or "")
+    except ValueError:
+        raise InputError(f"{name} must be a whole number from 0 to {size - 1}, not {text!r}.") from None
+    if not 0 <= number < size:
+        raise InputError(f"{name} must lie between 0 and {size - 1}, not {number}.")
+    return number

@@ -1,0 +1,116 @@
+/* headscope.run: binds a run's view model to the page. State lives here and in the URL; nothing asks the server to redraw. */
+(function () {
+  "use strict";
+  const hs = (window.headscope = window.headscope || {});
+  const run = (hs.run = hs.run || {});
+  const clientside = (window.dash_clientside = window.dash_clientside || {});
+  const $ = (id) => document.getElementById(id);
+  /* what each state key redraws */
+  const PARTS = { color: "tokens", grain: "tokens", marks: "tokens", lens: "lens", shares: "attributions", numbers: "attributions" };
+  let page = null;
+
+  class Page {
+    constructor(view) {
+      this.view = view;
+      this.state = { ...view.state };
+      this.stops = [];
+      this.parts = {};
+      const slot = (name) => [$(`run-${name}-slot`), $(`run-${name}-controls`)];
+      if (view.tokens) {
+        this.parts.tokens = new run.Tokens(this, ...slot("tokens"));
+        this.parts.candidates = new run.Candidates(this, $("run-candidates-slot"));
+      }
+      if (view.lens) this.parts.lens = new run.Lens(this, ...slot("lens"));
+      if (view.attributions && view.attributions.length && view.tokens) this.parts.attributions = new run.Attributions(this, ...slot("attributions"));
+      if (view.attention) this.attention();
+      this.stops.push(hs.color.onTheme(() => this.draw()));
+      for (const [key, href] of [["j", view.next], ["k", view.previous]]) {
+        this.stops.push(hs.keys.add(key, () => href && this.alive() && (hs.url.push(href), true)));
+      }
+      this.stops.push(hs.keys.add("c", () => this.alive() && (hs.url.push(view.compare), true)));
+      this.watchPlots();
+      this.draw();
+    }
+
+    alive() { return !this.stopped && Boolean($("run-root")); }
+
+    /** The position whose candidates are shown: 1 to T, T is the next token. */
+    position() {
+      const T = this.view.tokens ? this.view.tokens.tokens.length : 0;
+      return this.state.pos === null ? T : this.state.pos;
+    }
+
+    draw() { Object.values(this.parts).forEach((part) => part.draw()); }
+
+    set(change) {
+      Object.assign(this.state, change);
+      for (const name of new Set(Object.keys(change).map((key) => PARTS[key]))) if (name && this.parts[name]) this.parts[name].draw();
+      if ("pos" in change) this.draw();
+      if ("layer" in change && this.explorer && this.explorer.state().layer !== change.layer) this.explorer.set({ layer: change.layer });
+      this.link();
+    }
+
+    attention() {
+      const { url, shape, heads } = this.view.attention, s = this.state;
+      const tokens = this.view.tokens.tokens.map((t) => t.text);
+      this.explorer = hs.attention.mount($("run-attention-slot"), {
+        tensors: hs.attention.source(url, shape), tokens, heads,
+        state: { layer: s.layer, head: s.head, view: s.view, query: s.query, stat: s.stat, descending: s.order === "desc", cells: s.cells, scale: s.scale, sink: s.sink, top: s.top },
+        onState: ({ descending, ...rest }) => { Object.assign(this.state, rest, { order: descending ? "desc" : "asc" }); this.link(); this.markLayer(); },
+      });
+    }
+
+    /** The layer on view, marked in the lens table without building it again. */
+    markLayer() {
+      document.querySelectorAll("#run-lens-slot tbody tr").forEach((row, l) => row.classList.toggle("on", l === this.state.layer));
+    }
+
+    link() {
+      clearTimeout(this.linking);
+      this.linking = setTimeout(() => this.alive() && hs.url.replace(this.query()), 120);
+    }
+
+    /** The query string: what differs from the defaults, in a fixed order. */
+    query() {
+      const query = new URLSearchParams({ id: this.view.id });
+      for (const [key, usual] of Object.entries(this.view.defaults)) {
+        const now = this.state[key];
+        if (now === usual || now === null || now === undefined) continue;
+        query.set(key, typeof now === "boolean" ? (now ? "1" : "0") : String(now));
+      }
+      return `?${query}`;
+    }
+
+    /** A click in a Plotly figure selects the token or the layer under it. */
+    watchPlots() {
+      const bind = (id, change) => {
+        const plot = document.querySelector(`#${id} .js-plotly-plot`);
+        if (plot && plot.on) plot.on("plotly_click", (event) => this.set(change(event.points[0].x)));
+        else if (document.getElementById(id)) setTimeout(() => this.alive() && bind(id, change), 200);
+      };
+      if (this.view.tokens) bind("run-confidence", (x) => ({ pos: x }));
+      if (this.view.attention) bind("run-formation", (x) => ({ layer: x }));
+    }
+
+    stop() {
+      this.stopped = true;
+      this.stops.forEach((stop) => stop());
+      if (this.explorer) this.explorer.destroy();
+    }
+  }
+
+  /** Called with the view model once the cards are there; the cards come in the same answer, so wait for the DOM. */
+  function show(view, tries = 0) {
+    if (!view) return;
+    const ready = $("run-root") && $("run-root").querySelector(`[data-run="${view.id}"]`);
+    if (!ready) {
+      if (tries < 200) setTimeout(() => show(view, tries + 1), 15);
+      return;
+    }
+    if (page) page.stop();
+    page = new Page(view);
+    $("run-root").dataset.ready = view.id;
+  }
+
+  clientside.headscope_run = { show: (view) => { show(view); } };
+})();

@@ -1,0 +1,164 @@
+"""The cards of the Run page: frames here, contents drawn by assets/90_app/run*.js or by Plotly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dash import dcc, html
+from dash.development.base_component import Component
+from plotly.graph_objects import Figure
+
+from dashboard.cards import Children, Download, card, copyable, empty_box, extra, guarded
+from dashboard.figures.confidence import confidence_figure, confidence_info
+from dashboard.figures.layers import formation_figure, norms_figure
+from dashboard.pages.run_again import again_command
+from dashboard.pages.run_header import continuation, failure
+from dashboard.pages.run_view import attention_artifact
+from storage.rows import RunDetail
+
+PICTURES = (Download("PNG", picture="png"), Download("SVG", picture="svg"))
+
+
+def cards(detail: RunDetail) -> list[Component]:
+    """Every card a run of this kind has; each body fails alone."""
+    if detail.trace is None:
+        reason = failure(detail) if detail.row.error else _not_yet(detail)
+        return [reason, html.Div([_text_card(detail), _capsule(detail)], className="hs-grid")]
+    return [
+        html.Div(
+            [
+                _card(detail, "run-tokens", "Tokens", _tokens, "What the model read.", "hs-wide", drawn=True),
+                _card(detail, "run-candidates", "Candidates", _slot("candidates"),
+                      "What the model expected, with probabilities.", "hs-side"),
+                _card(detail, "run-confidence", "Confidence", _confidence,
+                      "Surprisal of each token and entropy of the distribution before it, in bits."),
+                _card(detail, "run-attributions", "Attributions", _attributions,
+                      "Which tokens the explained quantity rests on, one method per row.", drawn=True),
+                _card(detail, "run-attention", "Attention", _attention,
+                      "Where each head reads from. [ ] layer, , . head. Attention is not an explanation.", drawn=True),
+                _card(detail, "run-lens", "Logit lens", _lens,
+                      "What each layer would say next, read through the final norm and unembedding.",
+                      drawn=True),
+                _card(detail, "run-formation", "How the prediction forms", _formation,
+                      "The final top token under the logit lens, at the last position.", "hs-half"),
+                _card(detail, "run-norms", "Residual stream", _norms,
+                      "Size of the stream and of what each sublayer adds, at the last position.", "hs-half"),
+                _capsule(detail),
+            ],
+            className="hs-grid",
+        )
+    ]  # fmt: skip
+
+
+def _card(
+    detail: RunDetail, id_: str, title: str, body: Callable[[RunDetail], Children], subtitle: str, class_name: str = "",
+    *, drawn: bool = False,
+) -> Component:  # fmt: skip
+    """A card with picture downloads; `drawn` ones have a place for their controls. Empty ones offer no download."""
+    content = guarded(f"draw “{title}”")(body)(detail)
+    full = not (isinstance(content, Component) and "hs-box" in str(getattr(content, "className", "")))
+    controls = html.Div(id=f"{id_}-controls", className="hs-run-controls") if drawn and full else None
+    return card(title, content, id=id_, subtitle=subtitle, actions=controls, downloads=PICTURES if full else (),
+                class_name=class_name)  # fmt: skip
+
+
+def _slot(name: str) -> Callable[[RunDetail], Children]:
+    return lambda detail: html.Div(id=f"run-{name}-slot")
+
+
+def not_measured(what: str, analyses: str) -> Component:
+    """A part this run was not asked for."""
+    return empty_box(
+        f"{what} not measured",
+        html.P(["Run the prompt again with ", html.Code(f"--analyses {analyses}"), " to see it here."]),
+        icon_name="dash-circle-dotted",
+    )
+
+
+def _tokens(detail: RunDetail) -> Children:
+    return [html.Div(id="run-tokens-slot"), continuation(detail)]
+
+
+def _confidence(detail: RunDetail) -> Children:
+    assert detail.trace is not None
+    return _graph("run-confidence-plot", confidence_figure(confidence_info(detail.trace)))
+
+
+def _attributions(detail: RunDetail) -> Children:
+    if not detail.attributions:
+        return not_measured("Attributions were", "saliency,input_x_gradient,integrated_gradients")
+    return html.Div(id="run-attributions-slot")
+
+
+def _attention(detail: RunDetail) -> Children:
+    if attention_artifact(detail) is None:
+        return not_measured("Attention was", "attention,heads")
+    return html.Div(id="run-attention-slot")
+
+
+def _lens(detail: RunDetail) -> Children:
+    if detail.lens is None:
+        return not_measured("The logit lens was", "logit_lens")
+    return html.Div(id="run-lens-slot")
+
+
+def _formation(detail: RunDetail) -> Children:
+    if detail.layers is None or detail.trace is None:
+        return not_measured("Layers were", "layers")
+    return _graph("run-formation-plot", formation_figure(detail.layers, detail.trace.topk_texts[-1][0]))
+
+
+def _norms(detail: RunDetail) -> Children:
+    if detail.layers is None:
+        return not_measured("Layers were", "layers")
+    return _graph("run-norms-plot", norms_figure(detail.layers))
+
+
+def _graph(id_: str, figure: Figure) -> Component:
+    return dcc.Graph(id=id_, figure=figure, config={"displaylogo": False, "displayModeBar": False, "responsive": True})
+
+
+def _not_yet(detail: RunDetail) -> Component:
+    title = f"This run is {detail.row.status.value}"
+    return empty_box(title, html.P("Nothing has been measured yet."), icon_name="hourglass")
+
+
+def _text_card(detail: RunDetail) -> Component:
+    rows = [("target", detail.row.target), ("foil", detail.row.foil)]
+    facts = [html.P([html.Span(f"{name} ", className="hs-muted"), html.Code(value)]) for name, value in rows if value]
+    text = html.Pre(detail.row.text or "(empty)", className="hs-run-text", **extra(dir="auto"))
+    return card("Prompt", [text, *facts], id="run-text", subtitle="The input as it was given.")
+
+
+def _capsule(detail: RunDetail) -> Component:
+    info = detail.model
+    facts = {
+        "run": detail.row.id, "model": info.ref.name, "architecture": info.architecture,
+        "layers x heads": f"{info.n_layers} x {info.n_heads} ({info.n_kv_heads} key-value heads)",
+        "parameters": f"{info.n_params:,}", "analyses": ", ".join(detail.analyses), "seed": detail.seed,
+        **detail.capsule, "result key": detail.result_key,
+    }  # fmt: skip
+    attention = attention_artifact(detail)
+    if attention is not None:
+        shape = " x ".join(str(size) for size in attention.shape)
+        facts["attention file"] = f"{shape}, {attention.encoding}, {attention.bytes:,} bytes, sha256 {attention.sha256}"
+    pairs = [
+        item
+        for name, value in facts.items()
+        for item in (html.Dt(name.replace("_", " ")), html.Dd(_fact(value)))
+        if value not in (None, "", [], {})
+    ]
+    body = [
+        html.Dl(pairs, className="hs-run-capsule"),
+        html.H3("Run it again"),
+        copyable(again_command(detail)),
+    ]
+    return card("Capsule", body, id="run-capsule", subtitle="What is needed to compute this run again.")
+
+
+def _fact(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {item}" for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(str(item) for item in value)
+    return str(value)

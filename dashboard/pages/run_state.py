@@ -1,0 +1,93 @@
+"""What the Run page's link says, and what of it fits the run that is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from dashboard.figures.attention import head_stats
+from dashboard.figures.tokens import usable
+from dashboard.params import QueryState, choice, number
+from storage.rows import RunDetail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunQuery(QueryState):
+    """View state of /run. `pos`: the selected position, T for the next token (also the default).
+
+    layer, head: of the attention explorer; query: its pinned query; stat, order: how head summaries are sorted; cells:
+    what the overview shows; sink: whether the first token is drawn; top: links per query. color, grain, marks: token
+    chips. lens: colour of the lens table. shares, numbers: scale and numbers of the attributions.
+    """
+
+    id: str = ""
+    pos: int | None = number(None, low=0)
+    color: str = "surprisal"
+    grain: str = choice("token", "word")
+    marks: bool = False
+    layer: int | None = number(None, low=0)
+    head: int | None = number(None, low=0)
+    view: str = choice("matrix", "links")
+    query: int | None = number(None, low=0)
+    stat: str = "entropy"
+    order: str = choice("desc", "asc")
+    cells: str = choice("pattern", "value")
+    scale: str = choice("fixed", "head")
+    sink: bool = True
+    top: int = number(3, low=1, high=8)
+    lens: str = choice("prob", "entropy")
+    shares: str = choice("own", "shared")
+    numbers: bool = False
+
+
+def defaults() -> dict[str, Any]:
+    """Every view key but `id` with its default, in the order of the link."""
+    usual = RunQuery()
+    return {item.name: getattr(usual, item.name) for item in fields(RunQuery) if item.name not in ("id", "notes")}
+
+
+def fitted(query: RunQuery, detail: RunDetail) -> RunQuery:
+    """The state with everything this run does not have replaced by a default, and a note for each."""
+    notes: list[str] = []
+    n_tokens = len(detail.trace.tokens) if detail.trace else 0
+    limits = {
+        "pos": n_tokens + 1,
+        "query": n_tokens,
+        "layer": detail.model.n_layers,
+        "head": detail.model.n_heads,
+    }
+    change: dict[str, Any] = {}
+    for name, size in limits.items():
+        value = getattr(query, name)
+        if value is not None and value >= size and n_tokens:
+            change[name] = None
+            notes.append(f"The link asks for {name} {value}, but this run has only {size} (counted from 0).")
+    for name, valid in (("color", _colours(detail)), ("stat", _stats(detail))):
+        value = getattr(query, name)
+        if valid and value not in valid:
+            change[name] = defaults()[name] if defaults()[name] in valid else valid[0]
+            if value != defaults()[name]:
+                notes.append(f"The link asks for {name} “{value}”, which this run does not have.")
+    return _with_head(replace(query, **change, notes=(*query.notes, *notes)), detail)
+
+
+def _colours(detail: RunDetail) -> list[str]:
+    if detail.trace is None:
+        return []
+    return ["surprisal", "entropy", *(a.method for a in usable(detail.attributions, len(detail.trace.tokens)))]
+
+
+def _stats(detail: RunDetail) -> list[str]:
+    return list(head_stats(detail.heads)) if detail.heads else []
+
+
+def _with_head(query: RunQuery, detail: RunDetail) -> RunQuery:
+    """Without a head in the link: the middle layer's head that rests least on the first token, as sinks say little."""
+    layer = detail.model.n_layers // 2 if query.layer is None else query.layer
+    head = query.head
+    if head is None:
+        first = detail.heads.first_token[layer] if detail.heads else np.full(1, np.nan)
+        head = int(np.nanargmin(first)) if np.isfinite(first).any() else 0
+    return replace(query, layer=layer, head=head)

@@ -1,0 +1,71 @@
+"""The view model of a run: everything the browser draws itself, as plain JSON values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import quote
+
+from dashboard.figures.attention import head_stats
+from dashboard.figures.attributions import method_views
+from dashboard.figures.layers import lens_view
+from dashboard.figures.plain import plain
+from dashboard.figures.tokens import all_candidates, token_view
+from dashboard.pages.run_state import RunQuery, defaults
+from storage.interfaces import RunReader
+from storage.rows import ArtifactRow, Condition, RunDetail, RunFilter, RunRow, Sort
+
+
+def run_href(run_id: str) -> str:
+    """Where a run is shown."""
+    return f"/run?id={quote(run_id)}"
+
+
+def api_href(run_id: str, path: str) -> str:
+    """An API address of a run."""
+    return f"/api/v1/runs/{quote(run_id)}/{path}"
+
+
+def neighbours(store: RunReader, row: RunRow) -> tuple[str | None, str | None]:
+    """Ids of the runs before and after this one in its experiment (ids are in the order of creation)."""
+
+    def nearest(op: str, descending: bool) -> str | None:
+        where = RunFilter((Condition("experiment_id", "eq", row.experiment_id), Condition("id", op, row.id)))
+        page = store.runs_page(where, (Sort("id", descending),), limit=1)
+        return page.rows[0].id if page.rows else None
+
+    return nearest("lt", True), nearest("gt", False)
+
+
+def attention_artifact(detail: RunDetail) -> ArtifactRow | None:
+    """The artifact that holds the attention, None when it was not kept."""
+    return next((artifact for artifact in detail.artifacts if artifact.kind == "attention"), None)
+
+
+def view_model(detail: RunDetail, query: RunQuery, previous: str | None, following: str | None) -> dict[str, Any]:
+    """What `headscope_run.show` takes. Parts the run does not have are None."""
+    state = asdict(query)
+    del state["notes"], state["id"]
+    trace, artifact = detail.trace, attention_artifact(detail)
+    return {
+        "id": detail.row.id,
+        "state": state,
+        "defaults": defaults(),
+        "previous": run_href(previous) if previous else None,
+        "next": run_href(following) if following else None,
+        "compare": f"/compare?a={quote(detail.row.id)}",
+        "tokens": plain(token_view(trace, detail.attributions)) if trace else None,
+        "candidates": plain(all_candidates(trace, detail.target)) if trace else None,
+        "target": plain(detail.target),
+        "lens": plain(lens_view(detail.lens, trace)) if detail.lens and trace else None,
+        "attributions": plain(method_views(detail.attributions)),
+        "attention": _attention(detail, artifact) if artifact and trace else None,
+    }
+
+
+def _attention(detail: RunDetail, artifact: ArtifactRow) -> dict[str, Any]:
+    return {
+        "url": api_href(detail.row.id, "attention"),
+        "shape": list(artifact.shape),
+        "heads": plain(head_stats(detail.heads)) if detail.heads else {},
+    }
