@@ -13,6 +13,7 @@ from typing import Any
 
 import requests
 
+from analysis.engines.threads import yield_when_waiting
 from analysis.errors import HeadscopeError, InputError, StorageError
 from analysis.jobs import JobOutcome, JobRequest, run_job
 from analysis.types import Progress, RunStatus
@@ -42,6 +43,7 @@ def run(url: str, request: JobRequest | None, on_progress: OnProgress, should_st
             if job is None:
                 raise InputError("there is no unfinished job in this store: start one with --prompts.")
             job_id, request = job.id, JobRequest.from_json(job.spec)
+        yield_when_waiting()
         from analysis.engines.inline import InlineEngine
 
         return run_job(InlineEngine(), store, request, on_progress, should_stop, job_id)

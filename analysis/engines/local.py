@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from analysis.engines.base import Prepared
+from analysis.engines.threads import yield_when_waiting
 from analysis.errors import BackendError
 from analysis.types import LiveRequest, LiveResult, Prompt, RunResult, RunSpec
 
@@ -21,6 +22,7 @@ from analysis.types import LiveRequest, LiveResult, Prompt, RunResult, RunSpec
 def _worker_main(connection: Connection) -> None:
     """Body of a worker process; imports torch on its side of the border."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle: it lets the batch finish
+    yield_when_waiting()
     from analysis.engines.worker import serve
 
     serve(connection)
