@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from analysis.registry import METHODS
-from analysis.types import HEAD_STATS, Attribution, LiveResult, ModelInfo, Target
+from analysis.types import Attribution, LiveResult, ModelInfo, Target
+from dashboard.figures.attention import STATS, head_stats
 
 MAX_EXACT_BYTES = 4 * 2**20
 
@@ -33,7 +34,7 @@ def encode(result: LiveResult) -> bytes:
         "entropies": trace.entropies,
         "ranks": trace.ranks,
         "topk_logprobs": trace.topk_logprobs,
-        "heads": np.stack([getattr(result.heads, name) for name in HEAD_STATS]),
+        "heads": np.stack([getattr(result.heads, name) for name in STATS]),
     }
     if attention.nbytes <= MAX_EXACT_BYTES:
         tensors["attention_half"] = attention.view(np.uint16)
@@ -56,7 +57,7 @@ def describe(result: LiveResult) -> dict[str, Any]:
         "target": _target(result.target),
         "model": _model(result.info),
         "methods": [_method(attribution) for attribution in result.attributions],
-        "head_stats": list(HEAD_STATS),
+        "head_stats": _head_stats(result),
         "seconds": result.seconds,
     }
 
@@ -80,6 +81,15 @@ def _scores(attributions: tuple[Attribution, ...], n_tokens: int) -> NDArray[np.
         if attribution.error is None:
             row[:] = attribution.scores
     return rows
+
+
+def _head_stats(result: LiveResult) -> list[dict[str, Any]]:
+    """Names and units of the rows of `heads`; `defined` is False for one that no head has (no token repeats)."""
+    defined = head_stats(result.heads)
+    return [
+        {"name": name, "label": label, "unit": unit, "description": description, "defined": name in defined}
+        for name, (label, unit, description) in STATS.items()
+    ]
 
 
 def _method(attribution: Attribution) -> dict[str, Any]:

@@ -5,7 +5,7 @@
   const hs = (window.headscope = window.headscope || {});
   const clientside = (window.dash_clientside = window.dash_clientside || {});
   const { el, percent } = hs.dom;
-  const DEBOUNCE = 120, API = "/api/v1/live";
+  const DEBOUNCE = 120, SLOW = 1500, API = "/api/v1/live";
   const $ = (id) => document.getElementById(id);
   const plural = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
 
@@ -94,6 +94,7 @@
     }
 
     drop() {
+      clearTimeout(this.patience);
       if (this.flight) this.flight.abort();
       this.flight = null;
       this.sequence += 1;
@@ -106,6 +107,8 @@
       this.root.setAttribute("aria-busy", "true");
       const body = { model: s.model, text: s.text, target: s.position === null ? s.target : "", foil: s.foil, target_position: s.position, client: this.client, sequence };
       const marks = { since, sent: performance.now() };
+      clearTimeout(this.patience);
+      this.patience = setTimeout(() => this.say("hint", `Still computing. The first look at a model takes longer: ${s.model} has to be loaded.`), SLOW);
       try {
         const response = await fetch(API, { method: "POST", signal: flight.signal, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
         marks.headers = performance.now();
@@ -124,6 +127,7 @@
     /** The last good result stays, dimmed; the reason stands under the text. */
     refused(sequence, status, answer) {
       if (sequence !== this.sequence || status === 409) return;
+      clearTimeout(this.patience);
       this.root.removeAttribute("aria-busy");
       const missing = (answer.kind || "").startsWith("unknown_") || answer.kind === "BackendError";
       const fetchIt = missing ? ["To fetch it: ", el("code", { text: `headscope models pull ${this.state.model}` }), ", or choose another model."] : [];
@@ -132,6 +136,7 @@
 
     show(result, marks) {
       const parsed = performance.now();
+      clearTimeout(this.patience);
       this.result = result;
       this.root.removeAttribute("aria-busy");
       this.root.classList.remove("stale");
@@ -222,12 +227,14 @@
 
     timing(m) {
       const ms = (v) => `${Math.round(v)} ms`, model = m.server.model ?? 0;
-      const t = { model, transfer: m.received - m.sent - model, draw: m.drawn - m.received, total: m.drawn - m.since };
+      const waited = (m.server.wait ?? 0) + (m.server.engine ?? model) - model;
+      const t = { model, waited, transfer: m.received - m.sent - model - waited, draw: m.drawn - m.received, total: m.drawn - m.since };
       this.root.dataset.timing = JSON.stringify(t);
       const part = (name, value, title) => el("span", { title }, [`${name} `, el("b", { text: ms(value) })]);
       $("live-timing").replaceChildren(
         part("model", t.model, "Forward and backward pass, in the analysis process"),
-        part("transfer", t.transfer, "Request, waiting, encoding and the way back"),
+        part("waiting", t.waited, "For a request before this one, for the model to load, and for the way to the analysis process and back"),
+        part("transfer", t.transfer, "Request, encoding and the way back to this page"),
         part("draw", t.draw, "Reading the answer and drawing everything"),
         part("key to picture", t.total, `Everything, with the ${DEBOUNCE} ms pause that ends typing`),
         el("span", { class: "hs-live-private", text: "What you type stays in this page and in the analysis process’s memory." }));

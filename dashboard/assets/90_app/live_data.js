@@ -11,6 +11,7 @@
     const arrays = Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.data]));
     const [L, H] = tensors.attention.shape, heads = {};
     facts.head_stats.forEach((stat, i) => {
+      if (!stat.defined) return;
       const values = Array.from({ length: L }, (_, l) => Array.from({ length: H }, (_, h) => {
         const v = arrays.heads[(i * L + l) * H + h];
         return Number.isNaN(v) ? null : v;

@@ -4,7 +4,7 @@
   const hs = (window.headscope = window.headscope || {});
   const live = (hs.live = hs.live || {});
   const { el, svg, label, quoted, number } = hs.dom;
-  const ROW = 62, GAP = 14, LEFT = 132, NAMES = 62, LEAST = 26, MOST = 60;
+  const ROW = 62, GAP = 14, LEFT = 168, NAMES = 62, LEAST = 26, MOST = 88;
 
   class Strips {
     constructor(box, page) {

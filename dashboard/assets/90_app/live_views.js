@@ -118,7 +118,7 @@
       const pick = el("button", { type: "button", class: "pick", "aria-pressed": String(role === "target"), onclick: (event) => this.page.choose(text, event.shiftKey) }, [
         el("span", { class: "rank", text: rank.toLocaleString("en") }), el("span", { class: "token", text: quoted(text) }),
         el("span", { class: "bar", "--t": (p / top).toFixed(4) }), el("span", { class: "hs-num", text: percent(p) })]);
-      const foil = el("button", { type: "button", class: "as-foil", title: role === "foil" ? "No foil" : "Set against the target (shift-click)", "aria-pressed": String(role === "foil"), text: "foil", hidden: role === "target", onclick: () => this.page.choose(text, true) });
+      const foil = el("button", { type: "button", class: "as-foil", title: role === "foil" ? "No foil" : "Set against the target (shift-click)", "aria-pressed": String(role === "foil"), text: "foil", disabled: role === "target", onclick: () => this.page.choose(text, true) });
       return el("li", { class: role }, [pick, foil]);
     }
 
