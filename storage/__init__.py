@@ -1,0 +1,1 @@
+"""Everything that speaks SQL: schema, writing, queries, read-only SQL, exports, artifacts."""

@@ -1,0 +1,47 @@
+"""The public tables (docs/sql.md explains every column). Views and older versions live in `migrations/`.
+
+There are no foreign keys: DuckDB's break updates and deletes of parents and do not cascade, and both databases have
+the same schema. The repository keeps references whole; `headscope db check` looks for orphans. Moments are UTC without
+a zone. Arrays are flat and row-major, with their dimensions as columns; NaN inside a float array is unmeasured.
+"""
+
+from __future__ import annotations
+
+from storage.schema.arrays import attributions, continuations, head_summaries, layer_summaries, token_traces
+from storage.schema.base import metadata
+from storage.schema.catalogue import experiments, jobs, models, prompt_sets, prompts
+from storage.schema.reserved import (
+    api_tokens,
+    audit_log,
+    bias_results,
+    notes,
+    probe_results,
+    toxicity_scores,
+    users,
+)
+from storage.schema.runs import artifacts, capsules, failures, runs
+
+__all__ = [
+    "api_tokens",
+    "artifacts",
+    "attributions",
+    "audit_log",
+    "bias_results",
+    "capsules",
+    "continuations",
+    "experiments",
+    "failures",
+    "head_summaries",
+    "jobs",
+    "layer_summaries",
+    "metadata",
+    "models",
+    "notes",
+    "probe_results",
+    "prompt_sets",
+    "prompts",
+    "runs",
+    "token_traces",
+    "toxicity_scores",
+    "users",
+]

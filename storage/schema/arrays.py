@@ -1,0 +1,92 @@
+"""What was measured inside a run: one row of arrays per run and kind."""
+
+from __future__ import annotations
+
+from sqlalchemy import ARRAY, Boolean, Column, Double, Integer, Table
+
+from analysis.types import HEAD_STATS, LAYER_STATS
+from storage.schema.base import (
+    Integers,
+    Json,
+    Reals,
+    Strings,
+    metadata,
+    run_id_column,
+    text,
+)
+
+token_traces = Table(
+    "token_traces",
+    metadata,
+    run_id_column(key=True),
+    Column("n_tokens", Integer, nullable=False),
+    Column("n_candidates", Integer, nullable=False),
+    Column("token_ids", Integers, nullable=False),
+    Column("tokens", Strings, nullable=False),
+    Column("char_starts", Integers, nullable=False),
+    Column("char_ends", Integers, nullable=False),
+    Column("words", Integers, nullable=False),
+    Column("special", ARRAY(Boolean), nullable=False),
+    Column("logprobs", Reals, nullable=False),
+    Column("ranks", Integers, nullable=False),
+    Column("entropies", Reals, nullable=False),
+    Column("candidate_ids", Integers, nullable=False),
+    Column("candidate_tokens", Strings, nullable=False),
+    Column("candidate_logprobs", Reals, nullable=False),
+    Column("next_entropy", Double),
+)
+
+continuations = Table(
+    "continuations",
+    metadata,
+    run_id_column(key=True),
+    Column("n_tokens", Integer, nullable=False),
+    text("text"),
+    Column("token_ids", Integers, nullable=False),
+    Column("tokens", Strings, nullable=False),
+    Column("logprobs", Reals, nullable=False),
+    Column("params", Json, nullable=False),
+)
+
+head_summaries = Table(
+    "head_summaries",
+    metadata,
+    run_id_column(key=True),
+    Column("n_layers", Integer, nullable=False),
+    Column("n_heads", Integer, nullable=False),
+    *(Column(name, Reals, nullable=False) for name in HEAD_STATS),
+)
+
+layer_summaries = Table(
+    "layer_summaries",
+    metadata,
+    run_id_column(key=True),
+    Column("n_layers", Integer, nullable=False),
+    Column("n_positions", Integer, nullable=False),
+    *(Column(name, Reals) for name in LAYER_STATS),
+    Column("residual_norms", Reals),
+    Column("lens_token_ids", Integers),
+    Column("lens_tokens", Strings),
+    Column("lens_probs", Reals),
+    Column("lens_entropies", Reals),
+)
+
+attributions = Table(
+    "attributions",
+    metadata,
+    run_id_column(key=True),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    text("method"),
+    text("quantity"),
+    text("target"),
+    text("foil", nullable=True),
+    Column("axes", Strings, nullable=False),
+    Column("shape", Integers, nullable=False),
+    Column("scores", Reals, nullable=False),
+    Column("signed", Boolean, nullable=False),
+    Column("value", Double),
+    Column("convergence_delta", Double),
+    Column("seconds", Double),
+    Column("params", Json, nullable=False),
+    text("error", nullable=True),
+)

@@ -1,0 +1,58 @@
+"""What the table definitions share: types and the columns many of them have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    REAL,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from analysis.types import RunStatus
+
+metadata = MetaData()
+Json = JSON().with_variant(JSONB(), "postgresql")
+Reals, Integers, Strings = ARRAY(REAL), ARRAY(Integer), ARRAY(String)
+STATUSES = tuple(status.value for status in RunStatus)
+
+
+def id_column() -> Column[Any]:
+    """UUIDv7 key."""
+    return Column("id", Uuid, primary_key=True)
+
+
+def run_id_column(*, key: bool = False) -> Column[Any]:
+    """The run a row belongs to; `key` when there is one row per run."""
+    return Column("run_id", Uuid, primary_key=key, nullable=False)
+
+
+def text(name: str, *, nullable: bool = False) -> Column[Any]:
+    """`String`, not `Text`: DuckDB reflects the latter as a difference."""
+    return Column(name, String, nullable=nullable)
+
+
+def created_at() -> Column[Any]:
+    """Moment of insertion, UTC."""
+    return Column("created_at", DateTime, nullable=False)
+
+
+def status_check(table: str) -> CheckConstraint:
+    """Only the values of RunStatus."""
+    allowed = ", ".join(f"'{status}'" for status in STATUSES)
+    return CheckConstraint(f"status IN ({allowed})", name=f"ck_{table}_status")
+
+
+def postgresql_index(name: str, *columns: str) -> Index:
+    """Only on PostgreSQL: DuckDB scans columns faster than it keeps such an index."""
+    return Index(name, *columns, info={"dialect": "postgresql"}).ddl_if(dialect="postgresql")
