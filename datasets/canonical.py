@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from analysis.types import Prompt
 
 FIELDS = ("foil", "group", "id", "invalid", "pair_id", "tags", "target", "text")
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def canonical_line(prompt: Prompt) -> str:
@@ -20,7 +21,7 @@ def canonical_line(prompt: Prompt) -> str:
     """
     values = {name: getattr(prompt, name) for name in FIELDS}
     kept = {name: value for name, value in values.items() if value or name in {"id", "text"}}
-    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(kept)
 
 
 def canonical_sha256(prompts: Iterable[Prompt]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -66,9 +66,9 @@ def read_prompts(rows: Iterable[Row], problems: Problems) -> tuple[tuple[Prompt,
     for row in rows:
         if not row.values.keys() <= _COLUMN_SET:
             columns.check(row)
-        prompt = _prompt(row, problems)
+        prompt = _prompt(row, ids, problems)
         if prompt is not None:
-            prompts.append(ids.settle(prompt, row.where, problems))
+            prompts.append(prompt)
     problems.raise_if_any()
     if not prompts:
         raise InputError(f"{problems.source} holds no prompts: give it at least one row.", kind="prompt_file")
@@ -120,8 +120,8 @@ class _Columns:
         return (f"{self._problems.source}: not used: {names}. The columns are {', '.join(COLUMNS)}.",)
 
 
-def _prompt(row: Row, problems: Problems) -> Prompt | None:
-    """The prompt of one row (its id may be empty), or None when a problem was added."""
+def _prompt(row: Row, ids: _Ids, problems: Problems) -> Prompt | None:
+    """The prompt of one row, or None when a problem was added."""
     before = len(problems.messages)
     if "text" not in row.values:
         problems.add(row.where, missing_text(row.values))
@@ -131,10 +131,11 @@ def _prompt(row: Row, problems: Problems) -> Prompt | None:
     tags = _tags(row.values.get("tags"), row, problems, reasons)
     if cells["foil"] and not cells["target"]:
         problems.add(row.where, ", column foil: a foil needs a target to be compared with.")
+    name = ids.settle(cells, row.where, problems)
     if len(problems.messages) > before:
         return None
     return Prompt(
-        id=cells["id"] or "",
+        id=name,
         text=cells["text"] or "",
         target=cells["target"] or None,
         foil=cells["foil"] or None,
@@ -200,26 +201,23 @@ class _Ids:
 
     def __init__(self) -> None:
         self._where: dict[str, str] = {}
+        self._copies: dict[str, int] = {}
 
-    def settle(self, prompt: Prompt, where: str, problems: Problems) -> Prompt:
-        if prompt.id:
-            if prompt.id in self._where:
-                problems.add(where, f", column id: {_show(prompt.id)} is already the id of {self._where[prompt.id]}.")
-            self._where.setdefault(prompt.id, where)
-            return prompt
-        base = name = _content_id(prompt)
-        count = 1
+    def settle(self, cells: Mapping[str, str | None], where: str, problems: Problems) -> str:
+        name = cells["id"] or self._from_content(cells)
+        taken_by = self._where.setdefault(name, where)
+        if taken_by != where:
+            problems.add(where, f", column id: {_show(name)} is already the id of {taken_by}.")
+        return name
+
+    def _from_content(self, cells: Mapping[str, str | None]) -> str:
+        """Stays the same when rows are added, removed or reordered; equal rows are counted."""
+        content = "\x1f".join((cells["text"] or "", cells["target"] or "", cells["foil"] or ""))
+        base = name = hashlib.sha256(content.encode()).hexdigest()[:12]
         while name in self._where:
-            count += 1
-            name = f"{base}-{count}"
-        self._where[name] = where
-        return replace(prompt, id=name)
-
-
-def _content_id(prompt: Prompt) -> str:
-    """Stays the same when rows are added, removed or reordered."""
-    content = "\x1f".join((prompt.text, prompt.target or "", prompt.foil or ""))
-    return hashlib.sha256(content.encode()).hexdigest()[:12]
+            self._copies[base] = self._copies.get(base, 1) + 1
+            name = f"{base}-{self._copies[base]}"
+        return name
 
 
 def _content_warnings(prompts: list[Prompt]) -> tuple[str, ...]:

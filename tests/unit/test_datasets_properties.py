@@ -1,0 +1,106 @@
+"""Whatever prompts people have, each format gives the same ones back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis.types import Prompt, PromptSet
+from datasets.loaders import load_file, load_stdin
+
+COLUMNS = ("id", "text", "target", "foil", "group", "pair_id", "tags")
+
+anything = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
+something = anything.filter(bool)
+tag = something.map(lambda text: text.replace(";", "").strip()).filter(bool)
+
+
+@st.composite
+def prompt_lists(draw: st.DrawFn) -> list[Prompt]:
+    ids = draw(st.lists(something, min_size=1, max_size=6, unique=True))
+    return [
+        Prompt(
+            id=name,
+            text=draw(anything),
+            target=(target := draw(st.none() | something)),
+            foil=draw(st.none() | something) if target else None,
+            group=draw(st.none() | something),
+            pair_id=draw(st.none() | something),
+            tags=tuple(dict.fromkeys(draw(st.lists(tag, max_size=3)))),
+        )
+        for name in ids
+    ]
+
+
+def as_rows(prompts: list[Prompt]) -> list[dict[str, Any]]:
+    return [{name: getattr(prompt, name) for name in COLUMNS} for prompt in prompts]
+
+
+def through_jsonl(prompts: list[Prompt]) -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=len(row["text"]) % 2 == 0) + "\n" for row in as_rows(prompts)).encode()
+
+
+def through_csv(prompts: list[Prompt]) -> bytes:
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, COLUMNS)
+    writer.writeheader()
+    writer.writerows({**row, "tags": ";".join(row["tags"])} for row in as_rows(prompts))
+    return out.getvalue().encode()
+
+
+def through_parquet(prompts: list[Prompt]) -> bytes:
+    fields = {name: pa.string() for name in COLUMNS} | {"tags": pa.list_(pa.string())}
+    out = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(as_rows(prompts), schema=pa.schema(fields.items())), out)
+    return out.getvalue()
+
+
+def load_bytes(data: bytes, ending: str) -> PromptSet:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"prompts{ending}"
+        path.write_bytes(data)
+        return load_file(path)
+
+
+@settings(max_examples=60, deadline=None)
+@given(prompt_lists())
+def test_every_format_gives_the_same_prompts_and_checksum(prompts: list[Prompt]) -> None:
+    loaded = [
+        load_bytes(through_jsonl(prompts), ".jsonl"),
+        load_bytes(through_csv(prompts), ".csv"),
+        load_bytes(through_parquet(prompts), ".parquet"),
+    ]
+    for prompt_set in loaded:
+        assert list(prompt_set.prompts) == prompts
+    assert len({prompt_set.sha256 for prompt_set in loaded}) == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.binary(max_size=20).map(lambda line: line.replace(b"\n", b"").rstrip(b"\r")), min_size=1))
+def test_any_bytes_line_by_line_lose_no_row_and_can_be_written(lines: list[bytes]) -> None:
+    """Every line is a prompt; it is marked exactly when it is not storable text, and readable all the same."""
+    data = b"\n".join(lines) + b"\n"
+    if data.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf", b"{")):
+        data = b"x" + data
+        lines = [b"x" + lines[0], *lines[1:]]
+    prompts = load_stdin(io.BytesIO(data)).prompts
+    assert len(prompts) == len(lines)
+    for prompt, line in zip(prompts, lines, strict=True):
+        prompt.text.encode()
+        try:
+            text = line.decode()
+        except UnicodeDecodeError:
+            assert prompt.invalid
+            assert prompt.text == line.decode(errors="backslashreplace").replace("\x00", "\\x00")
+        else:
+            assert (prompt.invalid is not None) == ("\x00" in text)
+            assert prompt.text == text.replace("\x00", "\\x00")
