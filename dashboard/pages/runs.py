@@ -11,6 +11,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
+import dash_bootstrap_components as dbc
 from dash import Dash, Input, Output, State, ctx, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
@@ -78,14 +79,14 @@ def layout(**query: str | list[str]) -> Component:
 
 def bar(state: RunsQuery) -> Component:
     """Search, count, columns, refresh."""
-    search = dcc.Input(
+    search = dbc.Input(
         id=Ids.SEARCH,
         type="search",
         value=state.q,
-        debounce=0.35,
+        debounce=350,
         placeholder="Search prompt, target, error or id",
         className="hs-field hs-search",
-        autoComplete="off",
+        autocomplete="off",
     )
     refresh = html.Button(
         icon("arrow-clockwise"),

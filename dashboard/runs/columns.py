@@ -44,18 +44,18 @@ class Column:
 
 
 def _bits(field: str, label: str, hint: str, *, hidden: bool = False) -> Column:
-    return Column(field, label, NUMBER, "bits", hint, 118, per_unit=NATS_PER_BIT, hidden=hidden)
+    return Column(field, label, NUMBER, "bits", hint, 112, per_unit=NATS_PER_BIT, hidden=hidden)
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("status", "Status", width=112),
+    Column("status", "Status", width=116),
     Column("text", "Prompt", hint="The text analysed; a failed run shows why.", width=0),
-    Column("model", "Model", width=138),
+    Column("model", "Model", width=130),
     Column("experiment", "Experiment", width=120, hidden=True),
     Column("prompt_set", "Prompt set", width=130, hidden=True),
-    Column("n_tokens", "Tokens", INTEGER, width=80, decimals=0),
+    Column("n_tokens", "Tokens", INTEGER, width=90, decimals=0),
     _bits("mean_surprisal", "Surprisal", "Mean surprisal of the tokens after the first."),
-    Column("next_token", "Next token", hint="The model's most likely continuation.", width=100),
+    Column("next_token", "Next token", hint="The model's most likely continuation.", width=96),
     Column("next_token_prob", "P(next)", NUMBER, hint="Its probability.", width=80, decimals=3),
     Column("target", "Target", width=96, hidden=True),
     Column(
@@ -68,7 +68,7 @@ COLUMNS: tuple[Column, ...] = (
         hidden=True,
     ),
     _bits("margin", "Margin", "Log-probability of target minus foil.", hidden=True),
-    Column("created_at", "Stored", DATE, width=100),
+    Column("created_at", "Stored", DATE, width=94),
     Column("prompt_key", "Prompt id", hidden=True),
     Column("foil", "Foil", width=96, hidden=True),
     Column("pair_id", "Pair", hidden=True),

@@ -82,7 +82,7 @@ def column_definition(column: Column) -> dict[str, Any]:
         "filterParams": {"maxNumConditions": 1, "buttons": ["reset"], "debounceMs": 350} | _date_params(column),
         "hide": column.hidden,
     }
-    definition |= {"width": column.width} if column.width else {"flex": 1, "minWidth": 260}
+    definition |= {"width": column.width} if column.width else {"flex": 1, "minWidth": 200}
     if column.is_numeric:
         definition |= {
             "type": "rightAligned",

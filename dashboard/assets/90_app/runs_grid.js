@@ -62,6 +62,7 @@
   let selected = new Map();
   let limit = 50;
   let where = null;
+  let latest = 0;
   let reported = new Set(); // states this grid reported and the server will echo
 
   function report(api) {
@@ -101,8 +102,11 @@
   }
 
   async function sync(state) {
+    const turn = ++latest;
+    while (state && !shown() && location.pathname === "/runs") await new Promise((done) => setTimeout(done, 40));
     if (!state || !shown()) return;
     const api = await window.dash_ag_grid.getApiAsync(GRID);
+    if (turn !== latest) return; // a newer state came while this one waited for the grid to load
     const fresh = attach(api);
     limit = state.limit;
     selected = new Map(state.selected.map((id) => [id, true]));
