@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -15,11 +16,12 @@ from analysis.types import Prompt
 COLUMNS = ("id", "text", "target", "foil", "group", "pair_id", "tags")
 MOST_PROBLEMS = 20
 _MEANT = {
-    "text": ("prompt", "sentence", "input", "question", "context", "prompt_text"),
+    "text": ("prompt", "sentence", "input", "question", "context"),
     "target": ("answer", "completion", "label", "expected", "target_true", "correct"),
     "foil": ("distractor", "counterfactual", "target_false", "incorrect", "wrong"),
 }
 _ALIASES = {alias: column for column, aliases in _MEANT.items() for alias in aliases}
+_TEXT_WORDS = frozenset(("text", "prompt", "sentence", "comment", "tweet", "message", "post", "content", "document"))
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SHOWN = 60
 
@@ -42,6 +44,16 @@ class Problems:
 
     source: str
     messages: list[str] = field(default_factory=list)
+    _shared: dict[str, str] = field(default_factory=dict)
+    _more: Counter[str] = field(default_factory=Counter)
+
+    def add_once(self, where: str, message: str) -> None:
+        """Note a problem that many rows of a file may share: the first is named, the others are counted."""
+        if message in self._shared:
+            self._more[self._shared[message]] += 1
+        else:
+            self.add(where, message)
+            self._shared[message] = self.messages[-1]
 
     def add(self, where: str, message: str) -> None:
         """Note one problem; raises InputError with all of them when there are too many to go on."""
@@ -53,7 +65,8 @@ class Problems:
     def raise_if_any(self) -> None:
         """Raises InputError (kind `prompt_file`) listing every problem, one a line."""
         if self.messages:
-            raise InputError("\n".join(self.messages), kind="prompt_file")
+            lines = [f"{line} ({n} more rows like it.)" if (n := self._more[line]) else line for line in self.messages]
+            raise InputError("\n".join(lines), kind="prompt_file")
 
 
 def read_prompts(rows: Iterable[Row], problems: Problems) -> tuple[tuple[Prompt, ...], tuple[str, ...]]:
@@ -81,11 +94,13 @@ def nearest_column(name: str) -> str | None:
     >>> nearest_column("Targt"), nearest_column("prompt"), nearest_column("weather")
     ('target', 'text', None)
     """
-    lowered = name.strip().lower()
+    lowered = re.sub(r"[\W_]+", "_", name.lower()).strip("_")
     if lowered in _ALIASES:
         return _ALIASES[lowered]
-    close = get_close_matches(lowered.replace(" ", "_").replace("-", "_"), COLUMNS, n=1, cutoff=0.75)
-    return close[0] if close else None
+    close = get_close_matches(lowered, COLUMNS, n=1, cutoff=0.75)
+    if close:
+        return close[0]
+    return "text" if _TEXT_WORDS & set(lowered.split("_")) else None
 
 
 def missing_text(found: Iterable[str]) -> str:
@@ -124,7 +139,7 @@ def _prompt(row: Row, ids: _Ids, problems: Problems) -> Prompt | None:
     """The prompt of one row, or None when a problem was added."""
     before = len(problems.messages)
     if "text" not in row.values:
-        problems.add(row.where, missing_text(row.values))
+        problems.add_once(row.where, missing_text(row.values))
         return None
     reasons: list[str] = []
     cells = {column: _cell(column, row, problems, reasons) for column in _TEXT_COLUMNS}

@@ -203,6 +203,14 @@ def test_an_unknown_column_is_named_once_with_the_nearest(write: Write) -> None:
     assert text == "a.csv line 2, column 'Foils': no such column; did you mean 'foil'? Rename or remove it."
 
 
+def test_lines_of_another_shape_are_named_once(write: Write) -> None:
+    text = message(write("a.jsonl", jsonl(*[{"user_prompt": "x", "n": number} for number in range(9)])))
+    assert text == (
+        "a.jsonl line 1, column text: missing; found 'user_prompt', 'n'. Rename 'user_prompt' to 'text'. "
+        "(8 more rows like it.)"
+    )
+
+
 def test_many_problems_are_cut_off(write: Write) -> None:
     lines = message(write("a.jsonl", jsonl(*[{"text": number} for number in range(500)]))).splitlines()
     assert len(lines) == 21
