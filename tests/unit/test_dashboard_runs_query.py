@@ -1,0 +1,164 @@
+"""Filters of the runs grid: link, AG Grid's filter model and the store's conditions say the same."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.errors import InputError
+from analysis.types import RunStatus
+from dashboard.runs.columns import COLUMNS, DATE
+from dashboard.runs.conditions import (
+    NULL_OPS,
+    OPS,
+    RANGE,
+    ColumnFilter,
+    from_link,
+    from_model,
+    item_conditions,
+    to_model,
+)
+from dashboard.runs.query import FACETS, RunsQuery, runs_href, sort_of
+from storage.rows import RUN_COLUMNS, Condition, Sort
+
+NUMBERS = st.integers(-(10**9), 10**9) | st.floats(-1e6, 1e6).map(lambda value: round(value, 4))
+DAYS = st.dates(min_value=datetime(1990, 1, 1).date(), max_value=datetime(2100, 1, 1).date()).map(str)
+
+
+@st.composite
+def column_filters(draw: st.DrawFn) -> ColumnFilter:
+    column = draw(st.sampled_from(COLUMNS))
+    op = draw(st.sampled_from([*OPS[column.kind].values(), *NULL_OPS.values()]))
+    if op in NULL_OPS.values():
+        return ColumnFilter(column, op)
+    values = NUMBERS.map(str) if column.is_numeric else DAYS if column.kind == DATE else st.text()
+    upper = draw(values) if op == "between" else ""
+    return ColumnFilter(column, op, draw(values), upper)
+
+
+QUERIES = st.builds(
+    RunsQuery,
+    q=st.text(),
+    status=st.lists(st.sampled_from(list(RunStatus)), unique=True).map(lambda found: tuple(map(str, found))),
+    model=st.lists(st.text(), max_size=3, unique=True).map(tuple),
+    tag=st.lists(st.text(), max_size=3, unique=True).map(tuple),
+    f=st.lists(column_filters().map(lambda item: item.link), max_size=4).map(tuple),
+    sort=st.lists(st.sampled_from([c.field for c in COLUMNS] + [f"-{c.field}" for c in COLUMNS]), max_size=3).map(
+        tuple
+    ),
+    sel=st.lists(st.uuids().map(str), max_size=3, unique=True).map(tuple),
+)
+
+
+@given(QUERIES)
+def test_the_page_survives_its_link(query: RunsQuery) -> None:
+    read = RunsQuery.from_query(query.to_query())
+    assert read == query
+    assert read.notes == ()
+    assert read.where() == query.where()
+
+
+@given(column_filters())
+def test_a_filter_survives_link_and_grid(item: ColumnFilter) -> None:
+    assert from_link(item.link) == item
+    (back,) = from_model(to_model([item]))
+    assert item_conditions(back) == item_conditions(item)
+
+
+@given(QUERIES)
+def test_only_public_columns_reach_the_store(query: RunsQuery) -> None:
+    assert {condition.column for condition in query.where().conditions} <= set(RUN_COLUMNS)
+    assert {sort.column for sort in query.order()} <= set(RUN_COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ({"text": {"filterType": "text", "type": "contains", "filter": "5%_"}}, [Condition("text", "contains", "5%_")]),
+        ({"text": {"filterType": "text", "type": "notContains", "filter": "a"}},
+         [Condition("text", "not_contains", "a")]),
+        ({"n_tokens": {"filterType": "number", "type": "greaterThanOrEqual", "filter": 10}},
+         [Condition("n_tokens", "ge", 10)]),
+        ({"n_tokens": {"filterType": "number", "type": "equals", "filter": 12}}, [Condition("n_tokens", "eq", 12)]),
+        ({"n_tokens": {"filterType": "number", "type": "inRange", "filter": 3, "filterTo": 9}},
+         [Condition("n_tokens", "between", (3, 9))]),
+        ({"error_kind": {"filterType": "text", "type": "blank"}}, [Condition("error_kind", "is_null")]),
+        ({"created_at": {"filterType": "date", "type": "equals", "dateFrom": "2026-02-28 00:00:00", "dateTo": None}},
+         [Condition("created_at", "ge", datetime(2026, 2, 28, tzinfo=UTC)),
+          Condition("created_at", "lt", datetime(2026, 3, 1, tzinfo=UTC))]),
+        ({"created_at": {"filterType": "date", "type": "greaterThan", "dateFrom": "2026-02-28 00:00:00"}},
+         [Condition("created_at", "ge", datetime(2026, 3, 1, tzinfo=UTC))]),
+    ],
+)  # fmt: skip
+def test_grid_filters_become_conditions(model: dict[str, Any], expected: list[Condition]) -> None:
+    assert [condition for item in from_model(model) for condition in item_conditions(item)] == expected
+
+
+def test_bits_on_screen_are_nats_in_the_store() -> None:
+    (item,) = from_model({"mean_surprisal": {"filterType": "number", "type": "greaterThan", "filter": 2}})
+    (condition,) = item_conditions(item)
+    assert condition.op == "gt"
+    assert condition.value == pytest.approx(2 * math.log(2))
+
+
+def test_a_measured_number_equals_what_the_grid_shows_for_it() -> None:
+    (condition,) = item_conditions(from_link("mean_surprisal:eq:3.14"))
+    low, high = condition.value
+    assert condition.op == "between"
+    assert low / math.log(2) == pytest.approx(3.135)
+    assert high / math.log(2) == pytest.approx(3.145)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"weights_sha256": {"filterType": "text", "type": "contains", "filter": "a"}},
+        {'text"; drop table runs --': {"filterType": "text", "type": "contains", "filter": "a"}},
+        {"text": {"filterType": "text", "type": "raw_sql", "filter": "1=1"}},
+        {"n_tokens": {"filterType": "number", "type": "equals", "filter": "many"}},
+        {"n_tokens": {"filterType": "number", "type": "equals", "filter": "inf"}},
+        {"created_at": {"filterType": "date", "type": "equals", "dateFrom": "yesterday"}},
+        {"text": {"operator": "OR", "conditions": []}},
+    ],
+)
+def test_a_filter_that_is_not_known_is_refused(model: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        [item_conditions(item) for item in from_model(model)]
+
+
+def test_an_unknown_sort_is_refused() -> None:
+    assert sort_of([{"colId": "n_tokens", "sort": "desc"}]) == (Sort("n_tokens", True),)
+    with pytest.raises(InputError):
+        sort_of([{"colId": "id; drop table runs", "sort": "asc"}])
+
+
+def test_a_bad_link_is_noted_and_the_rest_is_used() -> None:
+    query = RunsQuery.from_query("?model=gpt2&f=nope:eq:1&f=n_tokens:ge:4&sort=nope&status=done&x=1")
+    assert query.model == ("gpt2",)
+    assert query.f == ("n_tokens:ge:4",)
+    assert query.sort == query.status == ()
+    assert len(query.notes) == 4
+
+
+def test_a_facet_value_without_name_means_none() -> None:
+    facet = next(facet for facet in FACETS if facet.key == "prompt_set")
+    assert RunsQuery(prompt_set=("",)).where().conditions == (Condition("prompt_set", "in", (None,)),)
+    on = RunsQuery().toggled(facet, "ioi")
+    assert on.prompt_set == ("ioi",)
+    assert on.toggled(facet, "ioi") == RunsQuery()
+
+
+def test_links_from_other_pages() -> None:
+    assert runs_href(experiment="a&b", status="failed") == "/runs?status=failed&experiment=a%26b"
+    assert runs_href(q="x y") == "/runs?q=x%20y"
+
+
+def test_every_filter_is_said_in_words() -> None:
+    assert from_link("n_tokens:ge:4").words == "Tokens ≥ 4"
+    assert from_link(f"mean_surprisal:between:1{RANGE}2.5").words == "Surprisal is between 1 and 2.5 bits"
+    assert from_link("target:is_null").words == "Target is empty"
