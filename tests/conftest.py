@@ -17,7 +17,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 @pytest.fixture(scope="session")
 def tiny_gpt2_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a tiny GPT-2: 3 layers, 4 heads, d 32, context 64."""
-    from tests.tiny_models import build_tiny_gpt2
+    from tiny_models import build_tiny_gpt2
 
     return build_tiny_gpt2(tmp_path_factory.mktemp("models") / "tiny-gpt2")
 
@@ -25,7 +25,7 @@ def tiny_gpt2_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_llama_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a tiny Llama: 3 layers, 4 heads over 2 key-value heads, d 32, context 64, BOS token."""
-    from tests.tiny_models import build_tiny_llama
+    from tiny_models import build_tiny_llama
 
     return build_tiny_llama(tmp_path_factory.mktemp("models") / "tiny-llama")
 
