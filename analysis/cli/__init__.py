@@ -7,6 +7,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from analysis.cli import data, models, run, serve, store
 from analysis.errors import HeadscopeError
@@ -31,7 +32,7 @@ def main() -> None:
     try:
         app()
     except HeadscopeError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {error}", markup=True, highlight=False, soft_wrap=True)
+        Console(stderr=True).print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
         sys.exit(1)
     except BrokenPipeError:  # `headscope sql ... | head`
         sys.stderr.close()

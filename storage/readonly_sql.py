@@ -1,0 +1,208 @@
+"""One read-only SQL statement from a user, run with a row limit and a time limit.
+
+What is bounded: one statement, of a reading kind, in a read-only transaction, on a connection of its own, with no
+access to files, extensions or the network (DuckDB), stopped after `timeout`. What is not: a DuckDB statement may still
+use much memory before the timer stops it, which is why a DuckDB store serves one local user; on PostgreSQL the boundary
+is what the connecting role is granted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from analysis.errors import InputError, StorageError
+from storage import session
+
+MAX_BYTES = 2**30
+CHUNK_ROWS = 10_000
+READING_KINDS = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+READING_WORDS = {"select", "with", "values", "table", "explain", "show"}
+FORBIDDEN_FUNCTIONS = re.compile(
+    r"\b(lo_\w+|set_config|pg_advisory\w*|pg_notify|pg_logical_emit_message|query_to_xml\w*|table_to_xml\w*"
+    r"|cursor_to_xml\w*|pg_(?:terminate|cancel)_backend|pg_read_\w+|pg_ls_\w+|dblink\w*|pg_reload_conf|pg_sleep\w*)\s*\(",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlResult:
+    """Rows as an Arrow table; `truncated` when the row or size limit cut it; wall time in seconds."""
+
+    table: pa.Table
+    truncated: bool
+    seconds: float
+
+
+def run(url: str, statement: str, *, limit: int = 100_000, timeout: float = 60.0) -> SqlResult:
+    """Run one reading statement.
+
+    Raises InputError (kind `sql`) for what is not one reading statement, or is wrong SQL; StorageError when the store
+    cannot be opened or the time is up.
+    """
+    started = time.monotonic()
+    query = _postgres if session.database_path(url) is None else _duckdb
+    reader = query(url, statement, timeout)
+    with contextlib.closing(reader):
+        table, truncated = _collect(reader, limit)
+    return SqlResult(table, truncated, time.monotonic() - started)
+
+
+def _collect(reader: Iterator[pa.Table], limit: int) -> tuple[pa.Table, bool]:
+    """The first chunk always comes, if only for its schema."""
+    chunks, rows, size = [], 0, 0
+    for chunk in reader:
+        chunks.append(chunk.slice(0, limit - rows))
+        rows, size = rows + len(chunk), size + chunk.nbytes
+        if rows > limit or size > MAX_BYTES:
+            return pa.concat_tables(chunks, promote_options="permissive"), True
+    return pa.concat_tables(chunks, promote_options="permissive"), False
+
+
+@contextlib.contextmanager
+def _timer(seconds: float, stop: Callable[[], None]) -> Iterator[threading.Event]:
+    """Calls `stop` when the time is up; the event says whether it did."""
+    over = threading.Event()
+
+    def ring() -> None:
+        over.set()
+        stop()
+
+    timer = threading.Timer(seconds, ring)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield over
+    finally:
+        timer.cancel()
+
+
+def _duckdb(url: str, statement: str, timeout: float) -> Iterator[pa.Table]:
+    _one_reading_statement(statement)
+    with _connect_duckdb(url) as connection, _timer(timeout, connection.driver_connection.interrupt) as over:
+        cursor = connection.cursor()
+        try:
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+            cursor.execute(statement)
+            with contextlib.closing(cursor.to_arrow_reader(CHUNK_ROWS)) as reader:
+                yield reader.schema.empty_table()
+                for batch in reader:
+                    yield pa.Table.from_batches([batch])
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise _refused(error, over, timeout) from error
+
+
+def _one_reading_statement(statement: str) -> None:
+    try:
+        found = duckdb.extract_statements(statement)
+    except duckdb.Error as error:
+        raise InputError(str(error), kind="sql") from error
+    if len(found) != 1:
+        raise InputError(f"one statement at a time, this is {len(found)}.", kind="sql")
+    if found[0].type not in READING_KINDS:
+        raise InputError(
+            f"only reading statements are run here (SELECT, WITH, VALUES, DESCRIBE, SHOW, EXPLAIN), not "
+            f"{found[0].type.name}.",
+            kind="sql",
+        )
+
+
+@contextlib.contextmanager
+def _connect_duckdb(url: str) -> Iterator[Any]:
+    """Read-only, so that many may read at once; a process that has the file open already shares its own instance."""
+    path = session.database_path(url)
+    if path is None or not path.exists():
+        raise StorageError(f"there is no store at {path}: `headscope run --store {path} ...` makes one.")
+    engine = session.open_engine(url, read_only=True)
+    try:
+        connection = engine.raw_connection()
+    except duckdb.ConnectionException:  # this process has it open for writing
+        engine = session.open_engine(url)
+        connection = engine.raw_connection()
+    except duckdb.Error as error:
+        raise session.explain(error, engine.url) from error
+    try:
+        yield connection
+    finally:
+        connection.invalidate()
+        engine.dispose()
+
+
+def _refused(error: Exception, over: threading.Event, timeout: float) -> Exception:
+    if over.is_set():
+        return StorageError(f"the statement was stopped after {timeout:g} s: narrow it down, or allow more time.")
+    return InputError(str(error).strip(), kind="sql")
+
+
+def _postgres(url: str, statement: str, timeout: float) -> Iterator[pa.Table]:
+    import psycopg
+
+    word = re.match(r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(\w+)", statement, re.DOTALL)
+    if word is None or word[1].lower() not in READING_WORDS:
+        raise InputError(
+            "only reading statements are run here (SELECT, WITH, VALUES, TABLE, SHOW, EXPLAIN), not "
+            f"{word[1].upper() if word else 'an empty one'}.",
+            kind="sql",
+        )
+    if forbidden := FORBIDDEN_FUNCTIONS.search(statement):
+        raise InputError(f"the function {forbidden[1]} does more than read, so it is not allowed here.", kind="sql")
+    try:
+        address = session.parse_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        connection = psycopg.connect(address, application_name="headscope sql", connect_timeout=session.CONNECT_SECONDS)
+    except psycopg.Error as error:
+        raise session.explain(error, session.parse_url(url)) from error
+    with connection, _timer(timeout, connection.cancel_safe) as over:
+        connection.read_only = True
+        try:
+            yield from _stream(connection, statement)
+        except psycopg.Error as error:
+            raise _refused(error, over, timeout) from error
+        finally:
+            connection.rollback()
+
+
+def _stream(connection: Any, statement: str) -> Iterator[pa.Table]:
+    """The extended protocol takes exactly one statement, and rows come as they are made."""
+    cursor = connection.cursor()
+    names: list[str] = []
+    rows: list[tuple[Any, ...]] = []
+    stream = cursor.stream(statement)
+    with contextlib.closing(stream):
+        for row in stream:
+            names = names or _distinct([column.name for column in cursor.description])
+            rows.append(row)
+            if len(rows) == CHUNK_ROWS:
+                yield _table(names, rows)
+                rows = []
+        if not names and cursor.description:
+            names = _distinct([column.name for column in cursor.description])
+    yield _table(names, rows)
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Arrow wants every column to have its own name: `count`, `count_1`."""
+    return [
+        f"{name}_{names[:index].count(name)}" if name in names[:index] else name for index, name in enumerate(names)
+    ]
+
+
+def _table(names: list[str], rows: list[tuple[Any, ...]]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) if rows else [() for _ in names]
+    return pa.table([_column(column) for column in columns], names=names)
+
+
+def _column(values: tuple[Any, ...]) -> pa.Array:
+    plain = [str(value) if isinstance(value, uuid.UUID) else value for value in values]
+    try:
+        return pa.array(plain)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):  # JSON and rarer types
+        return pa.array([None if value is None else str(value) for value in plain])

@@ -1,0 +1,86 @@
+"""The guards of user SQL on DuckDB, with the file closed (another process asks) and open (the server asks itself)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from analysis.errors import InputError, StorageError, UnknownNameError
+from storage import export, readonly_sql, session
+
+
+@pytest.fixture(params=["file closed", "file open here"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    path = str(tmp_path / "x.duckdb")
+    engine = session.open_engine(path)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE x (a INTEGER, b REAL[], c VARCHAR)"))
+        row = "INSERT INTO x SELECT i, [1.5::REAL, 'NaN'::REAL, NULL], 'say \"é\", ' || i FROM range(25000) r(i)"
+        connection.execute(sa.text(row))
+    if request.param == "file closed":
+        engine.dispose()
+    yield path
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["DROP TABLE x", "INSERT INTO x VALUES (1, [], '')", "UPDATE x SET a = 1", "ATTACH 'other.duckdb'",
+     "SET threads = 1",
+     "COPY x TO 'out.csv'", "INSTALL httpfs", "CHECKPOINT", "SELECT 1; DROP TABLE x", "",
+     "SELECT * FROM read_csv('/etc/passwd')", "SELECT * FROM '/etc/passwd'", "SELECT * FROM read_text('/etc/passwd')",
+     "EXPLAIN ANALYZE DELETE FROM x", "SELECT nonsense FROM x", "SELEC"],
+)  # fmt: skip
+def test_whatever_does_more_than_read_is_refused_and_changes_nothing(url: str, statement: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        readonly_sql.run(url, statement)
+    assert refusal.value.kind == "sql"
+    assert readonly_sql.run(url, "SELECT count(*) AS n FROM x").table.to_pylist() == [{"n": 25000}]
+
+
+@pytest.mark.parametrize(
+    "statement", ["SELECT a FROM x", "FROM x", "WITH y AS (FROM x) SELECT * FROM y", "SHOW TABLES", "DESCRIBE x",
+                  "EXPLAIN SELECT 1", "VALUES (1)", "SELECT 1; -- done"],
+)  # fmt: skip
+def test_reading_statements_are_run(url: str, statement: str) -> None:
+    assert len(readonly_sql.run(url, statement).table) > 0
+
+
+def test_the_row_limit_is_exact_and_said(url: str) -> None:
+    cut = readonly_sql.run(url, "SELECT a FROM x ORDER BY a", limit=10_001)
+    assert (cut.truncated, cut.table["a"].to_pylist()) == (True, list(range(10_001)))
+    whole = readonly_sql.run(url, "SELECT a FROM x", limit=25_000)
+    assert (whole.truncated, len(whole.table)) == (False, 25_000)
+    assert readonly_sql.run(url, "SELECT a, c FROM x WHERE a < 0").table.column_names == ["a", "c"]
+
+
+def test_a_statement_that_takes_too_long_is_stopped(url: str) -> None:
+    with pytest.raises(StorageError, match=r"stopped after 0.3 s"):
+        readonly_sql.run(url, "SELECT count(*) FROM range(100000000) a, range(1000000) b", timeout=0.3)
+
+
+def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="there is no store"):
+        readonly_sql.run(str(tmp_path / "none.duckdb"), "SELECT 1")
+    assert not list(tmp_path.iterdir())
+
+
+def test_formats_keep_values_exact(url: str) -> None:
+    table = readonly_sql.run(url, "SELECT a, b, c, NULL AS d, 0.1::DOUBLE AS e FROM x WHERE a < 2 ORDER BY a").table
+    assert json.loads(export.to_format(table, "json"))[1] == {
+        "a": 1, "b": [1.5, None, None], "c": 'say "é", 1', "d": None, "e": 0.1,
+    }  # fmt: skip
+    assert export.to_format(table, "csv").decode().splitlines()[:2] == [
+        '"a","b","c","d","e"', '0,"[1.5, null, null]","say ""é"", 0",,0.1',
+    ]  # fmt: skip
+    path = Path(url).with_suffix(".parquet")
+    path.write_bytes(export.to_format(table.drop_columns("d"), "parquet"))
+    import pyarrow.parquet as pq
+
+    assert pq.read_table(path)["c"].to_pylist() == ['say "é", 0', 'say "é", 1']
+    with pytest.raises(UnknownNameError, match="csv, json, parquet"):
+        export.to_format(table, "xlsx")
