@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
 from dashboard.cards import Children, guarded, icon
 from dashboard.ids import Shell
 from dashboard.services import Services
+from storage import session
 from storage.rows import RunFilter
 
 FIRST_RUN = "headscope run --prompts factual_recall --model smollm2-135m-instruct --experiment first --store"
-"""What to type first; the store's URL follows."""
 
 
 def register_status(app: Dash, services: Services) -> None:
@@ -23,9 +25,14 @@ def register_status(app: Dash, services: Services) -> None:
 
 
 def store_label(url: str) -> tuple[str, str]:
-    """Kind of database and a short name without credentials: `duckdb:////data/a.duckdb` is ("DuckDB", "a.duckdb")."""
+    """Kind of database and a short name: `duckdb:////data/a.duckdb` is ("DuckDB", "a.duckdb")."""
     kind = "PostgreSQL" if url.startswith("postgres") else "DuckDB"
     return kind, url.split("?", maxsplit=1)[0].rstrip("/").rsplit("/", 1)[-1] or "store"
+
+
+def first_command(url: str) -> str:
+    """What to type first, with the store's address but not its password."""
+    return f"{FIRST_RUN} {shlex.quote(session.shown(url))}"
 
 
 @guarded("read the store")

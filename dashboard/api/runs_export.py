@@ -1,7 +1,7 @@
 """Downloads of the runs a link of the Runs page stands for: `/api/v1/runs/export.csv|json|parquet?<the same query>`.
 
 Rows are streamed in the order they were stored, in the store's units (nats), columns named as in `v_runs`; nothing is
-held but one block. With `sel` in the query only those runs are written. JSON is one object per line.
+held but one block. With `sel` in the query only those runs are written.
 """
 
 from __future__ import annotations
@@ -55,8 +55,10 @@ def register(server: Flask, services: Services) -> None:
                 f"nothing was exported, so that the file is not another one than asked for. {query.notes[0]}"
             )
         blocks = selected(services.store, query.sel) if query.sel else matching(services, query)
-        name = f"headscope-runs.{'jsonl' if kind == 'json' else kind}"
-        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+        headers = {
+            "Content-Disposition": f'attachment; filename="headscope-runs.{kind}"',
+            "Cache-Control": "no-store",
+        }
         return Response(write(blocks), mimetype=mimetype, headers=headers)
 
     server.register_blueprint(routes)
@@ -87,7 +89,7 @@ def matching(services: Services, query: RunsQuery) -> Rows:
 
 
 def write_csv(blocks: Rows) -> Iterator[bytes]:
-    """RFC 4180 with a header; unmeasured is empty, tags are joined by ";"."""
+    """RFC 4180 with a header; unmeasured is empty, tags are a JSON list."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(RUN_COLUMNS)
@@ -101,16 +103,20 @@ def write_csv(blocks: Rows) -> Iterator[bytes]:
 def _cell(value: Any) -> Any:
     if isinstance(value, datetime):
         return utc_iso(value)
-    return ";".join(value) if isinstance(value, tuple) else value
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, tuple) else value
 
 
 def write_json(blocks: Rows) -> Iterator[bytes]:
-    """One JSON object per line; unmeasured is null."""
+    """A list of objects, one per line; unmeasured is null."""
+    separator = "[\n"
     for rows in blocks:
-        lines = [
-            json.dumps({name: _plain(getattr(row, name)) for name in RUN_COLUMNS}, ensure_ascii=False) for row in rows
-        ]
-        yield "".join(f"{line}\n" for line in lines).encode()
+        lines = []
+        for row in rows:
+            entry = {name: _plain(getattr(row, name)) for name in RUN_COLUMNS}
+            lines.append(separator + json.dumps(entry, ensure_ascii=False))
+            separator = ",\n"
+        yield "".join(lines).encode()
+    yield b"[]\n" if separator.startswith("[") else b"\n]\n"
 
 
 def _plain(value: Any) -> Any:
@@ -160,6 +166,6 @@ class Drain(io.RawIOBase):
 
 WRITERS: dict[str, tuple[Callable[[Rows], Iterator[bytes]], str]] = {
     "csv": (write_csv, "text/csv; charset=utf-8"),
-    "json": (write_json, "application/x-ndjson"),
+    "json": (write_json, "application/json"),
     "parquet": (write_parquet, "application/vnd.apache.parquet"),
 }

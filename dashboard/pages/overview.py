@@ -17,7 +17,7 @@ from dashboard.pages import Page
 from dashboard.params import QueryState
 from dashboard.runs.query import runs_href
 from dashboard.services import Services
-from dashboard.status import FIRST_RUN
+from dashboard.status import first_command
 from dashboard.tables import bits, counted, millions, table, visible, when
 from storage.rows import ExperimentRow, ModelRow, Overview, PromptSetRow, RunRow
 
@@ -120,7 +120,7 @@ def empty_store(store_url: str) -> Component:
         empty_box(
             "No runs yet",
             html.P("Analyse a prompt set with a model, and what is measured appears here while it is being measured:"),
-            copyable(f"{FIRST_RUN} {store_url}"),
+            copyable(first_command(store_url)),
             html.P(
                 [
                     "Other prompt sets and models: ",

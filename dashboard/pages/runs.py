@@ -27,7 +27,7 @@ from dashboard.runs.columns import grid_row
 from dashboard.runs.conditions import from_model
 from dashboard.runs.query import FACETS, MAX_SELECTED, RunsQuery, sort_of
 from dashboard.services import Services
-from dashboard.status import FIRST_RUN
+from dashboard.status import first_command
 
 PAGE = Page("runs", "/runs", "Runs", "table", 10, shortcut="r")
 PAGE_SIZE, MAX_BLOCK = 100, 500
@@ -181,7 +181,7 @@ def block(
             LOG.exception("could not read runs")
         return {"rowData": [], "rowCount": 0}, None, error_box("read the runs", error)
     query = replace(query, f=tuple(item.link for item in from_model(request.get("filterModel") or {})))
-    empty = None if page.total else view.nothing(query, services.store.url, FIRST_RUN)
+    empty = None if page.total else view.nothing(query, first_command(services.store.url))
     return (
         {"rowData": [grid_row(row) for row in page.rows], "rowCount": page.total},
         view.count_text(page.total, query),

@@ -16,7 +16,7 @@ from dashboard.runs.query import FACETS, Facet, RunsQuery
 from storage.rows import FacetCount
 
 SHOWN_VALUES = 8
-FORMATS = (("csv", "CSV"), ("json", "JSON lines"), ("parquet", "Parquet"))
+FORMATS = (("csv", "CSV"), ("json", "JSON"), ("parquet", "Parquet"))
 EXPORT_PATH = "/api/v1/runs/export"
 RENDERERS = {
     "status": "HsStatus",
@@ -207,8 +207,8 @@ def count_text(total: int, query: RunsQuery) -> str:
     return f"{total:,} {noun} match" if query.is_filtered else f"{total:,} {noun}"
 
 
-def nothing(query: RunsQuery, store_url: str, first_command: str) -> Component:
-    """An empty result and an empty store are two things."""
+def nothing(query: RunsQuery, command: str) -> Component:
+    """An empty result and an empty store are two things; `command` is what fills an empty store."""
     if query.is_filtered:
         return empty_box(
             "No run matches",
@@ -219,6 +219,6 @@ def nothing(query: RunsQuery, store_url: str, first_command: str) -> Component:
     return empty_box(
         "No runs yet",
         html.P("This store is empty. Analyse a prompt set with a model to fill it:"),
-        copyable(f"{first_command} {store_url}"),
+        copyable(command),
         icon_name="database",
     )
