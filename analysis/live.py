@@ -16,6 +16,9 @@ from analysis.types import LiveRequest, LiveResult, Target, TokenizedText
 from analysis.workspace import Workspace
 
 
+MAX_TOKENS = 256  # every head's pattern goes to the page: 256 tokens of a 30 x 9 head model are 35 MB
+
+
 def analyse_live(backend: CausalBackend, request: LiveRequest) -> LiveResult:
     """Trace, head summaries, attention, saliency and gradient x input of `request.text`.
 
@@ -26,6 +29,12 @@ def analyse_live(backend: CausalBackend, request: LiveRequest) -> LiveResult:
     if not backend.capabilities.attention:
         raise NotApplicable(f"{backend.info.ref.name} does not give its attention weights, which this view is made of.")
     text = backend.tokenize(request.text)
+    if len(text) > MAX_TOKENS:
+        raise InputError(
+            f"the text has {len(text):,} tokens, and the live view takes {MAX_TOKENS}: shorten it, or analyse it with "
+            "`headscope run --prompts FILE`.",
+            "too_long",
+        )
     position = request.target_position
     if position is not None and not 1 <= position < len(text):
         raise InputError(

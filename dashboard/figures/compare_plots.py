@@ -40,8 +40,8 @@ def attention_panel(weights: Array, labels: Sequence[str], limit: float, signed:
     fig = go.Figure(trace)
     fig.update_layout(
         coloraxis={**(theme.signed_axis(root) if signed else theme.unsigned_axis(root)), "showscale": False},
-        xaxis=_units_axis(short, "top", "key (read from)"),
-        yaxis={**_units_axis(short, "left", "query (reads)"), "autorange": "reversed", "scaleanchor": "x",
+        xaxis=_units_axis(short, "top"),
+        yaxis={**_units_axis(short, "left"), "autorange": "reversed", "scaleanchor": "x",
                "constrain": "domain"},
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
     )  # fmt: skip
@@ -87,16 +87,16 @@ def _hover(weights: NDArray[np.floating], labels: Sequence[str]) -> list[list[li
     ]
 
 
-def _units_axis(labels: Sequence[str], side: str, title: str) -> dict[str, object]:
+def _units_axis(labels: Sequence[str], side: str) -> dict[str, object]:
     every = max(1, -(-len(labels) // MAX_TICKS))
     return {
         "tickvals": list(range(0, len(labels), every)), "ticktext": list(labels[::every]), "side": side,
-        "showgrid": False, "ticks": "", "tickfont": {"size": 10}, "title": {"text": title, "font": {"size": 11}},
+        "showgrid": False, "ticks": "", "tickfont": {"size": 10},
         "tickangle": -60 if side == "top" else 0,
     }  # fmt: skip
 
 
-def _short(label: str, most: int = 16) -> str:
+def _short(label: str, most: int = 14) -> str:
     text = label.strip().replace("\n", "⏎") or label.replace(" ", "␣").replace("\n", "⏎") or "◦"
     text = text.replace("<", "‹")  # Plotly reads tags in tick labels
     return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 from dash import dcc, html
 from dash.development.base_component import Component
 from numpy.typing import NDArray
@@ -55,17 +56,14 @@ def _panels(a: Array, b: Array, data: Aligned, head_a: Head, head_b: Head) -> li
         (f"B · layer {head_b[0]}, head {head_b[1]}", attention_panel(b, labels, scale)),
         ("A − B", attention_panel(a - b, labels, span, signed=True)),
     ]
-    figures = [
-        html.Figure([html.Figcaption(name), dcc.Graph(figure=figure, config=GRAPH, className="hs-compare-graph")])
-        for name, figure in sides
-    ]
+    figures = [_figure(name, figure) for name, figure in sides]
     pooling = (
         "Tokens are pooled into units that both sides have: weights are summed over a unit's keys and averaged over "
         "its queries. " if data.grouped else ""
     )
     lacking = sum(unit.kind in ("only_a", "only_b") for unit in data.units)
     blank = f"{lacking} units that only one side has are blank on the other. " if lacking else ""
-    note = f"{pooling}{blank}Colours on a square-root scale; point at a cell for its weight."
+    note = f"Rows read from columns. {pooling}{blank}Colours on a square-root scale; point at a cell for its weight."
     return [
         html.Div(figures, className="hs-compare-panels"),
         legend(scale, span, False, "", tint=False),
@@ -125,7 +123,7 @@ def heads_view(query: CompareQuery, pair: Pair) -> list[Component]:
         return [sentences(gaps)]
     stat = query.stat if query.stat in HEAD_STATS else HEAD_STATS[0]
     a, b = _stat(pair.a.heads, stat), _stat(pair.b.heads, stat)
-    head_a, head_b = head(query, pair)
+    head_a, head_b = head(query, pair) if query.la is not None else (None, None)
     name, scale = stat.replace("_", " "), numbers.largest(a, b)
     maps = [("A", "a", head_map(a, scale, False, name, head_a)), ("B", "b", head_map(b, scale, False, name, head_b))]
     span = 0.0
@@ -133,18 +131,20 @@ def heads_view(query: CompareQuery, pair: Pair) -> list[Component]:
         span = numbers.largest(a - b)
         maps.append(("A − B", "d", head_map(a - b, span, True, f"{name}, A − B", head_a)))
     figures = [
-        html.Figure(
-            [html.Figcaption(f"{caption} · {_extremes(values)}"),
-             dcc.Graph(id=f"compare-map-{side}", figure=figure, config=GRAPH, className="hs-compare-graph")]
-        )
+        _figure(f"{caption} · {_extremes(values)}", figure, id=f"compare-map-{side}")
         for (caption, side, figure), values in zip(maps, (a, b, a - b if pair.same_shape else a), strict=False)
-    ]  # fmt: skip
+    ]
     apart = None if pair.same_shape else html.P(
         f"A has {a.shape[0]} layers × {a.shape[1]} heads and B {b.shape[0]} × {b.shape[1]}: head by head there is no "
         "difference to take.", className="hs-muted",
     )  # fmt: skip
     panels = html.Div(figures, className="hs-compare-panels")
     return [panels, legend(scale, span, False, "", tint=False), *([apart] if apart else [])]
+
+
+def _figure(caption: str, figure: go.Figure, **graph: Any) -> html.Figure:
+    height = {"height": f"{figure.layout.height}px"}
+    return html.Figure([html.Figcaption(caption), dcc.Graph(figure=figure, config=GRAPH, style=height, **graph)])
 
 
 def _stat(heads: HeadSummary | None, name: str) -> Array:

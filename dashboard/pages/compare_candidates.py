@@ -9,7 +9,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from dashboard.figures.compare import Candidate
-from dashboard.pages.compare_text import percent, signed, visible
+from dashboard.pages.compare_text import fixed_signed, percent, visible
 
 CANDIDATES_SHOWN = 12
 CANDIDATE_THRESHOLD = 0.005
@@ -59,5 +59,5 @@ def _difference(row: Candidate, span: float) -> html.Td:
     tone = "negative" if delta < 0 else "positive"
     return html.Td(
         [html.I(className=tone, style={"--t": f"{abs(delta) / span if span else 0:.4f}"}),
-         html.Span(f"{signed(100 * delta)} pp", className="hs-num")], className="delta",
+         html.Span(f"{fixed_signed(100 * delta, 2)} pp", className="hs-num")], className="delta",
     )  # fmt: skip

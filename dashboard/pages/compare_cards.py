@@ -14,7 +14,7 @@ from dashboard.pages.compare_candidates import candidates_view
 from dashboard.pages.compare_data import Aligned, CompareQuery, Pair, aligned, attribution, methods
 from dashboard.pages.compare_facts import facts
 from dashboard.pages.compare_units import units_view
-from dashboard.pages.compare_view import facts_view, options, select, sentences, side_head
+from dashboard.pages.compare_view import facts_view, open_links, options, select, sentences
 from storage.interfaces import RunReader
 
 SURPRISAL_THRESHOLD_BITS = 0.1
@@ -24,9 +24,8 @@ View = Callable[[RunReader, CompareQuery, Pair], Children]
 
 
 def show_facts(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
-    """Both runs in words, warnings, and the facts that differ."""
-    heads = html.Div([side_head("A", pair.a), side_head("B", pair.b)], className="hs-compare-runs")
-    return [heads, *facts_view(facts(pair.a, pair.b), query.all)]
+    """Warnings, and the facts that differ."""
+    return facts_view(facts(pair.a, pair.b), query.all)
 
 
 def surprisal(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
@@ -104,6 +103,10 @@ def _nothing(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
     return None
 
 
+def _open(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
+    return open_links(pair.a.row.id, pair.b.row.id)
+
+
 def _units(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
     return options("unit", [("bits", "bits"), ("nats", "nats")], query.unit, "Unit")
 
@@ -132,6 +135,6 @@ VIEWS: dict[str, View] = {
     "compare-attention": attention_view, "compare-heads": _heads,
 }  # fmt: skip
 ACTIONS: dict[str, View] = {
-    "compare-facts": _nothing, "compare-surprisal": _units, "compare-scores": _score_actions,
+    "compare-facts": _open, "compare-surprisal": _units, "compare-scores": _score_actions,
     "compare-attention": _nothing, "compare-heads": _stat_actions,
 }  # fmt: skip

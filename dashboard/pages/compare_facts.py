@@ -10,7 +10,8 @@ from typing import Any
 from analysis.types import RunStatus
 from storage.rows import RunDetail
 
-NOT_CONFIGURATION = frozenset({"seconds", "started_at", "finished_at", "host", "hostname", "pid"})
+CIRCUMSTANCES = frozenset({"batch_size", "threads", "platform", "notes", "seconds"})  # change nothing but rounding
+SHOWN_ALREADY = frozenset({"model", "architecture", "revision", "dtype", "seed"})
 
 
 class Part(StrEnum):
@@ -88,6 +89,7 @@ def _rows(run: RunDetail) -> dict[tuple[Part, str], str | None]:
         (Part.INPUT, "Target"): row.target,
         (Part.INPUT, "Foil"): row.foil,
         (Part.MODEL, "Model"): model.ref.name,
+        (Part.MODEL, "Architecture"): model.architecture,
         (Part.MODEL, "Weights"): _short_hash(model.ref.weights_sha256),
         (Part.MODEL, "Tokenizer"): _short_hash(model.tokenizer_sha256),
         (Part.MODEL, "Shape"): f"{model.n_layers} layers × {model.n_heads} heads, width {model.d_model}",
@@ -100,15 +102,16 @@ def _rows(run: RunDetail) -> dict[tuple[Part, str], str | None]:
     }
     for method in run.attributions:
         rows[Part.CONFIGURATION, f"{method.method} settings"] = _flat(method.params) or "defaults"
-    return rows | {(Part.CONFIGURATION, label): value for label, value in _capsule(run.capsule).items()}
+    for label, value in _capsule(run.capsule).items():
+        rows[Part.ORIGIN if label in CIRCUMSTANCES else Part.CONFIGURATION, label.replace("_", " ")] = value
+    return rows
 
 
 def _capsule(capsule: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Capsule entries that are choices, not circumstances, flattened to `versions.torch`-like labels. Hashes of weights
-    and tokenizer stand with the model already."""
+    """Capsule entries flattened to `packages.torch`-like labels, without what stands with the model already."""
     flat: dict[str, str] = {}
     for key, value in capsule.items():
-        if key in NOT_CONFIGURATION or key.endswith("sha256"):
+        if key in SHOWN_ALREADY or key.endswith("sha256"):
             continue
         if isinstance(value, Mapping):
             flat |= _capsule(value, f"{prefix}{key}.")

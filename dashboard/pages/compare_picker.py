@@ -78,6 +78,6 @@ def _group(title: str, side: str, rows: Sequence[RunRow]) -> Component:
 
 def _summary(row: RunRow) -> list[Component]:
     return [
-        html.Span(row.text or "(empty text)", className="hs-ellipsis"),
+        html.Span(row.text or "(empty text)", className="hs-pick-text"),
         html.Small([f"{row.model} · {row.experiment} · {row.created_at:%Y-%m-%d %H:%M} ", status_badge(row.status)]),
     ]

@@ -20,6 +20,25 @@ def signed(value: float, digits: int = 3) -> str:
     return f"+{number(value, digits)}" if value > 0 else number(value, digits)
 
 
+def fixed(value: float, decimals: int) -> str:
+    """A number with this many decimals, a true minus sign, and an en dash when unmeasured."""
+    if math.isnan(value):
+        return "–"
+    text = f"{value:.{decimals}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def fixed_signed(value: float, decimals: int) -> str:
+    """A difference: with its sign, unless it rounds to 0."""
+    text = fixed(value, decimals)
+    return f"+{text}" if value > 0 and float(text) > 0 else text
+
+
+def decimals_for(scale: float) -> int:
+    """Decimals that give three significant digits to a value of this size, and the same to all its neighbours."""
+    return max(0, 2 - math.floor(math.log10(scale))) if scale > 0 else 2
+
+
 def percent(p: float) -> str:
     """A probability in percent."""
     if math.isnan(p):

@@ -14,7 +14,7 @@ from analysis.types import TokenTrace
 from dashboard.cards import extra
 from dashboard.figures.compare import Gap, Unit, changed_units, largest, with_gaps
 from dashboard.pages.compare_data import Aligned
-from dashboard.pages.compare_text import number, signed, visible
+from dashboard.pages.compare_text import decimals_for, fixed, fixed_signed, number, visible
 
 Array = NDArray[np.floating]
 
@@ -30,6 +30,7 @@ def units_view(
     changed = changed_units(data.units, difference, threshold)
     shown: Sequence[int | Gap] = range(len(changed)) if everything else with_gaps(changed)
     scale, span = largest(a, b), largest(difference)
+    decimals = decimals_for(scale)
     columns: list[Component] = [_names()]
     for item in shown:
         if isinstance(item, Gap):
@@ -38,9 +39,9 @@ def units_view(
             continue
         row = data.units[item]
         cells = [
-            _chip(_pieces(data.a, row.a), float(a[item]), scale, is_signed, "a"),
-            _chip(_pieces(data.b, row.b), float(b[item]), scale, is_signed, "b"),
-            _delta(float(difference[item]), span, row),
+            _chip(_pieces(data.a, row.a), float(a[item]), scale, decimals, is_signed, "a"),
+            _chip(_pieces(data.b, row.b), float(b[item]), scale, decimals, is_signed, "b"),
+            _delta(float(difference[item]), span, decimals),
         ]
         title = _unit_title(row, float(a[item]), float(b[item]))
         columns.append(html.Div(cells, className=f"hs-unit hs-unit-{row.kind}", title=title))
@@ -65,7 +66,7 @@ def _pieces(trace: TokenTrace, span: tuple[int, int]) -> list[str]:
     return [text for text in trace.tokens.texts[span[0] : span[1]] if text] or (["◦"] if span[1] > span[0] else [])
 
 
-def _chip(pieces: list[str], value: float, scale: float, is_signed: bool, side: str) -> html.Div:
+def _chip(pieces: list[str], value: float, scale: float, decimals: int, is_signed: bool, side: str) -> html.Div:
     """Tokens of a unit, cut where the tokenizer cuts, over their number."""
     if not pieces:
         return html.Div([html.Span("∅", className="t"), html.Span("not in " + side.upper(), className="n")],
@@ -75,17 +76,17 @@ def _chip(pieces: list[str], value: float, scale: float, is_signed: bool, side: 
     strength = abs(value) / scale if known and scale > 0 else 0.0
     texts = [html.Span(piece.replace("\n", "⏎")) for piece in pieces]
     return html.Div(
-        [html.Span(texts, className="t"), html.Span(number(value), className="n")],
+        [html.Span(texts, className="t"), html.Span(fixed(value, decimals), className="n")],
         className=f"hs-cell {tone if known else 'unmeasured'}",
         style={"--t": f"{strength:.3f}"},
     )
 
 
-def _delta(value: float, span: float, row: Unit) -> html.Div:
+def _delta(value: float, span: float, decimals: int) -> html.Div:
     known = not math.isnan(value)
     tone = "unmeasured" if not known else "negative" if value < 0 else "positive"
     strength = abs(value) / span if known and span > 0 else 0.0
-    text = signed(value) if known else "–"
+    text = fixed_signed(value, decimals)
     return html.Div(html.Span(text, className="n"), className=f"hs-cell delta {tone}", style={"--t": f"{strength:.3f}"})
 
 
@@ -104,7 +105,7 @@ def legend(scale: float, span: float, is_signed: bool, unit: str, tint: bool = T
     return html.Div(
         [
             *_ramp("A and B", low, f"{number(scale)}{suffix}", is_signed, tint),
-            *_ramp("A − B", f"−{number(span)}", f"+{number(span)}{suffix}", True, tint),
+            *(_ramp("A − B", f"−{number(span)}", f"+{number(span)}{suffix}", True, tint) if span else ()),
         ],
         className="hs-compare-legend",
     )

@@ -8,9 +8,8 @@ import dash_bootstrap_components as dbc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from dashboard.cards import empty_box, extra, icon, status_badge
+from dashboard.cards import empty_box, extra, icon
 from dashboard.pages.compare_facts import Fact, Part, warnings
-from storage.rows import RunDetail
 
 Children = list[Component | str | None]
 PART_LABELS = {
@@ -26,34 +25,25 @@ def sentences(rows: Sequence[str]) -> html.Div:
     return empty_box("Nothing to compare here", *[html.P(row) for row in rows], icon_name="layout-split")
 
 
-def side_head(name: str, run: RunDetail) -> html.Div:
-    """One run in a few words, with the way to its page."""
-    row = run.row
-    facts = [row.model, row.experiment, f"{row.created_at:%Y-%m-%d %H:%M}"]
+def open_links(a: str, b: str) -> html.Div:
+    """The way to both runs' own pages."""
     return html.Div(
-        [
-            html.Span(name, className=f"hs-ab hs-ab-{name.lower()}"),
-            html.Div(
-                [
-                    html.P(row.text or "(empty text)", className="hs-compare-text"),
-                    html.P([status_badge(row.status), " · ", " · ".join(facts), " · ",
-                            dcc.Link("open the run", href=f"/run?id={row.id}")], className="hs-muted"),
-                ]
-            ),
-        ],
-        className="hs-compare-run",
-    )  # fmt: skip
+        [dcc.Link(f"Open {name}", href=f"/run?id={id_}", className="hs-button") for name, id_ in (("A", a), ("B", b))],
+        className="hs-tools",
+    )
 
 
 def facts_view(rows: Sequence[Fact], everything: bool) -> Children:
     """Warnings, then the table of facts: only those that differ, unless everything is asked for."""
-    shown = [row for row in rows if everything or row.differs]
+    shown = [row for row in rows if (everything or row.differs) and row.label != "Text"]  # the pickers show it
     alerts = [
         html.Div([icon("exclamation-triangle-fill"), html.P(text)], className="hs-compare-warning", role="alert")
         for text in warnings(tuple(rows))
     ]
     if not shown:
-        return [*alerts, html.P("The two runs agree in everything: same input, model and configuration.")]
+        same = not any(row.differs for row in rows)
+        said = "The two runs agree in everything." if same else "Only the text differs; model and configuration agree."
+        return [*alerts, html.P(said)]
     body: list[Component] = []
     for part in Part:
         group = [row for row in shown if row.part is part]
@@ -67,7 +57,7 @@ def facts_view(rows: Sequence[Fact], everything: bool) -> Children:
             for row in group
         ]
     head = html.Thead(html.Tr([html.Th("", scope="col"), html.Th("A", scope="col"), html.Th("B", scope="col")]))
-    hidden = len(rows) - len(shown)
+    hidden = sum(not row.differs for row in rows) if not everything else 0
     note = html.P(f"{hidden} more agree.", className="hs-muted") if hidden else None
     return [*alerts, html.Table([head, html.Tbody(body)], className="hs-compare-facts"), note]
 
