@@ -184,3 +184,9 @@ def test_canonical_line_by_hand() -> None:
         '"text":"a \\"b\\"\\n"}'
     )
     assert json.loads(canonical_line(Prompt("1", ""))) == {"id": "1", "text": ""}
+
+
+def test_the_documentation_lists_every_set_with_its_size() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text()
+    listed = dict(re.findall(r"^\| `(\w+)` \| (\d+) \|", page, re.MULTILINE))
+    assert {name: int(count) for name, count in listed.items()} == {name: i.n_prompts for name, i in INFOS.items()}
