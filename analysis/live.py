@@ -15,7 +15,6 @@ from analysis.token_trace import token_traces
 from analysis.types import LiveRequest, LiveResult, Target, TokenizedText
 from analysis.workspace import Workspace
 
-
 MAX_TOKENS = 256  # every head's pattern goes to the page: 256 tokens of a 30 x 9 head model are 35 MB
 
 
