@@ -1,0 +1,106 @@
+"""The worker processes behind the server, with a real tiny model."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from analysis.engines.inline import InlineEngine
+from analysis.engines.local import LocalEngine
+from analysis.errors import BackendError, HeadscopeError
+from analysis.types import LiveRequest, ModelRef, Prompt, RunSpec, RunStatus
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[LocalEngine]:
+    engine = LocalEngine()
+    yield engine
+    engine.close()
+
+
+def spec(model: Path, *texts: str) -> RunSpec:
+    prompts = tuple(Prompt(str(index), text) for index, text in enumerate(texts))
+    return RunSpec(ModelRef(str(model)), prompts, ("heads", "saliency", "attention"))
+
+
+def test_a_worker_gives_what_this_process_would_give(engine: LocalEngine, tiny_gpt2_dir: Path) -> None:
+    wanted = spec(tiny_gpt2_dir, "the cat sat", "", "the dog ran far away")
+    here, there = InlineEngine(), engine
+    prepared = there.prepare(wanted, 2)
+    assert prepared == here.prepare(wanted, 2)
+    assert sorted(index for batch in prepared.batches for index in batch) == [0, 1, 2]
+    assert len(set(prepared.keys)) == 3
+    for local, inline in zip(
+        there.run_batch(wanted, wanted.prompts), here.run_batch(wanted, wanted.prompts), strict=True
+    ):
+        assert (local.status, local.error, local.result_key) == (inline.status, inline.error, inline.result_key)
+        assert local.result_key == prepared.keys[int(local.prompt.id)]
+        if local.status is RunStatus.SUCCEEDED:
+            assert local.heads is not None
+            assert inline.heads is not None
+            np.testing.assert_allclose(local.heads.entropy, inline.heads.entropy, rtol=1e-5)
+            assert local.attention is not None
+            assert local.attention.dtype == np.float16
+    assert local.status is RunStatus.SUCCEEDED
+
+
+def test_errors_come_back_as_they_were(engine: LocalEngine) -> None:
+    with pytest.raises(HeadscopeError, match="no-such-model"):
+        engine.prepare(spec(Path("no-such-model"), "x"), 1)
+
+
+def test_typed_prompts_do_not_wait_for_jobs(engine: LocalEngine, tiny_gpt2_dir: Path) -> None:
+    long = spec(tiny_gpt2_dir, *(f"the cat number {n} sat on the mat" for n in range(200)))
+    engine.prepare(long, 1)
+    request = LiveRequest(str(tiny_gpt2_dir), "the cat")
+    engine.live(request)  # both workers are up
+    finished: list[str] = []
+
+    def work() -> None:
+        for prompt in long.prompts:
+            engine.run_batch(long, [prompt])
+        finished.append("job")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    result = engine.live(request)
+    finished.append("live")
+    thread.join()
+    assert finished == ["live", "job"]
+    assert result.attention.shape == (3, 4, len(result.trace.tokens), len(result.trace.tokens))
+
+
+def test_a_killed_worker_is_explained_and_replaced(tiny_gpt2_dir: Path) -> None:
+    engine = LocalEngine()
+    try:
+        request = LiveRequest(str(tiny_gpt2_dir), "the cat")
+        engine.live(request)
+        (worker,) = [child for child in psutil.Process().children() if _is_worker(child)][-1:]
+        os.kill(worker.pid, signal.SIGKILL)
+        with pytest.raises(BackendError, match=r"ran out of memory|ended"):
+            engine.live(request)
+        assert engine.live(request).trace.tokens.text == "the cat"
+    finally:
+        engine.close()
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    return "spawn_main" in " ".join(process.cmdline())
+
+
+def test_closing_ends_the_processes(tiny_gpt2_dir: Path) -> None:
+    before = {child.pid for child in psutil.Process().children()}
+    engine = LocalEngine()
+    engine.live(LiveRequest(str(tiny_gpt2_dir), "the cat"))
+    mine = [child for child in psutil.Process().children() if child.pid not in before and _is_worker(child)]
+    assert len(mine) == 1
+    engine.close()
+    gone, alive = psutil.wait_procs(mine, timeout=10)
+    assert (len(gone), alive) == (1, [])
