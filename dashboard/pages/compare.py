@@ -11,7 +11,8 @@ from enum import StrEnum
 from dash import Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
-from dashboard.cards import Children, card, guarded, icon, loading_box
+from analysis.errors import UnknownNameError
+from dashboard.cards import Children, card, empty_box, guarded, icon, loading_box
 from dashboard.clientside import clientside
 from dashboard.ids import Shell
 from dashboard.layout import notes_box, page_header
@@ -141,9 +142,12 @@ def _register_card(app: Dash, store: RunReader, name: Ids, id_: str) -> None:
 
 @guarded("compare the runs")
 def compare(store: RunReader, search: str, view: View) -> Children:
-    """A card's content for a query string; nothing while a run is not chosen."""
+    """A card's content for a query string; nothing while a run is not chosen, or is not there (the pickers say so)."""
     query = CompareQuery.from_query(search)
-    pair = load(store, query)
+    try:
+        pair = load(store, query)
+    except UnknownNameError:
+        return None
     return None if pair is None else view(store, query, pair)
 
 
@@ -153,4 +157,16 @@ def pickers_view(store: RunReader, query: CompareQuery) -> Children:
     rows = {row.id: row for row in store.runs([id_ for id_ in (query.a, query.b) if id_])}
     asked = [id_ for id_ in (query.a, query.b) if id_]
     lost = [f"There is no run {id_} in this store: choose another." for id_ in asked if id_ not in rows]
-    return [notes_box(lost), picker("a", "A", rows.get(query.a)), picker("b", "B", rows.get(query.b))]
+    pickers = [picker("a", "A", rows.get(query.a)), picker("b", "B", rows.get(query.b))]
+    return [notes_box(lost), *pickers, *([] if query.a and query.b and not lost else [_invitation()])]
+
+
+def _invitation() -> Component:
+    return empty_box(
+        "Choose two runs",
+        html.P("The same text on two models shows what the models make of it; two texts on one model show what a "
+               "change of words does. Once one run is chosen, its counterparts are offered first."),
+        html.P(["You can also select two rows among the ", dcc.Link("runs", href="/runs"), " and press ",
+                html.Kbd("c"), "."]),
+        icon_name="layout-split",
+    )  # fmt: skip

@@ -27,11 +27,11 @@ Array = NDArray[np.floating]
 Head = tuple[int, int]
 
 
-def attention_view(store: RunReader, query: CompareQuery, pair: Pair) -> list[Component]:
+def attention_view(store: RunReader, query: CompareQuery, pair: Pair) -> list[Component] | None:
     """A | B | A - B of one head each, on aligned units, and the heads that changed most."""
     data = aligned(pair)
     if data is None:
-        return [sentences(pair.gaps("tokens", "trace"))]
+        return None
     patterns = [store.attention(pair.a.row.id), store.attention(pair.b.row.id)]
     a, b = patterns
     if a is None or b is None:
@@ -117,8 +117,10 @@ def _changed_most(top: Sequence[tuple[int, int, float]], now: tuple[Head, Head])
     return [html.Div([label, *buttons], className="hs-compare-top")]
 
 
-def heads_view(query: CompareQuery, pair: Pair) -> list[Component]:
+def heads_view(query: CompareQuery, pair: Pair) -> list[Component] | None:
     """One statistic of every head: A | B | A - B where the shapes match, A | B otherwise."""
+    if pair.a.trace is None or pair.b.trace is None:
+        return None
     if gaps := pair.gaps("head summaries", "heads"):
         return [sentences(gaps)]
     stat = query.stat if query.stat in HEAD_STATS else HEAD_STATS[0]

@@ -24,15 +24,16 @@ View = Callable[[RunReader, CompareQuery, Pair], Children]
 
 
 def show_facts(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
-    """Warnings, and the facts that differ."""
-    return facts_view(facts(pair.a, pair.b), query.all)
+    """Why one run has nothing to compare, warnings, and the facts that differ."""
+    unfinished = pair.gaps("measurements", "trace")
+    return [*([sentences(unfinished)] if unfinished else []), *facts_view(facts(pair.a, pair.b), query.all)]
 
 
 def surprisal(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
     """Surprisal of every aligned unit."""
     data = aligned(pair)
     if data is None:
-        return sentences(pair.gaps("tokens", "trace"))
+        return None
     factor = 1.0 if query.unit == "bits" else NATS_PER_BIT
     a = factor * surprisal_bits(data.a.logprobs, data.ranges_a)
     b = factor * surprisal_bits(data.b.logprobs, data.ranges_b)
@@ -46,7 +47,7 @@ def candidates(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
     """Next-token candidates of both runs."""
     a, b = pair.a.trace, pair.b.trace
     if a is None or b is None:
-        return sentences(pair.gaps("next-token candidates", "trace"))
+        return None
     by_id = pair.same_tokenizer
     return candidates_view(candidate_union(a, b, by_id), query.all, by_id)
 
@@ -54,7 +55,9 @@ def candidates(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
 def scores(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
     """One attribution method on aligned units."""
     names, data = methods(pair), aligned(pair)
-    if data is None or not names:
+    if data is None:
+        return None
+    if not names:
         return sentences(pair.gaps("attributions", "attributions"))
     method = query.method if query.method in names else names[0]
     a, b = attribution(pair.a, method), attribution(pair.b, method)

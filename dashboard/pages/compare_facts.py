@@ -49,7 +49,10 @@ def facts(a: RunDetail, b: RunDetail) -> tuple[Fact, ...]:
 
 def warnings(rows: tuple[Fact, ...]) -> tuple[str, ...]:
     """Sentences for the reader: what makes the difference between these runs hard to interpret."""
-    changed = {part: [fact.label for fact in rows if fact.part is part and fact.differs] for part in Part}
+    changed = {
+        part: [fact.label for fact in rows if fact.part is part and fact.differs and None not in (fact.a, fact.b)]
+        for part in Part
+    }
     said = []
     if changed[Part.CONFIGURATION]:
         said.append(
@@ -101,7 +104,7 @@ def _rows(run: RunDetail) -> dict[tuple[Part, str], str | None]:
         (Part.ORIGIN, "Made"): f"{row.created_at:%Y-%m-%d %H:%M}",
     }
     for method in run.attributions:
-        rows[Part.CONFIGURATION, f"{method.method} settings"] = _flat(method.params) or "defaults"
+        rows[Part.CONFIGURATION, f"{method.method.replace('_', ' ')} settings"] = _flat(method.params) or "defaults"
     for label, value in _capsule(run.capsule).items():
         rows[Part.ORIGIN if label in CIRCUMSTANCES else Part.CONFIGURATION, label.replace("_", " ")] = value
     return rows
