@@ -57,7 +57,8 @@ TABLES = {
     """,
     "jobs": """
         id uuid!, status text, experiment_id uuid, experiment text, model text, total integer, done integer,
-        failed integer, cached integer, created_at timestamp, finished_at timestamp?, error text?, spec json
+        failed integer, cached integer, writes integer, created_at timestamp, finished_at timestamp?,
+        error text?, spec json
     """,
     "toxicity_scores": """
         id uuid!, run_id uuid, part text, label text, score double?, classifier text, evidence json?,

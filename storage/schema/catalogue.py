@@ -92,6 +92,7 @@ jobs = Table(
     Column("done", Integer, nullable=False),
     Column("failed", Integer, nullable=False),
     Column("cached", Integer, nullable=False),
+    Column("writes", Integer, nullable=False),
     created_at(),
     Column("finished_at", DateTime),
     text("error", nullable=True),

@@ -1,0 +1,151 @@
+"""Full attention tensors as files: content-addressed, checksummed, written whole or not at all.
+
+A file is safetensors with one float16 tensor `attention`: the lower triangles, row by row, `[layer, head, T(T+1)/2]`
+(encoding `tril-f16`); a tensor that looks ahead, as no causal model's does, is kept square (`full-f16`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+from numpy.typing import NDArray
+from platformdirs import user_data_path
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from analysis.errors import StorageError
+from storage import session
+from storage.rows import ArtifactRow
+
+VARIABLE = "HEADSCOPE_ARTIFACTS"
+TRIANGLE, SQUARE = "tril-f16", "full-f16"
+
+
+def location(url: str) -> str:
+    """Folder (or fsspec address) of a store's artifacts: `HEADSCOPE_ARTIFACTS`, else beside the DuckDB file, else in
+    this user's data folder."""
+    if configured := os.environ.get(VARIABLE):
+        return configured
+    path = session.database_path(url)
+    if path is not None:
+        return str(path.with_name(path.name + ".artifacts"))
+    digest = hashlib.sha256(session.shown(url).encode()).hexdigest()[:16]
+    return str(user_data_path("headscope") / "artifacts" / digest)
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactFolder:
+    """Where the artifacts of a store lie; any fsspec address."""
+
+    root: str
+
+    def put_attention(self, attention: NDArray[np.float16]) -> ArtifactRow:
+        """Write `[layer, head, query, key]` and return what the store keeps of it. Raises StorageError."""
+        data, encoding = encode_attention(attention)
+        digest = hashlib.sha256(data).hexdigest()
+        key = f"attention/{digest[:2]}/{digest}.safetensors"
+        try:
+            self._write(key, data)
+        except OSError as error:
+            raise StorageError(
+                f"the artifact {key} could not be written to {self.root}: {error}. Free space there, or set {VARIABLE} "
+                "to another folder."
+            ) from error
+        return ArtifactRow("attention", key, attention.shape, "float16", encoding, len(data), digest)
+
+    def get_attention(self, row: ArtifactRow) -> NDArray[np.float16]:
+        """The tensor of `put_attention`. Raises StorageError when the file is missing or damaged."""
+        data = self.read(row)
+        try:
+            packed = load(data)["attention"]
+        except (SafetensorError, KeyError) as error:
+            raise StorageError(f"the artifact {row.key} is no attention tensor: {error}") from error
+        return decode_attention(packed, row)
+
+    def read(self, row: ArtifactRow) -> bytes:
+        """A file's bytes, checked against its sha256."""
+        filesystem, path = self._open(row.key)
+        try:
+            data: bytes = filesystem.cat_file(path)
+        except (OSError, ValueError) as error:
+            raise StorageError(
+                f"the artifact {row.key} is not in {self.root} ({error}). If the folder was moved, set {VARIABLE} to "
+                "it; else run the prompt again."
+            ) from error
+        if hashlib.sha256(data).hexdigest() != row.sha256:
+            raise StorageError(
+                f"the artifact {row.key} in {self.root} is damaged (its checksum differs): delete it and run the "
+                "prompt again with attention kept."
+            )
+        return data
+
+    def keys(self) -> set[str]:
+        """Keys of all files there."""
+        filesystem, base = self._open("")
+        base = base.rstrip("/")
+        return {path[len(base) + 1 :] for path in filesystem.find(base) if path.endswith(".safetensors")}
+
+    def _open(self, key: str) -> tuple[Any, str]:
+        filesystem, base = fsspec.core.url_to_fs(self.root)
+        return filesystem, f"{base.rstrip('/')}/{key}"
+
+    def _write(self, key: str, data: bytes) -> None:
+        filesystem, path = self._open(key)
+        if filesystem.exists(path) and filesystem.size(path) == len(data):
+            return
+        if "file" in (filesystem.protocol if isinstance(filesystem.protocol, tuple) else (filesystem.protocol,)):
+            _write_local(Path(path), data)
+        else:
+            filesystem.pipe_file(path, data)
+
+
+def _write_local(path: Path, data: bytes) -> None:
+    """Write beside, flush to disk, then rename: a reader finds the whole file or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    current = os.umask(0o022)
+    os.umask(current)
+    return current
+
+
+def encode_attention(attention: NDArray[np.float16]) -> tuple[bytes, str]:
+    """safetensors bytes of `[layer, head, query, key]` and the encoding's name."""
+    attention = np.ascontiguousarray(attention, dtype=np.float16)
+    rows, columns = np.tril_indices(attention.shape[-1])
+    if np.triu(attention, 1).any():
+        packed, encoding = attention, SQUARE
+    else:
+        packed, encoding = np.ascontiguousarray(attention[..., rows, columns]), TRIANGLE
+    shape = ",".join(str(size) for size in attention.shape)
+    return save({"attention": packed}, metadata={"encoding": encoding, "shape": shape}), encoding
+
+
+def decode_attention(packed: NDArray[np.float16], row: ArtifactRow) -> NDArray[np.float16]:
+    """Inverse of `encode_attention`; zero above the diagonal."""
+    if row.encoding == SQUARE:
+        return packed.reshape(row.shape)
+    size = row.shape[-1]
+    full = np.zeros(row.shape, dtype=np.float16)
+    rows, columns = np.tril_indices(size)
+    full[..., rows, columns] = packed
+    return full

@@ -1,0 +1,174 @@
+"""The rows of one write: results as runs with everything that hangs on them, or copies of runs that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from analysis.types import ModelInfo, PromptSet, RunResult, RunStatus, canonical_hash
+from storage import arrays, bulk, catalogue, run_columns, schema
+from storage.ids import new_id, parse_id
+from storage.rows import ArtifactRow
+
+RUN_TABLES = (*arrays.ARRAY_TABLES, "artifacts", "failures")
+
+
+def now() -> datetime:
+    """This moment as the store keeps it: UTC without a zone."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+class Batch:
+    """Runs of one job for one transaction, collected and then written table by table."""
+
+    def __init__(self, connection: Connection, job: Mapping[str, Any], prompt_set: PromptSet) -> None:
+        self._connection, self._job, self._set = connection, job, prompt_set
+        self._moment = now()
+        self._prompts = catalogue.PromptIds(None, {})
+        self._there: dict[tuple[str, str], tuple[UUID, str]] = {}
+        self._capsules: dict[str, UUID] = {}
+        self._rows: dict[str, list[dict[str, Any]]] = {}
+
+    def save(
+        self,
+        info: ModelInfo,
+        analyses: Sequence[str],
+        seed: int,
+        results: Sequence[RunResult],
+        files: Sequence[ArtifactRow | None],
+    ) -> list[UUID]:
+        """Write results; one that this experiment already has whole is left alone and its id returned."""
+        model_id, model = catalogue.model_id(self._connection, info, self._moment)
+        shared = {"model_id": model_id, "model": model, "analyses": list(analyses), "seed": seed}
+        self._look([(result.prompt.id, result.result_key) for result in results])
+        ids = [self._add(result, file, shared) for result, file in zip(results, files, strict=True)]
+        self._flush()
+        return ids
+
+    def _add(self, result: RunResult, file: ArtifactRow | None, shared: Mapping[str, Any]) -> UUID:
+        kept = self._replace(result.prompt.id, result.result_key)
+        if kept is not None:
+            return kept
+        run_id = new_id()
+        row = (
+            self._placement(run_id, result.prompt.id)
+            | run_columns.prompt_columns(result)
+            | run_columns.measured_columns(result)
+        )
+        row |= {**shared, "capsule_id": self._capsule(result.capsule)}
+        self._put("runs", row)
+        for table, rows in arrays.array_rows(run_id, result).items():
+            self._rows.setdefault(table, []).extend(rows)
+        if file is not None:
+            self._put("artifacts", run_columns.artifact_row(run_id, file, self._moment))
+        for failure in run_columns.failures(result):
+            self._put("failures", {"id": new_id(), "run_id": run_id, "created_at": self._moment, **failure})
+        return run_id
+
+    def copy(self, hits: Mapping[str, str]) -> int:
+        """Copies of runs (prompt id -> run id) for this experiment, arrays by INSERT SELECT."""
+        runs = schema.runs.c
+        ids = {key: parse_id(run_id) for key, run_id in hits.items()}
+        query = sa.select(schema.runs).where(runs.id.in_(sorted({i for i in ids.values() if i is not None})))
+        sources = {row["id"]: dict(row) for row in self._connection.execute(query).mappings()}
+        by_key = {prompt.id: prompt for prompt in self._set.prompts}
+        self._look([(key, sources[i]["result_key"]) for key, i in ids.items() if i in sources])
+        served, copies = 0, []
+        for key, source_id in ids.items():
+            source = sources.get(source_id) if source_id is not None else None
+            if source is None:
+                continue
+            served += 1
+            if self._replace(key, source["result_key"]) is not None:
+                continue
+            prompt, run_id = by_key[key], new_id()
+            copies.append(run_id)
+            self._put(
+                "runs",
+                source
+                | self._placement(run_id, key)
+                | {"tags": list(prompt.tags), "pair_id": prompt.pair_id, "group_name": prompt.group}
+                | {
+                    "copied_from": source_id,
+                    "search_text": run_columns.search_text(source["text"], source["target"], None, key),
+                },
+            )
+        self._flush()
+        self._copy_arrays(copies)
+        return served
+
+    def _flush(self) -> None:
+        """Write what was collected."""
+        for table, rows in self._rows.items():
+            bulk.insert(self._connection, schema.metadata.tables[table], rows)
+        self._rows = {}
+
+    def _put(self, table: str, row: dict[str, Any]) -> None:
+        self._rows.setdefault(table, []).append(row)
+
+    def _placement(self, run_id: UUID, key: str) -> dict[str, Any]:
+        set_id, prompt_id = self._prompts.of(key)
+        return {
+            "id": run_id,
+            "experiment_id": self._job["experiment_id"],
+            "experiment": self._job["experiment"],
+            "prompt_set_id": set_id,
+            "prompt_set": self._set.name or None,
+            "prompt_id": prompt_id,
+            "prompt_key": key,
+            "job_id": self._job["id"],
+            "created_at": self._moment,
+        }
+
+    def _capsule(self, capsule: Mapping[str, Any]) -> UUID:
+        content = bulk.plain(capsule)
+        digest = canonical_hash(content)
+        if digest not in self._capsules:
+            self._capsules[digest] = catalogue.capsule_id(self._connection, digest, content)
+        return self._capsules[digest]
+
+    def _look(self, wanted: Sequence[tuple[str, str]]) -> None:
+        """See which of these (prompt key, result key) the experiment has, and make the prompts known."""
+        keys = [bulk.storable(key) for key, _ in wanted]
+        self._prompts = catalogue.prompt_ids(self._connection, self._set, keys, self._moment)
+        runs = schema.runs.c
+        query = sa.select(runs.prompt_key, runs.result_key, runs.id, runs.status).where(
+            runs.result_key.in_({result_key for _, result_key in wanted}),
+            runs.experiment_id == self._job["experiment_id"],
+            runs.prompt_set_id == self._prompts.set_id,
+        )
+        self._there = {(key, result): (found, status) for key, result, found, status in self._connection.execute(query)}
+
+    def _replace(self, key: str, result_key: str) -> UUID | None:
+        """Make room for a run: delete this prompt's failed one; the id of a succeeded one that stays."""
+        there = self._there.get((bulk.storable(key), result_key))
+        if there is None:
+            return None
+        run_id, status = there
+        if status != RunStatus.FAILED.value:
+            return run_id
+        delete_runs(self._connection, [run_id])
+        return None
+
+    def _copy_arrays(self, copies: Sequence[UUID]) -> None:
+        runs = schema.runs.c
+        for name in (*arrays.ARRAY_TABLES, "artifacts"):
+            table = schema.metadata.tables[name]
+            fresh = {"run_id": runs.id, "id": sa.func.gen_random_uuid(), "created_at": sa.literal(self._moment)}
+            values = [fresh.get(column.name, column).label(column.name) for column in table.columns]
+            source = table.join(schema.runs, runs.copied_from == table.c.run_id)
+            query = sa.select(*values).select_from(source).where(runs.id.in_(copies))
+            self._connection.execute(sa.insert(table).from_select([c.name for c in table.columns], query))
+
+
+def delete_runs(connection: Connection, ids: Sequence[UUID]) -> None:
+    """Remove runs and every row that hangs on them."""
+    for name in RUN_TABLES:
+        table = schema.metadata.tables[name]
+        connection.execute(sa.delete(table).where(table.c.run_id.in_(ids)))
+    connection.execute(sa.delete(schema.runs).where(schema.runs.c.id.in_(ids)))

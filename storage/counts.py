@@ -1,0 +1,44 @@
+"""Counts are costly over a million rows and asked for on every page: kept per filter until the runs change."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import TypeVar, cast
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from storage.schema import jobs
+
+T = TypeVar("T")
+KEPT = 512
+
+
+def version(connection: Connection) -> int:
+    """Which state of the runs this connection sees: every transaction that changes runs counts up its job's `writes`,
+    so the sum is right for other processes' commits too, and nobody waits for a shared counter."""
+    return int(connection.execute(sa.select(sa.func.coalesce(sa.func.sum(jobs.c.writes), 0))).scalar_one())
+
+
+class Counts:
+    """A bounded cache of counts; one that belongs to another version is counted again."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Hashable, tuple[Hashable, object]] = OrderedDict()
+
+    def get(self, key: Hashable, version: Hashable, count: Callable[[], T]) -> T:
+        """The kept value for this key and version, else `count()`."""
+        with self._lock:
+            found = self._kept.get(key)
+            if found is not None and found[0] == version:
+                self._kept.move_to_end(key)
+                return cast(T, found[1])
+        value = count()
+        with self._lock:
+            self._kept[key] = (version, value)
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return value

@@ -1,0 +1,128 @@
+"""Conditions on runs as SQL: whitelisted columns, bound values, LIKE patterns escaped, NULLs thought of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql.elements import ColumnElement
+
+from analysis.errors import InputError, UnknownNameError
+from storage.ids import parse_id
+from storage.rows import RUN_COLUMNS, Condition, RunFilter, Sort
+from storage.schema import runs
+
+Clause = ColumnElement[bool]
+ESCAPE = "\\"
+TEXT_OPS = {"contains", "not_contains", "starts_with", "ends_with"}
+OPS = {"eq", "ne", "lt", "le", "gt", "ge", "between", "in", "is_null", "not_null", *TEXT_OPS}
+
+
+def column(name: str) -> sa.Column[Any]:
+    """The column of `runs` behind a public name. Raises UnknownNameError."""
+    if name not in RUN_COLUMNS:
+        raise UnknownNameError("column", name, RUN_COLUMNS)
+    return runs.c["group_name" if name == "group" else name]
+
+
+def clauses(where: RunFilter) -> list[Clause]:
+    """Every condition of a filter. Raises UnknownNameError for a column or operator, InputError for a value."""
+    found = [_clause(condition) for condition in where.conditions]
+    if where.search.strip():
+        found.append(_like(runs.c.search_text, where.search.lower(), "%", "%"))
+    return found
+
+
+def order(sort: Sequence[Sort], *, backwards: bool = False) -> list[ColumnElement[Any]]:
+    """Columns to order by, NULLs last, ties broken by id; newest first when nothing is asked. `backwards` is the exact
+    reverse, for reading a deep page from the other end."""
+    keys = [(column(item.column), item.descending) for item in sort if item.column != "id"]
+    by_id = next((item.descending for item in sort if item.column == "id"), keys[-1][1] if keys else True)
+    found: list[ColumnElement[Any]] = []
+    for key, descending in keys:
+        directed = sa.desc(key) if descending != backwards else sa.asc(key)
+        found.append((directed.nulls_first() if backwards else directed.nulls_last()) if key.nullable else directed)
+    found.append(sa.desc(runs.c.id) if by_id != backwards else sa.asc(runs.c.id))
+    return found
+
+
+def _clause(condition: Condition) -> Clause:
+    key, op, value = column(condition.column), condition.op, condition.value
+    if op not in OPS:
+        raise UnknownNameError("operator", op, OPS)
+    if op in {"is_null", "not_null"}:
+        empty = sa.func.coalesce(sa.func.array_length(key, 1), 0) == 0 if _is_list(key) else key.is_(None)
+        return empty if op == "is_null" else sa.not_(empty)
+    if _is_list(key):
+        return _list_clause(condition, key)
+    if op in TEXT_OPS:
+        return _text_clause(condition, key)
+    if op in {"between", "in"}:
+        if not isinstance(value, Sequence) or isinstance(value, str) or (op == "between" and len(value) != 2):
+            raise InputError(f"{op} on {condition.column} needs {'two values' if op == 'between' else 'a list'}.")
+        values = [_bind(condition.column, key, item) for item in value]
+        return key.between(*values) if op == "between" else key.in_(values)
+    bound = _bind(condition.column, key, value)
+    simple: dict[str, Callable[[], Clause]] = {
+        "eq": lambda: key == bound,
+        "ne": lambda: key.is_distinct_from(bound),
+        "lt": lambda: key < bound,
+        "le": lambda: key <= bound,
+        "gt": lambda: key > bound,
+        "ge": lambda: key >= bound,
+    }
+    return simple[op]()
+
+
+def _is_list(key: sa.Column[Any]) -> bool:
+    return isinstance(key.type, sa.ARRAY)
+
+
+def _list_clause(condition: Condition, key: sa.Column[Any]) -> Clause:
+    """`eq` and `contains` mean that an element is the value, `in` that an element is one of them."""
+    values = condition.value if condition.op == "in" else (condition.value,)
+    if condition.op not in {"eq", "ne", "contains", "not_contains", "in"}:
+        raise InputError(f"{condition.op} cannot be used on {condition.column}, which holds a list.")
+    found = sa.or_(sa.false(), *(sa.literal(str(value)) == sa.any_(key) for value in values))
+    return sa.not_(found) if condition.op in {"ne", "not_contains"} else found
+
+
+def _text_clause(condition: Condition, key: sa.Column[Any]) -> Clause:
+    text: Any = key
+    if not isinstance(key.type, sa.String):
+        if not isinstance(key.type, sa.Uuid):
+            raise InputError(f"{condition.op} cannot be used on {condition.column}: it holds no text.")
+        text = sa.cast(key, sa.String)
+    before = "" if condition.op == "starts_with" else "%"
+    after = "" if condition.op == "ends_with" else "%"
+    found = _like(sa.func.lower(text), str(condition.value).lower(), before, after)
+    return sa.or_(key.is_(None), sa.not_(found)) if condition.op == "not_contains" else found
+
+
+def _like(text: Any, value: str, before: str, after: str) -> Clause:
+    escaped = value.replace(ESCAPE, ESCAPE * 2).replace("%", f"{ESCAPE}%").replace("_", f"{ESCAPE}_")
+    clause: Clause = text.like(f"{before}{escaped}{after}".replace("\x00", "\u2400"), escape=ESCAPE)
+    return clause
+
+
+def _bind(name: str, key: sa.Column[Any], value: Any) -> Any:
+    """The value as the column's type; what is written wrongly is said, not sent to the database."""
+    try:
+        if isinstance(key.type, sa.Integer):
+            return float(value) if float(value) % 1 else int(value)
+        if isinstance(key.type, sa.Double):
+            return float(value)
+        if isinstance(key.type, sa.DateTime):
+            return _moment(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"{value!r} is no value for {name}: {error}") from error
+    if isinstance(key.type, sa.Uuid):
+        return parse_id(str(value)) or parse_id("0" * 32)  # an id nothing has
+    return str(value).replace("\x00", "\u2400")
+
+
+def _moment(value: Any) -> datetime:
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)

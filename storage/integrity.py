@@ -1,0 +1,125 @@
+"""What `headscope db check` looks for; databases keep no foreign keys here, so this does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from analysis.errors import StorageError
+from analysis.types import HEAD_STATS, LAYER_STATS, RunStatus
+from storage import schema
+from storage.artifacts import ArtifactFolder
+from storage.batch import RUN_TABLES
+from storage.rows import ArtifactRow
+
+SHOWN = 20  # lines for one kind of problem
+RESERVED = ("toxicity_scores", "probe_results", "annotations")
+TRACE = ("token_ids", "tokens", "char_starts", "char_ends", "words", "special", "logprobs", "ranks", "entropies")
+CANDIDATES = ("candidate_ids", "candidate_tokens", "candidate_logprobs")
+LENS = ("lens_token_ids", "lens_tokens", "lens_probs", "lens_entropies")
+
+
+def problems(connection: Connection, folder: ArtifactFolder) -> list[str]:
+    """Every problem found, one per line; empty when the store is whole."""
+    return [
+        *_orphans(connection),
+        *_missing_parents(connection),
+        *_unmeasured(connection),
+        *_lengths(connection),
+        *_artifacts(connection, folder),
+    ]
+
+
+def _orphans(connection: Connection) -> list[str]:
+    found = []
+    for name in (*RUN_TABLES, *RESERVED):
+        table = schema.metadata.tables[name]
+        here = sa.exists().where(schema.runs.c.id == table.c.run_id)
+        query = sa.select(table.c.run_id).where(sa.not_(here)).distinct().limit(SHOWN)
+        found += [
+            f"{name}: rows of run {run_id}, which does not exist" for run_id in connection.execute(query).scalars()
+        ]
+    return found
+
+
+def _missing_parents(connection: Connection) -> list[str]:
+    found, runs = [], schema.runs.c
+    parents = (
+        (runs.experiment_id, schema.experiments),
+        (runs.model_id, schema.models),
+        (runs.prompt_set_id, schema.prompt_sets),
+        (runs.prompt_id, schema.prompts),
+        (runs.job_id, schema.jobs),
+        (runs.capsule_id, schema.capsules),
+    )
+    for column, parent in parents:
+        here = sa.exists().where(parent.c.id == column)
+        query = sa.select(runs.id, column).where(column.isnot(None), sa.not_(here)).limit(SHOWN)
+        found += [f"runs: {run_id} has {column.name} {key}, which is not in {parent.name}"
+                  for run_id, key in connection.execute(query)]  # fmt: skip
+    return found
+
+
+def _unmeasured(connection: Connection) -> list[str]:
+    runs = schema.runs.c
+    here = sa.exists().where(schema.token_traces.c.run_id == runs.id)
+    query = sa.select(runs.id).where(runs.status == RunStatus.SUCCEEDED.value, sa.not_(here)).limit(SHOWN)
+    return [f"runs: {run_id} succeeded but has no token trace" for run_id in connection.execute(query).scalars()]
+
+
+def _lengths(connection: Connection) -> list[str]:
+    found = []
+    for table, dimensions, columns in (
+        (schema.token_traces, ("n_tokens",), TRACE),
+        (schema.token_traces, ("n_tokens", "n_candidates"), CANDIDATES),
+        (schema.continuations, ("n_tokens",), ("token_ids", "tokens", "logprobs")),
+        (schema.head_summaries, ("n_layers", "n_heads"), HEAD_STATS),
+        (schema.layer_summaries, ("n_layers",), LAYER_STATS),
+        (schema.layer_summaries, ("n_layers", "n_positions"), ("residual_norms", *LENS)),
+    ):
+        expected: sa.ColumnElement[Any] = table.c[dimensions[0]]
+        for name in dimensions[1:]:
+            expected = expected * table.c[name]
+        for name in columns:
+            length = _length(table.c[name])
+            query = sa.select(table.c.run_id, length, expected)
+            query = query.where(table.c[name].isnot(None), length != expected).limit(SHOWN)
+            found += [f"{table.name}.{name} of run {run_id} has {n} elements, its dimensions say {wanted}"
+                      for run_id, n, wanted in connection.execute(query)]  # fmt: skip
+    return found + _attribution_lengths(connection)
+
+
+def _length(array: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """Elements of an array; `array_length` of an empty one is NULL on PostgreSQL."""
+    return sa.func.coalesce(sa.func.array_length(array, 1), 0)
+
+
+def _attribution_lengths(connection: Connection) -> list[str]:
+    table = schema.attributions.c
+    columns = (table.run_id, table.method, table.shape, _length(table.scores).label("n"))
+    found = []
+    for run_id, method, shape, n in connection.execution_options(stream_results=True).execute(sa.select(*columns)):
+        expected = 1
+        for size in shape:
+            expected *= size
+        if expected != n:
+            found.append(f"attributions.scores of run {run_id}, {method}, has {n} elements, its shape says {expected}")
+    return found[:SHOWN]
+
+
+def _artifacts(connection: Connection, folder: ArtifactFolder) -> list[str]:
+    table = schema.artifacts.c
+    names = ("kind", "key", "shape", "dtype", "encoding", "bytes", "sha256")
+    query = sa.select(table.run_id, *(table[name] for name in names)).order_by(table.key)
+    found, seen = [], set()
+    for row in connection.execute(query).mappings().all():
+        if row["key"] in seen:
+            continue
+        seen.add(row["key"])
+        try:
+            folder.read(ArtifactRow(**{name: row[name] for name in names}))
+        except StorageError as error:
+            found.append(f"artifacts: run {row['run_id']}: {error}")
+    return found

@@ -1,0 +1,55 @@
+"""The store: one object that reads and writes, over DuckDB or PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from typing import Self
+
+import sqlalchemy as sa
+
+from migrations import api
+from storage import artifacts, integrity, session
+from storage.counts import Counts
+from storage.queries import Reader
+from storage.writer import Writer
+
+
+class Store(Reader, Writer):
+    """Implements `storage.interfaces.RunReader` and `ResultSink`. Open it with `Store.open`, use it from any thread."""
+
+    def __init__(self, url: str, engine: sa.Engine, folder: artifacts.ArtifactFolder) -> None:
+        self.url, self.engine, self.artifacts = url, engine, folder
+        self._counts = Counts()
+        self._write_lock = threading.Lock()
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open a store; a new file or an empty database gets its tables.
+
+        Raises InputError for a wrong address; StorageError when it cannot be opened (StoreHeld: by another process),
+        or has a schema this version does not read.
+        """
+        engine = session.open_engine(url)
+        try:
+            if (path := session.database_path(url)) is not None and not path.parent.is_dir():
+                path.parent.mkdir(parents=True, exist_ok=True)
+            api.ensure(engine)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(url, engine, artifacts.ArtifactFolder(artifacts.location(url)))
+
+    def close(self) -> None:
+        """Close every connection; a DuckDB file is free for other processes then."""
+        self.engine.dispose()
+
+    def check(self) -> list[str]:
+        """Problems, each in a line: orphaned rows, arrays of the wrong length, missing or damaged artifacts."""
+        with session.reading(self.engine) as connection:
+            return integrity.problems(connection, self.artifacts)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

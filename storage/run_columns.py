@@ -1,0 +1,92 @@
+"""Columns of `runs` and its small tables from a RunResult. No SQL here."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from analysis.types import RunResult, RunStatus
+from storage import arrays, bulk
+from storage.ids import new_id
+from storage.rows import ArtifactRow
+
+
+def search_text(text: str, target: str | None, error: str | None, key: str) -> str:
+    """What the search field looks in: text, target, error and prompt key, in lower case."""
+    return bulk.storable("\n".join(part for part in (text, target, error, key) if part)).lower()
+
+
+def prompt_columns(result: RunResult) -> dict[str, Any]:
+    """What the prompt says, and the text the search field looks in."""
+    prompt = result.prompt
+    return {
+        "text": prompt.text,
+        "target": prompt.target,
+        "foil": prompt.foil,
+        "tags": list(prompt.tags),
+        "pair_id": prompt.pair_id,
+        "group_name": prompt.group,
+        "search_text": search_text(prompt.text, prompt.target, result.error, prompt.id),
+    }
+
+
+def measured_columns(result: RunResult) -> dict[str, Any]:
+    """Status, headline numbers (nats) and the explained target; only a given target has a `target_logprob`."""
+    row: dict[str, Any] = {
+        "status": result.status.value,
+        "result_key": result.result_key,
+        "seconds": arrays.number(result.seconds),
+        "error": result.error,
+        "error_kind": result.error_kind,
+        "continuation": None if result.continuation is None else result.continuation.text,
+    }
+    if (trace := result.trace) is not None:
+        measured = trace.logprobs[~np.isnan(trace.logprobs)].astype(np.float64)
+        surprisal = -float(measured.mean()) if len(measured) else math.nan
+        last = trace.topk_logprobs[-1] if trace.topk_logprobs.size else np.empty(0)
+        row |= {
+            "n_tokens": len(trace.tokens),
+            "mean_surprisal": arrays.number(surprisal),
+            "perplexity": arrays.number(float(np.exp(surprisal))),
+            "next_token": trace.topk_texts[-1][0] if last.size else None,
+            "next_token_prob": arrays.number(float(np.exp(last[0]))) if last.size else None,
+            "next_entropy": arrays.number(trace.next_entropy),
+        }
+    if (target := result.target) is not None and target.chosen == "given":
+        row |= {
+            "target_logprob": arrays.number(target.logprob),
+            "target_rank": target.rank if target.rank > 0 else None,
+            "margin": arrays.number(target.logprob - target.foil_logprob),
+        }
+    return row | arrays.target_columns(result.target)
+
+
+def artifact_row(run_id: UUID, file: ArtifactRow, moment: datetime) -> dict[str, Any]:
+    """A row of `artifacts`."""
+    return {
+        "id": new_id(),
+        "run_id": run_id,
+        "kind": file.kind,
+        "key": file.key,
+        "shape": list(file.shape),
+        "dtype": file.dtype,
+        "encoding": file.encoding,
+        "bytes": file.bytes,
+        "sha256": file.sha256,
+        "created_at": moment,
+    }
+
+
+def failures(result: RunResult) -> list[dict[str, Any]]:
+    """Why the run failed, or why one of its methods has no scores."""
+    found: list[dict[str, Any]] = []
+    if result.status is RunStatus.FAILED:
+        found.append({"kind": result.error_kind or "unknown", "message": result.error or ""})
+    for item in result.attributions:
+        if item.error is not None:
+            found.append({"analysis": item.method, "kind": "method", "message": item.error})
+    return found

@@ -1,0 +1,155 @@
+"""Writing: jobs, batches of results, and results served again from the store."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from analysis.errors import StorageError, UnknownNameError
+from analysis.types import ModelInfo, Progress, PromptSet, RunResult, RunStatus
+from storage import bulk, catalogue, schema, session
+from storage.artifacts import ArtifactFolder
+from storage.batch import Batch, now
+from storage.ids import new_id, parse_id
+from storage.rows import Saved
+
+T = TypeVar("T")
+ATTEMPTS = 6
+CHUNK = 500  # ids in one IN list
+
+
+class Writer:
+    """The writing half of a store (`storage.interfaces.ResultSink`); writers of one process wait for each other."""
+
+    engine: Engine
+    artifacts: ArtifactFolder
+    _write_lock: threading.Lock
+
+    def start_job(
+        self, *, experiment: str, model: str, spec: Mapping[str, Any], total: int, description: str = ""
+    ) -> str:
+        """See `ResultSink.start_job`."""
+        job_id = new_id()
+
+        def write(connection: Connection) -> None:
+            experiment_id = catalogue.experiment_id(connection, experiment, description, now())
+            row = {
+                "id": job_id,
+                "status": RunStatus.RUNNING.value,
+                "experiment_id": experiment_id,
+                "experiment": experiment,
+                "model": model,
+                "total": total,
+                "done": 0,
+                "failed": 0,
+                "cached": 0,
+                "writes": 0,
+                "created_at": now(),
+                "spec": spec,
+            }
+            bulk.insert(connection, schema.jobs, [row])
+
+        self._transaction(write)
+        return str(job_id)
+
+    def finish_job(self, job_id: str, status: RunStatus, error: str | None = None) -> None:
+        """See `ResultSink.finish_job`."""
+        message = None if error is None else bulk.storable(error)
+        self._update_job(job_id, status=status.value, error=message, finished_at=now())
+
+    def report_job(self, job_id: str, progress: Progress) -> None:
+        """See `ResultSink.report_job`; a resumed job is running again."""
+        self._update_job(
+            job_id,
+            status=RunStatus.RUNNING.value,
+            finished_at=None,
+            error=None,
+            done=progress.done,
+            failed=progress.failed,
+            cached=progress.cached,
+        )
+
+    def find_results(self, keys: Sequence[str]) -> Mapping[str, str]:
+        """See `ResultSink.find_results`."""
+        runs = schema.runs.c
+        found: dict[str, str] = {}
+        with session.reading(self.engine) as connection:
+            for start in range(0, len(keys), CHUNK):
+                query = sa.select(runs.result_key, runs.id).where(
+                    runs.result_key.in_(keys[start : start + CHUNK]), runs.status == RunStatus.SUCCEEDED.value
+                )
+                for key, run_id in connection.execute(query.order_by(runs.id.desc())):
+                    found[key] = str(run_id)  # the oldest of several: the one that was computed
+        return found
+
+    def save(
+        self,
+        job_id: str,
+        info: ModelInfo,
+        prompt_set: PromptSet,
+        analyses: Sequence[str],
+        seed: int,
+        results: Sequence[RunResult],
+    ) -> Saved:
+        """See `ResultSink.save`. Files come before rows, so that no row ever waits for its file."""
+        files = [None if r.attention is None else self.artifacts.put_attention(r.attention) for r in results]
+
+        def write(connection: Connection) -> Saved:
+            _count_write(connection, job_id)
+            ids = Batch(connection, _job(connection, job_id), prompt_set).save(info, analyses, seed, results, files)
+            return Saved(tuple(str(run_id) for run_id in ids))
+
+        return self._transaction(write)
+
+    def reuse(self, job_id: str, prompt_set: PromptSet, hits: Mapping[str, str]) -> int:
+        """See `ResultSink.reuse`."""
+
+        def write(connection: Connection) -> int:
+            _count_write(connection, job_id)
+            batch = Batch(connection, _job(connection, job_id), prompt_set)
+            served, wanted = 0, list(hits.items())
+            for start in range(0, len(wanted), CHUNK):
+                served += batch.copy(dict(wanted[start : start + CHUNK]))
+            return served
+
+        return self._transaction(write)
+
+    def _update_job(self, job_id: str, **values: Any) -> None:
+        def write(connection: Connection) -> None:
+            job = _job(connection, job_id)
+            connection.execute(sa.update(schema.jobs).where(schema.jobs.c.id == job["id"]).values(**values))
+
+        self._transaction(write)
+
+    def _transaction(self, write: Callable[[Connection], T]) -> T:
+        """Run `write` in one transaction, again when another writer was in the way. Raises StorageError."""
+        with self._write_lock:
+            for attempt in range(ATTEMPTS):
+                try:
+                    with session.writing(self.engine) as connection:
+                        return write(connection)
+                except StorageError as error:
+                    if attempt == ATTEMPTS - 1 or not session.is_conflict(error):
+                        raise
+                    time.sleep(0.02 * 2**attempt)
+        raise AssertionError("unreachable")
+
+
+def _count_write(connection: Connection, job_id: str) -> None:
+    """See `storage.counts.version`."""
+    jobs = schema.jobs
+    connection.execute(sa.update(jobs).where(jobs.c.id == parse_id(job_id)).values(writes=jobs.c.writes + 1))
+
+
+def _job(connection: Connection, job_id: str) -> Mapping[str, Any]:
+    jobs = schema.jobs.c
+    query = sa.select(jobs.id, jobs.experiment_id, jobs.experiment).where(jobs.id == parse_id(job_id))
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise UnknownNameError("job", job_id, (), "It is not in this store.")
+    return dict(row)
