@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 from numpy.typing import NDArray
 
@@ -74,7 +75,9 @@ def run_batch(backend: CausalBackend, spec: RunSpec, prompts: Sequence[Prompt]) 
     texts: dict[int, TokenizedText] = {}
     for index, prompt in enumerate(prompts):
         try:
-            texts[index] = _tokenize(backend, prompt)
+            text = _tokenize(backend, prompt)
+            _check_memory(backend, spec, len(text))
+            texts[index] = text
         except HeadscopeError as error:
             outcomes[index] = error
     outcomes |= _measure_all(backend, spec, methods, texts, prompts)
@@ -217,9 +220,25 @@ def _length(backend: CausalBackend, prompt: Prompt) -> int:
 
 
 def _prompt_bytes(backend: CausalBackend, length: int) -> int:
-    """Memory one prompt of a batch needs in a forward and backward pass with attention."""
+    """Memory one prompt of a batch needs in a forward and backward pass with attention (float32, then float16)."""
     info = backend.info
-    return graph_bytes(info, length) + 12 * info.n_layers * info.n_heads * length * length
+    return graph_bytes(info, length) + 8 * info.n_layers * info.n_heads * length * length
+
+
+def _check_memory(backend: CausalBackend, spec: RunSpec, length: int) -> None:
+    """Refuses a prompt that would end the process: attention of every head grows with the square of the length.
+
+    Raises InputError, kind `out_of_memory`.
+    """
+    attention = bool({"heads", "attention"} & set(spec.analyses))
+    needed = _prompt_bytes(backend, length) if attention else graph_bytes(backend.info, length)
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise InputError(
+            f"its {length} tokens need about {needed / 1e9:.1f} GB and {available / 1e9:.1f} GB are free: shorten it"
+            + (", or leave out heads and attention, which grow with the square of its length." if attention else "."),
+            "out_of_memory",
+        )
 
 
 def _result(

@@ -1,0 +1,89 @@
+"""What every registered method promises, on every tiny model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from analysis.interfaces import Capture, Method
+from analysis.params import resolve_params
+from analysis.registry import METHODS
+from analysis.types import Attribution, Target
+from analysis.workspace import Workspace
+
+if TYPE_CHECKING:
+    from analysis.backends.hf_causal import HFCausalBackend
+
+TEXTS = ("The quick fox found a small door in the wall", "One two", "She thinks  that ☃ he thinks")
+
+
+@pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
+def backend(request: pytest.FixtureRequest) -> HFCausalBackend:
+    found: HFCausalBackend = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(params=sorted(METHODS))
+def method(request: pytest.FixtureRequest) -> Method:
+    found: Method = METHODS[request.param].load()()
+    assert request.param == found.NAME
+    return found
+
+
+def attribute(
+    backend: HFCausalBackend, method: Method, texts: tuple[str, ...], foil: str | None = None
+) -> list[Attribution]:
+    work = Workspace(backend, [backend.tokenize(text) for text in texts], Capture(gradients=True, attention=True))
+    targets: list[Target] = [
+        backend.resolve_target(text, " the" if foil else None, foil, row)
+        for text, row in zip(work.texts, work.next_logprobs, strict=True)
+    ]
+    return method.attribute(work, targets, resolve_params(method.NAME, method.PARAMS, {}))
+
+
+@pytest.mark.parametrize("foil", [None, " a"])
+def test_shapes_axes_and_facts(backend: HFCausalBackend, method: Method, foil: str | None) -> None:
+    found = attribute(backend, method, TEXTS, foil)
+    assert len(found) == len(TEXTS)
+    for text, attribution in zip(TEXTS, found, strict=True):
+        assert attribution.error is None
+        assert attribution.method == method.NAME
+        assert attribution.axes == ("position",)
+        assert attribution.scores.dtype == np.float32
+        assert attribution.scores.shape == (len(backend.tokenize(text)),)
+        assert np.isfinite(attribution.scores[1:]).all()
+        assert np.isfinite(attribution.value)
+        assert attribution.quantity == ("logprob_difference" if foil else "logprob")
+        assert (attribution.foil is None) == (foil is None)
+        assert attribution.seconds > 0
+        assert attribution.signed or (attribution.scores >= 0).all()
+
+
+def test_a_batch_equals_prompts_alone(backend: HFCausalBackend, method: Method) -> None:
+    for one, text in zip(attribute(backend, method, TEXTS), TEXTS, strict=True):
+        (alone,) = attribute(backend, method, (text,))
+        np.testing.assert_allclose(one.scores, alone.scores, rtol=2e-3, atol=1e-4)
+        assert one.value == pytest.approx(alone.value, abs=1e-4)
+
+
+def test_the_same_request_gives_the_same_numbers(backend: HFCausalBackend, method: Method) -> None:
+    for one, other in zip(attribute(backend, method, TEXTS), attribute(backend, method, TEXTS), strict=True):
+        np.testing.assert_array_equal(one.scores, other.scores)
+
+
+def test_the_model_is_left_as_it_was(backend: HFCausalBackend, method: Method) -> None:
+    batch = backend.batch([backend.tokenize(TEXTS[0])])
+    before = backend.forward(batch, Capture()).logits
+    attribute(backend, method, TEXTS)
+    assert bool((backend.forward(batch, Capture()).logits == before).all())
+    assert not any(parameter.requires_grad for parameter in backend.model.parameters())
+
+
+def test_declared_parameters_are_complete(method: Method) -> None:
+    for param in method.PARAMS:
+        assert param.help
+        assert param.kind in {"int", "float", "bool", "choice"}
+        assert (param.kind == "choice") == bool(param.choices)
+    assert method.not_applicable.__doc__

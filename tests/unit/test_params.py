@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from analysis.errors import InputError, UnknownNameError
+from analysis.interfaces import Param
+from analysis.params import resolve_params
+
+DECLARED = (
+    Param("norm", "choice", "l2", "", choices=("l1", "l2")),
+    Param("steps", "int", 50, "", minimum=2, maximum=100),
+    Param("share", "float", 0.5, "", minimum=0),
+    Param("hold", "bool", True, ""),
+)
+
+
+def test_defaults_and_text_from_a_command_line() -> None:
+    assert resolve_params("m", DECLARED, {}) == {"norm": "l2", "steps": 50, "share": 0.5, "hold": True}
+    given = {"norm": "l1", "steps": "7", "share": "1e-3", "hold": "false"}
+    assert resolve_params("m", DECLARED, given) == {"norm": "l1", "steps": 7, "share": 0.001, "hold": False}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("norm", "l3", "one of l1, l2"),
+        ("steps", 1, "a whole number >= 2 and <= 100"),
+        ("steps", 101, "a whole number"),
+        ("steps", 2.5, "a whole number"),
+        ("steps", True, "a whole number"),
+        ("steps", "many", "a whole number"),
+        ("share", -1, "a number >= 0"),
+        ("share", float("nan"), "a number"),
+        ("hold", "perhaps", "true or false"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_allowed(name: str, value: Any, says: str) -> None:
+    with pytest.raises(InputError, match=f"parameter {name} must be {says}") as caught:
+        resolve_params("m", DECLARED, {name: value})
+    assert caught.value.kind == "params"
+
+
+def test_an_unknown_name_lists_the_valid_ones() -> None:
+    with pytest.raises(UnknownNameError, match="hold, norm, share, steps"):
+        resolve_params("m", DECLARED, {"nrom": "l1"})
