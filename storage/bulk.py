@@ -41,11 +41,6 @@ def plain(value: Any) -> Any:
     return storable(str(value))
 
 
-def to_json(value: Any) -> str:
-    """JSON text of `plain(value)`."""
-    return json.dumps(plain(value), ensure_ascii=False)
-
-
 def insert(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert `rows`; a column missing from all of them stays NULL."""
     if not rows:
@@ -62,7 +57,7 @@ def _value(kind: sa.types.TypeEngine[Any], value: Any) -> Any:
     if value is None:
         return None
     if isinstance(kind, sa.JSON):
-        return to_json(value)
+        return plain(value)
     if isinstance(kind, sa.String):
         return storable(value)
     if isinstance(kind, sa.ARRAY) and isinstance(kind.item_type, sa.String):
@@ -89,9 +84,10 @@ def _insert_arrow(connection: Connection, table: sa.Table, columns: dict[str, li
     arrays = {}
     for name, values in columns.items():
         kind = table.c[name].type
-        is_uuid = isinstance(kind, sa.Uuid)
-        items = [None if value is None else str(value) for value in values] if is_uuid else values
-        arrays[name] = pa.array(items, arrow_type(kind))
+        if isinstance(kind, sa.Uuid | sa.JSON):
+            write = str if isinstance(kind, sa.Uuid) else json.dumps
+            values = [None if value is None else write(value) for value in values]  # noqa: PLW2901
+        arrays[name] = pa.array(values, arrow_type(kind))
     raw = connection.connection.driver_connection
     assert raw is not None
     raw.register(BATCH, pa.table(arrays))

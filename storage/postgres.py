@@ -19,7 +19,7 @@ OIDS: tuple[tuple[Any, str, str], ...] = (
     (sa.DateTime, "timestamp", "timestamp[]"),
     (sa.Uuid, "uuid", "uuid[]"),
     (sa.JSON, "jsonb", "jsonb[]"),
-    (sa.String, "text", "text[]"),
+    (sa.String, "varchar", "varchar[]"),
 )
 FLOAT4, INT4, FLOAT4_ARRAY, INT4_ARRAY = 700, 23, 1021, 1007
 DIMENSION = np.dtype([("dims", ">i4"), ("nulls", ">i4"), ("oid", ">u4"), ("length", ">i4"), ("lower", ">i4")])

@@ -141,6 +141,8 @@ def errors_of(engine: Engine) -> Iterator[None]:
         raise explain(error.orig or error, engine.url) from error
     except SQLAlchemyError as error:
         raise explain(error, engine.url) from error
+    except engine.dialect.loaded_dbapi.Error as error:  # from COPY, which goes past SQLAlchemy
+        raise explain(error, engine.url) from error
 
 
 def explain(error: BaseException, url: URL) -> StorageError:
@@ -161,7 +163,7 @@ def explain(error: BaseException, url: URL) -> StorageError:
 def is_conflict(error: BaseException) -> bool:
     """Whether two writers met and trying again may help."""
     cause = error.__cause__ if isinstance(error, StorageError) else error
-    original = getattr(cause, "orig", None)
+    original = getattr(cause, "orig", cause)
     if getattr(original, "sqlstate", None) in {"40001", "40P01", "23505"}:  # serialisation, deadlock, same new key
         return True
     return bool(re.search(r"Conflict on|write-write conflict|duplicate key", str(original or "")))
