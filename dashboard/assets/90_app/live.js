@@ -6,6 +6,7 @@
   const clientside = (window.dash_clientside = window.dash_clientside || {});
   const { el, percent } = hs.dom;
   const DEBOUNCE = 120, SLOW = 1500, API = "/api/v1/live";
+  const EXAMPLES = ["The captain told the engineer that", "The keys on the old wooden table", "red green blue yellow red green blue"];
   const $ = (id) => document.getElementById(id);
   const plural = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
 
@@ -90,7 +91,16 @@
       this.root.classList.remove("stale", "full");
       $("live-save").disabled = true;
       $("live-timing").replaceChildren();
-      this.say("hint", "Type a few words. Every token, the model’s next-token candidates, gradients and all attention heads follow as you type.");
+      const examples = EXAMPLES.map((text) => el("button", { type: "button", text, onclick: () => this.type(text) }));
+      this.say("hint", "Type a few words, or start from one of these. Tokens, next-token candidates, gradients and every attention head follow as you type.",
+        el("div", { class: "hs-live-examples" }, examples));
+    }
+
+    type(text) {
+      this.state.text = this.text.value = text;
+      this.grow();
+      this.text.focus();
+      this.ask(performance.now(), 0);
     }
 
     drop() {
@@ -129,9 +139,7 @@
       if (sequence !== this.sequence || status === 409) return;
       clearTimeout(this.patience);
       this.root.removeAttribute("aria-busy");
-      const missing = (answer.kind || "").startsWith("unknown_") || answer.kind === "BackendError";
-      const fetchIt = missing ? ["To fetch it: ", el("code", { text: `headscope models pull ${this.state.model}` }), ", or choose another model."] : [];
-      this.say("error", sentence(answer.error || `The server answered ${status}.`), ...fetchIt);
+      this.say("error", sentence(answer.error || `The server answered ${status}.`));
     }
 
     show(result, marks) {
@@ -245,7 +253,7 @@
     return Object.fromEntries([...(header || "").matchAll(/(\w+);dur=([\d.]+)/g)].map(([, name, value]) => [name, Number(value)]));
   }
 
-  const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)} `;
+  const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}`;
 
   let current = null;
   clientside.headscope_live = {
