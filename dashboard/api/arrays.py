@@ -2,7 +2,7 @@
 
     GET /api/v1/runs/<id>/attention.safetensors[?layer=l]      uint8, round(255 * sqrt(weight))
     GET /api/v1/runs/<id>/attention/thumbnail.safetensors      max-pooled, every head
-    GET /api/v1/runs/<id>/attention/value?layer=&head=&query=[&key=]    exact stored weights, JSON
+    GET /api/v1/runs/<id>/attention/value?layer=&head=[&query=[&key=]]  exact stored weights, JSON
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from storage.rows import ArtifactRow
 
 ENCODING = "uint8 sqrt: weight = (value / 255)^2"
 MOST_WHOLE = 16 * 2**20
+MOST_QUERIES = 256
 
 
 class NoAttention(HeadscopeError):  # noqa: N818 - a missing thing, answered with 404
@@ -100,11 +101,17 @@ def register(server: Flask, services: Services) -> None:
 
 
 def exact(weights: NDArray[np.float16], artifact: ArtifactRow) -> dict[str, Any]:
-    """The stored weights of one query (`weights` `[key]`), or of one cell (`weight`) with `key` in the request."""
+    """The stored weights of one head (`weights` `[query, key]`), of one of its queries (`[key]`) with `query` in the
+    request, or of one cell (`weight`) with `key` as well."""
     layers, heads, queries, keys = weights.shape
-    layer, head, query = _number("layer", layers), _number("head", heads), _number("query", queries)
+    layer, head = _number("layer", layers), _number("head", heads)
+    answer: dict[str, Any] = {"layer": layer, "head": head, "dtype": artifact.dtype}
+    if "query" not in request.args:
+        if queries > MOST_QUERIES:
+            raise InputError(f"a head of more than {MOST_QUERIES} tokens is not sent whole: ask for one query.")
+        return {**answer, "weights": weights[layer, head].astype(float).tolist()}
+    answer["query"] = query = _number("query", queries)
     row = weights[layer, head, query]
-    answer: dict[str, Any] = {"layer": layer, "head": head, "query": query, "dtype": artifact.dtype}
     if "key" in request.args:
         key = _number("key", keys)
         return {**answer, "key": key, "weight": float(row[key])}

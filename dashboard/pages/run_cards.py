@@ -27,15 +27,21 @@ def cards(detail: RunDetail) -> list[Component]:
     return [
         html.Div(
             [
-                _card(detail, "run-tokens", "Tokens", _tokens, "What the model read.", "hs-wide", drawn=True),
+                html.Div(
+                    [
+                        _card(detail, "run-tokens", "Tokens", _tokens, "What the model read.", drawn=True),
+                        _card(detail, "run-confidence", "Confidence", _confidence,
+                              "Surprisal of each token and entropy of the distribution before it, in bits."),
+                    ],
+                    className="hs-wide hs-stack",
+                ),
                 _card(detail, "run-candidates", "Candidates", _slot("candidates"),
                       "What the model expected, with probabilities.", "hs-side"),
-                _card(detail, "run-confidence", "Confidence", _confidence,
-                      "Surprisal of each token and entropy of the distribution before it, in bits."),
                 _card(detail, "run-attributions", "Attributions", _attributions,
                       "Which tokens the explained quantity rests on, one method per row.", drawn=True),
                 _card(detail, "run-attention", "Attention", _attention,
-                      "Where each head reads from. [ ] layer, , . head. Attention is not an explanation.", drawn=True),
+                      "Where each head reads from. Keys: [ and ] change the layer, comma and full stop the head. "
+                      "Attention alone is no explanation.", drawn=True),
                 _card(detail, "run-lens", "Logit lens", _lens,
                       "What each layer would say next, read through the final norm and unembedding.",
                       drawn=True),

@@ -114,15 +114,16 @@ def _number(value: float | None, digits: int, unit: str = "", *, sign: bool = Fa
 def failure(detail: RunDetail) -> Component:
     """What happened, why, what to do; nothing pretends to have been measured."""
     row = detail.row
+    known = row.error_kind in ADVICE
     advice = ADVICE.get(row.error_kind or "", "Correct the cause and run it again; a failed run is tried anew.")
+    reason = row.error or "The reason was not recorded."
     return html.Div(
         [
             icon("exclamation-triangle-fill", "hs-box-icon"),
             html.H3("This prompt could not be analysed"),
-            html.P(row.error or "The reason was not recorded.", className="hs-box-reason"),
+            html.P(reason[:1].upper() + reason[1:], className="hs-box-reason"),
             html.P([html.B("What to do: "), advice]),
-            html.P("To try this prompt again as it is:"),
-            copyable(again_command(detail)),
+            None if known else copyable(again_command(detail)),
         ],
         className="hs-box hs-error", role="alert", id="run-failure",
     )  # fmt: skip

@@ -39,7 +39,7 @@ class RunQuery(QueryState):
     top: int = number(3, low=1, high=8)
     lens: str = choice("prob", "entropy")
     shares: str = choice("own", "shared")
-    numbers: bool = False
+    numbers: bool = True
 
 
 def defaults() -> dict[str, Any]:

@@ -61,7 +61,7 @@
 
     build() {
       const set = (change) => this.set(typeof change === "function" ? change(this.s) : change);
-      const on = { hover: (cell) => this.hover(cell), zoom: (w) => { this.unzoom.hidden = !w; }, pin: (q) => this.set({ query: this.s.query === q ? null : q }) };
+      const on = { hover: (cell) => this.hover(cell), zoom: (w) => { this.unzoom.hidden = !w; this.write(); }, pin: (q) => this.set({ query: this.s.query === q ? null : q }) };
       this.controls = new attention.Controls(this.view, set);
       this.mosaic = new attention.Mosaic(this.view, (layer, head) => this.set({ layer, head }));
       this.matrix = new attention.Matrix(this.tokens, on);
@@ -139,20 +139,28 @@
       this.matrix.root.hidden = links;
       this.links.root.hidden = !links;
       (links ? this.links : this.matrix).draw(this.slice, this.s);
+      if (!links) this.write();
       this.controls.draw(this.s, this.slice);
       this.element.dataset.drawn = `${this.s.layer}.${this.s.head}`;
       this.hover(null);
     }
 
-    /** Numbers of a cell (or of a whole query), exact once the server has answered. */
+    /** Write the exact weights into the matrix where they fit. */
+    write() {
+      const { slice, matrix } = this, { layer, head } = this.s;
+      if (!matrix.roomy()) return;
+      if (slice.codec.exact) { matrix.write((q, k) => attention.weight(slice, q, k)); return; }
+      if (!this.tensors.row) return;
+      Promise.all(Array.from({ length: slice.T }, (_, q) => this.tensors.row(layer, head, q))).then((rows) => {
+        if (this.slice === slice && this.s.view === "matrix") matrix.write((q, k) => rows[q][k]);
+      }, () => {});
+    }
+
+    /** Numbers of a cell or of a whole query (pinned, else the last), exact once the server has answered. */
     hover(cell) {
       const query = cell ? cell.query : this.s.query;
-      if (query === null || query === undefined) {
-        this.readout.textContent = `Layer ${this.s.layer}, head ${this.s.head}. Point at a cell for its exact weight; click to pin a query${this.s.view === "matrix" ? "; drag to zoom" : ""}.`;
-        this.reads.replaceChildren();
-        return;
-      }
-      this.wanted = { ...this.s, query, key: cell ? cell.key : null };
+      const last = query === null || query === undefined;
+      this.wanted = { ...this.s, query: last ? this.view.T - 1 : query, key: cell ? cell.key : null };
       this.tell(this.wanted, null);
       if (this.tensors.row && !this.slice.codec.exact) this.ask(this.wanted);
     }
@@ -170,7 +178,7 @@
       const exact = row !== null || this.slice.codec.exact, value = (k) => (row ? row[k] : attention.weight(this.slice, query, k));
       const about = exact ? "" : "≈ ", q = quoted(this.tokens.query[query] ?? "");
       this.readout.replaceChildren(...(key === null
-        ? [`Query ${query} `, el("b", { text: q }), " reads from:"]
+        ? [`Query ${query} `, el("b", { text: q }), `${query === this.s.query ? " (pinned)" : ""} reads from: `, el("span", { class: "hs-muted", text: this.s.view === "links" ? "click a query to pin it" : "point at a cell for one weight; click pins, drag zooms" })]
         : [`Query ${query} `, el("b", { text: q }), ` reads key ${key} `, el("b", { text: quoted(this.tokens.key[key] ?? "") }), " with weight ", el("b", { class: "hs-exact", "data-exact": String(exact), text: about + number(value(key)) })]));
       const top = attention.strongest(this.slice, query, 6);
       this.reads.replaceChildren(...top.map(([k]) => {

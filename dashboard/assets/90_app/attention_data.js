@@ -84,24 +84,24 @@
       const layers = await Promise.all(Array.from({ length: L }, (_, l) => layer(l)));
       return { side, levels: pool(layers, H, T, side, codecs["uint8-sqrt"]) };
     };
-    return { shape, codec: "uint8-sqrt", layer, thumbnail, row: rows(url) };
+    return { shape, codec: "uint8-sqrt", layer, thumbnail, row: rows(url, T) };
   }
 
-  /** Exact weights of one query, [T] numbers, kept for the last few thousand. */
-  function rows(url) {
-    const kept = new hs.tensors.Lru(4096);
+  /** Exact weights of one query, [T] numbers; a short prompt's head comes whole, and the last ones are kept. */
+  function rows(url, T) {
+    const kept = new hs.tensors.Lru(4096), whole = T <= 64;
     return async (layer, head, query) => {
-      const key = `${layer}.${head}.${query}`;
+      const key = whole ? `layer=${layer}&head=${head}` : `layer=${layer}&head=${head}&query=${query}`;
       let answer = kept.get(key);
       if (!answer) {
-        answer = fetch(`${url}/value?layer=${layer}&head=${head}&query=${query}`).then(async (response) => {
+        answer = fetch(`${url}/value?${key}`).then(async (response) => {
           if (!response.ok) throw new Error(await hs.tensors.reason(response));
           return (await response.json()).weights;
         });
-        kept.set(key, answer, 1);
+        kept.set(key, answer, whole ? T : 1);
         answer.catch(() => kept.drop(key));
       }
-      return answer;
+      return whole ? (await answer)[query] : answer;
     };
   }
 

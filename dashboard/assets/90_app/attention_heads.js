@@ -3,7 +3,7 @@
   "use strict";
   const hs = (window.headscope = window.headscope || {});
   const attention = (hs.attention = hs.attention || {});
-  const { el, number } = hs.dom;
+  const { el } = hs.dom;
   const CHUNK = 30;
 
   /** Heads by a statistic [{layer, head, value}]; unmeasured ones last, ties by layer and head. */
@@ -48,7 +48,7 @@
       const cells = Object.entries(this.heads).map(([name, stat]) => {
         const v = stat.values[layer][head];
         return el("td", { class: v === null ? "unmeasured" : null, "--t": v === null ? 0 : (Math.abs(v) / this.top[name]).toFixed(3) },
-          [el("span", { text: number(v, 3) })]);
+          [el("span", { text: v === null ? "–" : v.toFixed(Math.abs(v) < 10 ? 3 : 1) })]);
       });
       const pick = el("button", { type: "button", text: `L${layer} H${head}`, onclick: () => this.on.pick(layer, head) });
       const row = el("tr", { onclick: () => this.on.pick(layer, head) }, [el("th", { scope: "row" }, [pick]), ...cells]);

@@ -5,7 +5,7 @@
   const hs = (window.headscope = window.headscope || {});
   const attention = (hs.attention = hs.attention || {});
   const { el, context, label } = hs.dom;
-  const LINE = 12, LABELS = 104, MOST = 620;
+  const LINE = 12, LABELS = 104, MOST = 620, BIGGEST = 62, ROOMY = 34;
 
   class Matrix {
     /** tokens: {query: [string], key: [string]}; on.hover(query, key | null), on.pin(query, key). */
@@ -37,7 +37,7 @@
       this.view = w;
       this.side = Math.max(180, Math.min(MOST, room - LABELS - 8));
       this.step = this.side / w.n;
-      if (this.step > 44) { this.step = 44; this.side = 44 * w.n; }
+      if (this.step > BIGGEST) { this.step = BIGGEST; this.side = BIGGEST * w.n; }
     }
 
     draw(slice, state) {
@@ -96,6 +96,22 @@
 
     font(bold) {
       return `${bold ? "600 " : ""}11px ${hs.color.variable("--bs-body-font-family") || "sans-serif"}`;
+    }
+
+    /** Whether a number fits into a cell. */
+    roomy() { return this.step >= ROOMY; }
+
+    /** Write value(query, key) into every visible cell. */
+    write(value) {
+      const c = this.base.getContext("2d"), { q0, k0, n } = this.view;
+      c.font = `${this.step > 44 ? 11.5 : 10}px ${hs.color.variable("--bs-body-font-family") || "sans-serif"}`;
+      c.textAlign = "center"; c.textBaseline = "middle";
+      for (let q = q0; q < q0 + n; q++) for (let k = k0; k < k0 + n; k++) {
+        const level = attention.level(this.slice, q, k);
+        if (Number.isNaN(level)) continue;
+        c.fillStyle = hs.color.ink(this.scaled(level), this.slice.signed);
+        c.fillText(value(q, k).toFixed(2).replace("-", "−"), LABELS + (k - k0 + 0.5) * this.step, LABELS + (q - q0 + 0.5) * this.step);
+      }
     }
 
     axes(c) {

@@ -29,6 +29,7 @@
       }
       this.stops.push(hs.keys.add("c", () => this.alive() && (hs.url.push(view.compare), true)));
       this.watchPlots();
+      this.outlets();
       this.draw();
     }
 
@@ -90,6 +91,15 @@
       };
       if (this.view.tokens) bind("run-confidence", (x) => ({ pos: x }));
       if (this.view.attention) bind("run-formation", (x) => ({ layer: x }));
+    }
+
+    /** The header's copy button, and pictures of what is not a Plotly figure. */
+    outlets() {
+      const copy = $("run-copy");
+      if (copy) copy.addEventListener("click", () => { copy.dataset.copy = location.origin + location.pathname + this.query(); }, true);
+      for (const name of ["tokens", "candidates", "attributions", "attention", "lens"]) {
+        hs.pictures[`run-${name}`] = (format) => hs.picture($(`run-${name}`), format);
+      }
     }
 
     stop() {

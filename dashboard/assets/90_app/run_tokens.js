@@ -142,7 +142,7 @@
 
     row(c, top) {
       return el("li", { class: c.roles.join(" ") }, [el("span", { class: "rank hs-num", text: c.rank > 0 ? c.rank.toLocaleString("en") : "–" }), el("span", { class: "token", title: quoted(c.text) }, [el("span", { text: quoted(c.text).slice(1, -1) }), ...c.roles.map((role) => el("em", { text: role === "actual" ? "in the text" : role }))]),
-        el("span", { class: "bar", "--t": Math.min(1, c.prob / top).toFixed(4) }), el("span", { class: "hs-num", text: percent(c.prob), title: `p = ${c.prob}` })]);
+        el("span", { class: "bar" }, [el("i", { "--t": Math.min(1, c.prob / top).toFixed(4) })]), el("span", { class: "hs-num", text: percent(c.prob), title: `p = ${c.prob}` })]);
     }
 
     /** What was asked about the next token, and warnings about long targets. */

@@ -1,0 +1,119 @@
+"""Layers, attributions and attention: the numbers drawn are the numbers measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from analysis.types import HEAD_STATS
+from dashboard.figures.attention import STATS, head_stats, thumbnail
+from dashboard.figures.attributions import convergence, method_views
+from dashboard.figures.layers import formation_figure, lens_view, norms_figure
+from tests.run_samples import PATH, T, attribution, attributions, full, trace
+
+
+def test_lens_view_knows_from_which_layer_the_final_answer_stays() -> None:
+    lens = full().lens
+    assert lens is not None
+    ids = np.array([[7, 1, 7], [7, 7, 2], [5, 7, 7], [7, 7, 7]], dtype=np.int32)
+    table = replace(lens, top_ids=ids, top_probs=np.full((4, 3), 0.5, np.float32),
+                    entropies=np.full((4, 3), np.log(2), np.float32), top_texts=(("a", "b", "c"),) * 4)  # fmt: skip
+    view = lens_view(table, trace())
+    assert view.decided == (3, 1, 2)
+    np.testing.assert_array_equal(view.final, ids == 7)
+    np.testing.assert_allclose(view.entropies, 1, rtol=1e-6)
+
+
+def test_formation_and_norms_draw_every_layers_own_value() -> None:
+    layers = full().layers
+    assert layers is not None
+    figure = formation_figure(layers, " away")
+    for drawn, values in zip(figure.data, (layers.lens_prob, layers.lens_rank, layers.kl_to_final), strict=True):
+        np.testing.assert_array_equal(drawn.y, values)
+    assert "“away”" in figure.layout.annotations[0].text
+    assert "nats" in figure.layout.annotations[2].text
+    norms = norms_figure(layers)
+    for drawn, values in zip(
+        norms.data, (layers.residual_norm, layers.attn_update_norm, layers.mlp_update_norm), strict=True
+    ):
+        np.testing.assert_array_equal(drawn.y, values)
+
+
+def test_a_layer_that_was_not_measured_is_a_gap() -> None:
+    layers = full().layers
+    assert layers is not None
+    figure = norms_figure(replace(layers, mlp_update_norm=np.full(2, np.nan, np.float32)))
+    assert np.isnan(figure.data[2].y).all()
+
+
+def test_method_views_keep_scores_and_share_a_scale_within_one_unit_only() -> None:
+    saliency, shares, path, failed = method_views(attributions())
+    np.testing.assert_array_equal(path.scores, np.array(PATH, dtype=np.float32))
+    assert (saliency.limit, saliency.shared_limit) == (4.0, 4.0)
+    assert (shares.limit, shares.shared_limit) == (2.0, 4.0)
+    assert (path.limit, path.shared_limit) == (4.0, 4.0)
+    assert path.total == pytest.approx(6.0)
+    assert failed.error == "this model has no such layers"
+    assert np.isnan(failed.total)
+    assert failed.limit == 0
+
+
+def test_the_receipt_says_what_was_explained_and_how() -> None:
+    receipt = dict(method_views(attributions())[2].receipt)
+    assert receipt["explains"] == "log-probability of “away” minus “off”"
+    assert receipt["value"] == "+1.5000 nats"
+    assert receipt["scores add up to within"] == "+2.0000 nats"
+    assert receipt["baseline"] == "eos"
+    assert receipt["steps"] == "49"
+    assert "scores add up to within" not in dict(method_views(attributions())[0].receipt)
+
+
+def test_a_warning_in_plain_words_when_scores_do_not_add_up() -> None:
+    view = method_views(attributions())[2]
+    assert view.verdict == "not_converged"
+    assert "add up to 6 nats" in view.warning
+    assert "changed by 4 nats (50% off)" in view.warning
+    assert "0.75 nats" in view.warning
+
+
+@pytest.mark.parametrize(
+    ("delta", "params", "verdict"),
+    [
+        (float("nan"), {}, "none"),
+        (0.1, {}, "converged"),
+        (-0.5, {}, "not_converged"),
+        (0.4, {"converged": True}, "converged"),
+        (0.0, {"converged": False}, "not_converged"),
+    ],
+)
+def test_convergence_is_the_methods_own_word_else_a_share_of_the_change(
+    delta: float, params: dict[str, bool], verdict: str
+) -> None:
+    item = attribution("x", [1.0] * T, signed=True, convergence_delta=delta, params=params)
+    assert convergence(item) == verdict
+    assert bool(method_views((item,))[0].warning) == (verdict == "not_converged")
+
+
+def test_statistics_defined_for_no_head_are_left_out_and_every_one_is_named() -> None:
+    heads = full().heads
+    assert heads is not None
+    found = head_stats(heads)
+    assert set(HEAD_STATS) == set(STATS)
+    assert set(HEAD_STATS) - set(found) == {"induction", "duplicate_token"}
+    np.testing.assert_array_equal(found["entropy"].values, heads.entropy)
+    assert found["entropy"].unit == "nats"
+
+
+@pytest.mark.parametrize(("length", "side"), [(8, 3), (7, 7), (5, 32), (64, 32), (50, 32), (33, 32)])
+def test_thumbnail_is_the_maximum_of_its_cells_and_loses_no_peak(length: int, side: int) -> None:
+    levels = np.random.default_rng(3).integers(0, 256, (2, 2, length, length), dtype=np.uint8)
+    small = thumbnail(levels, side)
+    count = min(side, length)
+    assert small.shape == (2, 2, count, count)
+    owner = np.arange(length) * count // length  # the rule of headscope.attention.pool
+    for i in range(count):
+        for j in range(count):
+            block = levels[:, :, owner == i][:, :, :, owner == j]
+            np.testing.assert_array_equal(small[:, :, i, j], block.max(axis=(2, 3)))
