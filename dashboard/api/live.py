@@ -119,10 +119,9 @@ def saved_state(store: RunReader, job_id: str) -> dict[str, Any]:
     ended = job.status not in (RunStatus.QUEUED, RunStatus.RUNNING)
     run = None
     if ended and (prompts := job.spec.get("prompt_set", {}).get("prompts")):
-        where = (Condition("experiment", "eq", job.experiment), Condition("prompt_key", "eq", prompts[0]["id"]),
-                 Condition("model", "eq", job.model))  # fmt: skip
-        rows = store.runs_page(RunFilter(where), limit=1).rows
-        run = rows[0].id if rows else None
+        where = (Condition("experiment", "eq", job.experiment), Condition("prompt_key", "eq", prompts[0]["id"]))
+        rows = store.runs_page(RunFilter(where)).rows  # newest first; one per model that read the prompt
+        run = next((row.id for row in sorted(rows, key=lambda row: row.model != job.model)), None)
     return {"status": job.status.value, "error": job.error, "run": run}
 
 

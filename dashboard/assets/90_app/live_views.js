@@ -113,12 +113,13 @@
     }
 
     candidate({ text, logprob, rank }, top) {
-      const { target } = this.result.facts, p = Math.exp(logprob);
+      const { target } = this.result.facts, p = Math.exp(logprob), part = text.includes("\ufffd");
       const role = rank === target.rank ? "target" : rank === target.foil_rank ? "foil" : "";
-      const pick = el("button", { type: "button", class: "pick", "aria-pressed": String(role === "target"), onclick: (event) => this.page.choose(text, event.shiftKey) }, [
+      const pick = el("button", { type: "button", class: "pick", "aria-pressed": String(role === "target"), disabled: part,
+        title: part ? "Part of a character: it has no text of its own to explain" : null, onclick: (event) => this.page.choose(text, event.shiftKey) }, [
         el("span", { class: "rank", text: rank.toLocaleString("en") }), el("span", { class: "token", text: quoted(text) }),
         el("span", { class: "bar", "--t": (p / top).toFixed(4) }), el("span", { class: "hs-num", text: percent(p) })]);
-      const foil = el("button", { type: "button", class: "as-foil", title: role === "foil" ? "No foil" : "Set against the target (shift-click)", "aria-pressed": String(role === "foil"), text: "foil", disabled: role === "target", onclick: () => this.page.choose(text, true) });
+      const foil = el("button", { type: "button", class: "as-foil", title: role === "foil" ? "No foil" : "Set against the target (shift-click)", "aria-pressed": String(role === "foil"), text: "foil", disabled: part || role === "target", onclick: () => this.page.choose(text, true) });
       return el("li", { class: role }, [pick, foil]);
     }
 

@@ -1,0 +1,153 @@
+"""The Compare page over stored runs of two tiny models."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from storage.repository import Store
+from storage.rows import Condition, RunFilter
+
+UNITS = "#compare-surprisal .hs-unit:not(.hs-unit-names):not(.hs-unit-fold)"
+
+
+def run_ids(store: Store, **columns: str) -> list[str]:
+    where = RunFilter(tuple(Condition(name, "eq", value) for name, value in columns.items()))
+    return [row.id for row in sorted(store.runs_page(where).rows, key=lambda row: row.prompt_key)]
+
+
+@pytest.fixture(scope="session")
+def two_texts(seeded_store: Store) -> list[str]:
+    """Two prompts read by one model."""
+    return run_ids(seeded_store, experiment="first", model="tiny-gpt2", status="succeeded")[:2]
+
+
+@pytest.fixture(scope="session")
+def two_models(seeded_store: Store) -> list[str]:
+    """One prompt read by two models."""
+    return [
+        run_ids(seeded_store, experiment="first", model=model, status="succeeded")[0]
+        for model in ("tiny-gpt2", "tiny-llama")
+    ]
+
+
+def open_compare(page: Page, server: str, a: str, b: str, more: str = "") -> None:
+    page.goto(f"{server}/compare?a={a}&b={b}{more}")
+    expect(page.locator("#compare-attention .js-plotly-plot").nth(2)).to_be_visible()
+    expect(page.locator("#compare-heads .js-plotly-plot").nth(1)).to_be_visible()
+
+
+def numbers(page: Page, selector: str) -> list[float]:
+    texts = [text.replace("−", "-").replace("+", "") for text in page.locator(selector).all_inner_texts()]
+    return [float(text) for text in texts if re.fullmatch(r"-?[\d.]+", text)]
+
+
+def test_one_text_on_two_models(themed_page: Page, app_server: str, two_models: list[str]) -> None:
+    page = themed_page
+    open_compare(page, app_server, *two_models, "&all=1")
+    expect(page.locator("#compare-facts")).to_contain_text("tiny-llama")
+    expect(page.locator("#compare-candidates")).to_contain_text("because the tokenizers differ")
+    expect(page.locator("#compare-attention")).to_contain_text("pooled into units")
+    columns = page.locator(UNITS)
+    for index in range(1, min(columns.count(), 6)):
+        a, b, delta = (numbers(page, f"{UNITS} >> nth={index} >> .hs-cell:nth-child({row}) .n") for row in (1, 2, 3))
+        if a and b:
+            assert delta[0] == pytest.approx(a[0] - b[0], abs=0.11)
+
+
+def test_two_texts_on_one_model_show_what_changed_first(page: Page, app_server: str, two_texts: list[str]) -> None:
+    open_compare(page, app_server, *two_texts)
+    expect(page.locator("#compare-changed")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#compare-facts")).not_to_contain_text("Tokenizer")
+    expect(page.locator("#compare-facts .hs-compare-warning")).to_have_count(0)
+    page.locator("#compare-changed").click()
+    expect(page).to_have_url(re.compile("all=1"))
+    expect(page.locator("#compare-facts")).to_contain_text("Tokenizer")
+
+
+def test_a_run_compared_with_itself_agrees_in_everything(page: Page, app_server: str, two_texts: list[str]) -> None:
+    open_compare(page, app_server, two_texts[0], two_texts[0])
+    expect(page.locator("#compare-facts")).to_contain_text("agree in everything")
+    expect(page.locator("#compare-surprisal .hs-unit-fold")).to_have_count(1)
+    expect(page.locator("#compare-candidates")).to_contain_text("agree to within")
+
+
+def test_heads_are_chosen_together_or_apart(page: Page, app_server: str, two_texts: list[str]) -> None:
+    open_compare(page, app_server, *two_texts)
+    page.select_option("#compare-param-la", "1")
+    expect(page).to_have_url(re.compile("la=1"))
+    expect(page.locator("#compare-attention figcaption").nth(1)).to_contain_text("layer 1")
+    page.locator("#compare-attention").get_by_text("Choose another head for B").click()
+    page.select_option("#compare-param-hb", "3")
+    expect(page.locator("#compare-attention figcaption").nth(1)).to_contain_text("head 3")
+    page.locator("h1").click()
+    page.keyboard.press("]")
+    expect(page.locator("#compare-attention figcaption").nth(0)).to_contain_text("layer 2")
+    page.locator("#compare-attention").get_by_text("Same head on both sides").click()
+    expect(page.locator("#compare-attention figcaption").nth(1)).to_contain_text("layer 2")
+
+
+def test_a_click_on_the_head_map_opens_that_head(page: Page, app_server: str, two_texts: list[str]) -> None:
+    open_compare(page, app_server, *two_texts, "&la=0&ha=0")
+    page.evaluate("""() => document.querySelector("#compare-map-d .js-plotly-plot, #compare-map-d.js-plotly-plot")
+        .emit("plotly_click", {points: [{x: 2, y: 1, curveNumber: 0, pointNumber: [1, 2], data: {}}], event: {}})""")
+    expect(page).to_have_url(re.compile("la=2&ha=1"))
+
+
+def test_swap_and_pin(page: Page, app_server: str, two_texts: list[str]) -> None:
+    a, b = two_texts
+    open_compare(page, app_server, a, b)
+    page.locator("#compare-swap").click()
+    expect(page).to_have_url(re.compile(f"a={b}&b={a}"))
+    page.locator("#compare-pin").click()
+    expect(page.locator("#compare-pin")).to_have_attribute("aria-pressed", "true")
+    page.goto(f"{app_server}/compare?b={a}")
+    expect(page).to_have_url(re.compile(f"a={b}"))
+    expect(page.locator("#compare-surprisal .hs-units")).to_be_visible()
+
+
+def test_runs_are_found_by_text_and_experiment(page: Page, app_server: str, two_models: list[str]) -> None:
+    page.goto(f"{app_server}/compare?a={two_models[0]}")
+    expect(page.locator("#compare-pickers")).to_contain_text("Choose two runs")
+    page.locator("#compare-pick-b summary").click()
+    expect(page.locator("#compare-found-b")).to_contain_text("Goes with the other run")
+    page.locator("#compare-search-b").fill("second")
+    found = page.locator("#compare-found-b .hs-pick-run", has_text="second").first
+    expect(found).to_be_visible()
+    page.locator("#compare-search-b").fill("")
+    page.locator("#compare-found-b .hs-pick-run", has_text="tiny-llama").first.click()
+    expect(page).to_have_url(re.compile(f"b={two_models[1]}"))
+    expect(page.locator("#compare-surprisal .hs-units")).to_be_visible()
+
+
+def test_runs_with_nothing_to_compare_say_why(
+    page: Page, app_server: str, seeded_store: Store, two_texts: list[str]
+) -> None:
+    failed = run_ids(seeded_store, status="failed", error_kind="empty")[0]
+    page.goto(f"{app_server}/compare?a={two_texts[0]}&b={failed}")
+    expect(page.locator("#compare-facts")).to_contain_text("Run B failed and has no measurements")
+    expect(page.locator("#compare-surprisal")).to_be_hidden()
+    partial = run_ids(seeded_store, experiment="second", status="succeeded")[0]
+    page.goto(f"{app_server}/compare?a={two_texts[0]}&b={partial}")
+    expect(page.locator("#compare-attention")).to_contain_text("Run B has no stored attention pattern")
+    expect(page.locator("#compare-surprisal .hs-units")).to_be_visible()
+    page.goto(f"{app_server}/compare?a={two_texts[0]}&b=no-such-run")
+    expect(page.locator("#compare-pickers")).to_contain_text("There is no run no-such-run")
+
+
+def test_the_link_is_the_whole_state(page: Page, app_server: str, two_models: list[str]) -> None:
+    open_compare(page, app_server, *two_models)
+    page.select_option("#compare-param-method", "input_x_gradient")
+    page.locator("#compare-scores [data-compare-set='scale=raw']").click()
+    page.locator("#compare-surprisal [data-compare-set='unit=nats']").click()
+    page.select_option("#compare-param-stat", "induction")
+    expect(page).to_have_url(re.compile("stat=induction"))
+    url = unquote(page.url)
+    assert "method=input_x_gradient" in url
+    assert "scale=raw" in url
+    page.goto(page.url)
+    expect(page.locator("#compare-param-method")).to_have_value("input_x_gradient")
+    expect(page.locator("#compare-surprisal")).to_contain_text("nats")
