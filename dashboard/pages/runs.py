@@ -36,7 +36,7 @@ ListState = dict[str, Any]
 
 class Ids(StrEnum):
     """Ids of the Runs page. `REPORTED`: what the grid shows (script -> server); `STATE`: what it must show (server ->
-    script); `SELECTED`: ids of selected runs; `GOTO`: the query string to put into the address."""
+    script); `TYPED`: the search as typed; `SELECTED`: ids of selected runs; `GOTO`: what to change in the address."""
 
     GRID = "runs-grid"
     SEARCH = "runs-search"
@@ -48,6 +48,7 @@ class Ids(StrEnum):
     BOX = "runs-box"
     STATE = "runs-state"
     REPORTED = "runs-reported"
+    TYPED = "runs-typed"
     SELECTED = "runs-selected"
     GOTO = "runs-goto"
     COLUMNS = "runs-columns"
@@ -72,7 +73,7 @@ def layout(**query: str | list[str]) -> Component:
             page_header("Runs", "Every prompt analysed, one row each.", html.Div(id=Ids.TOOLBAR, className="hs-tools")),
             html.Div(notes_box(state.notes), id=Ids.NOTES),
             html.Div([panel, grid_card], className="hs-runs"),
-            *(dcc.Store(id=name) for name in (Ids.STATE, Ids.REPORTED, Ids.SELECTED, Ids.GOTO)),
+            *(dcc.Store(id=name) for name in (Ids.STATE, Ids.REPORTED, Ids.TYPED, Ids.SELECTED, Ids.GOTO)),
         ]
     )
 
@@ -141,19 +142,15 @@ def register(app: Dash, services: Services) -> None:
     @app.callback(
         Output(Ids.GOTO, "data"),
         Input(Ids.REPORTED, "data"),
-        Input(Ids.SEARCH, "value"),
+        Input(Ids.TYPED, "data"),
         Input(Ids.SELECTED, "data"),
-        State(Shell.URL, "search"),
-        State(Shell.URL, "pathname"),
         prevent_initial_call=True,
     )
-    def go(
-        grid: Mapping[str, Any] | None, text: str | None, selected: Sequence[str] | None, search: str, path: str
-    ) -> str:
+    def go(grid: Mapping[str, Any] | None, text: str | None, selected: Sequence[str] | None) -> dict[str, Any]:
         changed = {str(key).split(".", maxsplit=1)[0] for key in ctx.triggered_prop_ids}
-        return moved(_query(search, path), changed, grid or {}, text or "", selected or ()).to_query()
+        return moved(changed, grid or {}, text or "", selected or ())
 
-    clientside(app, "headscope_url", "replace", Input(Ids.GOTO, "data"))
+    clientside(app, "headscope_runs", "go", Input(Ids.GOTO, "data"))
     clientside(app, "headscope_runs", "sync", Input(Ids.STATE, "data"))
 
 
@@ -203,14 +200,18 @@ def list_state(query: RunsQuery) -> ListState:
             "limit": MAX_SELECTED}  # fmt: skip
 
 
-def moved(
-    query: RunsQuery, changed: set[str], grid: Mapping[str, Any], text: str, selected: Sequence[str]
-) -> RunsQuery:
-    """The state after the parts in `changed` (ids) took their new values."""
+def moved(changed: set[str], grid: Mapping[str, Any], text: str, selected: Sequence[str]) -> dict[str, Any]:
+    """The keys of the link that the parts in `changed` (ids) speak for, and their new values as a query string. Script
+    puts them into the address as it is then, so that nothing that happened in between is undone."""
+    keys: list[str] = []
+    query = RunsQuery()
     if Ids.REPORTED in changed:
+        keys += ["f", "sort"]
         query = query.with_grid_state(grid)
-    if Ids.SEARCH in changed:
+    if Ids.TYPED in changed:
+        keys.append("q")
         query = replace(query, q=text.strip())
     if Ids.SELECTED in changed:
+        keys.append("sel")
         query = replace(query, sel=tuple(selected)[:MAX_SELECTED])
-    return query
+    return {"keys": keys, "query": query.to_query()}

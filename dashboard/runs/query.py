@@ -37,7 +37,7 @@ MAX_SELECTED = 50
 
 @dataclass(frozen=True, slots=True)
 class RunsQuery(QueryState):
-    """`q` searches; the facets each hold accepted values, "" meaning "has none"; `f` are column filters
+    """`q` searches; the facets each hold accepted values, or only "" for "has none"; `f` are column filters
     (`conditions.ColumnFilter.link`); `sort` are columns, `-` before one for descending; `sel` are selected run ids."""
 
     q: str = ""
@@ -63,6 +63,11 @@ class RunsQuery(QueryState):
             "status": tuple(text for text in state.status if text in set(RunStatus)),
             "sel": tuple(dict.fromkeys(state.sel))[:MAX_SELECTED],
         }
+        for facet in FACETS:
+            values = good.get(facet.key, getattr(state, facet.key))
+            if "" in values and len(values) > 1:
+                good[facet.key] = tuple(value for value in values if value)
+                notes.append(f"“{facet.without}” cannot be asked for together with others and was left out.")
         for name in ("sort", "status"):
             notes += [f"{name} “{text}” does not exist and was left out." for text in getattr(state, name)
                       if text not in good[name]]  # fmt: skip
@@ -83,9 +88,10 @@ class RunsQuery(QueryState):
         return RunsQuery(sort=self.sort, sel=self.sel)
 
     def toggled(self, facet: Facet, value: str) -> RunsQuery:
-        """With a facet value added, or removed when it is there."""
+        """With a facet value added, or removed when it is there. Values and "has none" exclude each other."""
         now: tuple[str, ...] = getattr(self, facet.key)
-        changes: Any = {facet.key: tuple(v for v in now if v != value) if value in now else (*now, value)}
+        left = tuple(v for v in now if v != value and bool(v) == bool(value))
+        changes: Any = {facet.key: left if value in now else (*left, value)}
         return replace(self, **changes)
 
     def without(self, *keys: str) -> RunsQuery:
@@ -105,8 +111,8 @@ class RunsQuery(QueryState):
         return RunFilter(tuple(conditions), self.q.strip())
 
     def _facet_condition(self, facet: Facet) -> Condition:
-        """`in` over the values, None standing for "has none"."""
-        return Condition(facet.column, "in", tuple(value or None for value in getattr(self, facet.key)))
+        values: tuple[str, ...] = getattr(self, facet.key)
+        return Condition(facet.column, "is_null") if values == ("",) else Condition(facet.column, "in", values)
 
     def order(self) -> tuple[Sort, ...]:
         """The store's sort."""

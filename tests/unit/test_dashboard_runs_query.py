@@ -45,8 +45,8 @@ QUERIES = st.builds(
     RunsQuery,
     q=st.text(),
     status=st.lists(st.sampled_from(list(RunStatus)), unique=True).map(lambda found: tuple(map(str, found))),
-    model=st.lists(st.text(), max_size=3, unique=True).map(tuple),
-    tag=st.lists(st.text(), max_size=3, unique=True).map(tuple),
+    model=st.lists(st.text(min_size=1), max_size=3, unique=True).map(tuple),
+    tag=st.lists(st.text(min_size=1), max_size=3, unique=True).map(tuple) | st.just(("",)),
     f=st.lists(column_filters().map(lambda item: item.link), max_size=4).map(tuple),
     sort=st.lists(st.sampled_from([c.field for c in COLUMNS] + [f"-{c.field}" for c in COLUMNS]), max_size=3).map(
         tuple
@@ -147,10 +147,15 @@ def test_a_bad_link_is_noted_and_the_rest_is_used() -> None:
 
 def test_a_facet_value_without_name_means_none() -> None:
     facet = next(facet for facet in FACETS if facet.key == "prompt_set")
-    assert RunsQuery(prompt_set=("",)).where().conditions == (Condition("prompt_set", "in", (None,)),)
+    assert RunsQuery(prompt_set=("",)).where().conditions == (Condition("prompt_set", "is_null"),)
     on = RunsQuery().toggled(facet, "ioi")
     assert on.prompt_set == ("ioi",)
     assert on.toggled(facet, "ioi") == RunsQuery()
+    assert on.toggled(facet, "").prompt_set == ("",)
+    assert on.toggled(facet, "").toggled(facet, "ioi") == on
+    mixed = RunsQuery.from_query("?prompt_set=&prompt_set=ioi")
+    assert mixed.prompt_set == ("ioi",)
+    assert len(mixed.notes) == 1
 
 
 def test_links_from_other_pages() -> None:

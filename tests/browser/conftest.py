@@ -1,0 +1,151 @@
+"""A real browser on a real server over a real store. Skipped, saying why, where there is no Chromium.
+
+`app_server` is the address of an app over the runs of `seed.fill`, `empty_server` of one over an empty store. `page` is
+a fresh page, `themed_page` the same in both themes; after each test they fail it on any script error, console error or
+request that leaves this machine. The page's own policy forbids eval, so wait with `expect(...)`, not with
+`wait_for_function("a string")`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, sync_playwright
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from analysis.engines.inline import InlineEngine
+from dashboard.app import create_app
+from dashboard.jobs import JobQueue, ServerEngine
+from dashboard.services import Services
+from dashboard.settings import Settings
+from storage.repository import Store
+from tests.browser import seed
+from tests.browser.install import find
+
+ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]  # fmt: skip
+LOCAL = ("http://127.0.0.1:", "data:", "blob:")
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker runs all browser tests: they share a browser and a server."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+class Quiet(WSGIRequestHandler):
+    """A line per request says nothing in a test's report."""
+
+    def log_request(self, *args: object) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def serving(services: Services) -> Iterator[str]:
+    """Serve an app from a thread; yields its address."""
+    server = make_server("127.0.0.1", 0, create_app(services).server, threaded=True, request_handler=Quiet)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join(5)
+
+
+@pytest.fixture(scope="session")
+def seeded_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """The store behind `app_server`."""
+    os.environ["HEADSCOPE_MODEL_DIR"] = str(seed.build_models(tmp_path_factory.mktemp("models")))
+    with Store.open(str(tmp_path_factory.mktemp("browser") / "seeded.duckdb")) as store:
+        seed.fill(store)
+        yield store
+
+
+@pytest.fixture(scope="session")
+def app_server(seeded_store: Store) -> Iterator[str]:
+    """Address of an app that can also compute (in this process)."""
+    with ExitStack() as stack:
+        engine = InlineEngine()
+        stack.callback(engine.close)
+        jobs = JobQueue(engine, seeded_store)
+        stack.callback(jobs.close)
+        yield stack.enter_context(serving(Services(seeded_store, ServerEngine(engine, jobs), Settings())))
+
+
+@pytest.fixture(scope="session")
+def empty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of an app over an empty store, without an engine."""
+    with Store.open(str(tmp_path_factory.mktemp("browser") / "empty.duckdb")) as store, serving(Services(store)) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for the session."""
+    path = find()
+    if path is None:
+        pytest.skip("no Chromium on this machine: tests/browser/install.py says how to get one")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """`open_page(theme="light", width=1440)`: a guarded page in its own context."""
+    problems: list[str] = []
+
+    def on_request(request: Request) -> None:
+        if not request.url.startswith(LOCAL):
+            problems.append(f"left this machine: {request.url}")
+
+    def on_console(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            problems.append(f"console: {message.text}")
+
+    with ExitStack() as stack:
+
+        def opened(theme: str = "light", width: int = 1440, height: int = 900) -> Page:
+            context = browser.new_context(
+                viewport=ViewportSize(width=width, height=height),
+                color_scheme="dark" if theme == "dark" else "light",
+                accept_downloads=True,
+                reduced_motion="reduce",
+            )
+            stack.callback(context.close)
+            page = context.new_page()
+            page.set_default_timeout(15_000)
+            page.on("request", on_request)
+            page.on("console", on_console)
+            page.on("pageerror", lambda error: problems.append(f"script: {error}"))
+            return page
+
+        yield opened
+    assert problems == []
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    """A guarded light page, 1440 px wide."""
+    return open_page()
+
+
+@pytest.fixture(params=["light", "dark"])
+def themed_page(request: pytest.FixtureRequest, open_page: OpenPage) -> Page:
+    """A guarded page in both themes."""
+    return open_page(theme=request.param)
