@@ -18,7 +18,7 @@ from dashboard.ids import Shell
 from dashboard.layout import notes_box, page_header
 from dashboard.pages import Page
 from dashboard.pages.compare_cards import ACTIONS, VIEWS, View, candidates
-from dashboard.pages.compare_data import CompareQuery, load
+from dashboard.pages.compare_data import CompareQuery, RecentRuns
 from dashboard.pages.compare_picker import found_view, picker
 from dashboard.services import Services
 from storage.interfaces import RunReader
@@ -95,7 +95,7 @@ def _cards() -> list[Component]:
 
 def register(app: Dash, services: Services) -> None:
     """Callbacks: the link is taken apart in the browser, each card follows its part."""
-    store = services.store
+    store, runs = services.store, RecentRuns(services.store)
     parts = [name for name in Ids if name.endswith("-query")]
     clientside(app, "headscope_compare", "split", *(Output(name, "data") for name in parts), Input(Shell.URL, "search"),
                Input(Ids.PICKERS, "id"), *(State(name, "data") for name in parts))  # fmt: skip
@@ -109,13 +109,13 @@ def register(app: Dash, services: Services) -> None:
     for side, other in (("a", "b"), ("b", "a")):
         _register_search(app, store, side, other)
     for name, id_ in CARDS.items():
-        _register_card(app, store, name, id_)
+        _register_card(app, runs, name, id_)
 
     @app.callback(
         Output("compare-candidates-body", "children"), Input(Ids.FACTS_QUERY, "data"), prevent_initial_call=True
     )
     def show_candidates(search: str) -> Children:
-        return compare(store, search or "", candidates)
+        return compare(runs, search, candidates)
 
 
 def _register_search(app: Dash, store: RunReader, side: str, other: str) -> None:
@@ -129,7 +129,7 @@ def _register_search(app: Dash, store: RunReader, side: str, other: str) -> None
         return found_view(store, side, text or "", getattr(CompareQuery.from_query(pair or ""), other))
 
 
-def _register_card(app: Dash, store: RunReader, name: Ids, id_: str) -> None:
+def _register_card(app: Dash, runs: RecentRuns, name: Ids, id_: str) -> None:
     @app.callback(
         Output(f"{id_}-body", "children"),
         Output(f"{id_}-actions", "children"),
@@ -137,18 +137,18 @@ def _register_card(app: Dash, store: RunReader, name: Ids, id_: str) -> None:
         prevent_initial_call=True,
     )
     def show(search: str) -> tuple[Children, Children]:
-        return compare(store, search or "", VIEWS[id_]), compare(store, search or "", ACTIONS[id_]) or None
+        return compare(runs, search, VIEWS[id_]), compare(runs, search, ACTIONS[id_])
 
 
 @guarded("compare the runs")
-def compare(store: RunReader, search: str, view: View) -> Children:
+def compare(runs: RecentRuns, search: str | None, view: View) -> Children:
     """A card's content for a query string; nothing while a run is not chosen, or is not there (the pickers say so)."""
-    query = CompareQuery.from_query(search)
+    query = CompareQuery.from_query(search or "")
     try:
-        pair = load(store, query)
+        pair = runs.pair(query)
     except UnknownNameError:
         return None
-    return None if pair is None else view(store, query, pair)
+    return None if pair is None else view(runs.store, query, pair)
 
 
 @guarded("show the two runs")

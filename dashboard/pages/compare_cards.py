@@ -89,6 +89,10 @@ def _scores(query: CompareQuery, data: Aligned, a: Attribution, b: Attribution, 
         unit="of the sum of |scores|" if share else "",
     )
     limit = f"Unchanged: the same text, and at most {100 * SCORE_THRESHOLD:.0f} % of the largest score apart."
+    unsure = [name for name, one in (("A", a), ("B", b)) if one.params.get("converged") is False]
+    if unsure:
+        said = f"The scores of {' and '.join(unsure)} did not converge: small differences mean nothing."
+        view = [html.P(said, className="hs-compare-warning"), *view]
     if (a.quantity, a.target, a.foil) == (b.quantity, b.target, b.foil):
         return [*view, html.P(f"Both explain {_question(a)}. {limit}", className="hs-muted")]
     warning = (

@@ -11,6 +11,7 @@ from analysis.types import RunStatus
 from storage.rows import RunDetail
 
 CIRCUMSTANCES = frozenset({"batch_size", "threads", "platform", "notes", "seconds"})  # change nothing but rounding
+OUTCOMES = frozenset({"steps", "value_change", "converged", "disagreement"})  # what a method found, not how it was set
 SHOWN_ALREADY = frozenset({"model", "architecture", "revision", "dtype", "seed"})
 
 
@@ -124,7 +125,7 @@ def _capsule(capsule: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def _flat(params: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} = {value}" for key, value in sorted(params.items()))
+    return ", ".join(f"{key} = {value}" for key, value in sorted(params.items()) if key not in OUTCOMES)
 
 
 def _short_hash(value: str) -> str | None:
