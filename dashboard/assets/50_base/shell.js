@@ -35,6 +35,21 @@
     push: (href) => (href && hs.url.push(href), undefined),
   };
 
+  /* ---- is the server there? --------------------------------------------------------------------------------- */
+  const fetched = window.fetch;
+  window.fetch = async (...request) => {
+    try {
+      const response = await fetched(...request);
+      root.classList.remove("hs-lost");
+      return response;
+    } catch (error) {
+      if (error.name !== "AbortError" && !leaving) root.classList.add("hs-lost");
+      throw error;
+    }
+  };
+  let leaving = false; // requests are cut off when the page is left, which says nothing about the server
+  window.addEventListener("pagehide", () => (leaving = true));
+
   /* ---- routing ---------------------------------------------------------------------------------------------- */
   let routes = [];
   function route(pathname, search, site, current) {
@@ -210,6 +225,12 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 5000);
   }
   hs.save = save;
+  /** The contents of a data: URL; fetch would be stopped by the page's own policy. */
+  function blobOf(url) {
+    const [head, body] = [url.slice(5, url.indexOf(",")), url.slice(url.indexOf(",") + 1)];
+    const bytes = head.endsWith(";base64") ? Uint8Array.from(atob(body), (char) => char.charCodeAt(0)) : decodeURIComponent(body);
+    return new Blob([bytes], { type: head.split(/[;,]/)[0] });
+  }
   hs.pictures = hs.pictures || {};
   async function picture(button) {
     const { picture: format, card } = button.dataset, frame = document.getElementById(card);
@@ -217,7 +238,7 @@
     if (hs.pictures[card]) return save(await hs.pictures[card](format), `${card}.${format}`);
     if (plot) {
       const url = await plotly.toImage(plot, { format, scale: format === "png" ? 2 : 1 });
-      return save(await (await fetch(url)).blob(), `${card}.${format}`);
+      return save(blobOf(url), `${card}.${format}`);
     }
     if (canvas && format === "png") canvas.toBlob((blob) => save(blob, `${card}.png`));
   }
@@ -229,7 +250,7 @@
     if (target.dataset.picture) picture(target);
     if (target.closest(".hs-menu-list")) closeMenus();
     if (target.dataset.close === "dialog") target.closest("dialog").close();
-    if (target.dataset.close === "box") target.closest("[data-box]").remove();
+    if (target.dataset.close === "toast") target.closest(".hs-toast").hidden = true;
     if (target.id === "shell-help-button") help();
     if (target.id === "shell-nav-toggle")
       remember("headscope-nav", root.classList.toggle("hs-narrow") ? "narrow" : "wide");

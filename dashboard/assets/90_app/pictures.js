@@ -6,6 +6,9 @@
   const { svg } = hs.dom;
   const PAD = 16, CLEAR = /^(transparent|rgba\(.*, 0\))$/;
 
+  /** XML has no place for control characters. */
+  const printable = (string) => string.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "\ufffd");
+
   function box(out, node, style, at) {
     const r = node.getBoundingClientRect(), ring = /inset/.test(style.boxShadow) ? style.boxShadow.match(/rgba?\([^)]*\)/) : null;
     if (CLEAR.test(style.backgroundColor) && !ring) return;
@@ -33,8 +36,8 @@
     for (const [line, r] of lines(node)) {
       if (!line.trim() || !r.width) continue;
       const lead = line.length - line.trimStart().length, { x, y } = at(r);
-      out.append(svg("text", { x, y: y + r.height / 2, "dominant-baseline": "central", fill: style.color, "xml:space": "preserve",
-        "font-family": style.fontFamily, "font-size": style.fontSize, "font-weight": style.fontWeight, text: lead ? ` ${line.trim()}` : line.trim() }));
+      out.append(svg("text", { x, y: y + r.height / 2, "dominant-baseline": "central", fill: style.color, style: "white-space: pre",
+        "font-family": style.fontFamily, "font-size": style.fontSize, "font-weight": style.fontWeight, text: printable(lead ? ` ${line.trim()}` : line.trim()) }));
     }
   }
 
@@ -72,9 +75,9 @@
     const body = card.querySelector(".hs-card-body"), frame = body.getBoundingClientRect(), title = card.querySelector("h2").textContent;
     const at = (r) => ({ x: r.left - frame.left + PAD, y: r.top - frame.top + PAD + 22 });
     const width = Math.max(body.scrollWidth, frame.width) + 2 * PAD, height = frame.height + 2 * PAD + 22, look = getComputedStyle(card);
-    const out = svg("svg", { xmlns: "http://www.w3.org/2000/svg", width, height, viewBox: `0 0 ${width} ${height}` }, [
+    const out = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}` }, [
       svg("rect", { width, height, fill: look.backgroundColor }),
-      svg("text", { x: PAD, y: PAD + 8, fill: look.color, "font-family": look.fontFamily, "font-size": "14px", "font-weight": "600", text: title })]);
+      svg("text", { x: PAD, y: PAD + 8, fill: look.color, "font-family": look.fontFamily, "font-size": "14px", "font-weight": "600", text: printable(title) })]);
     walk(out, body, at);
     card.classList.remove("hs-picturing");
     return { text: new XMLSerializer().serializeToString(out), width, height };

@@ -1,0 +1,289 @@
+"""The Run page as a user meets it: keys, hover, links, downloads, failed and partial runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from storage.repository import Store
+from storage.rows import Condition, RunDetail, RunFilter, Sort
+from tests.browser.conftest import OpenPage
+
+OVER = "#run-attention-slot .hs-attn-over"
+
+
+def first_run(store: Store, *conditions: Condition) -> RunDetail:
+    return store.run(store.runs_page(RunFilter(conditions), (Sort("id"),), limit=1).rows[0].id)
+
+
+@pytest.fixture(scope="module")
+def whole(seeded_store: Store) -> RunDetail:
+    """A run with everything."""
+    return first_run(seeded_store, Condition("experiment", "eq", "first"), Condition("status", "eq", "succeeded"))
+
+
+@pytest.fixture(scope="module")
+def partial(seeded_store: Store) -> RunDetail:
+    """A run without attention."""
+    return first_run(seeded_store, Condition("experiment", "eq", "second"), Condition("status", "eq", "succeeded"))
+
+
+def open_run(page: Page, server: str, run_id: str, query: str = "") -> None:
+    page.goto(f"{server}/run?id={run_id}{query}")
+    expect(page.locator(f"#run-root[data-ready='{run_id}']")).to_be_visible()
+
+
+def at(page: Page, layer: int, head: int) -> None:
+    expect(page.locator(f"#run-attention-slot[data-drawn='{layer}.{head}']")).to_be_visible()
+
+
+def in_link(page: Page) -> dict[str, str]:
+    return {key: values[0] for key, values in parse_qs(urlsplit(page.url).query).items()}
+
+
+def test_keys_move_through_layers_and_heads_and_the_link_follows(page: Page, app_server: str, whole: RunDetail) -> None:
+    open_run(page, app_server, whole.row.id, "&layer=1&head=3")
+    at(page, 1, 3)
+    calls: list[str] = []
+    page.on("request", lambda request: calls.append(request.url) if "_dash-update" in request.url else None)
+    page.keyboard.press("]")
+    at(page, 2, 3)
+    page.keyboard.press("]")
+    at(page, 0, 3)  # round to the first layer
+    page.keyboard.press(".")
+    at(page, 0, 0)
+    page.keyboard.press(",")
+    at(page, 0, 3)
+    page.keyboard.press("[")
+    at(page, 2, 3)
+    expect(page).to_have_url(re.compile("layer=2&head=3"))
+    assert calls == []
+
+
+def test_switching_a_head_takes_less_than_50_ms(page: Page, app_server: str, whole: RunDetail) -> None:
+    open_run(page, app_server, whole.row.id, "&layer=0&head=0")
+    at(page, 0, 0)
+    spent = page.evaluate(
+        """() => {
+          const box = document.querySelector('#run-attention-slot'), times = [];
+          for (let i = 0; i < 12; i++) {
+            const from = performance.now();
+            document.dispatchEvent(new KeyboardEvent('keydown', {key: '.', bubbles: true}));
+            if (box.dataset.drawn !== `0.${(i + 1) % 4}`) throw new Error(`not drawn at once: ${box.dataset.drawn}`);
+            times.push(performance.now() - from);
+          }
+          return times.sort((a, b) => a - b)[6];
+        }"""
+    )
+    assert spent < 50
+
+
+def test_hover_shows_the_stored_weight_of_the_cell_under_the_pointer(
+    themed_page: Page, app_server: str, whole: RunDetail, seeded_store: Store
+) -> None:
+    page = themed_page
+    open_run(page, app_server, whole.row.id, "&layer=2&head=1")
+    at(page, 2, 1)
+    weights = seeded_store.attention(whole.row.id)
+    assert weights is not None
+    size = page.locator(OVER).bounding_box()
+    assert size is not None
+    n_tokens, labels = weights.shape[-1], 104
+    step = (size["width"] - labels - 2) / n_tokens
+    query, key = n_tokens - 1, 1
+    page.locator(OVER).hover(position={"x": labels + (key + 0.5) * step, "y": labels + (query + 0.5) * step})
+    exact = page.locator("#run-attention-slot .hs-exact[data-exact=true]")
+    expect(exact).to_be_visible()
+    assert float(exact.inner_text().replace("−", "-")) == pytest.approx(float(weights[2, 1, query, key]), rel=1e-3)
+    expect(page.locator("#run-attention-slot .hs-attn-readout")).to_contain_text(f"Query {query}")
+
+
+def test_cells_can_be_read_by_keyboard_and_pinned(page: Page, app_server: str, whole: RunDetail) -> None:
+    open_run(page, app_server, whole.row.id, "&layer=0&head=0&query=2")
+    at(page, 0, 0)
+    page.locator(OVER).focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#run-attention-slot .hs-attn-readout")).to_contain_text("reads key 1")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("query=3"))
+    page.keyboard.press("Escape")
+    expect(page).not_to_have_url(re.compile("query="))
+
+
+def test_a_link_restores_the_whole_view(open_page: OpenPage, app_server: str, whole: RunDetail) -> None:
+    page = open_page("dark")
+    query = "&layer=1&head=2&view=links&query=3&stat=first_token&order=asc&top=5&sink=0&color=saliency&grain=word"
+    open_run(page, app_server, whole.row.id, f"{query}&pos=2&lens=entropy&shares=shared&numbers=0")
+    at(page, 1, 2)
+    slot = page.locator("#run-attention-slot")
+    expect(slot.locator(".hs-links-token.pinned")).to_have_attribute("data-index", "3")
+    expect(slot.locator("th[data-stat=first_token]")).to_have_attribute("aria-sort", "ascending")
+    expect(slot.get_by_label("Links per query")).to_have_value("5")
+    expect(slot.get_by_label("First token")).not_to_be_checked()
+    controls = page.locator("#run-tokens-controls")
+    expect(controls.locator("[data-value=saliency]")).to_have_attribute("aria-pressed", "true")
+    expect(controls.locator("[data-value=word]")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#run-lens-controls [data-value=entropy]")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".hs-run-where")).to_contain_text("At token 2")
+    page.keyboard.press(".")
+    at(page, 1, 3)
+    expect(page).to_have_url(re.compile("head=3"))
+    kept = in_link(page)
+    wanted = {"view": "links", "query": "3", "sink": "0", "color": "saliency", "pos": "2"}
+    assert {key: kept[key] for key in wanted} == wanted
+
+
+def test_a_link_that_asks_for_too_much_says_so(page: Page, app_server: str, whole: RunDetail) -> None:
+    open_run(page, app_server, whole.row.id, "&layer=77&view=cube")
+    note = page.locator(".hs-notes")
+    expect(note).to_contain_text("layer 77")
+    expect(note).to_contain_text("cube")
+    expect(page.locator("#run-attention-slot[data-drawn^='1.']")).to_be_visible()
+
+
+def test_sorting_heads_ranks_them_and_a_click_opens_the_head(page: Page, app_server: str, whole: RunDetail) -> None:
+    assert whole.heads is not None
+    open_run(page, app_server, whole.row.id)
+    table = page.locator("#run-attention-slot .hs-heads")
+    table.get_by_role("button", name="Previous", exact=True).click()
+    order = np.argsort(-whole.heads.previous_token, axis=None, kind="stable")
+    layer, head = np.unravel_index(order[0], whole.heads.previous_token.shape)
+    top = table.locator("tbody tr").first
+    expect(top.locator("th")).to_have_text(f"L{layer} H{head}")
+    expect(page).to_have_url(re.compile("stat=previous_token"))
+    top.locator("button").click()
+    at(page, int(layer), int(head))
+
+
+def test_chips_show_exact_numbers_and_open_what_was_expected_there(
+    page: Page, app_server: str, whole: RunDetail
+) -> None:
+    assert whole.trace is not None
+    open_run(page, app_server, whole.row.id)
+    chips = page.locator(".hs-run-chip")
+    chips.nth(2).hover()
+    facts = page.locator("#run-tokens-slot .hs-run-facts")
+    bits = -float(whole.trace.logprobs[2]) / np.log(2)
+    expect(facts).to_contain_text(f"{bits:.4g} bits")
+    expect(facts).to_contain_text(f"Rank {whole.trace.ranks[2]:,}")
+    chips.nth(2).click()
+    rows = page.locator(".hs-run-candidates li")
+    expected = whole.trace.topk_texts[1][0].replace(" ", "␣").replace("\n", "⏎")
+    expect(rows.first.locator(".token > span")).to_have_text(expected)
+    expect(page.locator(".hs-run-candidates li.actual")).to_have_count(1)
+    expect(page).to_have_url(re.compile("pos=2"))
+    chips.first.click()
+    expect(page.locator("#run-candidates-slot")).to_contain_text("Nothing comes before the first token")
+
+
+def test_text_on_every_chip_has_enough_contrast(themed_page: Page, app_server: str, whole: RunDetail) -> None:
+    page = themed_page
+    open_run(page, app_server, whole.row.id)
+    for colour in ("surprisal", "input_x_gradient"):
+        page.locator(f"#run-tokens-controls [data-value={colour}]").click()
+        pairs = page.evaluate(
+            """() => [...document.querySelectorAll('.hs-run-chip, #run-lens-slot td')]
+                 .filter((n) => n.style.getPropertyValue('--chip'))
+                 .map((n) => [getComputedStyle(n).color, getComputedStyle(n).backgroundColor])"""
+        )
+        assert len(pairs) > 10
+        assert min(contrast(*pair) for pair in pairs) >= 4.5
+
+
+def contrast(first: str, second: str) -> float:
+    """WCAG 2 contrast of two `rgb(r, g, b)` colours."""
+    lights = []
+    for colour in (first, second):
+        linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4
+                  for v in (int(n) / 255 for n in re.findall(r"\d+", colour)[:3])]  # fmt: skip
+        lights.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
+    return (max(lights) + 0.05) / (min(lights) + 0.05)
+
+
+def test_unicode_and_spaces_are_shown_as_text_without_markers(
+    page: Page, app_server: str, seeded_store: Store
+) -> None:
+    detail = first_run(seeded_store, Condition("text", "contains", "漢字"))
+    open_run(page, app_server, detail.row.id)
+    shown = "".join(page.locator(".hs-run-chip:not(.next):not(.rest)").all_inner_texts())
+    assert "漢字" in shown
+    assert not set("ĠĊÃ") & set(page.locator("#shell-main").inner_text())
+    page.locator("#run-tokens-controls .hs-toggle").click()
+    expect(page.locator(".hs-run-chip", has_text="␣").first).to_be_visible()
+    expect(page).to_have_url(re.compile("marks=1"))
+
+
+def test_a_run_without_attention_says_what_to_run(page: Page, app_server: str, partial: RunDetail) -> None:
+    open_run(page, app_server, partial.row.id)
+    expect(page.locator("#run-attention")).to_contain_text("Attention was not measured")
+    expect(page.locator("#run-attention")).to_contain_text("--analyses attention,heads")
+    expect(page.locator("#run-attention canvas")).to_have_count(0)
+    expect(page.locator("#run-lens")).to_contain_text("--analyses logit_lens")
+    expect(page.locator("#run-formation .js-plotly-plot")).to_be_visible()
+
+
+def test_a_failed_run_says_what_happened_and_draws_nothing(
+    themed_page: Page, app_server: str, seeded_store: Store
+) -> None:
+    page, detail = themed_page, first_run(seeded_store, Condition("error_kind", "eq", "too_long"))
+    page.goto(f"{app_server}/run?id={detail.row.id}")
+    box = page.locator("#run-failure")
+    expect(box).to_contain_text("tokens and the model reads at most")
+    expect(box).to_contain_text("What to do")
+    expect(page.locator(".js-plotly-plot, canvas")).to_have_count(0)
+    expect(page.locator("#run-capsule")).to_be_visible()
+
+
+def test_an_unknown_run_is_explained(page: Page, app_server: str) -> None:
+    page.goto(f"{app_server}/run?id=0000")
+    expect(page.locator(".hs-empty")).to_contain_text("No such run")
+
+
+PICTURED = ("tokens", "candidates", "confidence", "attributions", "attention", "lens", "formation", "norms")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "SVG"])
+def test_every_card_downloads_as_a_picture(page: Page, app_server: str, whole: RunDetail, kind: str) -> None:
+    open_run(page, app_server, whole.row.id, "&layer=1&head=2")
+    at(page, 1, 2)
+    expect(page.locator("#run-norms .js-plotly-plot .main-svg").first).to_be_visible()
+    for name in PICTURED:
+        card = page.locator(f"#run-{name}")
+        card.locator("summary").click()
+        with page.expect_download() as download:
+            card.get_by_role("menuitem", name=kind).click()
+        assert download.value.suggested_filename == f"run-{name}.{kind.lower()}"
+        contents = Path(download.value.path()).read_bytes()
+        if kind == "PNG":
+            assert contents.startswith(b"\x89PNG")
+            assert len(contents) > 5000
+        else:
+            drawing = ElementTree.fromstring(contents.decode())
+            assert len([part for part in drawing.iter() if part.tag.endswith(("}text", "}image"))]) > 3
+
+
+def test_the_runs_files_download(page: Page, app_server: str, whole: RunDetail) -> None:
+    open_run(page, app_server, whole.row.id)
+    page.locator(".hs-page-actions summary").click()
+    with page.expect_download() as download:
+        page.get_by_role("menuitem", name="Everything, JSON").click()
+    data: dict[str, Any] = json.loads(Path(download.value.path()).read_bytes())
+    assert data["row"]["id"] == whole.row.id
+
+
+def test_next_and_previous_run_by_key(page: Page, app_server: str, whole: RunDetail) -> None:
+    open_run(page, app_server, whole.row.id)
+    page.keyboard.press("j")
+    expect(page.locator(f"#run-root[data-ready]:not([data-ready='{whole.row.id}'])")).to_be_visible()
+    expect(page).not_to_have_url(re.compile(whole.row.id))
+    page.keyboard.press("k")
+    expect(page.locator(f"#run-root[data-ready='{whole.row.id}']")).to_be_visible()

@@ -1,0 +1,207 @@
+"""The Run page without a browser: link, view model, cards, what is said when something is missing."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from dash.development.base_component import Component
+
+from analysis.types import RunStatus
+from dashboard.pages import run
+from dashboard.pages.run_again import again_command
+from dashboard.pages.run_cards import cards
+from dashboard.pages.run_header import ADVICE, failure, header, headline
+from dashboard.pages.run_state import RunQuery, defaults, fitted
+from dashboard.pages.run_view import neighbours, view_model
+from storage.repository import Store
+from storage.rows import RunDetail
+from tests.run_samples import INFO, T, bare, failed, full, prompt_set
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with Store.open(str(tmp_path_factory.mktemp("page") / "runs.duckdb")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def ids(store: Store) -> tuple[str, ...]:
+    """Run ids: whole, bare, failed."""
+    results = (full(), bare(), failed())
+    job = store.start_job(experiment="samples", model=INFO.ref.name, spec={}, total=3)
+    saved = store.save(job, INFO, prompt_set(*results), ("heads", "layers", "attention", "saliency"), 4, results)
+    store.finish_job(job, RunStatus.SUCCEEDED)
+    return saved.run_ids
+
+
+@pytest.fixture(scope="module")
+def whole(store: Store, ids: tuple[str, ...]) -> RunDetail:
+    return store.run(ids[0])
+
+
+def components(root: Any) -> Iterator[Component]:
+    if isinstance(root, Component):
+        yield root
+        yield from components(getattr(root, "children", None))
+    elif isinstance(root, (list, tuple)):
+        for child in root:
+            yield from components(child)
+
+
+def words(root: Any) -> str:
+    """All text below a component."""
+    if isinstance(root, Component):
+        return words(getattr(root, "children", None))
+    if isinstance(root, (list, tuple)):
+        return " ".join(words(child) for child in root)
+    return "" if root is None else str(root)
+
+
+def found(root: Any, id_: str) -> Component:
+    return next(item for item in components(root) if getattr(item, "id", None) == id_)
+
+
+def test_the_link_holds_the_whole_view_and_comes_back() -> None:
+    state = RunQuery(id="r", layer=1, head=0, view="links", query=3, pos=2, color="saliency", grain="word", sink=False,
+                     stat="first_token", order="asc", cells="value", scale="head", top=5, lens="entropy",
+                     shares="shared", numbers=False, marks=True)  # fmt: skip
+    assert RunQuery.from_query(state.to_query()) == state
+    assert RunQuery.from_query(state.to_query()).notes == ()
+    assert RunQuery().to_query() == ""
+    assert set(defaults()) == set(RunQuery.__dataclass_fields__) - {"id", "notes"}
+
+
+def test_what_a_run_does_not_have_falls_back_with_a_note(whole: RunDetail) -> None:
+    state = fitted(RunQuery(layer=9, head=1, pos=T + 1, query=2, color="occlusion", stat="induction"), whole)
+    assert state.head == 1
+    assert state.query == 2
+    assert state.pos is None
+    assert state.layer == 1
+    assert state.color == "surprisal"
+    assert state.stat == "entropy"
+    assert len(state.notes) == 4
+    assert "layer 9" in state.notes[1]
+    assert fitted(RunQuery(pos=T), whole).pos == T
+
+
+def test_without_a_head_in_the_link_the_middle_layers_least_sink_like_one_is_shown(whole: RunDetail) -> None:
+    state = fitted(RunQuery(), whole)
+    assert whole.heads is not None
+    assert state.layer == 1
+    assert state.head == int(whole.heads.first_token[1].argmin())
+    assert state.notes == ()
+
+
+def test_the_view_model_is_json_and_carries_the_runs_numbers(whole: RunDetail) -> None:
+    view = view_model(whole, fitted(RunQuery(), whole), None, "next-id")
+    again = json.loads(json.dumps(view, allow_nan=False))
+    assert again["next"] == "/run?id=next-id"
+    assert again["previous"] is None
+    assert again["tokens"]["tokens"][0]["surprisal"] is None
+    assert len(again["candidates"]) == T
+    assert again["attention"]["shape"] == [2, 3, 8, 8]
+    assert again["attention"]["url"] == f"/api/v1/runs/{whole.row.id}/attention"
+    assert again["attributions"][3]["error"]
+    assert again["target"]["n_tokens"] == 2
+    assert again["state"]["layer"] == 1
+
+
+def test_a_bare_run_names_the_analyses_each_card_lacks_and_draws_nothing_empty(
+    store: Store, ids: tuple[str, ...]
+) -> None:
+    detail = store.run(ids[1])
+    page = cards(detail)
+    for card, analyses in {
+        "run-attention": "--analyses attention,heads", "run-lens": "--analyses logit_lens",
+        "run-formation": "--analyses layers", "run-norms": "--analyses layers",
+        "run-attributions": "--analyses saliency",
+    }.items():  # fmt: skip
+        text = words(found(page, card))
+        assert "not measured" in text
+        assert analyses in text
+    plots = [item.id for item in components(page) if type(item).__name__ == "Graph"]
+    assert plots == ["run-confidence-plot"]
+    view = view_model(detail, fitted(RunQuery(), detail), None, None)
+    assert view["attention"] is None
+    assert view["lens"] is None
+    assert view["attributions"] == []
+
+
+def test_a_failed_run_says_what_why_and_what_to_do_and_has_no_plots(store: Store, ids: tuple[str, ...]) -> None:
+    children, view = run.content(store, RunQuery(id=ids[2]))
+    text = words(children)
+    assert "The prompt is empty." in text
+    assert ADVICE["empty"] in text
+    assert not [item for item in components(children) if type(item).__name__ == "Graph"]
+    assert not [item for item in components(children) if getattr(item, "id", None) == "run-attention"]
+    assert "not measured" not in text
+    assert view is not None
+    assert view["tokens"] is None
+
+
+def test_a_failure_of_an_unknown_kind_offers_the_command(store: Store, ids: tuple[str, ...]) -> None:
+    detail = store.run(ids[2])
+    odd = replace(detail, row=replace(detail.row, error="lost power", error_kind="odd"))
+    assert "Lost power" in words(failure(odd))
+    assert "headscope run" in words(failure(odd))
+
+
+def test_unmeasured_headline_numbers_are_said_and_measured_ones_have_units(
+    store: Store, ids: tuple[str, ...], whole: RunDetail
+) -> None:
+    text = words(headline(whole))
+    assert "4.00  bits" in text
+    assert "−0.693" in text
+    assert "rank 1" in text
+    empty = replace(whole, row=replace(whole.row, perplexity=None))
+    assert "not measured" in words(headline(empty))
+
+
+def test_header_leads_on_and_offers_only_downloads_that_exist(store: Store, ids: tuple[str, ...]) -> None:
+    links = [getattr(item, "href", None) for item in components(header(store.run(ids[0]), None, ids[1]))]
+    assert f"/run?id={ids[1]}" in links
+    assert f"/compare?a={ids[0]}" in links
+    assert f"/api/v1/runs/{ids[0]}/export.parquet" in links
+    links = [getattr(item, "href", None) for item in components(header(store.run(ids[2]), None, None))]
+    assert f"/api/v1/runs/{ids[2]}/export.json" in links
+    assert f"/api/v1/runs/{ids[2]}/export.csv" not in links
+
+
+def test_neighbours_are_the_runs_around_it_in_its_experiment(store: Store, ids: tuple[str, ...]) -> None:
+    assert neighbours(store, store.run(ids[0]).row) == (None, ids[1])
+    assert neighbours(store, store.run(ids[1]).row) == (ids[0], ids[2])
+    assert neighbours(store, store.run(ids[2]).row) == (ids[1], None)
+
+
+def test_the_command_gives_back_prompt_model_analyses_and_sampling(whole: RunDetail) -> None:
+    command = shlex.split(again_command(whole))
+    pipe = command.index("|")
+    assert json.loads(command[pipe - 1]) == {"text": whole.row.text, "target": " away", "foil": " off"}
+    rest = command[pipe + 1 :]
+    assert rest[:4] == ["headscope", "run", "--prompts", "-"]
+    options = dict(zip(rest[2::2], rest[3::2], strict=True))
+    assert options["--model"] == "sample-model"
+    assert options["--seed"] == "4"
+    assert options["--analyses"] == ",".join(whole.analyses)
+    assert (options["--temperature"], options["--top-p"], options["--max-new-tokens"]) == ("0.5", "0.9", "2")
+
+
+def test_a_quote_in_the_text_cannot_leave_the_command(whole: RunDetail) -> None:
+    text = "it's $(rm -rf /) `x`\n'"
+    command = again_command(replace(whole, row=replace(whole.row, text=text)))
+    words_ = shlex.split(command)
+    assert json.loads(words_[words_.index("|") - 1])["text"] == text
+
+
+def test_unknown_or_missing_ids_are_explained(store: Store, ids: tuple[str, ...]) -> None:
+    children, view = run.content(store, RunQuery(id="no-such-run"))
+    assert view is None
+    assert "no-such-run" in words(children)
+    children, view = run.content(store, RunQuery())
+    assert view is None
+    assert "No run chosen" in words(children)
