@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from storage.repository import Store
 from storage.rows import Condition, RunFilter
 
+expect.set_options(timeout=20_000)  # every card is a callback, and test machines are busy
 UNITS = "#compare-surprisal .hs-unit:not(.hs-unit-names):not(.hs-unit-fold)"
 
 

@@ -12,6 +12,7 @@ from storage.repository import Store
 from storage.rows import Condition, RunFilter
 from tests.browser.conftest import OpenPage
 
+expect.set_options(timeout=20_000)
 TEXT = "The baker said that the bread was ready"
 DRAWN = "#live-root[data-drawn]:not(.stale)"
 CHIPS = "#live-tokens [data-index]"

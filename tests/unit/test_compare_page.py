@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+from dash.development.base_component import Component
+
+from analysis.errors import UnknownNameError
+from analysis.types import Attribution, ModelInfo, ModelRef, RunStatus, TokenizedText, TokenTrace
+from dashboard.pages import compare, live
+from dashboard.pages.compare_cards import ACTIONS, VIEWS, candidates
+from dashboard.pages.compare_data import CompareQuery, Pair, RecentRuns, head
+from dashboard.pages.compare_facts import facts, missing, warnings
+from dashboard.pages.compare_text import decimals_for, fixed, fixed_signed, percent, signed
+from storage.rows import RunDetail, RunRow
+from tests.unit.test_compare_figures import tokenized
+
+WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+
+
+def text_of(component: Any) -> str:
+    """All the text of a component tree, in order."""
+    if component is None:
+        return ""
+    if isinstance(component, str | int | float):
+        return str(component)
+    if isinstance(component, list | tuple):
+        return " ".join(text_of(child) for child in component)
+    return text_of(getattr(component, "children", None))
+
+
+def trace(tokens: TokenizedText, logprobs: list[float]) -> TokenTrace:
+    n = len(tokens)
+    texts = tuple((" he", " she") for _ in range(n))
+    ids = np.tile(np.array([1, 2], dtype=np.int32), (n, 1))
+    topk = np.log(np.tile(np.array([0.5, 0.25], dtype=np.float32), (n, 1)))
+    entropies = np.full(n, np.nan, dtype=np.float32)
+    ranks, values = np.full(n, -1, np.int32), np.array(logprobs, np.float32)
+    return TokenTrace(tokens, values, ranks, entropies, ids, topk, texts, 1.0)
+
+
+def run(name: str = "one", pieces: tuple[str, ...] = ("The", " cat"), **changes: Any) -> RunDetail:
+    """A succeeded run of a small model with a trace and one attribution."""
+    tokens = tokenized(list(pieces))
+    row = RunRow(
+        id=name, status=RunStatus.SUCCEEDED, experiment_id="e", experiment="exp", model_id="m", model="toy",
+        prompt_set="set", prompt_key="p1", text=tokens.text, target=None, foil=None, tags=(), pair_id=None, group=None,
+        created_at=WHEN, seconds=0.1, n_tokens=len(pieces), mean_surprisal=None, perplexity=None, next_token=None,
+        next_token_prob=None, next_entropy=None, target_logprob=None, target_rank=None, margin=None, continuation=None,
+        error=None, error_kind=None,
+    )  # fmt: skip
+    info = ModelInfo(ModelRef("toy", weights_sha256="w1"), "Toy", 2, 3, 3, 8, 100, 64, 10, "t1", "folder", "")
+    scores = np.arange(len(pieces), dtype=np.float32) - 0.5
+    attribution = Attribution("input_x_gradient", "logprob", " he", None, scores, ("position",), True, -1.0,
+                              float("nan"), 0.0, {})  # fmt: skip
+    detail = RunDetail(
+        row, info, ("heads",), 0, {"torch": "2.13", "batch_size": 4, "weights_sha256": "w1"}, "key", None,
+        trace(tokens, [float("nan"), *(-float(i) for i in range(1, len(pieces)))]), None, None, None, (attribution,),
+        None, (),
+    )  # fmt: skip
+    return replace(detail, **changes)
+
+
+class Runs:
+    """A store of the runs given, which counts how often it is asked."""
+
+    def __init__(self, *details: RunDetail) -> None:
+        self.details, self.asked = {detail.row.id: detail for detail in details}, 0
+
+    def run(self, run_id: str) -> RunDetail:
+        self.asked += 1
+        if run_id not in self.details:
+            raise UnknownNameError("run", run_id, self.details)
+        return self.details[run_id]
+
+    def runs(self, ids: list[str]) -> tuple[RunRow, ...]:
+        return tuple(self.details[id_].row for id_ in ids if id_ in self.details)
+
+    def attention(self, run_id: str) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        CompareQuery(),
+        CompareQuery(a="x", b="y", all=True, unit="nats", method="saliency", scale="share", la=3, hb=1),
+    ],
+)
+def test_compare_state_survives_the_link(query: CompareQuery) -> None:
+    assert CompareQuery.from_query(query.to_query()) == query
+
+
+def test_live_state_survives_the_link_with_its_spaces() -> None:
+    query = live.LiveQuery(
+        model="m", text="a  b\n🦊 & c=d", target=" she", foil=" he", position=4, layer=2, view="links", spaces=True
+    )
+    assert live.LiveQuery.from_query(query.to_query()) == query
+
+
+def test_pages_render_for_any_query() -> None:
+    for page in (live, compare):
+        for query in ({}, {"text": "x", "layer": "-1", "la": "many", "colour": "odd", "position": "0"}):
+            rendered = page.layout(**query)
+            assert isinstance(rendered, Component)
+            json.dumps(rendered.to_plotly_json(), default=lambda value: value.to_plotly_json())
+    assert "“layer”" in text_of(live.layout(layer="-1"))
+
+
+def test_only_a_different_configuration_is_a_warning() -> None:
+    a = run()
+    assert warnings(facts(a, run("two", ("The", " dog")))) == ()
+    assert warnings(facts(a, replace(a, capsule={**a.capsule, "batch_size": 16}))) == ()
+    said = warnings(facts(a, replace(a, capsule={**a.capsule, "torch": "2.14"})))
+    assert len(said) == 1
+    assert "torch" in said[0]
+
+
+def test_two_changes_at_once_and_a_model_that_is_not_the_same_are_pointed_out() -> None:
+    a = run()
+    other = replace(a.model, ref=ModelRef("other", weights_sha256="w2"))
+    assert "Both the model and the text differ" in warnings(facts(a, run("two", ("A", " dog"), model=other)))[0]
+    impostor = replace(a.model, ref=ModelRef("toy", weights_sha256="w2"))
+    assert "not the same" in warnings(facts(a, run("two", model=impostor)))[0]
+
+
+def test_what_a_method_found_is_not_how_it_was_set() -> None:
+    a = run()
+    moved = tuple(replace(one, params={"steps": 9, "converged": True, "rule": "adaptive"}) for one in a.attributions)
+    more = tuple(replace(one, params={"steps": 17, "converged": False, "rule": "adaptive"}) for one in a.attributions)
+    assert warnings(facts(replace(a, attributions=moved), replace(a, attributions=more))) == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(RunStatus.FAILED, "failed"), (RunStatus.RUNNING, "still running"), (RunStatus.CANCELLED, "cancelled"),
+     (RunStatus.SUCCEEDED, "without that analysis")],
+)  # fmt: skip
+def test_every_reason_for_a_gap_is_told_apart(status: RunStatus, words: str) -> None:
+    detail = run()
+    assert words in missing("B", replace(detail, row=replace(detail.row, status=status)), "tokens")
+
+
+def test_cards_of_two_texts() -> None:
+    pair = Pair(run("a", ("The", " cat", " sat")), run("b", ("The", " dog", " sat")))
+    shown = text_of(VIEWS["compare-surprisal"](Runs(), CompareQuery(unit="nats"), pair))  # type: ignore[arg-type]
+    assert "cat" in shown
+    assert "dog" in shown
+    assert "nats" in shown
+    assert "agree to within" in text_of(candidates(Runs(), CompareQuery(), pair))  # type: ignore[arg-type]
+    assert "Both explain" in text_of(VIEWS["compare-scores"](Runs(), CompareQuery(), pair))  # type: ignore[arg-type]
+
+
+def test_unchanged_units_fold_unless_everything_is_asked_for() -> None:
+    pair = Pair(run("a", ("The", " cat", " sat", " down")), run("b", ("The", " cat", " sat", " down")))
+    view = VIEWS["compare-surprisal"]
+    assert "4 unchanged" in text_of(view(Runs(), CompareQuery(), pair))  # type: ignore[arg-type]
+    assert "unchanged" not in text_of(view(Runs(), CompareQuery(all=True), pair)[0])  # type: ignore[arg-type]
+
+
+def test_scores_of_different_questions_and_of_no_convergence_carry_a_warning() -> None:
+    a, b = run("a"), run("b")
+    other = replace(b.attributions[0], target=" she", params={"converged": False})
+    shown = text_of(VIEWS["compare-scores"](Runs(), CompareQuery(), Pair(a, replace(b, attributions=(other,)))))  # type: ignore[arg-type]
+    assert "answer different questions" in shown
+    assert "scores of B did not converge" in shown
+
+
+def test_a_failed_run_is_said_once_and_a_missing_analysis_in_its_card() -> None:
+    failed = run("b", trace=None, attributions=())
+    failed = replace(failed, row=replace(failed.row, status=RunStatus.FAILED, error="it was empty."))
+    pair = Pair(run("a"), failed)
+    assert "it was empty." in text_of(VIEWS["compare-facts"](Runs(), CompareQuery(), pair))  # type: ignore[arg-type]
+    for name in ("compare-surprisal", "compare-scores", "compare-attention", "compare-heads"):
+        assert VIEWS[name](Runs(), CompareQuery(), pair) is None  # type: ignore[arg-type]
+    whole = Pair(run("a"), run("b"))
+    assert "attention pattern" in text_of(VIEWS["compare-attention"](Runs(), CompareQuery(), whole))  # type: ignore[arg-type]
+    assert "head summaries" in text_of(VIEWS["compare-heads"](Runs(), CompareQuery(), whole))  # type: ignore[arg-type]
+    assert ACTIONS["compare-scores"](Runs(), CompareQuery(), whole)  # type: ignore[arg-type]
+
+
+def test_b_follows_a_until_it_is_set_apart_and_stays_inside_its_model() -> None:
+    pair = Pair(run("a"), run("b"))
+    assert head(CompareQuery(la=1, ha=2), pair) == ((1, 2), (1, 2))
+    assert head(CompareQuery(la=1, ha=2, hb=0), pair) == ((1, 2), (1, 0))
+    assert head(CompareQuery(la=90, ha=90), pair) == ((1, 2), (1, 2))
+    assert head(CompareQuery(), pair, default=(1, 1)) == ((1, 1), (1, 1))
+
+
+def test_the_cards_of_one_page_read_each_run_once() -> None:
+    store = Runs(run("a"), run("b"))
+    runs = RecentRuns(store)  # type: ignore[arg-type]
+    for _ in range(5):
+        compare.compare(runs, "?a=a&b=b", VIEWS["compare-facts"])
+    assert store.asked == 2
+    assert compare.compare(runs, "?a=a", VIEWS["compare-facts"]) is None
+    assert compare.compare(runs, "?a=a&b=gone", VIEWS["compare-facts"]) is None
+    assert "There is no run gone" in text_of(compare.pickers_view(store, CompareQuery(a="a", b="gone")))  # type: ignore[arg-type]
+
+
+def test_numbers_as_text() -> None:
+    assert (fixed(-0.004, 2), fixed(float("nan"), 2), fixed(-1.5, 1)) == ("0.00", "–", "−1.5")
+    assert (fixed_signed(0.004, 2), fixed_signed(0.5, 1), fixed_signed(-0.5, 1)) == ("0.00", "+0.5", "−0.5")
+    assert (decimals_for(20.7), decimals_for(9.0), decimals_for(0.05), decimals_for(0.0)) == (1, 2, 4, 2)
+    assert (percent(0.5), percent(0.005), percent(0.00001)) == ("50.0 %", "0.50 %", "1e-03 %")
+    assert (signed(2.0), signed(-2.0)) == ("+2", "−2")
