@@ -16,6 +16,7 @@ from storage.schema import runs
 
 Clause = ColumnElement[bool]
 ESCAPE = "\\"
+MAX_INTEGER = 2**31 - 1
 TEXT_OPS = {"contains", "not_contains", "starts_with", "ends_with"}
 OPS = {"eq", "ne", "lt", "le", "gt", "ge", "between", "in", "is_null", "not_null", *TEXT_OPS}
 
@@ -111,7 +112,9 @@ def _bind(name: str, key: sa.Column[Any], value: Any) -> Any:
     """The value as the column's type; what is written wrongly is said, not sent to the database."""
     try:
         if isinstance(key.type, sa.Integer):
-            return float(value) if float(value) % 1 else int(value)
+            number = float(value)
+            fits = number.is_integer() and abs(number) <= MAX_INTEGER
+            return int(number) if fits else sa.literal(number, sa.Double())
         if isinstance(key.type, sa.Double):
             return float(value)
         if isinstance(key.type, sa.DateTime):

