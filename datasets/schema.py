@@ -144,8 +144,6 @@ def _prompt(row: Row, ids: _Ids, problems: Problems) -> Prompt | None:
     reasons: list[str] = []
     cells = {column: _cell(column, row, problems, reasons) for column in _TEXT_COLUMNS}
     tags = _tags(row.values.get("tags"), row, problems, reasons)
-    if cells["foil"] and not cells["target"]:
-        problems.add(row.where, ", column foil: a foil needs a target to be compared with.")
     name = ids.settle(cells, row.where, problems)
     if len(problems.messages) > before:
         return None
