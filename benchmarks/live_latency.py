@@ -74,7 +74,8 @@ def measure(page: Page, url: str) -> dict[str, Any]:
         axis: summary([page.evaluate(SWITCH, [axis, size]) / 1e3 for _ in range(KEYS)])
         for axis, size in (("head", heads), ("layer", layers))
     }
-    return {"model": MODEL, "tokens": tokens, "debounce_ms": 120, "key_to_picture": parts["total"],
+    pause = page.evaluate("headscope.live.DEBOUNCE")
+    return {"model": MODEL, "tokens": tokens, "debounce_ms": pause, "key_to_picture": parts["total"],
             "parts": {name: parts[name] for name in ("model", "waited", "transfer", "draw")},
             "overhead": summary(overhead), "switch": switches}  # fmt: skip
 

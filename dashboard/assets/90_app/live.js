@@ -4,8 +4,8 @@
   "use strict";
   const hs = (window.headscope = window.headscope || {});
   const clientside = (window.dash_clientside = window.dash_clientside || {});
-  const { el, percent } = hs.dom;
-  const DEBOUNCE = 120, SLOW = 1500, API = "/api/v1/live";
+  const { el } = hs.dom;
+  const DEBOUNCE = 90, SLOW = 1500, API = "/api/v1/live";
   const EXAMPLES = ["The captain told the engineer that", "The keys on the old wooden table", "red green blue yellow red green blue"];
   const $ = (id) => document.getElementById(id);
   const plural = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
@@ -264,5 +264,5 @@
       return true;
     },
   };
-  hs.live = Object.assign(hs.live || {}, { plural, percentage: percent, API });
+  hs.live = Object.assign(hs.live || {}, { plural, API, DEBOUNCE });
 })();

@@ -30,11 +30,11 @@
 
     open() {
       const what = this.prompt(), cut = this.page.result.facts.position !== null;
-      $("live-save-what").replaceChildren(`${this.page.state.model} reads ${cut ? "the text before the chosen token, " : ""}`, el("b", { text: quoted(what.text) }),
+      $("live-save-what").replaceChildren(`${this.page.state.model} reads ${cut ? "the text before the chosen token, " : ""}`, el("b", { text: `“${what.text}”` }),
         what.target ? ", target " : "", what.target ? el("b", { text: quoted(what.target) }) : ", and explains its own first choice",
         what.foil ? " against " : "", what.foil ? el("b", { text: quoted(what.foil) }) : "", ". Every analysis is computed and stored; this takes longer than the live view.");
-      $("live-save-state").replaceChildren();
-      this.go.disabled = false;
+      this.go.disabled = cut && !what.target;
+      this.say(this.go.disabled ? el("span", { class: "hs-live-warn", text: "The chosen token is the rest of a split character and has no text of its own: choose another token." }) : "");
       this.dialog.showModal();
       this.experiment.select();
     }
