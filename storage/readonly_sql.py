@@ -13,7 +13,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +86,7 @@ def _timer(seconds: float, stop: Callable[[], None]) -> Iterator[threading.Event
         timer.cancel()
 
 
-def _duckdb(url: str, statement: str, timeout: float) -> Iterator[pa.Table]:
+def _duckdb(url: str, statement: str, timeout: float) -> Generator[pa.Table, None, None]:
     _one_reading_statement(statement)
     with _connect_duckdb(url) as connection, _timer(timeout, connection.driver_connection.interrupt) as over:
         cursor = connection.cursor()
@@ -143,7 +143,7 @@ def _refused(error: Exception, over: threading.Event, timeout: float) -> Excepti
     return InputError(str(error).strip(), kind="sql")
 
 
-def _postgres(url: str, statement: str, timeout: float) -> Iterator[pa.Table]:
+def _postgres(url: str, statement: str, timeout: float) -> Generator[pa.Table, None, None]:
     import psycopg
 
     word = re.match(r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(\w+)", statement, re.DOTALL)

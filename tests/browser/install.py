@@ -48,8 +48,8 @@ def main() -> None:
         except (OSError, subprocess.CalledProcessError) as error:
             print(f"could not install a browser: {error}")
         break
-    print(f"browser tests use {find()}" if find() else "NO BROWSER: the browser tests will be skipped. Install Chromium "
-          "or set CHROMIUM=/path/to/it.")  # fmt: skip
+    missing = "NO BROWSER: the browser tests will be skipped. Install Chromium or set CHROMIUM=/path/to/it."
+    print(f"browser tests use {find()}" if find() else missing)
 
 
 if __name__ == "__main__":
