@@ -49,6 +49,7 @@ def view_model(detail: RunDetail, query: RunQuery, previous: str | None, followi
     trace, artifact = detail.trace, attention_artifact(detail)
     return {
         "id": detail.row.id,
+        "model": detail.row.model,
         "state": state,
         "defaults": defaults(),
         "previous": run_href(previous) if previous else None,

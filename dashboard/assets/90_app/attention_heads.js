@@ -66,6 +66,7 @@
         for (const [name, button] of Object.entries(this.buttons)) {
           const on = name === state.stat;
           button.parentElement.setAttribute("aria-sort", on ? (state.descending ? "descending" : "ascending") : "none");
+          if (on) this.showColumn(button.parentElement);
         }
       }
       if (this.current) this.current.removeAttribute("aria-current");
@@ -83,6 +84,14 @@
     more() {
       const box = this.root;
       if (box.scrollTop + 2 * box.clientHeight > box.scrollHeight) this.grow(this.body.childElementCount + 2 * CHUNK);
+    }
+
+    /** Bring the sorted column into sight, inside the table only. */
+    showColumn(th) {
+      const box = this.root, names = th.parentElement.firstChild.offsetWidth, right = th.offsetLeft + th.offsetWidth;
+      if (!box.clientWidth) return;
+      if (th.offsetLeft - names < box.scrollLeft) box.scrollLeft = th.offsetLeft - names;
+      else if (right > box.scrollLeft + box.clientWidth) box.scrollLeft = right - box.clientWidth;
     }
 
     /** Bring the selected row into sight, inside the table only. */

@@ -82,7 +82,8 @@
     redraw() {
       if (!this.slice) return;
       const { faint, strong, focus } = this.edges();
-      this.lines.replaceChildren(...faint.map((edge) => this.line(edge, 0.12)), ...strong.map((edge) => this.line(edge, 1)));
+      const crowd = focus ? 1 : Math.min(1, Math.sqrt(32 / this.slice.T));  // many lines at once are drawn lighter
+      this.lines.replaceChildren(...faint.map((edge) => this.line(edge, 0.12)), ...strong.map((edge) => this.line(edge, crowd)));
       const tint = { query: new Map(), key: new Map() };
       if (focus) for (const [q, k, w] of strong) tint[focus.side === "query" ? "key" : "query"].set(focus.side === "query" ? k : q, w);
       this.rows.forEach((pair, i) => pair.forEach((group, side) => this.mark(group, i, side ? "key" : "query", tint, focus)));
@@ -99,9 +100,10 @@
 
     line([q, k, w], strength) {
       const y1 = q * ROW + ROW / 2 + 4, y2 = k * ROW + ROW / 2 + 4, size = Math.sqrt(Math.abs(w)), mid = (LEFT + RIGHT) / 2;
+      const width = (0.6 + 3.4 * size) * (0.4 + 0.6 * strength);
       return svg("path", {
         d: `M${LEFT} ${y1}C${mid} ${y1} ${mid} ${y2} ${RIGHT} ${y2}`, class: w < 0 ? "negative" : "positive",
-        "stroke-width": (0.6 + 3.4 * size).toFixed(2), "stroke-opacity": (strength * (0.1 + 0.85 * size)).toFixed(3),
+        "stroke-width": width.toFixed(2), "stroke-opacity": (strength * (0.1 + 0.85 * size)).toFixed(3),
       });
     }
   }

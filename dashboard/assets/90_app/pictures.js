@@ -4,7 +4,7 @@
   "use strict";
   const hs = (window.headscope = window.headscope || {});
   const { svg } = hs.dom;
-  const PAD = 16, CLEAR = /^(transparent|rgba\(.*, 0\))$/;
+  const PAD = 16, HEAD = 40, CLEAR = /^(transparent|rgba\(.*, 0\))$/;
 
   /** XML has no place for control characters. */
   const printable = (string) => string.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "\ufffd");
@@ -21,24 +21,38 @@
     const range = document.createRange(), found = [];
     range.selectNodeContents(node);
     if (range.getClientRects().length === 1) return [[node.data, range.getBoundingClientRect()]];
-    for (let i = 0; i < node.data.length; i++) {
-      range.setStart(node, i);
-      range.setEnd(node, i + 1);
+    let offset = 0;
+    for (const char of node.data) {
+      range.setStart(node, offset);
+      range.setEnd(node, (offset += char.length));
       const r = range.getBoundingClientRect(), last = found[found.length - 1];
       if (!r.width) continue;
-      if (last && Math.abs(last[1].top - r.top) < 2) last[0] += node.data[i];
-      else found.push([node.data[i], r]);
+      if (last && Math.abs(last[1].top - r.top) < 2) {
+        last[0] += char;
+        last[1].width = r.right - last[1].left;
+      } else if (char.trim() || !/normal|nowrap/.test(getComputedStyle(node.parentElement).whiteSpace)) {
+        found.push([char, { left: r.left, top: r.top, width: r.width, height: r.height }]);
+      }
     }
     return found;
   }
 
+  /** Text keeps the width it has on screen, whatever font the picture is opened with. */
   function text(out, node, style, at) {
     for (const [line, r] of lines(node)) {
       if (!line.trim() || !r.width) continue;
-      const lead = line.length - line.trimStart().length, { x, y } = at(r);
+      const { x, y } = at(r);
       out.append(svg("text", { x, y: y + r.height / 2, "dominant-baseline": "central", fill: style.color, style: "white-space: pre",
-        "font-family": style.fontFamily, "font-size": style.fontSize, "font-weight": style.fontWeight, text: printable(lead ? ` ${line.trim()}` : line.trim()) }));
+        textLength: r.width, lengthAdjust: "spacingAndGlyphs", "font-family": style.fontFamily, "font-size": style.fontSize,
+        "font-weight": style.fontWeight, text: printable(line) }));
     }
+  }
+
+  /** A colour scale: evenly spaced stops of an inline gradient. */
+  function gradient(out, node, at) {
+    const stops = node.style.background.match(/rgba?\([^)]*\)/g) || [], r = node.getBoundingClientRect(), id = `scale-${out.childNodes.length}`;
+    out.append(svg("linearGradient", { id }, stops.map((color, i) => svg("stop", { offset: i / (stops.length - 1), "stop-color": color }))),
+      svg("rect", { ...at(r), width: r.width, height: r.height, rx: 2, fill: `url(#${id})` }));
   }
 
   /** A drawing as it is: a copy whose looks no longer depend on the style sheet. */
@@ -58,13 +72,14 @@
     if (node.nodeType === Node.TEXT_NODE) return text(out, node, getComputedStyle(node.parentElement), at);
     if (node.nodeType !== Node.ELEMENT_NODE) return undefined;
     const style = getComputedStyle(node);
-    if (style.display === "none" || style.visibility === "hidden" || node.matches(".hs-attn-bar, .hs-attn-reads, .hs-heads, .hs-tip, .visually-hidden")) return undefined;
+    if (style.display === "none" || style.visibility === "hidden" || node.matches(".hs-tip, .visually-hidden")) return undefined;
     if (node instanceof SVGSVGElement) return drawing(out, node, at);
     if (node instanceof HTMLCanvasElement) {
       const r = node.getBoundingClientRect();
       if (r.width) out.append(svg("image", { ...at(r), width: r.width, height: r.height, href: node.toDataURL() }));
       return undefined;
     }
+    if (node.style.background.includes("linear-gradient")) return gradient(out, node, at);
     box(out, node, style, at);
     node.childNodes.forEach((child) => walk(out, child, at));
     return undefined;
@@ -73,11 +88,12 @@
   function toSvg(card) {
     card.classList.add("hs-picturing");
     const body = card.querySelector(".hs-card-body"), frame = body.getBoundingClientRect(), title = card.querySelector("h2").textContent;
-    const at = (r) => ({ x: r.left - frame.left + PAD, y: r.top - frame.top + PAD + 22 });
-    const width = Math.max(body.scrollWidth, frame.width) + 2 * PAD, height = frame.height + 2 * PAD + 22, look = getComputedStyle(card);
+    const at = (r) => ({ x: r.left - frame.left + PAD, y: r.top - frame.top + PAD + HEAD });
+    const width = Math.max(body.scrollWidth, frame.width) + 2 * PAD, height = frame.height + 2 * PAD + HEAD, look = getComputedStyle(card);
     const out = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}` }, [
       svg("rect", { width, height, fill: look.backgroundColor }),
-      svg("text", { x: PAD, y: PAD + 8, fill: look.color, "font-family": look.fontFamily, "font-size": "14px", "font-weight": "600", text: printable(title) })]);
+      svg("text", { x: PAD, y: PAD + 8, fill: look.color, "font-family": look.fontFamily, "font-size": "14px", "font-weight": "600", text: printable(title) }),
+      svg("text", { x: PAD, y: PAD + 27, fill: hs.color.variable("--hs-ink-3"), "font-family": look.fontFamily, "font-size": "11.5px", text: printable(card.dataset.caption || "") })]);
     walk(out, body, at);
     card.classList.remove("hs-picturing");
     return { text: new XMLSerializer().serializeToString(out), width, height };

@@ -98,8 +98,19 @@
       const copy = $("run-copy");
       if (copy) copy.addEventListener("click", () => { copy.dataset.copy = location.origin + location.pathname + this.query(); }, true);
       for (const name of ["tokens", "candidates", "attributions", "attention", "lens"]) {
-        hs.pictures[`run-${name}`] = (format) => hs.picture($(`run-${name}`), format);
+        hs.pictures[`run-${name}`] = (format) => {
+          const card = $(`run-${name}`);
+          card.dataset.caption = this.caption(name);
+          return hs.picture(card, format);
+        };
       }
+    }
+
+    /** What a picture must say to stand alone. */
+    caption(name) {
+      const s = this.state, where = { attention: `layer ${s.layer}, head ${s.head}`, candidates: `position ${this.position()}` }[name];
+      const text = this.view.tokens.tokens.map((t) => t.text).join("").replace(/\s+/g, " ");
+      return [where, this.view.model, text.length > 80 ? `${text.slice(0, 79)}…` : text].filter(Boolean).join(" · ");
     }
 
     stop() {
@@ -109,17 +120,28 @@
     }
   }
 
-  /** Called with the view model once the cards are there; the cards come in the same answer, so wait for the DOM. */
-  function show(view, tries = 0) {
-    if (!view) return;
-    const ready = $("run-root") && $("run-root").querySelector(`[data-run="${view.id}"]`);
-    if (!ready) {
-      if (tries < 200) setTimeout(() => show(view, tries + 1), 15);
-      return;
-    }
+  let waiting = null;
+
+  /** Called with the view model; the cards come in the same answer, so draw when they are in the document. */
+  function show(view) {
+    if (waiting) waiting.disconnect();
+    waiting = null;
+    if (!view || draw(view)) return;
+    waiting = new MutationObserver(() => {
+      if (!draw(view)) return;
+      waiting.disconnect();
+      waiting = null;
+    });
+    waiting.observe(document.body, { childList: true, subtree: true });
+  }
+
+  function draw(view) {
+    const root = $("run-root");
+    if (!root || !root.querySelector(`[data-run="${view.id}"]`)) return false;
     if (page) page.stop();
     page = new Page(view);
-    $("run-root").dataset.ready = view.id;
+    root.dataset.ready = view.id;
+    return true;
   }
 
   clientside.headscope_run = { show: (view) => { show(view); } };
