@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dash import Dash, Input, Output, State, set_props
+from dash import Dash, Input, Output, State, html, set_props
 from dash.development.base_component import Component
 
 from dashboard import api, layout, security
-from dashboard.cards import error_box
+from dashboard.cards import error_box, extra, icon
 from dashboard.clientside import clientside
 from dashboard.ids import Shell
 from dashboard.pages import PageModule, load_pages
@@ -31,7 +31,6 @@ INDEX = """<!DOCTYPE html>
 <html lang="en">
   <head>
     {%metas%}
-    <meta name="viewport" content="width=device-width, initial-scale=1">
     <meta name="color-scheme" content="light dark">
     <title>{%title%}</title>
     <link rel="icon" type="image/svg+xml" href="HEADSCOPE_ICON">
@@ -118,4 +117,8 @@ def render(modules: Sequence[PageModule], path: str, search: str) -> Component:
 def show_error(error: Exception) -> None:
     """A callback raised: its outputs stay as they are, and a message says what happened."""
     LOG.error("a callback failed", exc_info=error)
-    set_props(Shell.TOASTS, {"children": error_box("finish the last action", error)})
+    box = error_box("finish the last action", error)
+    close = html.Button(
+        icon("x-lg"), type="button", className="hs-icon-button", **extra(data_close="toast", aria_label="Close")
+    )
+    set_props(Shell.TOASTS, {"children": html.Div([box, close], key=secrets.token_hex(4), className="hs-toast")})

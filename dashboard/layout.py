@@ -63,6 +63,14 @@ def shell(settings: Settings, pages: Sequence[Page]) -> html.Div:
             html.Div(className="hs-progress", **extra(aria_hidden="true")),
             _navigation(settings, pages),
             html.Main(html.Div(id=Shell.PAGE), id=Shell.MAIN, tabIndex="-1"),
+            html.Div(
+                [
+                    icon("plug"),
+                    "The server does not answer. What you see may be old; it goes on when the server is back.",
+                ],
+                className="hs-offline",
+                role="alert",
+            ),
             html.Div(id=Shell.TOASTS, className="hs-toasts", **extra(aria_live="assertive")),
             _help(pages),
         ],

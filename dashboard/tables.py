@@ -49,6 +49,9 @@ def visible(token: str | None) -> str:
     return DASH if token is None else token.replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥")
 
 
-def millions(count: int) -> str:
-    """135M, 1.5B parameters."""
-    return f"{count / 1e9:.1f}B parameters" if count >= 1e9 else f"{count / 1e6:.0f}M parameters"
+def parameters(count: int) -> str:
+    """53K, 135M, 1.5B parameters."""
+    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
+        if count >= size:
+            return f"{count / size:.3g}{unit} parameters"
+    return f"{count} parameters"

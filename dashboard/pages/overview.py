@@ -18,7 +18,7 @@ from dashboard.params import QueryState
 from dashboard.runs.query import runs_href
 from dashboard.services import Services
 from dashboard.status import first_command
-from dashboard.tables import bits, counted, millions, table, visible, when
+from dashboard.tables import bits, counted, parameters, table, visible, when
 from storage.rows import ExperimentRow, ModelRow, Overview, PromptSetRow, RunRow
 
 PAGE = Page("overview", "/", "Overview", "grid-1x2", 0, shortcut="o")
@@ -261,7 +261,7 @@ def models_list(rows: Sequence[ModelRow]) -> Component:
             counted(
                 row.info.ref.name, row.n_runs, runs_href(model=row.info.ref.name),
                 f"{row.info.n_layers} layers × {row.info.n_heads} heads · "
-                f"{millions(row.info.n_params)} · {row.info.ref.dtype}",
+                f"{parameters(row.info.n_params)} · {row.info.ref.dtype}",
             )
             for row in rows
         ],

@@ -49,10 +49,10 @@ def _bits(field: str, label: str, hint: str, *, hidden: bool = False) -> Column:
 
 COLUMNS: tuple[Column, ...] = (
     Column("status", "Status", width=116),
-    Column("text", "Prompt", hint="The text analysed; a failed run shows why.", width=0),
     Column("model", "Model", width=130),
     Column("experiment", "Experiment", width=120, hidden=True),
     Column("prompt_set", "Prompt set", width=130, hidden=True),
+    Column("text", "Prompt", hint="The text analysed; a failed run shows why.", width=0),
     Column("n_tokens", "Tokens", INTEGER, width=90, decimals=0),
     _bits("mean_surprisal", "Surprisal", "Mean surprisal of the tokens after the first."),
     Column("next_token", "Next token", hint="The model's most likely continuation.", width=96),

@@ -89,6 +89,8 @@ def column_definition(column: Column) -> dict[str, Any]:
             "cellClass": ["hs-num", "ag-right-aligned-cell"],
             "valueFormatter": {"function": f"hsNumber(params.value, {column.decimals})"},
         }
+    if column.field == "text":
+        definition["colSpan"] = {"function": "hsFailedSpan(params)"}
     if column.field in RENDERERS:
         definition["cellRenderer"] = RENDERERS[column.field]
     return definition

@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Page, expect
 
+from dashboard.services import Services
 from storage.repository import Store
 from storage.rows import Condition, RunFilter
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, serving
 
 ROW = ".ag-center-cols-container .ag-row"
 COUNT = "#runs-count"
@@ -67,7 +68,7 @@ def test_overview_refreshes_without_flicker(page: Page, app_server: str) -> None
         new MutationObserver((found) => window.changes += found.filter((m) => m.type === "childList").length)
             .observe(document.getElementById("overview-body"), {childList: true});
     }""")
-    with page.expect_response(lambda r: "overview-body" in (r.request.post_data or ""), timeout=9000) as response:
+    with page.expect_response(lambda r: "overview-body" in (r.request.post_data or "")) as response:
         pass
     assert response.value.status == 204
     assert page.evaluate("() => window.changes") == 0
@@ -214,6 +215,27 @@ def test_theme_follows_the_system_before_the_first_paint(open_page: OpenPage, ap
     page.goto(app_server, wait_until="commit")
     expect(page.locator("html")).to_have_attribute("data-bs-theme", theme)
     assert page.evaluate("() => getComputedStyle(document.documentElement).colorScheme") == theme
+
+
+def test_a_lost_server_is_said_and_forgotten(open_page: OpenPage, seeded_store: Store) -> None:
+    with serving(Services(seeded_store)) as url:
+        page = open_page(expected="ERR_INTERNET_DISCONNECTED|Failed to fetch|the server did not respond")
+        page.goto(url)
+        expect(page.locator(".hs-stats")).to_be_visible()
+        expect(page.locator(".hs-offline")).to_be_hidden()
+        page.context.set_offline(True)
+        expect(page.locator(".hs-offline")).to_be_visible()
+        page.context.set_offline(False)
+        expect(page.locator(".hs-offline")).to_be_hidden()
+
+
+def test_a_failed_run_shows_its_reason_in_the_list(page: Page, app_server: str) -> None:
+    open_runs(page, app_server, "?error_kind=empty")
+    expect(page.locator(f"{ROW} .hs-cell-error").first).to_have_text(re.compile("^the prompt is empty"))
+    wide, narrow = (page.locator(f"{ROW} [col-id={name}]").first.bounding_box() for name in ("text", "status"))
+    assert wide is not None
+    assert narrow is not None
+    assert wide["width"] > 4 * narrow["width"]
 
 
 def test_help_and_jumps(page: Page, app_server: str) -> None:

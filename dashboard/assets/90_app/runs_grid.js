@@ -37,7 +37,15 @@
   };
   cells.HsToken = ({ value }) => (value == null ? null : h("code", { className: "hs-cell-token" }, visible(value)));
   cells.HsWhen = ({ value }) => (value ? h("time", { dateTime: value, title: hs.time.full(value) }, hs.time.ago(value)) : null);
-  (window.dashAgGridFunctions = window.dashAgGridFunctions || {}).hsNumber = (value, decimals) =>
+  const functions = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
+  /* A failed run has no numbers: its reason takes the columns up to the time it was stored. */
+  functions.hsFailedSpan = ({ api, column, data }) => {
+    if (!data || !data.error) return 1;
+    const columns = api.getAllDisplayedColumns(), start = columns.indexOf(column);
+    const end = columns.findIndex((other, index) => index > start && other.getColId() === "created_at");
+    return (end < 0 ? columns.length : end) - start;
+  };
+  functions.hsNumber = (value, decimals) =>
     value === null || value === undefined ? "" : value.toLocaleString("en-US", {
       minimumFractionDigits: decimals, maximumFractionDigits: decimals,
     });
