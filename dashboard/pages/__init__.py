@@ -7,7 +7,7 @@ A page module has
 and a `class Ids(StrEnum)` whose values start with the page's name.
 
 Two traps. `Input(Shell.URL, "search")` also fires when the user leaves for another page: look at `Shell.URL.pathname`
-first. `dcc.Input` shuffles fast typing: use `dbc.Input`, and let script report what is typed when the field is also set.
+first. `dcc.Input` shuffles fast typing: use `dbc.Input`, and let script report what is typed if the field is also set.
 """
 
 from __future__ import annotations
