@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from storage import arrays, bulk, catalogue, run_columns, schema
 from storage.ids import new_id, parse_id
 from storage.rows import ArtifactRow
 
-RUN_TABLES = (*arrays.ARRAY_TABLES, "artifacts", "failures")
+RUN_TABLES = ("run_details", *arrays.ARRAY_TABLES, "artifacts", "failures")
 
 
 def now() -> datetime:
@@ -61,7 +61,7 @@ class Batch:
             | run_columns.measured_columns(result)
         )
         row |= {**shared, "capsule_id": self._capsule(result.capsule)}
-        self._put("runs", row)
+        self._put_run(row)
         for table, rows in arrays.array_rows(run_id, result).items():
             self._rows.setdefault(table, []).extend(rows)
         if file is not None:
@@ -72,35 +72,27 @@ class Batch:
 
     def copy(self, hits: Mapping[str, str]) -> int:
         """Copies of runs (prompt id -> run id) for this experiment, arrays by INSERT SELECT."""
-        runs = schema.runs.c
         ids = {key: parse_id(run_id) for key, run_id in hits.items()}
-        query = sa.select(schema.runs).where(runs.id.in_(sorted({i for i in ids.values() if i is not None})))
-        sources = {row["id"]: dict(row) for row in self._connection.execute(query).mappings()}
+        sources = self._sources({found for found in ids.values() if found is not None})
         by_key = {prompt.id: prompt for prompt in self._set.prompts}
-        self._look([(key, sources[i]["result_key"]) for key, i in ids.items() if i in sources])
-        served, copies = 0, []
-        for key, source_id in ids.items():
-            source = sources.get(source_id) if source_id is not None else None
-            if source is None:
-                continue
-            served += 1
-            if self._replace(key, source["result_key"]) is not None:
-                continue
-            prompt, run_id = by_key[key], new_id()
-            copies.append(run_id)
-            self._put(
-                "runs",
-                source
-                | self._placement(run_id, key)
-                | {"tags": list(prompt.tags), "pair_id": prompt.pair_id, "group_name": prompt.group}
-                | {
-                    "copied_from": source_id,
-                    "search_text": run_columns.search_text(source["text"], source["target"], None, key),
-                },
-            )
+        there = {key: sources[found] for key, found in ids.items() if found in sources}
+        self._look([(key, source["result_key"]) for key, source in there.items()])
+        copies: dict[UUID, list[UUID]] = {}
+        for key, source in there.items():
+            if self._replace(key, source["result_key"]) is None:
+                run_id, prompt = new_id(), by_key[key]
+                copies.setdefault(source["id"], []).append(run_id)
+                self._put_run(source | self._placement(run_id, key) | run_columns.copied_columns(source, prompt))
+        self._copy_rows(copies)
         self._flush()
-        self._copy_arrays(copies)
-        return served
+        self._copy_arrays([run_id for made in copies.values() for run_id in made])
+        return len(there)
+
+    def _sources(self, ids: Collection[UUID]) -> dict[UUID | None, dict[str, Any]]:
+        runs, details = schema.runs, schema.run_details
+        columns = [column for column in details.columns if column.name != "run_id"]
+        query = sa.select(runs, *columns).join(details, details.c.run_id == runs.c.id).where(runs.c.id.in_(ids))
+        return {row["id"]: {str(name): row[name] for name in row} for row in self._connection.execute(query).mappings()}
 
     def _flush(self) -> None:
         """Write what was collected."""
@@ -110,6 +102,11 @@ class Batch:
 
     def _put(self, table: str, row: dict[str, Any]) -> None:
         self._rows.setdefault(table, []).append(row)
+
+    def _put_run(self, row: dict[str, Any]) -> None:
+        """`row` has the columns of both tables; each takes its own."""
+        self._put("runs", row)
+        self._put("run_details", {"run_id": row["id"], **row})
 
     def _placement(self, run_id: UUID, key: str) -> dict[str, Any]:
         set_id, prompt_id = self._prompts.of(key)
@@ -136,11 +133,15 @@ class Batch:
         """See which of these (prompt key, result key) the experiment has, and make the prompts known."""
         keys = [bulk.storable(key) for key, _ in wanted]
         self._prompts = catalogue.prompt_ids(self._connection, self._set, keys, self._moment)
-        runs = schema.runs.c
-        query = sa.select(runs.prompt_key, runs.result_key, runs.id, runs.status).where(
-            runs.result_key.in_({result_key for _, result_key in wanted}),
-            runs.experiment_id == self._job["experiment_id"],
-            runs.prompt_set_id == self._prompts.set_id,
+        runs, details = schema.runs.c, schema.run_details.c
+        query = (
+            sa.select(runs.prompt_key, details.result_key, runs.id, runs.status)
+            .join_from(schema.run_details, schema.runs, runs.id == details.run_id)
+            .where(
+                details.result_key.in_({result_key for _, result_key in wanted}),
+                runs.experiment_id == self._job["experiment_id"],
+                runs.prompt_set_id == self._prompts.set_id,
+            )
         )
         self._there = {(key, result): (found, status) for key, result, found, status in self._connection.execute(query)}
 
@@ -155,14 +156,22 @@ class Batch:
         delete_runs(self._connection, [run_id])
         return None
 
-    def _copy_arrays(self, copies: Sequence[UUID]) -> None:
-        runs = schema.runs.c
-        for name in (*arrays.ARRAY_TABLES, "artifacts"):
+    def _copy_rows(self, copies: Mapping[UUID, Sequence[UUID]]) -> None:
+        """The few small rows of a run, each with an id of its own."""
+        for name in ("artifacts", "failures"):
             table = schema.metadata.tables[name]
-            fresh = {"run_id": runs.id, "id": sa.func.gen_random_uuid(), "created_at": sa.literal(self._moment)}
-            values = [fresh.get(column.name, column).label(column.name) for column in table.columns]
-            source = table.join(schema.runs, runs.copied_from == table.c.run_id)
-            query = sa.select(*values).select_from(source).where(runs.id.in_(copies))
+            query = sa.select(table).where(table.c.run_id.in_(copies))
+            for row in self._connection.execute(query).mappings():
+                for run_id in copies[row["run_id"]]:
+                    self._put(name, {**row, "id": new_id(), "run_id": run_id, "created_at": self._moment})
+
+    def _copy_arrays(self, copies: Sequence[UUID]) -> None:
+        details = schema.run_details.c
+        for name in arrays.ARRAY_TABLES:
+            table = schema.metadata.tables[name]
+            values = [details.run_id if column.name == "run_id" else column for column in table.columns]
+            source = table.join(schema.run_details, details.copied_from == table.c.run_id)
+            query = sa.select(*values).select_from(source).where(details.run_id.in_(copies))
             self._connection.execute(sa.insert(table).from_select([c.name for c in table.columns], query))
 
 

@@ -13,7 +13,6 @@ from sqlalchemy.engine import Connection
 from storage.schema import jobs
 
 T = TypeVar("T")
-KEPT = 512
 
 
 def version(connection: Connection) -> int:
@@ -25,7 +24,8 @@ def version(connection: Connection) -> int:
 class Counts:
     """A bounded cache of counts; one that belongs to another version is counted again."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
+        self._size = size
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, tuple[Hashable, object]] = OrderedDict()
 
@@ -37,8 +37,19 @@ class Counts:
                 self._kept.move_to_end(key)
                 return cast(T, found[1])
         value = count()
+        self.put(key, version, value)
+        return value
+
+    def has(self, key: Hashable, version: Hashable) -> bool:
+        """Whether `get` would answer at once."""
+        with self._lock:
+            found = self._kept.get(key)
+            return found is not None and found[0] == version
+
+    def put(self, key: Hashable, version: Hashable, value: object) -> None:
+        """Keep a value, instead of the one used longest ago when there are too many."""
         with self._lock:
             self._kept[key] = (version, value)
-            while len(self._kept) > KEPT:
+            self._kept.move_to_end(key)
+            while len(self._kept) > self._size:
                 self._kept.popitem(last=False)
-        return value

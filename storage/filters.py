@@ -10,12 +10,13 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
 from analysis.errors import InputError, UnknownNameError
+from storage import bulk
+from storage.expressions import HasElement, HasText
 from storage.ids import parse_id
 from storage.rows import RUN_COLUMNS, Condition, RunFilter, Sort
 from storage.schema import runs
 
 Clause = ColumnElement[bool]
-ESCAPE = "\\"
 MAX_INTEGER = 2**31 - 1
 TEXT_OPS = {"contains", "not_contains", "starts_with", "ends_with"}
 OPS = {"eq", "ne", "lt", "le", "gt", "ge", "between", "in", "is_null", "not_null", *TEXT_OPS}
@@ -32,7 +33,7 @@ def clauses(where: RunFilter) -> list[Clause]:
     """Every condition of a filter. Raises UnknownNameError for a column or operator, InputError for a value."""
     found = [_clause(condition) for condition in where.conditions]
     if where.search.strip():
-        found.append(_like(runs.c.search_text, where.search.lower(), "%", "%"))
+        found.append(HasText("contains", runs.c.search_text, _bound_text(where.search).lower()))
     return found
 
 
@@ -40,6 +41,8 @@ def order(sort: Sequence[Sort], *, backwards: bool = False) -> list[ColumnElemen
     """Columns to order by, NULLs last, ties broken by id; newest first when nothing is asked. `backwards` is the exact
     reverse, for reading a deep page from the other end."""
     keys = [(column(item.column), item.descending) for item in sort if item.column != "id"]
+    if not sort:
+        keys = [(runs.c.created_at, True)]
     by_id = next((item.descending for item in sort if item.column == "id"), keys[-1][1] if keys else True)
     found: list[ColumnElement[Any]] = []
     for key, descending in keys:
@@ -86,7 +89,7 @@ def _list_clause(condition: Condition, key: sa.Column[Any]) -> Clause:
     values = condition.value if condition.op == "in" else (condition.value,)
     if condition.op not in {"eq", "ne", "contains", "not_contains", "in"}:
         raise InputError(f"{condition.op} cannot be used on {condition.column}, which holds a list.")
-    found = sa.or_(sa.false(), *(sa.literal(str(value)) == sa.any_(key) for value in values))
+    found = sa.or_(sa.false(), *(HasElement(key, _bound_text(value)) for value in values))
     return sa.not_(found) if condition.op in {"ne", "not_contains"} else found
 
 
@@ -96,16 +99,9 @@ def _text_clause(condition: Condition, key: sa.Column[Any]) -> Clause:
         if not isinstance(key.type, sa.Uuid):
             raise InputError(f"{condition.op} cannot be used on {condition.column}: it holds no text.")
         text = sa.cast(key, sa.String)
-    before = "" if condition.op == "starts_with" else "%"
-    after = "" if condition.op == "ends_with" else "%"
-    found = _like(sa.func.lower(text), str(condition.value).lower(), before, after)
+    how = condition.op.removeprefix("not_")
+    found = HasText(how, sa.func.lower(text), _bound_text(condition.value).lower())
     return sa.or_(key.is_(None), sa.not_(found)) if condition.op == "not_contains" else found
-
-
-def _like(text: Any, value: str, before: str, after: str) -> Clause:
-    escaped = value.replace(ESCAPE, ESCAPE * 2).replace("%", f"{ESCAPE}%").replace("_", f"{ESCAPE}_")
-    clause: Clause = text.like(f"{before}{escaped}{after}".replace("\x00", "\u2400"), escape=ESCAPE)
-    return clause
 
 
 def _bind(name: str, key: sa.Column[Any], value: Any) -> Any:
@@ -123,7 +119,12 @@ def _bind(name: str, key: sa.Column[Any], value: Any) -> Any:
         raise InputError(f"{value!r} is no value for {name}: {error}") from error
     if isinstance(key.type, sa.Uuid):
         return parse_id(str(value)) or parse_id("0" * 32)  # an id nothing has
-    return str(value).replace("\x00", "\u2400")
+    return _bound_text(value)
+
+
+def _bound_text(value: Any) -> str:
+    """As texts are stored."""
+    return bulk.storable(str(value))
 
 
 def _moment(value: Any) -> datetime:

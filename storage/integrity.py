@@ -45,28 +45,31 @@ def _orphans(connection: Connection) -> list[str]:
 
 
 def _missing_parents(connection: Connection) -> list[str]:
-    found, runs = [], schema.runs.c
+    found, runs, details = [], schema.runs.c, schema.run_details.c
     parents = (
-        (runs.experiment_id, schema.experiments),
-        (runs.model_id, schema.models),
-        (runs.prompt_set_id, schema.prompt_sets),
-        (runs.prompt_id, schema.prompts),
-        (runs.job_id, schema.jobs),
-        (runs.capsule_id, schema.capsules),
+        (runs.id, runs.experiment_id, schema.experiments),
+        (runs.id, runs.model_id, schema.models),
+        (runs.id, runs.prompt_set_id, schema.prompt_sets),
+        (details.run_id, details.prompt_id, schema.prompts),
+        (details.run_id, details.job_id, schema.jobs),
+        (details.run_id, details.capsule_id, schema.capsules),
     )
-    for column, parent in parents:
+    for child, column, parent in parents:
         here = sa.exists().where(parent.c.id == column)
-        query = sa.select(runs.id, column).where(column.isnot(None), sa.not_(here)).limit(SHOWN)
-        found += [f"runs: {run_id} has {column.name} {key}, which is not in {parent.name}"
+        query = sa.select(child, column).where(column.isnot(None), sa.not_(here)).limit(SHOWN)
+        found += [f"run {run_id} has {column.name} {key}, which is not in {parent.name}"
                   for run_id, key in connection.execute(query)]  # fmt: skip
     return found
 
 
 def _unmeasured(connection: Connection) -> list[str]:
     runs = schema.runs.c
-    here = sa.exists().where(schema.token_traces.c.run_id == runs.id)
-    query = sa.select(runs.id).where(runs.status == RunStatus.SUCCEEDED.value, sa.not_(here)).limit(SHOWN)
-    return [f"runs: {run_id} succeeded but has no token trace" for run_id in connection.execute(query).scalars()]
+    found = []
+    for table, told in ((schema.run_details, "details"), (schema.token_traces, "token trace")):
+        here = sa.exists().where(table.c.run_id == runs.id)
+        query = sa.select(runs.id).where(runs.status == RunStatus.SUCCEEDED.value, sa.not_(here)).limit(SHOWN)
+        found += [f"run {run_id} succeeded but has no {told}" for run_id in connection.execute(query).scalars()]
+    return found
 
 
 def _lengths(connection: Connection) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from analysis.errors import UnknownNameError
 from analysis.types import RunStatus
-from storage import arrays, catalogue, counts, filters, overview, schema, session
+from storage import arrays, catalogue, counts, facets, filters, overview, schema, session
 from storage.artifacts import ArtifactFolder
 from storage.ids import parse_id
 from storage.rows import (
@@ -30,7 +31,8 @@ from storage.rows import (
     Sort,
 )
 
-FACETS = ("model", "prompt_set", "tags", "status", "experiment", "error_kind", "group", "target")
+FACETS = (*facets.COLUMNS, *facets.MORE)
+SCANNING = {"contains", "not_contains", "starts_with", "ends_with"}
 
 
 class Reader:
@@ -39,6 +41,7 @@ class Reader:
     engine: Engine
     artifacts: ArtifactFolder
     _counts: counts.Counts
+    _cubes: counts.Counts
 
     def overview(self, recent: int = 10) -> Overview:
         """See `RunReader.overview`."""
@@ -53,9 +56,11 @@ class Reader:
         clauses = filters.clauses(where)
         filters.order(sort)
         with session.reading(self.engine) as connection:
-            total = self._total(connection, where, clauses)
+            total, first = self._total(connection, where, clauses, sort, limit if offset == 0 else None)
             start = max(0, min(offset, total))
             limit = max(0, min(limit, total - start))
+            if first is not None:
+                return RunsPage(_whole_rows(connection, first), total)
             if start <= total // 2:
                 return RunsPage(_rows(connection, clauses, sort, start, limit), total)
             rows = _rows(connection, clauses, sort, total - start - limit, limit, backwards=True)
@@ -67,17 +72,20 @@ class Reader:
             if name not in FACETS:
                 raise UnknownNameError("facet", name, FACETS)
         with session.reading(self.engine) as connection:
-            version = counts.version(connection)
-            found = {}
-            for name in columns:
-                others = replace(where, conditions=tuple(c for c in where.conditions if c.column != name))
-                clauses = filters.clauses(others)
+            version, parts = counts.version(connection), facets.split(where)
+            if parts is None or not set(columns).issubset(facets.COLUMNS):
+                return {name: self._facet(connection, version, where, name, limit) for name in columns}
+            rest, ticked = parts
+            groups = self._cubes.get(repr(rest), version, lambda: facets.cube(connection, filters.clauses(rest)))
+            return {name: groups.facet(name, ticked, limit) for name in columns}
 
-                def count(name: str = name, clauses: list[filters.Clause] = clauses) -> tuple[FacetCount, ...]:
-                    return _facet(connection, name, clauses, limit)
-
-                found[name] = self._counts.get(("facet", name, repr(others), limit), version, count)
-            return found
+    def _facet(
+        self, connection: Connection, version: int, where: RunFilter, name: str, limit: int
+    ) -> tuple[FacetCount, ...]:
+        others = replace(where, conditions=tuple(c for c in where.conditions if c.column != name))
+        clauses = filters.clauses(others)
+        key = ("facet", name, repr(others), limit)
+        return self._counts.get(key, version, lambda: facets.count(connection, name, clauses, limit))
 
     def run(self, run_id: str) -> RunDetail:
         """See `RunReader.run`."""
@@ -88,9 +96,7 @@ class Reader:
         """See `RunReader.runs`."""
         ids = [found for text in run_ids if (found := parse_id(text)) is not None]
         with session.reading(self.engine) as connection:
-            rows = connection.execute(_select_rows().where(schema.runs.c.id.in_(ids))).mappings()
-            by_id = {row["id"]: _run_row(row) for row in rows}
-        return tuple(by_id[key] for key in ids if key in by_id)
+            return _whole_rows(connection, ids)
 
     def attention(self, run_id: str) -> NDArray[np.float16] | None:
         """See `RunReader.attention`."""
@@ -115,13 +121,30 @@ class Reader:
         found = self._jobs(schema.jobs.c.status != RunStatus.SUCCEEDED.value, 1)
         return found[0] if found else None
 
-    def _total(self, connection: Connection, where: RunFilter, clauses: Sequence[filters.Clause]) -> int:
-        def count() -> int:
-            return int(
-                connection.execute(sa.select(sa.func.count()).select_from(schema.runs).where(*clauses)).scalar_one()
-            )
+    def _total(
+        self,
+        connection: Connection,
+        where: RunFilter,
+        clauses: Sequence[filters.Clause],
+        sort: Sequence[Sort],
+        first: int | None,
+    ) -> tuple[int, list[UUID] | None]:
+        """How many runs there are. Where looking for text scans them all (PostgreSQL), the ids of the first page come
+        from the same scan."""
+        key, version = ("total", repr(where)), counts.version(connection)
+        scans = bool(where.search.strip()) or any(c.op in SCANNING for c in where.conditions)
+        if first and scans and connection.dialect.name == "postgresql" and not self._counts.has(key, version):
+            query = sa.select(schema.runs.c.id, sa.func.count().over()).where(*clauses)
+            rows = connection.execute(query.order_by(*filters.order(sort)).limit(first)).all()
+            total = rows[0][1] if rows else 0
+            self._counts.put(key, version, total)
+            return total, [row[0] for row in rows]
 
-        return self._counts.get(("total", repr(where)), counts.version(connection), count)
+        def count() -> int:
+            query = sa.select(sa.func.count()).select_from(schema.runs).where(*clauses)
+            return int(connection.execute(query).scalar_one())
+
+        return self._counts.get(key, version, count), None
 
     def _jobs(self, clause: filters.Clause, limit: int) -> tuple[JobRow, ...]:
         jobs = schema.jobs
@@ -148,10 +171,13 @@ def _rows(
     ordered = filters.order(sort, backwards=backwards)
     page = sa.select(runs.c.id).where(*clauses).order_by(*ordered).offset(offset).limit(limit)
     ids = list(connection.execute(page).scalars())
-    by_id = {
-        row["id"]: _run_row(row) for row in connection.execute(_select_rows().where(runs.c.id.in_(ids))).mappings()
-    }
-    return tuple(by_id[key] for key in (reversed(ids) if backwards else ids))
+    return _whole_rows(connection, ids[::-1] if backwards else ids)
+
+
+def _whole_rows(connection: Connection, ids: Sequence[UUID]) -> tuple[RunRow, ...]:
+    rows = connection.execute(_select_rows().where(schema.runs.c.id.in_(ids))).mappings()
+    by_id = {row["id"]: _run_row(row) for row in rows}
+    return tuple(by_id[key] for key in ids if key in by_id)
 
 
 def _run_row(row: Mapping[Any, Any]) -> RunRow:
@@ -169,21 +195,10 @@ def utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC)
 
 
-def _facet(connection: Connection, name: str, clauses: Sequence[filters.Clause], limit: int) -> tuple[FacetCount, ...]:
-    key = filters.column(name)
-    if isinstance(key.type, sa.ARRAY):
-        elements = sa.select(sa.func.unnest(key).label("value")).where(*clauses).subquery()
-        query = sa.select(elements.c.value, sa.func.count()).group_by(elements.c.value)
-        value: Any = elements.c.value
-    else:
-        query, value = sa.select(key, sa.func.count()).where(*clauses).group_by(key), key
-    rows = connection.execute(query.order_by(sa.func.count().desc(), value).limit(limit))
-    return tuple(FacetCount(found, count) for found, count in rows)
-
-
 def _detail(connection: Connection, run_id: str) -> RunDetail:
-    runs, key = schema.runs, parse_id(run_id)
-    row = connection.execute(sa.select(runs).where(runs.c.id == key)).mappings().one_or_none()
+    runs, details, key = schema.runs, schema.run_details, parse_id(run_id)
+    both = sa.select(runs, details).join(details, details.c.run_id == runs.c.id)
+    row = connection.execute(both.where(runs.c.id == key)).mappings().one_or_none()
     if row is None:
         raise UnknownNameError("run", run_id, (), "It is not in this store; it may have been replaced by a newer one.")
     models, capsules = schema.models, schema.capsules

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 
-from analysis.types import RunResult, RunStatus
+from analysis.types import Prompt, RunResult, RunStatus
 from storage import arrays, bulk
 from storage.ids import new_id
 from storage.rows import ArtifactRow
@@ -31,6 +32,17 @@ def prompt_columns(result: RunResult) -> dict[str, Any]:
         "pair_id": prompt.pair_id,
         "group_name": prompt.group,
         "search_text": search_text(prompt.text, prompt.target, result.error, prompt.id),
+    }
+
+
+def copied_columns(source: Mapping[str, Any], prompt: Prompt) -> dict[str, Any]:
+    """What a copy of run `source` for another prompt with the same text does not take from it."""
+    return {
+        "tags": list(prompt.tags),
+        "pair_id": prompt.pair_id,
+        "group_name": prompt.group,
+        "copied_from": source["id"],
+        "search_text": search_text(source["text"], source["target"], source["error"], prompt.id),
     }
 
 

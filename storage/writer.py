@@ -76,12 +76,15 @@ class Writer:
 
     def find_results(self, keys: Sequence[str]) -> Mapping[str, str]:
         """See `ResultSink.find_results`."""
-        runs = schema.runs.c
+        runs, details = schema.runs.c, schema.run_details.c
+        joined = sa.select(details.result_key, runs.id).join_from(
+            schema.run_details, schema.runs, runs.id == details.run_id
+        )
         found: dict[str, str] = {}
         with session.reading(self.engine) as connection:
             for start in range(0, len(keys), CHUNK):
-                query = sa.select(runs.result_key, runs.id).where(
-                    runs.result_key.in_(keys[start : start + CHUNK]), runs.status == RunStatus.SUCCEEDED.value
+                query = joined.where(
+                    details.result_key.in_(keys[start : start + CHUNK]), runs.status == RunStatus.SUCCEEDED.value
                 )
                 for key, run_id in connection.execute(query.order_by(runs.id.desc())):
                     found[key] = str(run_id)  # the oldest of several: the one that was computed

@@ -107,7 +107,7 @@ def make_result(
         status=RunStatus.SUCCEEDED,
         result_key=canonical_hash([prompt.text, prompt.target, prompt.foil, seed]),
         seconds=0.125,
-        capsule={"torch": "2.13.0", "batch_size": 16, "seed": seed, "device": {"name": "cpu"}},
+        capsule={"torch": "2.13.0", "batch_size": 16, "device": {"name": "cpu"}},
         target=Target(41, " and", 1, "given", -2.5, 4, 42, " but", 2, -3.75, 11) if prompt.target
         else Target(9, " the", 1, "predicted", -0.5, 1),
         trace=trace,

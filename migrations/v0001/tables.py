@@ -86,16 +86,19 @@ TABLES = {
         created_at timestamp
     """,
     "runs": """
-        id uuid!, experiment_id uuid, experiment text, model_id uuid, model text, prompt_set_id uuid?,
-        prompt_set text?, prompt_id uuid?, prompt_key text, job_id uuid?, status text, text text, target text?,
-        foil text?, tags text[], pair_id text?, group_name text?, created_at timestamp, seconds double?,
-        n_tokens integer?, mean_surprisal double?, perplexity double?, next_token text?, next_token_prob double?,
-        next_entropy double?, target_logprob double?, target_rank integer?, margin double?, continuation text?,
-        error text?, error_kind text?, explained_token text?, explained_token_id integer?,
+        id uuid!, experiment_id uuid, model_id uuid, created_at timestamp, prompt_set_id uuid?,
+        n_tokens integer?, seconds double?, mean_surprisal double?, perplexity double?, next_token_prob double?,
+        next_entropy double?, target_logprob double?, margin double?, target_rank integer?, status text,
+        model text, experiment text, prompt_set text?, error_kind text?, tags text[], prompt_key text,
+        target text?, foil text?, next_token text?, pair_id text?, group_name text?, text text, search_text text,
+        continuation text?, error text?
+    """,
+    "run_details": """
+        run_id uuid!, result_key text, job_id uuid, capsule_id uuid, prompt_id uuid?, copied_from uuid?,
+        seed bigint, analyses text[], explained_token text?, explained_token_id integer?,
         explained_n_tokens integer?, explained_chosen text?, explained_logprob double?, explained_rank integer?,
         foil_token text?, foil_token_id integer?, foil_n_tokens integer?, foil_logprob double?,
-        foil_rank integer?, result_key text, analyses text[], seed bigint, capsule_id uuid, copied_from uuid?,
-        search_text text
+        foil_rank integer?
     """,
     "capsules": """
         id uuid!, sha256 text, content json
@@ -128,8 +131,8 @@ POSTGRESQL_INDEXES = (
     ("ix_runs_created_at", "runs", ("created_at", "id"), False),
     ("ix_runs_experiment", "runs", ("experiment_id", "status"), False),
     ("ix_runs_model", "runs", ("model_id",), False),
-    ("ix_runs_result_key", "runs", ("result_key",), False),
     ("ix_runs_status", "runs", ("status",), False),
+    ("ix_run_details_result_key", "run_details", ("result_key",), False),
 )
 
 STATUSES = "'queued', 'running', 'succeeded', 'failed', 'cancelled'"

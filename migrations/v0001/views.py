@@ -25,9 +25,10 @@ RUNS = """
 SELECT r.id, r.status, r.experiment_id, r.experiment, r.model_id, r.model, r.prompt_set, r.prompt_key, r.text,
     r.target, r.foil, r.tags, r.pair_id, r.group_name, r.created_at, r.seconds, r.n_tokens, r.mean_surprisal,
     r.perplexity, r.next_token, r.next_token_prob, r.next_entropy, r.target_logprob, r.target_rank, r.margin,
-    r.continuation, r.error, r.error_kind, r.explained_token, r.seed, r.analyses, r.result_key, m.dtype,
+    r.continuation, r.error, r.error_kind, d.explained_token, d.seed, d.analyses, d.result_key, m.dtype,
     m.weights_sha256, s.version AS prompt_set_version
 FROM runs r
+LEFT JOIN run_details d ON d.run_id = r.id
 LEFT JOIN models m ON m.id = r.model_id
 LEFT JOIN prompt_sets s ON s.id = r.prompt_set_id
 """

@@ -19,7 +19,7 @@ from storage.schema.reserved import (
     toxicity_scores,
     users,
 )
-from storage.schema.runs import artifacts, capsules, failures, runs
+from storage.schema.runs import artifacts, capsules, failures, run_details, runs
 
 __all__ = [
     "api_tokens",
@@ -40,6 +40,7 @@ __all__ = [
     "probe_results",
     "prompt_sets",
     "prompts",
+    "run_details",
     "runs",
     "token_traces",
     "toxicity_scores",
