@@ -96,6 +96,7 @@ class Batch:
 
     def _flush(self) -> None:
         """Write what was collected."""
+        catalogue.add_facets(self._connection, self._rows.get("runs", []))
         for table, rows in self._rows.items():
             bulk.insert(self._connection, schema.metadata.tables[table], rows)
         self._rows = {}
@@ -105,6 +106,7 @@ class Batch:
 
     def _put_run(self, row: dict[str, Any]) -> None:
         """`row` has the columns of both tables; each takes its own."""
+        row["facet_id"] = catalogue.facet_id(row)
         self._put("runs", row)
         self._put("run_details", {"run_id": row["id"], **row})
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
 
-from analysis.types import ModelInfo, ModelRef, Prompt, PromptSet
+from analysis.types import ModelInfo, ModelRef, Prompt, PromptSet, canonical_hash
 from storage import bulk, schema
 from storage.ids import new_id
 
@@ -80,6 +80,27 @@ def model_of(row: Mapping[Any, Any]) -> ModelInfo:
 def capsule_id(connection: Connection, sha256: str, content: Mapping[str, Any]) -> UUID:
     """The capsule with this content; runs of one batch share one."""
     return _once(connection, schema.capsules, {"sha256": sha256}, {"content": content})[0]
+
+
+def facet_id(row: Mapping[str, Any]) -> int:
+    """Id in `run_facets` of a run's facet values: the first 64 bits of their sha256, so that no writer has to ask."""
+    values = [row.get(name) for name in ("model", "prompt_set", "experiment", "status", "error_kind")]
+    digest = canonical_hash(bulk.plain([*values, list(row["tags"])]))
+    return int.from_bytes(bytes.fromhex(digest[:16]), signed=True)
+
+
+def add_facets(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Make sure that `run_facets` has the values of these rows of `runs`."""
+    table = schema.run_facets
+    wanted = {row["facet_id"]: row for row in rows}
+    there = set(connection.execute(sa.select(table.c.id).where(table.c.id.in_(wanted))).scalars())
+    names = [column.name for column in table.columns if column.name != "id"]
+    fresh = [
+        {"id": found} | {name: bulk.plain(wanted[found].get(name)) for name in names}
+        for found in sorted(wanted.keys() - there)
+    ]
+    if fresh:
+        connection.execute(postgresql.insert(table).on_conflict_do_nothing(index_elements=["id"]), fresh)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,3 +61,27 @@ def _any(element: HasElement, compiler: SQLCompiler, **options: Any) -> str:
 def _list_contains(element: HasElement, compiler: SQLCompiler, **options: Any) -> str:
     array, value = list(element.clauses)
     return f"list_contains({compiler.process(array, **options)}, {compiler.process(value, **options)})"
+
+
+class InSelect(FunctionElement[bool]):
+    """Whether a column has a value that a small SELECT finds. As an array PostgreSQL looks them up in an index;
+    as a subquery it would join, and scan."""
+
+    name = "in_select"
+    inherit_cache = False
+    type = sa.Boolean()
+
+    def __init__(self, column: Any, found: sa.Select[Any]) -> None:
+        super().__init__(column, found.scalar_subquery())
+
+
+@compiles(InSelect)
+def _any_array(element: InSelect, compiler: SQLCompiler, **options: Any) -> str:
+    column, found = list(element.clauses)
+    return f"{compiler.process(column, **options)} = ANY(ARRAY{compiler.process(found, **options)})"
+
+
+@compiles(InSelect, "duckdb")
+def _in(element: InSelect, compiler: SQLCompiler, **options: Any) -> str:
+    column, found = list(element.clauses)
+    return f"{compiler.process(column, **options)} IN {compiler.process(found, **options)}"

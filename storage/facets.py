@@ -1,13 +1,13 @@
 """Counts per value under the conditions on the other columns, for all facets from one pass over the runs.
 
-The runs are grouped once by all facet columns together, under the conditions that are not about facets; every facet,
-whatever is ticked, is then a sum over those few groups. Ticking a box costs no query.
+The runs are counted once per row of `run_facets`, under the conditions that are not about facets; every facet, whatever
+is ticked, is then a sum over those few rows. Ticking a box scans nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,32 +16,25 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from storage import filters
-from storage.rows import Condition, FacetCount, RunFilter
-from storage.schema import runs
+from storage.rows import FacetCount, RunFilter
+from storage.schema import run_facets, runs
 
-COLUMNS = ("model", "prompt_set", "experiment", "status", "error_kind", "tags")
-MORE = ("group", "target")  # too many values to group by together: counted by a query each
-CUBE_OPS = {"eq", "ne", "in", "is_null", "not_null"}
+MORE = ("group", "target")  # not in `run_facets`, because they have many values: counted by a query each
 
 
 @dataclass(frozen=True, slots=True)
-class Cube:
-    """Groups of runs: `codes[column]` are indexes into `values[column]`, one per group; `n` is its number of runs."""
+class Groups:
+    """Runs per row of `run_facets`: `ids` and `n` of equal length; `codes[name]` are indexes into `values[name]`."""
 
+    ids: NDArray[np.int64]
+    n: NDArray[np.int64]
     values: dict[str, list[Any]]
     codes: dict[str, NDArray[np.int64]]
-    n: NDArray[np.int64]
 
-    def facet(self, name: str, conditions: Sequence[Condition], limit: int) -> tuple[FacetCount, ...]:
-        """Counts of `name` under the conditions on the other columns, most frequent first."""
-        chosen = np.ones(len(self.n), dtype=np.bool_)
-        for condition in conditions:
-            if condition.column != name:
-                accepted = np.array(
-                    [_holds(condition, value) for value in self.values[condition.column]], dtype=np.bool_
-                )
-                chosen &= accepted[self.codes[condition.column]]
-        sums = np.bincount(self.codes[name][chosen], self.n[chosen], len(self.values[name])).astype(np.int64)
+    def facet(self, name: str, chosen: NDArray[np.bool_] | None, limit: int) -> tuple[FacetCount, ...]:
+        """Counts of `name` over the chosen groups, most frequent first."""
+        codes, n = (self.codes[name], self.n) if chosen is None else (self.codes[name][chosen], self.n[chosen])
+        sums = np.bincount(codes, n, len(self.values[name])).astype(np.int64)
         counts: dict[Any, int] = {}
         for value, count in zip(self.values[name], sums.tolist(), strict=True):
             for element in value if isinstance(value, tuple) else (value,):
@@ -50,48 +43,43 @@ class Cube:
         return tuple(sorted(found, key=lambda item: (-item.count, item.value is None, item.value or ""))[:limit])
 
 
-def split(where: RunFilter) -> tuple[RunFilter, tuple[Condition, ...]] | None:
-    """The part of a filter for SQL and the conditions for the cube; None when the cube cannot serve them."""
-    mine = tuple(condition for condition in where.conditions if condition.column in COLUMNS)
-    if any(condition.op not in CUBE_OPS for condition in mine):
-        return None
-    filters.clauses(RunFilter(mine))  # refuses wrong values as the query would
-    return RunFilter(tuple(c for c in where.conditions if c.column not in COLUMNS), where.search), mine
+def unticked(where: RunFilter) -> RunFilter:
+    """The filter without its conditions on facets."""
+    return replace(where, conditions=tuple(c for c in where.conditions if c.column not in filters.FACETS))
 
 
-def cube(connection: Connection, clauses: Sequence[filters.Clause]) -> Cube:
-    """One pass over the runs for which the clauses hold."""
-    keys = [filters.column(name) for name in COLUMNS]
-    rows = connection.execute(sa.select(*keys, sa.func.count()).where(*clauses).group_by(*keys)).all()
-    columns = list(zip(*rows, strict=True)) or [()] * (len(COLUMNS) + 1)
+def groups(connection: Connection, where: RunFilter) -> Groups:
+    """One pass over the runs of `where`."""
+    counted = (
+        sa.select(runs.c.facet_id, sa.func.count().label("n"))
+        .where(*filters.clauses(where))
+        .group_by(runs.c.facet_id)
+        .subquery()
+    )
+    keys = [run_facets.c[name] for name in filters.FACETS]
+    query = sa.select(counted.c.facet_id, counted.c.n, *keys).join(run_facets, run_facets.c.id == counted.c.facet_id)
+    columns = list(zip(*connection.execute(query), strict=True)) or [()] * (2 + len(keys))
     values: dict[str, list[Any]] = {}
     codes: dict[str, NDArray[np.int64]] = {}
-    for name, column in zip(COLUMNS, columns, strict=False):
+    for name, column in zip(filters.FACETS, columns[2:], strict=True):
         items = [tuple(item) for item in column] if name == "tags" else column
         known = {value: index for index, value in enumerate(dict.fromkeys(items))}
         values[name] = list(known)
         codes[name] = np.fromiter((known[item] for item in items), dtype=np.int64, count=len(items))
-    return Cube(values, codes, np.array(columns[-1], dtype=np.int64))
+    return Groups(np.array(columns[0], dtype=np.int64), np.array(columns[1], dtype=np.int64), values, codes)
+
+
+def chosen(connection: Connection, found: Groups, where: RunFilter, name: str) -> NDArray[np.bool_] | None:
+    """Which groups satisfy the conditions on facets other than `name`; None for all of them."""
+    clauses = filters.facet_clauses(where, but=name)
+    if not clauses:
+        return None
+    return np.isin(found.ids, np.array(list(connection.execute(sa.select(run_facets.c.id).where(*clauses)).scalars())))
 
 
 def count(connection: Connection, name: str, clauses: Sequence[filters.Clause], limit: int) -> tuple[FacetCount, ...]:
     """One facet by a query of its own."""
     key = filters.column(name)
-    if isinstance(key.type, sa.ARRAY):
-        elements = sa.select(sa.func.unnest(key).label("value")).select_from(runs).where(*clauses).subquery()
-        query, value = sa.select(elements.c.value, sa.func.count()).group_by(elements.c.value), elements.c.value
-    else:
-        query, value = sa.select(key, sa.func.count()).where(*clauses).group_by(key), key
-    rows = connection.execute(query.order_by(sa.func.count().desc(), value).limit(limit))
+    query = sa.select(key, sa.func.count()).where(*clauses).group_by(key)
+    rows = connection.execute(query.order_by(sa.func.count().desc(), key).limit(limit))
     return tuple(FacetCount(found, total) for found, total in rows)
-
-
-def _holds(condition: Condition, value: Any) -> bool:
-    """What `filters` says in SQL, for one group's value."""
-    op, wanted = condition.op, condition.value
-    if op in {"is_null", "not_null"}:
-        empty = value is None or value == ()
-        return empty if op == "is_null" else not empty
-    accepted = {str(item) for item in wanted} if op == "in" else {str(wanted)}
-    found = not accepted.isdisjoint(value) if isinstance(value, tuple) else value in accepted
-    return not found if op == "ne" else found

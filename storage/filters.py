@@ -11,12 +11,13 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from analysis.errors import InputError, UnknownNameError
 from storage import bulk
-from storage.expressions import HasElement, HasText
+from storage.expressions import HasElement, HasText, InSelect
 from storage.ids import parse_id
 from storage.rows import RUN_COLUMNS, Condition, RunFilter, Sort
-from storage.schema import runs
+from storage.schema import run_facets, runs
 
 Clause = ColumnElement[bool]
+FACETS = ("model", "prompt_set", "experiment", "status", "error_kind", "tags")
 MAX_INTEGER = 2**31 - 1
 TEXT_OPS = {"contains", "not_contains", "starts_with", "ends_with"}
 OPS = {"eq", "ne", "lt", "le", "gt", "ge", "between", "in", "is_null", "not_null", *TEXT_OPS}
@@ -31,10 +32,18 @@ def column(name: str) -> sa.Column[Any]:
 
 def clauses(where: RunFilter) -> list[Clause]:
     """Every condition of a filter. Raises UnknownNameError for a column or operator, InputError for a value."""
-    found = [_clause(condition) for condition in where.conditions]
+    found = [_clause(item, column(item.column)) for item in where.conditions if item.column not in FACETS]
+    if ticked := facet_clauses(where):
+        found.append(InSelect(runs.c.facet_id, sa.select(run_facets.c.id).where(*ticked)))
     if where.search.strip():
         found.append(HasText("contains", runs.c.search_text, _bound_text(where.search).lower()))
     return found
+
+
+def facet_clauses(where: RunFilter, *, but: str = "") -> list[Clause]:
+    """The conditions on facet columns, as clauses on `run_facets`; those on column `but` left out."""
+    mine = (item for item in where.conditions if item.column in FACETS and item.column != but)
+    return [_clause(item, run_facets.c[item.column]) for item in mine]
 
 
 def order(sort: Sequence[Sort], *, backwards: bool = False) -> list[ColumnElement[Any]]:
@@ -46,14 +55,15 @@ def order(sort: Sequence[Sort], *, backwards: bool = False) -> list[ColumnElemen
     by_id = next((item.descending for item in sort if item.column == "id"), keys[-1][1] if keys else True)
     found: list[ColumnElement[Any]] = []
     for key, descending in keys:
-        directed = sa.desc(key) if descending != backwards else sa.asc(key)
+        by = sa.collate(key, "C") if isinstance(key.type, sa.String) else key
+        directed = sa.desc(by) if descending != backwards else sa.asc(by)
         found.append((directed.nulls_first() if backwards else directed.nulls_last()) if key.nullable else directed)
     found.append(sa.desc(runs.c.id) if by_id != backwards else sa.asc(runs.c.id))
     return found
 
 
-def _clause(condition: Condition) -> Clause:
-    key, op, value = column(condition.column), condition.op, condition.value
+def _clause(condition: Condition, key: sa.Column[Any]) -> Clause:
+    op, value = condition.op, condition.value
     if op not in OPS:
         raise UnknownNameError("operator", op, OPS)
     if op in {"is_null", "not_null"}:

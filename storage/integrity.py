@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from analysis.errors import StorageError
 from analysis.types import HEAD_STATS, LAYER_STATS, RunStatus
-from storage import schema
+from storage import filters, schema
 from storage.artifacts import ArtifactFolder
 from storage.batch import RUN_TABLES
 from storage.rows import ArtifactRow
@@ -26,6 +26,7 @@ def problems(connection: Connection, folder: ArtifactFolder) -> list[str]:
     return [
         *_orphans(connection),
         *_missing_parents(connection),
+        *_facets(connection),
         *_unmeasured(connection),
         *_lengths(connection),
         *_artifacts(connection, folder),
@@ -60,6 +61,14 @@ def _missing_parents(connection: Connection) -> list[str]:
         found += [f"run {run_id} has {column.name} {key}, which is not in {parent.name}"
                   for run_id, key in connection.execute(query)]  # fmt: skip
     return found
+
+
+def _facets(connection: Connection) -> list[str]:
+    runs, facets = schema.runs.c, schema.run_facets.c
+    same = [runs[name].is_not_distinct_from(facets[name]) for name in filters.FACETS]
+    query = sa.select(runs.id).outerjoin_from(schema.runs, schema.run_facets, facets.id == runs.facet_id)
+    wrong = connection.execute(query.where(sa.or_(facets.id.is_(None), sa.not_(sa.and_(*same)))).limit(SHOWN)).scalars()
+    return [f"run {run_id} has other values than its row of run_facets: filters and counts miss it" for run_id in wrong]
 
 
 def _unmeasured(connection: Connection) -> list[str]:

@@ -31,7 +31,7 @@ from storage.rows import (
     Sort,
 )
 
-FACETS = (*facets.COLUMNS, *facets.MORE)
+FACETS = (*filters.FACETS, *facets.MORE)
 SCANNING = {"contains", "not_contains", "starts_with", "ends_with"}
 
 
@@ -41,7 +41,7 @@ class Reader:
     engine: Engine
     artifacts: ArtifactFolder
     _counts: counts.Counts
-    _cubes: counts.Counts
+    _groups: counts.Counts
 
     def overview(self, recent: int = 10) -> Overview:
         """See `RunReader.overview`."""
@@ -72,12 +72,15 @@ class Reader:
             if name not in FACETS:
                 raise UnknownNameError("facet", name, FACETS)
         with session.reading(self.engine) as connection:
-            version, parts = counts.version(connection), facets.split(where)
-            if parts is None or not set(columns).issubset(facets.COLUMNS):
-                return {name: self._facet(connection, version, where, name, limit) for name in columns}
-            rest, ticked = parts
-            groups = self._cubes.get(repr(rest), version, lambda: facets.cube(connection, filters.clauses(rest)))
-            return {name: groups.facet(name, ticked, limit) for name in columns}
+            version, rest = counts.version(connection), facets.unticked(where)
+            filters.clauses(where)
+            groups = self._groups.get(repr(rest), version, lambda: facets.groups(connection, rest))
+            return {
+                name: self._facet(connection, version, where, name, limit)
+                if name in facets.MORE
+                else groups.facet(name, facets.chosen(connection, groups, where, name), limit)
+                for name in columns
+            }
 
     def _facet(
         self, connection: Connection, version: int, where: RunFilter, name: str, limit: int

@@ -19,7 +19,7 @@ class Store(Reader, Writer):
 
     def __init__(self, url: str, engine: sa.Engine, folder: artifacts.ArtifactFolder) -> None:
         self.url, self.engine, self.artifacts = url, engine, folder
-        self._counts, self._cubes = Counts(512), Counts(8)
+        self._counts, self._groups = Counts(512), Counts(8)
         self._write_lock = threading.Lock()
 
     @classmethod

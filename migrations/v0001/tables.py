@@ -86,12 +86,15 @@ TABLES = {
         created_at timestamp
     """,
     "runs": """
-        id uuid!, experiment_id uuid, model_id uuid, created_at timestamp, prompt_set_id uuid?,
+        id uuid!, experiment_id uuid, model_id uuid, facet_id bigint, created_at timestamp, prompt_set_id uuid?,
         n_tokens integer?, seconds double?, mean_surprisal double?, perplexity double?, next_token_prob double?,
         next_entropy double?, target_logprob double?, margin double?, target_rank integer?, status text,
         model text, experiment text, prompt_set text?, error_kind text?, tags text[], prompt_key text,
         target text?, foil text?, next_token text?, pair_id text?, group_name text?, text text, search_text text,
         continuation text?, error text?
+    """,
+    "run_facets": """
+        id bigint!, model text, prompt_set text?, experiment text, status text, error_kind text?, tags text[]
     """,
     "run_details": """
         run_id uuid!, result_key text, job_id uuid, capsule_id uuid, prompt_id uuid?, copied_from uuid?,
@@ -130,6 +133,7 @@ INDEXES = (
 POSTGRESQL_INDEXES = (
     ("ix_runs_created_at", "runs", ("created_at", "id"), False),
     ("ix_runs_experiment", "runs", ("experiment_id", "status"), False),
+    ("ix_runs_facet", "runs", ("facet_id", "created_at", "id"), False),
     ("ix_runs_model", "runs", ("model_id",), False),
     ("ix_runs_status", "runs", ("status",), False),
     ("ix_run_details_result_key", "run_details", ("result_key",), False),

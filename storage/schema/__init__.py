@@ -19,7 +19,7 @@ from storage.schema.reserved import (
     toxicity_scores,
     users,
 )
-from storage.schema.runs import artifacts, capsules, failures, run_details, runs
+from storage.schema.runs import artifacts, capsules, failures, run_details, run_facets, runs
 
 __all__ = [
     "api_tokens",
@@ -41,6 +41,7 @@ __all__ = [
     "prompt_sets",
     "prompts",
     "run_details",
+    "run_facets",
     "runs",
     "token_traces",
     "toxicity_scores",

@@ -25,6 +25,7 @@ runs = Table(
     id_column(),
     Column("experiment_id", Uuid, nullable=False),
     Column("model_id", Uuid, nullable=False),
+    Column("facet_id", BigInteger, nullable=False),
     created_at(),
     Column("prompt_set_id", Uuid),
     Column("n_tokens", Integer),
@@ -57,6 +58,21 @@ runs = Table(
     postgresql_index("ix_runs_model", "model_id"),
     postgresql_index("ix_runs_status", "status"),
     postgresql_index("ix_runs_created_at", "created_at", "id"),
+    postgresql_index("ix_runs_facet", "facet_id", "created_at", "id"),
+)
+
+# Every combination of facet values that runs have, a few thousand for a million runs: counts and conditions on facets
+# are worked out here and touch `runs` through one short integer column. `id` is a hash of the values.
+run_facets = Table(
+    "run_facets",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    text("model"),
+    text("prompt_set", nullable=True),
+    text("experiment"),
+    text("status"),
+    text("error_kind", nullable=True),
+    Column("tags", Strings, nullable=False),
 )
 
 run_details = Table(
