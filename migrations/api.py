@@ -57,14 +57,16 @@ def migrate(engine: Engine, revision: str = "head") -> tuple[str | None, str | N
         return before, _revision(connection)
 
 
-def ensure(engine: Engine) -> None:
-    """Make an empty store ready; raise StorageError for one that is older, newer or not ours."""
+def ensure(engine: Engine, *, create: bool = True) -> None:
+    """Make an empty store ready, if to `create`; raise StorageError for one that is older, newer or not ours."""
     with session.reading(engine) as connection:
         revision = _revision(connection)
         is_empty = revision is None and not sa.inspect(connection).get_table_names()
     name = session.shown(engine.url.render_as_string(hide_password=False))
-    if is_empty:
+    if is_empty and create:
         migrate(engine)
+    elif is_empty:
+        raise StorageError(f"{name} is empty: `headscope run --store {name} ...` fills it.")
     elif revision is None:
         raise StorageError(
             f"{name} holds tables, but not Headscope's. Give another store, or run `headscope db upgrade` to add "

@@ -111,6 +111,25 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
         ) from error
 
 
+def open_reader(url: str) -> Engine:
+    """An engine to read with. Several processes may read a DuckDB file at once; in a process that has it open for
+    writing, the reader shares that. Raises StorageError when there is no such file, or another process writes it."""
+    path = database_path(url)
+    if path is None:
+        return open_engine(url)
+    if not path.exists():
+        raise StorageError(f"there is no store at {path}: `headscope run --store {path} ...` makes one.")
+    engine = open_engine(url, read_only=True)
+    try:
+        engine.connect().close()
+    except DBAPIError as error:
+        engine.dispose()
+        if "different configuration" not in str(error.orig):
+            raise explain(error.orig or error, engine.url) from error
+        return open_engine(url)
+    return engine
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -1,0 +1,139 @@
+"""The store in a notebook: frames in one call, nothing can be written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+from uuid import UUID
+
+import numpy as np
+import pyarrow as pa
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from analysis.errors import InputError
+from analysis.types import Params
+from migrations import api
+from storage import artifacts, filters, session
+from storage.counts import Counts
+from storage.queries import Reader
+from storage.rows import RUN_COLUMNS, Condition, RunFilter, Sort
+
+Frame = Any
+"""A pandas.DataFrame, or a pyarrow.Table from a handle opened with `frame="arrow"`."""
+
+
+class Notebook:
+    """Made by `storage.open`. Every method gives a frame; unmeasured numbers are missing values."""
+
+    def __init__(self, url: str, frame: Literal["pandas", "arrow"] = "pandas") -> None:
+        if frame not in {"pandas", "arrow"}:
+            raise InputError(f"frame must be 'pandas' or 'arrow', not {frame!r}.")
+        self.url, self._frame = url, frame
+        self._engine = session.open_reader(url)
+        try:
+            api.ensure(self._engine, create=False)
+        except BaseException:
+            self._engine.dispose()
+            raise
+        self._reader = _Reader(url, self._engine)
+
+    def runs(self, *, search: str = "", sort: str = "", limit: int | None = None, **conditions: Any) -> Frame:
+        """Runs, newest first. `model="gpt2"` is equality, a list any of its values, None a missing value; other
+        operators follow two underscores: `target_rank__le=10`, `text__contains="Paris"`. `sort="-margin"` descends.
+        """
+        where = RunFilter(tuple(_condition(name, value) for name, value in conditions.items()), search)
+        order = filters.order([Sort(sort.removeprefix("-"), sort.startswith("-"))] if sort else [])
+        columns = (filters.column(name).label(name) for name in RUN_COLUMNS)
+        return self._read(sa.select(*columns).where(*filters.clauses(where)).order_by(*order).limit(limit))
+
+    def tokens(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
+        """Rows of `v_tokens` of one run or of an experiment: position, token, logprob, surprisal, rank, entropy."""
+        return self._view("v_tokens", "position", run_id, experiment)
+
+    def candidates(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
+        """Rows of `v_candidates`: what might have followed each token."""
+        return self._view("v_candidates", "position, candidate_rank", run_id, experiment)
+
+    def heads(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
+        """Rows of `v_heads`: a row per layer and head, a column per statistic."""
+        return self._view("v_heads", "layer, head", run_id, experiment)
+
+    def layers(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
+        """Rows of `v_layers`: a row per layer."""
+        return self._view("v_layers", "layer", run_id, experiment)
+
+    def lens(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
+        """Rows of `v_lens`: the logit lens, a row per layer and position."""
+        return self._view("v_lens", "layer, position", run_id, experiment)
+
+    def attributions(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
+        """Rows of `v_attribution_scores`: a row per method and token."""
+        return self._view("v_attribution_scores", "method, target, position", run_id, experiment)
+
+    def attention(self, run_id: str) -> NDArray[np.float16] | None:
+        """`[layer, head, query, key]`, None when it was not kept. Raises StorageError for a missing or damaged file."""
+        return self._reader.attention(run_id)
+
+    def sql(self, statement: str, params: Params | None = None) -> Frame:
+        """Any reading statement; `:name` in it is taken from `params`."""
+        return self._read(sa.text(statement), params)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _view(self, view: str, order: str, run_id: str | None, experiment: str | None) -> Frame:
+        if (run_id is None) == (experiment is None):
+            raise InputError("say which runs: a run's id, or experiment=NAME.")
+        if run_id is not None:
+            statement = sa.text(f"SELECT * FROM {view} WHERE run_id = CAST(:run_id AS UUID) ORDER BY {order}")
+            return self._read(statement, {"run_id": run_id})
+        runs = "SELECT id FROM runs WHERE experiment = :experiment"
+        statement = sa.text(f"SELECT * FROM {view} WHERE run_id IN ({runs}) ORDER BY run_id, {order}")
+        return self._read(statement, {"experiment": experiment})
+
+    def _read(self, statement: sa.sql.ClauseElement, params: Params | None = None) -> Frame:
+        with session.reading(self._engine) as connection:
+            table = read_arrow(connection, statement, params or {})
+        return table if self._frame == "arrow" else table.to_pandas()
+
+
+class _Reader(Reader):
+    def __init__(self, url: str, engine: sa.Engine) -> None:
+        self.url, self.engine = url, engine
+        self.artifacts = artifacts.ArtifactFolder(artifacts.location(url))
+        self._counts, self._groups = Counts(512), Counts(8)
+
+
+def read_arrow(connection: sa.Connection, statement: sa.sql.ClauseElement, params: Mapping[str, Any]) -> pa.Table:
+    """A statement's rows as an Arrow table; ids as text."""
+    if connection.dialect.name == "duckdb":
+        compiled = statement.compile(connection, compile_kwargs={"render_postcompile": True})
+        values = {**compiled.params, **params}
+        names = getattr(compiled, "positiontup", None) or list(compiled.params)
+        cursor: Any = connection.connection.cursor()
+        cursor.execute(str(compiled), [values[name] for name in names])
+        return cursor.to_arrow_table()
+    result = connection.execute(statement, params)  # type: ignore[call-overload]
+    rows = result.all()
+    columns = list(zip(*rows, strict=True)) if rows else [() for _ in result.keys()]  # noqa: SIM118 - not a mapping
+    texts = [[str(value) if isinstance(value, UUID) else value for value in column] for column in columns]
+    return pa.table([pa.array(values) for values in texts], names=list(result.keys()))
+
+
+def _condition(name: str, value: Any) -> Condition:
+    column, _, op = name.partition("__")
+    if op:
+        return Condition(column, op, value)
+    if value is None:
+        return Condition(column, "is_null")
+    if isinstance(value, list | tuple | set):
+        return Condition(column, "in", tuple(value))
+    return Condition(column, "eq", value)
