@@ -11,7 +11,7 @@ from analysis.interfaces import Capture, CausalBackend, TokenBatch
 from analysis.types import ModelInfo, Target
 from analysis.workspace import Workspace, quantities
 
-BYTES_PER_PASS = 1 << 29
+BYTES_PER_PASS = 1 << 30
 _FLOATS_PER_STATE = 25  # what a gradient graph keeps per layer, token and unit of width (Llama and GPT-2)
 
 

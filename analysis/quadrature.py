@@ -28,6 +28,14 @@ def fixed_rule(rule: str, n_steps: int) -> tuple[Float64, Float64]:
     return (np.arange(n_steps) + 0.5) / n_steps, np.full(n_steps, 1.0 / n_steps)
 
 
+def error_scale(change: float, scores: Float64) -> float:
+    """The largest of |change|, any |score| and 1 (nat): below that, rounding would count as disagreement.
+
+    The change alone will not do: the scores of target minus foil often cancel, and then it is near zero by accident.
+    """
+    return float(max(abs(change), np.abs(scores).max(), 1.0))
+
+
 class AdaptiveIntegral:
     """Integral over [0, 1] of a vector function (one prompt's score rates `[T]`), its sum's antiderivative being known.
 
@@ -70,6 +78,11 @@ class AdaptiveIntegral:
         """The integral `[T]` from all nodes."""
         total: Float64 = np.sum([self._integrate(panel, _FINE) for panel in self._panels], axis=0)
         return total
+
+    @property
+    def scale(self) -> float:
+        """What errors are compared with: the change, or the largest score where scores cancel, or 1 at the least."""
+        return error_scale(self.change, self.estimate)
 
     @property
     def delta(self) -> float:

@@ -19,11 +19,10 @@ from analysis.attributions import failed_attribution, position_attribution
 from analysis.embedding_path import EmbeddingPath
 from analysis.interfaces import CausalBackend, Param
 from analysis.params import resolve_params
-from analysis.quadrature import AdaptiveIntegral, Float64, fixed_rule
+from analysis.quadrature import AdaptiveIntegral, Float64, error_scale, fixed_rule
 from analysis.types import Attribution, Params, Target
 from analysis.workspace import Workspace
 
-_FLOOR = 1.0  # nats: a smaller change of the value is treated as this much, or noise would count as disagreement
 _NOTHING_LEFT = "the only token is held at its own embedding, so nothing is left to explain: set hold_first to false"
 
 
@@ -57,8 +56,8 @@ class IntegratedGradients:
         Param(
             "tolerance",
             "float",
-            0.05,
-            "Accepted error of the sum of scores, as a share of the change explained.",
+            0.1,
+            "Accepted error of the sum of scores, as a share of the change explained (or of the largest score).",
             minimum=1e-6,
             maximum=1,
         ),
@@ -66,7 +65,7 @@ class IntegratedGradients:
             "agreement",
             "float",
             0.2,
-            "Accepted difference of any score from the one half the steps give, as a share of the change explained.",
+            "Accepted difference of any score from the one half the steps give, same share.",
             minimum=1e-6,
             maximum=1,
         ),
@@ -94,7 +93,7 @@ class IntegratedGradients:
         used |= {"baseline": path.baseline, "steps": answer.steps}
         if stop <= first:
             return failed_attribution(self.NAME, target, _NOTHING_LEFT, signed=True, seconds=seconds, params=used)
-        scale = max(abs(answer.change), _FLOOR)
+        scale = error_scale(answer.change, answer.scores)
         used |= {"value_change": answer.change, "converged": abs(answer.delta) <= settings["tolerance"] * scale}
         if answer.disagreement is not None:
             used["disagreement"] = answer.disagreement
@@ -161,7 +160,6 @@ def _adaptive(path: EmbeddingPath, settings: dict[str, Any]) -> list[_Answer]:
 
 def _refine(integral: AdaptiveIntegral, n_panels: int, settings: dict[str, Any]) -> bool:
     """Whether more nodes are wanted: not when finished, out of steps, or hopeless (NaN)."""
-    scale = max(abs(integral.change), _FLOOR)
-    good = abs(integral.delta) <= settings["tolerance"] * scale
-    good = good and integral.disagreement <= settings["agreement"] * scale
+    good = abs(integral.delta) <= settings["tolerance"] * integral.scale
+    good = good and integral.disagreement <= settings["agreement"] * integral.scale
     return not good and integral.finite and integral.refine(n_panels, settings["max_steps"])
