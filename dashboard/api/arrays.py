@@ -1,8 +1,8 @@
 """Attention for the browser: uint8 for drawing, exact numbers on request.
 
-    GET /api/v1/runs/<id>/attention.safetensors[?layer=l]      uint8, round(255 * sqrt(weight))
-    GET /api/v1/runs/<id>/attention/thumbnail.safetensors      max-pooled, every head
-    GET /api/v1/runs/<id>/attention/value?layer=&head=[&query=[&key=]]  exact stored weights, JSON
+GET /api/v1/runs/<id>/attention.safetensors[?layer=l]      uint8, round(255 * sqrt(weight))
+GET /api/v1/runs/<id>/attention/thumbnail.safetensors      max-pooled, every head
+GET /api/v1/runs/<id>/attention/value?layer=&head=[&query=[&key=]]  exact stored weights, JSON
 """
 
 from __future__ import annotations

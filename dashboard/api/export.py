@@ -1,6 +1,6 @@
 """A run as a file: everything as JSON, its tokens as CSV or Parquet. Units stand in the column names.
 
-    GET /api/v1/runs/<id>/export.json | export.csv | export.parquet
+GET /api/v1/runs/<id>/export.json | export.csv | export.parquet
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Live analysis of typed text: JSON in, safetensors out. Nothing that comes in is kept, unless it is saved as a run.
 
-    GET  /api/v1/live/models          the models that can be chosen
-    POST /api/v1/live                 {model, text, target, foil, target_position, client, sequence} -> safetensors
-    POST /api/v1/live/runs            {model, text, target, foil, experiment} -> {job}: compute again and store
-    GET  /api/v1/live/runs/<job>      {status, error, run}: how far that is
+GET  /api/v1/live/models          the models that can be chosen
+POST /api/v1/live                 {model, text, target, foil, target_position, client, sequence} -> safetensors
+POST /api/v1/live/runs            {model, text, target, foil, experiment} -> {job}: compute again and store
+GET  /api/v1/live/runs/<job>      {status, error, run}: how far that is
 """
 
 from __future__ import annotations

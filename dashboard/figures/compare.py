@@ -67,9 +67,7 @@ class Candidate:
 
 def units(a: TokenizedText, b: TokenizedText) -> tuple[Unit, ...]:
     """The alignment of two tokenized texts with the texts of its units."""
-    return tuple(
-        Unit(pair.a, pair.b, pair.kind, _text(a, pair.a), _text(b, pair.b)) for pair in align(a, b)
-    )
+    return tuple(Unit(pair.a, pair.b, pair.kind, _text(a, pair.a), _text(b, pair.b)) for pair in align(a, b))
 
 
 def _text(tokens: TokenizedText, span: Range) -> str | None:

@@ -59,7 +59,9 @@ def _panels(a: Array, b: Array, data: Aligned, head_a: Head, head_b: Head) -> li
     figures = [_figure(name, figure) for name, figure in sides]
     pooling = (
         "Tokens are pooled into units that both sides have: weights are summed over a unit's keys and averaged over "
-        "its queries. " if data.grouped else ""
+        "its queries. "
+        if data.grouped
+        else ""
     )
     lacking = sum(unit.kind in ("only_a", "only_b") for unit in data.units)
     blank = f"{lacking} units that only one side has are blank on the other. " if lacking else ""

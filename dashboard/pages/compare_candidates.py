@@ -17,6 +17,7 @@ CANDIDATE_THRESHOLD = 0.005
 
 def candidates_view(rows: Sequence[Candidate], everything: bool, by_id: bool) -> list[Component]:
     """The candidates of both sides in one table; a probability that was not stored shows as what it is at most."""
+
     def moved(row: Candidate) -> bool:
         return math.isnan(row.difference) or abs(row.difference) >= CANDIDATE_THRESHOLD
 

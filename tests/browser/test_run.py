@@ -209,9 +209,7 @@ def contrast(first: str, second: str) -> float:
     return (max(lights) + 0.05) / (min(lights) + 0.05)
 
 
-def test_unicode_and_spaces_are_shown_as_text_without_markers(
-    page: Page, app_server: str, seeded_store: Store
-) -> None:
+def test_unicode_and_spaces_are_shown_as_text_without_markers(page: Page, app_server: str, seeded_store: Store) -> None:
     detail = first_run(seeded_store, Condition("text", "contains", "漢字"))
     open_run(page, app_server, detail.row.id)
     shown = "".join(page.locator(".hs-run-chip:not(.next):not(.rest)").all_inner_texts())
