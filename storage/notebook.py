@@ -1,10 +1,9 @@
-"""The store in a notebook: frames in one call, nothing can be written."""
+"""The store in a notebook: frames in one call, in transactions that write nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
-from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +17,23 @@ from storage import artifacts, filters, session
 from storage.counts import Counts
 from storage.queries import Reader
 from storage.rows import RUN_COLUMNS, Condition, RunFilter, Sort
+
+ARROW_TYPES = {
+    16: pa.bool_(),
+    20: pa.int64(),
+    23: pa.int32(),
+    25: pa.string(),
+    700: pa.float32(),
+    701: pa.float64(),
+    1007: pa.list_(pa.int32()),
+    1015: pa.list_(pa.string()),
+    1021: pa.list_(pa.float32()),
+    1043: pa.string(),
+    1114: pa.timestamp("us"),
+    1700: pa.float64(),
+    2950: pa.string(),
+}
+"""By PostgreSQL's type oid; the others as Arrow infers them."""
 
 Frame = Any
 """A pandas.DataFrame, or a pyarrow.Table from a handle opened with `frame="arrow"`."""
@@ -122,10 +138,20 @@ def read_arrow(connection: sa.Connection, statement: sa.sql.ClauseElement, param
         cursor.execute(str(compiled), [values[name] for name in names])
         return cursor.to_arrow_table()
     result = connection.execute(statement, params)  # type: ignore[call-overload]
+    kinds = [ARROW_TYPES.get(column.type_code) for column in result.cursor.description]
     rows = result.all()
-    columns = list(zip(*rows, strict=True)) if rows else [() for _ in result.keys()]  # noqa: SIM118 - not a mapping
-    texts = [[str(value) if isinstance(value, UUID) else value for value in column] for column in columns]
-    return pa.table([pa.array(values) for values in texts], names=list(result.keys()))
+    columns = list(zip(*rows, strict=True)) if rows else [() for _ in kinds]
+    arrays = [_array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
+    return pa.table(arrays, names=list(result.keys()))
+
+
+def _array(values: Sequence[Any], kind: pa.DataType | None) -> pa.Array:
+    if kind is None:
+        return pa.array(values)
+    if pa.types.is_string(kind) or pa.types.is_floating(kind):  # ids; averages of integers come as Decimal
+        make = str if pa.types.is_string(kind) else float
+        return pa.array([None if value is None else make(value) for value in values], kind)
+    return pa.array(values, kind)
 
 
 def _condition(name: str, value: Any) -> Condition:

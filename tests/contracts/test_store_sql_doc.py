@@ -1,0 +1,109 @@
+"""docs/sql.md and the store say the same, on both databases: every column is documented, every example runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from factories import make_failure, make_info, make_prompt, make_result, make_set
+
+import storage
+from analysis.errors import StorageError
+from analysis.types import Prompt
+from storage import readonly_sql
+from storage.repository import Store
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "sql.md").read_text()
+QUERIES = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
+PYTHON = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
+
+
+def documented() -> dict[str, list[str]]:
+    """Table or view -> its columns, in the order of the page."""
+    sections = re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", DOCUMENT, re.DOTALL | re.MULTILINE)
+    return {name: re.findall(r"^\| (\w+) \|", body, re.MULTILINE)[1:] for name, body in sections}
+
+
+@pytest.fixture(scope="module")
+def filled_url(shared_store_url: str) -> str:
+    """A store in which every example finds something."""
+    prompts = [
+        make_prompt("p0", "The cat sat on the mat", pair_id="one"),
+        make_prompt("p1", "The dog sat on the mat", pair_id="one"),
+        Prompt("p2", "", tags=("a",)),
+    ]
+    results = [make_result(prompts[0], seed=1), make_result(prompts[1], seed=2), make_failure(prompts[2])]
+    results[0].heads.induction[0, 0] = 0.5
+    results[0].layers.lens_rank[-1] = 1
+    with Store.open(shared_store_url) as store:
+        job = store.start_job(experiment="demo", model="tiny", spec={}, total=3)
+        store.save(job, make_info("smollm2-135m-instruct"), make_set(*prompts), ["heads"], 0, results)
+    return shared_store_url
+
+
+def test_every_table_and_column_is_documented_and_there(filled_url: str) -> None:
+    with Store.open(filled_url) as store:
+        inspector = sa.inspect(store.engine)
+        names = {*inspector.get_table_names(), *inspector.get_view_names()} - {"alembic_version"}
+        found = {name: [column["name"] for column in inspector.get_columns(name)] for name in names}
+    assert documented() == found
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=[query.strip().splitlines()[0][:40] for query in QUERIES])
+def test_every_example_runs_and_finds_something(filled_url: str, query: str) -> None:
+    result = readonly_sql.run(filled_url, query)
+    assert result.table.num_rows > 0
+    assert not result.truncated
+
+
+def test_the_notebook_example_runs(filled_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = PYTHON
+    values: dict[str, object] = {}
+    exec(code.replace('"headscope.duckdb"', repr(filled_url)), values)
+    assert len(values["runs"]) == 2
+    assert len(values["tokens"]) == 6
+    assert len(values["heads"]) == 2 * 12
+    assert values["attention"] is None
+    assert values["frame"].n[0] == 0
+
+
+def test_views_give_null_for_what_was_not_measured(filled_url: str) -> None:
+    with storage.open(filled_url, frame="arrow") as store:
+        run_id = store.runs(status="succeeded", sort="prompt_key").column("id")[0].as_py()
+        tokens, heads = store.tokens(run_id), store.heads(run_id)
+        detail = store._reader.run(run_id)
+    assert tokens.column("surprisal").to_pylist()[0] is None
+    assert tokens.column("rank").to_pylist()[0] is None
+    assert tokens.column("token").to_pylist() == list(detail.trace.tokens.texts)
+    assert tokens.column("logprob").to_pylist()[1:] == detail.trace.logprobs[1:].tolist()
+    assert tokens.column("char_end").to_pylist() == detail.trace.tokens.char_spans[:, 1].tolist()
+    assert [heads.column("layer").to_pylist()[i] for i in (0, 3, 11)] == [0, 1, 3]
+    assert heads.column("entropy").to_pylist() == detail.heads.entropy.reshape(-1).tolist()
+    assert heads.column("induction").to_pylist() == [0.5] + [None] * 11
+
+
+def test_views_agree_with_the_arrays(filled_url: str) -> None:
+    with storage.open(filled_url, frame="arrow") as store:
+        run_id = store.runs(status="succeeded", sort="prompt_key").column("id")[0].as_py()
+        detail = store._reader.run(run_id)
+        layers, lens, candidates = store.layers(run_id), store.lens(run_id), store.candidates(run_id)
+        scores = store.attributions(run_id)
+    assert layers.column("kl_to_final").to_pylist() == detail.layers.kl_to_final.tolist()
+    assert lens.column("top_prob").to_pylist() == detail.lens.top_probs.reshape(-1).tolist()
+    assert lens.column("top_token").to_pylist()[6] == detail.lens.top_texts[1][0]
+    assert lens.column("token").to_pylist()[6:12] == list(detail.trace.tokens.texts)
+    assert candidates.column("logprob").to_pylist() == detail.trace.topk_logprobs.reshape(-1).tolist()
+    assert candidates.column("candidate_rank").to_pylist()[19:21] == [20, 1]
+    by_method = dict.fromkeys(scores.column("method").to_pylist())
+    assert list(by_method) == ["input_x_gradient", "saliency"]
+    assert scores.column("score").to_pylist()[6:] == detail.attributions[0].scores.tolist()
+
+
+def test_a_notebook_writes_nothing(filled_url: str) -> None:
+    with storage.open(filled_url) as store:
+        before = len(store.runs())
+        with pytest.raises(StorageError):
+            store.sql("DELETE FROM runs")
+        assert len(store.runs()) == before
