@@ -29,8 +29,9 @@ READING_KINDS = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 READING_WORDS = {"select", "with", "values", "table", "explain", "show"}
 FORBIDDEN_FUNCTIONS = re.compile(
     r"\b(lo_\w+|set_config|pg_advisory\w*|pg_notify|pg_logical_emit_message|query_to_xml\w*|table_to_xml\w*"
-    r"|cursor_to_xml\w*|pg_(?:terminate|cancel)_backend|pg_read_\w+|pg_ls_\w+|dblink\w*|pg_reload_conf|pg_sleep\w*)\s*\(",
-    re.IGNORECASE,
+    r"|cursor_to_xml\w*|pg_(?:terminate|cancel)_backend|pg_read_\w+|pg_ls_\w+|dblink\w*|pg_reload_conf|pg_sleep\w*)"
+    r"\"?(?:\s|/\*.*?\*/|--[^\n]*\n)*\(|(U&\")",  # also quoted, commented, or spelled in escapes
+    re.IGNORECASE | re.DOTALL,
 )
 
 
@@ -154,7 +155,9 @@ def _postgres(url: str, statement: str, timeout: float) -> Generator[pa.Table, N
             kind="sql",
         )
     if forbidden := FORBIDDEN_FUNCTIONS.search(statement):
-        raise InputError(f"the function {forbidden[1]} does more than read, so it is not allowed here.", kind="sql")
+        raise InputError(
+            f"{forbidden[1] or forbidden[2]} may do more than read, so it is not allowed here.", kind="sql"
+        )
     try:
         address = session.parse_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         connection = psycopg.connect(address, application_name="headscope sql", connect_timeout=session.CONNECT_SECONDS)
@@ -183,9 +186,16 @@ def _stream(connection: Any, statement: str) -> Iterator[pa.Table]:
             if len(rows) == CHUNK_ROWS:
                 yield _table(names, rows)
                 rows = []
-        if not names and cursor.description:
-            names = _distinct([column.name for column in cursor.description])
+    if not names:
+        names = _described(connection, statement)
     yield _table(names, rows)
+
+
+def _described(connection: Any, statement: str) -> list[str]:
+    """Column names of a statement that gave no row, which a stream does not tell."""
+    connection.pgconn.prepare(b"headscope", statement.encode())
+    described = connection.pgconn.describe_prepared(b"headscope")
+    return _distinct([described.fname(index).decode() for index in range(described.nfields)])
 
 
 def _distinct(names: list[str]) -> list[str]:

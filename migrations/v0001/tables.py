@@ -5,11 +5,14 @@ A column is written `name type`, then `!` for part of the primary key or `?` whe
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 
 TABLES = {
     "token_traces": """
@@ -162,6 +165,18 @@ def create() -> None:
         op.create_table(name, *items)
     for index, table, index_columns, unique in _indexes():
         op.create_index(index, table, list(index_columns), unique=unique)
+    if op.get_bind().dialect.name == "postgresql":
+        _search_index(op.get_bind())
+
+
+def _search_index(connection: Connection) -> None:
+    """Serves the search field where the server offers pg_trgm and this user may add it; without it search scans."""
+    offered = "SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'"
+    if connection.execute(sa.text(offered)).first() is None:
+        return
+    with contextlib.suppress(DBAPIError), connection.begin_nested():
+        connection.execute(sa.text("CREATE EXTENSION IF NOT EXISTS pg_trgm"))
+        connection.execute(sa.text("CREATE INDEX gin_runs_search ON runs USING gin (search_text gin_trgm_ops)"))
 
 
 def drop() -> None:

@@ -548,6 +548,28 @@ class TestStore:
         assert any(missing in line for line in problems)
         assert any("checksum" in line for line in problems)
 
+    @pytest.mark.parametrize(
+        ("damage", "expected"),
+        [
+            ("DELETE FROM token_traces", "has no token trace"),
+            ("DELETE FROM run_details", "has no details"),
+            ("DELETE FROM experiments", "which is not in experiments"),
+            ("DELETE FROM capsules", "which is not in capsules"),
+            ("DELETE FROM runs", "attributions: rows of run"),
+            ("UPDATE head_summaries SET n_heads = n_heads + 1", "head_summaries.induction"),
+            ("UPDATE token_traces SET n_candidates = 3", "token_traces.candidate_ids"),
+            ("UPDATE layer_summaries SET n_positions = 3", "layer_summaries.residual_norms"),
+            ("UPDATE attributions SET shape = ARRAY[2, 2]", "its shape says 4"),
+            ("UPDATE run_facets SET model = 'other'", "other values than its row of run_facets"),
+        ],
+    )
+    def test_check_finds_damage(self, filled: Filled, damage: str, expected: str) -> None:
+        filled.save(make_result())
+        assert filled.store.check() == []
+        with filled.store.engine.begin() as connection:
+            connection.exec_driver_sql(damage)
+        assert any(expected in problem for problem in filled.store.check())
+
     def test_one_writer_and_twenty_readers(self, filled: Filled) -> None:
         """Every reader sees whole batches only, and counts that never go back."""
         batches, size, errors = 4, 3, []
