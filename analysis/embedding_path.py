@@ -18,8 +18,9 @@ _FLOATS_PER_STATE = 25  # what a gradient graph keeps per layer, token and unit 
 class EmbeddingPath:
     """`x(a) = baseline + a (embeddings - baseline)` for every prompt of a batch.
 
-    `baseline` is `zero`, `mean` (of all token embeddings) or `eos` (the end-of-text token at every position); a model
-    without such a token gets `mean`, and `baseline` says so. With `hold_first` the first token never moves.
+    `baseline` is the embedding put at every position: that of a line break (`newline`), of the end of text (`eos`),
+    `zero`, or the `mean` of all tokens; a model without the token asked for gets `mean`, and `baseline` says so. With
+    `hold_first` the first token never moves.
     """
 
     def __init__(self, work: Workspace, targets: Sequence[Target], baseline: str, hold_first: bool) -> None:
@@ -74,10 +75,19 @@ def graph_bytes(info: ModelInfo, length: int) -> int:
 def _baseline(backend: CausalBackend, name: str) -> tuple[str, Tensor]:
     """The baseline really used and its embedding `[d]`."""
     weight: Tensor = backend.model.get_input_embeddings().weight.detach()  # type: ignore[operator]
-    eos = getattr(backend.model.config, "eos_token_id", None)
-    eos = eos[0] if isinstance(eos, list) and eos else eos
-    if name == "zero":
-        return name, torch.zeros_like(weight[0])
-    if name == "eos" and isinstance(eos, int):
-        return name, weight[eos]
-    return "mean", weight.mean(0)
+    token = _newline_id(backend) if name == "newline" else _eos_id(backend) if name == "eos" else None
+    if token is not None:
+        return name, weight[token]
+    return ("zero", torch.zeros_like(weight[0])) if name == "zero" else ("mean", weight.mean(0))
+
+
+def _newline_id(backend: CausalBackend) -> int | None:
+    """The token a line break ends in; None for a tokenizer that drops it."""
+    tokens = backend.tokenize("\n")
+    return None if tokens.special[-1] else int(tokens.ids[-1])
+
+
+def _eos_id(backend: CausalBackend) -> int | None:
+    found = getattr(backend.model.config, "eos_token_id", None)
+    first = found[0] if isinstance(found, list) and found else found
+    return first if isinstance(first, int) else None

@@ -39,9 +39,9 @@ class IntegratedGradients:
         Param(
             "baseline",
             "choice",
-            "eos",
-            "Where the path starts: the embedding of the end-of-text token, of nothing (zero), or the mean embedding.",
-            choices=("eos", "zero", "mean"),
+            "newline",
+            "Where the path starts: the embedding of a line break, of the end of text, zero, or the mean embedding.",
+            choices=("newline", "eos", "zero", "mean"),
         ),
         Param("hold_first", "bool", True, "Keep the first token (the attention sink) at its own embedding."),
         Param(
@@ -64,7 +64,7 @@ class IntegratedGradients:
         Param(
             "agreement",
             "float",
-            0.2,
+            0.3,
             "Accepted difference of any score from the one half the steps give, same share.",
             minimum=1e-6,
             maximum=1,
@@ -72,7 +72,7 @@ class IntegratedGradients:
     )
 
     def not_applicable(self, backend: CausalBackend) -> str | None:
-        """Every model with embeddings can be served; one without an end-of-text token starts from the mean instead."""
+        """Every model with embeddings can be served; one without the baseline's token starts from the mean instead."""
         return None
 
     def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
@@ -151,7 +151,7 @@ def _adaptive(path: EmbeddingPath, settings: dict[str, Any]) -> list[_Answer]:
         for (i, node), row, value in zip(points, rates.numpy(), values.tolist(), strict=True):
             integrals[i].add(node, row, value)
         rounds += 1
-        unfinished = [i for i in unfinished if _refine(integrals[i], 1 + rounds // 3, settings)]
+        unfinished = [i for i in unfinished if _refine(integrals[i], 1 + rounds // 7, settings)]
     return [
         _Answer(integral.estimate, integral.change, integral.delta, integral.steps, integral.disagreement)
         for integral in integrals

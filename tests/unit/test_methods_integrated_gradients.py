@@ -10,6 +10,7 @@ from captum.attr import IntegratedGradients as CaptumIntegratedGradients
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from analysis.embedding_path import EmbeddingPath
 from analysis.interfaces import Capture
 from analysis.methods.integrated_gradients import IntegratedGradients
 from analysis.quadrature import AdaptiveIntegral
@@ -146,10 +147,25 @@ def test_a_model_without_end_of_text_token_starts_from_the_mean(
     tiny_gpt2: HFCausalBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiny_gpt2.model.config, "eos_token_id", None)
-    (found,), _ = attribute(tiny_gpt2, TEXTS[:1])
+    (found,), _ = attribute(tiny_gpt2, TEXTS[:1], baseline="eos")
     (mean,), _ = attribute(tiny_gpt2, TEXTS[:1], baseline="mean")
     assert found.params["baseline"] == "mean"
     np.testing.assert_array_equal(found.scores, mean.scores)
+
+
+def test_the_newline_baseline_is_the_last_token_of_a_line_break(backend: HFCausalBackend) -> None:
+    work = Workspace(backend, [backend.tokenize(TEXTS[0])], Capture(gradients=True))
+    target = backend.resolve_target(work.texts[0], " the", None, work.next_logprobs[0])
+    path = EmbeddingPath(work, [target], "newline", True)
+    token = int(backend.tokenize("\n").ids[-1])
+    assert path.baseline == "newline"
+    assert "\n" in backend.decode([token])[0]
+    embeddings = backend.model.get_input_embeddings().weight[token].expand(1, len(work.texts[0]), -1).clone()  # type: ignore[operator]
+    embeddings[:, 0] = backend.embed(work.batch)[:, 0]
+    with torch.no_grad():
+        logits = backend.model(inputs_embeds=embeddings).logits[0, -1]
+    _, values = path.evaluate([0], [0.0])
+    assert float(values[0]) == pytest.approx(float(torch.log_softmax(logits, -1)[target.token_id]), abs=1e-4)
 
 
 def integrate(rate: Any, antiderivative: Any, max_steps: int) -> AdaptiveIntegral:
