@@ -61,7 +61,7 @@ def _value(kind: sa.types.TypeEngine[Any], value: Any) -> Any:
     if isinstance(kind, sa.String):
         return storable(value)
     if isinstance(kind, sa.ARRAY) and isinstance(kind.item_type, sa.String):
-        return [storable(item) for item in value]
+        return value if UNSTORABLE.search("".join(value)) is None else [storable(item) for item in value]
     return value
 
 
