@@ -1,7 +1,7 @@
 """One writer and 20 readers through the server for two minutes: errors (must be none), lost runs (none), read times.
 
-The writer is `headscope run` handing jobs to the server; readers load what a browser loads: the runs grid's rows, run
-pages' arrays, and the overview. `SECONDS=10` in the environment shortens it.
+The writer is `headscope run` handing jobs to the server; readers load what pages and programs load: the newest
+runs, whole runs, and attention. `SECONDS=10` in the environment shortens it.
 """
 
 from __future__ import annotations
@@ -18,20 +18,25 @@ import threading
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import requests
 
 from benchmarks.harness import summary, write_result
+from storage import owner
+from storage.owner import Owner
 
 SECONDS = float(os.environ.get("SECONDS", "120"))
 READERS = 20
+NEWEST = "SELECT id FROM runs WHERE status = 'succeeded' ORDER BY created_at DESC LIMIT 50"
 HEADSCOPE = str(Path(sys.executable).with_name("headscope"))
 
 
 class Readers:
     """20 threads, each with its own connection, reading until told to stop."""
 
-    def __init__(self, url: str) -> None:
-        self._url, self._stop = url, threading.Event()
+    def __init__(self, holder: Owner) -> None:
+        self._url, self._stop = holder.url, threading.Event()
+        self._headers = {"Authorization": f"Bearer {holder.token}"}
         self.seconds: list[float] = []
         self.errors: list[str] = []
         self._threads = [threading.Thread(target=self._read, args=(seed,)) for seed in range(READERS)]
@@ -49,20 +54,21 @@ class Readers:
     def _read(self, seed: int) -> None:
         session, chooser, ids = requests.Session(), random.Random(seed), []
         session.trust_env = False
+        session.headers.update(self._headers)
         while not self._stop.is_set():
-            path = (
-                "/api/v1/runs?limit=50" if not ids or chooser.random() < 0.3 else f"/api/v1/runs/{chooser.choice(ids)}"
-            )
             started = time.perf_counter()
             try:
-                response = session.get(self._url + path, timeout=30)
+                if not ids or chooser.random() < 0.3:
+                    response = session.post(f"{self._url}/api/v1/sql", json={"statement": NEWEST}, timeout=30)
+                    ids = pa.ipc.open_stream(response.content).read_all()["id"].to_pylist() if response.ok else ids
+                else:
+                    part = chooser.choice(("export.json", "attention.safetensors?layer=0"))
+                    response = session.get(f"{self._url}/api/v1/runs/{chooser.choice(ids)}/{part}", timeout=30)
                 self.seconds.append(time.perf_counter() - started)
                 if response.status_code != 200:
-                    self.errors.append(f"{path}: HTTP {response.status_code} {response.text[:200]}")
-                elif path.startswith("/api/v1/runs?"):
-                    ids = [row["id"] for row in response.json()["rows"]]
+                    self.errors.append(f"HTTP {response.status_code} {response.url} {response.text[:200]}")
             except requests.RequestException as error:
-                self.errors.append(f"{path}: {error}")
+                self.errors.append(str(error))
 
 
 def write_until(deadline: float, store: Path, model: str, folder: Path) -> int:
@@ -92,10 +98,11 @@ def main() -> None:
             [HEADSCOPE, "serve", "--store", str(store), "--port", "0"], stdout=subprocess.PIPE, text=True
         )
         assert server.stdout is not None
-        found = re.search(r"http://\S+", server.stdout.readline())
-        assert found is not None
+        server.stdout.readline()  # it is up
+        holder = owner.read(store)
+        assert holder is not None
         try:
-            with Readers(found[0]) as readers:
+            with Readers(holder) as readers:
                 stored = write_until(time.monotonic() + SECONDS, store, model, folder)
         finally:
             server.terminate()

@@ -7,8 +7,10 @@ is made in the serving process and taken down when it exits.
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import socket
+import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -73,7 +75,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "loglevel": "warning",
             "proc_name": "headscope",
             "control_socket_disable": True,
-            "worker_exit": lambda server, worker: self._resources.close(),
+            "worker_exit": lambda server, worker: self._leave(),
             "post_worker_init": lambda worker: print(
                 f"Headscope is at http://{self._settings.host}:{self._settings.port}  (Ctrl-C stops it)", flush=True
             ),
@@ -81,6 +83,12 @@ class _Server(BaseApplication):  # type: ignore[misc]
         for name, value in options.items():
             if name in self.cfg.settings:
                 self.cfg.set(name, value)
+
+    def _leave(self) -> None:
+        """Everything is saved and closed; a thread still inside a native library must not abort the process now."""
+        self._resources.close()
+        sys.stdout.flush()
+        os._exit(0)
 
     def load(self) -> Any:
         """Called by gunicorn in the serving process: open everything, return the WSGI app."""
