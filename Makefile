@@ -39,11 +39,11 @@ $(VENV)/.dev: $(VENV)/.app
 	@$(PIP) -c $(CONSTRAINTS) --editable '.[dev]'
 	@touch $@
 
-# 17 steps keep the demo within five minutes on two cores; the receipt of every attribution says whether they were enough.
+# 25 steps at most keep the demo near five minutes on two cores; the receipt of every attribution says whether they were enough.
 demo: $(VENV)/.app
 	@mkdir -p $(dir $(STORE))
 	@$(BIN)/headscope models pull smollm2-135m-instruct
-	@$(BIN)/headscope run --prompts demo --experiment demo --analyses all --param integrated_gradients.max_steps=17 --store $(STORE)
+	@$(BIN)/headscope run --prompts demo --experiment demo --analyses all --param integrated_gradients.max_steps=25 --store $(STORE)
 ifneq ($(SERVE),0)
 	@$(BIN)/headscope serve --store $(STORE) --host $(HOST) --port $(PORT)
 endif
