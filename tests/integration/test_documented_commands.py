@@ -42,7 +42,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, tiny_gpt2_dir: Path) -> 
 
 
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    words = [HEADSCOPE, *shlex.split(command, comments=True)[1:]]
+    words = [HEADSCOPE, *shlex.split(command.partition(" > ")[0], comments=True)[1:]]
     if words[1] == "run" and "--model" not in words and "--resume" not in words:
         words += ["--model", "gpt2"]
     environment = {**os.environ, "HEADSCOPE_MODEL_DIR": str(folder / "models")}
