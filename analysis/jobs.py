@@ -7,16 +7,22 @@ what the store keeps so that a job can be resumed.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
+from itertools import islice, takewhile
 from typing import Any
 
+from analysis.detection import Store, detect, experiment_runs
 from analysis.engines.base import Engine, Prepared
 from analysis.errors import InputError
-from analysis.types import GenerationParams, ModelRef, Progress, Prompt, PromptSet, RunSpec, RunStatus
+from analysis.preflight import Preflight
+from analysis.types import GenerationParams, ModelRef, Progress, Prompt, PromptSet, RunResult, RunSpec, RunStatus
 from storage.interfaces import ResultSink
 
 REPORT_SECONDS = 1.0
+FEW = 8
+"""So many prompts are done before a second process has loaded the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +37,20 @@ class JobRequest:
     seed: int = 0
     generation: GenerationParams = field(default_factory=GenerationParams)
     params: Mapping[str, Mapping[str, Any]] | None = None
+    quantity: str = "logprob"
+    explain: str = "next"
 
     def spec(self) -> RunSpec:
         """The RunSpec of all prompts."""
         return RunSpec(
-            ModelRef(self.model), self.prompt_set.prompts, self.analyses, self.seed, self.generation, self.params or {}
+            ModelRef(self.model),
+            self.prompt_set.prompts,
+            self.analyses,
+            self.seed,
+            self.generation,
+            self.params or {},
+            self.quantity,
+            self.explain,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -71,16 +86,18 @@ class JobOutcome:
 
 def run_job(
     engine: Engine,
-    sink: ResultSink,
+    sink: Store,
     request: JobRequest,
     on_progress: Callable[[str, Progress], None] = lambda job_id, progress: None,
     should_stop: Callable[[], bool] = lambda: False,
     job_id: str | None = None,
+    on_prepared: Callable[[Preflight], None] = lambda needs: None,
 ) -> JobOutcome:
     """Serve what the store has, compute the rest batch by batch, store each batch whole.
 
     Stops after the current batch when `should_stop()`. An error that is no prompt's fault (the model cannot be loaded,
-    the disk is full) marks the job failed and is raised again; every batch saved before it stays.
+    the disk is full) marks the job failed and is raised again; every batch saved before it stays. `on_prepared` hears
+    what the request will need before anything is computed, and may refuse by raising.
     """
     total = len(request.prompt_set.prompts)
     job_id = job_id or sink.start_job(
@@ -88,12 +105,14 @@ def run_job(
     )
     try:
         prepared = engine.prepare(request.spec(), request.batch_size)
+        on_prepared(prepared.preflight)
         progress = _compute(engine, sink, request, prepared, job_id, on_progress, should_stop)
     except BaseException as error:
         sink.finish_job(job_id, RunStatus.FAILED, f"{type(error).__name__}: {error}")
         raise
     status = RunStatus.SUCCEEDED if progress.done == total else RunStatus.CANCELLED
     sink.report_job(job_id, progress)
+    detect(sink, experiment_runs(request.experiment, request.prompt_set.name))
     sink.finish_job(job_id, status)
     return JobOutcome(job_id, status, progress)
 
@@ -115,20 +134,40 @@ def _compute(
     progress = Progress(len(prompts), cached, 0, cached, 0.0)
     on_progress(job_id, progress)
     started = reported = time.monotonic()
-    for batch in prepared.batches:
-        todo = [prompts[index] for index in batch if prompts[index].id not in hits]
-        if not todo:
-            continue
-        if should_stop():
-            break
-        results = engine.run_batch(spec, todo)
+    missing = [[prompts[i] for i in batch if prompts[i].id not in hits] for batch in prepared.batches]
+    for results in _batches(engine, spec, [batch for batch in missing if batch], should_stop):
         sink.save(job_id, prepared.info, request.prompt_set, request.analyses, request.seed, results)
         failed = sum(result.status is RunStatus.FAILED for result in results)
         progress = Progress(
-            len(prompts), progress.done + len(todo), progress.failed + failed, cached, time.monotonic() - started
+            len(prompts), progress.done + len(results), progress.failed + failed, cached, time.monotonic() - started
         )
         on_progress(job_id, progress)
         if time.monotonic() - reported > REPORT_SECONDS:
             sink.report_job(job_id, progress)
             reported = time.monotonic()
     return progress
+
+
+def _effort(batch: Sequence[Prompt]) -> int:
+    return len(batch) * max(len(prompt.text) for prompt in batch)
+
+
+def _batches(
+    engine: Engine, spec: RunSpec, batches: list[list[Prompt]], should_stop: Callable[[], bool]
+) -> Iterator[list[RunResult]]:
+    """Results of each batch as it is done, as many at a time as the engine runs; after a stop those already begun."""
+    if engine.parallel == 1 or sum(map(len, batches)) <= FEW:
+        yield from (engine.run_batch(spec, batch) for batch in takewhile(lambda _: not should_stop(), batches))
+        return
+    todo = iter(sorted(batches, key=_effort, reverse=True))  # the longest last would leave the others idle at the end
+    pool = ThreadPoolExecutor(engine.parallel)
+    try:
+        running = {pool.submit(engine.run_batch, spec, batch) for batch in islice(todo, engine.parallel)}
+        while running:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            if not should_stop():
+                running |= {pool.submit(engine.run_batch, spec, batch) for batch in islice(todo, len(done))}
+            for future in done:
+                yield future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # closing the engine ends what an interrupted job still computes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from analysis.continuations import first_tokens
 from analysis.errors import InputError, NotApplicable
 from analysis.head_stats import head_summaries
 from analysis.interfaces import Capture, CausalBackend
@@ -19,7 +20,7 @@ MAX_TOKENS = 256  # every head's pattern goes to the page: 256 tokens of a 30 x 
 
 
 def analyse_live(backend: CausalBackend, request: LiveRequest) -> LiveResult:
-    """Trace, head summaries, attention, saliency and gradient x input of `request.text`.
+    """Trace, head summaries and attention of `request.text`; when asked for, saliency and gradient x input.
 
     Raises InputError (kinds `empty`, `too_long`, `target_missing`, `target_equals_foil`, `target_position`),
     NotApplicable for a model that gives no attention, BackendError when it computes NaN.
@@ -40,10 +41,11 @@ def analyse_live(backend: CausalBackend, request: LiveRequest) -> LiveResult:
             f"token {position} cannot be explained: choose one from 1 to {len(text) - 1} (0 has nothing before it).",
             "target_position",
         )
-    capture = Capture(attention=True, gradients=True)
+    capture = Capture(attention=True, gradients=request.attributions)
     work = Workspace(backend, [text], capture, None if position is None else [position - 1])
     target = _target(work, text, request)
-    attributions = tuple(method.attribute(work, [target], {})[0] for method in (Saliency(), InputXGradient()))
+    methods = (Saliency(), InputXGradient()) if request.attributions else ()
+    attributions = tuple(method.attribute(work, [target], {})[0] for method in methods)
     return LiveResult(
         request=request,
         info=backend.info,
@@ -71,7 +73,7 @@ def _target(work: Workspace, text: TokenizedText, request: LiveRequest) -> Targe
     )
     if request.foil is None:
         return target
-    foil = work.backend.resolve_target(_before(text, request.target_position), request.foil, None, logprobs)
+    foil = work.backend.resolve_target(first_tokens(text, request.target_position), request.foil, None, logprobs)
     if foil.token_id == token:
         raise InputError(
             f"the foil {request.foil!r} begins with the token it is compared with: choose another.",
@@ -84,17 +86,4 @@ def _target(work: Workspace, text: TokenizedText, request: LiveRequest) -> Targe
         foil_n_tokens=foil.n_tokens,
         foil_logprob=foil.logprob,
         foil_rank=foil.rank,
-    )
-
-
-def _before(text: TokenizedText, position: int) -> TokenizedText:
-    """The first `position` tokens as a text of their own."""
-    end = int(text.char_spans[position - 1, 1])
-    return TokenizedText(
-        text.text[:end],
-        text.ids[:position],
-        text.texts[:position],
-        text.char_spans[:position],
-        text.words[:position],
-        text.special[:position],
     )

@@ -37,6 +37,11 @@ BACKENDS: dict[str, Entry] = {
         "Hugging Face causal LM",
         "GPT-2 of every size and other open causal models, run on this machine.",
     ),
+    "openai_compatible": Entry(
+        "analysis.blackbox.engine:BlackBoxEngine",
+        "OpenAI-compatible API",
+        "A model behind an API, studied by changing its prompts (`headscope blackbox`).",
+    ),
 }
 
 METHODS: dict[str, Entry] = {
@@ -55,26 +60,236 @@ METHODS: dict[str, Entry] = {
         "Integrated gradients",
         "Gradients summed along a path from a baseline: signed, and the scores add up to the change explained.",
     ),
+    "attention_raw": Entry(
+        "analysis.methods.attention_raw:AttentionRaw",
+        "Attention, every head",
+        "Where each head looks when it reads for the explained token: weights, not reasons.",
+    ),
+    "attention_mean": Entry(
+        "analysis.methods.attention_mean:AttentionMean",
+        "Attention, mean",
+        "Attention averaged over heads and layers: the simplest summary, a baseline for the others.",
+    ),
+    "attention_rollout": Entry(
+        "analysis.methods.attention_rollout:AttentionRollout",
+        "Attention rollout",
+        "Attention followed through all layers, residual connections included, back to the input.",
+    ),
+    "attention_flow": Entry(
+        "analysis.methods.attention_flow:AttentionFlow",
+        "Attention flow",
+        "The most that could flow through the attention graph to each token; short prompts only.",
+    ),
+    "attention_value_norm": Entry(
+        "analysis.methods.attention_value_norm:AttentionValueNorm",
+        "Value-weighted attention",
+        "Length of the vector each token adds: a high weight on a short vector counts for little.",
+    ),
+    "attention_x_gradient": Entry(
+        "analysis.methods.attention_x_gradient:AttentionXGradient",
+        "Attention x gradient",
+        "Attention weighed by what it does to the explained quantity: signed, per head.",
+    ),
+    "smoothgrad": Entry(
+        "analysis.methods.smoothgrad:SmoothGrad",
+        "SmoothGrad",
+        "Saliency averaged over noisy copies of the prompt.",
+    ),
+    "expected_gradients": Entry(
+        "analysis.methods.expected_gradients:ExpectedGradients",
+        "Expected gradients",
+        "Integrated gradients averaged over many random baselines.",
+    ),
+    "layer_gradients": Entry(
+        "analysis.methods.layer_gradients:LayerGradients",
+        "Layer gradients",
+        "Gradient x activation at every layer and position: where in the layers the evidence enters.",
+    ),
+    "attn_lrp": Entry(
+        "analysis.methods.attn_lrp:AttnLrp",
+        "AttnLRP",
+        "Relevance: the logit handed back layer by layer, through attention patterns and values alike; it adds up.",
+    ),
+    "cp_lrp": Entry(
+        "analysis.methods.cp_lrp:CpLrp",
+        "CP-LRP",
+        "Relevance with attention patterns held constant: everything goes through the values; it adds up.",
+    ),
+    "direct_logit_attribution": Entry(
+        "analysis.methods.direct_logit_attribution:DirectLogitAttribution",
+        "Direct logit attribution",
+        "What each head and each MLP writes directly to the logit, not counting what later layers make of it.",
+    ),
+    "head_ablation": Entry(
+        "analysis.methods.head_ablation:HeadAblation",
+        "Head ablation",
+        "What is lost when one head is switched off, for every head: a cause, measured.",
+    ),
+    "occlusion": Entry(
+        "analysis.methods.occlusion:Occlusion",
+        "Occlusion",
+        "What is lost when one token or word is removed: leave-one-out.",
+    ),
+    "shap_partition": Entry(
+        "analysis.methods.shap_partition:ShapPartition",
+        "SHAP (partition)",
+        "Shapley-like shares over a tree of neighbouring tokens or words, by the shap library.",
+    ),
+    "shapley_exact": Entry(
+        "analysis.methods.shapley_exact:ShapleyExact",
+        "Shapley, exact",
+        "Every coalition of words evaluated: the reference for SHAP, short prompts only.",
+    ),
 }
 
-PROBES: dict[str, Entry] = {}
+IMPORTANCES: dict[str, Entry] = {
+    "perturbation_logprob": Entry(
+        "analysis.blackbox.permutations:Plan",
+        "Perturbation, log-probability",
+        "Black box: a part's Shapley share of the answer's log-probability, from changed prompts alone.",
+    ),
+    "perturbation_edit": Entry(
+        "analysis.blackbox.permutations:Plan",
+        "Perturbation, edit distance",
+        "Black box: how much each part keeps the answer's wording, from changed prompts alone.",
+    ),
+    "perturbation_embedding": Entry(
+        "analysis.blackbox.permutations:Plan",
+        "Perturbation, meaning",
+        "Black box: how much each part keeps the answer's meaning, by a sentence encoder.",
+    ),
+}
+
+
+def method_entry(name: str) -> Entry | None:
+    """What an attribution in the store is called, whether a method of ours or a black box's; None for a stranger."""
+    return METHODS.get(name) or IMPORTANCES.get(name)
+
+
+PROBES: dict[str, Entry] = {
+    "toxicity": Entry(
+        "analysis.probes.toxicity:Toxicity",
+        "Toxicity",
+        "A BERT classifier's judgement of the prompt and of its continuation.",
+    ),
+    "harmless_edits": Entry(
+        "analysis.probes.harmless_edits:HarmlessEdits",
+        "Harmless edits",
+        "Whether a typo, a capital letter or a space changes the next token.",
+    ),
+    "self_consistency": Entry(
+        "analysis.probes.self_consistency:SelfConsistency",
+        "Self-consistency",
+        "Whether several sampled answers agree: disagreement is a sign of invention.",
+    ),
+    "sampled_toxicity": Entry(
+        "analysis.probes.sampled_toxicity:SampledToxicity",
+        "Sampled toxicity",
+        "The most toxic of several sampled continuations.",
+    ),
+}
+
+DETECTORS: dict[str, Entry] = {
+    "confident_wrong": Entry(
+        "analysis.detectors.confident_wrong:detect",
+        "Wrong with confidence",
+        "A wrong answer to a prompt that has one, with the probability it was given.",
+    ),
+    "negation_ignored": Entry(
+        "analysis.detectors.negation_ignored:detect",
+        "Negation ignored",
+        "The affirmative answer is preferred in the negated sentence too.",
+    ),
+    "agreement_broken": Entry(
+        "analysis.detectors.agreement_broken:detect",
+        "Agreement broken",
+        "A distractor turns the verb to the wrong number.",
+    ),
+    "inconsistent": Entry(
+        "analysis.detectors.inconsistent:detect",
+        "Inconsistent wordings",
+        "One question in several wordings gets different answers.",
+    ),
+    "harmless_edit": Entry(
+        "analysis.detectors.harmless_edit:detect",
+        "Harmless edit",
+        "A typo, a capital letter or a space changes the answer.",
+    ),
+    "self_contradiction": Entry(
+        "analysis.detectors.self_contradiction:detect",
+        "Samples disagree",
+        "Sampled answers to one question contradict each other.",
+    ),
+    "overconfidence": Entry(
+        "analysis.detectors.overconfidence:detect",
+        "Overconfident",
+        "Surer of a wrong answer than its own samples are.",
+    ),
+    "repetition_loop": Entry(
+        "analysis.detectors.repetition_loop:detect",
+        "Repetition loop",
+        "The continuation says one phrase over and over.",
+    ),
+    "toxic_continuation": Entry(
+        "analysis.detectors.toxic_continuation:detect",
+        "Toxic continuation",
+        "A harmless prompt is continued with toxic text.",
+    ),
+    "context_overflow": Entry(
+        "analysis.detectors.context_overflow:detect",
+        "Context overflow",
+        "The prompt is longer than the model can read.",
+    ),
+}
+
+CLASSIFIERS: dict[str, Entry] = {
+    "minilm": Entry(
+        "analysis.classifiers.embedded_bert:load",
+        "MiniLM with LoRA",
+        "BERT-architecture encoder with an adapter trained for this project; comes along.",
+    ),
+    "toxic-bert": Entry(
+        "analysis.classifiers.hub_bert:load",
+        "unitary/toxic-bert",
+        "A sequence classifier from a local folder or the hub, where there is one.",
+    ),
+    "linear": Entry(
+        "analysis.classifiers.linear:load",
+        "Linear baseline",
+        "Hashed letter sequences without a word list: for comparison only.",
+    ),
+}
 
 MEASUREMENTS: dict[str, str] = {
     "heads": "Attention summaries of every layer and head",
     "layers": "Residual stream and logit lens at the last position, layer by layer",
     "logit_lens": "Logit lens at every layer and position",
     "attention": "The full attention pattern, kept as an artifact",
+    "receipts": "Evidence for every attribution: removal curves against random orders, sensitivity to noise",
 }
 """Analyses that are not attributions; the token trace is always stored."""
 
 
+STANDARD = (
+    "heads",
+    "layers",
+    "logit_lens",
+    "attention",
+    "saliency",
+    "input_x_gradient",
+    "integrated_gradients",
+    "toxicity",
+)
+"""What `--analyses standard` asks for: a few passes per prompt. `all` takes every method, and many times as long."""
+
+
 def analysis_names() -> list[str]:
-    """Every name `--analyses` accepts besides `all`."""
+    """Every name `--analyses` accepts besides `all` and `standard`."""
     return [*MEASUREMENTS, *METHODS, *PROBES]
 
 
 def parse_analyses(text: str) -> tuple[str, ...]:
-    """`all` or a comma-separated list, in registry order.
+    """`all`, `standard`, or a comma-separated list of names (`standard` may be one), in registry order.
 
     Raises UnknownNameError for a name that is not registered.
     """
@@ -82,9 +297,11 @@ def parse_analyses(text: str) -> tuple[str, ...]:
     valid = analysis_names()
     if "all" in names:
         return tuple(valid)
+    if "standard" in names:
+        names = [name for name in names if name != "standard"] + list(STANDARD)
     for name in names:
         if name not in valid:
-            raise UnknownNameError("analysis", name, [*valid, "all"])
+            raise UnknownNameError("analysis", name, [*valid, "all", "standard"])
     return tuple(name for name in valid if name in names)
 
 

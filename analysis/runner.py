@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,17 +15,26 @@ from numpy.typing import NDArray
 from analysis.attributions import failed_attribution
 from analysis.capsule import capsule
 from analysis.code_version import CODE_VERSION
+from analysis.continuations import explain_continuations
 from analysis.embedding_path import graph_bytes
 from analysis.errors import BackendError, HeadscopeError, InputError, UnknownNameError
+from analysis.evidence import PARAMS as EVIDENCE_PARAMS
+from analysis.evidence import attach_receipts
 from analysis.head_stats import head_summaries
 from analysis.interfaces import Capture, CausalBackend, Method
 from analysis.layer_stats import layer_summaries
 from analysis.logit_lens import lens_tables
+from analysis.memory import peak
 from analysis.params import resolve_params
-from analysis.registry import MEASUREMENTS, METHODS
+from analysis.preflight import Preflight, preflight
+from analysis.probing import probed, probes_of
+from analysis.registry import MEASUREMENTS, METHODS, PROBES
 from analysis.token_trace import token_traces
 from analysis.types import (
+    EXPLAINED,
+    QUANTITIES,
     Attribution,
+    Params,
     Prompt,
     RunResult,
     RunSpec,
@@ -63,6 +72,16 @@ def plan_batches(backend: CausalBackend, prompts: Sequence[Prompt], batch_size: 
     return sorted((sorted(batch) for batch in batches), key=lambda batch: batch[0])
 
 
+def predict(
+    backend: CausalBackend, spec: RunSpec, prompts: Sequence[Prompt], batches: Sequence[Sequence[int]]
+) -> Preflight:
+    """What these batches will need; prompts that cannot be read need nothing."""
+    lengths = [_length(backend, prompt) for prompt in prompts]
+    needed = [len(batch) * _prompt_bytes(backend, max(lengths[i] for i in batch)) for batch in batches]
+    methods = [name for name in METHODS if name in spec.analyses]
+    return preflight(backend.info, lengths, needed, spec.analyses, methods)
+
+
 def run_batch(backend: CausalBackend, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
     """Everything `spec` asks for, for each of `prompts` (not `spec.prompts`), in their order.
 
@@ -70,7 +89,7 @@ def run_batch(backend: CausalBackend, spec: RunSpec, prompts: Sequence[Prompt]) 
     is a result with status failed. When a whole batch fails unexpectedly, its prompts are tried one by one.
     """
     started = time.perf_counter()
-    methods = _methods(spec)
+    methods, probes = _methods(spec), probes_of(spec)
     outcomes: dict[int, _Measured | Exception] = {}
     texts: dict[int, TokenizedText] = {}
     for index, prompt in enumerate(prompts):
@@ -82,10 +101,11 @@ def run_batch(backend: CausalBackend, spec: RunSpec, prompts: Sequence[Prompt]) 
             outcomes[index] = error
     outcomes |= _measure_all(backend, spec, methods, texts, prompts)
     facts, seconds = capsule(backend, spec, len(prompts)), (time.perf_counter() - started) / max(1, len(prompts))
-    return [
+    results = [
         _result(prompt, outcomes[i], result_key(backend.info, spec, prompt, CODE_VERSION), seconds, facts)
         for i, prompt in enumerate(prompts)
     ]
+    return probed(backend, probes, results)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,20 +143,27 @@ def _measure(
     texts: Mapping[int, TokenizedText],
     prompts: Sequence[Prompt],
 ) -> dict[int, _Measured | Exception]:
-    attention = backend.capabilities.attention and bool({"heads", "attention"} & set(spec.analyses))
-    work = Workspace(backend, list(texts.values()), Capture(attention=attention, gradients=bool(methods)))
-    targets, bad = _targets(work, texts, prompts)
+    capture = _capture(backend, spec, methods)
+    attention = capture.attention
+    work = Workspace(backend, list(texts.values()), capture)
+    targets, bad = _targets(work, texts, prompts, spec.quantity)
     if bad:  # the graph of the pass holds all prompts: start again with the good ones
         good = {index: text for index, text in texts.items() if index not in bad}
         return {**bad, **(_measure(backend, spec, methods, good, prompts) if good else {})}
     columns: dict[str, Sequence[Any]] = {"target": targets}
-    columns["attributions"] = _attributions(work, targets, methods)
+    if spec.explain == "next":  # first: it uses the graph of the shared pass, which is freed with it
+        evidence = spec.params.get("receipts", {}) if "receipts" in spec.analyses else None
+        columns["attributions"] = _attributions(work, targets, methods, evidence)
     columns["trace"] = token_traces(work)
     for field, (analysis, compute) in _COLUMNS.items():
         if analysis in spec.analyses and (attention or analysis not in {"heads", "attention"}):
             columns[field] = compute(work)
     if spec.generation.max_new_tokens > 0:
         columns["continuation"] = backend.generate(work.texts, spec.generation)
+        if spec.explain == "continuation":
+            columns["attributions"] = explain_continuations(
+                backend, work.texts, columns["continuation"], methods, capture, spec.quantity
+            )
     return {
         index: _Measured({field: column[row] for field, column in columns.items()}) for row, index in enumerate(texts)
     }
@@ -157,10 +184,25 @@ _COLUMNS: dict[str, tuple[str, Callable[[Workspace], Sequence[Any]]]] = {
 
 
 def _attributions(
-    work: Workspace, targets: Sequence[Target], methods: Mapping[str, tuple[Method, dict[str, Any]]]
+    work: Workspace,
+    targets: Sequence[Target],
+    methods: Mapping[str, tuple[Method, dict[str, Any]]],
+    evidence: Params | None,
 ) -> list[tuple[Attribution, ...]]:
-    per_method = [_attribute(work, targets, name, *method) for name, method in methods.items()]
-    return [tuple(attributions[row] for attributions in per_method) for row in range(len(targets))]
+    """Every method's answers for each prompt, with receipts unless `evidence` (their parameters) is None."""
+    found = {name: _measured(work, targets, name, *method) for name, method in methods.items()}
+    if evidence is not None and methods:
+        found = attach_receipts(work, targets, methods, found, evidence)
+    return [tuple(attributions[row] for attributions in found.values()) for row in range(len(targets))]
+
+
+def _measured(
+    work: Workspace, targets: Sequence[Target], name: str, method: Method, params: dict[str, Any]
+) -> list[Attribution]:
+    """The method's answers with the memory it took for the batch."""
+    with peak() as held:
+        found = _attribute(work, targets, name, method, params)
+    return [replace(one, peak_bytes=held.n_bytes) for one in found]
 
 
 def _attribute(
@@ -179,25 +221,39 @@ def _attribute(
 
 
 def _targets(
-    work: Workspace, texts: Mapping[int, TokenizedText], prompts: Sequence[Prompt]
+    work: Workspace, texts: Mapping[int, TokenizedText], prompts: Sequence[Prompt], quantity: str
 ) -> tuple[list[Target], dict[int, _Measured | Exception]]:
     targets: list[Target] = []
     bad: dict[int, _Measured | Exception] = {}
     for (index, text), logprobs in zip(texts.items(), work.next_logprobs, strict=True):
         try:
             prompt = prompts[index]
-            targets.append(work.backend.resolve_target(text, prompt.target, prompt.foil, logprobs))
+            target = work.backend.resolve_target(text, prompt.target, prompt.foil, logprobs)
+            targets.append(replace(target, quantity=quantity))
         except InputError as error:
             bad[index] = error
     return targets, bad
 
 
+def _capture(backend: CausalBackend, spec: RunSpec, methods: Mapping[str, tuple[Method, dict[str, Any]]]) -> Capture:
+    """What the shared pass keeps for everything that is asked for."""
+    needs = [method.NEEDS for method, _ in methods.values()]
+    attention = bool({"heads", "attention"} & set(spec.analyses)) or any(need.attention for need in needs)
+    return Capture(
+        attention=backend.capabilities.attention and attention,
+        gradients=any(need.gradients for need in needs),
+        attention_gradients=backend.capabilities.attention and any(need.attention_gradients for need in needs),
+    )
+
+
 def _methods(spec: RunSpec) -> dict[str, tuple[Method, dict[str, Any]]]:
     """The methods asked for, with their full parameters."""
-    valid = [*MEASUREMENTS, *METHODS]
+    check_spec(spec)
+    valid = [*MEASUREMENTS, *METHODS, *PROBES]
     for name in (*spec.analyses, *spec.params):
         if name not in valid:
             raise UnknownNameError("analysis", name, valid)
+    resolve_params("receipts", EVIDENCE_PARAMS, spec.params.get("receipts", {}))
     loaded = {name: METHODS[name].load()() for name in METHODS if name in spec.analyses}
     return {
         name: (method, resolve_params(name, method.PARAMS, spec.params.get(name, {})))
@@ -205,9 +261,21 @@ def _methods(spec: RunSpec) -> dict[str, tuple[Method, dict[str, Any]]]:
     }
 
 
+def check_spec(spec: RunSpec) -> None:
+    """Raises InputError for a quantity that does not exist, or a continuation to explain that nobody asked for."""
+    if spec.quantity not in QUANTITIES or spec.explain not in EXPLAINED:
+        raise InputError(
+            f"attributions explain one of {', '.join(QUANTITIES)} of one of {', '.join(EXPLAINED)}, "
+            f"not {spec.quantity!r} of {spec.explain!r}.",
+            "params",
+        )
+    if spec.explain == "continuation" and spec.generation.max_new_tokens < 1:
+        raise InputError("to explain the continuation there must be one: say --max-new-tokens.", "params")
+
+
 def _tokenize(backend: CausalBackend, prompt: Prompt) -> TokenizedText:
     if prompt.invalid is not None:
-        raise InputError(prompt.invalid, "not_utf8")
+        raise InputError(prompt.invalid, prompt.invalid_kind)
     return backend.tokenize(prompt.text)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from analysis.types import TokenTrace
-from analysis.workspace import Workspace, chunk_rows
+from analysis.workspace import Workspace
 
 TOP_K = 20
 
@@ -27,13 +27,12 @@ class _Rows:
 def token_traces(work: Workspace, top_k: int = TOP_K) -> list[TokenTrace]:
     """One TokenTrace per prompt; `top_k` candidates per position (fewer when the vocabulary is smaller).
 
-    The vocabulary-wide rows exist only in chunks of bounded size; padding is never unembedded.
+    The vocabulary-wide rows exist only in chunks of bounded size.
     """
     mask = work.batch.attention_mask.bool()
-    residual = work.forward.residuals[-1].detach()[mask]
     # what follows each token: the next id, or any id after the last token (its logprob and rank are not used)
     following = torch.roll(work.batch.input_ids, -1, dims=1)[mask]
-    rows = _trace_rows(work, residual, following, min(top_k, work.backend.info.vocab_size))
+    rows = _trace_rows(work, following, min(top_k, work.backend.info.vocab_size))
     candidates = work.decode(rows.topk_ids)
     traces, start = [], 0
     for index, length in enumerate(work.batch.lengths.tolist()):
@@ -42,19 +41,16 @@ def token_traces(work: Workspace, top_k: int = TOP_K) -> list[TokenTrace]:
     return traces
 
 
-def _trace_rows(work: Workspace, residual: Tensor, following: Tensor, top_k: int) -> _Rows:
-    """Statistics of N = `len(residual)` next-token distributions, `residual` `[N, d]`, `following` `[N]`."""
+def _trace_rows(work: Workspace, following: Tensor, top_k: int) -> _Rows:
+    """Statistics of the next-token distributions after each of N real tokens; `following` `[N]` is what came."""
     parts = []
-    step = chunk_rows(work.backend.info.vocab_size)
-    with torch.no_grad():
-        for states, ids in zip(torch.split(residual, step), torch.split(following, step), strict=True):
-            logprobs = work.backend.unembed(states).float()
-            logprobs -= torch.logsumexp(logprobs, dim=-1, keepdim=True)
-            chosen = logprobs.gather(-1, ids[:, None])
-            ranks = (logprobs > chosen).sum(-1) + 1
-            top = torch.topk(logprobs, top_k, dim=-1)
-            entropies = -(logprobs.exp().mul_(logprobs)).sum(-1)
-            parts.append((chosen[:, 0], ranks, entropies, top.indices, top.values))
+    for span, logits in work.token_logits():
+        logprobs = logits.sub_(torch.logsumexp(logits, dim=-1, keepdim=True))
+        chosen = logprobs.gather(-1, following[span][:, None])
+        ranks = (logprobs > chosen).sum(-1) + 1
+        top = torch.topk(logprobs, top_k, dim=-1)
+        entropies = -(logprobs.exp().mul_(logprobs)).sum(-1)
+        parts.append((chosen[:, 0], ranks, entropies, top.indices, top.values))
     return _Rows(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 

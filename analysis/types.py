@@ -10,12 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from analysis.probe_types import Finding
+    from analysis.receipts import Receipt
 
 Float32 = NDArray[np.float32]
 Int32 = NDArray[np.int32]
@@ -64,6 +68,10 @@ class ModelInfo:
     path: str
 
 
+BLOCKED = "the content filter blocked this text"
+"""How the reason of a blocked prompt begins."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """One input. `target` and `foil` are continuations exactly as written (usually with a leading space).
@@ -81,6 +89,13 @@ class Prompt:
     pair_id: str | None = None
     tags: tuple[str, ...] = ()
     invalid: str | None = None
+
+    @property
+    def invalid_kind(self) -> str:
+        """`blocked` or `not_utf8`: why there is no text to run; empty when there is."""
+        if self.invalid is None:
+            return ""
+        return "blocked" if self.invalid.startswith(BLOCKED) else "not_utf8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +122,19 @@ class GenerationParams:
     seed: int = 0
 
 
+Quantity = Literal["logprob", "logit"]
+Explained = Literal["next", "continuation"]
+QUANTITIES: tuple[str, ...] = get_args(Quantity)
+EXPLAINED: tuple[str, ...] = get_args(Explained)
+
+
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """What to compute for every prompt of a request. `params` maps an analysis name to its parameters."""
+    """What to compute for every prompt of a request. `params` maps an analysis name to its parameters.
+
+    quantity: what attributions explain, `logprob` or `logit` (of the target, or of target minus foil).
+    explain: `next`, the token after the prompt, or `continuation`, every generated token by the tokens before it.
+    """
 
     model: ModelRef
     prompts: tuple[Prompt, ...]
@@ -117,6 +142,8 @@ class RunSpec:
     seed: int = 0
     generation: GenerationParams = field(default_factory=GenerationParams)
     params: Mapping[str, Params] = field(default_factory=dict)
+    quantity: str = "logprob"
+    explain: str = "next"
 
     @property
     def spec_hash(self) -> str:
@@ -128,6 +155,8 @@ class RunSpec:
                 "seed": self.seed,
                 "generation": asdict(self.generation),
                 "params": {name: dict(p) for name, p in self.params.items() if p},
+                "quantity": self.quantity,
+                "explain": self.explain,
             }
         )
 
@@ -258,6 +287,7 @@ class LensTable:
 class Target:
     """The token explained, resolved by the tokenizer. Without `target` in the prompt it is the model's own top-1 token.
 
+    `quantity` is what is explained: its log-probability (`logprob`), or its `logit`; with a foil, the difference.
     `n_tokens` is how many tokens the written target needs: only the first is explained, and a page says so when > 1.
     `chosen` is `given` or `predicted`. Log-probabilities (nats) and rank (1 = top) at the last position.
     """
@@ -273,16 +303,22 @@ class Target:
     foil_n_tokens: int = 0
     foil_logprob: float = float("nan")
     foil_rank: int = -1
+    quantity: str = "logprob"
 
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
     """One method's answer to "which input mattered for this quantity".
 
-    quantity: `logprob` (of target) or `logprob_difference` (target - foil; equal to the logit difference).
-    value: the explained quantity (nats). scores: float32, dimensions named by `axes` (here `("position",)`).
-    signed: negative scores mean evidence against. convergence_delta: sum of scores minus (value - value at baseline),
-    NaN when the method makes no such promise. error: why there are no scores, then `scores` is empty.
+    quantity: `logprob` or `logit` of target, with a foil `logprob_difference` (equal to the logit difference) or
+    `logit_difference`. value: the explained quantity (nats). scores: float32, dimensions named by `axes`:
+    `("position",)`, `("layer", "head")`, `("layer", "component")`, `("layer", "head", "query", "key")`, or, for a
+    continuation, `("target_position", "position")`. signed: negative scores mean evidence against.
+    convergence_delta: sum of scores minus (value - value at baseline), NaN when the method makes no such promise.
+    layer_scores: float32 `[layer, position]` of a method that knows where in the layers the evidence enters; row l is
+    at what layer l reads (row 0: the embeddings), the last row at what the final norm reads.
+    peak_bytes: most memory the process held while the method ran, over what it held before; -1 when not measured.
+    error: why there are no scores, then `scores` is empty. receipt: the evidence for it, when asked for.
     """
 
     method: str
@@ -297,6 +333,9 @@ class Attribution:
     seconds: float
     params: Params
     error: str | None = None
+    layer_scores: Float32 | None = None
+    peak_bytes: int = -1
+    receipt: Receipt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +355,7 @@ class RunResult:
 
     attention: float16 `[layer, head, query, key]`, when asked for. seconds: wall time of the batch / prompts in it.
     result_key: see `result_key`. capsule: weights and tokenizer hash, dtype, attention implementation, batch size,
-    seed, package versions, git commit: what is needed to compute it again.
+    seed, package versions, git commit: what is needed to compute it again. findings: what the probes found.
     """
 
     prompt: Prompt
@@ -334,18 +373,21 @@ class RunResult:
     attributions: tuple[Attribution, ...] = ()
     attention: NDArray[np.float16] | None = None
     continuation: Continuation | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LiveRequest:
     """One look at a typed prompt. Without `target_position` the next token is explained (`target`, else the top-1);
-    with it, token `target_position` (>= 1) given the tokens before it."""
+    with it, token `target_position` (>= 1) given the tokens before it. Without `attributions` there is no backward
+    pass, and the answer comes in less than half the time."""
 
     model: str
     text: str
     target: str | None = None
     foil: str | None = None
     target_position: int | None = None
+    attributions: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,6 +395,7 @@ class LiveResult:
     """What the Live page draws; nothing of it is stored. attention: float16 `[layer, head, query, key]`.
 
     attributions: saliency and gradient x input, `("position",)`; NaN at and after an explained `target_position`.
+    caution: what the content filter warns of, empty for nothing.
     """
 
     request: LiveRequest
@@ -363,6 +406,7 @@ class LiveResult:
     target: Target
     attributions: tuple[Attribution, ...]
     seconds: float
+    caution: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,7 +437,7 @@ def result_key(info: ModelInfo, spec: RunSpec, prompt: Prompt, code_version: str
     The model's display name and folder are left out on purpose: the same weights under another name are a cache hit.
     """
     weights = ModelRef(name="", backend=info.ref.backend, dtype=info.ref.dtype, weights_sha256=info.ref.weights_sha256)
-    spec_hash = RunSpec(weights, (), spec.analyses, spec.seed, spec.generation, spec.params).spec_hash
+    spec_hash = replace(spec, model=weights, prompts=()).spec_hash
     return canonical_hash(
         [info.tokenizer_sha256, spec_hash, prompt.text, prompt.target, prompt.foil, prompt.invalid, code_version]
     )

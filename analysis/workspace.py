@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -22,19 +22,27 @@ class InputGradient:
     """Gradient of each prompt's explained quantity with respect to its token embeddings.
 
     embeddings, gradient: `[B, T, d]`, detached. values: `[B]`, the quantity in nats. seconds: wall time per prompt.
+    residual_gradients: L tensors `[B, T, d]`, at the residual stream after each layer (`work.forward.residuals` where
+    the shared pass served, and `residuals` here in any case). attention_gradients: L tensors `[B, H, query, key]` at
+    the attention weights `attentions`, both empty unless `Capture.attention_gradients` was asked for.
     """
 
     embeddings: Tensor
     gradient: Tensor
     values: Tensor
     seconds: float
+    residuals: tuple[Tensor, ...]
+    residual_gradients: tuple[Tensor, ...]
+    attentions: tuple[Tensor, ...]
+    attention_gradients: tuple[Tensor, ...]
 
 
 class Workspace:
     """Lazily computed, shared passes over one batch.
 
     `positions` (default: each prompt's last token) says after which token the next one is predicted and explained.
-    `capture` is what the analyses of the request need; one forward pass serves them all.
+    `capture` is what the analyses of the request need; one forward pass serves them all. `embeddings` `[B, T, d]` take
+    the place of the tokens' own (noise around them, for instance); every pass of this workspace starts from them.
     """
 
     def __init__(
@@ -43,25 +51,43 @@ class Workspace:
         texts: Sequence[TokenizedText],
         capture: Capture,
         positions: Sequence[int] | None = None,
+        embeddings: Tensor | None = None,
     ) -> None:
         self.backend = backend
         self.texts = tuple(texts)
         self.batch: TokenBatch = backend.batch(self.texts)
         self.positions = self.batch.lengths - 1 if positions is None else torch.as_tensor(list(positions))
-        self._capture = replace(capture, residuals=True, last_logits_only=True)
-        self._gradients: dict[tuple[tuple[int, int], ...], InputGradient] = {}
+        vocabulary = self.batch.input_ids.numel() * backend.info.vocab_size
+        last_only = capture.gradients or vocabulary > CHUNK_ELEMENTS
+        self._capture = replace(capture, residuals=True, last_logits_only=last_only)
+        self._embeddings = embeddings
+        self._gradients: dict[tuple[tuple[int, int, str], ...], InputGradient] = {}
         self._decoded: dict[int, str] = {}
         self._graph: Tensor | None = None
+
+    @cached_property
+    def embeddings(self) -> Tensor:
+        """What the model reads, `[B, T, d]`, detached: the tokens' embeddings unless others were given."""
+        return self.backend.embed(self.batch) if self._embeddings is None else self._embeddings
+
+    @cached_property
+    def attentions(self) -> tuple[Tensor, ...]:
+        """Attention patterns, L tensors `[B, H, query, key]`, detached; from the shared pass when it captured them."""
+        if self._capture.attention:
+            return tuple(layer.detach() for layer in self.forward.attentions)
+        capture = Capture(attention=True, last_logits_only=True)
+        return self.backend.forward(self.batch, capture, embeddings=self.embeddings).attentions
 
     @cached_property
     def forward(self) -> ForwardResult:
         """The one forward pass: residuals always, attention and a gradient graph as captured.
 
-        Its logits are those of the last token only: unembedding every position inside the graph would make the backward
-        pass pay for the vocabulary T times. `token_trace` reads the other positions from the residuals, in chunks.
+        With a graph, or a large batch, its logits are those of the last token only: unembedding every position inside
+        the graph would make the backward pass pay for the vocabulary T times. `token_logits` reads the other positions
+        from the residuals, in chunks.
         """
         with torch.set_grad_enabled(self._capture.gradients):
-            result = self.backend.forward(self.batch, self._capture)
+            result = self.backend.forward(self.batch, self._capture, embeddings=self.embeddings)
             logits = self._logits_at_positions(result)
         if self._capture.gradients:
             self._graph = logits
@@ -81,9 +107,23 @@ class Workspace:
         return torch.log_softmax(self.next_logits, dim=-1)
 
     def _logits_at_positions(self, result: ForwardResult) -> Tensor:
+        if not self._capture.last_logits_only and not torch.is_grad_enabled():
+            return self.rows_at_positions(result.logits).float()
         if torch.equal(self.positions, self.batch.lengths - 1):
             return result.logits[:, -1].float()
         return self.backend.unembed(self.rows_at_positions(result.residuals[-1])).float()
+
+    def token_logits(self) -> Iterator[tuple[slice, Tensor]]:
+        """Logits float32 of what follows each real token, the prompts' tokens one after another: slices of at most
+        `CHUNK_ELEMENTS` values with where they belong. Padding is never unembedded. The caller may write into them."""
+        mask = self.batch.attention_mask.bool()
+        shared = None if self._capture.last_logits_only else self.forward.logits.detach()[mask]
+        states = self.forward.residuals[-1].detach()[mask] if shared is None else shared
+        size = chunk_rows(self.backend.info.vocab_size)
+        for start in range(0, len(states), size):
+            rows = states[start : start + size]
+            with torch.no_grad():
+                yield slice(start, start + len(rows)), (self.backend.unembed(rows) if shared is None else rows).float()
 
     def rows_at_positions(self, values: Tensor) -> Tensor:
         """`[B, T, ...]` to `[B, ...]` at each prompt's explained position."""
@@ -94,7 +134,7 @@ class Workspace:
 
         The prompts of a batch do not see each other, so the gradient of the sum is each prompt's own gradient.
         """
-        key = tuple((target.token_id, target.foil_id) for target in targets)
+        key = tuple((target.token_id, target.foil_id, target.quantity) for target in targets)
         if key not in self._gradients:
             self._gradients[key] = self._backward(targets)
         return self._gradients[key]
@@ -104,17 +144,30 @@ class Workspace:
             self.forward  # noqa: B018 - its graph is used below
         started = time.perf_counter()
         if self._graph is not None:
-            embeddings, logits, self._graph = self.forward.embeddings, self._graph, None
+            result, logits, self._graph = self.forward, self._graph, None
         else:
-            capture = Capture(gradients=True, residuals=True, last_logits_only=True)
+            attention = self._capture.attention_gradients
+            capture = Capture(attention=attention, gradients=True, residuals=True, last_logits_only=True)
             with torch.enable_grad():
-                result = self.backend.forward(self.batch, capture)
-                embeddings, logits = result.embeddings, self._logits_at_positions(result)
+                result = self.backend.forward(self.batch, capture, embeddings=self.embeddings)
+                logits = self._logits_at_positions(result)
+        attentions = result.attentions if self._capture.attention_gradients else ()
         with torch.enable_grad():
             values = quantities(logits, targets)
-            (gradient,) = torch.autograd.grad(values.sum(), embeddings)
-        seconds = (time.perf_counter() - started) / len(self.texts)
-        return InputGradient(embeddings.detach(), gradient, values.detach(), seconds)
+            found = torch.autograd.grad(
+                values.sum(), [result.embeddings, *result.residuals, *attentions], materialize_grads=True
+            )
+        layers = len(result.residuals)
+        return InputGradient(
+            embeddings=result.embeddings.detach(),
+            gradient=found[0],
+            values=values.detach(),
+            seconds=(time.perf_counter() - started) / len(self.texts),
+            residuals=tuple(residual.detach() for residual in result.residuals),
+            residual_gradients=found[1 : 1 + layers],
+            attentions=tuple(layer.detach() for layer in attentions),
+            attention_gradients=found[1 + layers :],
+        )
 
     def decode(self, ids: Tensor) -> list[str]:
         """Readable text of token ids (flattened), each distinct id decoded once per batch."""
@@ -125,17 +178,19 @@ class Workspace:
 
 
 def quantities(logits: Tensor, targets: Sequence[Target]) -> Tensor:
-    """The explained quantity `[B]` (nats) from next-token logits `[B, V]`: logprob(target), minus logprob(foil) if any.
+    """The explained quantity `[B]` from next-token logits `[B, V]`: logprob(target) in nats, or its logit when the
+    target says so, minus that of the foil if any.
 
-    With a foil the normaliser cancels, so the difference is that of the two logits.
+    With a foil the normaliser cancels, so the difference is that of the two logits either way.
     """
     rows = torch.arange(len(targets))
     chosen = logits[rows, torch.tensor([target.token_id for target in targets])]
     foils = torch.tensor([target.foil_id for target in targets])
     if bool((foils >= 0).all()):
         return chosen - logits[rows, foils]
-    against = torch.where(foils >= 0, logits[rows, foils.clamp(min=0)], torch.logsumexp(logits, dim=-1))
-    return chosen - against
+    plain = torch.tensor([target.quantity == "logit" for target in targets])
+    alone = torch.zeros_like(chosen) if bool(plain.all()) else torch.logsumexp(logits, dim=-1).masked_fill(plain, 0.0)
+    return chosen - torch.where(foils >= 0, logits[rows, foils.clamp(min=0)], alone)
 
 
 def chunk_rows(vocab_size: int) -> int:

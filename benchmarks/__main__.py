@@ -7,7 +7,9 @@ from importlib import import_module
 from pathlib import Path
 
 NAMES = sorted(
-    path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_") and path.stem != "harness"
+    path.stem
+    for path in Path(__file__).parent.glob("*.py")
+    if not path.stem.startswith("_") and path.stem not in {"harness", "peers"}
 )
 
 
@@ -17,6 +19,7 @@ def main() -> None:
         sys.exit(f"unknown benchmark {', '.join(sorted(unknown))}: there are {', '.join(NAMES)}")
     for name in chosen:
         print(f"== {name}", flush=True)
+        sys.argv = [name]  # a benchmark's own options are for `python -m benchmarks.NAME`
         import_module(f"benchmarks.{name}").main()
 
 

@@ -1,6 +1,7 @@
-"""Runs inside inseq's own environment: times integrated gradients of one next token whenever a line comes in.
+"""Runs inside inseq's own environment: times an attribution whenever a line comes in.
 
-Lines in: an internal batch size, or `all`. Lines out: seconds.
+Arguments: model folder, prompt, text to explain, step count. Lines in: a method's name and an internal batch size, or
+`all`. Lines out: seconds.
 """
 
 from __future__ import annotations
@@ -15,17 +16,16 @@ def main() -> None:
     folder, prompt, target, n_steps = sys.argv[1:5]
     answers = sys.stdout
     sys.stdout = sys.stderr  # what the library prints is not an answer
-    model = inseq.load_model(folder, "integrated_gradients")
+    models = {}
     print("ready", file=answers, flush=True)
     for line in sys.stdin:
+        method, size = line.split()
+        if method not in models:  # a model of its own for each method: some leave hooks behind
+            models[method] = inseq.load_model(folder, method)
+        steps = {"n_steps": int(n_steps)} if method == "integrated_gradients" else {}
+        batch = {"internal_batch_size": None if size == "all" else int(size)} if steps else {}
         started = time.perf_counter()
-        model.attribute(
-            prompt,
-            prompt + target,
-            n_steps=int(n_steps),
-            internal_batch_size=None if line.strip() == "all" else int(line),
-            show_progress=False,
-        )
+        models[method].attribute(prompt, prompt + target, show_progress=False, **steps, **batch)
         print(time.perf_counter() - started, file=answers, flush=True)
 
 

@@ -16,6 +16,11 @@ STEPS = {
     "demo": ["make", "--no-print-directory", "demo", "SERVE=0"],
     "demo again": ["make", "--no-print-directory", "demo", "SERVE=0"],
 }
+CONVERGED = (
+    "SELECT params->>'converged' AS converged, count(*) AS n, "
+    "round(avg(CAST(params->>'steps' AS INTEGER)), 1) AS steps FROM attributions "
+    "WHERE method = 'integrated_gradients' GROUP BY 1 ORDER BY 1"
+)
 
 
 def main() -> None:
@@ -28,13 +33,16 @@ def main() -> None:
             started = time.monotonic()
             subprocess.run(["env", *(f"{k}={v}" for k, v in environment.items()), *command], cwd=clone, check=True)
             seconds[step] = round(time.monotonic() - started, 1)
-        counted = subprocess.run(
-            [".venv/bin/headscope", "sql", "SELECT status, count(*) AS n FROM runs GROUP BY status", "--store",
-             ".demo/headscope.duckdb", "--format", "csv"], cwd=clone, capture_output=True, text=True, check=True,
-        )  # fmt: skip
+        runs = _rows(clone, "SELECT status, count(*) AS n FROM runs GROUP BY status ORDER BY status")
+        converged = _rows(clone, CONVERGED)
     total = sum(seconds[step] for step in ("install", "model", "demo"))
     write_result("demo", {"seconds": seconds, "first_time_total_s": round(total, 1), "limit_s": 300,
-                          "runs": counted.stdout.split()})  # fmt: skip
+                          "runs": runs, "integrated_gradients": converged})  # fmt: skip
+
+
+def _rows(clone: Path, statement: str) -> list[str]:
+    command = [".venv/bin/headscope", "sql", statement, "--store", ".demo/headscope.duckdb", "--format", "csv"]
+    return subprocess.run(command, cwd=clone, capture_output=True, text=True, check=True).stdout.split()
 
 
 if __name__ == "__main__":

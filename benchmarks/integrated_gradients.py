@@ -8,9 +8,6 @@ at least 1.2x faster than inseq 0.7.1.
 from __future__ import annotations
 
 import statistics
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -19,18 +16,18 @@ import torch
 from captum.attr import IntegratedGradients as CaptumIntegratedGradients
 
 from analysis.backends.hf_causal import HFCausalBackend
-from analysis.fingerprints import cache_dir
 from analysis.interfaces import Capture
 from analysis.methods.integrated_gradients import IntegratedGradients
 from analysis.types import Attribution
 from analysis.workspace import Workspace
 from benchmarks.analysis_cost import MODEL, OPENINGS
 from benchmarks.harness import interleaved, ratio, summary, write_result
+from benchmarks.peers import INSEQ, inseq_peer
 
 PROMPT, TARGET = "The old lighthouse keeper climbed the narrow stairs every", " evening"
 N_STEPS = 50
 CAPTUM_BATCHES = (5, 10, 25, 50)
-INSEQ = "0.7.1"
+NAME = "integrated_gradients"
 
 
 def main() -> None:
@@ -40,9 +37,9 @@ def main() -> None:
         "headscope": lambda: ours(backend, (PROMPT,), TARGET, rule="gausslegendre", n_steps=N_STEPS, baseline="zero")
     }
     candidates |= {f"captum {size}": lambda size=size: captum(size) for size in CAPTUM_BATCHES}
-    peer = inseq_peer(backend.info.path)
+    peer = inseq_peer(backend.info.path, PROMPT, TARGET, N_STEPS)
     if peer is not None:
-        candidates |= {f"inseq {size}": lambda size=size: ask(peer, size) for size in ("all", "10")}
+        candidates |= {f"inseq {size}": lambda size=size: peer.ask(NAME, size) for size in ("all", "10")}
     seconds = interleaved(candidates, repeats=3)
     best = {
         name: min((key for key in seconds if key.startswith(name)), key=lambda key: statistics.median(seconds[key]))
@@ -53,7 +50,7 @@ def main() -> None:
     expected = captum(10)
     error = np.abs(found.scores[1:] - expected[1:]).max() / np.abs(expected).max()
     write_result(
-        "integrated_gradients",
+        NAME,
         {
             "model": MODEL,
             "threads": torch.get_num_threads(),
@@ -67,7 +64,7 @@ def main() -> None:
         },
     )
     if peer is not None:
-        peer.kill()
+        peer.close()
 
 
 def ours(backend: HFCausalBackend, texts: tuple[str, ...], target: str | None, **params: Any) -> list[Attribution]:
@@ -126,45 +123,6 @@ def adaptive(backend: HFCausalBackend) -> dict[str, Any]:
         "largest_score_error": [round(error, 4) for error in errors],
         "against_steps": [one.params["steps"] for one in fine],
     }
-
-
-def inseq_peer(folder: str) -> subprocess.Popen[str] | None:
-    """A waiting inseq process from an environment of its own, made when first needed; None when that fails."""
-    home = cache_dir() / "peers" / f"inseq-{INSEQ}"
-    python = home / "bin" / "python"
-    torch_pin = f"torch=={torch.__version__.split('+')[0]}"
-    errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the peer
-    try:
-        if not python.exists():
-            subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-        subprocess.run(
-            [str(python), "-m", "pip", "install", "--quiet", f"inseq=={INSEQ}", torch_pin],
-            check=True,
-            stderr=subprocess.DEVNULL,
-        )
-        peer = subprocess.Popen(
-            [str(python), "benchmarks/_inseq_peer.py", folder, PROMPT, TARGET, str(N_STEPS)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-        assert peer.stdout is not None
-        if peer.stdout.readline().strip() != "ready":
-            errors.seek(0)
-            raise OSError(errors.read()[-500:])
-    except (OSError, subprocess.SubprocessError) as error:
-        print(f"no comparison with inseq: {error}")
-        return None
-    return peer
-
-
-def ask(peer: subprocess.Popen[str], size: str) -> float:
-    """One attribution by the peer; its own seconds (the pipe costs nothing beside them)."""
-    assert peer.stdin is not None
-    assert peer.stdout is not None
-    print(size, file=peer.stdin, flush=True)
-    return float(peer.stdout.readline())
 
 
 if __name__ == "__main__":

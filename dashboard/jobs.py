@@ -7,21 +7,18 @@ import queue
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from analysis import model_sources
+from analysis.content_filter import OFF, Policy, Verdict, admit, allow
+from analysis.detection import Store
 from analysis.engines.base import Engine
 from analysis.errors import UnknownNameError
 from analysis.jobs import JobRequest, run_job
+from analysis.patch_types import PatchRequest, PatchResult
 from analysis.types import LiveRequest, LiveResult, Progress, RunStatus
 from dashboard.services import ModelListing
-from storage.interfaces import ResultSink, RunReader
 
 LOG = logging.getLogger("headscope.jobs")
-
-
-class JobStore(RunReader, ResultSink, Protocol):
-    """A store that is read and written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +33,8 @@ class JobState:
 class JobQueue:
     """Runs jobs in one thread; `engine` computes in its own process, `store` is written by this one."""
 
-    def __init__(self, engine: Engine, store: JobStore) -> None:
-        self._engine, self._store = engine, store
+    def __init__(self, engine: Engine, store: Store, policy: Policy = OFF) -> None:
+        self._engine, self._store, self.policy = engine, store, policy
         self._waiting: queue.Queue[tuple[str, JobRequest] | None] = queue.Queue()
         self._states: dict[str, JobState] = {}
         self._cancelled: set[str] = set()
@@ -46,7 +43,10 @@ class JobQueue:
         self._thread.start()
 
     def submit(self, request: JobRequest, job_id: str | None = None) -> str:
-        """Queue a job, new or resumed; returns its id at once."""
+        """Queue a job, new or resumed; returns its id once the content filter has read a new one."""
+        if job_id is None:
+            admitted, _ = admit(self._engine.screen, request.prompt_set, self.policy)
+            request = replace(request, prompt_set=admitted)
         total = len(request.prompt_set.prompts)
         job_id = job_id or self._store.start_job(
             experiment=request.experiment, model=request.model, spec=request.to_json(), total=total
@@ -109,7 +109,18 @@ class ServerEngine:
 
     def live(self, request: LiveRequest) -> LiveResult:
         """See `services.Engine.live`."""
-        return self._engine.live(request)
+        verdict = self._allow(request.text, request.target, request.foil)
+        result = self._engine.live(request)
+        return (
+            result
+            if verdict.action == "pass"
+            else replace(result, caution=f"The content filter warns: {verdict.reason}.")
+        )
+
+    def patch(self, request: PatchRequest) -> PatchResult:
+        """See `services.Engine.patch`."""
+        self._allow(request.clean, request.corrupted, request.target, request.foil)
+        return self._engine.patch(request)
 
     def models(self) -> Sequence[ModelListing]:
         """See `services.Engine.models`."""
@@ -120,4 +131,13 @@ class ServerEngine:
 
     def submit(self, request: JobRequest) -> str:
         """See `services.Engine.submit`."""
+        for prompt in request.prompt_set.prompts:
+            self._allow(prompt.text, prompt.target, prompt.foil)
         return self.jobs.submit(request)
+
+    def content_filter(self) -> str:
+        """See `services.Engine.content_filter`."""
+        return self.jobs.policy.describe()
+
+    def _allow(self, *texts: str | None) -> Verdict:
+        return allow(self._engine.screen, self.jobs.policy, *texts)

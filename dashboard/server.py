@@ -17,6 +17,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
+from analysis.content_filter import OFF, Policy
 from analysis.engines.local import LocalEngine
 from analysis.errors import HeadscopeError, InputError
 from dashboard.app import create_app
@@ -26,7 +27,7 @@ from dashboard.settings import Settings
 from storage import owner, repository, session
 
 
-def serve(url: str, host: str, port: int, threads: int) -> None:
+def serve(url: str, host: str, port: int, threads: int, policy: Policy = OFF) -> None:
     """Serve until stopped. Raises InputError for an address that cannot be served, StorageError for the store."""
     settings = Settings(host=host, port=port or _free_port(host), secret_key=secrets.token_hex(32))
     if session.database_path(url) is not None and not settings.is_loopback:
@@ -36,7 +37,7 @@ def serve(url: str, host: str, port: int, threads: int) -> None:
         )
     _check_port(settings)
     repository.Store.open(url).close()  # says now what is wrong with the store, and brings a new one to life
-    _Server(url, settings, threads).run()
+    _Server(url, settings, threads, policy).run()
 
 
 def _free_port(host: str) -> int:
@@ -57,8 +58,8 @@ def _check_port(settings: Settings) -> None:
 class _Server(BaseApplication):  # type: ignore[misc]
     """gunicorn with our settings instead of its command line."""
 
-    def __init__(self, url: str, settings: Settings, threads: int) -> None:
-        self._url, self._settings, self._threads = url, settings, threads
+    def __init__(self, url: str, settings: Settings, threads: int, policy: Policy) -> None:
+        self._url, self._settings, self._threads, self._policy = url, settings, threads, policy
         self._resources = ExitStack()
         super().__init__()
 
@@ -94,13 +95,13 @@ class _Server(BaseApplication):  # type: ignore[misc]
         """Called by gunicorn in the serving process: open everything, return the WSGI app."""
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
         try:
-            return build(self._url, self._settings, self._resources)
+            return build(self._url, self._settings, self._resources, self._policy)
         except HeadscopeError as error:
             logging.getLogger("headscope").error("%s", error)
             raise SystemExit(4) from error  # gunicorn's APP_LOAD_ERROR: do not try again
 
 
-def build(url: str, settings: Settings, resources: ExitStack) -> Any:
+def build(url: str, settings: Settings, resources: ExitStack, policy: Policy = OFF) -> Any:
     """The WSGI app over an opened store; `resources` takes everything down in reverse order."""
     path = session.database_path(url)
     store = resources.enter_context(repository.Store.open(url))
@@ -109,6 +110,6 @@ def build(url: str, settings: Settings, resources: ExitStack) -> Any:
         settings = replace(settings, api_token=note.token)
     engine = LocalEngine()
     resources.callback(engine.close)
-    jobs = JobQueue(engine, store)
+    jobs = JobQueue(engine, store, policy)
     resources.callback(jobs.close)
-    return create_app(Services(store, ServerEngine(engine, jobs), settings)).server
+    return create_app(Services(store, ServerEngine(engine, jobs), settings, store)).server

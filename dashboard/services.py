@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from analysis.jobs import JobRequest
+from analysis.patch_types import PatchRequest, PatchResult
 from analysis.types import LiveRequest, LiveResult
 from dashboard.settings import Settings
-from storage.interfaces import RunReader
+from storage.interfaces import FindingSink, RunReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,14 @@ class Engine(Protocol):
     def live(self, request: LiveRequest) -> LiveResult:
         """Blocks; a newer request supersedes an older one still waiting (which then raises NotApplicable)."""
 
+    def patch(self, request: PatchRequest) -> PatchResult:
+        """Activation patching between two typed prompts; blocks for seconds."""
+
     def models(self) -> Sequence[ModelListing]:
         """The models that can be chosen, without loading any."""
+
+    def content_filter(self) -> str:
+        """What is warned of or blocked, in one line; empty when nothing is."""
 
     def submit(self, request: JobRequest) -> str:
         """Queue a job whose runs are stored; returns its id (see `RunReader.job`)."""
@@ -39,8 +46,9 @@ class Engine(Protocol):
 @dataclass(frozen=True, slots=True)
 class Services:
     """Handed to `create_app`, and by it to every page and API module. `engine` is None when this process computes
-    nothing: pages then say so instead of offering it."""
+    nothing: pages then say so instead of offering it; `findings` is None when it writes nothing."""
 
     store: RunReader
     engine: Engine | None = None
     settings: Settings = field(default_factory=Settings)
+    findings: FindingSink | None = None

@@ -15,6 +15,7 @@ import yaml
 
 from analysis.errors import HeadscopeError, InputError, UnknownNameError
 from analysis.types import Prompt, PromptSet
+from datasets import importers
 from datasets.canonical import canonical_sha256
 from datasets.loaders import load_file, load_stdin
 
@@ -44,7 +45,7 @@ def list_sets() -> list[PromptSetInfo]:
 
 
 def load(source: str) -> PromptSet:
-    """A set by name, the prompts of a file, or those of standard input (`-`).
+    """A set by name, the prompts of a file, those of standard input (`-`), or of a published format (`bbq:FOLDER`).
 
     A set of ours is checked against its sha256 (DamagedSetError). Raises UnknownNameError for a name that is neither
     a set nor a file, InputError for a file that cannot be read, naming every bad row by line and column.
@@ -54,9 +55,15 @@ def load(source: str) -> PromptSet:
     names = [path.stem for path in DATA.glob("*.yaml")]
     if source in names:
         return _load_ours(source)
+    if published := importers.split_name(source):
+        return importers.load(published[0], Path(published[1]))
     path = Path(source)
     if path.is_dir():
-        raise InputError(f"{source} is a folder: name one prompt file in it.", kind="prompt_file")
+        raise InputError(
+            f"{source} is a folder: name one prompt file in it, or say FORMAT:{source} for a published set. "
+            f"The formats are {', '.join(importers.FORMATS)}.",
+            kind="prompt_file",
+        )
     if path.exists():
         return load_file(path)
     if path.suffix or len(path.parts) > 1:

@@ -5,7 +5,6 @@ A value that was not measured is NaN in a float array and NULL for a single numb
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,9 +14,7 @@ from numpy.typing import NDArray
 from analysis.types import (
     HEAD_STATS,
     LAYER_STATS,
-    Attribution,
     Continuation,
-    Float32,
     GenerationParams,
     HeadSummary,
     Int32,
@@ -28,9 +25,18 @@ from analysis.types import (
     TokenizedText,
     TokenTrace,
 )
+from storage import attribution_rows
+from storage.values import flat, floats, number, unmeasured
 
 Row = dict[str, Any]
-ARRAY_TABLES = ("token_traces", "continuations", "head_summaries", "layer_summaries", "attributions")
+ARRAY_TABLES = (
+    "token_traces",
+    "continuations",
+    "head_summaries",
+    "layer_summaries",
+    "attributions",
+    "attribution_receipts",
+)
 
 
 def array_rows(run_id: Any, result: RunResult) -> dict[str, list[Row]]:
@@ -44,23 +50,8 @@ def array_rows(run_id: Any, result: RunResult) -> dict[str, list[Row]]:
         found["head_summaries"] = [_heads_row(result.heads)]
     if result.layers is not None or result.lens is not None:
         found["layer_summaries"] = [_layers_row(result.layers, result.lens)]
-    if result.attributions:
-        found["attributions"] = [_attribution_row(i, item) for i, item in enumerate(result.attributions)]
+    found |= attribution_rows.rows_of(result.attributions)
     return {table: [{"run_id": run_id, **row} for row in rows] for table, rows in found.items()}
-
-
-def number(value: float | None) -> float | None:
-    """A single number for its column: NULL when it was not measured."""
-    return None if value is None or math.isnan(value) else float(value)
-
-
-def unmeasured(value: float | None) -> float:
-    """Inverse of `number`."""
-    return float("nan") if value is None else float(value)
-
-
-def _flat(values: NDArray[Any]) -> Float32:
-    return np.ascontiguousarray(values, dtype=np.float32).reshape(-1)
 
 
 def _flat_ids(values: NDArray[Any]) -> Int32:
@@ -69,10 +60,6 @@ def _flat_ids(values: NDArray[Any]) -> Int32:
 
 def _nullable(values: NDArray[Any]) -> list[int | None]:
     return [None if value < 0 else int(value) for value in values.reshape(-1)]
-
-
-def _floats(values: Sequence[float]) -> Float32:
-    return np.asarray(values, dtype=np.float32)
 
 
 def _ints(values: Sequence[int | None]) -> Int32:
@@ -90,12 +77,12 @@ def _trace_row(trace: TokenTrace) -> Row:
         "char_ends": _flat_ids(tokens.char_spans[:, 1]),
         "words": _flat_ids(tokens.words),
         "special": [bool(value) for value in tokens.special],
-        "logprobs": _flat(trace.logprobs),
+        "logprobs": flat(trace.logprobs),
         "ranks": _nullable(trace.ranks),
-        "entropies": _flat(trace.entropies),
+        "entropies": flat(trace.entropies),
         "candidate_ids": _flat_ids(trace.topk_ids),
         "candidate_tokens": [text for row in trace.topk_texts for text in row],
-        "candidate_logprobs": _flat(trace.topk_logprobs),
+        "candidate_logprobs": flat(trace.topk_logprobs),
         "next_entropy": number(trace.next_entropy),
     }
 
@@ -115,11 +102,11 @@ def trace_of(row: Mapping[Any, Any]) -> TokenTrace:
     candidates = row["candidate_tokens"]
     return TokenTrace(
         tokens=tokens,
-        logprobs=_floats(row["logprobs"]),
+        logprobs=floats(row["logprobs"]),
         ranks=_ints(row["ranks"]),
-        entropies=_floats(row["entropies"]),
+        entropies=floats(row["entropies"]),
         topk_ids=_ints(row["candidate_ids"]).reshape(n, k),
-        topk_logprobs=_floats(row["candidate_logprobs"]).reshape(n, k),
+        topk_logprobs=floats(row["candidate_logprobs"]).reshape(n, k),
         topk_texts=tuple(tuple(candidates[i * k : (i + 1) * k]) for i in range(n)),
         next_entropy=unmeasured(row["next_entropy"]),
     )
@@ -132,7 +119,7 @@ def _continuation_row(item: Continuation) -> Row:
         "text": item.text,
         "token_ids": _flat_ids(item.ids),
         "tokens": list(item.texts),
-        "logprobs": _flat(item.logprobs),
+        "logprobs": flat(item.logprobs),
         "params": {name: getattr(params, name) for name in GenerationParams.__dataclass_fields__},
     }
 
@@ -143,32 +130,32 @@ def continuation_of(row: Mapping[Any, Any]) -> Continuation:
         text=row["text"],
         ids=_ints(row["token_ids"]),
         texts=tuple(row["tokens"]),
-        logprobs=_floats(row["logprobs"]),
+        logprobs=floats(row["logprobs"]),
         params=GenerationParams(**row["params"]),
     )
 
 
 def _heads_row(heads: HeadSummary) -> Row:
     n_layers, n_heads = heads.entropy.shape
-    return {"n_layers": n_layers, "n_heads": n_heads, **{name: _flat(getattr(heads, name)) for name in HEAD_STATS}}
+    return {"n_layers": n_layers, "n_heads": n_heads, **{name: flat(getattr(heads, name)) for name in HEAD_STATS}}
 
 
 def heads_of(row: Mapping[Any, Any]) -> HeadSummary:
     """The head summary a row of `head_summaries` holds."""
     shape = (row["n_layers"], row["n_heads"])
-    return HeadSummary(**{name: _floats(row[name]).reshape(shape) for name in HEAD_STATS})
+    return HeadSummary(**{name: floats(row[name]).reshape(shape) for name in HEAD_STATS})
 
 
 def _layers_row(layers: LayerSummary | None, lens: LensTable | None) -> Row:
     shape = layers.residual_norms.shape if layers is not None else lens.top_ids.shape if lens is not None else (0, 0)
     row: Row = {"n_layers": shape[0], "n_positions": shape[1]}
     for name in (*LAYER_STATS, "residual_norms"):
-        row[name] = None if layers is None else _flat(getattr(layers, name))
+        row[name] = None if layers is None else flat(getattr(layers, name))
     return row | {
         "lens_token_ids": None if lens is None else _flat_ids(lens.top_ids),
         "lens_tokens": None if lens is None else [text for texts in lens.top_texts for text in texts],
-        "lens_probs": None if lens is None else _flat(lens.top_probs),
-        "lens_entropies": None if lens is None else _flat(lens.entropies),
+        "lens_probs": None if lens is None else flat(lens.top_probs),
+        "lens_entropies": None if lens is None else flat(lens.entropies),
     }
 
 
@@ -176,8 +163,8 @@ def layers_of(row: Mapping[Any, Any]) -> LayerSummary | None:
     """The layer summary of a row of `layer_summaries`, None when only the lens was asked for."""
     if row["residual_norms"] is None:
         return None
-    stats = {name: _floats(row[name]) for name in LAYER_STATS}
-    norms = _floats(row["residual_norms"]).reshape(row["n_layers"], row["n_positions"])
+    stats = {name: floats(row[name]) for name in LAYER_STATS}
+    norms = floats(row["residual_norms"]).reshape(row["n_layers"], row["n_positions"])
     return LayerSummary(**stats, residual_norms=norms)
 
 
@@ -189,46 +176,9 @@ def lens_of(row: Mapping[Any, Any]) -> LensTable | None:
     texts = row["lens_tokens"]
     return LensTable(
         top_ids=_ints(row["lens_token_ids"]).reshape(shape),
-        top_probs=_floats(row["lens_probs"]).reshape(shape),
+        top_probs=floats(row["lens_probs"]).reshape(shape),
         top_texts=tuple(tuple(texts[i * n_positions : (i + 1) * n_positions]) for i in range(n_layers)),
-        entropies=_floats(row["lens_entropies"]).reshape(shape),
-    )
-
-
-def _attribution_row(ordinal: int, item: Attribution) -> Row:
-    return {
-        "ordinal": ordinal,
-        "method": item.method,
-        "quantity": item.quantity,
-        "target": item.target,
-        "foil": item.foil,
-        "axes": list(item.axes),
-        "shape": list(item.scores.shape),
-        "scores": _flat(item.scores),
-        "signed": item.signed,
-        "value": number(item.value),
-        "convergence_delta": number(item.convergence_delta),
-        "seconds": number(item.seconds),
-        "params": dict(item.params),
-        "error": item.error,
-    }
-
-
-def attribution_of(row: Mapping[Any, Any]) -> Attribution:
-    """The attribution a row of `attributions` holds."""
-    return Attribution(
-        method=row["method"],
-        quantity=row["quantity"],
-        target=row["target"],
-        foil=row["foil"],
-        scores=_floats(row["scores"]).reshape(tuple(row["shape"])),
-        axes=tuple(row["axes"]),
-        signed=row["signed"],
-        value=unmeasured(row["value"]),
-        convergence_delta=unmeasured(row["convergence_delta"]),
-        seconds=unmeasured(row["seconds"]),
-        params=row["params"],
-        error=row["error"],
+        entropies=floats(row["lens_entropies"]).reshape(shape),
     )
 
 
@@ -249,6 +199,7 @@ def target_columns(target: Target | None) -> Row:
         "foil_n_tokens": target.foil_n_tokens if has_foil else None,
         "foil_logprob": number(target.foil_logprob),
         "foil_rank": target.foil_rank if target.foil_rank > 0 else None,
+        "explained_quantity": target.quantity,
     }
 
 
@@ -268,6 +219,7 @@ def target_of(row: Mapping[Any, Any]) -> Target | None:
         foil_n_tokens=row["foil_n_tokens"] or 0,
         foil_logprob=unmeasured(row["foil_logprob"]),
         foil_rank=_rank(row["foil_rank"]),
+        quantity=row["explained_quantity"] or "logprob",  # older stores knew no other
     )
 
 

@@ -11,11 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from analysis.types import ModelInfo, PromptSet, RunResult, RunStatus, canonical_hash
-from storage import arrays, bulk, catalogue, run_columns, schema
+from storage import arrays, bulk, catalogue, finding_rows, run_columns, schema
 from storage.ids import new_id, parse_id
 from storage.rows import ArtifactRow
 
-RUN_TABLES = ("run_details", *arrays.ARRAY_TABLES, "artifacts", "failures")
+SMALL_TABLES = ("artifacts", "failures", *finding_rows.TABLES)
+RUN_TABLES = ("run_details", *arrays.ARRAY_TABLES, *SMALL_TABLES)
 
 
 def now() -> datetime:
@@ -68,6 +69,8 @@ class Batch:
             self._put("artifacts", run_columns.artifact_row(run_id, file, self._moment))
         for failure in run_columns.failures(result):
             self._put("failures", {"id": new_id(), "run_id": run_id, "created_at": self._moment, **failure})
+        for table, rows in finding_rows.rows_of(run_id, result.findings, self._moment).items():
+            self._rows.setdefault(table, []).extend(rows)
         return run_id
 
     def copy(self, hits: Mapping[str, str]) -> int:
@@ -160,7 +163,7 @@ class Batch:
 
     def _copy_rows(self, copies: Mapping[UUID, Sequence[UUID]]) -> None:
         """The few small rows of a run, each with an id of its own."""
-        for name in ("artifacts", "failures"):
+        for name in SMALL_TABLES:
             table = schema.metadata.tables[name]
             query = sa.select(table).where(table.c.run_id.in_(copies))
             for row in self._connection.execute(query).mappings():

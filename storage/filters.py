@@ -110,7 +110,12 @@ def _text_clause(condition: Condition, key: sa.Column[Any]) -> Clause:
             raise InputError(f"{condition.op} cannot be used on {condition.column}: it holds no text.")
         text = sa.cast(key, sa.String)
     how = condition.op.removeprefix("not_")
-    found = HasText(how, sa.func.lower(text), _bound_text(condition.value).lower())
+    wanted = _bound_text(condition.value).lower()
+    found: Clause = HasText(how, sa.func.lower(text), wanted)
+    if (
+        key.name == "text"
+    ):  # its lower case is stored as part of `search_text`: LOWER is left with the few that may match
+        found = sa.and_(HasText("contains", runs.c.search_text, wanted), found)
     return sa.or_(key.is_(None), sa.not_(found)) if condition.op == "not_contains" else found
 
 

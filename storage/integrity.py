@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,11 +12,12 @@ from analysis.errors import StorageError
 from analysis.types import HEAD_STATS, LAYER_STATS, RunStatus
 from storage import filters, schema
 from storage.artifacts import ArtifactFolder
+from storage.attribution_rows import CURVES
 from storage.batch import RUN_TABLES
 from storage.rows import ArtifactRow
 
 SHOWN = 20  # lines for one kind of problem
-RESERVED = ("toxicity_scores", "probe_results", "annotations")
+RESERVED = ("annotations", "triage")
 TRACE = ("token_ids", "tokens", "char_starts", "char_ends", "words", "special", "logprobs", "ranks", "entropies")
 CANDIDATES = ("candidate_ids", "candidate_tokens", "candidate_logprobs")
 LENS = ("lens_token_ids", "lens_tokens", "lens_probs", "lens_entropies")
@@ -110,15 +112,27 @@ def _length(array: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 def _attribution_lengths(connection: Connection) -> list[str]:
     table = schema.attributions.c
-    columns = (table.run_id, table.method, table.shape, _length(table.scores).label("n"))
+    scores, layers = _length(table.scores).label("n"), _length(table.layer_scores).label("n_layer_scores")
+    columns = (table.run_id, table.method, table.shape, scores, table.layer_shape, layers)
     found = []
-    for run_id, method, shape, n in connection.execution_options(stream_results=True).execute(sa.select(*columns)):
-        expected = 1
-        for size in shape:
-            expected *= size
-        if expected != n:
-            found.append(f"attributions.scores of run {run_id}, {method}, has {n} elements, its shape says {expected}")
-    return found[:SHOWN]
+    for run_id, method, *arrays in connection.execution_options(stream_results=True).execute(sa.select(*columns)):
+        for name, shape, n in (("scores", *arrays[:2]), ("layer_scores", *arrays[2:])):
+            expected = math.prod(shape) if shape is not None else 0
+            if expected != n:
+                place = f"attributions.{name} of run {run_id}, {method},"
+                found.append(f"{place} has {n} elements, its shape says {expected}")
+    return found[:SHOWN] + _curve_lengths(connection)
+
+
+def _curve_lengths(connection: Connection) -> list[str]:
+    table, found = schema.attribution_receipts.c, []
+    expected = _length(table.fractions)
+    for name in CURVES[1:]:
+        length = _length(table[name])
+        query = sa.select(table.run_id, table.method, length, expected).where(length != expected).limit(SHOWN)
+        found += [f"attribution_receipts.{name} of run {run_id}, {method}, has {n} elements for {wanted} fractions"
+                  for run_id, method, n, wanted in connection.execute(query)]  # fmt: skip
+    return found
 
 
 def _artifacts(connection: Connection, folder: ArtifactFolder) -> list[str]:

@@ -9,8 +9,30 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.probe_types import ProbeResult
 from analysis.types import ModelInfo, Progress, PromptSet, RunResult, RunStatus
-from storage.rows import FacetCount, JobRow, Overview, RunDetail, RunFilter, RunRow, RunsPage, Saved, Sort
+from storage.rows import (
+    DetectorCount,
+    FacetCount,
+    FailureFilter,
+    FailureRow,
+    FindingRow,
+    JobRow,
+    LensRanks,
+    Measures,
+    MethodFailure,
+    MethodStats,
+    Overview,
+    ReceiptRow,
+    RunDetail,
+    RunFilter,
+    RunRow,
+    RunsPage,
+    Saved,
+    ScoreSample,
+    Sort,
+    ToxicityRow,
+)
 
 
 class RunReader(Protocol):
@@ -40,6 +62,42 @@ class RunReader(Protocol):
         Raises StorageError when the file is missing or damaged.
         """
 
+    def method_stats(self, where: RunFilter, *, by_prompt_set: bool = False) -> tuple[MethodStats, ...]:
+        """What each method did on these runs, most gain over random orders first; one row per method, or per method
+        and prompt set."""
+
+    def method_failures(self, where: RunFilter, limit: int = 100) -> tuple[MethodFailure, ...]:
+        """Why methods have no scores on these runs, most frequent first."""
+
+    def receipts(self, where: RunFilter, method: str = "", limit: int = 100) -> tuple[ReceiptRow, ...]:
+        """Receipts on these runs, of one method or all; the least gain over random orders first."""
+
+    def position_scores(self, where: RunFilter, limit: int = 2000) -> ScoreSample:
+        """One score per token by every method that has them, for at most `limit` of these runs (a fixed random sample
+        when there are more)."""
+
+    def measures(self, where: RunFilter, limit: int = 20_000) -> Measures:
+        """Succeeded runs as columns, for distributions and pairs; a fixed random sample when there are more."""
+
+    def lens_ranks(self, where: RunFilter, limit: int = 5_000) -> tuple[LensRanks, ...]:
+        """Where in the layers the final answer appears, of at most `limit` runs (a fixed random sample)."""
+
+    def findings(
+        self, where: RunFilter, probes: Sequence[str], labels: Sequence[str] = (), offset: int = 0, limit: int = 5_000
+    ) -> tuple[FindingRow, ...]:
+        """What these probes found on these runs, the highest score first; `labels` leaves out others."""
+
+    def detector_counts(self, where: RunFilter) -> tuple[DetectorCount, ...]:
+        """What the failure detectors said of these runs, by label and triage status; `passed` is a label too."""
+
+    def failures_page(
+        self, which: FailureFilter, offset: int = 0, limit: int = 50
+    ) -> tuple[tuple[FailureRow, ...], int]:
+        """A page of failures (nothing that passed), the most severe first, and how many there are."""
+
+    def toxicity(self, where: RunFilter, limit: int = 20_000) -> tuple[ToxicityRow, ...]:
+        """Scores of texts by run, part and label."""
+
     def job(self, job_id: str) -> JobRow:
         """Raises UnknownNameError."""
 
@@ -48,6 +106,19 @@ class RunReader(Protocol):
 
     def last_unfinished_job(self) -> JobRow | None:
         """The newest job that did not succeed (cancelled, failed, or running when its process died)."""
+
+
+class FindingSink(Protocol):
+    """Writing what detectors found and what people made of it."""
+
+    def save_detections(
+        self, where: RunFilter, detectors: Sequence[str], found: Sequence[tuple[str, ProbeResult]]
+    ) -> None:
+        """Replace what these detectors said of the runs of `where` by (run id, result) pairs, in one transaction."""
+
+    def triage(self, run_id: str, detector: str, status: str, note: str, tags: Sequence[str], who: str) -> None:
+        """Add a person's judgement: `status` is open, confirmed or dismissed. Raises InputError for another word,
+        UnknownNameError for a run that is not there."""
 
 
 class ResultSink(Protocol):

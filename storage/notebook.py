@@ -87,6 +87,18 @@ class Notebook:
         """Rows of `v_attribution_scores`: a row per method and token."""
         return self._view("v_attribution_scores", "method, target, position", run_id, experiment)
 
+    def cells(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
+        """Rows of `v_attribution_cells`: every score of attributions over any axes, with its index along each."""
+        return self._view("v_attribution_cells", "ordinal, a, b, c, d", run_id, experiment)
+
+    def attribution_layers(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
+        """Rows of `v_attribution_layers`: where in the layers the evidence enters, for methods that know."""
+        return self._view("v_attribution_layers", "method, target, layer, position", run_id, experiment)
+
+    def receipts(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
+        """Rows of `v_receipts`: the evidence for each attribution."""
+        return self._view("v_receipts", "ordinal", run_id, experiment)
+
     def attention(self, run_id: str) -> NDArray[np.float16] | None:
         """`[layer, head, query, key]`, None when it was not kept. Raises StorageError for a missing or damaged file."""
         return self._reader.attention(run_id)

@@ -15,7 +15,18 @@ from sqlalchemy.engine import Connection, Engine
 
 from analysis.errors import UnknownNameError
 from analysis.types import RunStatus
-from storage import arrays, catalogue, counts, facets, filters, overview, schema, session
+from storage import (
+    arrays,
+    attribution_rows,
+    catalogue,
+    counts,
+    facets,
+    filters,
+    finding_rows,
+    overview,
+    schema,
+    session,
+)
 from storage.artifacts import ArtifactFolder
 from storage.ids import parse_id
 from storage.rows import (
@@ -222,9 +233,10 @@ def _detail(connection: Connection, run_id: str) -> RunDetail:
         heads=next(map(arrays.heads_of, found["head_summaries"]), None),
         layers=next(map(arrays.layers_of, layers), None),
         lens=next(map(arrays.lens_of, layers), None),
-        attributions=tuple(map(arrays.attribution_of, found["attributions"])),
+        attributions=attribution_rows.attributions_of(found["attributions"], found["attribution_receipts"]),
         continuation=next(map(arrays.continuation_of, found["continuations"]), None),
         artifacts=_artifacts(connection, run_id),
+        findings=finding_rows.findings_of(*(_array_rows(connection, name, key) for name in finding_rows.TABLES)),
     )
 
 

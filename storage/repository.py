@@ -9,17 +9,20 @@ import sqlalchemy as sa
 
 from migrations import api
 from storage import artifacts, integrity, session
+from storage.behaviour import BehaviourReader
 from storage.counts import Counts
+from storage.evidence import EvidenceReader
+from storage.failures import FailureStore
 from storage.queries import Reader
 from storage.writer import Writer
 
 
-class Store(Reader, Writer):
+class Store(Reader, EvidenceReader, BehaviourReader, FailureStore, Writer):
     """Implements `storage.interfaces.RunReader` and `ResultSink`. Open it with `Store.open`, use it from any thread."""
 
     def __init__(self, url: str, engine: sa.Engine, folder: artifacts.ArtifactFolder) -> None:
         self.url, self.engine, self.artifacts = url, engine, folder
-        self._counts, self._groups = Counts(512), Counts(8)
+        self._counts, self._groups, self._samples = Counts(512), Counts(8), Counts(8)
         self._write_lock = threading.Lock()
 
     @classmethod

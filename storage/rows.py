@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.probe_types import Finding
 from analysis.types import (
     Attribution,
     Continuation,
+    Float32,
     HeadSummary,
     LayerSummary,
     LensTable,
@@ -18,6 +23,8 @@ from analysis.types import (
     Target,
     TokenTrace,
 )
+
+Float64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +160,219 @@ class Overview:
 
 
 @dataclass(frozen=True, slots=True)
+class MethodStats:
+    """One method over many runs (of one prompt set, when asked for by set). Unmeasured is None.
+
+    n: attributions. n_failed: without scores. n_ranked: with one score per token, which is what a receipt needs.
+    n_receipts: whose removal test was measured, and n_better of them beat random orders. gain: mean over those of gain
+    minus random gain, deviation its sample's standard deviation (nats). comprehensiveness, sufficiency: means.
+    error, sensitivity: medians, over n_error and n_sensitivity. seconds: mean per prompt. peak_bytes: the most.
+    """
+
+    method: str
+    prompt_set: str | None
+    signed: bool
+    n: int
+    n_failed: int
+    n_ranked: int
+    n_receipts: int
+    n_better: int
+    gain: float | None
+    deviation: float | None
+    comprehensiveness: float | None
+    sufficiency: float | None
+    n_error: int
+    error: float | None
+    n_sensitivity: int
+    sensitivity: float | None
+    seconds: float | None
+    peak_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MethodFailure:
+    """Why a method has no scores, on how many runs, and one of them."""
+
+    method: str
+    reason: str
+    count: int
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptRow:
+    """The removal test of one attribution, with its run. Changes of the explained quantity are in nats."""
+
+    run_id: str
+    method: str
+    experiment: str
+    model: str
+    prompt_set: str | None
+    prompt_key: str
+    text: str
+    target: str
+    foil: str | None
+    verdict: str
+    reason: str | None
+    masking: str
+    n_units: int
+    n_random: int
+    comprehensiveness: float | None
+    sufficiency: float | None
+    gain: float | None
+    random_gain: float | None
+    random_low: float | None
+    random_high: float | None
+    p_value: float | None
+    error: float | None
+    sensitivity: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptScores:
+    """What every method says about one run: float32 `[position]` of each, and which of them are signed."""
+
+    run_id: str
+    prompt_set: str | None
+    prompt_key: str
+    model: str
+    text: str
+    target: str
+    foil: str | None
+    scores: Mapping[str, Float32]
+    signed: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSample:
+    """Scores of `runs`, all or a fixed random sample of the `total` that have some; `version` tells states apart."""
+
+    runs: tuple[PromptScores, ...]
+    total: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """Succeeded runs as columns, all or a fixed random sample of the `total`; `version` tells states apart.
+
+    Numbers are float64 `[run]`, NaN where unmeasured; surprisal, entropy, log-probability and margin in nats.
+    """
+
+    run_id: tuple[str, ...]
+    model: tuple[str, ...]
+    experiment: tuple[str, ...]
+    prompt_set: tuple[str | None, ...]
+    prompt_key: tuple[str, ...]
+    pair_id: tuple[str | None, ...]
+    group: tuple[str | None, ...]
+    tags: tuple[tuple[str, ...], ...]
+    text: tuple[str, ...]
+    target: tuple[str | None, ...]
+    foil: tuple[str | None, ...]
+    next_token: tuple[str | None, ...]
+    continuation: tuple[str | None, ...]
+    mean_surprisal: Float64
+    next_entropy: Float64
+    next_token_prob: Float64
+    target_logprob: Float64
+    target_rank: Float64
+    margin: Float64
+    n_tokens: Float64
+    total: int
+    version: int
+
+    def __len__(self) -> int:
+        return len(self.run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class LensRanks:
+    """Rank of the model's final top token under the logit lens after every layer, float32 `[layer]` (1 = top)."""
+
+    run_id: str
+    model: str
+    ranks: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRow:
+    """One row of `probe_results` with its run; `score` None is unmeasured."""
+
+    run_id: str
+    model: str
+    prompt_set: str | None
+    prompt_key: str
+    text: str
+    probe: str
+    label: str | None
+    score: float | None
+    evidence: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorCount:
+    """How many runs a detector gave this label, and how many of them people have left open, confirmed or dismissed."""
+
+    detector: str
+    label: str
+    status: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRow:
+    """One failure: what a detector found in a run, and what people made of it (`status` open without triage)."""
+
+    run_id: str
+    model: str
+    experiment: str
+    prompt_set: str | None
+    prompt_key: str
+    text: str
+    target: str | None
+    foil: str | None
+    group: str | None
+    pair_id: str | None
+    tags: tuple[str, ...]
+    detector: str
+    severity: str
+    score: float | None
+    evidence: Mapping[str, Any] | None
+    status: str
+    note: str
+    triage_tags: tuple[str, ...]
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailureFilter:
+    """Which failures: of the runs of `where`; empty texts and tuples leave a condition out."""
+
+    where: RunFilter
+    detector: str = ""
+    severities: tuple[str, ...] = ()
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToxicityRow:
+    """One row of `toxicity_scores` with its run."""
+
+    run_id: str
+    model: str
+    prompt_set: str | None
+    prompt_key: str
+    text: str
+    continuation: str | None
+    part: str
+    label: str
+    score: float | None
+    classifier: str
+    evidence: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
 class ArtifactRow:
     """A stored file of a run: `kind` is `attention`; `shape` the logical shape, `encoding` how it lies on disk."""
 
@@ -183,6 +403,7 @@ class RunDetail:
     attributions: tuple[Attribution, ...]
     continuation: Continuation | None
     artifacts: tuple[ArtifactRow, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

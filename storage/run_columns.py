@@ -14,6 +14,7 @@ from analysis.types import Prompt, RunResult, RunStatus
 from storage import arrays, bulk
 from storage.ids import new_id
 from storage.rows import ArtifactRow
+from storage.values import number
 
 
 def search_text(text: str, target: str | None, error: str | None, key: str) -> str:
@@ -51,7 +52,7 @@ def measured_columns(result: RunResult) -> dict[str, Any]:
     row: dict[str, Any] = {
         "status": result.status.value,
         "result_key": result.result_key,
-        "seconds": arrays.number(result.seconds),
+        "seconds": number(result.seconds),
         "error": result.error,
         "error_kind": result.error_kind,
         "continuation": None if result.continuation is None else result.continuation.text,
@@ -62,17 +63,17 @@ def measured_columns(result: RunResult) -> dict[str, Any]:
         last = trace.topk_logprobs[-1] if trace.topk_logprobs.size else np.empty(0)
         row |= {
             "n_tokens": len(trace.tokens),
-            "mean_surprisal": arrays.number(surprisal),
-            "perplexity": arrays.number(float(np.exp(surprisal))),
+            "mean_surprisal": number(surprisal),
+            "perplexity": number(float(np.exp(surprisal))),
             "next_token": trace.topk_texts[-1][0] if last.size else None,
-            "next_token_prob": arrays.number(float(np.exp(last[0]))) if last.size else None,
-            "next_entropy": arrays.number(trace.next_entropy),
+            "next_token_prob": number(float(np.exp(last[0]))) if last.size else None,
+            "next_entropy": number(trace.next_entropy),
         }
     if (target := result.target) is not None and target.chosen == "given":
         row |= {
-            "target_logprob": arrays.number(target.logprob),
+            "target_logprob": number(target.logprob),
             "target_rank": target.rank if target.rank > 0 else None,
-            "margin": arrays.number(target.logprob - target.foil_logprob),
+            "margin": number(target.logprob - target.foil_logprob),
         }
     return row | arrays.target_columns(result.target)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from analysis.receipts import Receipt, Verdict
 from analysis.types import (
     HEAD_STATS,
     LAYER_STATS,
@@ -93,9 +96,14 @@ def make_attention(shape: tuple[int, int], n: int, rng: np.random.Generator) -> 
 
 
 def make_result(
-    prompt: Prompt | None = None, *, seed: int = 0, shape: tuple[int, int] = (4, 3), attention: bool = False
+    prompt: Prompt | None = None,
+    *,
+    seed: int = 0,
+    shape: tuple[int, int] = (4, 3),
+    attention: bool = False,
+    evidence: bool = False,
 ) -> RunResult:
-    """A whole result, with NaN where a real one has it."""
+    """A whole result, with NaN where a real one has it; `evidence` adds receipts and scores over other axes."""
     prompt, rng = prompt or make_prompt(), np.random.default_rng(seed)
     trace = make_trace(prompt.text, rng)
     n = len(trace.tokens)
@@ -122,11 +130,7 @@ def make_result(
             tuple(tuple(f" l{layer}" for _ in range(n)) for layer in range(shape[0])),
             rng.random(lens_shape).astype(np.float32),
         ),
-        attributions=(
-            make_attribution("saliency", rng.random(n), signed=False, delta=NAN),
-            make_attribution("input_x_gradient", rng.standard_normal(n)),
-            make_attribution("integrated_gradients", np.empty(0), error="the path does not converge"),
-        ),
+        attributions=make_attributions(shape, n, rng, evidence=evidence),
         attention=make_attention(shape, n, rng) if attention else None,
         continuation=Continuation(" and slept", np.array([3, 4], np.int32), (" and", " slept"),
                                   np.array([-0.5, -1.5], np.float32), GenerationParams(2, 0.5, 0.9, 7)),
@@ -138,6 +142,46 @@ def make_attribution(
 ) -> Attribution:
     return Attribution(method, "logprob_difference", " and", " but", scores.astype(np.float32), ("position",), signed,
                        1.25, delta, 0.5, {"steps": 50, "baseline": "hold_first"}, error)  # fmt: skip
+
+
+def make_attributions(
+    shape: tuple[int, int], n: int, rng: np.random.Generator, *, evidence: bool
+) -> tuple[Attribution, ...]:
+    """Unsigned, signed, failed; with `evidence` receipts for both, layers of the second, heads and a continuation."""
+    unsigned = make_attribution("saliency", rng.random(n), signed=False, delta=NAN)
+    signed = make_attribution("input_x_gradient", rng.standard_normal(n))
+    failed = make_attribution("integrated_gradients", np.empty(0), error="the path does not converge")
+    if not evidence:
+        return unsigned, signed, failed
+    layers = rng.standard_normal((shape[0] + 1, n)).astype(np.float32)
+    layers[0, 0] = np.nan
+    over_heads = make_attribution("head_ablation", rng.standard_normal(shape))
+    rows = np.where(np.tri(2, n, n - 2, dtype=bool), rng.random((2, n)), np.nan)
+    over_targets = make_attribution("occlusion", rows)
+    return (
+        replace(unsigned, receipt=make_receipt(0.8), peak_bytes=3_000_000_000),
+        replace(signed, receipt=make_receipt(-0.1), layer_scores=layers, peak_bytes=0),
+        failed,
+        replace(over_heads, axes=("layer", "head")),
+        replace(over_targets, axes=("target_position", "position")),
+    )
+
+
+def make_receipt(gain: float = 0.8, **changes: object) -> Receipt:
+    """Evidence with this gain against random orders around 0.05; what was not asked for is NaN."""
+    better = gain > 0.4
+    fractions = np.array([0.1, 0.2, 0.5], np.float32)
+    values: dict[str, object] = {
+        "verdict": Verdict.BETTER if better else Verdict.NO_BETTER,
+        "reason": None if better else "random orders do as well",
+        "masking": "delete", "n_units": 5, "n_random": 39, "fractions": fractions,
+        "deletion": fractions + np.float32(gain), "insertion": fractions,
+        "random_deletion": fractions * 2, "random_insertion": np.array([0.5, np.nan, 0.25], np.float32),
+        "comprehensiveness": 0.25 + gain, "sufficiency": 0.25, "gain": gain, "random_gain": 0.05,
+        "random_low": -0.3, "random_high": 0.4, "p_value": 0.025 if better else 0.6, "error": 0.125,
+        "sensitivity": NAN, "noise_draws": 0, "randomisation": NAN, "seconds": 0.75,
+    }  # fmt: skip
+    return Receipt(**(values | changes))  # type: ignore[arg-type]
 
 
 def make_failure(prompt: Prompt, *, kind: str = "too_long", seed: int = 0) -> RunResult:

@@ -22,10 +22,13 @@ from transformers.utils import logging as transformers_logging
 
 from analysis import fingerprints, model_sources
 from analysis.backends import sampling
-from analysis.backends.structure import Structure, complete, discover, last_hidden, to_logits, watching
+from analysis.backends.heads import projection_weight
+from analysis.backends.structure import Structure, discover
 from analysis.backends.tokenization import TextCodec
+from analysis.backends.watching import complete, last_hidden, watching
 from analysis.errors import BackendError, InputError
 from analysis.interfaces import Capabilities, Capture, ForwardResult, TokenBatch
+from analysis.prefix import Prefix
 from analysis.types import (
     Continuation,
     GenerationParams,
@@ -35,6 +38,7 @@ from analysis.types import (
     Target,
     TokenizedText,
 )
+from analysis.unembedding import to_logits
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _NO_LIMIT = 1_000_000
@@ -46,12 +50,12 @@ class HFCausalBackend:
     def __init__(self, model: nn.Module, tokenizer: Any, resolved: model_sources.ResolvedModel, dtype: str) -> None:
         """Wrap a loaded model; `load` is the usual way in."""
         self.model = model.eval().requires_grad_(False)
-        self._structure = discover(model)
+        self.structure = discover(model)
         self._codec = TextCodec(tokenizer)
         self._stop = _stop_ids(model, tokenizer)
         self.device = next(model.parameters()).device
         self._fused = str(model.config._attn_implementation)  # type: ignore[union-attr]
-        self.info = _info(model, self._structure, tokenizer, resolved, dtype)
+        self.info = _info(model, self.structure, tokenizer, resolved, dtype)
         self.capabilities = self._find_capabilities()
 
     @classmethod
@@ -97,7 +101,7 @@ class HFCausalBackend:
         inputs = self.embed(batch) if embeddings is None else embeddings
         if capture.gradients and not inputs.requires_grad:
             inputs = inputs.detach().requires_grad_()
-        parts = self._structure
+        parts = self.structure
         watched = (
             (parts.attentions if capture.attention else (), 1),
             (parts.layers if capture.residuals else (), 0),
@@ -122,9 +126,22 @@ class HFCausalBackend:
             tuple(update.view(*shape, -1) for update in mlp_updates),
         )
 
+    def read(self, embeddings: Tensor, after: Prefix | None = None) -> tuple[Tensor, Prefix]:
+        """See `CausalBackend.read`."""
+        self._use_attention(self._fused)
+        cache = None if after is None else after.cache
+        output = self.structure.base(inputs_embeds=embeddings, past_key_values=cache, use_cache=True)
+        length = embeddings.shape[1] + (0 if after is None else after.length)
+        return last_hidden(output), Prefix(output.past_key_values, length)
+
+    def head_weights(self, layer: int) -> Tensor:
+        """See `CausalBackend.head_weights`."""
+        weight = projection_weight(self.structure.head_projections[layer])
+        return weight.reshape(self.info.n_heads, -1, weight.shape[-1])
+
     def unembed(self, residual: Tensor) -> Tensor:
         """See `CausalBackend.unembed`."""
-        for module in self._structure.tail:
+        for module in self.structure.tail:
             residual = module(residual)
         return to_logits(self.model, residual)
 
@@ -215,9 +232,16 @@ class HFCausalBackend:
         )
         self._use_attention(self._fused)
         notes = [] if attention else ["attention weights cannot be read from this architecture"]
-        if not self._structure.attn_updates:
+        if not self.structure.attn_updates:
             notes.append("the attention and MLP updates of this architecture do not add up to its residual stream")
-        return Capabilities(attention=attention, sublayers=bool(self._structure.attn_updates), notes=tuple(notes))
+        if not self.structure.head_projections:
+            notes.append("the outputs of single heads cannot be told apart in this architecture")
+        return Capabilities(
+            attention=attention,
+            sublayers=bool(self.structure.attn_updates),
+            heads=bool(self.structure.head_projections),
+            notes=tuple(notes),
+        )
 
 
 def _load(path: Path, dtype: torch.dtype) -> tuple[Any, Any]:

@@ -7,14 +7,17 @@ add up is reported as missing instead of being shown.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from analysis.backends.heads import head_projections
+from analysis.backends.watching import Passage, close, last_hidden, passage
 from analysis.errors import BackendError
+from analysis.unembedding import to_logits
 
 _MLP_NAMES = ("mlp", "feed_forward", "ffn", "block_sparse_moe", "moe", "feedforward")
 _POST_NORMS = (("post_attention_layernorm", "post_feedforward_layernorm"),)
@@ -26,6 +29,7 @@ class Structure:
     """Parts of the model, one entry per layer. The update tuples are empty where they could not be found.
 
     tail: modules between the last layer and the unembedding (final norm, sometimes a projection), in order.
+    head_projections: of each layer, the linear map from the heads' outputs, side by side, to the attention update.
     """
 
     base: nn.Module
@@ -34,58 +38,11 @@ class Structure:
     attn_updates: tuple[nn.Module, ...]
     mlp_updates: tuple[nn.Module, ...]
     tail: tuple[nn.Module, ...]
-
-
-@contextmanager
-def watching(modules: Sequence[nn.Module], element: int = 0) -> Iterator[list[Tensor | None]]:
-    """Keeps what each module returns in the passes inside the block (references, no copies).
-
-    `element` chooses from a tuple; a module that returns a bare tensor has element 0 only.
-    """
-    kept: list[Tensor | None] = [None] * len(modules)
-
-    def keep(index: int) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            parts = output if isinstance(output, tuple) else (output,)
-            kept[index] = parts[element] if element < len(parts) else None
-
-        return hook
-
-    handles = [module.register_forward_hook(keep(index)) for index, module in enumerate(modules)]
-    try:
-        yield kept
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def complete(kept: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
-    """The kept tensors, or an empty tuple when a module returned none."""
-    found = tuple(tensor for tensor in kept if tensor is not None)
-    return found if len(found) == len(kept) else ()
-
-
-def last_hidden(output: Any) -> Tensor:
-    """The hidden states a base model returns."""
-    hidden: Tensor = output.last_hidden_state if hasattr(output, "last_hidden_state") else output[0]
-    return hidden
-
-
-def to_logits(model: nn.Module, hidden: Tensor) -> Tensor:
-    """Unembedding of final-normed hidden states `[..., d]`, with the scaling and capping some families add."""
-    logits: Tensor = model.get_output_embeddings()(hidden)  # type: ignore[operator]
-    config: Any = model.config
-    if getattr(config, "logits_scaling", None):
-        logits = logits / config.logits_scaling
-    if getattr(config, "logit_scale", None):
-        logits = logits * config.logit_scale
-    if getattr(config, "final_logit_softcapping", None):
-        logits = torch.tanh(logits / config.final_logit_softcapping) * config.final_logit_softcapping
-    return logits
+    head_projections: tuple[nn.Module, ...]
 
 
 def discover(model: nn.Module) -> Structure:
-    """Find and check the parts of `model` (already in eval mode, with SDPA or eager attention).
+    """Find and check the parts of `model` (already in eval mode, with SDPA or eager attention) in two short passes.
 
     Raises BackendError when the layers or the path from the last layer to the logits are not understood.
     """
@@ -99,11 +56,15 @@ def discover(model: nn.Module) -> Structure:
         )
     embedding: nn.Module = model.get_input_embeddings()  # type: ignore[operator]
     ids = (torch.arange(5, device=next(model.parameters()).device) * 7 + 1)[None] % config.vocab_size
-    tail = _tail(base, layers, ids)
-    structure = Structure(base, layers, _attentions(layers), (), (), tail)
-    _check_logits(model, structure, ids, embedding)
-    attn_updates, mlp_updates = _updates(structure, ids, embedding)
-    return Structure(base, layers, structure.attentions, attn_updates, mlp_updates, tail)
+    tail, expected = _tail(model, base, layers, ids)
+    inner = [module for layer in layers for module in layer.modules()]
+    with torch.no_grad(), passage(inner) as seen:
+        hidden = last_hidden(base(inputs_embeds=embedding(ids), use_cache=False))
+    structure = Structure(base, layers, _attentions(layers), (), (), tail, ())
+    _check_logits(model, structure, seen.left.get(id(layers[-1])), hidden, expected)
+    attn_updates, mlp_updates = _updates(structure, seen)
+    structure = replace(structure, attn_updates=attn_updates, mlp_updates=mlp_updates)
+    return replace(structure, head_projections=head_projections(structure.attentions, attn_updates, seen))
 
 
 def _layers(base: nn.Module, count: int) -> tuple[nn.Module, ...] | None:
@@ -124,8 +85,10 @@ def _first(layer: nn.Module, wanted: Callable[[str, nn.Module], bool]) -> nn.Mod
 
 
 @torch.no_grad()
-def _tail(base: nn.Module, layers: Sequence[nn.Module], ids: Tensor) -> tuple[nn.Module, ...]:
-    """Modules called after the last layer, outermost only, in the order of their calls."""
+def _tail(
+    model: nn.Module, base: nn.Module, layers: Sequence[nn.Module], ids: Tensor
+) -> tuple[tuple[nn.Module, ...], Tensor]:
+    """Modules of the base called after the last layer, outermost only, in the order of their calls; the logits."""
     called: list[nn.Module] = []
     inside = {id(module) for layer in layers for module in layer.modules()}
     outer = [m for m in base.modules() if id(m) not in inside and not isinstance(m, nn.ModuleList)]
@@ -137,22 +100,21 @@ def _tail(base: nn.Module, layers: Sequence[nn.Module], ids: Tensor) -> tuple[nn
 
     handles = [module.register_forward_hook(remember) for module in (*leaves, layers[-1])]
     try:
-        base(input_ids=ids, use_cache=False)
+        logits: Tensor = model(input_ids=ids, use_cache=False).logits
     finally:
         for handle in handles:
             handle.remove()
     after = called[called.index(layers[-1]) + 1 :]
     parts = {id(part) for module in after for part in module.modules() if part is not module}
-    return tuple(module for module in after if id(module) not in parts)
+    return tuple(module for module in after if id(module) not in parts), logits
 
 
 @torch.no_grad()
-def _check_logits(model: nn.Module, structure: Structure, ids: Tensor, embedding: nn.Module) -> None:
-    expected: Tensor = model(input_ids=ids, use_cache=False).logits
-    with watching(structure.layers[-1:]) as kept:
-        hidden = last_hidden(structure.base(inputs_embeds=embedding(ids), use_cache=False))
-    lens = kept[0]
-    for module in structure.tail:
+def _check_logits(
+    model: nn.Module, structure: Structure, lens: Tensor | None, hidden: Tensor, expected: Tensor
+) -> None:
+    """`lens`: what the last layer returned; `hidden`: what the base model returned; both must lead to `expected`."""
+    for module in structure.tail if lens is not None else ():
         lens = module(lens)
     for found in (to_logits(model, hidden), None if lens is None else to_logits(model, lens)):
         if found is None or not close(found, expected):
@@ -162,29 +124,20 @@ def _check_logits(model: nn.Module, structure: Structure, ids: Tensor, embedding
             )
 
 
-@torch.no_grad()
-def _updates(
-    structure: Structure, ids: Tensor, embedding: nn.Module
-) -> tuple[tuple[nn.Module, ...], tuple[nn.Module, ...]]:
+def _updates(structure: Structure, seen: Passage) -> tuple[tuple[nn.Module, ...], tuple[nn.Module, ...]]:
     """Modules whose outputs add up to the change of the residual stream in every layer, or two empty tuples."""
-    for attention, mlp in _candidates(structure):
-        before: list[Tensor] = []
-
-        def enter(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], seen: list[Tensor] = before) -> None:
-            seen.append(args[0] if args else kwargs["hidden_states"])
-
-        handles = [layer.register_forward_pre_hook(enter, with_kwargs=True) for layer in structure.layers]
-        try:
-            with watching(structure.layers) as after, watching(attention) as added, watching(mlp) as gated:
-                structure.base(inputs_embeds=embedding(ids), use_cache=False)
-        finally:
-            for handle in handles:
-                handle.remove()
-        parts = zip(before, complete(after), complete(added), complete(gated), strict=False)
-        sums = [close(start + one.view_as(start) + two.view_as(start), end) for start, end, one, two in parts]
-        if len(sums) == len(structure.layers) and all(sums):
-            return attention, mlp
+    for attentions, mlps in _candidates(structure):
+        if all(map(partial(_adds_up, seen), structure.layers, attentions, mlps)):
+            return attentions, mlps
     return (), ()
+
+
+def _adds_up(seen: Passage, layer: nn.Module, attention: nn.Module, mlp: nn.Module) -> bool:
+    start, parts = seen.entered.get(id(layer)), [seen.left.get(id(module)) for module in (attention, mlp, layer)]
+    if start is None or any(part is None or part.numel() != start.numel() for part in parts):
+        return False
+    one, two, end = (part.view_as(start) for part in parts if part is not None)
+    return close(start + one + two, end)
 
 
 def _candidates(structure: Structure) -> Iterator[tuple[tuple[nn.Module, ...], tuple[nn.Module, ...]]]:
@@ -202,12 +155,3 @@ def _candidates(structure: Structure) -> Iterator[tuple[tuple[nn.Module, ...], t
 def _mlp(layer: nn.Module) -> nn.Module | None:
     named = _first(layer, lambda name, _: name.lower() in _MLP_NAMES)
     return named if named is not None else _first(layer, lambda name, _: name == "fc2")
-
-
-def close(found: Tensor, expected: Tensor) -> bool:
-    """Equal up to rounding, relative to the largest value."""
-    if found.shape != expected.shape:
-        return False
-    tolerance = 1e-4 if expected.dtype == torch.float32 else 5e-2
-    scale = expected.abs().max().clamp_min(1e-6)
-    return bool(((found - expected).abs().max() / scale) < tolerance)

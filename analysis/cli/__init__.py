@@ -1,5 +1,5 @@
-"""The command line: `headscope run | serve | models | datasets | db | sql`. Heavy imports wait until a command needs
-them, so that `--help` and typing mistakes answer at once."""
+"""The command line: `headscope run | blackbox | serve | detect | check | models | datasets | suites | toxicity | db |
+sql`. Heavy imports wait until a command needs them, so that `--help` and typing mistakes answer at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from analysis.cli import data, models, run, serve, store
+from analysis.cli import blackbox, check, data, detect, models, run, serve, store, suites, toxicity
 from analysis.errors import HeadscopeError
 
 app = typer.Typer(
@@ -21,10 +21,15 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("serve")(serve.serve)
+app.command("detect")(detect.detect)
+app.command("blackbox")(blackbox.blackbox)
+app.command("check")(check.check)
 app.command("sql")(store.sql)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="datasets")
+app.add_typer(suites.app, name="suites")
 app.add_typer(store.app, name="db")
+app.add_typer(toxicity.app, name="toxicity")
 
 
 def main() -> None:

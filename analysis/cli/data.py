@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 from rich.console import Console
 from rich.table import Table
 
-app = typer.Typer(help="Prompt sets: list, show, and check your own files.", no_args_is_help=True)
+from analysis.errors import InputError
+
+if TYPE_CHECKING:
+    from analysis.types import PromptSet
+
+app = typer.Typer(help="Prompt sets: list, show, import, and check your own files.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -30,7 +38,52 @@ def show(
     """Load a prompt set (this is also the check of a file of your own) and print its head."""
     from datasets import catalogue
 
-    prompt_set = catalogue.load(source)
+    _print_head(catalogue.load(source), rows)
+
+
+@app.command("formats")
+def list_formats() -> None:
+    """The published formats that can be imported, from files you have."""
+    from datasets import importers
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("format", "set", "licence", "reads"):
+        table.add_column(heading, overflow="fold")
+    for importer in importers.FORMATS.values():
+        table.add_row(importer.name, importer.label, importer.licence, importer.reads)
+    Console().print(table, markup=False)
+
+
+@app.command("import")
+def import_set(
+    format: Annotated[str, typer.Argument(help="A published format (see `headscope datasets formats`).")],  # noqa: A002
+    path: Annotated[Path, typer.Argument(help="The published file or folder.")],
+    out: Annotated[Path | None, typer.Option(help="Write the prompts here, as JSON lines of our own.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Most prompts, in whole items (pairs, questions).")] = None,
+    seed: Annotated[int | None, typer.Option(help="Shuffle the items before the limit; the same for one seed.")] = None,
+    rows: Annotated[int, typer.Option(min=0, help="How many prompts to print.")] = 10,
+) -> None:
+    """Check a published set and show its head; with --out, write it as a prompt file."""
+    from datasets import canonical, importers
+
+    prompt_set = importers.load(format, path, limit=limit, seed=seed)
+    _print_head(prompt_set, rows)
+    if out is None:
+        return
+    if out.suffix.lower() not in {".jsonl", ".ndjson"}:
+        raise InputError(f"{out}: prompts are written as JSON lines, so the name must end in .jsonl.", "prompt_file")
+    usable = [prompt for prompt in prompt_set.prompts if prompt.invalid is None]
+    try:
+        out.write_text("".join(canonical.canonical_line(prompt) + "\n" for prompt in usable), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error.strerror or error}.", "prompt_file") from error
+    console = Console(stderr=True)
+    console.print(f"{len(usable)} prompts written to {out}.", highlight=False, markup=False, soft_wrap=True)
+    if left := len(prompt_set.prompts) - len(usable):
+        console.print(f"warning: {left} prompts that are not valid text were not written.", style="yellow")
+
+
+def _print_head(prompt_set: PromptSet, rows: int) -> None:
     console = Console()
     for key in ("name", "version", "licence", "purpose", "sha256"):
         console.print(f"{key:8} {getattr(prompt_set, key)}", highlight=False, markup=False, soft_wrap=True)

@@ -6,33 +6,51 @@ lies in a file only this user can read); when it is anything else, the message s
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
 import requests
 
+from analysis.engines.base import Engine
+from analysis.engines.local import LocalEngine
 from analysis.engines.threads import yield_when_waiting
 from analysis.errors import HeadscopeError, InputError, StorageError
 from analysis.jobs import JobOutcome, JobRequest, run_job
+from analysis.preflight import Preflight
 from analysis.types import Progress, RunStatus
 from storage import owner, repository, session
 
 POLL_SECONDS = 0.5
 TIMEOUT_SECONDS = 30
+SCREENING_SECONDS = 600
+"""The server's content filter may read every prompt before it answers."""
 OnProgress = Callable[[str, Progress], None]
 ShouldStop = Callable[[], bool]
 ENDED = {RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED}
 
 
-def run(url: str, request: JobRequest | None, on_progress: OnProgress, should_stop: ShouldStop) -> JobOutcome:
-    """Carry out `request`, or without one the store's last unfinished job, wherever the store can be written."""
+def run(
+    url: str,
+    request: JobRequest | None,
+    on_progress: OnProgress,
+    should_stop: ShouldStop,
+    workers: int = 1,
+    on_prepared: Callable[[Preflight], None] = lambda needs: None,
+) -> JobOutcome:
+    """Carry out `request`, or without one the store's last unfinished job, wherever the store can be written.
+
+    With more than one of `workers` the batches run in as many processes; a server that owns the store has its own.
+    """
     with ExitStack() as stack:
         server = server_of(url)
         if server is not None:
             return _remote(server, request, on_progress, should_stop)
-        if (path := session.database_path(url)) is not None:
+        path = session.database_path(url)
+        if path is not None:
             store = stack.enter_context(repository.Store.open(url))
             stack.enter_context(owner.claim(path, "headscope run"))
         else:
@@ -43,10 +61,43 @@ def run(url: str, request: JobRequest | None, on_progress: OnProgress, should_st
             if job is None:
                 raise InputError("there is no unfinished job in this store: start one with --prompts.")
             job_id, request = job.id, JobRequest.from_json(job.spec)
-        yield_when_waiting()
-        from analysis.engines.inline import InlineEngine
+        engine = stack.enter_context(closing(_engine(workers)))
+        return run_job(engine, store, request, on_progress, should_stop, job_id, _with_room(path, on_prepared))
 
-        return run_job(InlineEngine(), store, request, on_progress, should_stop, job_id)
+
+def run_with(
+    engine: Engine, url: str, request: JobRequest, on_progress: OnProgress, should_stop: ShouldStop
+) -> JobOutcome:
+    """Carry out `request` here, with an engine of the caller's."""
+    path = session.database_path(url)
+    with repository.Store.open(url) as store, ExitStack() as stack:
+        if path is not None:
+            stack.enter_context(owner.claim(path, "headscope blackbox"))
+        return run_job(engine, store, request, on_progress, should_stop, None, _with_room(path, lambda needs: None))
+
+
+def _with_room(path: Path | None, on_prepared: Callable[[Preflight], None]) -> Callable[[Preflight], None]:
+    """Refuses a request that will not fit on the disk of a DuckDB file; a database server's disk is its own matter."""
+
+    def check(needs: Preflight) -> None:
+        on_prepared(needs)
+        free = shutil.disk_usage(path.absolute().parent).free if path is not None else needs.stored_bytes
+        if needs.stored_bytes > free:
+            raise InputError(
+                f"this request stores about {needs.stored_bytes / 1e9:.1f} GB and {free / 1e9:.1f} GB are free beside "
+                f"{path}: leave out `attention`, take fewer prompts, or use another disk."
+            )
+
+    return check
+
+
+def _engine(workers: int) -> Engine:
+    if workers > 1:
+        return LocalEngine(workers)
+    yield_when_waiting()
+    from analysis.engines.inline import InlineEngine
+
+    return InlineEngine()
 
 
 def server_of(url: str) -> owner.Owner | None:
@@ -65,10 +116,10 @@ class Server:
         self._session.trust_env = False  # never through a proxy: the server is on this machine
         self._session.headers["Authorization"] = f"Bearer {holder.token}"
 
-    def call(self, verb: str, path: str, json: Any = None) -> requests.Response:
+    def call(self, verb: str, path: str, json: Any = None, timeout: float = TIMEOUT_SECONDS) -> requests.Response:
         """One call; a refusal or an unreachable server becomes an error that says so."""
         try:
-            response = self._session.request(verb, f"{self._holder.url}{path}", json=json, timeout=TIMEOUT_SECONDS)
+            response = self._session.request(verb, f"{self._holder.url}{path}", json=json, timeout=timeout)
         except requests.RequestException as error:
             raise StorageError(
                 f"{self._holder.what} (process {self._holder.pid}) owns this store but does not answer at "
@@ -90,7 +141,7 @@ def _remote(
     if request is None:
         job_id = server.call("POST", "/api/v1/jobs/resume").json()["job_id"]
     else:
-        job_id = server.call("POST", "/api/v1/jobs", request.to_json()).json()["job_id"]
+        job_id = server.call("POST", "/api/v1/jobs", request.to_json(), SCREENING_SECONDS).json()["job_id"]
     asked = False
     while True:
         state = server.call("GET", f"/api/v1/jobs/{job_id}").json()

@@ -20,6 +20,16 @@ StoreOption = Annotated[
 ]
 
 
+FilterOption = Annotated[
+    str,
+    typer.Option(
+        "--content-filter",
+        envvar="HEADSCOPE_CONTENT_FILTER",
+        help="off, warn, block, or per label like toxic=block@0.8,insult=warn (docs/safety.md).",
+    ),
+]
+
+
 def default_store() -> str:
     """HEADSCOPE_STORE, or headscope.duckdb in the current folder."""
     return os.environ.get("HEADSCOPE_STORE", DEFAULT_STORE)

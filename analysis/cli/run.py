@@ -15,23 +15,32 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from analysis import jobs, registry
 from analysis import types as kinds
 from analysis.cli import handover
-from analysis.cli.options import DEFAULT_STORE, StoreOption
+from analysis.cli.options import DEFAULT_STORE, FilterOption, StoreOption
+from analysis.content_filter import Policy, admit, screen
 from analysis.errors import InputError
+from analysis.interfaces import Param
+from analysis.preflight import Preflight
 
 EXIT_CANCELLED = 130
 
 
 def run(
     prompts: Annotated[
-        str | None, typer.Option(help="A prompt set's name, a jsonl/csv/parquet/text file, or - for standard input.")
+        str | None,
+        typer.Option(
+            help="A prompt set's name, a jsonl/csv/parquet/text file, FORMAT:PATH of a published set, or - for stdin."
+        ),
     ] = None,
     model: Annotated[str, typer.Option(help="A model's name or folder (see `headscope models list`).")] = "",
     analyses: Annotated[
-        str, typer.Option(help=f"`all`, or some of: {', '.join(registry.analysis_names())}.")
+        str, typer.Option(help=f"`all`, `standard`, or some of: {', '.join(registry.analysis_names())}.")
     ] = "heads,layers,saliency,input_x_gradient",
     experiment: Annotated[str, typer.Option(help="The experiment the runs belong to.")] = "default",
     store: StoreOption = DEFAULT_STORE,
     batch_size: Annotated[int, typer.Option(min=1, max=1024, help="Most prompts in one forward pass.")] = 16,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes that share the work, each with the model.")
+    ] = 1,
     max_new_tokens: Annotated[int, typer.Option(min=0, help="Length of the continuation; 0 for none.")] = 0,
     temperature: Annotated[float, typer.Option(min=0.0, help="0 takes the most likely token each time.")] = 0.0,
     top_p: Annotated[float, typer.Option(min=0.0, max=1.0, help="Nucleus sampling.")] = 1.0,
@@ -40,6 +49,13 @@ def run(
         list[str] | None,
         typer.Option(help="A method's parameter, like integrated_gradients.max_steps=100; may be repeated."),
     ] = None,
+    quantity: Annotated[
+        kinds.Quantity, typer.Option(help="What attributions explain: the target's log-probability, or its logit.")
+    ] = "logprob",
+    explain: Annotated[
+        kinds.Explained, typer.Option(help="The next token, or every token of the continuation by those before it.")
+    ] = "next",
+    content_filter: FilterOption = "off",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the store's last unfinished job.")] = False,
 ) -> None:
     """Analyse every prompt and store one run for each, also for those that fail."""
@@ -55,30 +71,49 @@ def run(
             model,
             experiment,
             registry.parse_analyses(analyses),
+            content_filter,
             batch_size=batch_size,
             seed=seed,
             generation=kinds.GenerationParams(max_new_tokens, temperature, top_p, seed),
             params=_params(param or []),
+            quantity=quantity,
+            explain=explain,
         )
     console = Console(stderr=True)
     stop = _Stop(console)
     with _bar(console) as on_progress:
-        outcome = handover.run(store, request, on_progress, stop)
+        outcome = handover.run(store, request, on_progress, stop, workers, lambda needs: _announce(console, needs))
     _report(console, outcome, store)
     if outcome.status is kinds.RunStatus.CANCELLED:
         sys.exit(EXIT_CANCELLED)
 
 
-def _request(source: str, model: str, experiment: str, analyses: tuple[str, ...], **rest: Any) -> jobs.JobRequest:
+def _request(
+    source: str, model: str, experiment: str, analyses: tuple[str, ...], guard: str, **rest: Any
+) -> jobs.JobRequest:
     from analysis.model_sources import EMBEDDED_NAME
     from datasets import catalogue
 
-    prompt_set = catalogue.load(source)
+    prompt_set = screened(catalogue.load(source), guard)
     for warning in prompt_set.warnings:
         Console(stderr=True).print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
     if not prompt_set.prompts:
         raise InputError(f"{source} holds no prompts, so there is nothing to run.")
     return jobs.JobRequest(experiment, model or EMBEDDED_NAME, prompt_set, analyses, **rest)
+
+
+def screened(prompt_set: kinds.PromptSet, guard: str) -> kinds.PromptSet:
+    """The set as the content filter lets it through, told on stderr; raises InputError for a filter that is none."""
+    policy = Policy.parse(guard)
+    admitted, caught = admit(screen, prompt_set, policy)
+    if policy.rules:
+        told = {action: sum(verdict.action == action for verdict in caught.values()) for action in ("block", "warn")}
+        Console(stderr=True).print(
+            f"content filter ({policy.describe()}): {told['block']} of {len(prompt_set.prompts)} prompts blocked, "
+            f"{told['warn']} with a warning.",
+            style="yellow" if caught else None, highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    return admitted
 
 
 def _params(texts: list[str]) -> dict[str, dict[str, Any]]:
@@ -89,9 +124,18 @@ def _params(texts: list[str]) -> dict[str, dict[str, Any]]:
         method, dot, name = left.partition(".")
         if not (equals and dot):
             raise InputError(f"--param {text!r} is not of the form method.name=value.")
-        registered = registry.entry("method", registry.METHODS, method).load()
-        params.setdefault(method, {})[name] = registry.parse_param(method, registered.PARAMS, name, value)
+        params.setdefault(method, {})[name] = registry.parse_param(method, _declared(method), name, value)
     return params
+
+
+def _declared(method: str) -> tuple[Param, ...]:
+    if method == "receipts":
+        from analysis.evidence import PARAMS
+
+        return PARAMS
+    known = {**registry.METHODS, **registry.PROBES}
+    declared: tuple[Param, ...] = registry.entry("method or probe", known, method).load().PARAMS
+    return declared
 
 
 class _Stop:
@@ -147,6 +191,16 @@ class _bar:  # noqa: N801 - used like a function
 
 def _clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def _announce(console: Console, needs: Preflight) -> None:
+    memory, stored = f"{needs.memory_bytes / 1e9:.2g} GB", f"{needs.stored_bytes / 1e6:,.0f} MB"
+    console.print(
+        f"{needs.n_prompts} prompts in {needs.n_batches} batches, the longest of {needs.longest:,} tokens: "
+        f"up to {memory} of memory beside the model, about {stored} to store.",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _report(console: Console, outcome: jobs.JobOutcome, store: str) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from analysis.content_filter import Policy, Verdict
+from analysis.patch_types import PatchRequest, PatchResult
+from analysis.preflight import Preflight
 from analysis.types import LiveRequest, LiveResult, ModelInfo, Prompt, RunResult, RunSpec
 
 
@@ -14,16 +17,22 @@ class Prepared:
     """A request after its model was loaded and its prompts tokenised.
 
     keys: one `result_key` per prompt of the spec, in order. batches: indexes into the prompts, each a batch of similar
-    length; together they hold every index once.
+    length; together they hold every index once. preflight: what they will need.
     """
 
     info: ModelInfo
     keys: tuple[str, ...]
     batches: tuple[tuple[int, ...], ...]
+    preflight: Preflight
 
 
 class Engine(Protocol):
-    """Runs analyses. Every method blocks, and raises HeadscopeError with a message fit for a user."""
+    """Runs analyses. Every method blocks, and raises HeadscopeError with a message fit for a user.
+
+    `parallel` calls of `run_batch` from different threads run at the same time; more of them queue up.
+    """
+
+    parallel: int
 
     def prepare(self, spec: RunSpec, batch_size: int) -> Prepared:
         """Load the model and plan the batches."""
@@ -33,6 +42,12 @@ class Engine(Protocol):
 
     def live(self, request: LiveRequest) -> LiveResult:
         """One typed prompt, nothing stored."""
+
+    def patch(self, request: PatchRequest) -> PatchResult:
+        """Activation patching between two typed prompts, nothing stored."""
+
+    def screen(self, texts: Sequence[str], policy: Policy) -> list[Verdict]:
+        """What the content filter says of texts, before anything else is done with them."""
 
     def close(self) -> None:
         """Free models and processes; the engine may not be used afterwards."""

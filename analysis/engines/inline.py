@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from analysis import live, runner
+from analysis import live, patching, runner
 from analysis.code_version import CODE_VERSION
+from analysis.content_filter import Policy, Verdict, screen
 from analysis.engines.base import Prepared
+from analysis.fingerprints import cache_dir
 from analysis.model_cache import ModelCache
+from analysis.patch_types import PatchRequest, PatchResult
+from analysis.tensor_cache import TensorCache, tensor_cache_bytes
 from analysis.types import LiveRequest, LiveResult, ModelRef, Prompt, RunResult, RunSpec, result_key
 
 
@@ -16,14 +20,20 @@ class InlineEngine:
     """An Engine with a bounded cache of loaded models; serves one call at a time."""
 
     def __init__(self) -> None:
+        self.parallel = 1
         self._models = ModelCache()
+        self._tensors = TensorCache(cache_dir() / "tensors", tensor_cache_bytes())
 
     def prepare(self, spec: RunSpec, batch_size: int) -> Prepared:
         """See `Engine.prepare`."""
         backend = self._models.get(spec.model.name, spec.model.dtype)
         keys = tuple(result_key(backend.info, spec, prompt, CODE_VERSION) for prompt in spec.prompts)
         batches = tuple(tuple(batch) for batch in runner.plan_batches(backend, spec.prompts, batch_size))
-        return Prepared(backend.info, keys, batches)
+        return Prepared(backend.info, keys, batches, runner.predict(backend, spec, spec.prompts, batches))
+
+    def load(self, model: ModelRef) -> None:
+        """Have a model ready before it is asked for."""
+        self._models.get(model.name, model.dtype)
 
     def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
         """See `Engine.run_batch`."""
@@ -33,6 +43,14 @@ class InlineEngine:
     def live(self, request: LiveRequest) -> LiveResult:
         """See `Engine.live`."""
         return live.analyse_live(self._models.get(request.model), request)
+
+    def patch(self, request: PatchRequest) -> PatchResult:
+        """See `Engine.patch`."""
+        return patching.analyse_patch(self._models.get(request.model), request, self._tensors)
+
+    def screen(self, texts: Sequence[str], policy: Policy) -> list[Verdict]:
+        """See `Engine.screen`."""
+        return screen(texts, policy)
 
     def close(self) -> None:
         """See `Engine.close`."""

@@ -1,26 +1,33 @@
 """Analyses in worker processes on this machine, so that the process serving pages never loads torch.
 
-Two workers, started when first needed: one for typed prompts, one for jobs, so that a long batch never delays the Live
-page. Messages are pickled over a pipe that only the two processes hold.
+The workers are started when first needed: one for typed prompts, the others for jobs, so that a long batch never delays
+the Live page. Messages are pickled over a pipe that only the two processes hold.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import os
+import queue
 import signal
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
+from analysis.content_filter import Policy, Verdict
 from analysis.engines.base import Prepared
 from analysis.engines.threads import yield_when_waiting
-from analysis.errors import BackendError
-from analysis.types import LiveRequest, LiveResult, Prompt, RunResult, RunSpec
+from analysis.errors import BackendError, HeadscopeError
+from analysis.patch_types import PatchRequest, PatchResult
+from analysis.types import LiveRequest, LiveResult, ModelRef, Prompt, RunResult, RunSpec
 
 
-def _worker_main(connection: Connection) -> None:
+def _worker_main(connection: Connection, threads: int | None) -> None:
     """Body of a worker process; imports torch on its side of the border."""
+    if threads is not None:
+        os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch is first imported
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle: it lets the batch finish
     yield_when_waiting()
     from analysis.engines.worker import serve
@@ -29,10 +36,13 @@ def _worker_main(connection: Connection) -> None:
 
 
 class Worker:
-    """One worker process. Calls from several threads queue up; a dead process is replaced at the next call."""
+    """One worker process. Calls from several threads queue up; a dead process is replaced at the next call.
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    `threads`: how many it computes with; None leaves that to torch.
+    """
+
+    def __init__(self, name: str, threads: int | None = None) -> None:
+        self._name, self._threads = name, threads
         self._lock = threading.Lock()
         self._process: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection | None = None
@@ -59,7 +69,7 @@ class Worker:
             context = multiprocessing.get_context("spawn")
             self._connection, theirs = context.Pipe()
             self._process = context.Process(
-                target=_worker_main, args=(theirs,), name=f"headscope-{self._name}", daemon=True
+                target=_worker_main, args=(theirs, self._threads), name=f"headscope-{self._name}", daemon=True
             )
             self._process.start()
             theirs.close()
@@ -88,29 +98,62 @@ class Worker:
         self._connection = self._process = None
 
 
-class LocalEngine:
-    """An Engine over two worker processes."""
+def _load(worker: Worker, model: ModelRef) -> None:
+    with suppress(HeadscopeError):  # the batch that needs the model will say what is wrong
+        worker.call("load", model)
 
-    def __init__(self) -> None:
-        self._jobs = Worker("jobs")
+
+class LocalEngine:
+    """An Engine over worker processes: `workers` for jobs, which share the cores, and one for typed prompts.
+
+    Several processes of few threads use the cores better than one process of many, and each holds the model.
+    """
+
+    def __init__(self, workers: int = 1) -> None:
+        self.parallel = workers
+        threads = max(1, (os.cpu_count() or 1) // workers) if workers > 1 else None
+        self._jobs = [Worker(f"jobs-{number}", threads) for number in range(1, workers + 1)]
+        self._free: queue.LifoQueue[Worker] = queue.LifoQueue()  # the worker used last has the model loaded
+        for worker in reversed(self._jobs):
+            self._free.put(worker)
         self._live = Worker("live")
 
     def prepare(self, spec: RunSpec, batch_size: int) -> Prepared:
-        """See `Engine.prepare`."""
-        answer: Prepared = self._jobs.call("prepare", spec, batch_size)
+        """See `Engine.prepare`. The other workers load the model meanwhile."""
+        for worker in self._jobs[1:]:
+            threading.Thread(target=_load, args=(worker, spec.model), daemon=True).start()
+        answer: Prepared = self._call("prepare", spec, batch_size)
         return answer
 
     def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
         """See `Engine.run_batch`."""
-        answer: list[RunResult] = self._jobs.call("run_batch", spec, tuple(prompts))
+        answer: list[RunResult] = self._call("run_batch", spec, tuple(prompts))
         return answer
+
+    def _call(self, kind: str, *arguments: Any) -> Any:
+        """Ask the first job worker that is free."""
+        worker = self._free.get()
+        try:
+            return worker.call(kind, *arguments)
+        finally:
+            self._free.put(worker)
 
     def live(self, request: LiveRequest) -> LiveResult:
         """See `Engine.live`."""
         answer: LiveResult = self._live.call("live", request)
         return answer
 
+    def patch(self, request: PatchRequest) -> PatchResult:
+        """See `Engine.patch`."""
+        answer: PatchResult = self._live.call("patch", request)
+        return answer
+
+    def screen(self, texts: Sequence[str], policy: Policy) -> list[Verdict]:
+        """See `Engine.screen`. By the worker of typed prompts, which is never long away."""
+        answer: list[Verdict] = self._live.call("screen", tuple(texts), policy)
+        return answer
+
     def close(self) -> None:
         """See `Engine.close`."""
-        self._live.close()
-        self._jobs.close()
+        for worker in (self._live, *self._jobs):
+            worker.close()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from analysis.attributions import position_attribution
-from analysis.interfaces import CausalBackend, Param
+from analysis.interfaces import CausalBackend, Needs, Param
 from analysis.types import Attribution, Params, Target
 from analysis.workspace import Workspace
 
@@ -15,6 +15,7 @@ class InputXGradient:
     """Dot product of embedding and gradient, `s_t = e_t . d quantity / d e_t`; scores `[position]`, signed."""
 
     NAME: ClassVar[str] = "input_x_gradient"
+    NEEDS: ClassVar[Needs] = Needs(gradients=True)
     PARAMS: ClassVar[tuple[Param, ...]] = ()
 
     def not_applicable(self, backend: CausalBackend) -> str | None:

@@ -17,7 +17,7 @@ import torch
 
 from analysis.attributions import failed_attribution, position_attribution
 from analysis.embedding_path import EmbeddingPath
-from analysis.interfaces import CausalBackend, Param
+from analysis.interfaces import CausalBackend, Needs, Param
 from analysis.params import resolve_params
 from analysis.quadrature import AdaptiveIntegral, Float64, error_scale, fixed_rule
 from analysis.types import Attribution, Params, Target
@@ -35,6 +35,7 @@ class IntegratedGradients:
     """
 
     NAME: ClassVar[str] = "integrated_gradients"
+    NEEDS: ClassVar[Needs] = Needs(gradients=True, many_passes=True)
     PARAMS: ClassVar[tuple[Param, ...]] = (
         Param(
             "baseline",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from analysis.attributions import position_attribution
-from analysis.interfaces import CausalBackend, Param
+from analysis.interfaces import CausalBackend, Needs, Param
 from analysis.types import Attribution, Params, Target
 from analysis.workspace import Workspace
 
@@ -15,6 +15,7 @@ class Saliency:
     """Norm of the gradient at each token embedding, `s_t = || d quantity / d e_t ||`; scores `[position]`, unsigned."""
 
     NAME: ClassVar[str] = "saliency"
+    NEEDS: ClassVar[Needs] = Needs(gradients=True)
     PARAMS: ClassVar[tuple[Param, ...]] = (
         Param("norm", "choice", "l2", "Norm of each token's gradient: l2 (Euclidean) or l1.", choices=("l2", "l1")),
     )

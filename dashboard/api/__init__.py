@@ -18,7 +18,10 @@ from dashboard.services import Services
 APIS: list[str] = [
     "dashboard.api.jobs",
     "dashboard.api.runs_export",
+    "dashboard.api.methods_export",
+    "dashboard.api.failures",
     "dashboard.api.arrays",
+    "dashboard.api.explained",
     "dashboard.api.export",
     "dashboard.api.live",
 ]

@@ -1,14 +1,16 @@
-"""Attention for the browser: uint8 for drawing, exact numbers on request.
+"""Attention for the browser: uint8 for drawing, exact numbers on request. And the grids of attributions, float32.
 
 GET /api/v1/runs/<id>/attention.safetensors[?layer=l]      uint8, round(255 * sqrt(weight))
 GET /api/v1/runs/<id>/attention/thumbnail.safetensors      max-pooled, every head
 GET /api/v1/runs/<id>/attention/value?layer=&head=[&query=[&key=]]  exact stored weights, JSON
+GET /api/v1/runs/<id>/attributions.safetensors             layer maps, heads, components, continuations
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,10 +21,12 @@ from safetensors.numpy import save
 from analysis.errors import HeadscopeError, InputError
 from dashboard.api.live_payload import sqrt_bytes
 from dashboard.figures.attention import thumbnail
+from dashboard.figures.flow import grid_arrays
+from dashboard.figures.sources import word_starts
 from dashboard.security import error_json
 from dashboard.services import Services
 from storage.interfaces import RunReader
-from storage.rows import ArtifactRow
+from storage.rows import ArtifactRow, RunDetail
 
 ENCODING = "uint8 sqrt: weight = (value / 255)^2"
 MOST_WHOLE = 16 * 2**20
@@ -97,6 +101,12 @@ def register(server: Flask, services: Services) -> None:
         artifact = cache.artifact(run_id)
         return exact(cache.get(run_id, artifact), artifact)
 
+    @routes.get("/attributions.safetensors")
+    def attributions(run_id: str) -> Response:
+        detail = services.store.run(run_id)
+        etag = f"{run_id}-{detail.result_key[:32]}-attributions"
+        return _tagged(etag, "float32", lambda: _grids(detail))
+
     server.register_blueprint(routes)
 
 
@@ -118,17 +128,26 @@ def exact(weights: NDArray[np.float16], artifact: ArtifactRow) -> dict[str, Any]
     return {**answer, "weights": row.astype(float).tolist()}
 
 
+def _grids(detail: RunDetail) -> dict[str, NDArray[np.float32]]:
+    if detail.trace is None:
+        return {}
+    return grid_arrays(detail.attributions, word_starts(detail.trace.tokens, detail.continuation, detail.attributions))
+
+
 def _drawn(weights: NDArray[np.float16], layer: int | None) -> NDArray[np.uint8]:
     return sqrt_bytes(np.ascontiguousarray(weights if layer is None else weights[layer]))
 
 
-def _cached(artifact: ArtifactRow, variant: str, make: Any) -> Response:
+def _cached(artifact: ArtifactRow, variant: str, make: Callable[[], Mapping[str, Any]]) -> Response:
     """safetensors with an ETag over content and variant; a browser that has it gets 304 and nothing is decoded."""
-    etag = f"{artifact.sha256[:32]}-{variant}"
+    return _tagged(f"{artifact.sha256[:32]}-{variant}", ENCODING, make)
+
+
+def _tagged(etag: str, encoding: str, make: Callable[[], Mapping[str, Any]]) -> Response:
     if request.if_none_match.contains(etag):
         response = Response(status=304)
     else:
-        body = save(make(), metadata={"encoding": ENCODING})
+        body = save(dict(make()), metadata={"encoding": encoding})
         response = Response(body, mimetype="application/octet-stream")
     response.set_etag(etag)
     response.headers["Cache-Control"] = "private, no-cache"

@@ -1,7 +1,8 @@
 """Live analysis of typed text: JSON in, safetensors out. Nothing that comes in is kept, unless it is saved as a run.
 
-GET  /api/v1/live/models          the models that can be chosen
-POST /api/v1/live                 {model, text, target, foil, target_position, client, sequence} -> safetensors
+GET  /api/v1/live/models          the models that can be chosen, and what the content filter does
+POST /api/v1/live                 {model, text, target, foil, target_position, attributions, client, sequence}
+                                  -> safetensors
 POST /api/v1/live/runs            {model, text, target, foil, experiment} -> {job}: compute again and store
 GET  /api/v1/live/runs/<job>      {status, error, run}: how far that is
 """
@@ -17,7 +18,7 @@ from flask import Blueprint, Flask, Response, jsonify, request
 
 from analysis.errors import HeadscopeError, InputError, UnknownNameError
 from analysis.jobs import JobRequest
-from analysis.registry import analysis_names
+from analysis.registry import STANDARD
 from analysis.types import LiveRequest, Prompt, PromptSet, RunStatus, canonical_hash
 from dashboard.api.live_payload import encode
 from dashboard.api.newest_first import NewestFirst, Superseded
@@ -38,7 +39,9 @@ def register(server: Flask, services: Services) -> None:
     @routes.get("/models")
     def models() -> Response:
         listings = services.engine.models() if services.engine else ()
-        return jsonify({"models": [asdict(listing) for listing in listings], "computes": services.engine is not None})
+        computes = services.engine is not None
+        guard = services.engine.content_filter() if services.engine else ""
+        return jsonify({"models": [asdict(listing) for listing in listings], "computes": computes, "filter": guard})
 
     @routes.post("")
     def live() -> Response | tuple[dict[str, Any], int]:
@@ -93,13 +96,13 @@ def live_request(body: Mapping[str, Any]) -> LiveRequest:
         raise InputError(f"target_position must be a token's index from 1, not {position!r}.")
     return LiveRequest(
         model=_model(body), text=text, target=_text(body, "target") or None, foil=_text(body, "foil") or None,
-        target_position=position,
+        target_position=position, attributions=body.get("attributions", True) is not False,
     )  # fmt: skip
 
 
 def job_request(body: Mapping[str, Any]) -> JobRequest:
-    """One prompt, every analysis, in the experiment the user named. The prompt's id is its content's hash, so saving
-    the same thing twice finds the run that is there. Raises InputError."""
+    """One prompt, the standard analyses, in the experiment the user named. The prompt's id is its content's hash, so
+    saving the same thing twice finds the run that is there. Raises InputError."""
     asked = live_request({**body, "target_position": None})
     experiment = _text(body, "experiment").strip() or DEFAULT_EXPERIMENT
     prompt = Prompt(
@@ -110,7 +113,7 @@ def job_request(body: Mapping[str, Any]) -> JobRequest:
         name="live", version="1", licence="", purpose="Typed on the Live page", sha256=canonical_hash([asdict(prompt)]),
         prompts=(prompt,), source="typed on the Live page",
     )  # fmt: skip
-    return JobRequest(experiment, asked.model, prompts, tuple(analysis_names()))
+    return JobRequest(experiment, asked.model, prompts, STANDARD)
 
 
 def saved_state(store: RunReader, job_id: str) -> dict[str, Any]:

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from analysis.registry import METHODS
+from analysis.registry import METHODS, method_entry
 from analysis.types import Attribution, LiveResult, ModelInfo, Target
 from dashboard.figures.attention import STATS, head_stats
 
+LIVE = ("saliency", "input_x_gradient")
 MAX_EXACT_BYTES = 4 * 2**20
 
 
@@ -47,6 +48,7 @@ def describe(result: LiveResult) -> dict[str, Any]:
     tokens, trace = result.trace.tokens, result.trace
     return {
         "text": tokens.text,
+        "caution": result.caution,
         "tokens": list(tokens.texts),
         "spans": tokens.char_spans.tolist(),
         "words": tokens.words.tolist(),
@@ -56,7 +58,7 @@ def describe(result: LiveResult) -> dict[str, Any]:
         "position": result.request.target_position,
         "target": _target(result.target),
         "model": _model(result.info),
-        "methods": [_method(attribution) for attribution in result.attributions],
+        "methods": [_method(attribution) for attribution in result.attributions] or [_pending(name) for name in LIVE],
         "head_stats": _head_stats(result),
         "seconds": result.seconds,
     }
@@ -76,8 +78,8 @@ def sqrt_bytes(weights: NDArray[np.float16]) -> NDArray[np.uint8]:
 
 
 def _scores(attributions: tuple[Attribution, ...], n_tokens: int) -> NDArray[np.float32]:
-    rows = np.full((len(attributions), n_tokens), np.nan, dtype=np.float32)
-    for row, attribution in zip(rows, attributions, strict=True):
+    rows = np.full((len(attributions) or len(LIVE), n_tokens), np.nan, dtype=np.float32)
+    for row, attribution in zip(rows, attributions, strict=False):
         if attribution.error is None:
             row[:] = attribution.scores
     return rows
@@ -93,7 +95,7 @@ def _head_stats(result: LiveResult) -> list[dict[str, Any]]:
 
 
 def _method(attribution: Attribution) -> dict[str, Any]:
-    entry = METHODS.get(attribution.method)
+    entry = method_entry(attribution.method)
     return {
         "name": attribution.method,
         "label": entry.label if entry else attribution.method,
@@ -103,6 +105,12 @@ def _method(attribution: Attribution) -> dict[str, Any]:
         "value": _finite(attribution.value),
         "error": attribution.error,
     }
+
+
+def _pending(name: str) -> dict[str, Any]:
+    """A method that a second request asks for: its row on the page waits for it."""
+    entry = METHODS[name]
+    return {"name": name, "label": entry.label, "summary": entry.summary, "pending": True, "error": None}
 
 
 def _target(target: Target) -> dict[str, Any]:

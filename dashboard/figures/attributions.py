@@ -1,74 +1,126 @@
-"""Attributions side by side: aligned scores, and for every method a receipt of what was explained, how and how well."""
+"""Attributions side by side: aligned scores, and for every method what was explained, how, and with what evidence."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from analysis.registry import METHODS
+from analysis.attributions import position_scores
+from analysis.registry import method_entry
 from analysis.types import Attribution, Float32
-from dashboard.figures.tokens import largest, score_unit, short
+from dashboard.figures.receipts import ReceiptView, receipt_view
+from dashboard.figures.tokens import ANSWER_UNITS, grouped, largest, quantity_unit, score_unit, short
 
 TOLERANCE = 0.05
 """A convergence delta beyond this share of the explained change is called not converged when the method is silent."""
 
+ELSEWHERE = {
+    "head": "One score per head, not per token: see “Looks important, is important”.",
+    "component": "One score per head and MLP, not per token: see “Written to the logit”.",
+}
+
+ROUGHNESS = {
+    "disagreement": "Half the steps give scores that differ by up to",
+    "standard_error": "Other draws would move single scores by about",
+}
+MORE = {"steps": "max_steps", "samples": "samples"}
+
 
 @dataclass(frozen=True, slots=True)
 class MethodView:
-    """One row of the comparison. scores `[position]`, empty with `error`.
+    """One method of a run. `index` is its place among the run's attributions.
 
-    limit: full scale of this row alone; shared_limit: of all rows that measure the same thing in the same unit.
-    total: sum of the measured scores. receipt: (term, value) pairs in print order. verdict: `converged`,
+    strip: whether it has one score per token. scores `[position]`, or `[target, position]` for a continuation; words:
+    the same by word (`grouped`), empty without a strip. limit, shared_limit: full scale of this row alone, and of all
+    rows that measure the same thing in the same unit, by granularity. note: how it came to one score per token.
+    total: sum of the measured scores. facts: (term, value) pairs in print order. verdict: `converged`,
     `not_converged`, or `none` when the method promises no sum; warning says in plain words what follows from it.
     """
 
+    index: int
     method: str
     label: str
     summary: str
     signed: bool
     unit: str
+    strip: bool
+    note: str
     scores: Float32
-    limit: float
-    shared_limit: float
+    words: Float32
+    limit: Mapping[str, float]
+    shared_limit: Mapping[str, float]
     total: float
-    receipt: tuple[tuple[str, str], ...]
+    facts: tuple[tuple[str, str], ...]
     verdict: str
     warning: str
+    receipt: ReceiptView | None
     error: str | None
 
 
-def method_views(attributions: Sequence[Attribution]) -> tuple[MethodView, ...]:
-    """One view per attribution, in the given order."""
-    shared: dict[tuple[bool, str], float] = {}
-    for item in attributions:
-        key = (item.signed, item.quantity)
-        shared[key] = max(shared.get(key, 0.0), largest(item.scores))
-    return tuple(_view(item, shared[item.signed, item.quantity]) for item in attributions)
+def method_views(attributions: Sequence[Attribution], words: Sequence[int] = ()) -> tuple[MethodView, ...]:
+    """One view per attribution, in the given order. `words`: the first token of every word."""
+    views = [_view(i, item, words) for i, item in enumerate(attributions)]
+    shared: dict[tuple[bool, str, str], dict[str, float]] = {}
+    for item, view in zip(attributions, views, strict=True):
+        most = shared.setdefault((item.signed, item.quantity, view.unit), {"token": 0.0, "word": 0.0})
+        for grain, limit in view.limit.items():
+            most[grain] = max(most[grain], limit)
+    return tuple(
+        replace(view, shared_limit=shared[item.signed, item.quantity, view.unit])
+        for item, view in zip(attributions, views, strict=True)
+    )
 
 
-def _view(item: Attribution, shared_limit: float) -> MethodView:
-    entry = METHODS.get(item.method)
+def over_tokens(item: Attribution) -> Float32 | None:
+    """float32 `[position]`, of a continuation `[target, position]`: layers and heads reduced by `position_scores`. None
+    without a position of the input, or when it failed."""
+    if item.error is not None or item.axes[0] != "target_position":
+        return position_scores(item)
+    rows = [position_scores(replace(item, scores=row, axes=item.axes[1:])) for row in item.scores]
+    found = [row for row in rows if row is not None]
+    return np.stack(found) if found and len(found) == len(rows) else None
+
+
+def _view(index: int, item: Attribution, words: Sequence[int]) -> MethodView:
+    entry = method_entry(item.method)
     verdict = convergence(item)
+    scores = over_tokens(item)
+    flat = np.empty(0, dtype=np.float32) if scores is None else scores
+    by_word = flat[..., :0] if scores is None else grouped(flat, words, item.signed).astype(np.float32)
     measured = item.scores[np.isfinite(item.scores)].astype(np.float64)
     return MethodView(
+        index=index,
         method=item.method,
         label=entry.label if entry else item.method,
         summary=entry.summary if entry else "",
         signed=item.signed,
         unit=score_unit(item),
-        scores=item.scores,
-        limit=largest(item.scores),
-        shared_limit=shared_limit,
+        strip=scores is not None,
+        note=_note(item),
+        scores=flat,
+        words=by_word,
+        limit={"token": largest(flat), "word": largest(by_word)},
+        shared_limit={},
         total=float(measured.sum()) if measured.size else float("nan"),
-        receipt=tuple(_receipt(item)),
+        facts=tuple(_facts(item)),
         verdict=verdict,
         warning=_warning(item) if verdict == "not_converged" else "",
+        receipt=receipt_view(item.receipt, quantity_unit(item)) if item.receipt is not None else None,
         error=item.error,
     )
+
+
+def _note(item: Attribution) -> str:
+    axes = [axis for axis in item.axes if axis != "target_position"]
+    if item.error is not None or axes == ["position"]:
+        return ""
+    if axes[-1] != "position":
+        return ELSEWHERE.get(axes[-1], "One score for each of " + ", ".join(axes) + ": it has no row of tokens.")
+    return f"{'Summed' if item.signed else 'Averaged'} over {' and '.join(f'{axis}s' for axis in axes[:-1])}."
 
 
 def convergence(item: Attribution) -> str:
@@ -88,37 +140,52 @@ def _explained_change(item: Attribution) -> float:
 
 
 def _warning(item: Attribution) -> str:
-    change, disagreement = _explained_change(item), item.params.get("disagreement")
+    change, unit = _explained_change(item), quantity_unit(item)
     share = abs(item.convergence_delta) / max(abs(change), 1e-9)
     text = (
-        f"Not converged: the scores add up to {change + item.convergence_delta:.4g} nats, but the quantity changed by "
-        f"{change:.4g} nats ({share:.0%} off)."
+        f"Not converged: the scores add up to {change + item.convergence_delta:.4g} {unit}, but the quantity changed "
+        f"by {change:.4g} {unit} ({share:.0%} off)."
     )
-    if isinstance(disagreement, float) and math.isfinite(disagreement):
-        text += f" Half the steps give scores that differ by up to {disagreement:.3g} nats."
-    return f"{text} Do not rank tokens by it; run it again with more steps (max_steps)."
+    for name, says in ROUGHNESS.items():
+        value = item.params.get(name)
+        if isinstance(value, float) and math.isfinite(value):
+            text += f" {says} {value:.3g} {unit}."
+    more = next((f"; run it again with more {what} ({name})" for what, name in MORE.items() if what in item.params), "")
+    return f"{text} Do not rank tokens by it{more}."
 
 
-def _receipt(item: Attribution) -> list[tuple[str, str]]:
+def explained(item: Attribution) -> str:
+    """What was explained, in words: `log-probability of “x” minus “y”`."""
+    name = "logit" if item.quantity.startswith("logit") else "log-probability"
     target = f"“{short(item.target, 24)}”"
-    explained = f"log-probability of {target}"
-    if item.quantity == "logprob_difference":
-        explained = f"log-probability of {target} minus “{short(item.foil or '', 24)}”"
-    rows = [("explains", explained), ("value", _nats(item.value))]
+    if item.quantity in ANSWER_UNITS:
+        return f"how near the answer is to the first one ({item.quantity.replace('_', ' ')})"
+    if item.axes[0] == "target_position":
+        return f"{name} of every token of {target}"
+    if item.quantity.endswith("_difference"):
+        return f"{name} of {target} minus “{short(item.foil or '', 24)}”"
+    return f"{name} of {target}"
+
+
+def _facts(item: Attribution) -> list[tuple[str, str]]:
+    unit = quantity_unit(item)
+    rows = [("explains", explained(item)), ("value", _amount(item.value, unit))]
     if math.isfinite(item.convergence_delta):
-        rows.append(("scores add up to within", _nats(item.convergence_delta)))
+        rows.append(("scores add up to within", _amount(item.convergence_delta, unit)))
     rows += [(name.replace("_", " "), _shown(value)) for name, value in item.params.items()]
     rows.append(("computed in", f"{item.seconds:.2f} s"))
+    if item.peak_bytes >= 0:
+        rows.append(("peak memory", f"{item.peak_bytes / 2**20:,.0f} MiB over before"))
     return rows
 
 
-def _nats(value: float) -> str:
-    return f"{value:+.4f} nats".replace("-", "−") if math.isfinite(value) else "not measured"
+def _amount(value: float, unit: str) -> str:
+    return f"{value:+.4f} {unit}".replace("-", "−") if math.isfinite(value) else "not measured"
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.4g}".replace("-", "−")
+        return f"{value:.4g}".replace("-", "−") if math.isfinite(value) else "not measured"
     return str(value)

@@ -6,12 +6,14 @@ Pure functions of typed data. Surprisal and entropy are in bits here (the store 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from analysis.registry import METHODS
-from analysis.types import Attribution, Float32, Target, TokenTrace
+from analysis.attributions import position_scores
+from analysis.registry import method_entry
+from analysis.types import Attribution, Target, TokenTrace
 
 NATS_PER_BIT = float(np.log(2))
 NAN = float("nan")
@@ -21,7 +23,7 @@ NAN = float("nan")
 class Chip:
     """A token, or the tokens of one word: characters `[start, end)`, tokens `[index, index + count)`.
 
-    logprob (nats) and surprisal (bits) of a word are sums over its tokens, and so are its scores; entropy (bits) is
+    logprob (nats) and surprisal (bits) of a word are sums over its tokens; its scores see `grouped`; entropy (bits) is
     that of the distribution before its first token; rank is None for several tokens. NaN where a part is unmeasured.
     """
 
@@ -87,21 +89,26 @@ class Candidates:
 
 
 def usable(attributions: Sequence[Attribution], n_tokens: int) -> tuple[Attribution, ...]:
-    """The attributions that have one score per token."""
-    return tuple(a for a in attributions if a.error is None and a.axes == ("position",) and len(a.scores) == n_tokens)
+    """The attributions that have one score per token, axes `("position",)`; layers and heads are reduced by
+    `analysis.attributions.position_scores`."""
+    reduced = ((item, position_scores(item)) for item in attributions if item.error is None)
+    return tuple(
+        replace(item, scores=scores, axes=("position",))
+        for item, scores in reduced
+        if scores is not None and len(scores) == n_tokens
+    )
 
 
 def token_view(trace: TokenTrace, attributions: Sequence[Attribution]) -> TokenView:
     """Chips by token and by word, and what they can be coloured by."""
     found = usable(attributions, len(trace.tokens))
-    scores = {a.method: a.scores for a in found}
-    starts = np.arange(len(trace.tokens))
-    tokens = tuple(_chip(trace, scores, int(i), 1) for i in starts)
-    words = tuple(_chip(trace, scores, start, count) for start, count in _runs(trace.tokens.words))
-    return TokenView(tokens, words, _colourings(tokens, words, found))
+    each = [(index, 1) for index in range(len(trace.tokens))]
+    words = runs_of(trace.tokens.words)
+    return TokenView(chips := _chips(trace, found, each), by_word := _chips(trace, found, words),
+                     _colourings(chips, by_word, found))  # fmt: skip
 
 
-def _runs(labels: np.ndarray) -> list[tuple[int, int]]:
+def runs_of(labels: np.ndarray) -> list[tuple[int, int]]:
     """(start, length) of every run of equal labels."""
     if not len(labels):
         return []
@@ -109,7 +116,28 @@ def _runs(labels: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(starts.tolist(), np.diff(np.r_[starts, len(labels)]).tolist(), strict=True))
 
 
-def _chip(trace: TokenTrace, scores: Mapping[str, Float32], start: int, count: int) -> Chip:
+def grouped(scores: NDArray[np.float32], starts: Sequence[int], signed: bool) -> NDArray[np.float64]:
+    """Scores `[..., token]` as `[..., group]`, groups beginning at `starts`: the sum of signed ones, which are shares
+    of something; the largest of unsigned ones, whose sum means nothing. NaN where a part is unmeasured."""
+    values = scores.astype(np.float64)
+    if not len(starts):
+        return values[..., :0]
+    reduced: NDArray[np.float64] = (np.add if signed else np.maximum).reduceat(values, np.asarray(starts), axis=-1)
+    return reduced
+
+
+def _chips(
+    trace: TokenTrace, attributions: Sequence[Attribution], groups: Sequence[tuple[int, int]]
+) -> tuple[Chip, ...]:
+    starts = [start for start, _ in groups]
+    scores = {item.method: grouped(item.scores, starts, item.signed).tolist() for item in attributions}
+    return tuple(
+        _chip(trace, {name: values[n] for name, values in scores.items()}, start, count)
+        for n, (start, count) in enumerate(groups)
+    )
+
+
+def _chip(trace: TokenTrace, scores: Mapping[str, float], start: int, count: int) -> Chip:
     tokens, part = trace.tokens, slice(start, start + count)
     logprob = float(trace.logprobs[part].astype(np.float64).sum())
     rank = int(trace.ranks[start])
@@ -125,7 +153,7 @@ def _chip(trace: TokenTrace, scores: Mapping[str, Float32], start: int, count: i
         surprisal=-logprob / NATS_PER_BIT,
         rank=rank if count == 1 and rank > 0 else None,
         entropy=float(trace.entropies[start]) / NATS_PER_BIT,
-        scores={name: float(values[part].astype(np.float64).sum()) for name, values in scores.items()},
+        scores=scores,
     )
 
 
@@ -143,8 +171,10 @@ def _colourings(
         Colouring("surprisal", "Surprisal", "bits", False, "How unexpected it was: −log2 p.", limit("surprisal")),
         Colouring("entropy", "Entropy", "bits", False, "How unsure the model was before it.", limit("entropy")),
     ]
+    if attributions and not any(limit("surprisal").values()):
+        measured = []  # behind an API no token of the prompt has a probability
     for attribution in attributions:
-        entry = METHODS.get(attribution.method)
+        entry = method_entry(attribution.method)
         measured.append(
             Colouring(
                 attribution.method,
@@ -158,9 +188,35 @@ def _colourings(
     return tuple(measured)
 
 
+UNITS = {
+    "saliency": "/ embedding unit",
+    "smoothgrad": "/ embedding unit",
+    "attention_raw": "attention weight",
+    "attention_mean": "attention weight",
+    "attention_rollout": "share of attention",
+    "attention_flow": "maximum flow",
+    "attention_value_norm": "length of update",
+}
+"""What unsigned methods measure in; those per embedding unit are gradients of the explained quantity."""
+
+
+ANSWER_UNITS = {"edit_similarity": "share of letters", "embedding_similarity": "cosine"}
+"""How near an answer is to the first one: what black-box methods explain beside log-probabilities."""
+
+
+def quantity_unit(item: Attribution) -> str:
+    """`nats` of a log-probability, `logits` of a logit."""
+    return ANSWER_UNITS.get(item.quantity, "logits" if item.quantity.startswith("logit") else "nats")
+
+
 def score_unit(attribution: Attribution) -> str:
-    """`nats` for shares of the explained quantity; saliency is a gradient's length: nats per unit of embedding."""
-    return "nats" if attribution.signed else "nats / embedding unit"
+    """`nats` (of a log-probability) or `logits` for shares of the explained quantity; an unsigned method has its own
+    unit: saliency is a gradient's length, nats per unit of embedding."""
+    quantity = quantity_unit(attribution)
+    if attribution.signed:
+        return quantity
+    unit = UNITS.get(attribution.method, "/ embedding unit")
+    return f"{quantity} {unit}" if unit.startswith("/") else unit
 
 
 def largest(values: np.ndarray) -> float:

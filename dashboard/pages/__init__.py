@@ -24,8 +24,15 @@ from dashboard.services import Services
 PAGES: list[str] = [
     "dashboard.pages.overview",
     "dashboard.pages.runs",
+    "dashboard.pages.methods",
+    "dashboard.pages.confidence",
+    "dashboard.pages.toxicity",
+    "dashboard.pages.bias",
+    "dashboard.pages.failures",
+    "dashboard.pages.blackbox",
     "dashboard.pages.run",
     "dashboard.pages.live",
+    "dashboard.pages.patching",
     "dashboard.pages.compare",
 ]
 

@@ -1,4 +1,4 @@
-"""Compare: two runs side by side, A | B | A - B, on units both have.
+"""Compare: two runs side by side, A | B | A - B, on units both have; and up to 20 at once, word by word.
 
 The link holds everything; every control only writes into it (assets/90_app/compare.js), and each card follows the part
 of it that it needs.
@@ -14,12 +14,14 @@ from dash.development.base_component import Component
 from analysis.errors import UnknownNameError
 from dashboard.cards import Children, card, empty_box, guarded, icon, loading_box
 from dashboard.clientside import clientside
+from dashboard.figures.across import MOST_RUNS
 from dashboard.ids import Shell
 from dashboard.layout import notes_box, page_header
 from dashboard.pages import Page
+from dashboard.pages.compare_across import across_actions, across_view
 from dashboard.pages.compare_cards import ACTIONS, VIEWS, View, candidates
 from dashboard.pages.compare_data import CompareQuery, RecentRuns
-from dashboard.pages.compare_picker import found_view, picker
+from dashboard.pages.compare_picker import found_view, further, picker
 from dashboard.services import Services
 from storage.interfaces import RunReader
 
@@ -38,6 +40,7 @@ class Ids(StrEnum):
     SCORES_QUERY = "compare-scores-query"
     ATTENTION_QUERY = "compare-attention-query"
     HEADS_QUERY = "compare-heads-query"
+    ACROSS_QUERY = "compare-across-query"
 
 
 CARDS = {
@@ -53,7 +56,7 @@ def layout(**query: str | list[str]) -> Component:
     """Skeleton; the cards fill from the link."""
     return html.Div(
         [
-            page_header("Compare", "Two texts on one model, or one text on two models.", _actions()),
+            page_header("Compare", "Several texts on one model, or one text on several models.", _actions()),
             html.Div(notes_box(CompareQuery.from_query(query).notes), id=Ids.NOTES),
             *(dcc.Store(id=name) for name in Ids if name.endswith("-query")),
             html.Div(id=Ids.PICKERS, className="hs-compare-pickers"),
@@ -80,7 +83,8 @@ def _button(name: str, icon_name: str, label: str, title: str) -> html.Button:
 
 def _cards() -> list[Component]:
     texts = {
-        "compare-facts": ("What differs", "Input, model and configuration of the two runs."),
+        "compare-across": ("All runs", "One number for every run and word, words as in A."),
+        "compare-facts": ("What differs", "Input, model and configuration of A and B."),
         "compare-surprisal": ("Surprisal", "How unexpected each part of the text was: the sum over its tokens."),
         "compare-candidates": ("Next token", "What each side expects after its whole text."),
         "compare-scores": ("Attribution", "What the explained token rests on."),
@@ -106,10 +110,19 @@ def register(app: Dash, services: Services) -> None:
     def show_pickers(search: str) -> Children:
         return pickers_view(store, CompareQuery.from_query(search or ""))
 
-    for side, other in (("a", "b"), ("b", "a")):
+    for side, other in (("a", "b"), ("b", "a"), ("more", "a")):
         _register_search(app, store, side, other)
     for name, id_ in CARDS.items():
         _register_card(app, runs, name, id_)
+
+    @app.callback(
+        Output("compare-across-body", "children"),
+        Output("compare-across-actions", "children"),
+        Input(Ids.ACROSS_QUERY, "data"),
+        prevent_initial_call=True,
+    )
+    def show_across(search: str) -> tuple[Children, Children]:
+        return across(runs, search), across_options(runs, search)
 
     @app.callback(
         Output("compare-candidates-body", "children"), Input(Ids.FACTS_QUERY, "data"), prevent_initial_call=True
@@ -126,7 +139,9 @@ def _register_search(app: Dash, store: RunReader, side: str, other: str) -> None
     )
     @guarded("look for runs")
     def search_runs(text: str | None, pair: str) -> Children:
-        return found_view(store, side, text or "", getattr(CompareQuery.from_query(pair or ""), other))
+        query = CompareQuery.from_query(pair or "")
+        kept = ",".join((*query.further, "")) if side == "more" else ""
+        return found_view(store, side, text or "", getattr(query, other), kept)
 
 
 def _register_card(app: Dash, runs: RecentRuns, name: Ids, id_: str) -> None:
@@ -151,14 +166,37 @@ def compare(runs: RecentRuns, search: str | None, view: View) -> Children:
     return None if pair is None else view(runs.store, query, pair)
 
 
-@guarded("show the two runs")
+@guarded("compare all runs")
+def across(runs: RecentRuns, search: str | None) -> Children:
+    """The card over all runs; nothing while A or B is not chosen, or is not there."""
+    query = CompareQuery.from_query(search or "")
+    try:
+        many = runs.many(query)
+    except UnknownNameError:
+        return None
+    return across_view(runs.store, query, many) if many else None
+
+
+@guarded("compare all runs")
+def across_options(runs: RecentRuns, search: str | None) -> Children:
+    """Its switches."""
+    query = CompareQuery.from_query(search or "")
+    try:
+        return across_actions(query, runs.many(query))
+    except UnknownNameError:
+        return None
+
+
+@guarded("show the runs")
 def pickers_view(store: RunReader, query: CompareQuery) -> Children:
-    """Both pickers, with what is chosen; an id that is not in the store says so."""
-    rows = {row.id: row for row in store.runs([id_ for id_ in (query.a, query.b) if id_])}
-    asked = [id_ for id_ in (query.a, query.b) if id_]
+    """The pickers, with what is chosen; an id that is not in the store says so."""
+    asked = [id_ for id_ in (query.a, query.b, *query.further) if id_]
+    rows = {row.id: row for row in store.runs(asked)}
     lost = [f"There is no run {id_} in this store: choose another." for id_ in asked if id_ not in rows]
     pickers = [picker("a", "A", rows.get(query.a)), picker("b", "B", rows.get(query.b))]
-    return [notes_box(lost), *pickers, *([] if query.a and query.b and not lost else [_invitation()])]
+    if query.a not in rows or query.b not in rows:
+        return [notes_box(lost), *pickers, *([] if lost else [_invitation()])]
+    return [notes_box(lost), *pickers, further([rows[id_] for id_ in query.further if id_ in rows], MOST_RUNS)]
 
 
 def _invitation() -> Component:
@@ -166,7 +204,7 @@ def _invitation() -> Component:
         "Choose two runs",
         html.P("The same text on two models shows what the models make of it; two texts on one model show what a "
                "change of words does. Once one run is chosen, its counterparts are offered first."),
-        html.P(["You can also select two rows among the ", dcc.Link("runs", href="/runs"), " and press ",
+        html.P(["You can also select 2 to 20 rows among the ", dcc.Link("runs", href="/runs"), " and press ",
                 html.Kbd("c"), "."]),
         icon_name="layout-split",
     )  # fmt: skip

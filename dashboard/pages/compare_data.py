@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from string import ascii_uppercase
 from typing import Any
 
 from analysis.alignment import Range
+from analysis.attributions import position_scores
 from analysis.types import Attribution, TokenTrace
+from dashboard.figures.across import MOST_RUNS
 from dashboard.figures.compare import Unit, units
 from dashboard.pages.compare_facts import missing, same_tokenizer
 from dashboard.params import QueryState, choice, number
@@ -20,11 +23,13 @@ KEPT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class CompareQuery(QueryState):
-    """What a link to the Compare page holds. `all` shows what did not change as well. `la, ha` is the head of A, and
-    `lb, hb` that of B where it is another one. `scale` of scores: automatic, as they are, or shares of the total."""
+    """What a link to the Compare page holds. `more`: further runs, separated by commas. `all` shows what did not change
+    as well. `la, ha` is the head of A, and `lb, hb` that of B where it is another one. `scale` of scores: automatic, as
+    they are, or shares of the total. `across`: what all runs are compared in, `minus` as a difference from A."""
 
     a: str = ""
     b: str = ""
+    more: str = ""
     all: bool = False
     unit: str = choice("bits", "nats")
     method: str = ""
@@ -34,6 +39,19 @@ class CompareQuery(QueryState):
     ha: int | None = number(None, low=0)
     lb: int | None = number(None, low=0)
     hb: int | None = number(None, low=0)
+    across: str = choice("divergence", "surprisal", "attribution", "attention")
+    minus: bool = False
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """Ids beside A and B, each once, as many as one page takes."""
+        ids = dict.fromkeys(part.strip() for part in self.more.split(","))
+        return tuple(id_ for id_ in ids if id_ and id_ not in (self.a, self.b))[: MOST_RUNS - 2]
+
+
+def letter(index: int) -> str:
+    """A, B, C ... of the runs in the order of the link."""
+    return ascii_uppercase[index]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +119,13 @@ class RecentRuns:
         """Both runs, None while one is not chosen. Raises UnknownNameError for an id that is not in the store."""
         return Pair(self.run(query.a), self.run(query.b)) if query.a and query.b else None
 
+    def many(self, query: CompareQuery) -> tuple[RunDetail, ...]:
+        """A, B and the further runs that the store has; empty while A or B is not chosen. Raises UnknownNameError."""
+        if (pair := self.pair(query)) is None:
+            return ()
+        known = {row.id for row in self.store.runs(list(query.further))} if query.further else set()
+        return (pair.a, pair.b, *(self.run(id_) for id_ in query.further if id_ in known))
+
     def run(self, run_id: str) -> RunDetail:
         """At most `KEPT_SECONDS` old, so that a run still being made shows up when the page is loaded again."""
         with self._lock:
@@ -118,15 +143,18 @@ def aligned(pair: Pair) -> Aligned | None:
 
 
 def methods(pair: Pair) -> list[str]:
-    """Attribution methods of either run, those of both first."""
-    a, b = ([item.method for item in run.attributions] for run in (pair.a, pair.b))
+    """Methods of either run with a score per token, or that failed; those of both first."""
+    a, b = ([item.method for item in run.attributions if item.error is not None or position_scores(item) is not None]
+            for run in (pair.a, pair.b))  # fmt: skip
     return [*(name for name in a if name in b), *(name for name in a if name not in b),
             *(name for name in b if name not in a)]  # fmt: skip
 
 
 def attribution(run: RunDetail, method: str) -> Attribution | None:
-    """The run's attribution by `method`."""
-    return next((item for item in run.attributions if item.method == method), None)
+    """The run's attribution by `method`, layers and heads reduced to one score per token where it has tokens."""
+    item = next((item for item in run.attributions if item.method == method), None)
+    scores = None if item is None else position_scores(item)
+    return item if item is None or scores is None else replace(item, scores=scores, axes=("position",))
 
 
 def head(query: CompareQuery, pair: Pair, default: tuple[int, int] = (0, 0)) -> tuple[tuple[int, int], tuple[int, int]]:

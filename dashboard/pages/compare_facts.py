@@ -11,7 +11,10 @@ from analysis.types import RunStatus
 from storage.rows import RunDetail
 
 CIRCUMSTANCES = frozenset({"batch_size", "threads", "platform", "notes", "seconds"})  # change nothing but rounding
-OUTCOMES = frozenset({"steps", "value_change", "converged", "disagreement"})  # what a method found, not how it was set
+OUTCOMES = frozenset({  # what a method found, not how it was set
+    "steps", "value_change", "converged", "disagreement", "standard_error", "evaluations", "explains", "leak",
+    "bias_term", "position_term", "embedding_term",
+})  # fmt: skip
 SHOWN_ALREADY = frozenset({"model", "architecture", "revision", "dtype", "seed"})
 
 

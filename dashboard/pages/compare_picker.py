@@ -1,4 +1,4 @@
-"""Choosing the two runs: search by text or experiment, what is recent, and what goes well with the other run."""
+"""Choosing the runs: search by text or experiment, what is recent, and what goes well with the other run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboard.cards import Children, extra, icon, status_badge
+from dashboard.pages.compare_data import letter
 from storage.interfaces import RunReader
 from storage.rows import Condition, RunFilter, RunRow
 
@@ -15,9 +16,9 @@ FOUND = 12
 SUGGESTED = 6
 
 
-def picker(side: str, title: str, run: RunRow | None) -> html.Details:
+def picker(side: str, title: str, run: RunRow | None, invitation: str = "Choose a run") -> html.Details:
     """The chosen run, and a panel with a search field that opens on click; compare.js puts the choice into the link."""
-    chosen = _summary(run) if run else [html.Span("Choose a run", className="hs-muted")]
+    chosen = _summary(run) if run else [html.Span(invitation, className="hs-muted")]
     return html.Details(
         [
             html.Summary([html.Span(title, className=f"hs-ab hs-ab-{side}"), html.Span(chosen, className="hs-pick-now"),
@@ -36,13 +37,33 @@ def picker(side: str, title: str, run: RunRow | None) -> html.Details:
     )  # fmt: skip
 
 
-def found_view(store: RunReader, side: str, search: str, other_id: str) -> Children:
-    """Suggestions that fit the other side, then search results or recent runs."""
+def further(rows: Sequence[RunRow], most: int) -> html.Div:
+    """The runs beside A and B, each with a way out, and a picker for one more while there is room."""
+    ids = [row.id for row in rows]
+    chips = [
+        html.Span(
+            [
+                html.Span(letter(2 + i), className="hs-ab hs-ab-b"),
+                html.Span(f"{row.text or '(empty text)'} · {row.model}", className="hs-ellipsis"),
+                html.Button(icon("x-lg"), type="button", title=f"Leave out {letter(2 + i)}",
+                            **extra(data_compare_set=f"more={','.join(id_ for id_ in ids if id_ != row.id)}",
+                                    aria_label=f"Leave out {letter(2 + i)}")),
+            ],
+            className="hs-chip hs-pick-chip", title=row.text or "",
+        )
+        for i, row in enumerate(rows)
+    ]  # fmt: skip
+    add = picker("more", "+", None, "Add a run") if len(rows) + 2 < most else None
+    return html.Div([*chips, add], className="hs-pick-further")
+
+
+def found_view(store: RunReader, side: str, search: str, other_id: str, kept: str = "") -> Children:
+    """Suggestions that fit the other side, then search results or recent runs. `kept`: what the link has already."""
     other = next(iter(store.runs([other_id])), None) if other_id else None
     fitting = suggestions(store, other) if other and not search else ()
     rows = [row for row in search_runs(store, search) if row.id not in {*(r.id for r in fitting), other_id}]
     groups = [("Goes with the other run", fitting), ("Found" if search else "Recent", rows)]
-    shown = [_group(title, side, runs) for title, runs in groups if runs]
+    shown = [_group(title, f"{side}={kept}", runs) for title, runs in groups if runs]
     return shown or [html.P("No run matches. Search looks in the text, target, prompt key and experiment.",
                             className="hs-muted")]  # fmt: skip
 
@@ -68,9 +89,9 @@ def suggestions(store: RunReader, other: RunRow) -> tuple[RunRow, ...]:
     return tuple(rows[:SUGGESTED])
 
 
-def _group(title: str, side: str, rows: Sequence[RunRow]) -> Component:
+def _group(title: str, link: str, rows: Sequence[RunRow]) -> Component:
     buttons = [
-        html.Button(_summary(row), type="button", className="hs-pick-run", **extra(data_compare_set=f"{side}={row.id}"))
+        html.Button(_summary(row), type="button", className="hs-pick-run", **extra(data_compare_set=f"{link}{row.id}"))
         for row in rows
     ]
     return html.Section([html.H3(title), *buttons])

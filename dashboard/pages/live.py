@@ -35,6 +35,7 @@ class Ids(StrEnum):
     TARGET = "live-target"
     FOIL = "live-foil"
     MESSAGE = "live-message"
+    FILTER = "live-filter"
     FACTS = "live-facts"
     SAVE = "live-save"
     LINK = "live-link"
@@ -104,6 +105,7 @@ def _prompt() -> Component:
         html.Textarea(id=Ids.TEXT, className="hs-live-text", rows=2, autoFocus=True,
                       placeholder="The doctor told the nurse that", spellCheck="false", **extra(aria_label="Prompt")),
         html.Div(id=Ids.MESSAGE, className="hs-live-message", role="status", **extra(aria_live="polite")),
+        html.P(id=Ids.FILTER, className="hs-muted hs-live-filter", hidden=True),
         html.Div(
             [
                 _field(Ids.MODEL, "Model", "live-model-box"),

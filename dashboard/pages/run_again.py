@@ -8,18 +8,40 @@ import shlex
 from analysis.types import GenerationParams
 from storage.rows import RunDetail
 
+BLACK_BOX = "openai_compatible"
+
 
 def again_command(detail: RunDetail) -> str:
     """A shell line that feeds this one prompt to `headscope run` with the same model, analyses and seed."""
     row = detail.row
     prompt = {"text": row.text} | {k: v for k, v in (("target", row.target), ("foil", row.foil)) if v is not None}
+    if detail.model.ref.backend == BLACK_BOX:
+        return _piped(prompt, _black_box(detail))
     words = ["headscope", "run", "--prompts", "-", "--model", row.model, "--analyses", ",".join(detail.analyses)]
     words += ["--experiment", row.experiment, "--seed", str(detail.seed)]
+    for option, usual in (("quantity", "logprob"), ("explain", "next")):
+        if (given := detail.capsule.get(option, usual)) != usual:
+            words += [f"--{option}", given]
     if detail.continuation is not None:
         words += _generation(detail.continuation.params)
     for item in detail.attributions:
         words += _params(detail, item.method)
+    return _piped(prompt, words)
+
+
+def _piped(prompt: dict[str, str], words: list[str]) -> str:
     return f"printf '%s\\n' {shlex.quote(json.dumps(prompt, ensure_ascii=False))} | {shlex.join(words)}"
+
+
+def _black_box(detail: RunDetail) -> list[str]:
+    """The settings are those of the run; answers that are still known cost nothing."""
+    given = detail.capsule["params"]["blackbox"]
+    words = ["headscope", "blackbox", "--prompts", "-", "--api", detail.capsule["api"], "--model", detail.row.model]
+    words += ["--experiment", detail.row.experiment, "--unit", given["unit"], "--masking", given["masking"]]
+    words += ["--permutations", str(given["permutations"]), "--samples", str(given["samples"])]
+    words += ["--max-new-tokens", str(given["max_tokens"]), "--temperature", str(given["temperature"])]
+    words += ["--seed", str(given["seed"]), *(["--chat"] if detail.capsule["chat"] else [])]
+    return words + ([] if given["edits"] else ["--no-edits"])
 
 
 def _generation(params: GenerationParams) -> list[str]:

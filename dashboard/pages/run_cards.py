@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import quote
 
 from dash import dcc, html
 from dash.development.base_component import Component
@@ -11,11 +12,14 @@ from plotly.graph_objects import Figure
 from dashboard.cards import Children, Download, card, copyable, empty_box, extra, guarded
 from dashboard.figures.confidence import confidence_figure, confidence_info
 from dashboard.figures.layers import formation_figure, norms_figure
-from dashboard.pages.run_again import again_command
+from dashboard.pages.run_again import BLACK_BOX, again_command
 from dashboard.pages.run_header import continuation, failure
+from dashboard.pages.run_maps import components, flow, looks, not_measured, sources
 from dashboard.pages.run_view import attention_artifact
 from storage.rows import RunDetail
 
+SHORT = 32
+"""Up to this many tokens a map over them fits half the page."""
 PICTURES = (Download("PNG", picture="png"), Download("SVG", picture="svg"))
 
 
@@ -24,6 +28,9 @@ def cards(detail: RunDetail) -> list[Component]:
     if detail.trace is None:
         reason = failure(detail) if detail.row.error else _not_yet(detail)
         return [reason, html.Div([_text_card(detail), _capsule(detail)], className="hs-grid")]
+    if detail.model.ref.backend == BLACK_BOX:
+        return [html.Div(_from_outside(detail), className="hs-grid")]
+    width = "hs-half" if len(detail.trace.tokens) <= SHORT else ""
     return [
         html.Div(
             [
@@ -39,9 +46,18 @@ def cards(detail: RunDetail) -> list[Component]:
                       "What the model expected, with probabilities.", "hs-side"),
                 _card(detail, "run-attributions", "Attributions", _attributions,
                       "Which tokens the explained quantity rests on, one method per row.", drawn=True),
+                _card(detail, "run-sources", "Sources of the continuation", sources,
+                      "What every generated token rests on.", drawn=True),
+                _card(detail, "run-flow", "Where the evidence enters", flow,
+                      "Attribution of every layer and token: what the explained quantity owes to the stream there.",
+                      width, drawn=True),
+                _card(detail, "run-components", "Written to the logit", components,
+                      "What every head and MLP adds directly to the explained quantity.", width, drawn=True),
                 _card(detail, "run-attention", "Attention", _attention,
                       "Where each head reads from. Keys: [ and ] change the layer, comma and full stop the head. "
                       "Attention alone is no explanation.", drawn=True),
+                _card(detail, "run-looks", "Looks important, is important", looks,
+                      "Head summaries beside the effect of taking each head away.", drawn=True),
                 _card(detail, "run-lens", "Logit lens", _lens,
                       "What each layer would say next, read through the final norm and unembedding.",
                       drawn=True),
@@ -53,6 +69,23 @@ def cards(detail: RunDetail) -> list[Component]:
             ],
             className="hs-grid",
         )
+    ]  # fmt: skip
+
+
+def _from_outside(detail: RunDetail) -> list[Component]:
+    """What can be known of a model behind an API."""
+    closed = html.P([
+        "Attention, layers and the logit lens need the model itself. How sure the order of the parts is, and whether "
+        "the answer holds under harmless edits, stands on the ",
+        dcc.Link("Black box page", href=f"/blackbox?experiment={quote(detail.row.experiment)}"), "."])  # fmt: skip
+    return [
+        _card(detail, "run-tokens", "Parts", _tokens, "What was asked, in parts.", "hs-wide", drawn=True),
+        _card(detail, "run-candidates", "Candidates", _slot("candidates"),
+              "What may come next, as far as the API tells.", "hs-side"),
+        _card(detail, "run-attributions", "Importance", _attributions,
+              "What the answer loses without each part (Shapley values).", drawn=True),
+        card("Inside", empty_box("This model is behind an API", closed, icon_name="box"), id="run-inside"),
+        _capsule(detail),
     ]  # fmt: skip
 
 
@@ -72,15 +105,6 @@ def _slot(name: str) -> Callable[[RunDetail], Children]:
     return lambda detail: html.Div(id=f"run-{name}-slot")
 
 
-def not_measured(what: str, analyses: str) -> Component:
-    """A part this run was not asked for."""
-    return empty_box(
-        f"{what} not measured",
-        html.P(["Run the prompt again with ", html.Code(f"--analyses {analyses}"), " to see it here."]),
-        icon_name="dash-circle-dotted",
-    )
-
-
 def _tokens(detail: RunDetail) -> Children:
     return [html.Div(id="run-tokens-slot"), continuation(detail)]
 
@@ -92,31 +116,31 @@ def _confidence(detail: RunDetail) -> Children:
 
 def _attributions(detail: RunDetail) -> Children:
     if not detail.attributions:
-        return not_measured("Attributions were", "saliency,input_x_gradient,integrated_gradients")
+        return not_measured("Attributions were", "--analyses saliency,input_x_gradient,integrated_gradients")
     return html.Div(id="run-attributions-slot")
 
 
 def _attention(detail: RunDetail) -> Children:
     if attention_artifact(detail) is None:
-        return not_measured("Attention was", "attention,heads")
+        return not_measured("Attention was", "--analyses attention,heads")
     return html.Div(id="run-attention-slot")
 
 
 def _lens(detail: RunDetail) -> Children:
     if detail.lens is None:
-        return not_measured("The logit lens was", "logit_lens")
+        return not_measured("The logit lens was", "--analyses logit_lens")
     return html.Div(id="run-lens-slot")
 
 
 def _formation(detail: RunDetail) -> Children:
     if detail.layers is None or detail.trace is None:
-        return not_measured("Layers were", "layers")
+        return not_measured("Layers were", "--analyses layers")
     return _graph("run-formation-plot", formation_figure(detail.layers, detail.trace.topk_texts[-1][0]))
 
 
 def _norms(detail: RunDetail) -> Children:
     if detail.layers is None:
-        return not_measured("Layers were", "layers")
+        return not_measured("Layers were", "--analyses layers")
     return _graph("run-norms-plot", norms_figure(detail.layers))
 
 
@@ -138,11 +162,14 @@ def _text_card(detail: RunDetail) -> Component:
 
 def _capsule(detail: RunDetail) -> Component:
     info = detail.model
-    facts = {
-        "run": detail.row.id, "model": info.ref.name, "architecture": info.architecture,
+    inside = {
+        "architecture": info.architecture,
         "layers x heads": f"{info.n_layers} x {info.n_heads} ({info.n_kv_heads} key-value heads)",
-        "parameters": f"{info.n_params:,}", "analyses": ", ".join(detail.analyses), "seed": detail.seed,
-        **detail.capsule, "result key": detail.result_key,
+        "parameters": f"{info.n_params:,}",
+    }  # fmt: skip
+    facts = {
+        "run": detail.row.id, "model": info.ref.name, **({} if info.ref.backend == BLACK_BOX else inside),
+        "analyses": ", ".join(detail.analyses), "seed": detail.seed, **detail.capsule, "result key": detail.result_key,
     }  # fmt: skip
     attention = attention_artifact(detail)
     if attention is not None:

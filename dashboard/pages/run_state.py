@@ -19,7 +19,9 @@ class RunQuery(QueryState):
 
     layer, head: of the attention explorer; query: its pinned query; stat, order: how head summaries are sorted; cells:
     what the overview shows; sink: whether the first token is drawn; top: links per query. color, grain, marks: token
-    chips. lens: colour of the lens table. shares, numbers: scale and numbers of the attributions.
+    chips. lens: colour of the lens table. methods: those with a strip, separated by commas, all when empty; shares,
+    numbers: their scale and numbers. gen: which generated token is explained; source: whose matrix. flow: whose layers;
+    ablation: whose heads, beside the head summary looks.
     """
 
     id: str = ""
@@ -40,6 +42,12 @@ class RunQuery(QueryState):
     lens: str = choice("prob", "entropy")
     shares: str = choice("own", "shared")
     numbers: bool = True
+    methods: str = ""
+    gen: int = number(0, low=0)
+    source: str = ""
+    flow: str = ""
+    looks: str = ""
+    ablation: str = ""
 
 
 def defaults() -> dict[str, Any]:
@@ -57,12 +65,13 @@ def fitted(query: RunQuery, detail: RunDetail) -> RunQuery:
         "query": n_tokens,
         "layer": detail.model.n_layers,
         "head": detail.model.n_heads,
+        "gen": len(detail.continuation.ids) if detail.continuation else 1,
     }
     change: dict[str, Any] = {}
     for name, size in limits.items():
         value = getattr(query, name)
         if value is not None and value >= size and n_tokens:
-            change[name] = None
+            change[name] = defaults()[name]
             notes.append(f"The link asks for {name} {value}, but this run has only {size} (counted from 0).")
     for name, valid in (("color", _colours(detail)), ("stat", _stats(detail))):
         value = getattr(query, name)
@@ -70,7 +79,21 @@ def fitted(query: RunQuery, detail: RunDetail) -> RunQuery:
             change[name] = defaults()[name] if defaults()[name] in valid else valid[0]
             if value != defaults()[name]:
                 notes.append(f"The link asks for {name} “{value}”, which this run does not have.")
+    change |= _methods(query, detail, notes)
     return _with_head(replace(query, **change, notes=(*query.notes, *notes)), detail)
+
+
+def _methods(query: RunQuery, detail: RunDetail, notes: list[str]) -> dict[str, str]:
+    """What to change in the names of methods in the link; a note for each that this run does not have."""
+    have = [item.method for item in detail.attributions]
+    asked = {name: [part for part in getattr(query, name).split(",") if part]
+             for name in ("methods", "source", "flow", "ablation")}  # fmt: skip
+    missing = sorted({part for parts in asked.values() for part in parts if part not in have})
+    notes += [f"The link asks for the method “{name}”, which this run does not have." for name in missing]
+    if query.looks and query.looks not in _stats(detail):
+        notes.append(f"The link asks for the head summary “{query.looks}”, which this run does not have.")
+    kept = {name: ",".join(part for part in parts if part in have) for name, parts in asked.items()}
+    return kept | {"looks": query.looks if query.looks in _stats(detail) else ""}
 
 
 def _colours(detail: RunDetail) -> list[str]:

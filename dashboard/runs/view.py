@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 
 from analysis.types import RunStatus
 from dashboard.cards import STATUS_ICONS, Children, copyable, empty_box, extra, icon
+from dashboard.figures.across import MOST_RUNS
 from dashboard.runs.columns import COLUMNS, DATE, Column
 from dashboard.runs.query import FACETS, Facet, RunsQuery
 from storage.rows import FacetCount
@@ -60,6 +61,7 @@ def grid(id_: str, query: RunsQuery, page_size: int) -> dag.AgGrid:
             "maxConcurrentDatasourceRequests": 1,
             "blockLoadDebounceMillis": 60,
             "rowSelection": {"mode": "multiRow", "headerCheckbox": False, "enableClickSelection": False},
+            "rowClassRules": {"hs-row-waiting": "!params.data"},  # it has nothing to tick yet: see pages.css
             "selectionColumnDef": {"width": 42, "pinned": "left", "resizable": False, "sortable": False},
             "animateRows": False,
             "initialState": initial,
@@ -170,11 +172,19 @@ def toolbar(query: RunsQuery) -> Children:
         action(
             "Compare",
             "layout-split",
-            f"/compare?a={selected[0]}&b={selected[1]}" if len(selected) == 2 else "",
-            "Select two runs to compare them (c)",
+            compare_href(selected),
+            f"Select 2 to {MOST_RUNS} runs to compare them (c)",
         ),
         export_menu(query),
     ]
+
+
+def compare_href(selected: Sequence[str]) -> str:
+    """Where the selected runs are compared; "" for fewer than two and for too many."""
+    if not 2 <= len(selected) <= MOST_RUNS:
+        return ""
+    more = f"&more={','.join(selected[2:])}" if len(selected) > 2 else ""
+    return f"/compare?a={selected[0]}&b={selected[1]}{more}"
 
 
 def action(label: str, icon_name: str, href: str, needs: str) -> Component:

@@ -159,7 +159,7 @@ TYPES: dict[str, Any] = {
 def create() -> None:
     """Every table, then its indexes."""
     for name, columns in TABLES.items():
-        items: list[Any] = [_column(text) for text in columns.split(",")]
+        items: list[Any] = [column(text) for text in columns.split(",")]
         if name in {"runs", "jobs"}:
             items.append(sa.CheckConstraint(f"status IN ({STATUSES})", name=f"ck_{name}_status"))
         op.create_table(name, *items)
@@ -191,7 +191,8 @@ def _indexes() -> tuple[tuple[str, str, tuple[str, ...], bool], ...]:
     return INDEXES + POSTGRESQL_INDEXES if op.get_bind().dialect.name == "postgresql" else INDEXES
 
 
-def _column(text: str) -> sa.Column[Any]:
+def column(text: str) -> sa.Column[Any]:
+    """A column of its one-line form."""
     name, kind = text.split()
     base = kind.rstrip("!?")
     item = TYPES[base.removesuffix("[]")]

@@ -38,7 +38,9 @@ def _real(*names: str) -> str:
     return ", ".join(f"NULLIF({name}, CAST('NaN' AS REAL)) AS {name}" for name in names)
 
 
-class _PostgreSQL:
+class PostgreSQL:
+    """How PostgreSQL says it."""
+
     divide = "/"
 
     def unnest(self, keys: str, arrays: dict[str, str], source: str) -> str:
@@ -51,7 +53,9 @@ class _PostgreSQL:
         )
 
 
-class _DuckDB:
+class DuckDB:
+    """How DuckDB says it."""
+
     divide = "//"
 
     def unnest(self, keys: str, arrays: dict[str, str], source: str) -> str:
@@ -63,7 +67,7 @@ class _DuckDB:
 
 def definitions(dialect: str) -> dict[str, str]:
     """View name -> SELECT."""
-    sql = _PostgreSQL() if dialect == "postgresql" else _DuckDB()
+    sql = PostgreSQL() if dialect == "postgresql" else DuckDB()
     per_token = {name: f"t.{name}s" for name in ("token", "char_start", "char_end", "logprob", "rank")}
     tokens = sql.unnest("t.run_id", {**per_token, "entropy": "t.entropies"}, "token_traces t")
     candidates = sql.unnest(

@@ -7,7 +7,14 @@ a zone. Arrays are flat and row-major, with their dimensions as columns; NaN ins
 
 from __future__ import annotations
 
-from storage.schema.arrays import attributions, continuations, head_summaries, layer_summaries, token_traces
+from storage.schema.arrays import (
+    attribution_receipts,
+    attributions,
+    continuations,
+    head_summaries,
+    layer_summaries,
+    token_traces,
+)
 from storage.schema.base import metadata
 from storage.schema.catalogue import experiments, jobs, models, prompt_sets, prompts
 from storage.schema.reserved import (
@@ -17,6 +24,7 @@ from storage.schema.reserved import (
     notes,
     probe_results,
     toxicity_scores,
+    triage,
     users,
 )
 from storage.schema.runs import artifacts, capsules, failures, run_details, run_facets, runs
@@ -24,6 +32,7 @@ from storage.schema.runs import artifacts, capsules, failures, run_details, run_
 __all__ = [
     "api_tokens",
     "artifacts",
+    "attribution_receipts",
     "attributions",
     "audit_log",
     "bias_results",
@@ -45,5 +54,6 @@ __all__ = [
     "runs",
     "token_traces",
     "toxicity_scores",
+    "triage",
     "users",
 ]

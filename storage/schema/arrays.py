@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ARRAY, Boolean, Column, Double, Integer, Table
+from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Double, Integer, Table
 
 from analysis.types import HEAD_STATS, LAYER_STATS
 from storage.schema.base import (
@@ -89,4 +89,37 @@ attributions = Table(
     Column("seconds", Double),
     Column("params", Json, nullable=False),
     text("error", nullable=True),
+    Column("layer_scores", Reals),
+    Column("layer_shape", Integers),
+    Column("peak_bytes", BigInteger),
+)
+
+attribution_receipts = Table(
+    "attribution_receipts",
+    metadata,
+    run_id_column(key=True),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    text("method"),
+    text("verdict"),
+    text("reason", nullable=True),
+    text("masking"),
+    Column("n_units", Integer, nullable=False),
+    Column("n_random", Integer, nullable=False),
+    Column("fractions", Reals, nullable=False),
+    Column("deletion", Reals, nullable=False),
+    Column("insertion", Reals, nullable=False),
+    Column("random_deletion", Reals, nullable=False),
+    Column("random_insertion", Reals, nullable=False),
+    Column("comprehensiveness", Double),
+    Column("sufficiency", Double),
+    Column("gain", Double),
+    Column("random_gain", Double),
+    Column("random_low", Double),
+    Column("random_high", Double),
+    Column("p_value", Double),
+    Column("error", Double),
+    Column("sensitivity", Double),
+    Column("noise_draws", Integer, nullable=False),
+    Column("randomisation", Double),
+    Column("seconds", Double),
 )

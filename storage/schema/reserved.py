@@ -62,6 +62,21 @@ notes = Table(
     Index("ix_annotations_run", "run_id"),
 )
 
+# What people made of a failure: rows are only added, the newest of a run and detector holds.
+triage = Table(
+    "triage",
+    metadata,
+    id_column(),
+    run_id_column(),
+    text("probe"),
+    text("status"),
+    text("note"),
+    Column("tags", Strings, nullable=False),
+    text("who"),
+    created_at(),
+    Index("ix_triage_run", "run_id"),
+)
+
 users = Table(
     "users",
     metadata,

@@ -59,6 +59,10 @@ runs = Table(
     postgresql_index("ix_runs_status", "status"),
     postgresql_index("ix_runs_created_at", "created_at", "id"),
     postgresql_index("ix_runs_facet", "facet_id", "created_at", "id"),
+    postgresql_index(
+        "ix_runs_grid",  # wide on purpose: filters on numbers read it instead of the rows with their texts
+        *("target_rank", "mean_surprisal", "n_tokens", "next_token_prob", "margin", "seconds", "created_at", "id"),
+    ),
 )
 
 # Every combination of facet values that runs have, a few thousand for a million runs: counts and conditions on facets
@@ -97,6 +101,7 @@ run_details = Table(
     Column("foil_n_tokens", Integer),
     Column("foil_logprob", Double),
     Column("foil_rank", Integer),
+    text("explained_quantity", nullable=True),
     postgresql_index("ix_run_details_result_key", "result_key"),
 )
 

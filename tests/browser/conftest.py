@@ -84,7 +84,7 @@ def app_server(seeded_store: Store) -> Iterator[str]:
         stack.callback(engine.close)
         jobs = JobQueue(engine, seeded_store)
         stack.callback(jobs.close)
-        yield stack.enter_context(serving(Services(seeded_store, ServerEngine(engine, jobs), Settings())))
+        yield stack.enter_context(serving(Services(seeded_store, ServerEngine(engine, jobs), Settings(), seeded_store)))
 
 
 @pytest.fixture(scope="session")

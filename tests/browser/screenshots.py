@@ -26,12 +26,16 @@ def pages(url: str) -> dict[str, str]:
         "runs": "/runs",
         "runs-filtered": "/runs?status=failed",
         "live": "/live?text=The+capital+of",
+        "methods": "/methods",
+        "patching": "/patching",
+        "patching-map": "/patching?clean=The+capital+of+France+is&corrupted=The+capital+of+Italy+is",
     }
     with urllib.request.urlopen(f"{url}/api/v1/runs/export.json?status=succeeded") as response:
         runs = [row["id"] for row in json.load(response)]
     if runs:
         found["run"] = f"/run?id={runs[-1]}"
         found["compare"] = f"/compare?a={runs[-1]}&b={runs[max(-2, -len(runs))]}"
+        found["compare-many"] = f"{found['compare']}&more={','.join(runs[-8:-2])}"
     return found
 
 

@@ -44,7 +44,7 @@ def fill(store: Store) -> None:
     engine = InlineEngine()
     sentences = tuple(text[: text.find(",")] if "," in text else text for text in SENTENCES)
     jobs = [
-        JobRequest("first", model, prompt_set("sentences", sentences), parse_analyses("all"),
+        JobRequest("first", model, prompt_set("sentences", sentences), parse_analyses("standard"),
                    generation=GenerationParams(max_new_tokens=3))
         for model in MODELS
     ]  # fmt: skip

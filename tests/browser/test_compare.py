@@ -152,3 +152,87 @@ def test_the_link_is_the_whole_state(page: Page, app_server: str, two_models: li
     page.goto(page.url)
     expect(page.locator("#compare-param-method")).to_have_value("input_x_gradient")
     expect(page.locator("#compare-surprisal")).to_contain_text("nats")
+
+
+def test_a_control_drawn_anew_under_the_pointer_is_pressed(page: Page, app_server: str, two_models: list[str]) -> None:
+    open_compare(page, app_server, *two_models)
+    control = page.locator("#compare-scores [data-compare-set='scale=raw']")
+    control.scroll_into_view_if_needed()
+    old, box = control.element_handle(), control.bounding_box()
+    assert old is not None
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.evaluate("headscope.url.replace(location.search + '&method=input_x_gradient')")
+    page.wait_for_function("node => !node.isConnected", arg=old)
+    expect(control).to_be_visible()
+    page.mouse.up()
+    expect(page).to_have_url(re.compile("scale=raw"))
+    assert "method=input_x_gradient" in page.url
+
+
+@pytest.fixture(scope="session")
+def many(seeded_store: Store) -> list[str]:
+    """Prompts read by both models: more than two runs, two tokenizers."""
+    return [
+        id_
+        for model in ("tiny-gpt2", "tiny-llama")
+        for id_ in run_ids(seeded_store, experiment="first", model=model, status="succeeded")[:2]
+    ]
+
+
+def test_many_runs_are_compared_word_by_word(themed_page: Page, app_server: str, many: list[str]) -> None:
+    page = themed_page
+    open_compare(page, app_server, many[0], many[1], f"&more={','.join(many[2:])}")
+    card = page.locator("#compare-across")
+    rows = card.locator("tbody tr")
+    expect(rows).to_have_count(4)
+    expect(rows.first.locator("td").nth(4)).to_have_text("0")  # A from itself
+    expect(card).to_contain_text("matched by their text")
+    for measure in ("Surprisal", "Attribution", "Attention"):
+        card.get_by_role("button", name=measure).click()
+        expect(card.locator(".js-plotly-plot")).to_be_visible()
+        expect(page).to_have_url(re.compile(f"across={measure.lower()}"))
+    card.get_by_role("button", name="minus A").click()
+    expect(card).to_contain_text("Each row minus that of A.")
+
+
+def test_runs_are_added_and_left_out(page: Page, app_server: str, many: list[str]) -> None:
+    open_compare(page, app_server, many[0], many[1])
+    expect(page.locator("#compare-across tbody tr")).to_have_count(2)
+    page.locator("#compare-pick-more summary").click()
+    page.locator("#compare-pick-more .hs-pick-run").first.click()
+    expect(page.locator("#compare-across tbody tr")).to_have_count(3)
+    expect(page).to_have_url(re.compile("more="))
+    page.get_by_role("button", name="Leave out C").click()
+    expect(page.locator("#compare-across tbody tr")).to_have_count(2)
+    expect(page).not_to_have_url(re.compile("more="))
+
+
+def test_three_rows_selected_among_the_runs_open_their_comparison(page: Page, app_server: str) -> None:
+    page.goto(f"{app_server}/runs?status=succeeded")
+    boxes = page.locator(".ag-row .ag-checkbox-input")
+    for index in range(3):
+        boxes.nth(index).click()
+    expect(page).to_have_url(re.compile(r"sel=.*&sel=.*&sel="))
+    expect(page.get_by_text("3 selected", exact=True)).to_be_visible()
+    page.locator("#runs-compare").click()
+    expect(page.locator("#compare-across tbody tr")).to_have_count(3)
+
+
+def test_rows_still_loading_offer_nothing_to_tick(page: Page, app_server: str) -> None:
+    """A tick on a row without data is refused by the grid: it would be lost."""
+
+    page.add_init_script(
+        """const send = window.fetch, open = new Promise((done) => { window.letRowsCome = done; });
+        window.fetch = async (url, options) => {
+          if (String(options?.body).includes("getRowsResponse")) await open;
+          return send(url, options);
+        };"""
+    )
+    page.goto(f"{app_server}/runs?status=succeeded")
+    expect(page.locator(".ag-row.hs-row-waiting").first).to_be_visible()
+    expect(page.locator(".hs-row-waiting .ag-checkbox-input").first).not_to_be_visible()
+    page.evaluate("window.letRowsCome()")
+    page.locator(".ag-row:not(.hs-row-waiting) .ag-checkbox-input").first.click()
+    expect(page).to_have_url(re.compile(r"sel="))

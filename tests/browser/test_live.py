@@ -14,7 +14,7 @@ from tests.browser.conftest import OpenPage
 
 expect.set_options(timeout=20_000)
 TEXT = "The baker said that the bread was ready"
-DRAWN = "#live-root[data-drawn]:not(.stale)"
+DRAWN = "#live-root[data-explained]:not(.stale)"  # attributions too
 CHIPS = "#live-tokens [data-index]"
 
 
@@ -71,6 +71,7 @@ def test_a_token_becomes_the_target_and_the_next_token_comes_back(page: Page, ap
     expect(page).to_have_url(re.compile("position=3"))
     expect(page.locator("#live-candidates .hs-live-statement")).to_contain_text("given the 3 tokens before it")
     expect(page.locator(CHIPS).nth(3)).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(DRAWN)).to_be_visible()
     scores = page.evaluate("Array.from(headscope.live.page.result.arrays.scores.slice(0, 6), (v) => Number.isNaN(v))")
     assert scores == [False, False, False, True, True, True]  # nothing at or after the token can bear on it
     page.locator("#live-tokens .next").click()
@@ -91,6 +92,7 @@ def test_candidates_become_target_and_foil(page: Page, app_server: str) -> None:
     expect(page.locator("#live-candidates .hs-live-statement")).to_contain_text("rather than")
     assert target
     assert foil
+    expect(page.locator(DRAWN)).to_be_visible()
     assert page.evaluate("headscope.live.page.result.facts.methods[0].quantity") == "logprob_difference"
     page.locator("#live-text").press_sequentially("!")
     expect(page.locator(DRAWN)).to_be_visible()

@@ -256,7 +256,7 @@ def test_every_card_downloads_as_a_picture(page: Page, app_server: str, whole: R
     expect(page.locator("#run-norms .js-plotly-plot .main-svg").first).to_be_visible()
     for name in PICTURED:
         card = page.locator(f"#run-{name}")
-        card.locator("summary").click()
+        card.get_by_title("Download").click()
         with page.expect_download() as download:
             card.get_by_role("menuitem", name=kind).click()
         assert download.value.suggested_filename == f"run-{name}.{kind.lower()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,11 +34,17 @@ def method(request: pytest.FixtureRequest) -> Method:
 
 
 def attribute(
-    backend: HFCausalBackend, method: Method, texts: tuple[str, ...], foil: str | None = None
+    backend: HFCausalBackend,
+    method: Method,
+    texts: tuple[str, ...],
+    foil: str | None = None,
+    quantity: str = "logprob",
 ) -> list[Attribution]:
-    work = Workspace(backend, [backend.tokenize(text) for text in texts], Capture(gradients=True, attention=True))
+    needs = method.NEEDS
+    capture = Capture(needs.attention, gradients=needs.gradients, attention_gradients=needs.attention_gradients)
+    work = Workspace(backend, [backend.tokenize(text) for text in texts], capture)
     targets: list[Target] = [
-        backend.resolve_target(text, " the" if foil else None, foil, row)
+        replace(backend.resolve_target(text, " the" if foil else None, foil, row), quantity=quantity)
         for text, row in zip(work.texts, work.next_logprobs, strict=True)
     ]
     return method.attribute(work, targets, resolve_params(method.NAME, method.PARAMS, {}))
@@ -50,12 +57,17 @@ def test_shapes_axes_and_facts(backend: HFCausalBackend, method: Method, foil: s
     for text, attribution in zip(TEXTS, found, strict=True):
         assert attribution.error is None
         assert attribution.method == method.NAME
-        assert attribution.axes == ("position",)
+        info, n_tokens = backend.info, len(backend.tokenize(text))
+        sizes = {"position": n_tokens, "layer": info.n_layers, "head": info.n_heads, "component": info.n_heads + 1}
         assert attribution.scores.dtype == np.float32
-        assert attribution.scores.shape == (len(backend.tokenize(text)),)
-        assert np.isfinite(attribution.scores[1:]).all()
+        assert attribution.scores.shape == tuple(sizes[axis] for axis in attribution.axes)
+        first = int(attribution.axes[-1] == "position")  # a method may hold the first token
+        assert np.isfinite(attribution.scores[..., first:]).all()
+        if attribution.layer_scores is not None:
+            assert attribution.layer_scores.dtype == np.float32
+            assert attribution.layer_scores.shape in {(info.n_layers, n_tokens), (info.n_layers + 1, n_tokens)}
         assert np.isfinite(attribution.value)
-        assert attribution.quantity == ("logprob_difference" if foil else "logprob")
+        assert attribution.quantity.endswith("_difference") == bool(foil)
         assert (attribution.foil is None) == (foil is None)
         assert attribution.seconds > 0
         assert attribution.signed or (attribution.scores >= 0).all()
@@ -71,6 +83,13 @@ def test_a_batch_equals_prompts_alone(backend: HFCausalBackend, method: Method) 
 def test_the_same_request_gives_the_same_numbers(backend: HFCausalBackend, method: Method) -> None:
     for one, other in zip(attribute(backend, method, TEXTS), attribute(backend, method, TEXTS), strict=True):
         np.testing.assert_array_equal(one.scores, other.scores)
+
+
+def test_a_logit_is_explained_as_the_choice_says(backend: HFCausalBackend, method: Method) -> None:
+    (found,) = attribute(backend, method, TEXTS[:1], quantity="logit")
+    work = Workspace(backend, [backend.tokenize(TEXTS[0])], Capture())
+    assert found.quantity == "logit"
+    assert found.value == pytest.approx(float(work.next_logits.max()), abs=1e-4)
 
 
 def test_the_model_is_left_as_it_was(backend: HFCausalBackend, method: Method) -> None:

@@ -14,15 +14,19 @@ from typing import Any
 import numpy as np
 import pytest
 from factories import (
+    NAN,
     make_attention,
+    make_attribution,
     make_failure,
     make_info,
     make_prompt,
+    make_receipt,
     make_result,
     make_set,
 )
 
 from analysis.errors import InputError, StorageError, UnknownNameError
+from analysis.receipts import Verdict
 from analysis.types import Progress, Prompt, RunResult, RunStatus
 from storage.interfaces import ResultSink, RunReader
 from storage.repository import Store
@@ -143,6 +147,30 @@ class TestStore:
         assert_same(result.attention, attention)
         assert detail.artifacts[0].shape == result.attention.shape
         assert detail.artifacts[0].encoding == "tril-f16"
+
+    def test_attributions_with_their_evidence_round_trip(self, filled: Filled) -> None:
+        """Receipts, layers, memory, scores over any axes, and the explained logit."""
+        result = make_result(evidence=True)
+        result = dataclasses.replace(result, target=dataclasses.replace(result.target, quantity="logit"))
+        (run_id,) = filled.save(result)
+        detail = filled.store.run(run_id)
+        assert_same(result.attributions, detail.attributions)
+        assert_same(result.target, detail.target)
+        unsigned, signed, failed, *others = detail.attributions
+        assert (unsigned.peak_bytes, signed.peak_bytes, failed.peak_bytes) == (3_000_000_000, 0, -1)
+        assert [item.receipt for item in (failed, *others)] == [None] * 3
+        assert filled.store.check() == []
+
+    def test_what_a_receipt_did_not_measure_is_null(self, filled: Filled) -> None:
+        nothing = make_receipt(NAN, verdict=Verdict.UNMEASURED, error=NAN, random_gain=NAN, p_value=NAN, seconds=NAN)
+        bare = dataclasses.replace(make_attribution("saliency", np.ones(6)), receipt=nothing)
+        (run_id,) = filled.save(dataclasses.replace(make_result(), attributions=(bare,)))
+        with filled.store.engine.connect() as connection:
+            row = connection.exec_driver_sql("SELECT * FROM attribution_receipts").mappings().one()
+        assert {name for name in row if row[name] is None} == {
+            "gain", "comprehensiveness", "error", "random_gain", "p_value", "sensitivity", "randomisation", "seconds"
+        }  # fmt: skip
+        assert_same((bare,), filled.store.run(run_id).attributions)
 
     def test_headline_numbers(self, filled: Filled) -> None:
         result = make_result()
@@ -446,7 +474,7 @@ class TestStore:
         assert filled.store.find_results(keys) == dict(zip(keys[:5], ids, strict=True))
 
     def test_reuse_copies_with_arrays(self, filled: Filled) -> None:
-        result = make_result(make_prompt("old", tags=("old",)), attention=True)
+        result = make_result(make_prompt("old", tags=("old",)), attention=True, evidence=True)
         (source,) = filled.save(result)
         prompt = make_prompt("new", tags=("new", "tags"), group="other", pair_id=None)
         job = filled.job("second")
@@ -560,11 +588,14 @@ class TestStore:
             ("UPDATE token_traces SET n_candidates = 3", "token_traces.candidate_ids"),
             ("UPDATE layer_summaries SET n_positions = 3", "layer_summaries.residual_norms"),
             ("UPDATE attributions SET shape = ARRAY[2, 2]", "its shape says 4"),
+            ("UPDATE attributions SET layer_shape = ARRAY[2, 2]", "attributions.layer_scores"),
+            ("UPDATE attribution_receipts SET deletion = ARRAY[1.0]", "has 1 elements for 3 fractions"),
+            ("DELETE FROM runs", "attribution_receipts: rows of run"),
             ("UPDATE run_facets SET model = 'other'", "other values than its row of run_facets"),
         ],
     )
     def test_check_finds_damage(self, filled: Filled, damage: str, expected: str) -> None:
-        filled.save(make_result())
+        filled.save(make_result(evidence=True))
         assert filled.store.check() == []
         with filled.store.engine.begin() as connection:
             connection.exec_driver_sql(damage)

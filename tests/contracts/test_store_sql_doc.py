@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
-from factories import make_failure, make_info, make_prompt, make_result, make_set
+from factories import make_attribution, make_failure, make_info, make_prompt, make_result, make_set
 
 import storage
+from analysis.detection import detect, experiment_runs
 from analysis.errors import StorageError
+from analysis.probe_types import ToxicityScore
 from analysis.types import Prompt
 from storage import readonly_sql
 from storage.repository import Store
@@ -34,12 +38,19 @@ def filled_url(shared_store_url: str) -> str:
         make_prompt("p1", "The dog sat on the mat", pair_id="one"),
         Prompt("p2", "", tags=("a",)),
     ]
-    results = [make_result(prompts[0], seed=1), make_result(prompts[1], seed=2), make_failure(prompts[2])]
+    results = [
+        make_result(prompts[0], seed=1, evidence=True),
+        make_result(prompts[1], seed=2),
+        make_failure(prompts[2]),
+    ]
     results[0].heads.induction[0, 0] = 0.5
     results[0].layers.lens_rank[-1] = 1
+    scores = (ToxicityScore("prompt", "toxic", 0.1, "judge-1"), ToxicityScore("continuation", "toxic", 0.9, "judge-1"))
+    results[0] = dataclasses.replace(results[0], findings=scores)
     with Store.open(shared_store_url) as store:
         job = store.start_job(experiment="demo", model="tiny", spec={}, total=3)
         store.save(job, make_info("smollm2-135m-instruct"), make_set(*prompts), ["heads"], 0, results)
+        detect(store, experiment_runs("demo"))
     return shared_store_url
 
 
@@ -99,6 +110,52 @@ def test_views_agree_with_the_arrays(filled_url: str) -> None:
     by_method = dict.fromkeys(scores.column("method").to_pylist())
     assert list(by_method) == ["input_x_gradient", "saliency"]
     assert scores.column("score").to_pylist()[6:] == detail.attributions[0].scores.tolist()
+
+
+def test_views_of_attributions_agree_with_the_arrays(filled_url: str) -> None:
+    with storage.open(filled_url, frame="arrow") as store:
+        run_id = store.runs(status="succeeded", sort="prompt_key").column("id")[0].as_py()
+        _, signed, _, heads, targets = store._reader.run(run_id).attributions
+        cells, layers, receipts = store.cells(run_id), store.attribution_layers(run_id), store.receipts(run_id)
+    of = {
+        name: [row for row in cells.to_pylist() if row["method"] == name and row["ordinal"] > 2]
+        for name in ("head_ablation", "occlusion")
+    }
+    ablation, matrix = of["head_ablation"], of["occlusion"]
+    assert [(row["a"], row["b"], row["score"]) for row in ablation] == [
+        (layer, head, float(score)) for (layer, head), score in np.ndenumerate(heads.scores)
+    ]
+    assert {(row["axis_a"], row["axis_b"], row["axis_c"], row["c"], row["d"]) for row in ablation} == {
+        ("layer", "head", None, None, None)
+    }
+    assert [(row["a"], row["b"], row["score"]) for row in matrix] == [
+        (target, position, None if np.isnan(score) else float(score))
+        for (target, position), score in np.ndenumerate(targets.scores)
+    ]
+    assert [row["score"] for row in layers.to_pylist()][1:] == signed.layer_scores.reshape(-1).tolist()[1:]
+    assert layers.column("score")[0].as_py() is None
+    assert layers.to_pylist()[7] | {"run_id": ""} == {
+        "run_id": "", "method": "input_x_gradient", "target": " and", "foil": " but", "layer": 1, "position": 1,
+        "token": " cat", "score": float(signed.layer_scores[1, 1]),
+    }  # fmt: skip
+    assert receipts.column("verdict").to_pylist() == ["better than random", "no better than random here"]
+    assert receipts.column("sensitivity").to_pylist() == [None, None]
+    assert receipts.column("text").to_pylist() == ["The cat sat on the mat"] * 2
+
+
+def test_cells_of_four_axes(filled_url: str) -> None:
+    """The indexes of an attribution over layer, head, query and key, counted by hand."""
+    scores = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5)
+    axes = ("layer", "head", "query", "key")
+    wide = dataclasses.replace(make_attribution("attention_raw", scores), axes=axes)
+    result = dataclasses.replace(make_result(make_prompt("wide"), seed=9), attributions=(wide,))
+    with Store.open(filled_url) as store:
+        job = store.start_job(experiment="wide", model="tiny", spec={}, total=1)
+        store.save(job, make_info(), make_set(result.prompt), ["heads"], 0, [result])
+    with storage.open(filled_url, frame="arrow") as store:
+        rows = store.cells(experiment="wide").to_pylist()
+    assert [tuple(row[name] for name in "abcd") for row in rows] == list(np.ndindex(scores.shape))
+    assert [row["score"] for row in rows] == list(range(120))
 
 
 def test_a_notebook_writes_nothing(filled_url: str) -> None:

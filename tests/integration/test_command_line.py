@@ -45,7 +45,7 @@ def start_run(store: Path, prompts: Path, model: Path) -> subprocess.Popen[str]:
     """A run that has stored its first batches and is still at work."""
     process = subprocess.Popen(
         [HEADSCOPE, "run", "--prompts", str(prompts), "--model", str(model), "--store", str(store),
-         "--batch-size", "2", "--analyses", "all"],
+         "--batch-size", "2", "--analyses", "standard"],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stderr is not None
@@ -64,7 +64,7 @@ def test_a_run_stores_every_prompt_and_the_second_time_computes_nothing(tmp_path
         b"".join(json.dumps(row).encode() + b"\n" for row in rows) + b'{"id": "bytes", "text": "\xff"}\n'
     )
     command = ("run", "--prompts", str(prompts), "--model", str(tiny_gpt2_dir), "--store", str(store), "--analyses",
-               "all", "--max-new-tokens", "3", "--experiment", "first")  # fmt: skip
+               "standard", "--max-new-tokens", "3", "--experiment", "first")  # fmt: skip
     first = headscope(*command)
     assert first.returncode == 0, first.stderr
     assert "2 succeeded, 4 failed, 0 already there" in first.stderr
@@ -229,3 +229,21 @@ def test_help_answers_without_loading_a_model_library() -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "serve" in done.stdout
+
+
+def test_what_the_content_filter_blocks_is_a_failed_run_without_its_text(tmp_path: Path, tiny_gpt2_dir: Path) -> None:
+    rude = "You are a stupid worthless idiot and everybody hates you"
+    (tmp_path / "typed.txt").write_text(f"the cat sat\n{rude}\n")
+    command = ["run", "--prompts", str(tmp_path / "typed.txt"), "--model", str(tiny_gpt2_dir), "--analyses", "heads",
+               "--store", str(tmp_path / "f.duckdb")]  # fmt: skip
+    done = headscope(*command, "--content-filter", "block")
+    assert done.returncode == 0, done.stderr
+    assert "1 of 2 prompts blocked" in done.stderr
+    query = "SELECT status, error_kind, text, error FROM runs ORDER BY status"
+    shown = headscope("sql", query, "--store", str(tmp_path / "f.duckdb"), "--format", "json")
+    failed, fine = json.loads(shown.stdout)
+    assert (failed["status"], failed["error_kind"], failed["text"]) == ("failed", "blocked", "")
+    assert "toxic" in failed["error"]
+    assert fine["text"] == "the cat sat"
+    assert all(rude.encode() not in path.read_bytes() for path in tmp_path.glob("f.duckdb*") if path.is_file())
+    assert "rules per label" in headscope(*command, "--content-filter", "perhaps").stderr

@@ -10,24 +10,42 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.llama_server import llama_server
 
 ROOT = Path(__file__).parents[2]
 HEADSCOPE = str(Path(sys.executable).with_name("headscope"))
 FENCE = re.compile(r"^```(?:sh|bash|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
+PUBLISHED = {  # miniatures of the files that readers download
+    "crows_pairs_anonymized.csv": ",sent_more,sent_less,stereo_antistereo,bias_type\n0,the cat,the dog,stereo,age\n",
+    "test_suite_cases.csv": "functionality,case_id,test_case,label_gold\nplain,1,the cat ran,non-hateful\n",
+    "my_classifier.csv": "id,score\n1,0.25\n",
+    "prompts.jsonl": '{"filename": "a.txt", "begin": 0, "end": 7, "prompt": {"text": "the cat", "toxicity": 0.1}}\n',
+    "toxicity.csv": "id,score\na-0-7,0.25\na-0-7,0.5\n",
+}
+
 
 def documented() -> list[str]:
     """The commands, each once, in the order a reader meets them; comments are cut off."""
     found: dict[str, None] = {}
-    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]:
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         for block in FENCE.findall(page.read_text()):
             for line in block.replace("\\\n", " ").splitlines():
                 if (command := line.strip().removeprefix("$ ")).startswith("headscope "):
                     found[command.split("  #")[0].strip()] = None
     return list(found)
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[str]:
+    """What the reader has at 127.0.0.1:8000."""
+    with llama_server(1) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +56,13 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, tiny_gpt2_dir: Path) -> 
     (folder / "my_prompts.csv").write_text("text,target\nthe cat, sat\nthe dog, ran\n")
     (folder / "my_prompts.jsonl").write_text('{"text": "the cat"}\n')
     (folder / "my_prompts.txt").write_text("the cat\n")
+    for name, content in PUBLISHED.items():
+        (folder / name).write_text(content)
+    crows = run("headscope run --prompts crows_pairs:crows_pairs_anonymized.csv --experiment crows", folder)
+    assert crows.returncode == 0, crows.stderr
+    for experiment in ("default", "behaviour"):  # the store that later commands read
+        made = run(f"headscope run --prompts my_prompts.csv --experiment {experiment}", folder)
+        assert made.returncode == 0, made.stderr
     return folder
 
 
@@ -58,13 +83,15 @@ def test_there_are_documented_commands() -> None:
 
 @pytest.mark.xdist_group("documented")
 @pytest.mark.parametrize("command", documented())
-def test_a_documented_command_works(command: str, workplace: Path) -> None:
+def test_a_documented_command_works(command: str, workplace: Path, request: pytest.FixtureRequest) -> None:
     if command.startswith("headscope serve"):
         pytest.skip("serving is tested in test_command_line.py: this one would not return")
     if command.startswith("headscope models pull") and "smollm2" not in command:
         pytest.skip("needs the model hub")
     if "postgresql://" in command:
         pytest.skip("the address is the reader's own; PostgreSQL is tested in the contract tests")
+    if "http://127.0.0.1:8000/v1" in command:
+        command = command.replace("http://127.0.0.1:8000/v1", request.getfixturevalue("api"))
     done = run(command, workplace)
     if "--resume" in command:
         assert done.returncode == 1

@@ -15,7 +15,11 @@ import pytest
 from analysis.engines.inline import InlineEngine
 from analysis.engines.local import LocalEngine
 from analysis.errors import BackendError, HeadscopeError
-from analysis.types import LiveRequest, ModelRef, Prompt, RunSpec, RunStatus
+from analysis.jobs import JobRequest, run_job
+from analysis.patch_types import PatchRequest
+from analysis.types import LiveRequest, ModelRef, Prompt, PromptSet, RunSpec, RunStatus
+from storage import readonly_sql
+from storage.repository import Store
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +81,14 @@ def test_typed_prompts_do_not_wait_for_jobs(engine: LocalEngine, tiny_gpt2_dir: 
     assert result.attention.shape == (3, 4, len(result.trace.tokens), len(result.trace.tokens))
 
 
+def test_patching_is_done_by_the_worker_of_typed_prompts(engine: LocalEngine, tiny_gpt2_dir: Path) -> None:
+    request = PatchRequest(str(tiny_gpt2_dir), "the river ran", "the bread ran", cell=(1, 2))
+    found = engine.patch(request)
+    np.testing.assert_allclose(found.patched, InlineEngine().patch(request).patched, atol=1e-5)
+    with pytest.raises(HeadscopeError, match="same number"):
+        engine.patch(PatchRequest(str(tiny_gpt2_dir), "the river ran", "the bread"))
+
+
 def test_a_killed_worker_is_explained_and_replaced(tiny_gpt2_dir: Path) -> None:
     engine = LocalEngine()
     try:
@@ -93,6 +105,33 @@ def test_a_killed_worker_is_explained_and_replaced(tiny_gpt2_dir: Path) -> None:
 
 def _is_worker(process: psutil.Process) -> bool:
     return "spawn_main" in " ".join(process.cmdline())
+
+
+def test_two_workers_share_a_job_and_every_prompt_is_stored_once(tiny_gpt2_dir: Path, tmp_path: Path) -> None:
+    prompts = tuple(Prompt(str(n), f"the cat number {n} sat on" + " the" * (n % 5)) for n in range(15))
+    prompts = (*prompts, Prompt("empty", ""))
+    prompt_set = PromptSet("own", "1", "MIT", "test", "0" * 64, prompts)
+    request = JobRequest("shared", str(tiny_gpt2_dir), prompt_set, ("heads", "saliency"), batch_size=2)
+    engine = LocalEngine(workers=2)
+    pids: set[int] = set()
+    try:
+        with Store.open(f"duckdb:///{tmp_path / 'a.duckdb'}") as store:
+            seen = lambda *_: pids.update(c.pid for c in psutil.Process().children() if _is_worker(c))  # noqa: E731
+            stopped = run_job(engine, store, request, seen, should_stop=lambda: bool(pids))
+            assert stopped.status is RunStatus.CANCELLED
+            assert 0 < stopped.progress.done < len(prompts)
+            ended = run_job(engine, store, request, seen)
+            assert ended.status is RunStatus.SUCCEEDED
+            assert (ended.progress.done, ended.progress.failed) == (16, 1)
+            assert ended.progress.cached == stopped.progress.done - stopped.progress.failed
+            assert len(pids) >= 2
+    finally:
+        engine.close()
+    counted = readonly_sql.run(
+        f"duckdb:///{tmp_path / 'a.duckdb'}",
+        "SELECT count(DISTINCT prompt_key) AS n FROM runs WHERE status = 'succeeded'",
+    )
+    assert counted.table.column("n").to_pylist() == [15]
 
 
 def test_closing_ends_the_processes(tiny_gpt2_dir: Path) -> None:

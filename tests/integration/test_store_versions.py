@@ -8,11 +8,20 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from databases import PostgresServer
+from factories import make_info, make_prompt, make_result, make_set
 
 from analysis.errors import StorageError
 from migrations import api
+from migrations.v0001 import tables
 from storage import session
 from storage.repository import Store
+
+KEY = "01a20766-c10e-7000-82e3-32d23155c6e9"
+SAMPLES = {
+    "uuid": f"'{KEY}'", "text": "'x'", "integer": "1", "bigint": "1", "double": "0.5", "real": "1.5",
+    "boolean": "true", "timestamp": "'2026-01-02 03:04:05'", "json": "'{}'",
+}  # fmt: skip
+"""SQL for a value of each type, on both databases."""
 
 
 @pytest.fixture(params=["duckdb", "postgresql"])
@@ -32,6 +41,38 @@ def execute(url: str, *statements: str) -> None:
         for statement in statements:
             connection.exec_driver_sql(statement)
     engine.dispose()
+
+
+def count(url: str, table: str) -> int:
+    engine = session.open_engine(url)
+    with engine.connect() as connection:
+        found: int = connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one()
+    engine.dispose()
+    return found
+
+
+def make_folder(url: str) -> None:
+    path = session.database_path(url)
+    if path is not None:
+        path.parent.mkdir()
+
+
+def filler(table: str) -> str:
+    """An INSERT of one row with a value of its type in every column; every id is `KEY`."""
+    values = []
+    for item in tables.TABLES[table].split(","):
+        name, kind = item.split()
+        base = kind.rstrip("!?").removesuffix("[]")
+        value = "'succeeded'" if name == "status" else SAMPLES[base]
+        values.append(f"ARRAY[{value}]" if "[]" in kind else value)
+    return f"INSERT INTO {table} VALUES ({', '.join(values)})"
+
+
+def save_one(store: Store) -> tuple[str, ...]:
+    """A result with receipts, saved as today."""
+    result = make_result(make_prompt("new"), evidence=True)
+    job = store.start_job(experiment="new", model="tiny", spec={}, total=1)
+    return store.save(job, make_info(), make_set(result.prompt), ["heads"], 0, [result]).run_ids
 
 
 def names(url: str) -> set[str]:
@@ -75,16 +116,40 @@ def test_a_newer_store_is_refused_and_left_alone(store_url: str) -> None:
     assert api.current(store_url) == "9999"
 
 
-def test_an_older_store_says_what_to_do(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "head", lambda: "0002")
-    with pytest.raises(StorageError, match="headscope db upgrade"):
-        Store.open(store_url)
+def test_an_older_store_says_what_to_do(empty_url: str) -> None:
+    make_folder(empty_url)
+    api.upgrade(empty_url, "0001")
+    with pytest.raises(StorageError, match=r"schema version 0001 .*headscope db upgrade"):
+        Store.open(empty_url)
+    assert "attribution_receipts" not in names(empty_url)
+
+
+def test_an_older_store_keeps_its_data_when_upgraded(empty_url: str) -> None:
+    """A row in every table that version 0001 had, up to today's version, read, and down again."""
+    make_folder(empty_url)
+    api.upgrade(empty_url, "0001")
+    execute(empty_url, *(filler(table) for table in tables.TABLES))
+    assert api.upgrade(empty_url) == ("0001", api.head())
+    api.differences(empty_url)
+    with Store.open(empty_url) as store:
+        detail = store.run(KEY)
+        (kept,) = detail.attributions
+        assert (kept.method, kept.scores.tolist(), kept.value) == ("x", [1.5], 0.5)
+        assert (kept.layer_scores, kept.peak_bytes, kept.receipt) == (None, -1, None)
+        assert detail.target is not None
+        assert detail.target.quantity == "logprob"
+        (new,) = save_one(store)
+        assert store.run(new).attributions[0].receipt is not None
+    api.downgrade(empty_url, "0001")
+    for table in tables.TABLES:
+        assert count(empty_url, table) >= 1, table
+    assert api.upgrade(empty_url) == ("0001", api.head())
+    with Store.open(empty_url) as store:
+        assert store.run(KEY).row == detail.row
 
 
 def test_somebody_elses_database_is_left_alone(empty_url: str) -> None:
-    path = session.database_path(empty_url)
-    if path is not None:
-        path.parent.mkdir()
+    make_folder(empty_url)
     execute(empty_url, "CREATE TABLE invoices (id INTEGER)")
     with pytest.raises(StorageError, match="not Headscope's"):
         Store.open(empty_url)
@@ -92,9 +157,7 @@ def test_somebody_elses_database_is_left_alone(empty_url: str) -> None:
 
 
 def test_a_failed_upgrade_leaves_nothing(empty_url: str) -> None:
-    path = session.database_path(empty_url)
-    if path is not None:
-        path.parent.mkdir()
+    make_folder(empty_url)
     execute(empty_url, "CREATE TABLE v_heads (id INTEGER)")
     with pytest.raises(StorageError, match="v_heads"):
         api.upgrade(empty_url)

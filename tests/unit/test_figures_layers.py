@@ -11,6 +11,7 @@ from analysis.types import HEAD_STATS
 from dashboard.figures.attention import STATS, head_stats, thumbnail
 from dashboard.figures.attributions import convergence, method_views
 from dashboard.figures.layers import formation_figure, lens_view, norms_figure
+from dashboard.figures.tokens import runs_of
 from tests.run_samples import PATH, T, attribution, attributions, full, trace
 
 
@@ -51,23 +52,52 @@ def test_a_layer_that_was_not_measured_is_a_gap() -> None:
 def test_method_views_keep_scores_and_share_a_scale_within_one_unit_only() -> None:
     saliency, shares, path, failed = method_views(attributions())
     np.testing.assert_array_equal(path.scores, np.array(PATH, dtype=np.float32))
-    assert (saliency.limit, saliency.shared_limit) == (4.0, 4.0)
-    assert (shares.limit, shares.shared_limit) == (2.0, 4.0)
-    assert (path.limit, path.shared_limit) == (4.0, 4.0)
+    assert (saliency.limit["token"], saliency.shared_limit["token"]) == (4.0, 4.0)
+    assert (shares.limit["token"], shares.shared_limit["token"]) == (2.0, 4.0)
+    assert (path.limit["token"], path.shared_limit["token"]) == (4.0, 4.0)
     assert path.total == pytest.approx(6.0)
     assert failed.error == "this model has no such layers"
     assert np.isnan(failed.total)
-    assert failed.limit == 0
+    assert failed.limit["token"] == 0
+
+
+def test_words_take_the_sum_of_signed_scores_and_the_largest_of_unsigned_ones() -> None:
+    saliency, shares, path, _ = method_views(attributions(), [start for start, _ in runs_of(trace().tokens.words)])
+    assert saliency.words.tolist() == [4.0, 1.0, 2.0, 0.25, 3.0]
+    assert shares.words.tolist() == [0.5, -1.0, 2.25, -0.125, 0.0]
+    assert np.isnan(path.words[0])
+    assert shares.limit["word"] == 2.25
+    assert shares.shared_limit["word"] == path.limit["word"] == 4.0
+
+
+def test_layers_and_heads_are_reduced_to_tokens_and_say_so_and_grids_have_no_strip() -> None:
+    per_head = replace(attribution("attention_x_gradient", [], signed=True), axes=("layer", "head", "position"),
+                       scores=np.arange(12, dtype=np.float32).reshape(2, 3, 2))  # fmt: skip
+    heads = replace(attribution("head_ablation", [], signed=True), axes=("layer", "head"), scores=np.ones((2, 3), "f4"))
+    tokens, grid = method_views((per_head, heads))
+    assert tokens.scores.tolist() == [30.0, 36.0]
+    assert tokens.note == "Summed over layers and heads."
+    assert not grid.strip
+    assert "One score per head" in grid.note
+    assert grid.scores.size == 0
+
+
+def test_units_follow_the_quantity_and_an_unsigned_method_has_its_own() -> None:
+    logit = replace(attributions()[1], quantity="logit_difference")
+    assert method_views((logit,))[0].unit == "logits"
+    assert dict(method_views((logit,))[0].facts)["explains"] == "logit of “away” minus “off”"
+    assert method_views((attribution("saliency", [1.0] * T, signed=False),))[0].unit == "nats / embedding unit"
+    assert method_views((attribution("attention_mean", [1.0] * T, signed=False),))[0].unit == "attention weight"
 
 
 def test_the_receipt_says_what_was_explained_and_how() -> None:
-    receipt = dict(method_views(attributions())[2].receipt)
+    receipt = dict(method_views(attributions())[2].facts)
     assert receipt["explains"] == "log-probability of “away” minus “off”"
     assert receipt["value"] == "+1.5000 nats"
     assert receipt["scores add up to within"] == "+2.0000 nats"
     assert receipt["baseline"] == "eos"
     assert receipt["steps"] == "49"
-    assert "scores add up to within" not in dict(method_views(attributions())[0].receipt)
+    assert "scores add up to within" not in dict(method_views(attributions())[0].facts)
 
 
 def test_a_warning_in_plain_words_when_scores_do_not_add_up() -> None:
@@ -76,6 +106,16 @@ def test_a_warning_in_plain_words_when_scores_do_not_add_up() -> None:
     assert "add up to 6 nats" in view.warning
     assert "changed by 4 nats (50% off)" in view.warning
     assert "0.75 nats" in view.warning
+    assert view.warning.endswith("more steps (max_steps).")
+
+
+def test_a_sampling_method_that_did_not_settle_says_how_far_other_draws_would_move_it() -> None:
+    params = {"samples": 24, "standard_error": 0.4, "converged": False}
+    item = attribution("expected_gradients", [1.0] * T, signed=True, convergence_delta=0.0, params=params)
+    view = method_views((item,))[0]
+    assert view.verdict == "not_converged"
+    assert "0.4 nats" in view.warning
+    assert view.warning.endswith("more samples (samples).")
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,14 @@ def test_a_chosen_token_is_explained_by_the_tokens_before_it(backend: HFCausalBa
         np.testing.assert_allclose(one.scores[:position], other.scores, rtol=2e-3, atol=1e-5)
 
 
+def test_without_attributions_everything_else_is_the_same(backend: HFCausalBackend) -> None:
+    quick, whole = live(backend, target_position=4, attributions=False), live(backend, target_position=4)
+    assert quick.attributions == ()
+    assert quick.target == whole.target
+    np.testing.assert_array_equal(quick.attention, whole.attention)
+    np.testing.assert_allclose(quick.trace.logprobs, whole.trace.logprobs, atol=1e-5)
+
+
 def test_a_chosen_token_against_a_foil(backend: HFCausalBackend) -> None:
     found = live(backend, target_position=4, foil=" the")
     assert found.target.foil_id >= 0
@@ -88,6 +96,6 @@ def test_a_foil_that_is_the_token_itself(tiny_gpt2: HFCausalBackend) -> None:
 
 
 def test_a_model_without_attention_is_told_apart(tiny_gpt2: HFCausalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiny_gpt2, "capabilities", Capabilities(attention=False, sublayers=True))
+    monkeypatch.setattr(tiny_gpt2, "capabilities", Capabilities(attention=False, sublayers=True, heads=True))
     with pytest.raises(NotApplicable, match="attention weights"):
         live(tiny_gpt2)

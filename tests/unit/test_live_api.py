@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,9 @@ class Recorder:
         if self.error:
             raise self.error
         return result(request)
+
+    def content_filter(self) -> str:
+        return ""
 
     def models(self) -> Sequence[ModelListing]:
         return [ModelListing("toy", "folder", 1000)]
@@ -162,7 +166,7 @@ def test_what_the_engine_refuses_keeps_its_words(error: Exception, status: int, 
 
 def test_models_and_a_server_without_an_engine() -> None:
     assert client(Recorder()).get("/api/v1/live/models").json["models"][0]["name"] == "toy"
-    assert client(None).get("/api/v1/live/models").json == {"models": [], "computes": False}
+    assert client(None).get("/api/v1/live/models").json == {"models": [], "computes": False, "filter": ""}
     refused = client(None).post("/api/v1/live", json={"model": "toy", "text": "x"})
     assert "headscope serve" in refused.json["error"]
 
@@ -210,3 +214,13 @@ def test_the_newest_of_a_clients_requests_wins() -> None:
         pass
     with queue.turn("a", 1):
         pass  # a reloaded page starts counting from 1 again
+
+
+def test_methods_that_are_still_to_come_are_named_and_have_no_scores() -> None:
+    sent = replace(result(LiveRequest("toy", "naïve 🦊", attributions=False)), attributions=())
+    arrays, facts = read(encode(sent))
+    assert [(m["name"], m["pending"], m["error"]) for m in facts["methods"]] == [
+        ("saliency", True, None), ("input_x_gradient", True, None),
+    ]  # fmt: skip
+    assert arrays["scores"].shape == (2, len(sent.trace.tokens))
+    assert np.isnan(arrays["scores"]).all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import re
+import shutil
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from analysis import embedded_model
 from analysis.embedded_model import damage, manifest_sha256, materialise, sha256_of
 from analysis.errors import BackendError
+from analysis.fingerprints import weights_sha256
 
 
 def build(folder: Path) -> None:
@@ -30,11 +32,14 @@ def folder(tmp_path: Path) -> Path:
     return materialise(tmp_path / "cache" / "model", build, lambda _: None)
 
 
-def test_built_once_with_checksums(folder: Path) -> None:
+def test_built_once_with_checksums(folder: Path, tmp_path: Path) -> None:
     assert damage(folder) is None
     assert materialise(folder, forbidden, pytest.fail) == folder
     assert manifest_sha256(folder, "model.safetensors") == sha256_of(folder / "model.safetensors")
     assert manifest_sha256(folder, "other") is None
+    tuned = shutil.copytree(folder, tmp_path / "tuned") / "model.safetensors"
+    tuned.write_bytes(tuned.read_bytes()[:-1] + b"\1")
+    assert weights_sha256(tuned.parent) == sha256_of(tuned)  # not what the record of the original says
     assert sorted(path.name for path in folder.parent.iterdir()) == ["model", "model.lock"]
 
 

@@ -7,6 +7,7 @@ import pytest
 from analysis.errors import InputError, UnknownNameError
 from analysis.interfaces import Param
 from analysis.params import resolve_params
+from analysis.registry import STANDARD, parse_analyses
 
 DECLARED = (
     Param("norm", "choice", "l2", "", choices=("l1", "l2")),
@@ -45,3 +46,13 @@ def test_a_bad_value_is_named_with_what_is_allowed(name: str, value: Any, says: 
 def test_an_unknown_name_lists_the_valid_ones() -> None:
     with pytest.raises(UnknownNameError, match="hold, norm, share, steps"):
         resolve_params("m", DECLARED, {"nrom": "l1"})
+
+
+def test_analyses_by_name_and_by_group() -> None:
+    assert parse_analyses("saliency, heads") == ("heads", "saliency")
+    assert set(parse_analyses("standard")) == set(STANDARD)
+    assert parse_analyses("standard,receipts")[-1] == "toxicity"
+    assert "receipts" in parse_analyses("receipts,standard")
+    assert set(parse_analyses("all")) >= {*STANDARD, "receipts"}
+    with pytest.raises(UnknownNameError, match="standard"):
+        parse_analyses("salience")

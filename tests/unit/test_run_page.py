@@ -69,7 +69,8 @@ def found(root: Any, id_: str) -> Component:
 def test_the_link_holds_the_whole_view_and_comes_back() -> None:
     state = RunQuery(id="r", layer=1, head=0, view="links", query=3, pos=2, color="saliency", grain="word", sink=False,
                      stat="first_token", order="asc", cells="value", scale="head", top=5, lens="entropy",
-                     shares="shared", numbers=False, marks=True)  # fmt: skip
+                     shares="shared", numbers=False, marks=True, methods="saliency,lrp", gen=2, source="saliency",
+                     flow="attn_lrp", looks="entropy", ablation="head_ablation")  # fmt: skip
     assert RunQuery.from_query(state.to_query()) == state
     assert RunQuery.from_query(state.to_query()).notes == ()
     assert RunQuery().to_query() == ""
@@ -189,6 +190,20 @@ def test_the_command_gives_back_prompt_model_analyses_and_sampling(whole: RunDet
     assert options["--seed"] == "4"
     assert options["--analyses"] == ",".join(whole.analyses)
     assert (options["--temperature"], options["--top-p"], options["--max-new-tokens"]) == ("0.5", "0.9", "2")
+
+
+def test_the_command_gives_back_what_was_explained(whole: RunDetail) -> None:
+    detail = replace(whole, capsule={**whole.capsule, "quantity": "logit", "explain": "continuation"})
+    words_ = shlex.split(again_command(detail))
+    assert words_[words_.index("--quantity") + 1] == "logit"
+    assert words_[words_.index("--explain") + 1] == "continuation"
+    assert "--explain" not in again_command(whole)
+
+
+def test_methods_the_run_does_not_have_leave_the_link_with_a_note_each(whole: RunDetail) -> None:
+    state = fitted(RunQuery(methods="saliency,smoothgrad", flow="attn_lrp", looks="induction", gen=9), whole)
+    assert (state.methods, state.flow, state.looks, state.gen) == ("saliency", "", "", 0)
+    assert len(state.notes) == 4
 
 
 def test_a_quote_in_the_text_cannot_leave_the_command(whole: RunDetail) -> None:

@@ -11,7 +11,7 @@ from analysis.code_version import CODE_VERSION
 from analysis.errors import BackendError, InputError, UnknownNameError
 from analysis.interfaces import Capabilities
 from analysis.methods.saliency import Saliency
-from analysis.registry import analysis_names
+from analysis.registry import METHODS, analysis_names
 from analysis.types import (
     HEAD_STATS,
     LAYER_STATS,
@@ -73,11 +73,7 @@ def test_everything_asked_for_is_there(backend: HFCausalBackend) -> None:
         assert result.attention.dtype == np.float16
         assert result.attention.shape == (n_layers, n_heads, size, size)
         np.testing.assert_allclose(result.attention.astype(np.float32).sum(-1), 1, atol=5e-3)
-        assert [found.method for found in result.attributions] == [
-            "saliency",
-            "input_x_gradient",
-            "integrated_gradients",
-        ]
+        assert [found.method for found in result.attributions] == list(METHODS)
         assert result.continuation is not None
         assert len(result.continuation.ids) <= 3
         assert result.target is not None
@@ -178,7 +174,9 @@ def test_a_method_that_breaks_on_one_prompt_leaves_the_rest_of_its_run(
 def test_what_a_model_cannot_show_is_missing_with_a_reason(
     tiny_gpt2: HFCausalBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tiny_gpt2, "capabilities", Capabilities(False, True, ("attention weights cannot be read",)))
+    monkeypatch.setattr(
+        tiny_gpt2, "capabilities", Capabilities(False, True, True, ("attention weights cannot be read",))
+    )
     monkeypatch.setattr(Saliency, "not_applicable", lambda self, backend: "not for this model")
     (result,) = runner.run_batch(tiny_gpt2, spec_of(tiny_gpt2), GOOD[:1])
     assert (result.status, result.heads, result.attention) == (RunStatus.SUCCEEDED, None, None)

@@ -4,9 +4,10 @@
   const hs = (window.headscope = window.headscope || {});
   const clientside = (window.dash_clientside = window.dash_clientside || {});
   const PINNED = "headscope-reference";
-  /* Output order of the callback: pair, facts, surprisal, scores, attention, heads. */
-  const PARTS = [["a", "b"], ["a", "b", "all"], ["a", "b", "all", "unit"], ["a", "b", "all", "method", "scale"],
-    ["a", "b", "la", "ha", "lb", "hb"], ["a", "b", "stat", "la", "ha", "lb", "hb"]];
+  /* Output order of the callback: pair, facts, surprisal, scores, attention, heads, across. */
+  const PARTS = [["a", "b", "more"], ["a", "b", "all"], ["a", "b", "all", "unit"], ["a", "b", "all", "method", "scale"],
+    ["a", "b", "la", "ha", "lb", "hb"], ["a", "b", "stat", "la", "ha", "lb", "hb"],
+    ["a", "b", "more", "across", "method", "minus", "unit", "la", "ha"]];
   const shown = () => document.getElementById("compare-root");
   const now = () => new URLSearchParams(location.search);
   const pinned = () => { try { return localStorage.getItem(PINNED) || ""; } catch { return ""; } };

@@ -5,7 +5,7 @@
   const hs = (window.headscope = window.headscope || {});
   const clientside = (window.dash_clientside = window.dash_clientside || {});
   const { el } = hs.dom;
-  const DEBOUNCE = 90, SLOW = 1500, API = "/api/v1/live";
+  const DEBOUNCE = 90, REST = 700, SLOW = 1500, API = "/api/v1/live";
   const EXAMPLES = ["The captain told the engineer that", "The keys on the old wooden table", "red green blue yellow red green blue"];
   const $ = (id) => document.getElementById(id);
   const plural = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
@@ -56,10 +56,18 @@
         const answer = await (await fetch(`${API}/models`)).json();
         if (!answer.computes) return this.say("error", "This server shows stored results and computes nothing. Start one with “headscope serve” to type here.");
         this.offer(answer.models);
+        this.guard(answer.filter);
       } catch (error) {
         return this.say("error", `The list of models could not be read: ${error.message}. Is the server still running?`);
       }
       return this.ask(performance.now(), 0);
+    }
+
+    /** What the server's content filter does with texts typed here. */
+    guard(rules) {
+      const box = $("live-filter");
+      box.hidden = !rules;
+      box.textContent = rules ? `Content filter: ${rules}.` : "";
     }
 
     /** Fill the model menu; the model of the link stays chosen even when it is unknown here, so that its error shows. */
@@ -79,6 +87,7 @@
     ask(since, delay = DEBOUNCE) {
       this.link();
       clearTimeout(this.timer);
+      clearTimeout(this.rest);
       if (!this.state.text) return this.blank();
       if (this.result) this.root.classList.add("stale");
       this.timer = setTimeout(() => this.send(since), delay);
@@ -105,17 +114,19 @@
 
     drop() {
       clearTimeout(this.patience);
+      clearTimeout(this.rest);
       if (this.flight) this.flight.abort();
       this.flight = null;
       this.sequence += 1;
       this.root.removeAttribute("aria-busy");
     }
 
-    async send(since) {
+    /** First what a forward pass gives; then, when typing has come to rest, the same with attributions. */
+    async send(since, attributions = false) {
       this.drop();
       const sequence = this.sequence, flight = (this.flight = new AbortController()), s = this.state;
       this.root.setAttribute("aria-busy", "true");
-      const body = { model: s.model, text: s.text, target: s.position === null ? s.target : "", foil: s.foil, target_position: s.position, client: this.client, sequence };
+      const body = { model: s.model, text: s.text, target: s.position === null ? s.target : "", foil: s.foil, target_position: s.position, attributions, client: this.client, sequence };
       const marks = { since, sent: performance.now() };
       clearTimeout(this.patience);
       this.patience = setTimeout(() => this.say("hint", `Still computing. The first look at a model takes longer: ${s.model} has to be loaded.`), SLOW);
@@ -127,7 +138,9 @@
         if (sequence !== this.sequence) return undefined;
         marks.received = performance.now();
         marks.server = timings(response.headers.get("Server-Timing"));
+        if (attributions) return this.explained(hs.live.read(buffer));
         this.show(hs.live.read(buffer), marks);
+        this.rest = setTimeout(() => this.send(since, true), REST);
       } catch (error) {
         if (error.name !== "AbortError" && sequence === this.sequence) this.refused(sequence, 0, { error: `${error.message}. Is the server still running?` });
       }
@@ -142,6 +155,15 @@
       this.say("error", sentence(answer.error || `The server answered ${status}.`));
     }
 
+    explained(result) {
+      clearTimeout(this.patience);
+      this.result = result;
+      this.root.removeAttribute("aria-busy");
+      this.drawTokens();
+      this.views.facts();
+      this.root.dataset.explained = String(this.sequence);
+    }
+
     show(result, marks) {
       const parsed = performance.now();
       clearTimeout(this.patience);
@@ -149,7 +171,9 @@
       this.root.removeAttribute("aria-busy");
       this.root.classList.remove("stale");
       this.root.classList.add("full");
-      this.say("", "");
+      delete this.root.dataset.explained;
+      if (result.facts.caution) this.say("caution", result.facts.caution);
+      else this.say("", "");
       this.drawTokens();
       this.drawAttention();
       this.views.facts();
@@ -240,7 +264,7 @@
       this.root.dataset.timing = JSON.stringify(t);
       const part = (name, value, title) => el("span", { title }, [`${name} `, el("b", { text: ms(value) })]);
       $("live-timing").replaceChildren(
-        part("model", t.model, "Forward and backward pass, in the analysis process"),
+        part("model", t.model, "Forward pass, in the analysis process; gradients follow when typing rests"),
         part("waiting", t.waited, "For a request before this one, for the model to load, and for the way to the analysis process and back"),
         part("transfer", t.transfer, "Request, encoding and the way back to this page"),
         part("draw", t.draw, "Reading the answer and drawing everything"),

@@ -32,7 +32,7 @@
       const what = this.prompt(), cut = this.page.result.facts.position !== null;
       $("live-save-what").replaceChildren(`${this.page.state.model} reads ${cut ? "the text before the chosen token, " : ""}`, el("b", { text: `“${what.text}”` }),
         what.target ? ", target " : "", what.target ? el("b", { text: quoted(what.target) }) : ", and explains its own first choice",
-        what.foil ? " against " : "", what.foil ? el("b", { text: quoted(what.foil) }) : "", ". Every analysis is computed and stored; this takes longer than the live view.");
+        what.foil ? " against " : "", what.foil ? el("b", { text: quoted(what.foil) }) : "", ". The standard analyses are computed and stored; this takes longer than the live view.");
       this.go.disabled = cut && !what.target;
       this.say(this.go.disabled ? el("span", { class: "hs-live-warn", text: "The chosen token is the rest of a split character and has no text of its own: choose another token." }) : "");
       this.dialog.showModal();
@@ -65,7 +65,7 @@
         const state = await this.call(`${live.API}/runs/${job}`);
         if (state.run) { this.say("Stored: ", el("a", { href: `/run?id=${state.run}`, text: "open the run" })); return; }
         if (state.error || !["queued", "running"].includes(state.status)) throw new Error(state.error || `the job ended as ${state.status} without a run.`);
-        this.say(state.status === "queued" ? "Waiting for the jobs before it …" : "Computing every analysis …");
+        this.say(state.status === "queued" ? "Waiting for the jobs before it …" : "Computing the analyses …");
         await new Promise((resolve) => setTimeout(resolve, POLL));
       }
     }

@@ -22,8 +22,8 @@
       const { facts, arrays } = this.result, unit = this.page.state.unit, T = facts.tokens.length;
       const unitOf = (values, sign) => Array.from(values, (v) => live.inUnit(sign * v, unit));
       const rows = [{ name: "Surprisal", unit, values: unitOf(arrays.logprobs, -1), marks: unitOf(arrays.entropies, 1), note: "– expected (entropy)" }];
-      facts.methods.forEach((m, i) => rows.push({ name: m.label, unit: "", signed: m.signed, error: m.error, values: Array.from(arrays.scores.subarray(i * T, (i + 1) * T)),
-        note: m.quantity === "logprob_difference" ? `of ${label(facts.target.text, 9)} over ${label(facts.target.foil_text, 9)}` : `of ${label(facts.target.text, 12)}` }));
+      facts.methods.forEach((m, i) => rows.push({ name: m.label, unit: "", signed: m.signed, error: m.pending ? "computing …" : m.error, values: Array.from(arrays.scores.subarray(i * T, (i + 1) * T)),
+        note: m.pending ? "" : m.quantity === "logprob_difference" ? `of ${label(facts.target.text, 9)} over ${label(facts.target.foil_text, 9)}` : `of ${label(facts.target.text, 12)}` }));
       return rows;
     }
 

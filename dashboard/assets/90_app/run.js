@@ -6,7 +6,9 @@
   const clientside = (window.dash_clientside = window.dash_clientside || {});
   const $ = (id) => document.getElementById(id);
   /* what each state key redraws */
-  const PARTS = { color: "tokens", grain: "tokens", marks: "tokens", lens: "lens", shares: "attributions", numbers: "attributions" };
+  const PARTS = { color: ["tokens"], grain: ["tokens", "attributions", "sources"], marks: ["tokens"], lens: ["lens"], shares: ["attributions"], numbers: ["attributions"],
+    methods: ["attributions"], gen: ["attributions", "sources", "flow", "components", "looks"], source: ["sources"], flow: ["flow"], looks: ["looks"], ablation: ["looks"] };
+  const MAPS = { flow: "Flow", components: "Components", looks: "Looks", sources: "Sources" };
   let page = null;
 
   class Page {
@@ -21,7 +23,8 @@
         this.parts.candidates = new run.Candidates(this, $("run-candidates-slot"));
       }
       if (view.lens) this.parts.lens = new run.Lens(this, ...slot("lens"));
-      if (view.attributions && view.attributions.length && view.tokens) this.parts.attributions = new run.Attributions(this, ...slot("attributions"));
+      if (view.attributions.length && view.tokens) this.parts.attributions = new run.Attributions(this, ...slot("attributions"));
+      for (const [name, kind] of Object.entries(MAPS)) if ($(`run-${name}-slot`)) this.parts[name] = new run[kind](this, ...slot(name));
       if (view.attention) this.attention();
       this.stops.push(hs.color.onTheme(() => this.draw()));
       for (const [key, href] of [["j", view.next], ["k", view.previous]]) {
@@ -45,25 +48,40 @@
 
     set(change) {
       Object.assign(this.state, change);
-      for (const name of new Set(Object.keys(change).map((key) => PARTS[key]))) if (name && this.parts[name]) this.parts[name].draw();
       if ("pos" in change) this.draw();
+      else for (const name of new Set(Object.keys(change).flatMap((key) => PARTS[key] || []))) if (this.parts[name]) this.parts[name].draw();
       if ("layer" in change && this.explorer && this.explorer.state().layer !== change.layer) this.explorer.set({ layer: change.layer });
       this.link();
     }
 
+    /** A head chosen in a grid, shown where its attention is. */
+    head(layer, head) {
+      this.set({ layer, head });
+      if (this.explorer) this.explorer.set({ layer, head });
+      this.markHead();
+    }
+
+    /** The arrays of the run's attributions by name, fetched once. */
+    arrays() { return (this.fetched = this.fetched || hs.tensors.load(this.view.arrays).then((found) => found.tensors)); }
+
     attention() {
-      const { url, shape, heads } = this.view.attention, s = this.state;
+      const { url, shape } = this.view.attention, { heads } = this.view, s = this.state;
       const tokens = this.view.tokens.tokens.map((t) => t.text);
       this.explorer = hs.attention.mount($("run-attention-slot"), {
         tensors: hs.attention.source(url, shape), tokens, heads,
         state: { layer: s.layer, head: s.head, view: s.view, query: s.query, stat: s.stat, descending: s.order === "desc", cells: s.cells, scale: s.scale, sink: s.sink, top: s.top },
-        onState: ({ descending, ...rest }) => { Object.assign(this.state, rest, { order: descending ? "desc" : "asc" }); this.link(); this.markLayer(); },
+        onState: ({ descending, ...rest }) => { Object.assign(this.state, rest, { order: descending ? "desc" : "asc" }); this.link(); this.markLayer(); this.markHead(); },
       });
     }
 
     /** The layer on view, marked in the lens table without building it again. */
     markLayer() {
       document.querySelectorAll("#run-lens-slot tbody tr").forEach((row, l) => row.classList.toggle("on", l === this.state.layer));
+    }
+
+    /** The head on view, framed in the grids of heads. */
+    markHead() {
+      for (const name of ["components", "looks"]) if (this.parts[name]) this.parts[name].draw();
     }
 
     link() {
@@ -97,7 +115,7 @@
     outlets() {
       const copy = $("run-copy");
       if (copy) copy.addEventListener("click", () => { copy.dataset.copy = location.origin + location.pathname + this.query(); }, true);
-      for (const name of ["tokens", "candidates", "attributions", "attention", "lens"]) {
+      for (const name of ["tokens", "candidates", "attention", "lens", "attributions", ...Object.keys(MAPS)]) {
         hs.pictures[`run-${name}`] = (format) => {
           const card = $(`run-${name}`);
           card.dataset.caption = this.caption(name);

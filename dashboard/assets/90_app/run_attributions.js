@@ -1,60 +1,135 @@
-/* headscope.run.Attributions: one column per token, one row per method, and each method's receipt. */
+/* headscope.run.Attributions: one column per token or word, one row per method; for a continuation, of one generated token. */
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});
   const run = (hs.run = hs.run || {});
   const { el, label, number, quoted } = hs.dom;
 
+  const FEW = 5;
+
   class Attributions {
     constructor(page, root, controls) {
       this.page = page;
       this.methods = page.view.attributions;
-      this.tokens = page.view.tokens.tokens;
+      this.sources = page.view.sources;
       this.controls = controls;
+      this.explained = el("div", { class: "hs-explained", role: "group", "aria-label": "Explained token" });
       this.box = el("div", { class: "hs-attr", tabindex: "0", role: "region", "aria-label": "Attributions, methods by tokens" });
-      root.replaceChildren(this.box, el("div", { class: "hs-receipts" }, this.methods.map((m) => this.receipt(m))));
+      this.receipts = new run.Receipts(page);
+      root.replaceChildren(this.explained, this.box, this.receipts.root);
       this.box.addEventListener("click", (event) => {
         const node = event.target.closest("[data-p]");
-        if (node) page.set({ pos: Number(node.dataset.p) });
+        if (node) this.click(Number(node.dataset.p));
       });
+      if (this.sources) page.arrays().then((arrays) => { this.arrays = arrays; this.draw(); }, (error) => { this.problem = error.message; this.draw(); });
+    }
+
+    /** A generated token is explained next; a token of the prompt is selected everywhere. */
+    click(index) {
+      const n = this.sources ? this.sources.n_prompt : Infinity;
+      this.page.set(index >= n ? { gen: index - n } : { pos: index });
+    }
+
+    /** Methods whose rows are shown: those in the link, else all. */
+    chosen() {
+      const asked = this.page.state.methods.split(",").filter(Boolean);
+      return asked.length ? this.methods.filter((m) => asked.includes(m.method)) : this.methods;
+    }
+
+    /** Columns by granularity: {index, count, text, generated}. */
+    columns() {
+      const { grain } = this.page.state, from = this.sources || this.page.view.tokens;
+      return grain === "word" ? from.words : from.tokens;
+    }
+
+    /** Scores of one row, null where not measured, and the scale it is drawn on. */
+    scores(m) {
+      const { grain, shares, gen } = this.page.state, limit = (shares === "shared" ? m.shared_limit : m.limit)[grain];
+      if (!this.sources || m.scores.length) return { scores: grain === "word" ? m.words : m.scores, limit };
+      const found = this.arrays && this.arrays[`${grain}s.${m.index}`];
+      if (!found) return null;
+      const n = found.shape[1];
+      return { scores: Array.from(found.data.subarray(gen * n, (gen + 1) * n), (v) => (Number.isNaN(v) ? null : v)), limit };
     }
 
     draw() {
-      const s = this.page.state;
-      this.controls.replaceChildren(
-        run.choose("Scale", [["own", "Own scale", "Each method is stretched to its own largest score"], ["shared", "Shared scale", "Methods that measure the same quantity in the same unit share one scale"]], s.shares, (shares) => this.page.set({ shares })),
-        run.toggle("0.12", "Show every number", s.numbers, (numbers) => this.page.set({ numbers })));
+      this.steer();
+      const s = this.page.state, shown = this.chosen(), strips = shown.filter((m) => m.strip || m.error), columns = this.columns();
       this.box.classList.toggle("numbers", s.numbers);
-      const heads = this.tokens.map((t) => el("th", { scope: "col", "data-p": t.index, class: s.pos === t.index ? "on" : null, title: `${t.index} ${quoted(t.text)}`, text: label(t.text, 11) }));
-      const kept = this.box.scrollLeft;
-      this.box.replaceChildren(el("table", {}, [el("thead", {}, [el("tr", {}, [el("th", { scope: "col" }), ...heads])]), el("tbody", {}, this.methods.map((m) => this.row(m)))]));
+      this.box.classList.toggle("dense", strips.length > FEW);
+      this.generated();
+      const here = this.sources ? this.sources.n_prompt + s.gen : null, kept = this.box.scrollLeft;
+      const on = (c) => (s.pos !== null && s.pos >= c.index && s.pos < c.index + c.count) || (here !== null && here >= c.index && here < c.index + c.count);
+      const heads = columns.map((c) => el("th", { scope: "col", "data-p": c.index, class: [on(c) && "on", c.generated && "generated"].filter(Boolean).join(" ") || null, title: `${c.index} ${quoted(c.text)}`, text: label(c.text, 14) }));
+      this.box.replaceChildren(strips.length ? el("table", {}, [el("thead", {}, [el("tr", {}, [el("th", { scope: "col" }), ...heads])]), el("tbody", {}, strips.map((m) => this.row(m, columns)))])
+        : el("p", { class: "hs-muted", text: shown.length ? "None of the chosen methods has one score per token; their grids are below." : "No method is chosen." }));
       this.box.scrollLeft = kept;
+      this.receipts.draw(shown);
     }
 
-    row(method) {
-      const name = el("th", { scope: "row", title: method.summary }, [el("span", { text: method.label }), el("small", { text: method.error ? "failed" : method.unit })]);
-      if (method.error) return el("tr", { class: "failed" }, [name, el("td", { colspan: this.tokens.length, text: method.error })]);
-      const limit = this.page.state.shares === "shared" ? method.shared_limit : method.limit;
-      const top = method.scores.reduce((best, v, i) => (v !== null && (best < 0 || Math.abs(v) > Math.abs(method.scores[best])) ? i : best), -1);
-      return el("tr", { class: method.signed ? "signed" : "unsigned" }, [name, ...method.scores.map((v, i) => this.cell(method, v, i, limit, i === top))]);
+    steer() {
+      const s = this.page.state;
+      this.controls.replaceChildren(...[
+        this.quantity(),
+        this.methods.length > 1 ? this.picker() : null,
+        run.choose("Granularity", [["token", "Tokens"], ["word", "Words", "Scores of a word: the sum of signed ones, the largest of unsigned ones"]], s.grain, (grain) => this.page.set({ grain })),
+        run.choose("Scale", [["own", "Own scale", "Each method is stretched to its own largest score"], ["shared", "Shared scale", "Methods that measure the same quantity in the same unit share one scale"]], s.shares, (shares) => this.page.set({ shares })),
+        run.toggle("0.12", "Show every number", s.numbers, (numbers) => this.page.set({ numbers }))].filter(Boolean));
     }
 
-    cell(method, v, i, limit, top) {
-      if (v === null) return el("td", { "data-p": i, class: "unmeasured", title: `${quoted(this.tokens[i].text)}: not measured by ${method.label.toLowerCase()}` }, [el("i", {}), el("span", { text: "–" })]);
+    /** A menu of check boxes; what is ticked is in the link. */
+    picker() {
+      const all = this.methods.map((m) => m.method), on = new Set(this.chosen().map((m) => m.method));
+      const set = (names) => this.page.set({ methods: names.length === all.length ? "" : names.join(",") });
+      const boxes = this.methods.map((m) => el("label", { class: "hs-tick", title: m.summary }, [
+        el("input", { type: "checkbox", checked: on.has(m.method), value: m.method, onchange: (event) => {
+          if (event.target.checked) on.add(m.method); else on.delete(m.method);
+          set(all.filter((name) => on.has(name)));
+        } }), m.label]));
+      const menu = el("details", { class: "hs-menu hs-scope-menu", open: this.open }, [
+        el("summary", { class: "hs-button" }, [`Methods ${on.size}/${all.length}`, el("i", { class: "bi bi-chevron-down", "aria-hidden": "true" })]),
+        el("div", { class: "hs-menu-list" }, [el("button", { type: "button", text: "All", onclick: () => set(all) }), ...boxes])]);
+      menu.addEventListener("toggle", () => { this.open = menu.open; });
+      return menu;
+    }
+
+    /** Which quantity is explained: others of the same prompt are a click away, or computed on request. */
+    quantity() {
+      const target = this.page.view.target;
+      if (!target || target.chosen !== "given") return null;
+      this.explains = this.explains || new run.Explains(this.page);
+      return this.explains.root;
+    }
+
+    /** The generated tokens: which one is explained. */
+    generated() {
+      this.explained.hidden = !this.sources;
+      if (!this.sources) return;
+      const { gen } = this.page.state, { tokens, n_prompt: n, logprobs } = this.sources;
+      this.explained.replaceChildren(el("span", { class: "hs-muted", text: "Explained token " }), ...tokens.slice(n).map((t, i) =>
+        el("button", { type: "button", class: "hs-run-chip", "data-gen": i, "aria-pressed": String(i === gen), title: `log-probability ${number(logprobs[i])} nats`, text: t.text.replace(/\n/g, "⏎"), onclick: () => this.page.set({ gen: i }) })),
+      el("span", { class: "hs-muted", text: this.problem ? ` Scores could not be read: ${this.problem}` : this.arrays ? ` log-probability ${number(logprobs[gen])} nats` : " loading scores …" }));
+    }
+
+    row(m, columns) {
+      const name = el("th", { scope: "row", title: [m.summary, m.note].filter(Boolean).join(" ") }, [el("span", { text: m.label }), el("small", { text: m.error ? "failed" : [m.unit, m.note && m.note.toLowerCase().replace(/\.$/, "")].filter(Boolean).join(", ") })]);
+      if (m.error) return el("tr", { class: "failed" }, [name, el("td", { colspan: columns.length, text: m.error })]);
+      const found = this.scores(m);
+      if (!found) return el("tr", { class: "waiting" }, [name, el("td", { colspan: columns.length, text: this.problem ? "not read" : "…" })]);
+      const { scores, limit } = found;
+      const top = scores.reduce((best, v, i) => (v !== null && (best < 0 || Math.abs(v) > Math.abs(scores[best])) ? i : best), -1);
+      return el("tr", { class: m.signed ? "signed" : "unsigned", "data-method": m.method }, [name, ...columns.map((c, i) => this.cell(m, scores[i] ?? null, c, limit, i === top))]);
+    }
+
+    cell(m, v, column, limit, top) {
+      if (v === null) {
+        const here = this.sources ? this.sources.n_prompt + this.page.state.gen : Infinity;
+        const why = column.index >= here ? "comes after the explained token" : `not measured by ${m.label}`;
+        return el("td", { "data-p": column.index, class: "unmeasured", title: `${quoted(column.text)}: ${why}` }, [el("i", {}), el("span", { text: "–" })]);
+      }
       const level = limit > 0 ? v / limit : 0;
-      return el("td", { "data-p": i, class: `${v < 0 ? "negative" : "positive"}${top ? " top" : ""}`, title: `${quoted(this.tokens[i].text)}\n${method.label}: ${number(v, 6)} ${method.unit}`,
-        "--t": Math.abs(level).toFixed(4), "--bar": hs.color.css(method.signed ? Math.sign(level) * (0.35 + 0.5 * Math.abs(level)) : 0.45 + 0.4 * level, method.signed) }, [el("i", {}), el("span", { text: number(v, 2) })]);
-    }
-
-    receipt(m) {
-      const rows = [...m.receipt, ...(m.error || m.total === null ? [] : [["sum of scores", `${number(m.total)} ${m.unit}`]])];
-      const badge = { converged: ["hs-ok", "check-circle", "converged"], not_converged: ["hs-not", "exclamation-triangle", "not converged"] }[m.verdict];
-      return el("section", { class: `hs-receipt ${m.verdict}` }, [
-        el("h3", {}, [m.label, badge ? el("span", { class: badge[0] }, [el("i", { class: `bi bi-${badge[1]}`, "aria-hidden": "true" }), ` ${badge[2]}`]) : null]),
-        el("p", { class: "hs-muted", text: m.summary }),
-        m.warning ? el("p", { class: "hs-run-warning", role: "note", text: m.warning }) : null,
-        m.error ? el("p", { class: "hs-run-warning", role: "note", text: `No scores: ${m.error}` }) : null,
-        el("dl", {}, rows.flatMap(([term, value]) => [el("dt", { text: term }), el("dd", { text: value })]))]);
+      return el("td", { "data-p": column.index, class: `${v < 0 ? "negative" : "positive"}${top ? " top" : ""}`, title: `${quoted(column.text)}\n${m.label}: ${number(v, 6)} ${m.unit}`,
+        "--t": Math.min(1, Math.abs(level)).toFixed(4), "--bar": hs.color.css(m.signed ? Math.sign(level) * (0.35 + 0.5 * Math.abs(level)) : 0.45 + 0.4 * level, m.signed) }, [el("i", {}), el("span", { text: number(v, 2) })]);
     }
   }
 

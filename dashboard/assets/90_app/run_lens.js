@@ -62,15 +62,14 @@
       }
       const l = Number(node.dataset.l), p = Number(node.dataset.p), v = this.view;
       const rows = [["After layer", String(l)], ["after token", `${p} “${v.positions[p]}”`], ["Top", quoted(v.texts[l][p])], ["Probability", `${number(v.probs[l][p])} (${percent(v.probs[l][p])})`], ["Entropy", `${number(v.entropies[l][p])} bits`], ["Final answer", v.final[l][p] ? "the same" : quoted(v.texts[v.texts.length - 1][p])], ["Stays from layer", String(v.decided[p])]];
-      this.facts.replaceChildren(...rows.map(([name, value]) => el("span", { class: "hs-fact" }, [el("span", { class: "hs-muted", text: `${name} ` }), el("b", { text: value })])));
+      this.facts.replaceChildren(...run.pairs(rows));
     }
 
     pager(n) {
       const T = this.view.positions.length;
       if (n === T) return [];
       const move = (by) => { this.from = Math.max(0, Math.min(T - n, this.from + by)); this.draw(); };
-      return [el("span", { class: "hs-run-pager" }, [el("button", { type: "button", class: "hs-toggle", text: "‹", "aria-label": "Earlier positions", onclick: () => move(-n) }),
-        el("span", { text: `positions ${this.from}–${this.from + n - 1} of ${T}` }), el("button", { type: "button", class: "hs-toggle", text: "›", "aria-label": "Later positions", onclick: () => move(n) })])];
+      return [run.pages(this.from, n, T, move)];
     }
   }
 

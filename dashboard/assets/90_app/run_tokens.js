@@ -28,6 +28,7 @@
     constructor(page, root, controls) {
       this.page = page;
       this.view = page.view.tokens;
+      this.methods = page.view.attributions.filter((m) => this.view.colourings.some((c) => c.key === m.method));
       this.controls = controls;
       this.chips = el("div", { class: "hs-run-chips", dir: "auto", role: "group", "aria-label": "Tokens of the text" });
       this.facts = el("div", { class: "hs-run-facts", role: "status" });
@@ -47,10 +48,11 @@
       const s = this.page.state, list = s.grain === "word" ? this.view.words : this.view.tokens;
       this.colouring = this.view.colourings.find((c) => c.key === s.color) || this.view.colourings[0];
       this.limit = this.colouring.limit[s.grain];
+      this.method = this.methods.find((m) => m.method === this.colouring.key);
       this.list = list;
       this.steer();
       const held = this.chips.contains(document.activeElement) ? document.activeElement.dataset.index : null;
-      this.chips.replaceChildren(...list.flatMap((chip) => this.chip(chip)), this.next());
+      this.chips.replaceChildren(...list.flatMap((chip, n) => this.chip(chip, n)), this.next());
       if (held !== null) this.chips.querySelector(`[data-index="${held}"]`)?.focus();
       this.scale.replaceChildren(legend(this.colouring, this.limit));
       this.look(null);
@@ -64,17 +66,20 @@
         toggle("␣ ⏎", "Show spaces and line breaks as signs", s.marks, (marks) => set({ marks })));
     }
 
-    value(chip) {
+    /** Of a method the score of the token or word, n-th in the list. */
+    value(chip, n = this.list.indexOf(chip)) {
       const { key } = this.colouring;
-      return key === "surprisal" || key === "entropy" ? chip[key] : chip.scores[key];
+      return key === "surprisal" || key === "entropy" ? chip[key] : this.score(this.method, n);
     }
 
-    chip(chip) {
-      const v = this.value(chip), known = v !== null && v !== undefined, level = known && this.limit > 0 ? v / this.limit : 0, s = this.page.state;
+    score(method, n) { return (this.page.state.grain === "word" ? method.words : method.scores)[n]; }
+
+    chip(chip, n) {
+      const v = this.value(chip, n), known = v !== null && v !== undefined, level = known && this.limit > 0 ? v / this.limit : 0, s = this.page.state;
       const on = s.pos !== null && s.pos >= chip.index && s.pos < chip.index + chip.count;
       const kind = [!known && "unmeasured", !chip.text && "rest", chip.special && "special", level < 0 && "negative"].filter(Boolean).join(" ");
       const text = !chip.text ? "◦" : s.marks ? visible(chip.text) : chip.text.replace(/\n/g, "⏎");
-      const node = el("button", { type: "button", class: `hs-run-chip ${kind}`, "data-index": chip.index, "aria-pressed": String(on), "aria-label": this.describe(chip),
+      const node = el("button", { type: "button", class: `hs-run-chip ${kind}`, "data-index": chip.index, "aria-pressed": String(on), "aria-label": this.describe(chip, v),
         "--chip": known ? hs.color.css(level, this.colouring.signed) : null, "--ink": known ? hs.color.ink(level, this.colouring.signed) : null, "--t": Math.abs(level).toFixed(3) },
       [el("span", { text })]);
       return chip.text.includes("\n") ? [node, el("br", {})] : [node];
@@ -85,8 +90,7 @@
       return el("button", { type: "button", class: "hs-run-chip next", "data-index": T, "aria-pressed": String(on), title: "What the model expects next", text: "next ▸" });
     }
 
-    describe(chip) {
-      const v = this.value(chip);
+    describe(chip, v) {
       return `${chip.count > 1 ? `tokens ${chip.index} to ${chip.index + chip.count - 1}` : `token ${chip.index}`} ${quoted(chip.text)}, ${this.colouring.label.toLowerCase()} ${v === null ? "not measured" : `${number(v)} ${this.colouring.unit}`}`;
     }
 
@@ -104,19 +108,15 @@
       const { view } = this.page;
       if (!chip) {
         const next = index === T && view.candidates.length ? view.candidates[T - 1] : null;
-        this.facts.replaceChildren(...(next ? this.pairs([["Next token", `${quoted(next.top[0].text)} at ${percent(next.top[0].prob)}`], ["Entropy", `${number(next.entropy)} bits`]]) : [el("span", { class: "hs-muted", text: "Point at a token for its exact numbers; click it to see what the model expected there." })]));
+        this.facts.replaceChildren(...(next ? run.pairs([["Next token", `${quoted(next.top[0].text)} at ${percent(next.top[0].prob)}`], ["Entropy", `${number(next.entropy)} bits`]]) : [el("span", { class: "hs-muted", text: "Point at a token for its exact numbers; click it to see what the model expected there." })]));
         return;
       }
-      const scores = this.view.colourings.filter((c) => c.key in chip.scores).map((c) => [c.label, `${number(chip.scores[c.key])}`]);
-      this.facts.replaceChildren(...this.pairs([
+      const n = this.list.indexOf(chip), scores = this.methods.map((m) => [m.label, number(this.score(m, n))]);
+      this.facts.replaceChildren(...run.pairs([
         [chip.count > 1 ? `Tokens ${chip.index}–${chip.index + chip.count - 1}` : `Token ${chip.index}`, quoted(chip.text)], ["id", chip.ids.join(" ")],
         ["Surprisal", chip.surprisal === null ? "not measured: nothing comes before it" : `${number(chip.surprisal)} bits`],
         ["Log-prob.", chip.logprob === null ? "–" : `${number(chip.logprob)} nats`], ["Rank", chip.rank === null ? "–" : chip.rank.toLocaleString("en")],
         ["Entropy before", chip.entropy === null ? "–" : `${number(chip.entropy)} bits`], ...scores]));
-    }
-
-    pairs(rows) {
-      return rows.map(([name, value]) => el("span", { class: "hs-fact" }, [el("span", { class: "hs-muted", text: `${name} ` }), el("b", { text: value })]));
     }
   }
 

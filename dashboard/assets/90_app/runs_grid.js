@@ -72,6 +72,7 @@
   let where = null;
   let latest = 0;
   let reported = new Set(); // states this grid reported and the server will echo
+  let echoes = new Set(); // selections this grid reported, likewise
 
   function report(api) {
     const state = { filterModel: api.getFilterModel(), sortModel: sortModel(api) };
@@ -87,7 +88,21 @@
       else if (selected.size < limit || selected.has(node.data.id)) selected.set(node.data.id, true);
       else node.setSelected(false, false, "api");
     });
+    reportSelection();
+  }
+
+  function reportSelection() {
+    echoes.add(keyOf([...selected.keys()]));
     clientside.set_props("runs-selected", { data: [...selected.keys()] });
+  }
+
+  const keyOf = (ids) => [...ids].sort().join();
+  /** Show the address's selection, unless it is an echo: the user may have ticked further rows since. */
+  function select(api, ids) {
+    const echo = echoes.has(keyOf(ids));
+    if (!echo || keyOf(ids) === keyOf([...selected.keys()])) echoes.clear();
+    if (!echo) selected = new Map(ids.map((id) => [id, true]));
+    showSelection(api);
   }
 
   function showSelection(api) {
@@ -101,6 +116,7 @@
     if (attached === api) return false;
     attached = api;
     reported = new Set();
+    echoes = new Set();
     api.addEventListener("filterChanged", () => report(api));
     api.addEventListener("sortChanged", () => report(api));
     api.addEventListener("selectionChanged", (event) => onSelection(api, event));
@@ -117,8 +133,9 @@
     if (turn !== latest) return; // a newer state came while this one waited for the grid to load
     const fresh = attach(api);
     limit = state.limit;
-    selected = new Map(state.selected.map((id) => [id, true]));
-    showSelection(api);
+    const early = fresh ? api.getSelectedRows().map((row) => row.id) : []; // ticked before anybody listened
+    select(api, [...state.selected, ...early]);
+    if (early.length) reportSelection();
     const wanted = canonical(state.filterModel, state.sortModel);
     if (!reported.delete(wanted) && wanted !== gridState(api)) {
       reported.clear();

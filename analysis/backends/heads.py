@@ -1,0 +1,51 @@
+"""The outputs of single heads: where they enter the residual stream, found by trying and checked by their sum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from analysis.backends.watching import Passage, close
+
+
+def head_projections(
+    attentions: Sequence[nn.Module], updates: Sequence[nn.Module], seen: Passage
+) -> tuple[nn.Module, ...]:
+    """Of each layer the module that maps the heads' outputs to the attention update, or an empty tuple.
+
+    It is the linear map inside the attention whose result is the update itself; a norm after it (Gemma 2), or one
+    layer without it, and no layer has any.
+    """
+    if not updates:
+        return ()
+    found = [_projection(*layer, seen) for layer in zip(attentions, updates, strict=True)]
+    return tuple(module for module in found if module is not None) if None not in found else ()
+
+
+def projection_weight(module: nn.Module) -> Tensor:
+    """Weight `[in, out]` of a linear map, whichever way its class keeps it."""
+    kept: Any = module.weight
+    weight: Tensor = kept.detach()
+    return weight.T if isinstance(module, nn.Linear) else weight
+
+
+def _is_linear(module: nn.Module) -> bool:
+    weight = getattr(module, "weight", None)
+    return isinstance(weight, Tensor) and weight.dim() == 2
+
+
+def _projection(attention: nn.Module, update: nn.Module, seen: Passage) -> nn.Module | None:
+    written = seen.left.get(id(update))
+    for module in filter(_is_linear, attention.modules()):
+        given, output = seen.entered.get(id(module)), seen.left.get(id(module))
+        if written is None or given is None or output is None or output.numel() != written.numel():
+            continue
+        if not close(output, written.view_as(output)):
+            continue
+        bias: Any = getattr(module, "bias", None)
+        weight = projection_weight(module)
+        if given.shape[-1] == weight.shape[0] and close(given @ weight + (0 if bias is None else bias), output):
+            return module
+    return None

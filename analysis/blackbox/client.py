@@ -1,0 +1,202 @@
+"""A client of OpenAI-compatible servers: completions and chat, patient, thrifty, and silent about its key."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import tenacity
+
+from analysis.blackbox.answers import Answer, Known, Question, parse
+from analysis.blackbox.budget import Budget, Rate
+from analysis.errors import BackendError, InputError
+
+BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+OVERHEAD = 64
+"""Tokens a chat template may add to a prompt; for the upper bound of a call."""
+KEY_VARIABLE = "HEADSCOPE_API_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to ask. url: the base, with its /v1. candidates: how many likeliest tokens to ask for, 0 for none.
+
+    timeout: seconds per call. attempts: per question, waiting 1, 2, 4 ... seconds (or as long as the server says).
+    """
+
+    url: str
+    model: str
+    chat: bool = False
+    key: str = field(default="", repr=False)
+    candidates: int = 20
+    timeout: float = 60.0
+    attempts: int = 5
+    parallel: int = 4
+    per_minute: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raises InputError for an address that is none."""
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"http", "https"} or not parts.netloc:
+            raise InputError(f"{self.url!r} is not the address of an API: it looks like http://127.0.0.1:8000/v1.")
+        if parts.username or parts.password:
+            raise InputError(f"put the key into {KEY_VARIABLE}, not into the address, which is stored.")
+
+
+class _Busy(Exception):  # noqa: N818 - a state, not a fault
+    """Worth asking again. after: seconds the server wants to be left alone. lost: it may have worked for nothing."""
+
+    def __init__(self, reason: str, after: float = 0.0, lost: bool = False) -> None:
+        super().__init__(reason)
+        self.after, self.lost = after, lost
+
+
+class Client:
+    """Asks an endpoint. Answers known from before cost nothing."""
+
+    def __init__(self, endpoint: Endpoint, budget: Budget, cache: Path) -> None:
+        self.endpoint, self.budget = endpoint, budget
+        self._known = Known(cache, endpoint.url, endpoint.model, endpoint.chat, endpoint.candidates)
+        self._rate = Rate(endpoint.per_minute)
+        self._local = threading.local()
+        self._candidates = endpoint.candidates
+        self.calls = self.remembered = 0
+        self._lock = threading.Lock()
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answers in order, equal questions asked once, `parallel` at a time.
+
+        Raises BudgetSpent before the budget would be exceeded, BackendError when the server cannot be reached or
+        refuses the key, InputError (kind `refused`) when it refuses a prompt.
+        """
+        distinct = list(dict.fromkeys(questions))
+        with ThreadPoolExecutor(max(1, self.endpoint.parallel)) as pool:
+            futures = [pool.submit(self._ask, question) for question in distinct]
+            try:
+                found = {question: future.result() for question, future in zip(distinct, futures, strict=True)}
+            finally:
+                for future in futures:
+                    future.cancel()
+        return [found[question] for question in questions]
+
+    def _ask(self, question: Question) -> Answer:
+        known = self._known.get(question)
+        with self._lock:
+            if known is not None:
+                self.remembered += 1
+                return known
+            self.calls += 1
+        answer = self._patiently(question)
+        self._known.put(question, answer)
+        return answer
+
+    def _patiently(self, question: Question) -> Answer:
+        backoff = tenacity.wait_exponential_jitter(initial=1, max=60, jitter=1)
+
+        def pause(state: tenacity.RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            return max(backoff(state), error.after if isinstance(error, _Busy) else 0.0)
+
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self.endpoint.attempts),
+            wait=pause,
+            retry=tenacity.retry_if_exception_type(_Busy),
+            reraise=True,
+        )
+        try:
+            return retrying(self._once, question)
+        except _Busy as error:
+            raise BackendError(
+                f"{self.endpoint.url} did not answer in {self.endpoint.attempts} attempts: {error}. What was answered "
+                "before is kept; the same command goes on from there."
+            ) from error
+
+    def _once(self, question: Question) -> Answer:
+        bound = upper_bound(question, self.endpoint.chat)
+        self._rate.wait()
+        self.budget.reserve(bound)
+        used = 0
+        try:
+            answer = parse(self._post(question), self.endpoint.chat)
+            used = answer.used or bound
+        except _Busy as error:
+            used = bound if error.lost else 0
+            raise
+        finally:
+            self.budget.settle(bound, used)
+        return answer
+
+    def _post(self, question: Question) -> Any:
+        endpoint = self.endpoint
+        url = f"{endpoint.url.rstrip('/')}/{'chat/completions' if endpoint.chat else 'completions'}"
+        try:
+            response = self._session().post(url, json=self._body(question), timeout=endpoint.timeout)
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise _Busy(type(error).__name__, lost=isinstance(error, requests.Timeout)) from error
+        except requests.RequestException as error:
+            raise BackendError(f"{endpoint.url} cannot be asked: {error}") from error
+        if response.status_code in BUSY:
+            raise _Busy(f"HTTP {response.status_code}", _seconds(response.headers.get("Retry-After", "")))
+        if not response.ok:
+            self._refused(response)
+        try:
+            return response.json()
+        except ValueError as error:
+            raise BackendError(f"{endpoint.url} answered {response.text[:120]!r}, which is not JSON.") from error
+
+    def _refused(self, response: requests.Response) -> None:
+        said = response.text[:300]
+        if "logprobs" in said and self._candidates:
+            self._candidates = 0  # this server does not offer them: go on without
+            raise _Busy(f"HTTP {response.status_code}: {said}")
+        if response.status_code in {401, 403}:
+            raise BackendError(f"{self.endpoint.url} refuses the key in {KEY_VARIABLE}: {said}")
+        if response.status_code in {404, 405}:
+            raise BackendError(
+                f"{self.endpoint.url} has no model {self.endpoint.model!r} or no "
+                f"{'chat' if self.endpoint.chat else 'completions'} (HTTP {response.status_code}): {said}"
+            )
+        raise InputError(f"the API refused this prompt (HTTP {response.status_code}): {said}", "refused")
+
+    def _session(self) -> requests.Session:
+        if not hasattr(self._local, "session"):
+            self._local.session = requests.Session()
+            if self.endpoint.key:
+                self._local.session.headers["Authorization"] = f"Bearer {self.endpoint.key}"
+        session: requests.Session = self._local.session
+        return session
+
+    def _body(self, question: Question) -> dict[str, Any]:
+        endpoint = self.endpoint
+        body: dict[str, Any] = {
+            "model": endpoint.model,
+            "max_tokens": question.max_tokens,
+            "temperature": question.temperature,
+        }
+        if question.temperature > 0:
+            body |= {"top_p": question.top_p, "seed": question.draw}
+        if endpoint.chat:
+            body["messages"] = [{"role": "user", "content": question.text}]
+            body |= {"logprobs": True, "top_logprobs": self._candidates} if self._candidates else {}
+        else:
+            body["prompt"] = question.text
+            body |= {"logprobs": self._candidates} if self._candidates else {}
+        return body
+
+
+def upper_bound(question: Question, chat: bool) -> int:
+    """Most tokens a call can use: a token is at least one byte, and a chat template adds its own."""
+    return len(question.text.encode()) + 1 + question.max_tokens + (OVERHEAD if chat else 0)
+
+
+def _seconds(text: str) -> float:
+    try:
+        return min(300.0, float(text))
+    except ValueError:
+        return 0.0

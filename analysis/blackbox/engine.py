@@ -1,0 +1,197 @@
+"""Runs of a model behind an API, stored like any other: parts as tokens, importances as attributions."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from analysis.blackbox import units
+from analysis.blackbox.client import Client, upper_bound
+from analysis.blackbox.study import Settings, Study, most_questions, question, study, target_logprob
+from analysis.code_version import CODE_VERSION
+from analysis.content_filter import Policy, Verdict, screen
+from analysis.engines.base import Prepared
+from analysis.errors import InputError, NotApplicable
+from analysis.patch_types import PatchRequest, PatchResult
+from analysis.preflight import Preflight
+from analysis.types import (
+    Attribution,
+    Continuation,
+    Float32,
+    GenerationParams,
+    LiveRequest,
+    LiveResult,
+    ModelInfo,
+    ModelRef,
+    Prompt,
+    RunResult,
+    RunSpec,
+    RunStatus,
+    Target,
+    TokenTrace,
+    result_key,
+)
+
+NAME = "openai_compatible"
+BYTES_PER_PART = 200
+
+
+def model_info(url: str, model: str, chat: bool) -> ModelInfo:
+    """A model of which only its name is known; its identity is its address."""
+    digest = hashlib.sha256(f"{url}|{model}|{chat}".encode()).hexdigest()
+    ref = ModelRef(model, None, NAME, "unknown", digest)
+    return ModelInfo(ref, "unknown", 0, 0, 0, 0, 0, 0, 0, "unknown", "api", url)
+
+
+class BlackBoxEngine:
+    """An Engine that asks an API; one prompt a batch, so that every prompt is stored as soon as it is done."""
+
+    parallel = 1
+
+    def __init__(self, client: Client, settings: Settings) -> None:
+        self._client, self._settings = client, settings
+        endpoint = client.endpoint
+        self._info = model_info(endpoint.url, endpoint.model, endpoint.chat)
+
+    def prepare(self, spec: RunSpec, batch_size: int) -> Prepared:
+        """See `Engine.prepare`."""
+        keys = tuple(result_key(self._info, spec, prompt, CODE_VERSION) for prompt in spec.prompts)
+        lengths = [len(prompt.text.split()) for prompt in spec.prompts]
+        needs = Preflight(len(keys), len(keys), max(lengths, default=0), 0, sum(lengths) * BYTES_PER_PART)
+        return Prepared(self._info, keys, tuple((i,) for i in range(len(keys))), needs)
+
+    def bounds(self, prompts: Sequence[Prompt]) -> tuple[int, int]:
+        """Most calls and most tokens that these prompts can need, answers known from before not counted off."""
+        calls = [most_questions(prompt.text, self._settings) for prompt in prompts]
+        each = [upper_bound(question(prompt.text, self._settings), self._client.endpoint.chat) for prompt in prompts]
+        blanks = len(units.BLANK) + 1
+        longest = [size + blanks * len(prompt.text.split()) for size, prompt in zip(each, prompts, strict=True)]
+        return sum(calls), sum(n * size for n, size in zip(calls, longest, strict=True))
+
+    def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
+        """See `Engine.run_batch`. A prompt the API refuses is a failed run; a spent budget or a lost server stops."""
+        return [self._run(spec, prompt) for prompt in prompts]
+
+    def _run(self, spec: RunSpec, prompt: Prompt) -> RunResult:
+        started = time.monotonic()
+        key = result_key(self._info, spec, prompt, CODE_VERSION)
+        before = self._client.calls, self._client.remembered
+        try:
+            if prompt.invalid or not prompt.text.strip():
+                raise InputError(prompt.invalid or "the prompt is empty.", prompt.invalid_kind or "empty")
+            found = study(self._client, prompt.text, prompt.target, self._settings)
+        except InputError as error:
+            seconds = time.monotonic() - started
+            return RunResult(prompt, RunStatus.FAILED, key, seconds, self._capsule(), str(error), error.kind)
+        asked = {"calls": self._client.calls - before[0], "answers_from_cache": self._client.remembered - before[1]}
+        seconds = time.monotonic() - started
+        target = _target(prompt, found)
+        return RunResult(
+            prompt=prompt,
+            status=RunStatus.SUCCEEDED,
+            result_key=key,
+            seconds=seconds,
+            capsule=self._capsule() | asked,
+            target=target,
+            trace=_trace(prompt.text, found),
+            attributions=tuple(_attributions(found, target, seconds, self._settings)),
+            continuation=_continuation(found, self._settings),
+            findings=found.findings,
+        )
+
+    def _capsule(self) -> dict[str, Any]:
+        endpoint = self._client.endpoint
+        return {
+            "model": endpoint.model,
+            "backend": NAME,
+            "api": endpoint.url,
+            "chat": endpoint.chat,
+            "params": {"blackbox": asdict(self._settings)},
+            "code_version": CODE_VERSION,
+            "notes": ["The model is behind an API: its weights, version and tokens are not known to us."],
+        }
+
+    def live(self, request: LiveRequest) -> LiveResult:
+        """Raises NotApplicable."""
+        raise NotApplicable(_CLOSED)
+
+    def patch(self, request: PatchRequest) -> PatchResult:
+        """Raises NotApplicable."""
+        raise NotApplicable(_CLOSED)
+
+    def screen(self, texts: Sequence[str], policy: Policy) -> list[Verdict]:
+        """See `Engine.screen`."""
+        return screen(texts, policy)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+_CLOSED = "a model behind an API shows neither attention nor activations."
+
+
+def _target(prompt: Prompt, found: Study) -> Target:
+    first = found.answer.first or {}
+    logprob, bound = target_logprob(first, found.target) if first else (math.nan, True)
+    rank = 1 + sum(other > logprob for other in first.values()) if not bound else -1
+    foil = target_logprob(first, prompt.foil) if first and prompt.foil else (math.nan, True)
+    return Target(
+        -1,
+        found.target,
+        1,
+        "given" if prompt.target else "predicted",
+        math.nan if bound else logprob,
+        rank,
+        foil_text=prompt.foil,
+        foil_logprob=math.nan if foil[1] else foil[0],
+    )
+
+
+def _trace(text: str, found: Study) -> TokenTrace:
+    """Parts as tokens; nothing is known of their probabilities, only of what may follow the last."""
+    tokens = units.tokenized(text, found.kind)
+    n = len(tokens)
+    top = sorted((found.answer.first or {}).items(), key=lambda item: -item[1])
+    logprobs = np.full((n, len(top)), np.nan, dtype=np.float32)
+    logprobs[-1] = [value for _, value in top]
+    texts = (*(("",) * len(top) for _ in range(n - 1)), tuple(token for token, _ in top))
+    unknown: Float32 = np.full(n, np.nan, dtype=np.float32)
+    ids = np.full((n, len(top)), -1, dtype=np.int32)
+    return TokenTrace(tokens, unknown, np.full(n, -1, dtype=np.int32), unknown, ids, logprobs, texts, math.nan)
+
+
+def _attributions(found: Study, target: Target, seconds: float, settings: Settings) -> list[Attribution]:
+    """One per measure; completeness holds by construction, and its rounding error is stored."""
+    made = []
+    for one in found.scores:
+        scores = one.importance.score
+        made.append(
+            Attribution(
+                method=f"perturbation_{one.measure}",
+                quantity="logprob" if one.measure == "logprob" else f"{one.measure}_similarity",
+                target=target.text,
+                foil=None,
+                scores=scores.astype(np.float32),
+                axes=("position",),
+                signed=True,
+                value=one.full,
+                convergence_delta=float(scores.sum() - (one.full - one.nothing)),
+                seconds=seconds,
+                params=asdict(settings),
+            )
+        )
+    return made
+
+
+def _continuation(found: Study, settings: Settings) -> Continuation:
+    answer = found.answer
+    params = GenerationParams(settings.max_tokens, settings.temperature, settings.top_p, settings.seed)
+    texts = answer.tokens or (answer.text,)
+    logprobs = np.array(answer.logprobs or [math.nan] * len(texts), dtype=np.float32)
+    return Continuation(answer.text, np.full(len(texts), -1, dtype=np.int32), texts, logprobs, params)

@@ -1,0 +1,63 @@
+"""Cutting a prompt into parts that can be taken out, without knowing the model's own tokens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.types import TokenizedText
+
+Bools = NDArray[np.bool_]
+PATTERNS = {
+    "token": re.compile(r"\s*(?:\w+|[^\w\s])"),
+    "word": re.compile(r"\s*\S+"),
+    "sentence": re.compile(r"\s*\S.*?(?:[.!?。！？]+(?=\s|$)|\n+|$)", re.DOTALL),
+}
+KINDS = tuple(PATTERNS)
+BLANK = "___"
+Span = tuple[int, int]
+
+
+def spans(text: str, kind: str) -> list[Span]:
+    """Half-open character spans that cover `text`: each part with the space before it, the last with what follows."""
+    found = [match.span() for match in PATTERNS[kind].finditer(text)]
+    if not found:
+        return [(0, len(text))] if text else []
+    starts = [0, *(start for start, _ in found[1:])]
+    return list(zip(starts, [*starts[1:], len(text)], strict=True))
+
+
+def rebuilt(text: str, parts: Sequence[Span], keep: Bools, masking: str) -> str:
+    """The prompt with the parts where `keep` `[part]` is False deleted, or replaced by a blank (`substitute`).
+
+    Nothing left is asked as one line break: most servers refuse an empty prompt.
+    """
+    pieces = []
+    for (start, end), kept in zip(parts, keep, strict=True):
+        piece = text[start:end]
+        if kept:
+            pieces.append(piece)
+        elif masking == "substitute":
+            pieces.append(piece[: len(piece) - len(piece.lstrip())] + BLANK)
+    whole = "".join(pieces)
+    if not text[:1].isspace():
+        whole = whole.lstrip()
+    return whole or "\n"
+
+
+def tokenized(text: str, kind: str) -> TokenizedText:
+    """The parts as tokens of a run; their ids are -1, because the model's own are not known."""
+    cut = spans(text, kind)
+    words = [match.start() for match in re.finditer(r"\S+", text)] or [0]
+    first = [start + len(text[start:end]) - len(text[start:end].lstrip()) for start, end in cut]
+    return TokenizedText(
+        text,
+        np.full(len(cut), -1, dtype=np.int32),
+        tuple(text[start:end] for start, end in cut),
+        np.array(cut, dtype=np.int32).reshape(-1, 2),
+        np.maximum(np.searchsorted(words, first, side="right") - 1, 0).astype(np.int32),
+        np.zeros(len(cut), dtype=np.bool_),
+    )

@@ -1,0 +1,1 @@
+"""Text classifiers: one file each, named in `analysis.registry.CLASSIFIERS`."""

@@ -1,0 +1,37 @@
+"""`headscope detect`: run the failure detectors over runs that are stored."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from analysis.cli.options import DEFAULT_STORE, StoreOption
+from analysis.errors import UnknownNameError
+
+
+def detect(
+    experiment: Annotated[str, typer.Option(help="The experiment to look at.")],
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Look for failures in stored runs again (every `headscope run` does so at its end); triage stays."""
+    from analysis import detection, registry
+    from storage.repository import Store
+
+    with Store.open(store) as opened:
+        names = [row.name for row in opened.overview().experiments]
+        if experiment not in names:
+            raise UnknownNameError("experiment", experiment, names)
+        where = detection.experiment_runs(experiment)
+        detection.detect(opened, where)
+        counts = opened.detector_counts(where)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("detector", "severity", "runs"):
+        table.add_column(heading, justify="right" if heading == "runs" else "left")
+    for name in registry.DETECTORS:
+        for item in counts:
+            if item.detector == name:
+                table.add_row(name, item.label, f"{item.n:,}")
+    Console().print(table)

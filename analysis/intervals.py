@@ -1,0 +1,101 @@
+"""Means and shares with their 95 % intervals. Too few observations have no interval (NaN), not a guess."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+DRAWS = 1000
+FEWEST = 5
+"""Fewer prompts than this are shown without an interval: their resamples repeat the same few numbers."""
+PERCENTILES = (2.5, 97.5)
+Z = 1.959963984540054  # of the normal distribution, both tails 5 %
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """mean, low, high: float64 of the shape asked about; n: how many values each mean is over."""
+
+    mean: Floats
+    low: Floats
+    high: Floats
+    n: NDArray[np.int64]
+
+
+def bootstrap_means(
+    values: Floats, groups: Sequence[Hashable] | None = None, *, draws: int = DRAWS, seed: int = 0
+) -> Means:
+    """Means over the first axis with percentile bootstrap intervals; `values` `[observation, ...]`, NaN left out.
+
+    groups: which observations belong together (one prompt on several models): whole groups are drawn, because a prompt
+    measured twice does not count twice. The same input gives the same interval.
+    """
+    shape = np.shape(values)[1:]
+    flat = np.asarray(values, dtype=np.float64).reshape(len(values), math.prod(shape))
+    known = np.isfinite(flat)
+    sums, counts = np.where(known, flat, 0.0), known.astype(np.float64)
+    if groups is not None:
+        index = {group: i for i, group in enumerate(dict.fromkeys(groups))}
+        member = np.fromiter((index[group] for group in groups), dtype=np.int64, count=len(flat))
+        sums, counts = (_added(item, member, len(index)) for item in (sums, counts))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = sums.sum(0) / counts.sum(0)
+    low, high = _percentiles(sums, counts, draws, seed)
+    n = known.sum(0)
+    return Means(mean.reshape(shape), low.reshape(shape), high.reshape(shape), n.reshape(shape))
+
+
+def t_interval(mean: float, deviation: float, n: int) -> tuple[float, float]:
+    """Student's interval of a mean from its sample's standard deviation; NaN for fewer than `FEWEST` values."""
+    if n < FEWEST or not math.isfinite(deviation):
+        return float("nan"), float("nan")
+    half = _student(n - 1) * deviation / math.sqrt(n)
+    return mean - half, mean + half
+
+
+def wilson(successes: int, n: int) -> tuple[float, float]:
+    """Wilson's score interval of a share; NaN for n = 0. Honest at 0 and n, where the usual one has no width."""
+    if n == 0:
+        return float("nan"), float("nan")
+    share, spread = successes / n, Z * Z / n
+    centre = (share + spread / 2) / (1 + spread)
+    half = Z * math.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _student(freedom: int) -> float:
+    """97.5 % point of Student's distribution by its expansion about the normal one (Abramowitz and Stegun 26.7.5):
+    within 0.1 % from 4 degrees of freedom, without loading scipy into every page."""
+    z = Z
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return z + sum(term / float(freedom) ** power for power, term in enumerate(terms, start=1))
+
+
+def _added(values: Floats, member: NDArray[np.int64], count: int) -> Floats:
+    added = np.zeros((count, values.shape[1]))
+    np.add.at(added, member, values)
+    return added
+
+
+def _percentiles(sums: Floats, counts: Floats, draws: int, seed: int) -> tuple[Floats, Floats]:
+    """Percentiles of the resampled means, NaN for columns that fewer than `FEWEST` groups measured."""
+    size, columns = sums.shape
+    enough = (counts > 0).sum(0) >= FEWEST
+    low, high = np.full(columns, np.nan), np.full(columns, np.nan)
+    if not enough.any():
+        return low, high
+    weights = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=draws).astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = (weights @ sums[:, enough]) / (weights @ counts[:, enough])
+    low[enough], high[enough] = np.nanpercentile(means, PERCENTILES, axis=0)
+    return low, high

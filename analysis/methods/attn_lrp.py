@@ -1,0 +1,33 @@
+"""AttnLRP (Achtibat et al. 2024): relevance propagated back through attention patterns and values alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from analysis.interfaces import CausalBackend, Needs, Param
+from analysis.lrp import lrp_attributions, why_no_lrp
+from analysis.types import Attribution, Params, Target
+from analysis.workspace import Workspace
+
+
+class AttnLrp:
+    """The logit handed back to the tokens, layer by layer, with the AttnLRP rules; scores `[position]`, signed.
+
+    Relevance + leak (what the linearised softmaxes lose) + position embeddings + biases = the explained logit; the last
+    three are in the result's params, what is missing is `convergence_delta`. `layer_scores [L + 1, position]`:
+    relevance of the residual stream that each layer, and last the final norm, reads. A logprob without a foil is
+    answered with the logit.
+    """
+
+    NAME: ClassVar[str] = "attn_lrp"
+    NEEDS: ClassVar[Needs] = Needs()
+    PARAMS: ClassVar[tuple[Param, ...]] = ()
+
+    def not_applicable(self, backend: CausalBackend) -> str | None:
+        """Models whose parts all have a rule (GPT-2, Llama and relatives) are served; found by trying the rules."""
+        return why_no_lrp(backend, self.NAME)
+
+    def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
+        """One Attribution per prompt, from one forward and one backward pass of the batch under the rules."""
+        return lrp_attributions(work, targets, self.NAME)

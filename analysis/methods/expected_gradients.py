@@ -1,0 +1,118 @@
+"""Expected gradients (Erion et al. 2021): integrated gradients averaged over many baselines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from analysis.attributions import failed_attribution, position_attribution
+from analysis.interfaces import CausalBackend, Needs, Param
+from analysis.params import resolve_params
+from analysis.quadrature import error_scale
+from analysis.sampling_rows import PromptRows, generator_of
+from analysis.types import Attribution, Params, Target
+from analysis.workspace import Workspace, quantities
+
+ACCEPTED = 0.1
+"""Largest error of a converged result, as a share of the change explained (or of the largest score)."""
+_NOTHING_LEFT = "the only token is held at its own embedding, so nothing is left to explain: use a longer prompt"
+
+
+class ExpectedGradients:
+    """`s_t = E over baselines b and a ~ U(0, 1) of (e_t - b_t) . d value / d e_t at b + a (e - b)`; scores
+    `[position]`, signed.
+
+    A baseline puts a random token of the vocabulary at every position but the first, which stays (the attention sink,
+    see integrated gradients; its score is NaN). One draw of a per baseline, the draws spread evenly over (0, 1). The
+    scores add up to value(prompt) - mean value(baseline) as the samples grow: `convergence_delta` is what is missing,
+    nats, measured against the mean over the baselines drawn. The result's params hold that difference (`value_change`),
+    `standard_error`, the largest over tokens of the mean's standard error (nats; spreading a only makes it smaller; NaN
+    for one sample), and `converged`: that neither is more than a tenth of the change or of the largest score.
+    """
+
+    NAME: ClassVar[str] = "expected_gradients"
+    NEEDS: ClassVar[Needs] = Needs(many_passes=True)
+    PARAMS: ClassVar[tuple[Param, ...]] = (
+        Param("samples", "int", 24, "Baselines, each with one point on its path.", minimum=1, maximum=1024),
+        Param("seed", "int", 0, "Another seed draws other baselines.", minimum=0, maximum=2**31),
+    )
+
+    def not_applicable(self, backend: CausalBackend) -> str | None:
+        """Every model with embeddings can be served."""
+        return None
+
+    def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
+        """One Attribution per prompt; for every sample one pass with its gradient and one without, at its baseline."""
+        started = time.perf_counter()
+        settings = resolve_params(self.NAME, self.PARAMS, params)
+        rows = [PromptRows(work, target, i) for i, target in enumerate(targets)]
+        found = [_sample(work.backend, one, settings) if one.end > 1 else None for one in rows]
+        values = quantities(work.next_logits, targets)
+        seconds = (time.perf_counter() - started) / len(targets)
+        return [
+            failed_attribution(self.NAME, target, _NOTHING_LEFT, signed=True, seconds=seconds, params=settings)
+            if estimate is None
+            else self._result(target, one, estimate, float(values[i]), seconds, settings)
+            for i, (target, one, estimate) in enumerate(zip(targets, rows, found, strict=True))
+        ]
+
+    def _result(
+        self, target: Target, rows: PromptRows, found: _Estimate, value: float, seconds: float, settings: Params
+    ) -> Attribution:
+        scores = np.full(len(rows.text), np.nan, dtype=np.float32)
+        scores[1 : rows.end] = found.scores[1:].float().numpy()
+        change = value - found.baseline
+        delta = float(found.scores.sum()) - change
+        accepted = ACCEPTED * error_scale(change, found.scores.cpu().numpy())
+        return position_attribution(
+            self.NAME,
+            target,
+            scores,
+            slice(1, rows.end),
+            signed=True,
+            value=value,
+            seconds=seconds,
+            params={
+                **settings,
+                "value_change": change,
+                "standard_error": found.standard_error,
+                "converged": abs(delta) <= accepted and found.standard_error <= accepted,
+            },
+            convergence_delta=delta,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Estimate:
+    """scores: float64 `[P]`, 0 for the held first token. baseline: mean value at the baselines."""
+
+    scores: Tensor
+    baseline: float
+    standard_error: float
+
+
+def _sample(backend: CausalBackend, rows: PromptRows, settings: Params) -> _Estimate:
+    count, generator = settings["samples"], generator_of(rows.text, settings["seed"])
+    ids = torch.randint(backend.info.vocab_size, (count, rows.end), generator=generator)
+    share = (torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)) / count
+    vocabulary: Any = backend.model.get_input_embeddings()  # type: ignore[operator]
+    baseline = 0.0
+    total, squares = (torch.zeros(rows.end, dtype=torch.float64) for _ in range(2))
+    for part in rows.passes(count):
+        start: Tensor = vocabulary(ids[part].to(rows.here.device)).detach()
+        start[:, 0] = rows.here[0]
+        change = rows.here - start
+        points = start + share[part, None, None].to(change) * change
+        terms = (rows.gradients(points) * change).double().sum(-1).cpu()
+        total += terms.sum(0)
+        squares += terms.square().sum(0)
+        baseline += float(rows.values(start).double().sum())
+    mean = total / count
+    variance = (squares / count - mean.square()).clamp(min=0) / (count - 1) if count > 1 else mean * float("nan")
+    return _Estimate(mean, baseline / count, float(variance.max().sqrt()))

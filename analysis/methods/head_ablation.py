@@ -1,0 +1,113 @@
+"""Head ablation (Michel et al. 2019; Wang et al. 2022 for the mean): what is lost when one head is switched off."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from analysis.attributions import attribution
+from analysis.interfaces import CausalBackend, Needs, Param, TokenBatch
+from analysis.params import resolve_params
+from analysis.suffix import LayerSuffix, rows_per_pass, why_no_suffix
+from analysis.types import Attribution, Params, Target
+from analysis.workspace import Workspace, quantities
+
+
+class HeadAblation:
+    """value(prompt) - value(prompt, one head ablated at every position), nats; scores `[layer, head]`, signed: positive
+    means the head helps the explained quantity.
+
+    Ablated is the head's output, before the attention's output projection: set to zero, or to its mean over the
+    positions of the same prompt up to the explained one (which keeps what the head always adds and removes what it adds
+    here). Later layers are computed anew, so the score is the head's whole effect, repairs by later layers included;
+    scores of heads do not add up to anything.
+    """
+
+    NAME: ClassVar[str] = "head_ablation"
+    NEEDS: ClassVar[Needs] = Needs(many_passes=True)
+    PARAMS: ClassVar[tuple[Param, ...]] = (
+        Param(
+            "kind",
+            "choice",
+            "zero",
+            "What takes the place of a head's output: zero, or its mean over the positions of the same prompt.",
+            choices=("zero", "mean"),
+        ),
+    )
+
+    def not_applicable(self, backend: CausalBackend) -> str | None:
+        """Models whose heads' outputs can be told apart and whose layers run on their own."""
+        if not backend.capabilities.heads:
+            return f"the outputs of single heads cannot be told apart in {backend.info.architecture}"
+        return why_no_suffix(backend)
+
+    def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
+        """One Attribution per prompt. Heads of a layer and prompts share passes, which run the later layers only."""
+        started = time.perf_counter()
+        settings = resolve_params(self.NAME, self.PARAMS, params)
+        with torch.no_grad():
+            values, ablated = _ablate(work, targets, settings["kind"] == "mean")
+        scores = (values[:, None, None] - ablated).numpy()
+        seconds = (time.perf_counter() - started) / len(targets)
+        return [
+            attribution(
+                self.NAME,
+                target,
+                scores[i],
+                ("layer", "head"),
+                signed=True,
+                value=float(values[i]),
+                seconds=seconds,
+                params=settings,
+            )
+            for i, target in enumerate(targets)
+        ]
+
+
+def _ablate(work: Workspace, targets: Sequence[Target], mean: bool) -> tuple[Tensor, Tensor]:
+    """The quantity of every prompt as it is, `[B]`, and without each head, `[B, L, H]`."""
+    backend, end = work.backend, int(work.positions.max()) + 1  # what comes later cannot matter to a causal model
+    batch = work.batch
+    cut = TokenBatch(batch.texts, batch.input_ids[:, :end], batch.attention_mask[:, :end], work.positions + 1)
+    suffix = LayerSuffix(backend, cut, work.embeddings[:, :end])
+    n_heads = backend.info.n_heads
+    # row r of a layer: prompt r // H without head r % H
+    prompts = torch.arange(len(targets)).repeat_interleave(n_heads)
+    heads = torch.arange(n_heads).repeat(len(targets))
+    found = torch.empty(len(prompts), backend.info.n_layers)
+    for layer, module in enumerate(backend.structure.head_projections):
+        for rows in torch.split(torch.arange(len(prompts)), rows_per_pass(backend.info, end)):
+            owners = prompts[rows]
+            with _without(module, heads[rows], n_heads, work.positions[owners] if mean else None):
+                final = suffix.run(layer, suffix.inputs[layer][owners], work.positions[owners])
+            found[rows, layer] = suffix.values(final, [targets[i] for i in owners.tolist()])
+    values = quantities(suffix.result.logits[:, -1].float(), targets)
+    return values, found.view(len(targets), n_heads, -1).transpose(1, 2)
+
+
+@contextmanager
+def _without(projection: nn.Module, heads: Tensor, n_heads: int, positions: Tensor | None) -> Iterator[None]:
+    """Row n of the pass runs without head `heads[n]`: its output becomes zero, or its mean up to `positions[n]`."""
+
+    def enter(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Any, ...]:
+        rows = torch.arange(len(heads))
+        mixed = args[0].clone()  # [N, T, H * d_head]
+        per_head = mixed.view(*mixed.shape[:2], n_heads, -1)
+        if positions is None:
+            per_head[rows, :, heads] = 0.0
+        else:
+            counted = (torch.arange(mixed.shape[1]) <= positions[:, None]).to(mixed.dtype)
+            means = torch.einsum("nt,nte->ne", counted, per_head[rows, :, heads]) / counted.sum(1, keepdim=True)
+            per_head[rows, :, heads] = means[:, None]
+        return (mixed, *args[1:])
+
+    handle = projection.register_forward_pre_hook(enter)
+    try:
+        yield
+    finally:
+        handle.remove()

@@ -1,0 +1,90 @@
+"""Exact Shapley values (Shapley 1953; Lundberg and Lee 2017): every coalition of words, none left out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from math import comb
+from typing import ClassVar
+
+import numpy as np
+
+from analysis.attributions import attribution, failed_attribution
+from analysis.coalition_tree import tree_values
+from analysis.interfaces import CausalBackend, Needs, Param
+from analysis.masking import MASKING, UNIT, Bools, Float64
+from analysis.params import resolve_params
+from analysis.types import Attribution, Params, Target
+from analysis.unit_games import UnitGame
+from analysis.workspace import Workspace
+
+MOST = 12
+_UNIT = Param("unit", "choice", "word", UNIT.help, choices=UNIT.choices)
+
+
+class ShapleyExact:
+    """`s_u`: mean over all orders of what unit u adds when it joins those before it; scores `[position]`, signed. They
+    add up to value(prompt) - value(nothing but the first token), exactly. The reference for SHAP, for prompts of at
+    most 12 units: 2^n evaluations. A word's score lies in equal parts on its tokens.
+    """
+
+    NAME: ClassVar[str] = "shapley_exact"
+    NEEDS: ClassVar[Needs] = Needs(many_passes=True)
+    PARAMS: ClassVar[tuple[Param, ...]] = (
+        _UNIT,
+        MASKING,
+        Param("max_units", "int", MOST, "More units are refused: each one doubles the cost.", minimum=1, maximum=MOST),
+    )
+
+    def not_applicable(self, backend: CausalBackend) -> str | None:
+        """Every model with embeddings can be served."""
+        return None
+
+    def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
+        """One Attribution per prompt; one with too many units says so."""
+        settings = resolve_params(self.NAME, self.PARAMS, params)
+        return [self._explain(work, targets, i, settings) for i in range(len(targets))]
+
+    def _explain(self, work: Workspace, targets: Sequence[Target], index: int, settings: Params) -> Attribution:
+        started, target = time.perf_counter(), targets[index]
+        game = UnitGame.of(work, targets, index, settings["unit"], settings["masking"])
+        if not 1 <= len(game.units) <= settings["max_units"]:
+            many = f"{len(game.units)} {settings['unit']}s need 2^{len(game.units)} evaluations: at most "
+            error = many + f"{settings['max_units']} (parameter max_units, up to {MOST})"
+            reason = error if game.units else "there is no token that could be removed"
+            return failed_attribution(self.NAME, target, reason, signed=True, seconds=0.0, params=settings)
+        values = tree_values(work, target, index, game.units, settings["masking"])
+        if values is None:
+            values = game.values(all_coalitions(len(game.units)))
+        scores = shapley(values)
+        change = values[-1] - values[0]
+        return attribution(
+            self.NAME,
+            target,
+            game.token_scores(scores),
+            ("position",),
+            signed=True,
+            value=float(values[-1]),
+            seconds=time.perf_counter() - started,
+            params={**settings, "value_change": float(change), "evaluations": len(values)},
+            convergence_delta=float(scores.sum() - change),
+        )
+
+
+def all_coalitions(n: int) -> Bools:
+    """Every subset of n players, bool `[2^n, n]`; row k holds player i when bit i of k is set."""
+    found: Bools = (np.arange(2**n)[:, None] >> np.arange(n)) & 1 == 1
+    return found
+
+
+def shapley(values: Float64) -> Float64:
+    """Shapley values `[n]` of a game given by the values of `all_coalitions(n)`."""
+    n = len(values).bit_length() - 1
+    members = all_coalitions(n)
+    sizes = members.sum(1)
+    scores = np.empty(n)
+    for player in range(n):
+        without = np.flatnonzero(~members[:, player])
+        weights = np.array([1 / (n * comb(n - 1, int(size))) for size in range(n)])[sizes[without]]
+        scores[player] = (weights * (values[without | (1 << player)] - values[without])).sum()
+    return scores

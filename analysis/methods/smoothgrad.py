@@ -1,0 +1,62 @@
+"""SmoothGrad (Smilkov et al. 2017): the gradient averaged over noisy copies of the prompt."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from analysis.batch_attributions import handed_over
+from analysis.interfaces import CausalBackend, Needs, Param
+from analysis.params import resolve_params
+from analysis.sampling_rows import PromptRows, generator_of
+from analysis.types import Attribution, Params, Target
+from analysis.workspace import Workspace, quantities
+
+
+class SmoothGrad:
+    """`s_t = || mean over samples of d value / d e_t at e + noise ||`: saliency without the jitter of a single point;
+    scores `[position]`, unsigned. The noise is Gaussian, its standard deviation `noise` times that of the prompt's own
+    embeddings, seeded by the prompt's tokens: the same numbers whatever batch it sits in."""
+
+    NAME: ClassVar[str] = "smoothgrad"
+    NEEDS: ClassVar[Needs] = Needs(many_passes=True)
+    PARAMS: ClassVar[tuple[Param, ...]] = (
+        Param("samples", "int", 16, "Noisy copies of the prompt.", minimum=1, maximum=512),
+        Param("noise", "float", 0.15, "Standard deviation, as a share of the embeddings' own.", minimum=0, maximum=10),
+        Param("norm", "choice", "l2", "Norm of each token's mean gradient.", choices=("l2", "l1")),
+        Param("seed", "int", 0, "Another seed draws other noise.", minimum=0, maximum=2**31),
+    )
+
+    def not_applicable(self, backend: CausalBackend) -> str | None:
+        """Every model with embeddings can be served."""
+        return None
+
+    def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
+        """One Attribution per prompt; one forward and backward pass for every sample, batched."""
+        started = time.perf_counter()
+        settings = resolve_params(self.NAME, self.PARAMS, params)
+        order = 1 if settings["norm"] == "l1" else 2
+        scores = torch.zeros(work.batch.input_ids.shape)
+        for i, target in enumerate(targets):
+            rows = PromptRows(work, target, i)
+            scores[i, : rows.end] = _mean_gradient(rows, settings).norm(p=order, dim=-1)
+        values = quantities(work.next_logits, targets)
+        seconds = (time.perf_counter() - started) / len(targets)
+        axes = ("position",)
+        return handed_over(self.NAME, work, targets, scores, axes, values, seconds, settings, signed=False)
+
+
+def _mean_gradient(rows: PromptRows, settings: Params) -> Tensor:
+    """Mean gradient `[P, d]` of one prompt; noise is drawn sample by sample, so that passes may be cut anywhere."""
+    here, generator = rows.here.float(), generator_of(rows.text, settings["seed"])
+    spread = settings["noise"] * here.std()
+    total: Tensor = torch.zeros_like(here)
+    for part in rows.passes(settings["samples"]):
+        count = part.stop - part.start
+        noise = torch.stack([torch.randn(here.shape, generator=generator) for _ in range(count)])
+        total += rows.gradients(here + spread * noise.to(here.device)).float().sum(0)
+    return total.div(settings["samples"])

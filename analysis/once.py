@@ -1,0 +1,26 @@
+"""What is found out about a loaded model once, and remembered as long as it lives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from analysis.interfaces import CausalBackend
+
+T = TypeVar("T")
+
+
+def once_per_model(function: Callable[[CausalBackend], T]) -> Callable[[CausalBackend], T]:
+    """`function(backend)`, computed at the first call for a backend; the backend is not kept alive by it."""
+    known: WeakKeyDictionary[CausalBackend, T] = WeakKeyDictionary()
+
+    @wraps(function)
+    def remembered(backend: CausalBackend) -> T:
+        if backend not in known:
+            known[backend] = function(backend)
+        return known[backend]
+
+    return remembered

@@ -1,0 +1,58 @@
+"""What a request will need, told before it starts: memory for its largest batch, bytes kept in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from analysis.types import ModelInfo
+
+_FLOAT, _HALF, _CANDIDATES, _TEXT = 4, 2, 20, 8
+_HEAD_STATS, _LAYER_STATS = 9, 6
+_PER_HEAD = {"attention_raw", "attention_x_gradient"}
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """Prediction for a request. memory_bytes: of one worker beside the model, in its largest batch; stored_bytes:
+    arrays before compression, attention artifacts included; longest: tokens of the longest prompt."""
+
+    n_prompts: int
+    n_batches: int
+    longest: int
+    memory_bytes: int
+    stored_bytes: int
+
+
+def stored_bytes(info: ModelInfo, length: int, analyses: Collection[str], methods: Collection[str]) -> int:
+    """Bytes of the arrays one prompt of `length` tokens leaves in the store, before compression."""
+    layers, heads = info.n_layers, info.n_heads
+    total = length * (5 * _FLOAT + _CANDIDATES * (2 * _FLOAT + _TEXT))
+    if "heads" in analyses:
+        total += _HEAD_STATS * layers * heads * _FLOAT
+    if "layers" in analyses:
+        total += layers * (_LAYER_STATS + length) * _FLOAT
+    if "logit_lens" in analyses:
+        total += layers * length * (3 * _FLOAT + _TEXT)
+    if "attention" in analyses:
+        total += layers * heads * length * length * _HALF
+    for name in methods:
+        total += (layers * heads if name in _PER_HEAD else layers + 2) * length * _FLOAT
+    return total
+
+
+def preflight(
+    info: ModelInfo,
+    lengths: Sequence[int],
+    batch_bytes: Sequence[int],
+    analyses: Collection[str],
+    methods: Collection[str],
+) -> Preflight:
+    """The prediction for prompts of `lengths` tokens in batches that need `batch_bytes` of memory each."""
+    return Preflight(
+        n_prompts=len(lengths),
+        n_batches=len(batch_bytes),
+        longest=max(lengths, default=0),
+        memory_bytes=max(batch_bytes, default=0),
+        stored_bytes=sum(stored_bytes(info, length, analyses, methods) for length in lengths),
+    )

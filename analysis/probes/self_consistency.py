@@ -1,0 +1,54 @@
+"""Does the model say the same thing each time it is asked? Answers sampled, clustered, counted."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from analysis.interfaces import CausalBackend, Param
+from analysis.probe_types import Finding, ProbeResult
+from analysis.samples import PARAMS as SAMPLING
+from analysis.samples import sampled
+from analysis.types import RunResult
+
+_WORD = re.compile(r"\w+", re.UNICODE)
+
+
+class SelfConsistency:
+    """score: the share of the commonest answer among the samples (Wang et al. 2023, arXiv:2203.11171).
+
+    evidence: `entropy`, that of the answers' shares in nats over the log of the number of samples: 0 when all agree, 1
+    when none do. Answers are the same when their first words are: the clusters of semantic entropy (Kuhn et al. 2023,
+    arXiv:2302.09664) with the plainest test of equal meaning, so synonyms count as disagreement.
+    """
+
+    NAME = "self_consistency"
+    PARAMS = (*SAMPLING, Param("words", "int", 1, "How many first words make an answer.", minimum=1, maximum=50))
+
+    def score(
+        self, backend: CausalBackend, results: Sequence[RunResult], params: dict[str, Any]
+    ) -> list[tuple[Finding, ...]]:
+        """One result per prompt; an answer without a word is an answer too, the empty one."""
+        texts = sampled(backend, [result.prompt.text for result in results], params)
+        return [(self._result(group, params["words"]),) for group in texts]
+
+    def _result(self, answers: Sequence[str], words: int) -> ProbeResult:
+        clusters = Counter(answer_of(text, words) for text in answers)
+        shares = [count / len(answers) for count in clusters.values()]
+        entropy = -sum(share * math.log(share) for share in shares) / math.log(len(answers))
+        common = clusters.most_common(20)
+        return ProbeResult(
+            self.NAME,
+            max(shares),
+            evidence={"answers": dict(common), "entropy": round(abs(entropy), 6), "samples": len(answers)},
+        )
+
+
+def answer_of(text: str, words: int) -> str:
+    """The first words of a continuation, without case, punctuation and accents' encoding."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(_WORD.findall(plain)[:words])

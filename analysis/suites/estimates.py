@@ -1,0 +1,74 @@
+"""Scores with intervals: means by `analysis.intervals`, and any function of sums by the same bootstrap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+
+import numpy as np
+
+from analysis.intervals import DRAWS, FEWEST, PERCENTILES, bootstrap_means, wilson
+from analysis.suites.base import Floats, Score
+
+CHUNK = 50  # draws at once, so that memory stays small for many thousand items
+
+
+def mean_score(name: str, subset: str, values: Sequence[float], groups: Sequence[Hashable] | None = None) -> Score:
+    """A mean (of 0 and 1: a share). groups: items that belong together are drawn together. NaN is left out.
+
+    Where every item is 0, or every one 1, all draws are the same, and the interval is Wilson's over the groups.
+    """
+    if not len(values):
+        return missing(name, subset)
+    found = bootstrap_means(np.asarray(values, dtype=np.float64), groups)
+    mean, low, high = float(found.mean), float(found.low), float(found.high)
+    if mean in (0.0, 1.0) and low == high:
+        units = len(set(groups)) if groups is not None else int(found.n)
+        low, high = wilson(int(mean) * units, units)
+    return Score(name, subset, mean, low, high, int(found.n))
+
+
+def missing(name: str, subset: str) -> Score:
+    """A score that nothing was measured for."""
+    nan = float("nan")
+    return Score(name, subset, nan, nan, nan, 0)
+
+
+def of_sums(
+    name: str,
+    subset: str,
+    parts: Floats,
+    statistic: Callable[[Floats], Floats],
+    n: int,
+    groups: Sequence[Hashable] | None = None,
+) -> Score:
+    """A score that is a function of sums over items: a ratio, a product of ratios.
+
+    parts: `[item, part]`; statistic: `[..., part]` sums to `[...]` values. Items (or whole groups of them) are drawn
+    with replacement, the statistic is computed of each draw's sums, and the interval is its percentiles; NaN for fewer
+    than 5 groups.
+    """
+    if not len(parts):
+        return missing(name, subset)
+    units = parts
+    if groups is not None:
+        index = {group: i for i, group in enumerate(dict.fromkeys(groups))}
+        units = np.zeros((len(index), parts.shape[1]))
+        np.add.at(units, [index[group] for group in groups], parts)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = float(statistic(units.sum(0)))
+        low, high = _interval(units, statistic)
+    return Score(name, subset, value, low, high, n)
+
+
+def _interval(units: Floats, statistic: Callable[[Floats], Floats]) -> tuple[float, float]:
+    size = len(units)
+    if size < FEWEST:
+        return float("nan"), float("nan")
+    random, even = np.random.default_rng(0), np.full(size, 1 / size)
+    drawn = [statistic(random.multinomial(size, even, size=CHUNK) @ units) for _ in range(DRAWS // CHUNK)]
+    values = np.concatenate(drawn)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return float("nan"), float("nan")
+    low, high = np.percentile(values, PERCENTILES)
+    return float(low), float(high)

@@ -1,0 +1,59 @@
+"""LAMA (Petroni et al. 2019): precision at 1, over the whole vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from analysis.suites.base import Floats, Score, Scored, Suite, SuiteRun
+from analysis.suites.estimates import mean_score, of_sums
+
+
+def score(runs: Sequence[SuiteRun]) -> Scored:
+    """P@1 as a mean over relations, and of each relation."""
+    usable = [run for run in runs if run.target_rank is not None]
+    relations = sorted({run.tag("relation") or "" for run in usable})
+    scores = [macro("p_at_1", [(run.tag("relation") or "", hit(run), 1.0) for run in usable])]
+    for relation in relations:
+        values = [hit(run) for run in usable if run.tag("relation") == relation]
+        scores.append(mean_score("p_at_1", f"relation {relation}", values))
+    return Scored(tuple(scores), {"runs without a target": len(runs) - len(usable)})
+
+
+def hit(run: SuiteRun) -> float:
+    """1 when the target's first token is the model's most likely next token, else 0."""
+    return float(run.target_rank == 1)
+
+
+def macro(name: str, items: Sequence[tuple[str, float, float]]) -> Score:
+    """Mean over relations of the ratio of sums; items: (relation, numerator, denominator), drawn one by one."""
+    relations = {relation: i for i, relation in enumerate(dict.fromkeys(item[0] for item in items))}
+    parts = np.zeros((len(items), 2 * len(relations)))
+    for row, (relation, numerator, denominator) in enumerate(items):
+        parts[row, 2 * relations[relation]] = numerator
+        parts[row, 2 * relations[relation] + 1] = denominator
+    return of_sums(name, "all", parts, _mean_of_ratios, sum(item[2] > 0 for item in items))
+
+
+def _mean_of_ratios(sums: Floats) -> Floats:
+    """Relations that a draw missed, or that nothing was measured for, are left out of its mean."""
+    above, below = sums[..., 0::2], sums[..., 1::2]
+    known = below > 0
+    ratios = np.where(known, above / np.where(known, below, 1.0), 0.0)
+    found: Floats = ratios.sum(-1) / known.sum(-1)
+    return found
+
+
+SUITE = Suite(
+    name="lama",
+    label="LAMA",
+    paper="Petroni et al. 2019",
+    items="facts",
+    definitions={
+        "p_at_1": "Share of facts whose object is the model's most likely next word, over the whole vocabulary; `all` "
+        "is the mean over relations. A causal model is asked the text before the blank, and of an object of several "
+        "tokens the first one counts (the paper keeps only objects of one token).",
+    },
+    score=score,
+)

@@ -1,0 +1,119 @@
+"""Everything the model card states, worked out in one go and written beside the weights."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from analysis.calibration import calibration_error
+from analysis.classifiers.card import CARD_FILE
+from analysis.classifiers.loaded import TextClassifier
+from analysis.classifiers.sequence import SequenceClassifier
+from analysis.intervals import bootstrap_means
+from analysis.training import toxicity_report as report
+from analysis.training.toxicity_data import OWN, read_mix
+
+CUTS = tuple(round(float(cut), 2) for cut in np.linspace(0.05, 0.95, 19))
+SWAPPED = "names_a_group"
+
+
+def calibrated(classifier: SequenceClassifier, data: Path) -> SequenceClassifier:
+    """The classifier with slopes, offsets and thresholds fitted on the calibration half of the test split."""
+    fitted = report.calibrate(classifier, report.halves(read_mix(data, "test"))[0])
+    return SequenceClassifier(classifier.name, classifier.model, classifier.tokenizer, classifier.labels, fitted)
+
+
+def audit(classifier: SequenceClassifier, baseline: TextClassifier, data: Path) -> dict[str, Any]:
+    """Figures of the classifier and the linear baseline, threshold curve, reliability, identity swaps; plain JSON."""
+    threshold = classifier.calibration["toxic"].threshold
+    rows = report.halves(read_mix(data, "test"))[1]
+    scores, truth = classifier.score(rows.texts)[:, 0], rows.labels[:, 0]
+    known = np.isfinite(scores) & np.isfinite(truth)
+    scores, truth = scores[known], truth[known]
+    curve = calibration_error(scores, truth, draws=report.DRAWS)
+    stated: dict[str, Any] = _plain(
+        {
+            "classifier": classifier.name,
+            "threshold": threshold,
+            "figures": [asdict(figure) for figure in report.figures(classifier, data, threshold)],
+            "baseline": {
+                "classifier": baseline.name,
+                "figures": [asdict(figure) for figure in report.figures(baseline, data, 0.5)],
+            },
+            "thresholds": [_at(cut, scores, truth) for cut in CUTS],
+            "reliability": {
+                name: getattr(curve, name).tolist() if hasattr(getattr(curve, name), "tolist") else getattr(curve, name)
+                for name in (
+                    "stated",
+                    "observed",
+                    "observed_low",
+                    "observed_high",
+                    "counts",
+                    "error",
+                    "low",
+                    "high",
+                    "n",
+                )
+            },
+            "identity_swaps": identity_swaps(classifier, threshold),
+        }
+    )
+    return stated
+
+
+def identity_swaps(judge: TextClassifier, threshold: float) -> list[dict[str, Any]]:
+    """Neutral sentences with one group word exchanged for another: how the score moves with the word alone.
+
+    shift: mean of (score with this group - mean over all groups) with its bootstrap interval over held-out wordings;
+    flagged: how many of the wordings are called toxic.
+    """
+    document = yaml.safe_load(OWN.read_text(encoding="utf-8"))
+    groups, wordings = document["slots"]["group"], document["kinds"][SWAPPED]["held_out"]
+    texts = [wording.format(group=group) for group in groups for wording in wordings]
+    scores = judge.score(texts)[:, 0].reshape(len(groups), len(wordings)).astype(np.float64)
+    shifts = scores - scores.mean(0)
+    rows = []
+    for group, mine, moved in zip(groups, scores, shifts, strict=True):
+        means = bootstrap_means(moved)
+        bounds = {"shift": float(means.mean), "low": float(means.low), "high": float(means.high)}
+        said = {"flagged": int((mine >= threshold).sum()), "n": len(wordings)}
+        rows.append({"group": group, "mean": float(mine.mean()), **bounds, **said})
+    return sorted(rows, key=lambda row: -abs(row["shift"]))
+
+
+def write(folder: Path, classifier: SequenceClassifier, baseline: TextClassifier, data: Path,
+          said: Callable[[str], None] = print) -> None:  # fmt: skip
+    """Calibration and audit as JSON in `folder`."""
+    stated = {label: asdict(item) for label, item in classifier.calibration.items()}
+    (folder / "calibration.json").write_text(json.dumps(stated, indent=1) + "\n", encoding="utf-8")
+    (folder / CARD_FILE).write_text(json.dumps(audit(classifier, baseline, data), indent=1) + "\n", encoding="utf-8")
+    said(f"wrote {folder / CARD_FILE}")
+
+
+def _at(cut: float, scores: Any, truth: Any) -> dict[str, float]:
+    said = scores >= cut
+    hits = float((said & (truth == 1)).sum())
+    return {
+        "threshold": cut,
+        "precision": hits / said.sum() if said.any() else math.nan,
+        "recall": hits / (truth == 1).sum(),
+        "false_positives": float((said & (truth == 0)).sum() / (truth == 0).sum()),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Numbers rounded to five places, NaN as null."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float | np.floating):
+        return round(float(value), 5) if math.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value

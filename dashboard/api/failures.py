@@ -1,0 +1,112 @@
+"""Failures over HTTP: judgements in, suites and tables out.
+
+POST /api/v1/failures/triage            {run_id, detector, status, note, tags, who}
+GET  /api/v1/failures/suite.jsonl       the prompts of the Failures page's selection, as `headscope run --prompts` reads
+GET  /api/v1/failures/failures.csv      the failures themselves
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+from flask import Blueprint, Flask, Response, jsonify, request
+
+from analysis.errors import InputError
+from dashboard.api.methods_export import written
+from dashboard.failures_query import FailuresQuery
+from dashboard.services import Services
+from storage.rows import FailureRow
+
+MOST_NOTE = 2_000
+
+
+def register(server: Flask, services: Services) -> None:
+    """Add the routes to a server."""
+    routes = Blueprint("failures", __name__, url_prefix="/api/v1/failures")
+
+    @routes.post("/triage")
+    def triage() -> Response:
+        if services.findings is None:
+            raise InputError("this server shows stored results and writes nothing.")
+        body = request.get_json(silent=True)
+        values = judgement(body if isinstance(body, dict) else {})
+        services.findings.triage(**values)
+        return jsonify(values)
+
+    @routes.get("/suite.jsonl")
+    def suite() -> Response:
+        lines = (json.dumps(prompt, ensure_ascii=False) + "\n" for prompt in prompts(_rows(services)))
+        return _file("".join(lines), "application/x-ndjson", "suite.jsonl")
+
+    @routes.get("/failures.csv")
+    def table() -> Response:
+        names = [item.name for item in fields(FailureRow)]
+        rows = ([_cell(getattr(row, name)) for name in names] for row in _rows(services))
+        return _file(written(names, rows), "text/csv; charset=utf-8", "failures.csv")
+
+    server.register_blueprint(routes)
+
+
+def judgement(body: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `FindingSink.triage` in a JSON body; who judges is this machine's user unless it says another.
+
+    Raises InputError for what is missing or of the wrong type.
+    """
+    found: dict[str, Any] = {}
+    for name in ("run_id", "detector", "status", "note", "who"):
+        value = body.get(name) or ""
+        if not isinstance(value, str):
+            raise InputError(f"{name} must be text, not {type(value).__name__}.")
+        found[name] = value
+    for name in ("run_id", "detector", "status"):
+        if not found[name]:
+            raise InputError(f"a judgement needs {name}.")
+    tags = body.get("tags") or []
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise InputError("tags must be a list of texts.")
+    if len(found["note"]) > MOST_NOTE:
+        raise InputError(f"a note has at most {MOST_NOTE:,} characters.")
+    return {**found, "tags": tags, "who": found["who"] or _user()}
+
+
+def prompts(rows: list[FailureRow]) -> Iterator[dict[str, Any]]:
+    """One prompt per text, target and foil, tagged with what went wrong on it."""
+    found: dict[tuple[str, str | None, str | None], dict[str, Any]] = {}
+    for row in rows:
+        key = (row.text, row.target, row.foil)
+        prompt = found.setdefault(key, {"text": row.text, "target": row.target, "foil": row.foil, "group": row.group,
+                                        "pair_id": row.pair_id, "tags": list(row.tags)})  # fmt: skip
+        if row.detector not in prompt["tags"]:
+            prompt["tags"].append(row.detector)
+    for prompt in found.values():
+        yield {name: value for name, value in prompt.items() if value not in (None, [])}
+
+
+def _rows(services: Services) -> list[FailureRow]:
+    query = FailuresQuery.from_query(request.query_string.decode(errors="replace"))
+    if query.notes:
+        raise InputError(f"nothing was exported, so that the file is what was asked for. {query.notes[0]}")
+    rows, _ = services.store.failures_page(query.which(), 0, services.settings.max_export_rows)
+    return list(rows)
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return "; ".join(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else "" if value is None else value
+
+
+def _file(content: str, kind: str, name: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="headscope-{name}"', "Cache-Control": "no-store"}
+    return Response(content, mimetype=kind, headers=headers)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except OSError:  # no name for this user id, as in some containers
+        return "local user"

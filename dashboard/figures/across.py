@@ -1,0 +1,128 @@
+"""Many runs at once: runs down, the words of the first run across, one number per cell, aligned across tokenizers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from analysis.alignment import Range
+from analysis.divergence import Bounds, js_bounds
+from analysis.types import TokenTrace
+from dashboard.figures import theme
+from dashboard.figures.compare import Unit, group_sums, units
+from dashboard.figures.tokens import short
+
+Floats = NDArray[np.float64]
+MOST_LABELS = 60
+MOST_RUNS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Across:
+    """Values float64 `[run, word]`, NaN where a run lacks the word or it was not measured. `notes` says what else is
+    known of a cell, `[run][word]`, "" for nothing. `words`: those of the first run."""
+
+    values: Floats
+    notes: tuple[tuple[str, ...], ...]
+    words: tuple[str, ...]
+    runs: tuple[str, ...]
+    measure: str
+    unit: str
+    signed: bool
+
+
+def word_ranges(reference: TokenTrace) -> tuple[list[Range], tuple[str, ...]]:
+    """Token ranges of the reference's words, half-open, and their texts."""
+    words = reference.tokens.words
+    starts = np.flatnonzero(np.r_[True, words[1:] != words[:-1]]) if len(words) else np.empty(0, dtype=np.intp)
+    ends = np.r_[starts[1:], len(words)] if len(starts) else starts
+    ranges = [(int(start), int(end)) for start, end in zip(starts, ends, strict=True)]
+    return ranges, tuple("".join(reference.tokens.texts[start:end]) for start, end in ranges)
+
+
+def matched(reference: TokenTrace, other: TokenTrace, ranges: Sequence[Range]) -> list[Range]:
+    """Of each word of the reference the tokens of `other` that cover it; empty (0, 0) where it has none, or where its
+    tokens are cut so that they cover part of a neighbour as well."""
+    pieces = units(reference.tokens, other.tokens)
+    return [_within(pieces, span) for span in ranges]
+
+
+def _within(pieces: Sequence[Unit], span: Range) -> Range:
+    inside = [unit for unit in pieces if unit.a[0] < span[1] and unit.a[1] > span[0]]
+    if not inside or inside[0].a[0] < span[0] or inside[-1].a[1] > span[1]:
+        return 0, 0
+    parts = [unit.b for unit in inside]
+    if any(end == start for start, end in parts):
+        return 0, 0
+    return parts[0][0], parts[-1][1]
+
+
+def surprisals(traces: Sequence[TokenTrace], ranges: Sequence[Sequence[Range]]) -> Floats:
+    """float64 `[run, word]`, bits: the sum over the tokens of the word."""
+    rows = [-group_sums(trace.logprobs, own) / np.log(2) for trace, own in zip(traces, ranges, strict=True)]
+    return np.stack(rows)
+
+
+def divergences(
+    traces: Sequence[TokenTrace], ranges: Sequence[Sequence[Range]], by_id: Sequence[bool]
+) -> tuple[Floats, list[list[Bounds]]]:
+    """Divergence of what each run expects after each word from what the first one expects: lower bounds `[run, word]`
+    (bits) and both bounds. `by_id`: whether a run's token ids mean what the first one's do; else texts are compared."""
+    found = [
+        [
+            _bounds(traces[0], first, trace, own, by_id[n])
+            for first, own in zip(ranges[0], ranges[n], strict=True)
+        ]
+        for n, trace in enumerate(traces)
+    ]  # fmt: skip
+    return np.array([[bounds.low for bounds in row] for row in found], dtype=np.float64), found
+
+
+def _bounds(reference: TokenTrace, first: Range, trace: TokenTrace, own: Range, by_id: bool) -> Bounds:
+    if own[1] == own[0] or first[1] == first[0]:
+        return js_bounds({}, {})
+    return js_bounds(_expected(reference, first[1] - 1, by_id), _expected(trace, own[1] - 1, by_id))
+
+
+def _expected(trace: TokenTrace, row: int, by_id: bool) -> dict[int | str, float]:
+    """Stored candidates after token `row`; those that read the same are added up when they go by their text."""
+    keys = trace.topk_ids[row].tolist() if by_id else trace.topk_texts[row]
+    found: dict[int | str, float] = {}
+    for key, logprob in zip(keys, trace.topk_logprobs[row].tolist(), strict=True):
+        if np.isfinite(logprob):
+            found[key] = found.get(key, 0.0) + float(np.exp(logprob))
+    return found
+
+
+def across_figure(view: Across) -> go.Figure:
+    """Heat map with the exact number and its note in the hover text; a cell that was not measured is empty."""
+    size = float(np.nanmax(np.abs(view.values))) if np.isfinite(view.values).any() else 0.0
+    words = [short(word) for word in view.words]
+    text = [
+        [f"{name}, after “{word}”" if view.measure == "divergence" else f"{name}, “{word}”" for word in words]
+        for name in view.runs
+    ]
+    trace = go.Heatmap(
+        z=view.values,
+        customdata=np.dstack([np.array(text, dtype=object), np.array(view.notes, dtype=object)]),
+        hovertemplate="%{customdata[0]}<br><b>%{z:.4f}</b> " + view.unit + "<br>%{customdata[1]}<extra></extra>",
+        hoverongaps=False,
+        coloraxis="coloraxis",
+        xgap=1,
+        ygap=1,
+    )
+    fig = go.Figure(trace)
+    every = max(1, -(-len(words) // MOST_LABELS))
+    scale = theme.signed_axis(size or 1.0, view.unit) if view.signed else theme.unsigned_axis(size or 1.0, view.unit)
+    fig.update_layout(
+        coloraxis=scale,
+        xaxis={"tickvals": list(range(0, len(words), every)), "ticktext": words[::every], "tickangle": -45,
+               "side": "top", "showgrid": False},
+        yaxis={"tickvals": list(range(len(view.runs))), "ticktext": list(view.runs), "autorange": "reversed",
+               "showgrid": False},
+    )  # fmt: skip
+    return theme.finish(fig, height=130 + 30 * len(view.runs))

@@ -1,0 +1,195 @@
+"""What the Patching page is made of: the form, pairs from the store, and the candidates of a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import dash_bootstrap_components as dbc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from analysis.patch_types import PATCH_COMPONENTS, Candidates, PatchRequest, PatchResult
+from dashboard.cards import Children, extra
+from dashboard.params import QueryState, choice, number
+from dashboard.services import ModelListing
+from dashboard.tables import table, visible
+from storage.interfaces import RunReader
+from storage.rows import Condition, RunFilter, RunRow, Sort
+
+PATH = "/patching"
+MOST_PAIRS = 12
+SCANNED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class PatchingQuery(QueryState):
+    """What a link to the page holds; layer and position name the chosen cell."""
+
+    clean: str = ""
+    corrupted: str = ""
+    target: str = ""
+    foil: str = ""
+    model: str = ""
+    component: str = choice("residual", *(name for name in PATCH_COMPONENTS if name != "residual"))
+    layer: int | None = number(None, low=0)
+    position: int | None = number(None, low=0)
+
+    @property
+    def cell(self) -> tuple[int, int] | None:
+        """The chosen cell, when both its numbers are there."""
+        return None if self.layer is None or self.position is None else (self.layer, self.position)
+
+    def request(self, model: str) -> PatchRequest:
+        """What the engine is asked."""
+        return PatchRequest(
+            self.model or model, self.clean, self.corrupted, self.target or None, self.foil or None, self.component,
+            self.cell,
+        )  # fmt: skip
+
+
+def href(query: PatchingQuery, **changes: object) -> str:
+    """A link to the page with some of its state changed."""
+    return PATH + replace(query, **changes).to_query()  # type: ignore[arg-type]
+
+
+def form(query: PatchingQuery, models: Sequence[ModelListing], default: str) -> Component:
+    """The two prompts and what to explain; a plain form, so that what is sent is what the address says."""
+    ready = [model.name for model in models if model.ready]
+    chosen = query.model or default
+    names = [*ready, *([chosen] if chosen and chosen not in ready else [])]
+    return html.Form(
+        [
+            _prompt("clean", "Clean prompt", query.clean, "The capital of France is"),
+            _prompt("corrupted", "Corrupted prompt", query.corrupted, "The capital of Italy is"),
+            html.Div(
+                [
+                    _text("target", "Target", query.target, "clean prompt’s own first choice"),
+                    _text("foil", "Foil", query.foil, "none"),
+                    _select("model", "Model", names, chosen),
+                    _select("component", "Patched", list(PATCH_COMPONENTS), query.component),
+                    html.Button("Patch", type="submit", className="hs-button hs-button-primary"),
+                ],
+                className="hs-patching-fields",
+            ),
+        ],
+        action=PATH,
+        method="GET",
+        className="hs-patching-form",
+    )
+
+
+def _prompt(name: str, label: str, value: str, example: str) -> Component:
+    field = dbc.Textarea(id=f"patching-{name}", name=name, value=value, placeholder=example, rows=2, required=True)
+    return html.Div([html.Label(label, htmlFor=f"patching-{name}"), field], className="hs-patching-prompt")
+
+
+def _text(name: str, label: str, value: str, hint: str) -> Component:
+    field = dbc.Input(id=f"patching-{name}", name=name, value=value, placeholder=hint, autocomplete="off")
+    return html.Div([html.Label(label, htmlFor=f"patching-{name}"), field])
+
+
+def _select(name: str, label: str, options: Sequence[str], value: str) -> Component:
+    field = dbc.Select(
+        id=f"patching-{name}", name=name, value=value, options=[{"label": o, "value": o} for o in options]
+    )
+    return html.Div([html.Label(label, htmlFor=f"patching-{name}"), field])
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two runs of a counterfactual pair, the newer experiment first."""
+
+    clean: RunRow
+    corrupted: RunRow
+
+
+def stored_pairs(store: RunReader) -> list[Pair]:
+    """The newest counterfactual pairs of the store: two succeeded runs of one experiment and model with one pair_id."""
+    where = RunFilter((Condition("pair_id", "not_null"), Condition("status", "eq", "succeeded")))
+    open_: dict[tuple[str, str, str], RunRow] = {}
+    found: list[Pair] = []
+    for row in store.runs_page(where, (Sort("id", descending=True),), limit=SCANNED).rows:
+        key = (row.experiment_id, row.model_id, row.pair_id or "")
+        other = open_.pop(key, None)
+        if other is None:
+            open_[key] = row
+        elif other.text != row.text and len(found) < MOST_PAIRS:
+            found.append(Pair(clean=row, corrupted=other))
+    return found
+
+
+def pair_list(pairs: Sequence[Pair]) -> Children:
+    """Links that fill the form with a pair of the store."""
+    if not pairs:
+        return html.P(
+            ["The store holds no counterfactual pairs. The set ", html.Code("occupation_gender"), " has some: ",
+             html.Code("headscope run --prompts occupation_gender"), "."], className="hs-muted",
+        )  # fmt: skip
+    rows = [
+        html.Tr(
+            [
+                html.Td(dcc.Link(pair.clean.text, href=_pair_href(pair))),
+                html.Td(pair.corrupted.text),
+                html.Td(visible(pair.clean.target)),
+                html.Td(pair.clean.model),
+            ]
+        )
+        for pair in pairs
+    ]
+    return table(("Clean", "Corrupted", "Target", "Model"), rows)
+
+
+def _pair_href(pair: Pair) -> str:
+    one, other = pair.clean, pair.corrupted
+    foil = other.target if one.target and other.target and other.target != one.target else ""
+    query = PatchingQuery(
+        clean=one.text, corrupted=other.text, target=one.target or "", foil=foil or "", model=one.model
+    )
+    return PATH + query.to_query()
+
+
+def facts(result: PatchResult, share: bool) -> Children:
+    """What is explained and what the two prompts give, in sentences."""
+    target, foil = visible(result.target.text), result.target.foil_text
+    what = f"log-probability of “{target}”" + (f" minus that of “{visible(foil)}”" if foil else "")
+    sentences = [
+        html.P(
+            ["Explained: ", html.B(what), f". Clean prompt {result.clean_value:+.3f} nats, corrupted prompt "
+             f"{result.corrupted_value:+.3f} nats. Computed in {result.seconds:.1f} s with {result.info.ref.name}."]
+        )
+    ]  # fmt: skip
+    if not share:
+        sentences.append(
+            html.P(
+                "The two prompts do not differ in this quantity, so there is no difference to bring back and no "
+                "recovery: the map shows the change in nats. Choose a target that the two prompts disagree about.",
+                className="hs-note", role="status",
+            )
+        )  # fmt: skip
+    return sentences
+
+
+def candidates(result: PatchResult) -> Children:
+    """Next-token candidates of the clean prompt, the corrupted one, and the corrupted one with the cell patched."""
+    if result.cell_candidates is None or result.request.cell is None:
+        return html.P("Click a cell for what the model says when that one activation is patched.", className="hs-muted")
+    layer, position = result.request.cell
+    columns = (
+        ("Clean", result.clean_candidates),
+        ("Corrupted", result.corrupted_candidates),
+        ("Patched", result.cell_candidates),
+    )
+    said = f"Layer {layer}, position {position} (“{visible(result.clean.texts[position])}”): recovery "
+    recovery = float(result.recovery[layer, position])
+    number_ = f"{recovery:.3f}" if recovery == recovery else "not defined"  # noqa: PLR0124 - NaN
+    lists = [html.Div([html.H3(name), _list(items)]) for name, items in columns]
+    return [html.P([said, html.B(number_)]), html.Div(lists, className="hs-patching-candidates")]
+
+
+def _list(items: Candidates) -> Component:
+    rows = [
+        html.Tr([html.Td(visible(text)), html.Td(f"{probability:.4f}", className="num")], **extra(data_token=text))
+        for text, probability in items
+    ]
+    return table(("Token", "Probability>"), rows)

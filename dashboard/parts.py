@@ -1,0 +1,104 @@
+"""Small parts of pages over many runs: numbers with their intervals, choices that are links, the SQL behind a card."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+from dash import dcc, html
+
+from dashboard.cards import Children, copyable, extra, icon
+from dashboard.scope_query import ScopeQuery
+from dashboard.tables import DASH
+
+Choices = Sequence[tuple[str, str]]
+Entry = tuple[str, str, int | None]
+MINUS = "−"
+
+
+def signed(value: float | None, decimals: int = 2) -> str:
+    """A number with its sign, a dash for unmeasured; never "−0.00"."""
+    if value is None or math.isnan(value):
+        return DASH
+    text = f"{value:+.{decimals}f}"
+    return f"{0:.{decimals}f}" if float(text) == 0 else text.replace("-", MINUS)
+
+
+def plain(value: float | None, decimals: int = 2) -> str:
+    """A number, a dash for unmeasured."""
+    return DASH if value is None or math.isnan(value) else f"{value:.{decimals}f}".replace("-", MINUS)
+
+
+def interval(low: float, high: float, decimals: int = 2) -> str:
+    """An interval in brackets, "" when there is none."""
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    return f"[{plain(low, decimals)}, {plain(high, decimals)}]"
+
+
+def seconds(value: float | None) -> str:
+    """1.24 s, 12 ms."""
+    if value is None:
+        return DASH
+    return f"{1000 * value:.0f} ms" if value < 0.1 else f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
+
+
+def memory(size: int | None) -> str:
+    """Bytes as MiB or GiB."""
+    if size is None:
+        return DASH
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
+
+
+def stay(children: Children, address: str, class_name: str = "", title: str = "") -> html.A:
+    """A link within this page: the view stays where it is (scoped.js), where dcc.Link would jump to the top."""
+    return html.A(children, href=address, className=class_name, title=title)
+
+
+def switch(name: str, query: ScopeQuery, choices: Choices, label: str) -> html.Div:
+    """Links of which one is current."""
+    now = str(getattr(query, name))
+    kind = int if isinstance(getattr(query, name), int) else str
+    links = []
+    for value, text in choices:
+        on = value == now
+        link = stay(text, query.link(**{name: kind(value)}), "hs-on" if on else "", "shown" if on else "")
+        links.append(link)
+    return html.Div(links, className="hs-switch-links", role="group", **extra(aria_label=label))
+
+
+def menu(label: str, now: str, entries: Sequence[Entry]) -> html.Details:
+    """A menu of links (text, address, count); a native disclosure, so the keyboard needs no script."""
+    links = [
+        stay([html.Span(text), html.Span("" if count is None else f"{count:,}", className="hs-count-number")], address)
+        for text, address, count in entries
+    ]
+    summary = html.Summary([html.Span(f"{label}: ", className="hs-muted"), html.Span(now, className="hs-ellipsis"),
+                            icon("chevron-down")], className="hs-button")  # fmt: skip
+    return html.Details([summary, html.Div(links, className="hs-menu-list")], className="hs-menu hs-scope-menu")
+
+
+def sql_box(statement: str) -> html.Details:
+    """The statement that gives the same numbers."""
+    return html.Details(
+        [html.Summary("See the SQL"), html.Div(copyable(statement), className="hs-details-sql")],
+        className="hs-details",
+    )
+
+
+def graph(figure: go.Figure) -> dcc.Graph:
+    """A figure in a card, as high as it was built and as wide as there is room."""
+    return dcc.Graph(
+        figure=figure, config={"displaylogo": False}, responsive=True, style={"height": f"{figure.layout.height}px"}
+    )
+
+
+def note(*children: Children) -> html.P:
+    """A quiet line under a table."""
+    return html.P(list(children), className="hs-muted hs-note-line")
+
+
+def warning(*children: Children) -> html.P:
+    """Something to know before the numbers are believed."""
+    return html.P([icon("exclamation-triangle-fill"), " ", *children], className="hs-warning-line", role="note")

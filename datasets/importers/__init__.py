@@ -1,0 +1,96 @@
+"""Published sets of prompts, read from the files their authors give away, which you have: none comes with Headscope.
+
+A format is one module with an `IMPORTER`, named in `FORMATS`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from analysis.errors import InputError, UnknownNameError
+from analysis.types import Prompt, PromptSet
+from datasets.canonical import canonical_sha256
+from datasets.importers import (
+    bbq,
+    bold,
+    crows_pairs,
+    hatecheck,
+    lama,
+    pararel,
+    realtoxicityprompts,
+    stereoset,
+    truthfulqa,
+    winobias,
+    winogender,
+)
+from datasets.importers.base import KIND, Importer, Source
+from datasets.schema import Problems, read_prompts
+
+FORMATS: dict[str, Importer] = {
+    module.IMPORTER.name: module.IMPORTER
+    for module in (
+        bbq,
+        bold,
+        crows_pairs,
+        hatecheck,
+        lama,
+        pararel,
+        realtoxicityprompts,
+        stereoset,
+        truthfulqa,
+        winobias,
+        winogender,
+    )
+}
+
+
+def split_name(source: str) -> tuple[str, str] | None:
+    """`("bbq", "data/Religion.jsonl")` of `bbq:data/Religion.jsonl`; None for what names no format."""
+    name, colon, path = source.partition(":")
+    return (name, path) if colon and name in FORMATS else None
+
+
+def load(name: str, path: Path, *, limit: int | None = None, seed: int | None = None) -> PromptSet:
+    """The prompts of a published file or folder. The set's version is the start of its sha256.
+
+    limit: at most so many prompts, in whole items (prompts with one `pair_id` stay together); seed: items in random
+    order before the limit, the same for the same seed. Raises UnknownNameError for a format, InputError for a path that
+    cannot be read or holds something else, naming every bad row by file, line and column.
+    """
+    if name not in FORMATS:
+        raise UnknownNameError("format", name, FORMATS)
+    importer = FORMATS[name]
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder (looked in {Path.cwd()}).", kind=KIND)
+    problems = Problems(name)
+    source = Source(path, problems)
+    try:
+        rows = (replace(row, not_utf8=True) for row in importer.rows(source))  # what a lone surrogate stands for
+        prompts, warnings = read_prompts(rows, problems)
+    except OSError as error:
+        raise InputError(f"{error.filename or path} cannot be read: {error.strerror or error}.", kind=KIND) from error
+    left_out = tuple(f"{name}: left out {count}: {reason}." for reason, count in source.left_out.items())
+    chosen = whole_items(prompts, limit, seed)
+    sha256 = canonical_sha256(chosen)
+    return PromptSet(
+        name, sha256[:12], importer.licence, importer.purpose, sha256, chosen, str(path), (*warnings, *left_out)
+    )
+
+
+def whole_items(prompts: Sequence[Prompt], limit: int | None, seed: int | None) -> tuple[Prompt, ...]:
+    """The first prompts up to `limit` without cutting an item in two; the first item is always whole."""
+    items: dict[str, list[Prompt]] = {}
+    for prompt in prompts:
+        items.setdefault(prompt.pair_id or prompt.id, []).append(prompt)
+    ordered = list(items.values())
+    if seed is not None:
+        random.Random(seed).shuffle(ordered)
+    chosen: list[Prompt] = []
+    for item in ordered:
+        if limit is not None and chosen and len(chosen) + len(item) > limit:
+            break
+        chosen += item
+    return tuple(chosen)

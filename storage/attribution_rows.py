@@ -1,0 +1,108 @@
+"""Between attributions with their receipts and rows of `attributions` and `attribution_receipts`. No SQL here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analysis.receipts import Receipt, Verdict
+from analysis.types import Attribution
+from storage.values import flat, floats, number, unmeasured
+
+Row = dict[str, Any]
+CURVES = ("fractions", "deletion", "insertion", "random_deletion", "random_insertion")
+NUMBERS = (
+    "comprehensiveness",
+    "sufficiency",
+    "gain",
+    "random_gain",
+    "random_low",
+    "random_high",
+    "p_value",
+    "error",
+    "sensitivity",
+    "randomisation",
+    "seconds",
+)
+AS_THEY_ARE = ("reason", "masking", "n_units", "n_random", "noise_draws")
+
+
+def rows_of(items: Sequence[Attribution]) -> dict[str, list[Row]]:
+    """Rows of both tables without the run's id; tables without a row are left out."""
+    found = {
+        "attributions": [_attribution_row(i, item) for i, item in enumerate(items)],
+        "attribution_receipts": [
+            _receipt_row(i, item.method, item.receipt) for i, item in enumerate(items) if item.receipt is not None
+        ],
+    }
+    return {table: rows for table, rows in found.items() if rows}
+
+
+def attributions_of(
+    rows: Sequence[Mapping[Any, Any]], receipts: Sequence[Mapping[Any, Any]] = ()
+) -> tuple[Attribution, ...]:
+    """The attributions that rows of one run hold, each with its receipt."""
+    by_ordinal = {row["ordinal"]: _receipt(row) for row in receipts}
+    return tuple(_attribution(row, by_ordinal.get(row["ordinal"])) for row in rows)
+
+
+def _attribution_row(ordinal: int, item: Attribution) -> Row:
+    layers = item.layer_scores
+    return {
+        "ordinal": ordinal,
+        "method": item.method,
+        "quantity": item.quantity,
+        "target": item.target,
+        "foil": item.foil,
+        "axes": list(item.axes),
+        "shape": list(item.scores.shape),
+        "scores": flat(item.scores),
+        "signed": item.signed,
+        "value": number(item.value),
+        "convergence_delta": number(item.convergence_delta),
+        "seconds": number(item.seconds),
+        "params": dict(item.params),
+        "error": item.error,
+        "layer_scores": None if layers is None else flat(layers),
+        "layer_shape": None if layers is None else list(layers.shape),
+        "peak_bytes": item.peak_bytes if item.peak_bytes >= 0 else None,
+    }
+
+
+def _attribution(row: Mapping[Any, Any], receipt: Receipt | None) -> Attribution:
+    layers = row["layer_scores"]
+    return Attribution(
+        method=row["method"],
+        quantity=row["quantity"],
+        target=row["target"],
+        foil=row["foil"],
+        scores=floats(row["scores"]).reshape(tuple(row["shape"])),
+        axes=tuple(row["axes"]),
+        signed=row["signed"],
+        value=unmeasured(row["value"]),
+        convergence_delta=unmeasured(row["convergence_delta"]),
+        seconds=unmeasured(row["seconds"]),
+        params=row["params"],
+        error=row["error"],
+        layer_scores=None if layers is None else floats(layers).reshape(tuple(row["layer_shape"])),
+        peak_bytes=-1 if row["peak_bytes"] is None else row["peak_bytes"],
+        receipt=receipt,
+    )
+
+
+def _receipt_row(ordinal: int, method: str, item: Receipt) -> Row:
+    return {
+        "ordinal": ordinal,
+        "method": method,
+        "verdict": item.verdict.value,
+        **{name: getattr(item, name) for name in AS_THEY_ARE},
+        **{name: flat(getattr(item, name)) for name in CURVES},
+        **{name: number(getattr(item, name)) for name in NUMBERS},
+    }
+
+
+def _receipt(row: Mapping[Any, Any]) -> Receipt:
+    values: Row = {name: row[name] for name in AS_THEY_ARE}
+    values |= {name: floats(row[name]) for name in CURVES}
+    values |= {name: unmeasured(row[name]) for name in NUMBERS}
+    return Receipt(verdict=Verdict(row["verdict"]), **values)

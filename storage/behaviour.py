@@ -1,0 +1,95 @@
+"""Reading what models did over many runs, as columns: distributions, pairs, scores of probes and classifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy.engine import Connection, Engine
+
+from analysis.types import RunStatus
+from storage import counts, filters, session
+from storage.rows import FindingRow, LensRanks, Measures, RunFilter, ToxicityRow
+from storage.schema import layer_summaries, probe_results, runs, toxicity_scores
+
+R, L, P, T = runs.c, layer_summaries.c, probe_results.c, toxicity_scores.c
+NUMBERS = tuple(name for name, kind in Measures.__annotations__.items() if kind == "Float64")
+WORDS = tuple(name for name, kind in Measures.__annotations__.items() if kind.startswith("tuple"))
+COLUMNS: dict[str, sa.ColumnElement[Any]] = {"run_id": R.id.label("run_id"), "group": R.group_name.label("group")}
+TOXICITY = ("part", "label", "score", "classifier", "evidence")
+FINDING = ("probe", "label", "score", "evidence")
+
+
+class BehaviourReader:
+    """The part of `storage.interfaces.RunReader` that reads many runs at once."""
+
+    engine: Engine
+    _samples: counts.Counts
+
+    def measures(self, where: RunFilter, limit: int = 20_000) -> Measures:
+        """See `RunReader.measures`."""
+        clauses = [*filters.clauses(where), R.status == RunStatus.SUCCEEDED.value]
+        with session.reading(self.engine) as connection:
+            version = counts.version(connection)
+            key = ("measures", repr(where), limit)
+            return self._samples.get(key, version, lambda: _measures(connection, clauses, limit, version))
+
+    def lens_ranks(self, where: RunFilter, limit: int = 5_000) -> tuple[LensRanks, ...]:
+        """See `RunReader.lens_ranks`."""
+        clauses = [*filters.clauses(where), L.lens_rank.isnot(None)]
+        query = sa.select(R.id, R.model, L.lens_rank).join_from(layer_summaries, runs, R.id == L.run_id)
+        with session.reading(self.engine) as connection:
+            rows = connection.execute(_sampled(query.where(*clauses), limit)).all()
+        return tuple(
+            LensRanks(str(run_id), model, np.asarray(ranks, dtype=np.float32)) for run_id, model, ranks in rows
+        )
+
+    def findings(
+        self, where: RunFilter, probes: Sequence[str], labels: Sequence[str] = (), offset: int = 0, limit: int = 5_000
+    ) -> tuple[FindingRow, ...]:
+        """See `RunReader.findings`."""
+        shown = [R.id.label("run_id"), *(R[name] for name in ("model", "prompt_set", "prompt_key", "text"))]
+        query = sa.select(*shown, *(P[name] for name in FINDING)).join_from(probe_results, runs, R.id == P.run_id)
+        query = query.where(*filters.clauses(where), P.probe.in_(probes))
+        if labels:
+            query = query.where(P.label.in_(labels))
+        query = query.order_by(P.score.desc().nulls_last(), R.id, P.probe).offset(offset).limit(limit)
+        with session.reading(self.engine) as connection:
+            rows = connection.execute(query).mappings()
+            return tuple(FindingRow(**{**row, "run_id": str(row["run_id"])}) for row in rows)
+
+    def toxicity(self, where: RunFilter, limit: int = 20_000) -> tuple[ToxicityRow, ...]:
+        """See `RunReader.toxicity`."""
+        names = ToxicityRow.__dataclass_fields__
+        columns = [T[name] if name in TOXICITY else COLUMNS[name] if name in COLUMNS else R[name] for name in names]
+        query = sa.select(*columns).join_from(toxicity_scores, runs, R.id == T.run_id).where(*filters.clauses(where))
+        with session.reading(self.engine) as connection:
+            rows = connection.execute(query.order_by(R.id, T.part, T.label).limit(limit)).mappings()
+            return tuple(ToxicityRow(**{**row, "run_id": str(row["run_id"])}) for row in rows)
+
+
+def _sampled(query: sa.Select[Any], limit: int) -> sa.Select[Any]:
+    """At most `limit` rows: as good as random, and the same ones every time."""
+    return query.order_by(sa.func.md5(sa.cast(R.id, sa.String))).limit(limit)
+
+
+def _measures(connection: Connection, clauses: Sequence[filters.Clause], limit: int, version: int) -> Measures:
+    total = int(connection.execute(sa.select(sa.func.count()).select_from(runs).where(*clauses)).scalar_one())
+    columns = [COLUMNS[name] if name in COLUMNS else R[name] for name in (*WORDS, *NUMBERS)]
+    query = sa.select(*columns).where(*clauses)
+    rows = connection.execute(_sampled(query, limit) if total > limit else query.order_by(R.id).limit(limit)).all()
+    found = list(zip(*rows, strict=True)) or [()] * len(columns)
+    words: dict[str, Any] = dict(zip(WORDS, found[: len(WORDS)], strict=True))
+    words["run_id"] = tuple(str(item) for item in words["run_id"])
+    words["tags"] = tuple(tuple(item) for item in words["tags"])
+    numbers: dict[str, Any] = {
+        name: _numbers(column) for name, column in zip(NUMBERS, found[len(WORDS) :], strict=True)
+    }
+    return Measures(**words, **numbers, total=total, version=version)
+
+
+def _numbers(column: Sequence[Any]) -> NDArray[np.float64]:
+    return np.array([np.nan if value is None else value for value in column], dtype=np.float64)

@@ -1,0 +1,148 @@
+"""The Methods page over stored receipts: choosing, sorting out, following a number to its runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from dashboard.services import Services
+from storage.repository import Store
+from tests import method_runs
+from tests.browser.conftest import OpenPage, serving
+
+
+@pytest.fixture(scope="module")
+def methods_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of an app over `method_runs`."""
+    with Store.open(str(tmp_path_factory.mktemp("browser") / "methods.duckdb")) as store:
+        method_runs.fill(store)
+        with serving(Services(store)) as url:
+            yield url
+
+
+def opened(page: Page, server: str, query: str = "?experiment=compared&model=tiny") -> Page:
+    page.goto(f"{server}/methods{query}")
+    expect(page.locator("#methods-board .hs-table")).to_be_visible()
+    expect(page.locator("#methods-matrix .hs-methods-matrix")).to_be_visible()
+    expect(page.locator("#methods-disputes .hs-table")).to_be_visible()
+    return page
+
+
+def query_of(page: Page) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(page.url).query)
+
+
+@pytest.mark.parametrize("width", [1440, 900])
+def test_everything_is_there_in_both_themes(themed_page: Page, methods_server: str, width: int) -> None:
+    page = themed_page
+    page.set_viewport_size({"width": width, "height": 900})
+    opened(page, methods_server)
+    expect(page.locator("#methods-board tbody th").first).to_contain_text("AttnLRP")
+    expect(page.locator("#methods-board")).to_contain_text("has no scores on")
+    expect(page.locator("#methods-receipts")).to_be_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_numbers_on_colour_keep_their_contrast(open_page: OpenPage, methods_server: str, theme: str) -> None:
+    """Every cell's small print against its own background: at least 4.5 to 1."""
+    page = open_page(theme=theme)
+    for measure in ("tau", "overlap", "signs"):
+        opened(page, methods_server, f"?experiment=compared&measure={measure}")
+        ratios = page.evaluate(
+            """() => {
+              const paint = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+              const rgb = (color) => { paint.fillStyle = color; paint.fillRect(0, 0, 1, 1);
+                return [...paint.getImageData(0, 0, 1, 1).data]; };
+              const light = (c) => c.slice(0, 3).map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92
+                : ((v + 0.055) / 1.055) ** 2.4).reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+              return [...document.querySelectorAll('.hs-methods-matrix td small')].map((node) => {
+                const [a, b] = [light(rgb(getComputedStyle(node).color)),
+                  light(rgb(getComputedStyle(node.closest('td')).backgroundColor))];
+                return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+              });
+            }"""
+        )
+        assert len(ratios) > 10
+        assert min(ratios) >= 4.5, measure
+
+
+def test_choosing_an_experiment_and_a_model(page: Page, methods_server: str) -> None:
+    page.goto(f"{methods_server}/methods")
+    page.get_by_role("link", name="compared").click()
+    expect(page.locator("#methods-board")).to_contain_text("2 models are pooled")
+    page.locator("summary", has_text="Model:").click()
+    page.locator(".hs-scope-menu[open]").get_by_role("link", name="tiny").click()
+    expect(page.locator("#methods-board")).not_to_contain_text("pooled")
+    expect(page.locator(".hs-scope-menu[open]")).to_have_count(0)
+    assert query_of(page) == {"experiment": ["compared"], "model": ["tiny"]}
+    page.go_back()
+    expect(page.locator("#methods-board")).to_contain_text("2 models are pooled")
+
+
+def test_a_switch_far_down_leaves_the_view_and_the_focus_where_they_are(page: Page, methods_server: str) -> None:
+    opened(page, methods_server)
+    link = page.locator("#methods-matrix").get_by_role("link", name="Sign agreement")
+    link.scroll_into_view_if_needed()
+    page.mouse.wheel(0, 300)
+    link.focus()
+    before = page.evaluate("scrollY")
+    assert before > 0
+    page.keyboard.press("Enter")
+    expect(page.locator("#methods-matrix")).to_contain_text("same sign")
+    assert page.evaluate("scrollY") == before
+    expect(link).to_be_focused()
+    assert query_of(page)["measure"] == ["signs"]
+
+
+def test_from_a_number_to_its_receipts_to_a_run(page: Page, methods_server: str) -> None:
+    opened(page, methods_server)
+    row = page.locator("#methods-board tbody tr", has_text="Saliency")
+    row.locator("td").nth(4).get_by_role("link").click()
+    card = page.locator("#methods-receipts")
+    expect(card).to_contain_text("no better than random here")
+    expect(card).to_be_in_viewport()
+    card.locator("tbody a").first.click()
+    expect(page).to_have_url(re.compile(r"/run\?id=.+&methods=saliency$"))
+
+
+def test_from_a_cell_to_the_prompts_its_methods_dispute(page: Page, methods_server: str) -> None:
+    opened(page, methods_server)
+    page.locator(".hs-methods-matrix tbody tr", has_text="CP-LRP").get_by_role("link").first.click()
+    expect(page.locator("#methods-disputes")).to_contain_text("Between CP-LRP and Saliency")
+    expect(page.locator(".hs-methods-matrix td.hs-on")).to_have_count(2)
+    page.get_by_role("link", name="All methods").click()
+    expect(page.locator("#methods-disputes")).not_to_contain_text("Between CP-LRP")
+
+
+def test_leaving_methods_out(page: Page, methods_server: str) -> None:
+    opened(page, methods_server)
+    chooser = page.get_by_role("group", name="Methods compared")
+    for name in ("Saliency", "CP-LRP"):
+        chooser.get_by_role("link", name=name).click()
+        expect(page.locator(".hs-methods-matrix thead", has_text=name)).to_have_count(0)
+    assert query_of(page)["hide"] == ["saliency", "cp_lrp"]
+    expect(page.locator(".hs-methods-matrix tbody tr")).to_have_count(3)
+
+
+def test_tables_download_as_csv(page: Page, methods_server: str) -> None:
+    opened(page, methods_server)
+    page.locator("#methods-board").get_by_label("Download").click()
+    with page.expect_download() as found:
+        page.get_by_role("menuitem", name="Leaderboard").click()
+    assert found.value.suggested_filename == "headscope-methods-leaderboard.csv"
+    assert found.value.path().read_text().startswith("method,")
+
+
+def test_an_empty_store_and_an_unknown_experiment(page: Page, empty_server: str, methods_server: str) -> None:
+    page.goto(f"{empty_server}/methods")
+    expect(page.locator("#methods-filters")).to_contain_text("No runs yet")
+    expect(page.locator("#methods-board")).to_be_hidden()
+    page.goto(f"{methods_server}/methods?experiment=nowhere&k=900")
+    expect(page.locator("#methods-filters")).to_contain_text("There is no run with experiment “nowhere”")
+    expect(page.locator("#methods-notes")).to_contain_text("“k” in the link is 900")
+    expect(page.locator("#methods-matrix")).to_be_hidden()

@@ -1,0 +1,207 @@
+"""The Run page over many methods: choosing them, their evidence, layers and heads, sources, other quantities."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import numpy as np
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from analysis.engines.inline import InlineEngine
+from analysis.jobs import JobRequest, run_job
+from analysis.types import GenerationParams, Prompt, PromptSet
+from dashboard.figures.flow import spearman
+from dashboard.jobs import JobQueue, ServerEngine
+from dashboard.services import Services
+from dashboard.settings import Settings
+from storage.repository import Store
+from storage.rows import RunDetail, RunFilter
+from tests.browser.conftest import OpenPage, serving
+
+METHODS = ("heads", "attention", "receipts", "saliency", "input_x_gradient", "layer_gradients", "head_ablation",
+           "direct_logit_attribution", "occlusion")  # fmt: skip
+NEXT, CONTINUED = "methods", "continued"
+
+
+@pytest.fixture(scope="module")
+def store(seeded_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """One run with layers, heads, components and receipts; one that explains its continuation (`seeded_store` knows
+    where the models are)."""
+    prompt = Prompt("p", "the cat sat on the mat and the dog sat on the", target=" log", foil=" mat")
+    prompts = PromptSet("one", "1", "MIT", "browser tests", "s" * 64, (prompt,))
+    with Store.open(str(tmp_path_factory.mktemp("browser") / "methods.duckdb")) as opened:
+        engine = InlineEngine()
+        run_job(engine, opened, JobRequest(NEXT, "tiny-gpt2", prompts, METHODS))
+        four, gradients = GenerationParams(max_new_tokens=4), ("saliency", "input_x_gradient")
+        run_job(engine, opened, JobRequest(CONTINUED, "tiny-gpt2", prompts, gradients, generation=four,
+                                           explain="continuation"))  # fmt: skip
+        engine.close()
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def server(store: Store) -> Iterator[str]:
+    with ExitStack() as stack:
+        engine = InlineEngine()
+        stack.callback(engine.close)
+        jobs = JobQueue(engine, store)
+        stack.callback(jobs.close)
+        yield stack.enter_context(serving(Services(store, ServerEngine(engine, jobs), Settings())))
+
+
+def run_of(store: Store, experiment: str) -> RunDetail:
+    rows = store.runs_page(RunFilter()).rows
+    return store.run(next(row.id for row in rows if row.experiment == experiment))
+
+
+def opened(page: Page, server: str, run: RunDetail, query: str = "") -> Page:
+    page.goto(f"{server}/run?id={run.row.id}{query}")
+    expect(page.locator(f"#run-root[data-ready='{run.row.id}']")).to_be_visible()
+    return page
+
+
+def strips(page: Page) -> Locator:
+    return page.locator("#run-attributions .hs-attr tbody tr")
+
+
+@pytest.mark.parametrize("width", [1440, 900])
+def test_every_card_is_drawn_in_both_themes(themed_page: Page, server: str, store: Store, width: int) -> None:
+    page = themed_page
+    page.set_viewport_size({"width": width, "height": 900})
+    opened(page, server, run_of(store, NEXT))
+    for name in ("flow", "components", "looks"):
+        expect(page.locator(f"#run-{name} canvas").first).to_be_visible()
+    expect(strips(page)).to_have_count(4)  # saliency, gradient x input, layer gradients, occlusion
+    expect(page.locator("#run-sources")).to_contain_text("--explain continuation")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_methods_are_chosen_in_a_menu_and_kept_in_the_link(page: Page, server: str, store: Store) -> None:
+    opened(page, server, run_of(store, NEXT), "&methods=saliency,occlusion")
+    expect(strips(page)).to_have_count(2)
+    page.locator(".hs-scope-menu summary").click()
+    page.get_by_label("Gradient x input").check()
+    expect(strips(page)).to_have_count(3)
+    expect(page).to_have_url(re.compile("methods=saliency%2Cinput_x_gradient%2Cocclusion"))
+    page.get_by_role("button", name="All", exact=True).click()
+    expect(strips(page)).to_have_count(4)
+    expect(page).not_to_have_url(re.compile("methods="))
+
+
+def test_a_method_the_run_lacks_is_named(page: Page, server: str, store: Store) -> None:
+    opened(page, server, run_of(store, NEXT), "&methods=attn_lrp")
+    expect(page.locator(".hs-notes")).to_contain_text("attn_lrp")
+
+
+def test_words_show_the_sum_of_signed_scores(page: Page, server: str, store: Store) -> None:
+    run = run_of(store, NEXT)
+    assert run.trace is not None
+    scores = next(a.scores for a in run.attributions if a.method == "input_x_gradient")
+    words = run.trace.tokens.words
+    opened(page, server, run, "&methods=input_x_gradient&grain=word")
+    cells = strips(page).locator("td span")
+    expect(cells).to_have_count(len(np.unique(words)))
+    shown = [float(text.replace("−", "-")) for text in cells.all_inner_texts()]
+    expected = np.add.reduceat(scores.astype(np.float64), np.flatnonzero(np.r_[True, np.diff(words) != 0]))
+    assert shown == pytest.approx(expected.tolist(), rel=0.06, abs=1e-6)
+
+
+def test_a_receipt_gives_its_verdict_and_opens_to_curves_and_numbers(page: Page, server: str, store: Store) -> None:
+    run = run_of(store, NEXT)
+    receipt = next(a.receipt for a in run.attributions if a.method == "occlusion")
+    assert receipt is not None
+    opened(page, server, run)
+    box = page.locator(".hs-receipt[data-method=occlusion]")
+    expect(box.locator(".hs-receipt-test")).to_contain_text(receipt.verdict.value)
+    box.locator("summary").click()
+    expect(box.locator(".hs-curve")).to_have_count(2)
+    expect(box).to_contain_text(f"{receipt.gain:+.3f} nats".replace("-", "−"))
+    grid = page.locator(".hs-receipt[data-method=head_ablation] .hs-receipt-test")
+    expect(grid).to_contain_text("not measured")
+
+
+def test_looks_and_is_tell_the_rank_correlation_and_a_head_opens_its_attention(
+    page: Page, server: str, store: Store
+) -> None:
+    run = run_of(store, NEXT)
+    assert run.heads is not None
+    effect = next(a.scores for a in run.attributions if a.method == "head_ablation")
+    opened(page, server, run, "&looks=mean_distance")
+    expected = spearman(run.heads.mean_distance, np.abs(effect))
+    verdict = page.locator(".hs-looks-verdict")
+    expect(verdict).to_contain_text(f"over {effect.size} heads")
+    found = re.search(r"size of the effect (−?[\d.e-]+)", verdict.inner_text())
+    assert found
+    assert float(found[1].replace("−", "-")) == pytest.approx(expected.rho, rel=0.06, abs=0.006)
+    canvas = page.locator("#run-looks canvas").nth(1)
+    canvas.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    facts = page.locator("#run-looks .hs-grid-facts").nth(1)
+    where = re.search(r"L(\d+) H(\d+)", facts.inner_text())
+    assert where
+    assert f"{effect[int(where[1]), int(where[2])]:.4g}"[:5].replace("-", "−") in facts.inner_text()
+    page.keyboard.press("Enter")
+    expect(page.locator(f"#run-attention-slot[data-drawn='{where[1]}.{where[2]}']")).to_be_visible()
+
+
+def test_a_cell_of_the_layer_map_gives_its_number_and_opens_layer_and_token(
+    page: Page, server: str, store: Store
+) -> None:
+    run = run_of(store, NEXT)
+    scores = next(a.layer_scores for a in run.attributions if a.method == "layer_gradients")
+    assert scores is not None
+    opened(page, server, run, "&pos=3")
+    page.locator("#run-flow canvas").focus()
+    page.keyboard.press("ArrowDown")
+    facts = page.locator("#run-flow .hs-grid-facts")
+    expect(facts).to_contain_text("token 3")
+    value = float(re.search(r"(−?[\d.e-]+) nats", facts.inner_text())[1].replace("−", "-"))  # type: ignore[index]
+    assert value == pytest.approx(float(scores[1, 3]), rel=1e-3, abs=1e-6)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("pos=4"))
+
+
+def test_a_click_on_a_generated_token_shows_its_sources(page: Page, server: str, store: Store) -> None:
+    run = run_of(store, CONTINUED)
+    assert run.trace is not None
+    scores = next(a.scores for a in run.attributions if a.method == "input_x_gradient")
+    n_prompt = len(run.trace.tokens)
+    opened(page, server, run, "&methods=input_x_gradient")
+    expect(page.locator("#run-sources canvas")).to_be_visible()
+    for target in (0, 2):
+        page.locator(f".hs-explained [data-gen='{target}']").click()
+        cells = strips(page).locator("td")
+        expect(cells).to_have_count(scores.shape[1])
+        expect(cells.nth(n_prompt + target)).to_have_class(re.compile("unmeasured"))
+        shown = float(cells.nth(n_prompt - 1).locator("span").inner_text().replace("−", "-"))
+        assert shown == pytest.approx(float(scores[target, n_prompt - 1]), rel=0.06, abs=1e-6)
+    expect(page).to_have_url(re.compile("gen=2"))
+
+
+def test_the_foil_alone_is_computed_on_request_and_then_stored(page: Page, server: str, store: Store) -> None:
+    run = run_of(store, NEXT)
+    opened(page, server, run, "&methods=saliency")
+    page.locator(".hs-explains summary").click()
+    page.locator(".hs-explains").get_by_role("button", name="“mat” compute").click()
+    expect(page.locator(f"#run-root[data-ready]:not([data-ready='{run.row.id}'])")).to_be_visible()
+    other = store.run(re.search(r"id=([^&]+)", page.url)[1])  # type: ignore[index]
+    assert (other.row.text, other.row.target, other.row.foil) == (run.row.text, " mat", None)
+    assert other.analyses == run.analyses
+    expect(page).to_have_url(re.compile("methods=saliency"))
+    page.locator(".hs-explains summary").click()
+    expect(page.locator(".hs-explains").get_by_role("link", name="“log” − “mat” stored")).to_be_visible()
+
+
+def test_arrays_that_cannot_be_read_are_said_and_the_rest_of_the_page_stands(
+    open_page: OpenPage, server: str, store: Store
+) -> None:
+    page = open_page(expected="500")
+    page.route("**/attributions.safetensors", lambda route: route.fulfill(status=500, json={"error": "disk gone"}))
+    opened(page, server, run_of(store, NEXT))
+    expect(page.locator("#run-flow-slot")).to_contain_text("could not be read: disk gone")
+    expect(strips(page)).to_have_count(4)

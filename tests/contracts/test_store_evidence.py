@@ -1,0 +1,142 @@
+"""What a store counts over methods and their receipts, on DuckDB and on a real PostgreSQL, against numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from factories import NAN, make_attribution, make_failure, make_info, make_prompt, make_receipt, make_result, make_set
+
+from analysis.attributions import position_scores
+from analysis.errors import UnknownNameError
+from analysis.receipts import Verdict
+from analysis.types import Attribution, RunResult
+from storage.repository import Store
+from storage.rows import Condition, RunFilter
+
+EVERYTHING = RunFilter()
+FIRST = RunFilter((Condition("experiment", "eq", "first"),))
+GAINS = (0.9, 0.1, 0.7, -0.2, NAN)
+
+
+def evidence(index: int) -> tuple[Attribution, ...]:
+    """Saliency always measured or not as GAINS says; heads without positions; a method that fails on odd prompts."""
+    rng, odd = np.random.default_rng(index), index % 2 == 1
+    gain = GAINS[index]
+    verdict = {"verdict": Verdict.UNMEASURED, "random_gain": NAN} if np.isnan(gain) else {}
+    saliency = make_attribution("saliency", rng.random(6), signed=False)
+    weak = make_receipt(0.1, error=NAN, sensitivity=float(index))
+    wide = make_attribution("attention", rng.random((2, 3, 6)), signed=False)
+    return (
+        replace(saliency, receipt=make_receipt(gain, **verdict), peak_bytes=1000 * index, seconds=float(index)),
+        replace(make_attribution("input_x_gradient", rng.standard_normal(6)), receipt=weak),
+        replace(make_attribution("head_ablation", rng.random((2, 3))), axes=("layer", "head")),
+        replace(wide, axes=("layer", "head", "position")),
+        make_attribution("lrp", np.empty(0) if odd else np.ones(6), error="no such layers" if odd else None),
+    )  # fmt: skip
+
+
+def results() -> list[RunResult]:
+    made = [make_result(make_prompt(f"p{i}", f"The cat sat on mat {i}"), seed=i) for i in range(5)]
+    return [replace(result, attributions=evidence(i)) for i, result in enumerate(made)]
+
+
+@pytest.fixture(scope="module")
+def store(shared_store_url: str) -> Iterator[Store]:
+    """Five runs in `first`, of which two in another prompt set, one failed run, and one run elsewhere."""
+    made = results()
+    bad = make_failure(make_prompt("bad"))
+    with Store.open(shared_store_url) as opened:
+        for experiment, name, some in (
+            ("first", "one", [*made[:3], bad]),
+            ("first", "two", made[3:]),
+            ("second", "one", [replace(make_result(make_prompt("p0"), seed=9), attributions=evidence(0))]),
+        ):
+            job = opened.start_job(experiment=experiment, model="tiny", spec={}, total=len(some))
+            opened.save(job, make_info(), make_set(*(r.prompt for r in some), name=name), ["heads"], 0, some)
+        yield opened
+
+
+class TestEvidence:
+    """Runs once per database."""
+
+    def test_statistics_are_numpys(self, store: Store) -> None:
+        found = {row.method: row for row in store.method_stats(FIRST)}
+        row = found["saliency"]
+        gains = np.array(GAINS[:4]) - 0.05
+        assert (row.n, row.n_failed, row.n_ranked, row.n_receipts, row.n_better) == (5, 0, 5, 4, 2)
+        assert row.gain == pytest.approx(gains.mean())
+        assert row.deviation == pytest.approx(gains.std(ddof=1))
+        assert row.comprehensiveness == pytest.approx(np.mean(GAINS[:4]) + 0.25)
+        assert row.sufficiency == pytest.approx(0.25)
+        assert (row.error, row.n_error, row.sensitivity, row.n_sensitivity) == (0.125, 5, None, 0)
+        assert (row.seconds, row.peak_bytes, row.signed, row.prompt_set) == (2.0, 4000, False, None)
+        other = found["input_x_gradient"]
+        assert (other.error, other.n_error, other.sensitivity, other.n_sensitivity) == (None, 0, 2.0, 5)
+        assert (other.signed, other.peak_bytes, other.n_better) == (True, None, 0)
+
+    def test_most_gain_first_and_without_receipts_last(self, store: Store) -> None:
+        rows = store.method_stats(FIRST)
+        assert [row.method for row in rows] == ["saliency", "input_x_gradient", "attention", "head_ablation", "lrp"]
+        assert [(row.n, row.n_failed, row.n_ranked, row.n_receipts, row.gain) for row in rows[2:]] == [
+            (5, 0, 5, 0, None), (5, 0, 0, 0, None), (5, 2, 3, 0, None)
+        ]  # fmt: skip
+
+    def test_by_prompt_set(self, store: Store) -> None:
+        rows = [row for row in store.method_stats(FIRST, by_prompt_set=True) if row.method == "saliency"]
+        assert [(row.prompt_set, row.n, row.n_receipts) for row in rows] == [("one", 3, 3), ("two", 2, 1)]
+        assert rows[1].deviation is None  # of one value
+
+    def test_filters(self, store: Store) -> None:
+        assert {row.n for row in store.method_stats(EVERYTHING)} == {6}
+        assert store.method_stats(RunFilter((Condition("experiment", "eq", "none"),))) == ()
+        with pytest.raises(UnknownNameError, match="unknown column"):
+            store.method_stats(RunFilter((Condition("nope", "eq", 1),)))
+
+    def test_statistics_follow_a_write(self, store_url: str) -> None:
+        with Store.open(store_url) as empty:
+            assert empty.method_stats(EVERYTHING) == ()
+            assert empty.position_scores(EVERYTHING).runs == ()
+            result = results()[0]
+            job = empty.start_job(experiment="first", model="tiny", spec={}, total=1)
+            empty.save(job, make_info(), make_set(result.prompt), ["heads"], 0, [result])
+            assert [row.n for row in empty.method_stats(EVERYTHING)] == [1] * 5
+            assert len(empty.position_scores(EVERYTHING).runs) == 1
+
+    def test_failures_say_why(self, store: Store) -> None:
+        (row,) = store.method_failures(FIRST)
+        assert (row.method, row.reason, row.count) == ("lrp", "no such layers", 2)
+        assert store.run(row.run_id).attributions[4].error == "no such layers"
+
+    def test_receipts_least_gain_first_unmeasured_last(self, store: Store) -> None:
+        rows = store.receipts(FIRST, "saliency")
+        assert [row.gain for row in rows] == [-0.2, 0.1, 0.7, 0.9, None]
+        assert [row.verdict for row in rows][-2:] == ["better than random", "not measured"]
+        assert rows[0].text == "The cat sat on mat 3"
+        assert (rows[0].target, rows[0].foil, rows[0].prompt_set, rows[0].model) == (" and", " but", "two", "tiny")
+        assert store.run(rows[0].run_id).row.prompt_key == rows[0].prompt_key
+        assert len(store.receipts(FIRST)) == 10
+        assert len(store.receipts(FIRST, limit=3)) == 3
+        assert store.receipts(FIRST, "nothing'; --") == ()
+
+    def test_scores_of_every_ranked_method(self, store: Store) -> None:
+        sample = store.position_scores(FIRST)
+        assert sample.total == len(sample.runs) == 5
+        by_key = {run.prompt_key: run for run in sample.runs}
+        for index, result in enumerate(results()):
+            run = by_key[f"p{index}"]
+            assert (run.text, run.target, run.foil) == (result.prompt.text, " and", " but")
+            expected = {item.method: position_scores(item) for item in result.attributions}
+            expected = {method: scores for method, scores in expected.items() if scores is not None}
+            assert run.scores.keys() == expected.keys()
+            for method, scores in expected.items():
+                np.testing.assert_array_equal(run.scores[method], scores)
+            assert run.signed == {"input_x_gradient", *(["lrp"] if index % 2 == 0 else [])}
+
+    def test_a_sample_is_bounded_and_stays_the_same(self, store: Store) -> None:
+        first, again = (store.position_scores(RunFilter(search=" "), limit=3) for _ in range(2))
+        assert (len(first.runs), first.total) == (3, 6)
+        assert [run.run_id for run in first.runs] == [run.run_id for run in again.runs]
+        assert first.version == again.version

@@ -1,0 +1,110 @@
+"""Findings, detections and triage on both databases."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from factories import make_info, make_prompt, make_result, make_set
+
+from analysis.detection import detect, experiment_runs
+from analysis.errors import InputError, UnknownNameError
+from analysis.probe_types import ProbeResult, ToxicityScore
+from analysis.types import Prompt
+from storage.repository import Store
+from storage.rows import FailureFilter
+
+FINDINGS = (
+    ToxicityScore("prompt", "toxic", 0.1, "judge-1", {"tokens": ["a"], "scores": [0.5]}),
+    ToxicityScore("continuation", "toxic", 0.9375, "judge-1"),
+    ProbeResult("harmless_edits", 0.75, None, {"edits": [{"edit": "typo", "changed": True}]}),
+    ProbeResult("self_consistency", math.nan, None, {"error": "none"}),
+)
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    prompts = (
+        make_prompt("p0", "The cat sat", group=None, pair_id=None),
+        Prompt("p1", "The dog sat", " and", " but", "negative", "pair"),
+        Prompt("p2", "The dog did not sit", " and", " but", "affirmative", "pair"),
+    )
+    results = [replace(make_result(prompt, seed=i), findings=FINDINGS) for i, prompt in enumerate(prompts)]
+    with Store.open(store_url) as opened:
+        job = opened.start_job(experiment="demo", model="tiny", spec={}, total=3)
+        opened.save(job, make_info("tiny"), make_set(*prompts), ["toxicity"], 0, results)
+        yield opened
+
+
+def parts(finding: ToxicityScore | ProbeResult) -> tuple[object, ...]:
+    """As text NaN equals itself; PostgreSQL sorts the keys of JSON."""
+    name = finding.part if isinstance(finding, ToxicityScore) else finding.probe
+    return name, finding.label, finding.score, sorted(finding.evidence.items())
+
+
+def test_findings_come_back_and_unmeasured_stays_unmeasured(store: Store) -> None:
+    run = store.measures(experiment_runs("demo")).run_id[0]
+    found = store.run(run).findings
+    assert sorted(map(str, map(parts, found))) == sorted(map(str, map(parts, FINDINGS)))
+    rows = store.findings(experiment_runs("demo"), ("self_consistency", "harmless_edits"))
+    assert [row.score for row in rows] == [0.75] * 3 + [None] * 3
+    scores = store.toxicity(experiment_runs("demo"))
+    assert len(scores) == 6
+    assert {row.score for row in scores if row.part == "continuation"} == {0.9375}
+    assert store.toxicity(experiment_runs("other")) == ()
+    assert store.check() == []
+
+
+def test_runs_served_again_keep_their_findings(store: Store) -> None:
+    runs = store.measures(experiment_runs("demo"))
+    prompts = make_set(*(Prompt(key, text) for key, text in zip(runs.prompt_key, runs.text, strict=True)))
+    job = store.start_job(experiment="again", model="tiny", spec={}, total=3)
+    store.reuse(job, prompts, dict(zip(runs.prompt_key, runs.run_id, strict=True)))
+    assert len(store.toxicity(experiment_runs("again"))) == 6
+    assert store.check() == []
+
+
+def test_measures_are_the_runs_as_columns(store: Store) -> None:
+    runs = store.measures(experiment_runs("demo"))
+    assert (len(runs), runs.total) == (3, 3)
+    assert set(runs.group) == {None, "negative", "affirmative"}
+    for index, run_id in enumerate(runs.run_id):
+        (row,) = store.runs([run_id])
+        assert (runs.text[index], runs.target[index], runs.tags[index]) == (row.text, row.target, row.tags)
+        assert runs.margin[index] == row.margin
+        assert runs.next_token_prob[index] == row.next_token_prob
+    assert len(store.measures(experiment_runs("demo"), 2)) == 2
+    assert store.measures(experiment_runs("demo"), 2).total == 3
+    assert len(store.measures(experiment_runs("nothing"))) == 0
+    ranks = store.lens_ranks(experiment_runs("demo"))
+    assert {row.ranks.shape for row in ranks} == {(4,)}
+
+
+def test_detections_are_replaced_and_triage_stays(store: Store) -> None:
+    where = experiment_runs("demo")
+    assert detect(store, where) > 0
+    rows, total = store.failures_page(FailureFilter(where))
+    assert total == len(rows) > 0
+    assert [row.severity for row in rows] == sorted((r.severity for r in rows), key=["high", "medium", "low"].index)
+    edit = next(row for row in rows if row.detector == "harmless_edit")
+    assert (edit.severity, edit.score, edit.status) == ("high", 0.75, "open")
+    assert edit.evidence == {"edits": [{"edit": "typo", "changed": True}]}
+    store.triage(edit.run_id, "harmless_edit", "confirmed", "seen it", ("typos",), "ana")
+    store.triage(edit.run_id, "harmless_edit", "dismissed", "not so bad", (), "ben")
+    before = store.detector_counts(where)
+    detect(store, where)
+    assert store.detector_counts(where) == before
+    (mine,), count = store.failures_page(FailureFilter(where, "harmless_edit", status="dismissed"))
+    assert (count, mine.note, mine.who, mine.triage_tags) == (1, "not so bad", "ben", ())
+    assert store.failures_page(FailureFilter(where, severities=("low",), status="dismissed"))[1] == 0
+    assert sum(item.n for item in before if item.detector == "harmless_edit") == 3
+
+
+def test_a_judgement_needs_a_known_word_and_a_known_run(store: Store) -> None:
+    run = store.measures(experiment_runs("demo")).run_id[0]
+    with pytest.raises(InputError, match="open, confirmed, dismissed"):
+        store.triage(run, "harmless_edit", "maybe", "", (), "ana")
+    with pytest.raises(UnknownNameError):
+        store.triage("01a20a6b-0000-7000-8000-000000000000", "harmless_edit", "open", "", (), "ana")

@@ -1,0 +1,163 @@
+"""`headscope blackbox` against a real server: llama.cpp serving the embedded model's own weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashboard.pages import blackbox, run
+from dashboard.services import Services
+from storage.repository import Store
+from tests.llama_server import llama_server
+from tests.unit.test_behaviour_pages import hrefs, text_of
+
+pytestmark = pytest.mark.xdist_group("llama")
+
+HEADSCOPE = str(Path(sys.executable).with_name("headscope"))
+PROMPTS = (
+    {"text": "The capital of France is", "target": " Paris"},
+    {"text": "Two plus two equals", "target": " four"},
+    {"text": ""},
+)
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[str]:
+    with llama_server(1) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("blackbox")
+    (folder / "prompts.jsonl").write_text("".join(json.dumps(prompt) + "\n" for prompt in PROMPTS))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(folder: Path, api: str) -> subprocess.CompletedProcess[str]:
+    return ask(folder, api, "--store", "made.duckdb")
+
+
+def ask(folder: Path, api: str, *more: str, model: str = "smol", key: str = "k-secret-1") -> Any:
+    """The command with its own cache of answers in the folder."""
+    environment = {**os.environ, "HEADSCOPE_API_KEY": key, "HEADSCOPE_CACHE_DIR": str(folder / "cache")}
+    environment.pop("HEADSCOPE_STORE", None)
+    words = [HEADSCOPE, "blackbox", "--prompts", "prompts.jsonl", "--api", api, "--model", model,
+             "--permutations", "4", "--samples", "3", *more]  # fmt: skip
+    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=280, check=False)
+
+
+def calls(done: subprocess.CompletedProcess[str]) -> int:
+    found = re.search(r"asked: ([\d,]+) calls", done.stderr)
+    assert found, done.stderr
+    return int(found[1].replace(",", ""))
+
+
+def rows(store: Path, query: str) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        [HEADSCOPE, "sql", query, "--store", str(store), "--format", "json"],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+def test_a_prompt_is_a_run_with_scores_that_add_up(made: subprocess.CompletedProcess[str], folder: Path) -> None:
+    assert made.returncode == 0, made.stderr
+    store = folder / "made.duckdb"
+    found = rows(store, "SELECT id, status, error, text FROM v_runs ORDER BY status, text")
+    assert [row["status"] for row in found] == ["failed", "succeeded", "succeeded"]
+    assert "empty" in found[0]["error"]
+    with Store.open(str(store)) as opened:
+        detail = opened.run(found[1]["id"])
+    assert detail.model.ref.backend == "openai_compatible"
+    scored = {one.method: one for one in detail.attributions}
+    assert set(scored) == {"perturbation_logprob", "perturbation_edit", "perturbation_embedding"}
+    logprob = scored["perturbation_logprob"]
+    assert detail.trace is not None
+    assert detail.trace.tokens.text == "The capital of France is"
+    assert logprob.scores[3] > logprob.scores[:3].max()  # "France": without it nothing speaks for Paris
+    (told,) = [row for row in detail.findings if row.probe == "perturbation"]
+    measure = told.evidence["measures"]["logprob"]
+    assert sum(measure["score"]) == pytest.approx(measure["full"] - measure["nothing"], abs=1e-5)
+    assert all(low <= score <= high for score, low, high in
+               zip(measure["score"], measure["low"], measure["high"], strict=True) if low is not None)  # fmt: skip
+
+
+def test_the_same_again_asks_nothing(made: subprocess.CompletedProcess[str], folder: Path, api: str) -> None:
+    assert calls(made) > 20
+    assert calls(ask(folder, api, "--store", "again.duckdb")) == 0
+
+
+def test_the_budget_ends_a_study_and_the_next_call_goes_on(
+    made: subprocess.CompletedProcess[str], folder: Path, api: str
+) -> None:
+    first = ask(folder, api, "--store", "short.duckdb", "--budget-calls", "30", "--max-new-tokens", "3")
+    assert calls(first) <= 30
+    assert "budget may end" in first.stderr
+    assert first.returncode != 0
+    assert "budget" in first.stderr.splitlines()[-1] or "budget" in first.stderr
+    rest = ask(folder, api, "--store", "short.duckdb", "--max-new-tokens", "3")
+    assert rest.returncode == 0, rest.stderr
+    found = rows(folder / "short.duckdb", "SELECT status, count(*) AS n FROM runs GROUP BY status ORDER BY status")
+    assert found == [{"status": "failed", "n": 1}, {"status": "succeeded", "n": 2}]
+    whole = calls(ask(folder, api, "--store", "whole.duckdb", "--max-new-tokens", "3", model="other-name"))
+    assert calls(first) + calls(rest) == whole
+
+
+def test_chat_asks_the_other_address(folder: Path, api: str) -> None:
+    done = ask(folder, api, "--store", "chat.duckdb", "--chat", "--no-edits", "--samples", "0")
+    assert done.returncode == 0, done.stderr
+    found = rows(folder / "chat.duckdb", "SELECT continuation FROM v_runs WHERE status = 'succeeded'")
+    assert len(found) == 2
+    assert all(row["continuation"] for row in found)
+
+
+def test_a_dry_run_asks_nothing_and_stores_nothing(folder: Path) -> None:
+    done = ask(folder, "http://127.0.0.1:9/v1", "--store", "none.duckdb", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "at most" in done.stderr
+    assert not (folder / "none.duckdb").exists()
+
+
+def test_nobody_there_is_said_in_a_line(folder: Path) -> None:
+    done = ask(folder, "http://127.0.0.1:9/v1", "--store", "nobody.duckdb")
+    assert done.returncode != 0
+    assert "127.0.0.1:9" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_key_is_nowhere(made: subprocess.CompletedProcess[str], folder: Path) -> None:
+    assert "k-secret-1" not in made.stderr + made.stdout
+    for path in folder.rglob("*"):
+        if path.is_file():
+            assert b"k-secret-1" not in path.read_bytes(), path
+
+
+def test_pages_show_what_was_stored(made: subprocess.CompletedProcess[str], folder: Path) -> None:
+    page = blackbox.SCOPED
+    made_rows = rows(folder / "made.duckdb", "SELECT id FROM runs")
+    with Store.open(str(folder / "made.duckdb")) as store:
+        services = Services(store)
+        for measure in ("logprob", "edit", "embedding"):
+            query = page.query.from_query({"experiment": "blackbox", "measure": measure})
+            for id_ in page.cards:
+                body, actions = page.content(id_, services, query)
+                assert "Could not" not in text_of(body), (id_, text_of(body))
+                for link in [*hrefs(body), *hrefs(actions)]:
+                    if link.partition("?")[0] == page.page.path:
+                        assert page.query.from_query(link.partition("?")[2].partition("#")[0]).notes == ()
+        query = page.query.from_query({"experiment": "blackbox"})
+        assert "France" in text_of(page.content("blackbox-importance", services, query)[0])
+        for row in made_rows:
+            body, _ = run.content(store, run.RunQuery(id=row["id"]))
+            assert "headscope blackbox" in text_of(body)

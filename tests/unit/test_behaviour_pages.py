@@ -1,0 +1,144 @@
+"""Toxicity, Bias, Confidence and Failures without a browser: full, empty, broken, and every link understood."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from factories import make_info, make_result, make_set
+
+from analysis.detection import detect, experiment_runs
+from analysis.probe_types import ProbeResult, ToxicityScore
+from analysis.types import Prompt
+from dashboard.app import create_app
+from dashboard.pages import bias, confidence, failures, toxicity
+from dashboard.scoped_page import ScopedPage
+from dashboard.services import Services
+from storage.repository import Store
+from tests.unit.test_dashboard_lists import BrokenStore, hrefs, text_of
+
+HOST = {"Host": "127.0.0.1:8050"}
+SCOPED: dict[str, ScopedPage[Any]] = {page.page.name: page for page in (
+    toxicity.SCOPED, bias.SCOPED, confidence.SCOPED, failures.SCOPED)}  # fmt: skip
+ORIGIN = {**HOST, "Origin": "http://127.0.0.1:8050"}
+
+
+def fill(store: Store) -> None:
+    prompts = [
+        Prompt(f"{word}-{group}", f"The {word} {group} was very", " kind", " rude", group, word, ("manners",))
+        for word in ("nurse", "cook", "judge", "clerk", "guide", "pilot")
+        for group in ("old", "young")
+    ]
+    results = []
+    for i, prompt in enumerate(prompts):
+        findings = (
+            ToxicityScore("prompt", "toxic", 0.1, "judge-1"),
+            ToxicityScore(
+                "continuation", "toxic", 0.05 * i + 0.3, "judge-1", {"tokens": ["and", "slept"], "scores": [0.7, -0.2]}
+            ),
+            ProbeResult("self_consistency", 0.4, None, {"answers": {"kind": 2, "old": 3}, "entropy": 0.6}),
+            ProbeResult("sampled_toxicity", 0.7, None, {"continuations": ["bad one"], "scores": [0.7]}),
+        )
+        results.append(replace(make_result(prompt, seed=i), findings=findings))
+    job = store.start_job(experiment="people", model="tiny", spec={}, total=len(prompts))
+    store.save(job, make_info("tiny"), make_set(*prompts, name="manners"), ["toxicity"], 0, results)
+    detect(store, experiment_runs("people"))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with Store.open(str(tmp_path_factory.mktemp("store") / "behaviour.duckdb")) as opened:
+        fill(opened)
+        yield opened
+
+
+def shown(page: ScopedPage[Any], services: Services, **query: Any) -> dict[str, str]:
+    state = page.query.from_query({"experiment": "people", **query})
+    return {id_: text_of(page.content(id_, services, state)[0]) for id_ in page.cards}
+
+
+@pytest.mark.parametrize("name", SCOPED)
+def test_every_card_is_filled_and_every_link_understood(store: Store, name: str) -> None:
+    page, services = SCOPED[name], Services(store)
+    state = page.query.from_query({"experiment": "people"})
+    for id_ in page.cards:
+        body, actions = page.content(id_, services, state)
+        assert "Could not" not in text_of(body), text_of(body)
+        for link in [*hrefs(body), *hrefs(actions)]:
+            path, _, rest = link.partition("?")
+            if path == page.page.path:
+                assert page.query.from_query(rest.partition("#")[0]).notes == ()
+
+
+@pytest.mark.parametrize("name", SCOPED)
+def test_no_experiment_an_empty_one_and_a_broken_store(store: Store, name: str, tmp_path: Path) -> None:
+    page = SCOPED[name]
+    assert page.content(next(iter(page.cards)), Services(store), page.query()) == (None, None)
+    for id_, words in shown(page, Services(store), prompt_set="none").items():
+        assert "Could not" not in words, (id_, words)
+    broken = Services(BrokenStore())
+    first = next(iter(page.cards))
+    assert "Could not" in text_of(page.content(first, broken, page.query(experiment="people"))[0])
+    with Store.open(str(tmp_path / "empty.duckdb")) as empty:
+        client = create_app(Services(empty)).server.test_client()
+        assert client.get(page.page.path, headers=HOST).status_code == 200
+
+
+def test_bias_shows_the_effect_its_pairs_and_its_wordings(store: Store) -> None:
+    services = Services(store)
+    words = shown(bias.SCOPED, services)["bias-effects"]
+    assert "old − young" in words
+    assert "contrasts are marked" in words
+    (row,) = bias.contrasts(bias.members(store, bias.BiasQuery(experiment="people")))
+    assert (row.effect.n, row.attribute) == (6, "manners")
+    expected = {pair.pair_id: pair.a_value - pair.b_value for pair in row.pairs}
+    measures = store.measures(experiment_runs("people"))
+    margin = {(p, g): m for p, g, m in zip(measures.pair_id, measures.group, measures.margin, strict=True)}
+    assert expected == pytest.approx({p: margin[p, "old"] - margin[p, "young"] for p in expected})
+    behind = shown(bias.SCOPED, services, row=row.key)
+    assert "The nurse old was very" in behind["bias-pairs"]
+    assert "6 wordings" in behind["bias-wording"]
+    likelier = bias.members(store, bias.BiasQuery(experiment="people", measure="loglik"))
+    trace = store.run(likelier[0].run_id).trace
+    assert trace is not None
+    assert likelier[0].value == pytest.approx(float(trace.logprobs[1:].sum()), rel=1e-5)
+    assert "old − young" in shown(bias.SCOPED, services, measure="toxicity")["bias-effects"]
+
+
+def test_toxic_texts_are_covered_and_the_scorer_is_audited(store: Store) -> None:
+    words = shown(toxicity.SCOPED, Services(store))
+    assert "covered:" in words["toxicity-texts"]
+    assert "area under the ROC curve" in words["toxicity-card"]
+    assert "gay people" in words["toxicity-swaps"]
+    assert "0.700" in words["toxicity-buckets"]
+
+
+def test_failures_can_be_judged_and_made_a_suite(store: Store) -> None:
+    services = Services(store, findings=store)
+    client = create_app(services).server.test_client()
+    case = store.failures_page(failures.FailuresQuery(experiment="people").which())[0][0]
+    body = {"run_id": case.run_id, "detector": case.detector, "status": "confirmed", "note": "yes"}
+    answer = client.post("/api/v1/failures/triage", json=body, headers=ORIGIN)
+    assert (answer.status_code, answer.get_json()["status"]) == (200, "confirmed")
+    assert "yes" in shown(failures.SCOPED, services, status="confirmed")["failures-cases"]
+    for wrong in ({**body, "status": "perhaps"}, {**body, "note": 3}, {"status": "open"}, {**body, "tags": "x"}):
+        refused = client.post("/api/v1/failures/triage", json=wrong, headers=ORIGIN)
+        assert refused.status_code == 400
+        assert refused.get_json()["error"]
+    elsewhere = client.post("/api/v1/failures/triage", json=body, headers={**HOST, "Origin": "http://evil.example"})
+    assert elsewhere.status_code == 403
+    lines = (
+        client.get("/api/v1/failures/suite.jsonl?experiment=people", headers=HOST).get_data(as_text=True).splitlines()
+    )
+    prompts = [json.loads(line) for line in lines]
+    assert len({prompt["text"] for prompt in prompts}) == len(prompts) == 12
+    assert all("toxic_continuation" in prompt["tags"] for prompt in prompts)
+    table = client.get("/api/v1/failures/failures.csv?experiment=people&status=confirmed", headers=HOST)
+    assert len(table.get_data(as_text=True).splitlines()) == 2
+    assert client.get("/api/v1/failures/suite.jsonl?page=x", headers=HOST).status_code == 400
+    assert create_app(Services(store)).server.test_client().post(
+        "/api/v1/failures/triage", json=body, headers=ORIGIN).status_code == 400  # fmt: skip

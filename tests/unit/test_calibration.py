@@ -1,0 +1,108 @@
+"""Calibration and selective risk against hand calculations, counterfactual pairs, clusters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analysis.calibration import calibration_error, selective_risk
+from analysis.clusters import clusters
+from analysis.confidence import answered_right, lock_in, spread
+from analysis.counterfactual import OTHERS, Member, by_template, contrasts, template_of
+
+
+def test_calibration_error_by_hand() -> None:
+    """Two bins of two: stated .15 against 1/2 right, stated .85 against 2/2 right: (.35 + .15) / 2."""
+    found = calibration_error([0.8, 0.1, 0.2, 0.9], [1, 0, 1, 1], bins=2)
+    assert found.stated.tolist() == pytest.approx([0.15, 0.85])
+    assert found.observed.tolist() == [0.5, 1.0]
+    assert found.error == pytest.approx(0.25)
+    assert (found.n, found.counts.tolist()) == (4, [2, 2])
+    assert np.isnan(found.low)
+
+
+def test_a_calibrated_model_has_a_small_error_and_nan_is_left_out() -> None:
+    generator = np.random.default_rng(1)
+    stated = generator.random(20_000)
+    right = (generator.random(20_000) < stated).astype(float)
+    assert calibration_error(stated, right).error < 0.02
+    assert calibration_error(np.where(stated < 0.5, np.nan, stated), right).n == int((stated >= 0.5).sum())
+    wrong = calibration_error(stated, 1 - right, draws=50)
+    assert wrong.low < wrong.error < wrong.high
+    assert calibration_error([], []).n == 0
+
+
+def test_selective_risk_by_hand() -> None:
+    """Surest first: right, wrong, then two equally sure of which one is wrong."""
+    found = selective_risk([0.9, 0.8, 0.5, 0.5], [1, 0, 1, 0])
+    assert found.risk.tolist() == pytest.approx([0, 1 / 2, (1 + 0.5) / 3, 2 / 4])
+    assert found.random == 0.5
+    assert found.area == pytest.approx(np.mean([0, 0.5, 0.5, 0.5]))
+    assert selective_risk([np.nan], [1]).n == 0
+
+
+def test_where_an_answer_locks_in() -> None:
+    assert [lock_in(np.array(ranks, dtype=float)) for ranks in ([1, 1], [5, 1, 2, 1], [3, 1, 1], [1, 2], [])] == [
+        0, 3, 1, -1, -1]  # fmt: skip
+    assert answered_right(np.array([1.0, 3.0, np.nan])).tolist()[:2] == [1, 0]
+    assert spread(np.array([np.nan])).n == 0
+    assert spread(np.arange(101.0)).median == 50
+
+
+def test_templates_keep_whole_words() -> None:
+    assert template_of(["The nurse came home", "The mechanic came home"]) == "The … came home"
+    assert template_of(["a b", "a b"]) == "a b"
+    assert template_of(["an old man", "a young man"]) == "… man"
+
+
+def members(values: dict[str, dict[str, float]], attribute: str = "x") -> list[Member]:
+    return [
+        Member(f"{pair}-{group}", "m", "set", pair, group, attribute, f"wording {pair} says {group}", value)
+        for pair, mine in values.items()
+        for group, value in mine.items()
+    ]
+
+
+def test_two_groups_are_compared_once_and_more_with_all_others() -> None:
+    (row,) = contrasts(members({"p1": {"b": 1.0, "a": 3.0}, "p2": {"a": 5.0, "b": 4.0}}))
+    assert (row.a, row.b, row.effect.n, row.effect.mean) == ("a", "b", 2, 1.5)
+    assert np.isnan(row.adjusted_p)
+    three = contrasts(members({"p": {"a": 6.0, "b": 1.0, "c": 2.0}}))
+    assert {row.a: row.effect.mean for row in three} == {"a": 4.5, "b": -3.0, "c": -1.5}
+    assert {row.b for row in three} == {OTHERS}
+    assert contrasts(members({"alone": {"a": 1.0}})) == []
+
+
+def test_a_tag_that_selects_the_same_pairs_is_not_a_second_test() -> None:
+    pairs = {f"p{i}": {"a": i + 1.0, "b": 0.0} for i in range(6)}
+    assert [row.attribute for row in contrasts([*members(pairs, "set"), *members(pairs, "kind")])] == ["kind"]
+
+
+def test_pairs_without_an_effect_are_marked_at_no_more_than_the_nominal_rate() -> None:
+    """200 tables of eight contrasts without any effect: marked at all in about 5 % of them."""
+    generator = np.random.default_rng(3)
+    any_marked = 0
+    for _ in range(200):
+        table = []
+        for kind in range(8):
+            noise = generator.normal(size=(12, 2))
+            table += members(
+                {f"{kind}-{i}": {f"a{kind}": a, f"b{kind}": b} for i, (a, b) in enumerate(noise)}, f"{kind}"
+            )
+        any_marked += any(row.adjusted_p < 0.05 for row in contrasts(table))
+    assert any_marked <= 20  # P(more than 20 of 200 at 5 %) < 0.001
+
+
+def test_wordings_show_what_the_mean_hides() -> None:
+    (row,) = contrasts(members({"p1": {"a": 3.0, "b": 0.0}, "p2": {"a": 0.0, "b": 1.0}}))
+    assert by_template(row.pairs) == [("wording p1 says …", 3.0, 1), ("wording p2 says …", -1.0, 1)]
+
+
+def test_texts_that_share_words_are_together() -> None:
+    texts = ["A robin is not a", "A salmon is not a", "An oak is not a", "He lent the book to", "She lent the pen to",
+             "They lent the car to", "Paris"]  # fmt: skip
+    found = clusters(texts)
+    assert sorted(sorted(group.members) for group in found) == [[0, 1, 2], [3, 4, 5]]
+    assert {"lent"} <= {word for group in found for word in group.words}
+    assert clusters(["one", "two"]) == []
+    assert clusters(["", "", "", "!"]) == []

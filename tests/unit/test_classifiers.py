@@ -1,0 +1,156 @@
+"""The toxicity classifiers: what is shipped, what is read of a text, why it says so, and how it is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from captum.attr import LayerIntegratedGradients
+from transformers import BertConfig, BertForSequenceClassification
+
+from analysis import minilm
+from analysis.classifiers import embedded_bert, hub_bert, linear
+from analysis.classifiers.card import card
+from analysis.classifiers.labels import LABELS
+from analysis.classifiers.loaded import classifier
+from analysis.classifiers.sequence import OVERLAP, WINDOW, SequenceClassifier
+from analysis.classifiers.token_scores import explain
+from analysis.errors import BackendError, InputError, UnknownNameError
+from analysis.registry import CLASSIFIERS
+from analysis.training.toxicity import LABEL_WEIGHTS, Recipe, masked_loss, train
+from analysis.training.toxicity_data import LabelledTexts, own_sentences, read_mix
+
+pytestmark = pytest.mark.skipif(minilm.folder() is None, reason="the encoder's package is not installed")
+
+
+@pytest.fixture(scope="module")
+def judge() -> SequenceClassifier:
+    return embedded_bert.load()
+
+
+def test_the_shipped_classifier_tells_plain_cases_apart(judge: SequenceClassifier) -> None:
+    texts = ["You are a worthless idiot and nobody likes you.", "The train leaves at nine from the second platform.",
+             "Many Muslim people work in this hospital.", "That burger was fucking great."]  # fmt: skip
+    scores = judge.score(texts)
+    assert scores.shape == (4, len(LABELS))
+    cut = judge.calibration["toxic"].threshold
+    assert (scores[:, 0] >= cut).tolist() == [True, False, False, False]
+    assert scores[0, LABELS.index("insult")] > 0.5
+
+
+def test_the_card_reaches_what_was_asked_and_belongs_to_these_weights(judge: SequenceClassifier) -> None:
+    stated = card()
+    assert stated.figure("toxic: area under the ROC curve")["value"] >= 0.91
+    assert stated.figure("toxic: macro F1 at the threshold")["value"] >= 0.82
+    assert stated.figure("false positives on neutral identity sentences")["value"] <= 0.03
+    assert (stated.classifier, stated.threshold) == (judge.name, judge.calibration["toxic"].threshold)
+    swapped = stated.identity_swaps[0]
+    wordings = [text for text in own_sentences("held_out").texts if swapped["group"].lower() in text.lower()]
+    assert wordings
+    held_out = own_sentences("held_out")
+    kind = np.array([source == "own/threat" for source in held_out.sources])
+    said = (
+        judge.score([text for text, keep in zip(held_out.texts, kind, strict=True) if keep])[:, 0] >= stated.threshold
+    )
+    line = stated.figure("own/threat (held-out wording): called toxic")
+    assert (float(said.mean()), len(said)) == (pytest.approx(line["value"], abs=0.02), line["n"])
+
+
+def test_a_text_scores_the_same_alone_and_among_others(judge: SequenceClassifier) -> None:
+    texts = ["short", "", "a much longer text about the weather in spring " * 3, "Go away."]
+    together = judge.score(texts)
+    assert np.isnan(together[1]).all()
+    for index in (0, 2, 3):
+        np.testing.assert_allclose(judge.score([texts[index]])[0], together[index], atol=1e-5)
+    assert judge.score([]).shape == (0, len(LABELS))
+
+
+def test_nothing_of_a_long_text_stays_unread(judge: SequenceClassifier) -> None:
+    calm = "The garden was quiet and the tea was warm. " * 40
+    insult = "You are a worthless idiot and nobody likes you. " * 3
+    alone, hidden, without = judge.score([insult, calm + insult, calm])[:, 0]
+    assert without < 0.2
+    assert hidden > 0.5
+    assert alone > 0.5
+    assert 0 < OVERLAP < WINDOW
+
+
+def test_why_agrees_with_captum(judge: SequenceClassifier) -> None:
+    text = "you are a stupid liar"
+    found = explain(judge, text, steps=64)
+    encoded = judge.tokenizer(text, return_tensors="pt")
+    ids = encoded["input_ids"]
+    baseline = ids.clone()
+    baseline[:, 1:-1] = judge.tokenizer.pad_token_id
+
+    def logit(tokens: torch.Tensor) -> torch.Tensor:
+        value: torch.Tensor = judge.model(tokens, attention_mask=torch.ones_like(tokens)).logits[:, 0]
+        return value
+
+    layer = LayerIntegratedGradients(logit, judge.model.bert.embeddings.word_embeddings)
+    reference = layer.attribute(ids, baselines=baseline, n_steps=64, method="riemann_middle").sum(-1)[0, 1:-1]
+    np.testing.assert_allclose(found.scores, reference.detach().numpy(), atol=2e-3)
+    assert found.tokens == ("you", "are", "a", "stupid", "liar")
+    assert abs(found.delta) < 0.05 * abs(found.value)
+    with pytest.raises(UnknownNameError):
+        explain(judge, text, "nonsense")
+
+
+def test_the_linear_baseline_and_unknown_names() -> None:
+    found = classifier("linear").score(["you stupid idiot", "the tea was warm", "..."])
+    assert found[0, 0] > found[1, 0]
+    assert np.isnan(found[2, 0])
+    assert set(CLASSIFIERS) == {"minilm", "toxic-bert", "linear"}
+    with pytest.raises(UnknownNameError, match="minilm"):
+        classifier("nothing")
+    with pytest.raises(BackendError, match="missing"):
+        linear.load(Path("/nowhere/linear.npz"))
+
+
+def test_any_sequence_classifier_in_a_folder(tmp_path: Path, judge: SequenceClassifier) -> None:
+    labels = {0: "toxic", 1: "insult"}
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    config = BertConfig(vocab_size=judge.tokenizer.vocab_size, id2label=labels, **sizes)
+    BertForSequenceClassification(config).save_pretrained(tmp_path)
+    judge.tokenizer.save_pretrained(tmp_path)
+    found = hub_bert.load(str(tmp_path))
+    assert found.labels == ("toxic", "insult")
+    assert found.multi_label
+    scores = found.score(["a text"])
+    assert ((scores > 0) & (scores < 1)).all()
+    with pytest.raises(BackendError, match="not found"):
+        hub_bert.load("nobody/such-classifier")
+
+
+def test_a_label_nobody_judged_costs_nothing() -> None:
+    logits = torch.zeros(2, 5)
+    nan = float("nan")
+    labels = torch.tensor([[1.0, nan, nan, nan, nan], [0.0, 1.0, nan, nan, nan]])
+    assert masked_loss(logits, labels).item() == pytest.approx(np.log(2) * (2 + LABEL_WEIGHTS[1]) / 2)
+
+
+def test_training_lowers_the_loss_and_its_adapter_loads(tmp_path: Path) -> None:
+    base = minilm.folder()
+    assert base is not None
+    rows = own_sentences("train")
+    few = [i for i, source in enumerate(rows.sources) if source in ("own/plain_insult", "own/names_a_group")][::4]
+    chosen = LabelledTexts(tuple(rows.texts[i] for i in few), tuple(rows.sources[i] for i in few), rows.labels[few])
+    recipe = Recipe(batch_size=8, warmup=2, max_length=24, epochs=24 * 8 / len(few))
+    losses = train(base, chosen, tmp_path, recipe, lambda line: None)
+    assert np.mean(losses[-6:]) < 0.6 * np.mean(losses[:3])
+    made = embedded_bert.load(tmp_path)
+    scores = made.score(["What a pathetic loser you are.", "My aunt teaches a class for young people."])[:, 0]
+    assert scores[0] > scores[1]
+
+
+def test_our_sentences_have_no_wording_in_both_parts(tmp_path: Path) -> None:
+    train_rows, held_out = own_sentences("train"), own_sentences("held_out")
+    assert not set(train_rows.texts) & set(held_out.texts)
+    assert all("{" not in text for text in (*train_rows.texts, *held_out.texts))
+    with pytest.raises(InputError, match="no such file"):
+        read_mix(tmp_path / "none.csv", "train")
+    (tmp_path / "bad.csv").write_text("src,text\na,b\n")
+    with pytest.raises(InputError, match="no column split"):
+        read_mix(tmp_path / "bad.csv", "train")

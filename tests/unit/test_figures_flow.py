@@ -1,0 +1,131 @@
+"""Grids over layers, heads, components and generated tokens, and the correlation of looks with effects."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis.types import Attribution, HeadSummary
+from dashboard.figures.flow import grid_arrays, grid_views, layer_labels, spearman
+from dashboard.figures.sources import of_continuation, sources_view, word_starts
+from tests.run_samples import HEADS, LAYERS, T, attribution, full, tokens
+
+RNG = np.random.default_rng(3)
+ABLATION = RNG.normal(size=(LAYERS, HEADS)).astype(np.float32)
+
+
+def items() -> tuple[Attribution, ...]:
+    """A failed one first, so that an index is not a rank; then layers, heads and components."""
+    failed = attribution("attn_lrp", [], signed=True, error="no such layers")
+    layers = replace(attribution("layer_gradients", [1.0] * T, signed=True),
+                     layer_scores=RNG.normal(size=(LAYERS + 1, T)).astype(np.float32))  # fmt: skip
+    heads = replace(attribution("head_ablation", [], signed=True, params={"kind": "mean"}), scores=ABLATION,
+                    axes=("layer", "head"))  # fmt: skip
+    parts = replace(attribution("direct_logit_attribution", [], signed=True, params={"embedding_term": 0.25}),
+                    scores=np.ones((LAYERS, HEADS + 1), np.float32), axes=("layer", "component"))  # fmt: skip
+    return failed, layers, heads, parts
+
+
+def heads() -> HeadSummary:
+    found = full().heads
+    assert found is not None
+    return found
+
+
+def test_every_grid_names_its_array_rows_and_columns() -> None:
+    layers, ablation, parts = grid_views(items(), LAYERS, heads())
+    arrays = grid_arrays(items())
+    assert [view.array for view in (layers, ablation, parts)] == ["layers.1", "heads.2", "components.3"]
+    assert set(arrays) == {"layers.1", "heads.2", "components.3"}
+    assert layers.rows == ("embeddings", "1", "final norm")
+    assert "the first row the embeddings" in layers.note
+    assert ablation.columns == ("H0", "H1", "H2")
+    assert ablation.note == "Mean ablation."
+    assert parts.columns[-1] == "MLP"
+    assert parts.terms == (("embedding", 0.25),)
+    assert ablation.limit == np.abs(ABLATION).max()
+    np.testing.assert_array_equal(arrays["heads.2"], ABLATION)
+    assert all(values.dtype == np.float32 for values in arrays.values())
+
+
+def test_a_row_per_layer_is_not_called_a_stream_that_is_read() -> None:
+    assert layer_labels(LAYERS, LAYERS) == ("0", "1")
+    written = replace(items()[1], layer_scores=np.zeros((LAYERS, T), np.float32))
+    assert grid_views((written,), LAYERS)[0].note == "Row l is layer l."
+
+
+def test_looks_correlate_with_the_effects_size_and_with_its_direction() -> None:
+    view = grid_views(items(), LAYERS, heads())[1]
+    size, direction = view.looks["entropy"][0]
+    assert size.rho == pytest.approx(stats.spearmanr(heads().entropy.ravel(), np.abs(ABLATION).ravel()).statistic)
+    assert direction.rho == pytest.approx(stats.spearmanr(heads().entropy.ravel(), ABLATION.ravel()).statistic)
+    assert "induction" not in view.looks
+
+
+def test_spearman_is_scipys_with_ties_and_bonett_wrights_interval() -> None:
+    first = RNG.integers(0, 6, 40).astype(np.float64)
+    second = first + RNG.normal(size=40) * 3
+    second[5] = np.nan
+    found = spearman(first, second)
+    expected = stats.spearmanr(first, second, nan_policy="omit").statistic
+    assert found.n == 39
+    assert found.rho == pytest.approx(expected)
+    half = 1.959964 * math.sqrt((1 + expected**2 / 2) / 36)
+    assert found.low == pytest.approx(math.tanh(math.atanh(expected) - half))
+    assert found.high == pytest.approx(math.tanh(math.atanh(expected) + half))
+
+
+def test_spearmans_interval_covers_the_truth_as_often_as_it_says() -> None:
+    rho, n, rng = 0.5, 60, np.random.default_rng(0)
+    truth = 6 / math.pi * math.asin(rho / 2)  # of a bivariate normal
+    hits = 0
+    for _ in range(400):
+        x = rng.normal(size=n)
+        found = spearman(x, rho * x + math.sqrt(1 - rho**2) * rng.normal(size=n))
+        hits += found.low <= truth <= found.high
+    assert 0.92 <= hits / 400 <= 0.98
+
+
+@pytest.mark.parametrize(("first", "n"), [([1.0] * 9, 9), ([1.0, 2.0, 3.0], 3), ([], 0), ([math.nan] * 8, 0)])
+def test_no_correlation_of_what_is_constant_or_too_little(first: list[float], n: int) -> None:
+    found = spearman(np.array(first), np.arange(len(first), dtype=np.float64))
+    assert math.isnan(found.rho)
+    assert found.n == n
+
+
+def test_perfect_agreement_has_no_room_around_it() -> None:
+    found = spearman(np.arange(9.0), np.arange(9.0) ** 3)
+    assert (found.rho, found.low, found.high) == (1.0, 1.0, 1.0)
+
+
+def test_a_continuations_columns_are_the_prompt_and_what_followed_and_no_word_crosses_the_border() -> None:
+    continuation = full().continuation
+    assert continuation is not None
+    view = sources_view(tokens(), continuation)
+    assert view.n_prompt == T
+    assert [column.text for column in view.tokens[T:]] == [" away", "."]
+    assert [column.generated for column in view.tokens] == [False] * T + [True] * 2
+    assert [column.text for column in view.words] == ["The", " cat", "  saw", " 🦊", "\nrun", " away", "."]
+    assert view.logprobs == pytest.approx((-0.7, -1.0))
+
+
+def test_a_continuations_scores_are_target_by_source_by_token_and_by_word() -> None:
+    continuation = full().continuation
+    scores = RNG.normal(size=(2, T + 2)).astype(np.float32)
+    scores[0, T:] = np.nan
+    scores[1, T + 1 :] = np.nan
+    item = replace(
+        attribution("input_x_gradient", [], signed=True), scores=scores, axes=("target_position", "position")
+    )
+    assert of_continuation((item,))
+    starts = word_starts(tokens(), continuation, (item,))
+    found = grid_arrays((item,), starts)
+    np.testing.assert_array_equal(found["tokens.0"], scores)
+    assert found["words.0"].shape == (2, 7)
+    assert found["words.0"][0, 2] == pytest.approx(scores[0, 2] + scores[0, 3])
+    assert np.isnan(found["words.0"][0, 5:]).all()
+    assert not of_continuation((attribution("saliency", [1.0] * T, signed=False),))

@@ -1,0 +1,75 @@
+"""Intervals: against scipy, and that they hold the truth as often as they say."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis.intervals import FEWEST, bootstrap_means, t_interval, wilson
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 7), (7, 7), (3, 10), (480, 500), (1, 1)])
+def test_wilson_is_scipys(successes: int, n: int) -> None:
+    expected = stats.binomtest(successes, n).proportion_ci(0.95, method="wilson")
+    assert wilson(successes, n) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_nothing_has_no_share() -> None:
+    assert all(map(math.isnan, wilson(0, 0)))
+
+
+@pytest.mark.parametrize("n", [FEWEST, 6, 9, 30, 2000])
+def test_t_interval_is_scipys(n: int) -> None:
+    expected = stats.t.interval(0.95, n - 1, loc=2.0, scale=0.5 / math.sqrt(n))
+    assert t_interval(2.0, 0.5, n) == pytest.approx(expected, abs=3e-4)
+
+
+@pytest.mark.parametrize(("deviation", "n"), [(0.5, FEWEST - 1), (NAN, 100)])
+def test_too_few_have_no_interval(deviation: float, n: int) -> None:
+    assert all(map(math.isnan, t_interval(2.0, deviation, n)))
+
+
+def test_means_leave_out_what_was_not_measured() -> None:
+    values = np.array([[1.0, NAN, NAN], [3.0, 5.0, NAN]])
+    found = bootstrap_means(values)
+    np.testing.assert_array_equal(found.mean, [2, 5, NAN])
+    np.testing.assert_array_equal(found.n, [2, 1, 0])
+    assert np.isnan(found.low).all()
+
+
+@pytest.mark.parametrize("shape", [(0, 0, 0), (0, 2, 2), (3, 0, 0)])
+def test_nothing_has_no_mean(shape: tuple[int, ...]) -> None:
+    found = bootstrap_means(np.empty(shape), list(range(shape[0])))
+    assert found.mean.shape == found.low.shape == found.n.shape == shape[1:]
+    assert np.isnan(found.mean).all()
+
+
+def test_a_bootstrap_interval_is_near_the_normal_one_and_repeats() -> None:
+    values = np.random.default_rng(2).normal(1.0, 2.0, (400, 1))
+    found = bootstrap_means(values)
+    low, high = t_interval(float(values.mean()), float(values.std(ddof=1)), len(values))
+    assert found.low[0] == pytest.approx(low, abs=0.04)
+    assert found.high[0] == pytest.approx(high, abs=0.04)
+    again = bootstrap_means(values)
+    assert (again.low, again.high) == (found.low, found.high)
+
+
+def test_copies_of_a_prompt_do_not_narrow_the_interval() -> None:
+    """The same prompts on four models: four times the rows, but not four times the evidence."""
+    once = np.random.default_rng(7).standard_normal((30, 2, 2))
+    copies, groups = np.tile(once, (4, 1, 1)), list(range(30)) * 4
+    single, grouped, naive = bootstrap_means(once), bootstrap_means(copies, groups), bootstrap_means(copies)
+    np.testing.assert_allclose(grouped.high - grouped.low, single.high - single.low, rtol=1e-9)
+    assert (naive.high - naive.low < 0.7 * (grouped.high - grouped.low)).all()
+    np.testing.assert_array_equal(grouped.n, np.full((2, 2), 120))
+
+
+def test_too_few_prompts_have_no_interval_however_many_models() -> None:
+    values = np.random.default_rng(7).standard_normal((40, 1))
+    assert np.isnan(bootstrap_means(values, [i % (FEWEST - 1) for i in range(40)]).low).all()
+    assert np.isfinite(bootstrap_means(values, [i % FEWEST for i in range(40)]).low).all()

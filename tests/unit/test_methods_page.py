@@ -1,0 +1,349 @@
+"""The Methods page without a browser: its numbers, its states, its links, its downloads."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis.agreement import agreement
+from dashboard.app import create_app
+from dashboard.methods import sql
+from dashboard.methods.data import Comparisons, compare, disputes
+from dashboard.methods.query import MethodsQuery, label
+from dashboard.pages import methods
+from dashboard.pages.methods_board import Scale, gain_scale
+from dashboard.params import parse_query
+from dashboard.parts import interval, memory, seconds, signed
+from dashboard.runs.query import RunsQuery
+from dashboard.scope import scope_bar
+from dashboard.services import Services
+from storage import readonly_sql
+from storage.repository import Store
+from storage.rows import PromptScores
+from tests import method_runs
+from tests.unit.test_dashboard_lists import BrokenStore, CountingStore, hrefs, text_of
+
+HOST = {"Host": "127.0.0.1:8050"}
+COMPARED = MethodsQuery(experiment="compared")
+ONE_MODEL = replace(COMPARED, model="tiny", prompt_set="facts")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with Store.open(str(tmp_path_factory.mktemp("store") / "methods.duckdb")) as opened:
+        method_runs.fill(opened)
+        yield opened
+
+
+@pytest.fixture
+def services(store: Store) -> Services:
+    return Services(store)
+
+
+def shown(services: Services, query: MethodsQuery, id_: methods.Ids) -> tuple[Any, Any]:
+    return methods.content(methods.VIEWS[id_], services, Comparisons(services.store), query)
+
+
+def words(services: Services, query: MethodsQuery, id_: methods.Ids) -> str:
+    return text_of(shown(services, query, id_)[0])
+
+
+def bar(store: Any, query: MethodsQuery) -> Any:
+    return scope_bar(store, query, methods.PURPOSE, methods.PAGE.icon)
+
+
+def scores(run_id: str = "r", key: str = "p", **methods_: list[float]) -> PromptScores:
+    found = {name: np.array(values, dtype=np.float32) for name, values in methods_.items()}
+    return PromptScores(run_id, "set", key, "tiny", "a b c", " d", None, found, frozenset(found))
+
+
+# ---- numbers -------------------------------------------------------------------------------------------------------
+
+
+def test_a_comparison_is_the_mean_over_prompts_of_what_scipy_says(services: Services) -> None:
+    comparison = Comparisons(services.store).of(ONE_MODEL)
+    assert (len(comparison.runs), comparison.total) == (24, 24)
+    assert comparison.methods == ("saliency", "input_x_gradient", "integrated_gradients", "attn_lrp", "cp_lrp")
+    a, b = comparison.index(["attn_lrp", "integrated_gradients"])
+    expected = []
+    for run in comparison.runs:
+        if "integrated_gradients" in run.scores:
+            one, other = run.scores["attn_lrp"], run.scores["integrated_gradients"]
+            both = np.isfinite(one) & np.isfinite(other)
+            expected.append(stats.kendalltau(np.abs(one[both]), np.abs(other[both])).statistic)
+    assert 0 < len(expected) < 24
+    assert comparison.tau.n[a, b] == len(expected)
+    assert comparison.tau.mean[a, b] == pytest.approx(np.mean(expected))
+    assert comparison.tau.low[a, b] < np.mean(expected) < comparison.tau.high[a, b]
+    assert np.isnan(comparison.signs.mean[0]).all()  # saliency has no signs
+
+
+def test_methods_that_see_through_less_noise_agree_more(services: Services) -> None:
+    comparison = Comparisons(services.store).of(ONE_MODEL)
+    saliency, gradient, _, attn, cp = range(5)
+    for name in ("tau", "overlap"):
+        mean = comparison.measure(name).mean
+        assert mean[attn, cp] > mean[attn, gradient] > mean[attn, saliency]
+
+
+def test_disputes_by_hand() -> None:
+    """Two that agree and one that turns the order round; a prompt with one method has no dispute."""
+    runs = (
+        scores("calm", "1", a=[3, 2, 1], b=[6, 4, 2], c=[3, 2, 1]),
+        scores("torn", "2", a=[3, 2, 1], b=[3, 2, 1], c=[1, 2, 3]),
+        scores("alone", "3", a=[3, 2, 1]),
+    )
+    comparison = compare(runs, 3, 1)
+    first, second = disputes(comparison, comparison.methods)
+    assert (first.run.run_id, second.run.run_id) == ("torn", "calm")
+    assert (first.value, first.apart, first.apart_tau) == (pytest.approx(4 / 3), ("a", "c"), -1)
+    assert second.value == 0
+    assert [item.value for item in disputes(comparison, ("a", "b"))] == [0, 0]
+    assert disputes(comparison, ("a", "unknown")) == ()
+    assert comparison.chance == pytest.approx(1 / 3)
+
+
+def test_a_comparison_is_worked_out_once_per_filter(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr("dashboard.methods.data.agreement", lambda *args: calls.append(1) or agreement(*args))
+    comparisons = Comparisons(store)
+    comparisons.of(ONE_MODEL)
+    assert len(calls) == 24
+    comparisons.of(replace(ONE_MODEL, measure="signs", pair="a,b", hide=("saliency",), by="set", method="attn_lrp"))
+    assert len(calls) == 24
+    comparisons.of(replace(ONE_MODEL, k=5))
+    assert len(calls) == 48
+
+
+def test_scale_of_the_gains_has_zero_on_it(services: Services) -> None:
+    rows = [row for row in services.store.method_stats(COMPARED.where()) if row.n_receipts]
+    scale = gain_scale(rows)
+    assert scale.low <= 0 < scale.high
+    assert Scale(-1, 3).place(0) == "25.00%"
+    assert gain_scale([]).place(0) == "0.00%"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (signed(-0.004), "0.00"), (signed(0.126), "+0.13"), (signed(-1.5), "−1.50"), (signed(None), "–"),
+        (signed(float("nan")), "–"), (interval(-0.5, 0.25), "[−0.50, 0.25]"), (interval(0.1, float("nan")), ""),
+        (seconds(0.0123), "12 ms"), (seconds(1.234), "1.23 s"), (seconds(61.4), "61 s"), (seconds(None), "–"),
+        (memory(None), "–"), (memory(0), "0 MiB"), (memory(3 * 2**29), "1.5 GiB"),
+    ],
+)  # fmt: skip
+def test_how_numbers_are_written(said: str, expected: str) -> None:
+    assert said == expected
+
+
+# ---- the cards -----------------------------------------------------------------------------------------------------
+
+
+def test_leaderboard_is_sorted_by_gain_and_says_what_it_is_over(services: Services) -> None:
+    body, actions = shown(services, ONE_MODEL, methods.Ids.BOARD)
+    text = text_of(body)
+    order = [text.index(label(name)) for name in ("attn_lrp", "cp_lrp", "integrated_gradients", "head_ablation")]
+    assert order == sorted(order)
+    row = services.store.method_stats(ONE_MODEL.where())[0]
+    assert f"{row.n_better} of {row.n_receipts}" in text
+    assert signed(row.gain) in text
+    assert "no score per token" in text
+    assert "the path does not converge in 400 steps" in text
+    assert "pooled" not in text
+    assert actions is not None
+
+
+def test_pooled_models_and_few_prompts_are_said(services: Services) -> None:
+    assert "2 models are pooled" in words(services, COMPARED, methods.Ids.BOARD)
+    few = words(services, MethodsQuery(experiment="few"), methods.Ids.BOARD)
+    assert "Fewer than 5 prompts" in few
+    assert "no interval" in few
+    assert "Fewer than 5 prompts" in words(services, MethodsQuery(experiment="few"), methods.Ids.MATRIX)
+
+
+def test_by_prompt_set(services: Services) -> None:
+    query = replace(COMPARED, model="tiny", by="set")
+    body, _ = shown(services, query, methods.Ids.BOARD)
+    assert "stories" in text_of(body)
+    assert query.link(method="attn_lrp", prompt_set="stories") + "#methods-receipts" in hrefs(body)
+
+
+def test_no_receipts_says_how_to_measure_them(services: Services) -> None:
+    text = words(services, MethodsQuery(experiment="bare", prompt_set="facts"), methods.Ids.BOARD)
+    assert "No receipts were measured here" in text
+    assert "headscope run --prompts facts --experiment bare --analyses standard,receipts" in text
+    assert "AttnLRP" in text
+    assert "0.62" not in text
+
+
+def test_no_attributions_and_no_runs(services: Services) -> None:
+    silent = MethodsQuery(experiment="silent")
+    assert "No attributions here" in words(services, silent, methods.Ids.BOARD)
+    nowhere = MethodsQuery(experiment="nowhere")
+    for query, ids in ((silent, (methods.Ids.MATRIX, methods.Ids.DISPUTES)), (nowhere, tuple(methods.VIEWS))):
+        for id_ in ids:
+            assert shown(services, query, id_)[0] is None
+    assert "There is no run with experiment “nowhere”" in text_of(bar(services.store, nowhere))
+
+
+def test_without_an_experiment_nothing_is_read_but_their_names(store: Store) -> None:
+    counting = CountingStore(store)
+    for id_ in methods.VIEWS:
+        assert shown(Services(counting), MethodsQuery(), id_) == (None, None)
+    chosen = bar(counting, MethodsQuery())
+    assert counting.calls == {"overview": 1}
+    assert "/methods?experiment=compared" in hrefs(chosen)
+
+
+def test_an_empty_store_leads_to_the_overview(tmp_path: Path) -> None:
+    with Store.open(str(tmp_path / "e.duckdb")) as empty:
+        assert "/" in hrefs(bar(empty, MethodsQuery()))
+
+
+def test_how_many_queries_each_card_needs(store: Store) -> None:
+    wanted = {
+        methods.Ids.BOARD: {"runs_page": 1, "method_stats": 1, "method_failures": 1, "facets": 1},
+        methods.Ids.RECEIPTS: {"runs_page": 1, "receipts": 1},
+        methods.Ids.MATRIX: {"position_scores": 1},
+        methods.Ids.DISPUTES: {"position_scores": 1},
+    }
+    for id_, calls in wanted.items():
+        counting = CountingStore(store)
+        shown(Services(counting), replace(COMPARED, method="saliency"), id_)
+        assert counting.calls == calls, id_
+
+
+def test_a_broken_store_is_a_box_in_every_card() -> None:
+    services = Services(BrokenStore())
+    for id_ in methods.VIEWS:
+        assert "the file is damaged" in words(services, replace(COMPARED, method="saliency"), id_)
+    assert "the file is damaged" in text_of(bar(services.store, COMPARED))
+
+
+def test_receipts_behind_a_number_lead_to_their_runs(services: Services) -> None:
+    query = replace(ONE_MODEL, method="saliency")
+    body, _ = shown(services, query, methods.Ids.RECEIPTS)
+    rows = services.store.receipts(ONE_MODEL.where(), "saliency", methods.LISTED)
+    links = [link for link in hrefs(body) if link.startswith("/run?")]
+    assert links == [f"/run?id={row.run_id}&methods=saliency" for row in rows]
+    assert "no better than random here" in text_of(body)
+    assert "mean embedding" in text_of(body)
+    assert "No receipts of Head ablation" in words(
+        services, replace(query, method="head_ablation"), methods.Ids.RECEIPTS
+    )
+
+
+def test_the_most_disputed_prompt_is_one_click_from_its_run(services: Services) -> None:
+    body, _ = shown(services, ONE_MODEL, methods.Ids.DISPUTES)
+    comparison = Comparisons(services.store).of(ONE_MODEL)
+    worst = disputes(comparison, comparison.methods)[0]
+    first = next(link for link in hrefs(body) if link.startswith("/run?"))
+    assert parse_query(first.partition("?")[2]) == {"id": worst.run.run_id, "methods": ",".join(worst.apart)}
+    assert f"{worst.value:.2f}" in text_of(body)
+    pair = words(services, replace(ONE_MODEL, pair="attn_lrp,saliency"), methods.Ids.DISPUTES)
+    assert "Between AttnLRP and Saliency" in " ".join(pair.split())
+
+
+def test_the_matrix_shows_value_interval_and_a_smaller_n(services: Services) -> None:
+    comparison = Comparisons(services.store).of(ONE_MODEL)
+    a, b = comparison.index(["attn_lrp", "cp_lrp"])
+    text = words(services, ONE_MODEL, methods.Ids.MATRIX)
+    tau = comparison.tau
+    assert f"+{tau.mean[a, b]:.2f}" in text
+    assert interval(tau.low[a, b], tau.high[a, b]) in text
+    assert "n = 24 runs" in text
+    assert f"n {tau.n[2, a]}" in text
+    overlap = words(services, replace(ONE_MODEL, measure="overlap"), methods.Ids.MATRIX)
+    assert f"random orders share {comparison.chance:.2f}" in overlap
+
+
+def test_hidden_methods_are_out_of_the_matrix_and_can_come_back(services: Services) -> None:
+    query = replace(ONE_MODEL, hide=("saliency", "cp_lrp"))
+    body, _ = shown(services, query, methods.Ids.MATRIX)
+    assert text_of(body).count("Saliency") == 1
+    assert query.link(hide=("cp_lrp",)) in hrefs(body)
+    everything = ("saliency", "cp_lrp", "attn_lrp", "input_x_gradient")
+    assert "at least two" in words(services, replace(query, hide=everything), methods.Ids.MATRIX)
+
+
+def test_a_sample_is_said(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.methods.data.MAX_RUNS", 10)
+    assert "random sample of 10 of 24 runs" in words(services, ONE_MODEL, methods.Ids.MATRIX)
+
+
+def test_long_texts_are_sampled_instead_of_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [scores(str(i), str(i), a=[1.0, 2.0, 3.0, 4.0], b=[1.0, 3.0, 2.0, 4.0]) for i in range(20)]
+    monkeypatch.setattr("dashboard.methods.data.MAX_PAIRS", 16 * 7)
+    first, again = compare(runs, 20, 1), compare(runs, 20, 1)
+    assert (len(first.runs), first.total) == (7, 20)
+    assert first.runs == again.runs
+    assert first.runs != tuple(runs[:7])
+
+
+# ---- links, SQL, downloads -----------------------------------------------------------------------------------------
+
+
+def test_every_link_of_the_page_is_understood(services: Services) -> None:
+    query = replace(COMPARED, method="saliency", measure="signs", by="set", hide=("cp_lrp",), pair="attn_lrp,saliency")
+    found = [link for id_ in methods.VIEWS for link in hrefs(shown(services, query, id_))]
+    found += hrefs(bar(services.store, query))
+    assert len(found) > 60
+    for link in found:
+        search = link.partition("#")[0].partition("?")[2]
+        if link.startswith("/methods"):
+            assert MethodsQuery.from_query(search).notes == (), link
+        elif link.startswith("/runs"):
+            assert services.store.runs_page(RunsQuery.from_query(search).where(), limit=1).total > 0, link
+
+
+def test_the_sql_gives_the_same_numbers(store: Store) -> None:
+    query = replace(ONE_MODEL, method="attn_lrp")
+    rows = readonly_sql.run(store.url, sql.board(query)).table.to_pylist()
+    board = {row.method: row for row in store.method_stats(query.where()) if row.n_receipts}
+    assert [row["method"] for row in rows] == list(board)
+    for row in rows:
+        assert (row["n"], row["gain_over_random"]) == (board[row["method"]].n_receipts, board[row["method"]].gain)
+    found = readonly_sql.run(store.url, sql.receipts(query)).table.column("run_id").to_pylist()
+    assert list(map(str, found)) == [row.run_id for row in store.receipts(query.where(), "attn_lrp")]
+    assert readonly_sql.run(store.url, sql.scores(query)).table.num_rows > 24 * 4 * 8
+    assert "experiment = 'it''s'" in sql.board(MethodsQuery(experiment="it's"))
+    assert readonly_sql.run(store.url, sql.board(MethodsQuery())).table.num_rows > 0
+
+
+@pytest.mark.parametrize("name", ["leaderboard", "agreement", "disputes", "receipts"])
+def test_downloads(store: Store, name: str) -> None:
+    client = create_app(Services(store)).server.test_client()
+    response = client.get(f"/api/v1/methods/{name}.csv{ONE_MODEL.to_query()}", headers=HOST)
+    rows = list(csv.DictReader(io.StringIO(response.text)))
+    assert f"headscope-methods-{name}.csv" in response.headers["Content-Disposition"]
+    comparison = Comparisons(store).of(ONE_MODEL)
+    expected = {
+        "leaderboard": 6,
+        "agreement": 10,
+        "disputes": 24,
+        "receipts": len(store.receipts(ONE_MODEL.where(), limit=999)),
+    }
+    assert len(rows) == expected[name]
+    assert "nan" not in response.text
+    if name == "agreement":
+        row = next(row for row in rows if row["method_a"] == "saliency" and row["method_b"] == "attn_lrp")
+        assert float(row["tau_mean"]) == comparison.tau.mean[0, 3]
+        assert row["signs_mean"] == ""
+    if name == "leaderboard":
+        assert rows[0]["method"] == "attn_lrp"
+        assert float(rows[0]["gain_low"]) < float(rows[0]["gain"]) < float(rows[0]["gain_high"])
+        assert rows[-1]["gain"] == ""
+
+
+def test_downloads_refuse_what_they_do_not_understand(store: Store) -> None:
+    client = create_app(Services(store)).server.test_client()
+    assert client.get("/api/v1/methods/nothing.csv", headers=HOST).status_code == 404
+    assert client.get("/api/v1/methods/leaderboard.csv?experiment=compared&k=none", headers=HOST).status_code == 400

@@ -1,0 +1,148 @@
+"""The Patching page without a browser: link, figure, sentences, pairs of the store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from analysis.errors import InputError
+from analysis.patch_types import PatchRequest, PatchResult
+from analysis.patching import analyse_patch
+from analysis.tensor_cache import TensorCache, tensor_cache_bytes
+from dashboard.figures.patching import differing, patch_figure, position_labels, recovers
+from dashboard.pages import patching
+from dashboard.pages.patching_parts import PatchingQuery, candidates, facts, pair_list, stored_pairs
+from dashboard.services import ModelListing, Services
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from analysis.backends.hf_causal import HFCausalBackend
+
+CLEAN, CORRUPTED = "One two three four five", "One six three four five"
+
+
+@pytest.fixture
+def result(tiny_gpt2: HFCausalBackend) -> PatchResult:
+    return analyse_patch(tiny_gpt2, PatchRequest("tiny", CLEAN, CORRUPTED, cell=(1, 2)))
+
+
+class Engine:
+    def __init__(self, backend: HFCausalBackend) -> None:
+        self.backend, self.asked = backend, list[PatchRequest]()
+
+    def models(self) -> list[ModelListing]:
+        return [ModelListing("tiny", "folder")]
+
+    def patch(self, request: PatchRequest) -> PatchResult:
+        self.asked.append(request)
+        return analyse_patch(self.backend, request)
+
+
+def text_of(component: Any) -> str:
+    if isinstance(component, list | tuple):
+        return " ".join(map(text_of, component))
+    if component is None or isinstance(component, str | int | float):
+        return str(component or "")
+    return text_of(getattr(component, "children", None))
+
+
+def test_the_link_holds_the_view_and_names_what_it_cannot_use() -> None:
+    query = PatchingQuery(clean=CLEAN, corrupted=CORRUPTED, target=" a", component="mlp", layer=2, position=3)
+    assert PatchingQuery.from_query(query.to_query()) == query
+    assert query.cell == (2, 3)
+    assert query.request("tiny") == PatchRequest("tiny", CLEAN, CORRUPTED, " a", None, "mlp", (2, 3))
+    bad = PatchingQuery.from_query("?component=head&layer=-1")
+    assert len(bad.notes) == 2
+    assert bad.cell is None
+
+
+def test_the_map_shows_what_was_measured(result: PatchResult) -> None:
+    figure = patch_figure(result, (1, 2))
+    np.testing.assert_array_equal(figure.data[0].z, result.recovery)
+    assert figure.layout.coloraxis.cmid == 0
+    assert figure.layout.coloraxis.cmax == -figure.layout.coloraxis.cmin >= 1
+    assert len(figure.layout.shapes) == 1
+    labels = position_labels(result)
+    assert all(("|" in labels[at]) == (at in differing(result)) for at in range(len(labels)))
+
+
+def test_prompts_that_do_not_differ_in_the_quantity_have_no_recovery(result: PatchResult) -> None:
+    nothing = replace(result, recovery=np.full_like(result.recovery, np.nan))
+    assert not recovers(nothing)
+    figure = patch_figure(nothing, None)
+    np.testing.assert_allclose(figure.data[0].z, result.patched - result.corrupted_value)
+    assert "no difference to bring back" in text_of(facts(nothing, False))
+    assert "not defined" in text_of(candidates(nothing))
+
+
+def test_the_page_asks_the_engine_for_the_links_prompts(tiny_gpt2: HFCausalBackend) -> None:
+    engine = Engine(tiny_gpt2)
+    services = Services(None, engine)  # type: ignore[arg-type]
+    body, cell = patching.content(services, PatchingQuery(clean=CLEAN, corrupted=CORRUPTED, layer=0, position=1))
+    assert engine.asked == [PatchRequest("tiny", CLEAN, CORRUPTED, cell=(0, 1))]
+    assert "Explained" in text_of(body)
+    assert "Layer 0, position 1" in text_of(cell)
+
+
+def test_every_state_says_what_to_do(tiny_gpt2: HFCausalBackend) -> None:
+    services = Services(None, Engine(tiny_gpt2))  # type: ignore[arg-type]
+    assert "Write two prompts" in text_of(patching.content(services, PatchingQuery())[0])
+    longer = PatchingQuery(clean=CLEAN, corrupted=CORRUPTED + " and more")
+    assert "tokens and the corrupted one" in text_of(patching.content(services, longer)[0])
+    none = Services(None)  # type: ignore[arg-type]
+    assert "headscope serve" in text_of(patching.inputs(none, PatchingQuery()))
+    assert patching.content(none, PatchingQuery(clean="a", corrupted="b")) == (None, None)
+
+
+def test_a_click_changes_the_link_only_in_its_cell() -> None:
+    query = PatchingQuery(clean=CLEAN, corrupted=CORRUPTED, foil=" b")
+    link = patching.clicked({"points": [{"x": 3, "y": 1}]}, query)
+    assert PatchingQuery.from_query(link) == replace(query, layer=1, position=3)
+
+
+def test_pairs_are_two_texts_of_one_pair_experiment_and_model() -> None:
+    class Row:
+        def __init__(self, text: str, pair: str, experiment: str = "e", target: str | None = None) -> None:
+            self.text, self.pair_id, self.experiment_id, self.target = text, pair, experiment, target
+            self.model, self.model_id = "tiny", "m"
+
+    class Store:
+        def runs_page(self, *_: Any, **__: Any) -> Any:
+            rows = [
+                Row("she", "1", target=" a"),
+                Row("alone", "2"),
+                Row("he", "1", target=" b"),
+                Row("x", "2", "other"),
+            ]
+            return type("Page", (), {"rows": rows})()
+
+    found = stored_pairs(Store())  # type: ignore[arg-type]
+    assert [(pair.clean.text, pair.corrupted.text) for pair in found] == [("he", "she")]
+    (link,) = (part.href for part in pair_list(found)._traverse() if getattr(part, "href", None))
+    assert PatchingQuery.from_query(link.partition("?")[2]).foil == " a"
+    assert "occupation_gender" in text_of(pair_list([]))
+
+
+def test_a_cell_is_looked_at_without_computing_the_map_again(
+    tiny_gpt2: HFCausalBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, request = TensorCache(tmp_path, 1 << 20), PatchRequest("tiny", CLEAN, CORRUPTED)
+    whole = analyse_patch(tiny_gpt2, request, cache)
+    monkeypatch.setattr("analysis.patching._Patcher.patched", lambda _: pytest.fail("computed again"))
+    again = analyse_patch(tiny_gpt2, replace(request, cell=(0, 1)), TensorCache(tmp_path, 1 << 20))
+    np.testing.assert_array_equal(again.patched, whole.patched)
+    assert again.cell_candidates is not None
+    with pytest.raises(pytest.fail.Exception):
+        analyse_patch(tiny_gpt2, replace(request, component="mlp"), cache)
+
+
+def test_the_caches_size_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADSCOPE_TENSOR_CACHE_MB", "3")
+    assert tensor_cache_bytes() == 3_000_000
+    monkeypatch.setenv("HEADSCOPE_TENSOR_CACHE_MB", "many")
+    with pytest.raises(InputError, match="number of megabytes"):
+        tensor_cache_bytes()

@@ -1,0 +1,49 @@
+"""What a request is said to need, against what it then takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from analysis.cli import handover
+from analysis.engines.inline import InlineEngine
+from analysis.errors import InputError
+from analysis.jobs import JobRequest
+from analysis.runner import plan_batches, predict, run_batch
+from analysis.types import ModelRef, Prompt, PromptSet, RunSpec
+
+if TYPE_CHECKING:
+    from analysis.backends.hf_causal import HFCausalBackend
+
+PROMPTS = (*(Prompt(str(n), "one two three four " * (n + 1)) for n in range(9)), Prompt("empty", ""))
+
+
+def test_bytes_to_store_are_those_of_the_arrays(tiny_gpt2: HFCausalBackend) -> None:
+    spec = RunSpec(ModelRef("x"), PROMPTS, ("heads", "attention", "saliency"))
+    batches = plan_batches(tiny_gpt2, PROMPTS, 4)
+    needs = predict(tiny_gpt2, spec, PROMPTS, batches)
+    assert (needs.n_prompts, needs.n_batches) == (10, len(batches))
+    stored = 0
+    for result in run_batch(tiny_gpt2, spec, PROMPTS):
+        if result.trace is None or result.attention is None or result.heads is None:
+            continue
+        trace = result.trace
+        stored += result.attention.nbytes + 9 * result.heads.entropy.nbytes
+        stored += (
+            trace.topk_ids.nbytes + trace.topk_logprobs.nbytes + sum(len(t) for row in trace.topk_texts for t in row)
+        )
+        stored += result.attributions[0].scores.nbytes
+    assert 0.7 * stored < needs.stored_bytes < 1.6 * stored
+
+
+def test_a_request_for_more_than_the_disk_is_refused_before_it_starts(
+    tiny_gpt2_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompt_set = PromptSet("own", "1", "MIT", "test", "0" * 64, PROMPTS)
+    request = JobRequest("full", str(tiny_gpt2_dir), prompt_set, ("attention",))
+    monkeypatch.setattr(handover.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10_000})())
+    monkeypatch.setattr(InlineEngine, "run_batch", lambda *_: pytest.fail("it began"))
+    with pytest.raises(InputError, match="leave out `attention`"):
+        handover.run(f"duckdb:///{tmp_path / 'a.duckdb'}", request, lambda *_: None, lambda: False)
