@@ -7,7 +7,8 @@ A page module has
 and a `class Ids(StrEnum)` whose values start with the page's name.
 
 Two traps. `Input(Shell.URL, "search")` also fires when the user leaves for another page: look at `Shell.URL.pathname`
-first. `dcc.Input` shuffles fast typing: use `dbc.Input`, and let script report what is typed if the field is also set.
+first. `dcc.Input` shuffles fast typing, and any `debounce` of Dash reads its field after the page took it away: use
+`dbc.Input` without, inside `html.Div(..., **extra(data_typed="the id of a store"))` (assets/50_base/typed.js).
 """
 
 from __future__ import annotations

@@ -134,7 +134,7 @@ def register(app: Dash, services: Services) -> None:
 def _register_search(app: Dash, store: RunReader, side: str, other: str) -> None:
     @app.callback(
         Output(f"compare-found-{side}", "children"),
-        Input(f"compare-search-{side}", "value"),
+        Input(f"compare-typed-{side}", "data"),
         State(Ids.PAIR_QUERY, "data"),
     )
     @guarded("look for runs")

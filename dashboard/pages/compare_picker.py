@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import dash_bootstrap_components as dbc
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -25,8 +26,10 @@ def picker(side: str, title: str, run: RunRow | None, invitation: str = "Choose 
                           icon("chevron-down")]),
             html.Div(
                 [
-                    dcc.Input(id=f"compare-search-{side}", type="search", className="hs-field", debounce=0.15,
-                              placeholder="Search text or experiment"),
+                    html.Div(dbc.Input(id=f"compare-search-{side}", type="search", className="hs-field",
+                                       placeholder="Search text or experiment", autocomplete="off"),
+                             **extra(data_typed=f"compare-typed-{side}")),
+                    dcc.Store(id=f"compare-typed-{side}"),
                     html.Div(id=f"compare-found-{side}", className="hs-pick-list"),
                 ],
                 className="hs-pick-panel",

@@ -84,7 +84,6 @@ def bar(state: RunsQuery) -> Component:
         id=Ids.SEARCH,
         type="search",
         value=state.q,
-        debounce=350,
         placeholder="Search prompt, target, error or id",
         className="hs-field hs-search",
         autocomplete="off",
@@ -105,7 +104,8 @@ def bar(state: RunsQuery) -> Component:
         className="hs-menu",
     )
     count = html.Span(id=Ids.COUNT, className="hs-muted hs-num", role="status")
-    return html.Div([search, count, columns, refresh], className="hs-runs-bar")
+    typed = html.Div(search, className="hs-search-box", **extra(data_typed=Ids.TYPED))
+    return html.Div([typed, count, columns, refresh], className="hs-runs-bar")
 
 
 def register(app: Dash, services: Services) -> None:

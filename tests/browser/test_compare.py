@@ -11,7 +11,6 @@ from playwright.sync_api import Page, expect
 from storage.repository import Store
 from storage.rows import Condition, RunFilter
 
-expect.set_options(timeout=20_000)  # every card is a callback, and test machines are busy
 UNITS = "#compare-surprisal .hs-unit:not(.hs-unit-names):not(.hs-unit-fold)"
 
 
@@ -163,7 +162,7 @@ def test_a_control_drawn_anew_under_the_pointer_is_pressed(page: Page, app_serve
     assert box is not None
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
-    page.evaluate("headscope.url.replace(location.search + '&method=input_x_gradient')")
+    page.evaluate("headscope.url.replace('/compare', location.search + '&method=input_x_gradient')")
     page.wait_for_function("node => !node.isConnected", arg=old)
     expect(control).to_be_visible()
     page.mouse.up()

@@ -12,7 +12,6 @@ from storage.repository import Store
 from storage.rows import Condition, RunFilter
 from tests.browser.conftest import OpenPage
 
-expect.set_options(timeout=20_000)
 TEXT = "The baker said that the bread was ready"
 DRAWN = "#live-root[data-explained]:not(.stale)"  # attributions too
 CHIPS = "#live-tokens [data-index]"

@@ -252,6 +252,50 @@ def test_help_and_jumps(page: Page, app_server: str) -> None:
     expect(page).to_have_title("Runs · Headscope")
 
 
+def test_a_first_key_is_not_the_second_of_a_jump(page: Page, app_server: str) -> None:
+    """With the clock stopped just after loading, when a g that was never pressed would still count."""
+    page.add_init_script("performance.now = () => 5")
+    open_runs(page, app_server)
+    page.keyboard.press("c")  # g c would be Compare; nothing is selected, so c alone does nothing
+    page.keyboard.press("j")
+    expect(page.locator(".ag-cell-focus")).to_have_attribute("col-id", "text")
+    assert page.url == f"{app_server}/runs"
+
+
+def test_what_is_typed_on_a_page_that_is_left_goes_nowhere(page: Page, app_server: str) -> None:
+    """The field is gone, and the address is another page's, when typing would have been reported."""
+    page.clock.install()
+    open_runs(page, app_server)
+    page.locator("#runs-search").fill("bread")
+    page.locator("#shell-nav-compare").click()
+    expect(page.locator("#compare-root")).to_be_visible()
+    page.clock.run_for(5000)
+    expect(page.locator("#compare-pickers")).to_contain_text("Choose two runs")
+    assert page.url == f"{app_server}/compare"
+
+
+@pytest.mark.parametrize(
+    ("path", "ready", "act"),
+    [
+        ("/live?text=The+cat", "#live-root.full", "headscope.live.page.link()"),
+        ("/run?id={id}", "#run-root[data-ready]", "document.dispatchEvent(new KeyboardEvent('keydown', {key: ']'}))"),
+        ("/runs", ".ag-row .hs-status", "dash_clientside.headscope_runs.go({keys: ['q'], query: '?q=bread'})"),
+        ("/compare?a={id}&b={id}", "#compare-swap:enabled", "document.querySelector('#compare-changed').click()"),
+    ],
+)
+def test_a_page_that_is_being_left_writes_into_no_other_address(
+    page: Page, app_server: str, seeded_store: Store, path: str, ready: str, act: str
+) -> None:
+    """The address is the next page's at once, its content comes later: what the old page still does must not write."""
+    run = seeded_store.runs_page(RunFilter((Condition("status", "eq", "succeeded"),)), limit=1).rows[0]
+    page.clock.install()
+    page.goto(f"{app_server}{path.format(id=run.id)}")
+    expect(page.locator(ready).first).to_be_visible()
+    page.evaluate(f"() => {{ history.pushState({{}}, '', '/elsewhere'); {act}; }}")
+    page.clock.run_for(5000)
+    assert page.url == f"{app_server}/elsewhere"
+
+
 @pytest.mark.parametrize("width", [360, 900, 1440])
 def test_nothing_is_wider_than_the_window(open_page: OpenPage, app_server: str, width: int) -> None:
     page = open_page(width=width)

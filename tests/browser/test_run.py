@@ -38,11 +38,11 @@ def partial(seeded_store: Store) -> RunDetail:
 
 def open_run(page: Page, server: str, run_id: str, query: str = "") -> None:
     page.goto(f"{server}/run?id={run_id}{query}")
-    expect(page.locator(f"#run-root[data-ready='{run_id}']")).to_be_visible(timeout=15_000)
+    expect(page.locator(f"#run-root[data-ready='{run_id}']")).to_be_visible()
 
 
 def at(page: Page, layer: int, head: int) -> None:
-    expect(page.locator(f"#run-attention-slot[data-drawn='{layer}.{head}']")).to_be_visible(timeout=15_000)
+    expect(page.locator(f"#run-attention-slot[data-drawn='{layer}.{head}']")).to_be_visible()
 
 
 def in_link(page: Page) -> dict[str, str]:
@@ -281,7 +281,7 @@ def test_the_runs_files_download(page: Page, app_server: str, whole: RunDetail) 
 def test_next_and_previous_run_by_key(page: Page, app_server: str, whole: RunDetail) -> None:
     open_run(page, app_server, whole.row.id)
     page.keyboard.press("j")
-    expect(page.locator(f"#run-root[data-ready]:not([data-ready='{whole.row.id}'])")).to_be_visible(timeout=15_000)
+    expect(page.locator(f"#run-root[data-ready]:not([data-ready='{whole.row.id}'])")).to_be_visible()
     expect(page).not_to_have_url(re.compile(whole.row.id))
     page.keyboard.press("k")
-    expect(page.locator(f"#run-root[data-ready='{whole.row.id}']")).to_be_visible(timeout=15_000)
+    expect(page.locator(f"#run-root[data-ready='{whole.row.id}']")).to_be_visible()

@@ -16,6 +16,7 @@ from dash import Dash
 from dash.development.base_component import Component
 from flask.testing import FlaskClient
 
+import dashboard
 from dashboard.app import ASSETS, create_app, render
 from dashboard.layout import shell
 from dashboard.pages import PAGES, load_pages
@@ -124,6 +125,13 @@ def test_importing_the_app_loads_no_model_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_no_field_uses_the_debounce_of_dash() -> None:
+    """Its timer reads the field after a redraw took it away: assets/50_base/typed.js reports what is typed."""
+    sources = {path: path.read_text() for path in Path(dashboard.__file__).parent.rglob("*.py")}
+    assert sources
+    assert [str(path) for path, text in sources.items() if re.search(r"\bdebounce\s*=|dcc\.Input\(", text)] == []
 
 
 # ---- headers and refusals ------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 /* The shell: routing, theme, figure templates, keyboard, menus, copy buttons.
-   window.headscope.url.replace(search) / push(href): change the URL and tell dcc.Location.
+   window.headscope.url.replace(path, search) / push(href): change the URL and tell dcc.Location.
    window.headscope.theme.current(), window.headscope.keys.add(key, handler) for pages. */
 (function () {
   "use strict";
@@ -17,9 +17,9 @@
   /* ---- URL -------------------------------------------------------------------------------------------------- */
   const announce = () => window.dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
   hs.url = {
-    /** Replace the query string ("?a=1" or ""); no history entry. */
-    replace(search) {
-      if (typeof search !== "string" || search === location.search) return;
+    /** Replace the query string ("?a=1" or "") of the page at `path`, unless it has been left by now; no history entry. */
+    replace(path, search) {
+      if (location.pathname.replace(/(.)\/+$/, "$1") !== path || search === location.search) return;
       history.replaceState(history.state, "", location.pathname + search);
       announce();
     },
@@ -28,11 +28,6 @@
       history.pushState({}, "", href);
       announce();
     },
-  };
-  /* For pages: ClientsideFunction("headscope_url", "replace") with Input(a store of the query string, "data"), no output. */
-  clientside.headscope_url = {
-    replace: (search) => (hs.url.replace(search), undefined),
-    push: (href) => (href && hs.url.push(href), undefined),
   };
 
   /* ---- is the server there? --------------------------------------------------------------------------------- */
@@ -157,6 +152,7 @@
   clientside.headscope_shell = { route, theme };
 
   /* ---- keyboard --------------------------------------------------------------------------------------------- */
+  const JUMP_MS = 1200;
   const handlers = new Map();
   hs.keys = {
     /** Call `handler(event)` when `key` is pressed outside a field; a true return value stops the event.
@@ -168,13 +164,14 @@
     },
   };
   const typing = (node) => node.closest && node.closest("input, textarea, select, [contenteditable=true], [contenteditable='']");
-  let jump = 0;
+  let jumping = null; // when g was pressed, while the next key says where to
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (event.key === "Escape") return closeMenus();
     if (typing(event.target)) return;
-    if (performance.now() - jump < 1200) {
-      jump = 0;
+    const since = jumping;
+    jumping = null;
+    if (since !== null && performance.now() - since < JUMP_MS) {
       const page = routes.find((entry) => entry.shortcut === event.key);
       if (page) {
         event.preventDefault();
@@ -197,7 +194,7 @@
   hs.keys.add("/", search);
   hs.keys.add("?", help);
   hs.keys.add("t", () => (hs.theme.toggle(), true));
-  hs.keys.add("g", () => ((jump = performance.now()), true));
+  hs.keys.add("g", () => ((jumping = performance.now()), true));
 
   /* ---- clicks ----------------------------------------------------------------------------------------------- */
   function closeMenus(except) {

@@ -14,7 +14,7 @@
 
   function go(query) {
     const text = query.toString();
-    hs.url.replace(text ? `?${text}` : "");
+    hs.url.replace("/compare", text ? `?${text}` : "");
   }
 
   /** Set keys of the link; an empty value removes the key. */

@@ -242,7 +242,7 @@
       }
       clearTimeout(this.linking);
       const search = query.size ? `?${query.toString().replace(/\+/g, "%20")}` : "";
-      this.linking = setTimeout(() => this.root.isConnected && hs.url.replace(search), 150);
+      this.linking = setTimeout(() => this.root.isConnected && hs.url.replace("/live", search), 150);
       $("live-link").title = this.textInLink ? "Copy a link to exactly this view" : `The text is longer than ${plural(this.limits.link, "character")}, so the link holds everything but the text`;
     }
 

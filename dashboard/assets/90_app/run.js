@@ -86,7 +86,7 @@
 
     link() {
       clearTimeout(this.linking);
-      this.linking = setTimeout(() => this.alive() && hs.url.replace(this.query()), 120);
+      this.linking = setTimeout(() => this.alive() && hs.url.replace("/run", this.query()), 120);
     }
 
     /** The query string: what differs from the defaults, in a fixed order. */

@@ -151,21 +151,13 @@
   }
   /** Put the changed keys into the address as it is now; every other key keeps its value. */
   function go(change) {
-    if (!change || location.pathname !== "/runs") return;
+    if (!change) return;
     const pairs = (search) => search.replace(/^\?/, "").split("&").filter(Boolean);
     const kept = pairs(location.search).filter((pair) => !change.keys.includes(pair.split("=")[0]));
     const all = [...kept, ...pairs(change.query)].join("&");
-    hs.url.replace(all ? `?${all}` : "");
+    hs.url.replace("/runs", all ? `?${all}` : "");
   }
   clientside.headscope_runs = { sync: (state) => (sync(state), undefined), go: (change) => (go(change), undefined) };
-
-  /* Only what is typed is a wish; a text put into the field by `sync` is not. */
-  let typed = 0;
-  document.addEventListener("input", (event) => {
-    if (event.target.id !== "runs-search") return;
-    clearTimeout(typed);
-    typed = setTimeout(() => clientside.set_props("runs-typed", { data: event.target.value }), 300);
-  });
 
   /* ---- columns menu ----------------------------------------------------------------------------------------- */
   const COLUMNS = "headscope-run-columns";

@@ -2,14 +2,26 @@
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});
-  const PATIENCE_MS = 4000;
+  let wish = null; // what the last link still has to do, until it is done, or the user does something else
+
+  /** Look at every change of `place` until `done()`, or until the user acts. */
+  function until(place, done) {
+    const observer = new MutationObserver(() => done() && observer.disconnect());
+    observer.observe(place, { childList: true, subtree: true, attributeFilter: ["hidden", "class"] });
+    return () => observer.disconnect();
+  }
+  function forget() {
+    if (wish) wish.forEach((stop) => stop());
+    wish = null;
+  }
+  for (const kind of ["pointerdown", "keydown", "wheel"]) document.addEventListener(kind, forget, { capture: true, passive: true });
 
   /** Scroll to a card once it is shown and filled. */
-  function reveal(id, since = performance.now()) {
+  function reveal(id) {
     const card = document.getElementById(id);
     const ready = card && card.offsetParent && !card.querySelector(".hs-loading");
     if (ready) card.scrollIntoView({ block: "start" });
-    else if (performance.now() - since < PATIENCE_MS) requestAnimationFrame(() => reveal(id, since));
+    return Boolean(ready);
   }
 
   /** The card is drawn anew: give the keyboard back the link, or menu, it was on. */
@@ -17,13 +29,11 @@
     const menu = link.closest("details.hs-menu"), place = link.closest("[id]");
     const kind = menu ? "summary" : "a[href]", node = menu ? menu.querySelector("summary") : link;
     const at = [...place.querySelectorAll(kind)].indexOf(node), text = menu ? null : link.textContent;
-    const observer = new MutationObserver(() => {
+    return until(place, () => {
       const next = place.querySelectorAll(kind)[at];
       if (document.activeElement !== document.body || !next || (text !== null && next.textContent !== text)) return;
-      next.focus({ preventScroll: true });
+      next.focus({ preventScroll: true }); // and go on: a page may draw its parts more than once
     });
-    observer.observe(place, { childList: true, subtree: true });
-    setTimeout(() => observer.disconnect(), PATIENCE_MS);
   }
 
   document.addEventListener("click", (event) => {
@@ -33,9 +43,10 @@
     const url = new URL(link.href);
     if (url.origin !== location.origin || url.pathname !== location.pathname) return;
     event.preventDefault();
-    keepFocus(link);
+    forget();
+    wish = [keepFocus(link)];
     link.closest("details.hs-menu")?.removeAttribute("open");
     hs.url.push(url.pathname + url.search);
-    if (url.hash) reveal(url.hash.slice(1));
+    if (url.hash && !reveal(url.hash.slice(1))) wish.push(until(document.body, () => reveal(url.hash.slice(1))));
   });
 })();
