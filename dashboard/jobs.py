@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from analysis import model_sources
@@ -16,9 +17,12 @@ from analysis.errors import UnknownNameError
 from analysis.jobs import JobRequest, run_job
 from analysis.patch_types import PatchRequest, PatchResult
 from analysis.types import LiveRequest, LiveResult, Progress, RunStatus
+from dashboard.line import Line, Slots
 from dashboard.services import ModelListing
 
 LOG = logging.getLogger("headscope.jobs")
+MOST_WAITING = 32
+"""Typed prompts in front of the engine; more are sent away at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +108,21 @@ class JobQueue:
 class ServerEngine:
     """What pages may ask for (`services.Engine`): typed prompts, models, and jobs."""
 
-    def __init__(self, engine: Engine, jobs: JobQueue) -> None:
+    def __init__(self, engine: Engine, jobs: JobQueue, slots: Slots | None = None) -> None:
         self._engine, self.jobs = engine, jobs
+        self._line, self._slots = Line(MOST_WAITING), slots or Slots(1)
 
-    def live(self, request: LiveRequest) -> LiveResult:
+    @contextmanager
+    def _turn(self, client: str = "", sequence: int = 0) -> Iterator[None]:
+        """The engine's turn, waited for and used without keeping a page from being answered."""
+        with self._slots.aside(), self._line.turn(client, sequence):
+            yield
+
+    def live(self, request: LiveRequest, client: str = "", sequence: int = 0) -> LiveResult:
         """See `services.Engine.live`."""
-        verdict = self._allow(request.text, request.target, request.foil)
-        result = self._engine.live(request)
+        with self._turn(client, sequence):
+            verdict = self._allow(request.text, request.target, request.foil)
+            result = self._engine.live(request)
         return (
             result
             if verdict.action == "pass"
@@ -119,8 +131,9 @@ class ServerEngine:
 
     def patch(self, request: PatchRequest) -> PatchResult:
         """See `services.Engine.patch`."""
-        self._allow(request.clean, request.corrupted, request.target, request.foil)
-        return self._engine.patch(request)
+        with self._turn():
+            self._allow(request.clean, request.corrupted, request.target, request.foil)
+            return self._engine.patch(request)
 
     def models(self) -> Sequence[ModelListing]:
         """See `services.Engine.models`."""

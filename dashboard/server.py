@@ -21,7 +21,9 @@ from analysis.content_filter import OFF, Policy
 from analysis.engines.local import LocalEngine
 from analysis.errors import HeadscopeError, InputError
 from dashboard.app import create_app
+from dashboard.intake import THREADS, DeadlineWorker, Intake
 from dashboard.jobs import JobQueue, ServerEngine
+from dashboard.line import Slots
 from dashboard.services import Services
 from dashboard.settings import Settings
 from storage import owner, repository, session
@@ -67,9 +69,10 @@ class _Server(BaseApplication):  # type: ignore[misc]
         """Called by gunicorn."""
         options: dict[str, Any] = {
             "bind": f"{self._settings.host}:{self._settings.port}",
-            "worker_class": "gthread",
+            "worker_class": DeadlineWorker,
             "workers": 1,
-            "threads": self._threads,
+            "threads": THREADS,
+            "worker_connections": 1000,
             "graceful_timeout": 30,
             "timeout": 120,
             "keepalive": 30,
@@ -95,14 +98,15 @@ class _Server(BaseApplication):  # type: ignore[misc]
         """Called by gunicorn in the serving process: open everything, return the WSGI app."""
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
         try:
-            return build(self._url, self._settings, self._resources, self._policy)
+            return build(self._url, self._settings, self._resources, self._policy, self._threads)
         except HeadscopeError as error:
             logging.getLogger("headscope").error("%s", error)
             raise SystemExit(4) from error  # gunicorn's APP_LOAD_ERROR: do not try again
 
 
-def build(url: str, settings: Settings, resources: ExitStack, policy: Policy = OFF) -> Any:
-    """The WSGI app over an opened store; `resources` takes everything down in reverse order."""
+def build(url: str, settings: Settings, resources: ExitStack, policy: Policy = OFF, at_once: int = 8) -> Any:
+    """The WSGI app over an opened store, which answers `at_once` requests at a time; `resources` takes everything down
+    in reverse order."""
     path = session.database_path(url)
     store = resources.enter_context(repository.Store.open(url))
     if path is not None:
@@ -112,4 +116,6 @@ def build(url: str, settings: Settings, resources: ExitStack, policy: Policy = O
     resources.callback(engine.close)
     jobs = JobQueue(engine, store, policy)
     resources.callback(jobs.close)
-    return create_app(Services(store, ServerEngine(engine, jobs), settings, store)).server
+    slots = Slots(at_once)
+    app = create_app(Services(store, ServerEngine(engine, jobs, slots), settings, store))
+    return Intake(app.server, slots, settings.max_request_bytes)

@@ -27,8 +27,9 @@ class ModelListing:
 class Engine(Protocol):
     """What pages may ask of whatever computes. Torch-free on this side; errors are HeadscopeErrors fit for a user."""
 
-    def live(self, request: LiveRequest) -> LiveResult:
-        """Blocks; a newer request supersedes an older one still waiting (which then raises NotApplicable)."""
+    def live(self, request: LiveRequest, client: str = "", sequence: int = 0) -> LiveResult:
+        """Blocks. Raises `line.Superseded` when the same client sends a higher sequence number while this one waits,
+        `line.Busy` when too many wait."""
 
     def patch(self, request: PatchRequest) -> PatchResult:
         """Activation patching between two typed prompts; blocks for seconds."""

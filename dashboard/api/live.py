@@ -21,7 +21,7 @@ from analysis.jobs import JobRequest
 from analysis.registry import STANDARD
 from analysis.types import LiveRequest, Prompt, PromptSet, RunStatus, canonical_hash
 from dashboard.api.live_payload import encode
-from dashboard.api.newest_first import NewestFirst, Superseded
+from dashboard.line import Busy, Superseded
 from dashboard.security import error_json
 from dashboard.services import Engine, Services
 from storage.interfaces import RunReader
@@ -34,7 +34,6 @@ DEFAULT_EXPERIMENT = "live"
 def register(server: Flask, services: Services) -> None:
     """Add the routes to a server."""
     routes = Blueprint("live", __name__, url_prefix="/api/v1/live")
-    queue = NewestFirst()
 
     @routes.get("/models")
     def models() -> Response:
@@ -49,21 +48,20 @@ def register(server: Flask, services: Services) -> None:
         try:
             body = _body()
             asked = live_request(body)
-            with queue.turn(_text(body, "client"), _sequence(body)):
-                started = time.perf_counter()
-                result = _engine(services).live(asked)
+            result = _engine(services).live(asked, _text(body, "client"), _sequence(body))
             computed = time.perf_counter()
             payload = encode(result)
         except Superseded:
             return error_json("a newer request took this one's place.", 409)
+        except Busy as error:
+            return error_json(str(error), 503)
         except HeadscopeError as error:
             answer, status = error_json(str(error), 404 if isinstance(error, UnknownNameError) else 422)
             return {**answer, "kind": error_kind(error)}, status
         response = Response(payload, mimetype="application/octet-stream")
         response.headers["Cache-Control"] = "no-store"
         response.headers["Server-Timing"] = server_timing(
-            wait=started - arrived,
-            engine=computed - started,
+            engine=computed - arrived,
             model=result.seconds,
             encode=time.perf_counter() - computed,
         )

@@ -7,10 +7,13 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -189,6 +192,24 @@ def test_the_server_never_loads_torch(server: tuple[Path, str, subprocess.Popen[
     if not maps.exists():
         pytest.skip("this system has no /proc")
     assert "libtorch" not in maps.read_text()
+
+
+def test_requests_that_never_arrive_keep_nobody_waiting(server: tuple[Path, str, subprocess.Popen[str]]) -> None:
+    """More of them than requests are answered at once, in the middle of a body and in the middle of their headers."""
+    _, url, _ = server
+    address = (urlsplit(url).hostname, urlsplit(url).port)
+    heads = (
+        b"POST /api/v1/live HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900\r\n\r\n{",
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Half: ",
+    )
+    with ExitStack() as stack:
+        for head in heads:
+            for _ in range(24):
+                half = stack.enter_context(socket.create_connection(address))
+                half.sendall(head)
+        assert requests.get(url, timeout=100).status_code == 200
+        half.shutdown(socket.SHUT_WR)
+        assert half.recv(100) == b""  # given up, not answered
 
 
 def test_a_duckdb_store_is_not_served_to_the_network(tmp_path: Path) -> None:

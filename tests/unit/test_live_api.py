@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -28,7 +26,7 @@ from analysis.types import (
 )
 from dashboard.api import live
 from dashboard.api.live_payload import encode, sqrt_bytes
-from dashboard.api.newest_first import NewestFirst, Superseded
+from dashboard.line import Busy, Superseded
 from dashboard.services import ModelListing, Services
 
 LAYERS, HEADS, TOKENS = 2, 3, 4
@@ -71,7 +69,7 @@ class Recorder:
     def __init__(self, error: Exception | None = None) -> None:
         self.error, self.asked, self.jobs = error, [], []  # type: ignore[var-annotated]
 
-    def live(self, request: LiveRequest) -> LiveResult:
+    def live(self, request: LiveRequest, client: str = "", sequence: int = 0) -> LiveResult:
         self.asked.append(request)
         if self.error:
             raise self.error
@@ -164,6 +162,13 @@ def test_what_the_engine_refuses_keeps_its_words(error: Exception, status: int, 
     assert (answer.status_code, answer.json) == (status, {"error": str(error), "kind": kind})
 
 
+@pytest.mark.parametrize(("error", "status"), [(Superseded(), 409), (Busy("32 requests wait already"), 503)])
+def test_waiting_that_leads_nowhere_is_no_fault_of_the_request(error: Exception, status: int) -> None:
+    answer = client(Recorder(error)).post("/api/v1/live", json={"model": "toy", "text": "x"})
+    assert answer.status_code == status
+    assert answer.json["error"]
+
+
 def test_models_and_a_server_without_an_engine() -> None:
     assert client(Recorder()).get("/api/v1/live/models").json["models"][0]["name"] == "toy"
     assert client(None).get("/api/v1/live/models").json == {"models": [], "computes": False, "filter": ""}
@@ -185,35 +190,6 @@ def test_saving_submits_one_prompt_with_every_analysis() -> None:
     assert "saliency" in job.analyses
     assert prompt.id == live.job_request(body).prompt_set.prompts[0].id
     assert prompt.id != live.job_request({**body, "foil": None}).prompt_set.prompts[0].id
-
-
-def test_the_newest_of_a_clients_requests_wins() -> None:
-    queue, order, running = NewestFirst(), [], threading.Event()
-
-    def ask(client_: str, sequence: int, hold: float = 0.0) -> None:
-        try:
-            with queue.turn(client_, sequence):
-                running.set()
-                order.append((client_, sequence))
-                time.sleep(hold)
-        except Superseded:
-            order.append((client_, -sequence))
-
-    threads = [threading.Thread(target=ask, args=("a", 1, 0.3))]
-    threads[0].start()
-    assert running.wait(2)
-    for sequence in (2, 3):
-        threads.append(threading.Thread(target=ask, args=("a", sequence)))
-        threads[-1].start()
-        time.sleep(0.05)
-    ask("b", 1)  # another client does not wait for this one
-    for thread in threads:
-        thread.join(2)
-    assert order == [("a", 1), ("a", -2), ("b", 1), ("a", 3)]
-    with pytest.raises(Superseded), queue.turn("a", 9), queue.turn("a", 8):
-        pass
-    with queue.turn("a", 1):
-        pass  # a reloaded page starts counting from 1 again
 
 
 def test_methods_that_are_still_to_come_are_named_and_have_no_scores() -> None:

@@ -5,7 +5,7 @@
   const hs = (window.headscope = window.headscope || {});
   const clientside = (window.dash_clientside = window.dash_clientside || {});
   const { el } = hs.dom;
-  const DEBOUNCE = 90, REST = 700, SLOW = 1500, API = "/api/v1/live";
+  const DEBOUNCE = 90, REST = 700, SLOW = 1500, BUSY = 3000, API = "/api/v1/live";
   const EXAMPLES = ["The captain told the engineer that", "The keys on the old wooden table", "red green blue yellow red green blue"];
   const $ = (id) => document.getElementById(id);
   const plural = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
@@ -133,6 +133,7 @@
       try {
         const response = await fetch(API, { method: "POST", signal: flight.signal, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
         marks.headers = performance.now();
+        if (response.status === 503) this.rest = setTimeout(() => this.send(since, attributions), BUSY);
         if (!response.ok) return this.refused(sequence, response.status, await response.json().catch(() => ({})));
         const buffer = await response.arrayBuffer();
         if (sequence !== this.sequence) return undefined;
@@ -259,7 +260,7 @@
 
     timing(m) {
       const ms = (v) => `${Math.round(v)} ms`, model = m.server.model ?? 0;
-      const waited = (m.server.wait ?? 0) + (m.server.engine ?? model) - model;
+      const waited = (m.server.engine ?? model) - model;
       const t = { model, waited, transfer: m.received - m.sent - model - waited, draw: m.drawn - m.received, total: m.drawn - m.since };
       this.root.dataset.timing = JSON.stringify(t);
       const part = (name, value, title) => el("span", { title }, [`${name} `, el("b", { text: ms(value) })]);
