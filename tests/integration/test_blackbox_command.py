@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,12 +13,12 @@ import pytest
 from dashboard.pages import blackbox, run
 from dashboard.services import Services
 from storage.repository import Store
+from tests.cli import Done, headscope
 from tests.llama_server import llama_server
 from tests.unit.test_behaviour_pages import hrefs, text_of
 
 pytestmark = pytest.mark.xdist_group("llama")
 
-HEADSCOPE = str(Path(sys.executable).with_name("headscope"))
 PROMPTS = (
     {"text": "The capital of France is", "target": " Paris"},
     {"text": "Two plus two equals", "target": " four"},
@@ -43,35 +40,35 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(folder: Path, api: str) -> subprocess.CompletedProcess[str]:
+def made(folder: Path, api: str) -> Done:
     return ask(folder, api, "--store", "made.duckdb")
 
 
-def ask(folder: Path, api: str, *more: str, model: str = "smol", key: str = "k-secret-1") -> Any:
+def ask(folder: Path, api: str, *more: str, model: str = "smol", key: str = "k-secret-1") -> Done:
     """The command with its own cache of answers in the folder."""
-    environment = {**os.environ, "HEADSCOPE_API_KEY": key, "HEADSCOPE_CACHE_DIR": str(folder / "cache")}
-    environment.pop("HEADSCOPE_STORE", None)
-    words = [HEADSCOPE, "blackbox", "--prompts", "prompts.jsonl", "--api", api, "--model", model,
-             "--permutations", "4", "--samples", "3", *more]  # fmt: skip
-    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEADSCOPE_API_KEY", key)
+        patch.setenv("HEADSCOPE_CACHE_DIR", str(folder / "cache"))
+        patch.delenv("HEADSCOPE_STORE", raising=False)
+        patch.chdir(folder)
+        return headscope("blackbox", "--prompts", "prompts.jsonl", "--api", api, "--model", model,
+                         "--permutations", "4", "--samples", "3", *more)  # fmt: skip
 
 
-def calls(done: subprocess.CompletedProcess[str]) -> int:
+def calls(done: Done) -> int:
     found = re.search(r"asked: ([\d,]+) calls", done.stderr)
     assert found, done.stderr
     return int(found[1].replace(",", ""))
 
 
 def rows(store: Path, query: str) -> list[dict[str, Any]]:
-    done = subprocess.run(
-        [HEADSCOPE, "sql", query, "--store", str(store), "--format", "json"],
-        capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
+    done = headscope("sql", query, "--store", str(store), "--format", "json")
+    assert done.returncode == 0, done.stderr
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return found
 
 
-def test_a_prompt_is_a_run_with_scores_that_add_up(made: subprocess.CompletedProcess[str], folder: Path) -> None:
+def test_a_prompt_is_a_run_with_scores_that_add_up(made: Done, folder: Path) -> None:
     assert made.returncode == 0, made.stderr
     store = folder / "made.duckdb"
     found = rows(store, "SELECT id, status, error, text FROM v_runs ORDER BY status, text")
@@ -93,14 +90,12 @@ def test_a_prompt_is_a_run_with_scores_that_add_up(made: subprocess.CompletedPro
                zip(measure["score"], measure["low"], measure["high"], strict=True) if low is not None)  # fmt: skip
 
 
-def test_the_same_again_asks_nothing(made: subprocess.CompletedProcess[str], folder: Path, api: str) -> None:
+def test_the_same_again_asks_nothing(made: Done, folder: Path, api: str) -> None:
     assert calls(made) > 20
     assert calls(ask(folder, api, "--store", "again.duckdb")) == 0
 
 
-def test_the_budget_ends_a_study_and_the_next_call_goes_on(
-    made: subprocess.CompletedProcess[str], folder: Path, api: str
-) -> None:
+def test_the_budget_ends_a_study_and_the_next_call_goes_on(made: Done, folder: Path, api: str) -> None:
     first = ask(folder, api, "--store", "short.duckdb", "--budget-calls", "30", "--max-new-tokens", "3")
     assert calls(first) <= 30
     assert "budget may end" in first.stderr
@@ -136,14 +131,14 @@ def test_nobody_there_is_said_in_a_line(folder: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_the_key_is_nowhere(made: subprocess.CompletedProcess[str], folder: Path) -> None:
+def test_the_key_is_nowhere(made: Done, folder: Path) -> None:
     assert "k-secret-1" not in made.stderr + made.stdout
     for path in folder.rglob("*"):
         if path.is_file():
             assert b"k-secret-1" not in path.read_bytes(), path
 
 
-def test_pages_show_what_was_stored(made: subprocess.CompletedProcess[str], folder: Path) -> None:
+def test_pages_show_what_was_stored(made: Done, folder: Path) -> None:
     page = blackbox.SCOPED
     made_rows = rows(folder / "made.duckdb", "SELECT id FROM runs")
     with Store.open(str(folder / "made.duckdb")) as store:

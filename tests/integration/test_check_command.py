@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-HEADSCOPE = str(Path(sys.executable).with_name("headscope"))
+from tests.cli import Done, headscope
+
 WORDS = ("cat", "dog", "mat", "sat", "ran", "the", "on", "a")
 
 
@@ -32,11 +31,7 @@ def run(store: Path, experiment: str, model: Path, prompts: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def headscope(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([HEADSCOPE, *arguments], capture_output=True, text=True, timeout=120, check=False)
-
-
-def check(store: Path, baseline: str, candidate: str, *more: str) -> subprocess.CompletedProcess[str]:
+def check(store: Path, baseline: str, candidate: str, *more: str) -> Done:
     return headscope("check", "--baseline", baseline, "--candidate", candidate, "--store", str(store), *more)
 
 

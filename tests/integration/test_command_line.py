@@ -1,10 +1,9 @@
-"""`headscope` as a user types it, in processes of its own, with a real (tiny) GPT-2-architecture model."""
+"""`headscope` as a user types it, with a real (tiny) GPT-2-architecture model."""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import signal
 import socket
@@ -19,15 +18,10 @@ import pytest
 import requests
 
 from storage import owner
+from tests.cli import GUARD, HEADSCOPE, headscope
 
-HEADSCOPE = str(Path(sys.executable).with_name("headscope"))
 FAST = "heads,layers,saliency"
-
-
-def headscope(*arguments: str, stdin: str | None = None, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [HEADSCOPE, *arguments], input=stdin, capture_output=True, text=True, timeout=timeout, check=False
-    )
+MANY = 20
 
 
 def count(store: Path, where: str = "true") -> int:
@@ -40,22 +34,37 @@ def count(store: Path, where: str = "true") -> int:
 @pytest.fixture
 def many(tmp_path: Path) -> Path:
     path = tmp_path / "many.txt"
-    path.write_text("".join(f"the cat number {n} sat on the mat\n" for n in range(300)))
+    path.write_text("".join(f"the cat number {n} sat on the mat\n" for n in range(MANY)))
     return path
 
 
+HELD = """
+import sys
+from analysis.engines.inline import InlineEngine
+compute, begun = InlineEngine.run_batch, []
+def held(self, spec, prompts):
+    begun.append(prompts)
+    if len(begun) == 3:
+        print("third batch", flush=True)
+        sys.stdin.readline()
+    return compute(self, spec, prompts)
+InlineEngine.run_batch = held
+from analysis.cli import main
+main()
+"""
+
+
 def start_run(store: Path, prompts: Path, model: Path) -> subprocess.Popen[str]:
-    """A run that has stored its first batches and is still at work."""
+    """A run that has stored two batches of two, and stays in the third until a line is sent to it."""
     process = subprocess.Popen(
-        [HEADSCOPE, "run", "--prompts", str(prompts), "--model", str(model), "--store", str(store),
-         "--batch-size", "2", "--analyses", "standard"],
-        stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-c", HELD, "run", "--prompts", str(prompts), "--model", str(model), "--store", str(store),
+         "--batch-size", "2", "--analyses", FAST],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert process.stderr is not None
-    for line in process.stderr:
-        if re.match(r"[1-9]\d*/300", line):
-            return process
-    raise AssertionError(f"the run ended before it made progress: {process.wait()}")
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line == "third batch\n", process.communicate()
+    return process
 
 
 def test_a_run_stores_every_prompt_and_the_second_time_computes_nothing(tmp_path: Path, tiny_gpt2_dir: Path) -> None:
@@ -98,16 +107,16 @@ def test_ctrl_c_stops_after_the_batch_and_resume_goes_on(tmp_path: Path, many: P
     process = start_run(store, many, tiny_gpt2_dir)
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
-    rest = process.stderr.read()
-    assert process.wait(60) == 130
-    assert "stopping after this batch" in rest
+    said = iter(process.stderr.readline, "")
+    assert any("stopping after this batch" in line for line in said)  # the signal was met inside the third batch
+    _, rest = process.communicate("go on\n", timeout=GUARD)
+    assert process.returncode == 130
     assert "--resume" in rest
-    stored = count(store)
-    assert 0 < stored < 300
+    assert count(store) == 6
     resumed = headscope("run", "--resume", "--store", str(store))
     assert resumed.returncode == 0, resumed.stderr
-    assert f"{300 - stored} succeeded, 0 failed, {stored} already there" in resumed.stderr
-    assert count(store, "status = 'succeeded'") == 300
+    assert f"{MANY - 6} succeeded, 0 failed, 6 already there" in resumed.stderr
+    assert count(store, "status = 'succeeded'") == MANY
     again = headscope("run", "--resume", "--store", str(store))
     assert again.returncode == 1
     assert "no unfinished job" in again.stderr
@@ -117,16 +126,13 @@ def test_kill_9_leaves_every_finished_run_whole(tmp_path: Path, many: Path, tiny
     store = tmp_path / "runs.duckdb"
     process = start_run(store, many, tiny_gpt2_dir)
     process.kill()
-    process.wait()
-    assert process.stderr is not None
-    process.stderr.close()
+    process.communicate()
     checked = headscope("db", "check", "--store", str(store))
     assert checked.stdout.strip() == "no problems found", checked.stdout + checked.stderr
-    stored = count(store)
-    assert 0 < stored < 300
+    assert count(store) == 4
     resumed = headscope("run", "--resume", "--store", str(store))
     assert resumed.returncode == 0, resumed.stderr
-    assert count(store, "status = 'succeeded'") == 300
+    assert count(store, "status = 'succeeded'") == MANY
 
 
 def test_a_second_process_is_told_who_holds_the_file(tmp_path: Path, many: Path, tiny_gpt2_dir: Path) -> None:
@@ -154,7 +160,7 @@ def server(tmp_path: Path) -> Iterator[tuple[Path, str, subprocess.Popen[str]]]:
     assert found is not None, process.wait()
     yield store, found[0], process
     process.terminate()
-    process.wait(40)
+    process.wait(GUARD)
     process.stdout.close()
 
 
@@ -163,29 +169,29 @@ def test_work_on_a_served_file_is_handed_to_the_server(
 ) -> None:
     store, url, process = server
     done = headscope("run", "--prompts", str(many), "--model", str(tiny_gpt2_dir), "--store", str(store),
-                     "--analyses", FAST, "--batch-size", "64")  # fmt: skip
+                     "--analyses", FAST, "--batch-size", "8")  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "300 succeeded, 0 failed" in done.stderr
-    assert count(store) == 300
+    assert f"{MANY} succeeded, 0 failed" in done.stderr
+    assert count(store) == MANY
     unknown = headscope("run", "--prompts", str(many), "--model", "no-such-model", "--store", str(store))
     assert unknown.returncode == 1
     assert "no-such-model" in unknown.stderr
-    assert requests.post(f"{url}/api/v1/jobs", json={}, timeout=5).status_code in {401, 403}
-    assert requests.get(f"{url}/api/v1/jobs/x", timeout=5).status_code == 401
+    assert requests.post(f"{url}/api/v1/jobs", json={}, timeout=GUARD).status_code in {401, 403}
+    assert requests.get(f"{url}/api/v1/jobs/x", timeout=GUARD).status_code == 401
     note = owner.read(store)
     assert note is not None
     allowed = {"Authorization": f"Bearer {note.token}"}
-    assert requests.post(f"{url}/api/v1/jobs", json={}, headers=allowed, timeout=5).status_code == 400
-    assert requests.get(f"{url}/api/v1/jobs/x", headers=allowed, timeout=5).status_code == 404
+    assert requests.post(f"{url}/api/v1/jobs", json={}, headers=allowed, timeout=GUARD).status_code == 400
+    assert requests.get(f"{url}/api/v1/jobs/x", headers=allowed, timeout=GUARD).status_code == 404
     process.terminate()
-    assert process.wait(40) == 0
+    assert process.wait(GUARD) == 0
     assert not owner.note_path(store).exists()
-    assert count(store) == 300
+    assert count(store) == MANY
 
 
 def test_the_server_never_loads_torch(server: tuple[Path, str, subprocess.Popen[str]]) -> None:
     store, url, _ = server
-    assert requests.get(url, timeout=10).status_code == 200
+    assert requests.get(url, timeout=GUARD).status_code == 200
     note = owner.read(store)
     assert note is not None
     maps = Path(f"/proc/{note.pid}/maps")
@@ -207,7 +213,7 @@ def test_requests_that_never_arrive_keep_nobody_waiting(server: tuple[Path, str,
             for _ in range(24):
                 half = stack.enter_context(socket.create_connection(address))
                 half.sendall(head)
-        assert requests.get(url, timeout=100).status_code == 200
+        assert requests.get(url, timeout=GUARD).status_code == 200
         half.shutdown(socket.SHUT_WR)
         assert half.recv(100) == b""  # given up, not answered
 
@@ -230,12 +236,11 @@ def test_a_duckdb_store_is_not_served_to_the_network(tmp_path: Path) -> None:
         (("models", "show", "gpt3"), "Available now: smollm2-135m-instruct"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_line_or_two(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
-    environment = {**os.environ, "HEADSCOPE_STORE": str(tmp_path / "s.duckdb")}
-    done = subprocess.run(
-        [HEADSCOPE, *arguments], input="the cat\n", capture_output=True, text=True, timeout=60, check=False,
-        env=environment,
-    )  # fmt: skip
+def test_what_is_wrong_is_said_in_a_line_or_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], says: str
+) -> None:
+    monkeypatch.setenv("HEADSCOPE_STORE", str(tmp_path / "s.duckdb"))
+    done = headscope(*arguments, stdin="the cat\n")
     assert done.returncode == 1
     assert done.stderr.startswith("error:")
     assert says in done.stderr
@@ -246,7 +251,7 @@ def test_help_answers_without_loading_a_model_library() -> None:
     code = "import sys; sys.argv = ['headscope', '--help']\nfrom analysis.cli import main\n"
     done = subprocess.run(
         [sys.executable, "-c", code + "try: main()\nfinally: assert 'torch' not in sys.modules"],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=GUARD, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "serve" in done.stdout

@@ -9,16 +9,15 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.cli import headscope_process
 from tests.llama_server import llama_server
 
 ROOT = Path(__file__).parents[2]
-HEADSCOPE = str(Path(sys.executable).with_name("headscope"))
 FENCE = re.compile(r"^```(?:sh|bash|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 PUBLISHED = {  # miniatures of the files that readers download
@@ -67,14 +66,12 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, tiny_gpt2_dir: Path) -> 
 
 
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    words = [HEADSCOPE, *shlex.split(command.partition(" > ")[0], comments=True)[1:]]
-    if words[1] == "run" and "--model" not in words and "--resume" not in words:
+    words = shlex.split(command.partition(" > ")[0], comments=True)[1:]
+    if words[0] == "run" and "--model" not in words and "--resume" not in words:
         words += ["--model", "gpt2"]
     environment = {**os.environ, "HEADSCOPE_MODEL_DIR": str(folder / "models")}
     environment.pop("HEADSCOPE_STORE", None)
-    return subprocess.run(
-        words, cwd=folder, env=environment, input="the cat\n", capture_output=True, text=True, timeout=200, check=False
-    )
+    return headscope_process(*words, stdin="the cat\n", cwd=folder, env=environment)
 
 
 def test_there_are_documented_commands() -> None:

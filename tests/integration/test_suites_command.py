@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from tests.cli import headscope
 
 QUESTIONS = [
     {
@@ -23,11 +23,6 @@ QUESTIONS = [
         "mc2_targets": {"The old captain.": 1, "A quick fox.": 0, "The train.": 0},
     },
 ]
-
-
-def headscope(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from analysis.cli import main; main()", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 def expected(folder: Path) -> tuple[float, float]:
@@ -53,7 +48,6 @@ def expected(folder: Path) -> tuple[float, float]:
     return sum(first) / len(first), sum(second) / len(second)
 
 
-@pytest.mark.timeout(200)
 def test_a_published_file_is_run_and_scored(tmp_path: Path, tiny_gpt2_dir: Path) -> None:
     published, store = tmp_path / "mc_task.json", str(tmp_path / "s.duckdb")
     published.write_text(json.dumps(QUESTIONS))
