@@ -18,21 +18,21 @@ _SHOWN = 40
 
 def whole(name: str, value: Any, low: int = 0, high: int = LARGEST) -> int:
     """The whole number between these bounds, both included. Raises InputError."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not _between(low, value, high):
         raise InputError(f"{name} must be a whole number from {low} to {high}, not {shown(value)}.")
     return int(value)
 
 
 def number(name: str, value: Any, low: float, high: float) -> float:
     """The number between these bounds, both included; NaN never is. Raises InputError."""
-    if not isinstance(value, Real) or isinstance(value, bool) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, Real) or not _between(low, value, high):
         raise InputError(f"{name} must be a number from {low:g} to {high:g}, not {shown(value)}.")
     return float(value)
 
 
 def seconds(name: str, value: Any) -> float:
     """A time limit: more than 0 and at most an hour. Raises InputError."""
-    if not isinstance(value, Real) or isinstance(value, bool) or not 0 < value <= MOST_SECONDS:
+    if isinstance(value, bool) or not isinstance(value, Real) or value == 0 or not _between(0, value, MOST_SECONDS):
         raise InputError(
             f"{name} must be a number of seconds, more than 0 and at most {MOST_SECONDS:g}, not {shown(value)}."
         )
@@ -46,6 +46,10 @@ def text(name: str, value: Any) -> str:
     if not value.isascii() and _SURROGATE.search(value):
         raise InputError(f"{name} is no Unicode text: it has half of a surrogate pair.")
     return value
+
+
+def _between(low: float, value: Any, high: float) -> bool:
+    return bool(low <= value <= high)  # False for NaN, and exact for whole numbers no float can hold
 
 
 def shown(value: Any) -> str:
