@@ -32,7 +32,7 @@ def parse(text: str) -> tuple[Rule, ...]:
             allowed = float(amount or 0)
         except ValueError:
             allowed = math.nan
-        if name not in RULES or not allowed >= 0:
+        if name not in RULES or not 0 <= allowed < math.inf:
             raise InputError(
                 f"--fail-on does not know {part!r}. It takes names, each with how much is allowed if you like "
                 f"(accuracy:0.02,flips:5): {', '.join(RULES)}."

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import islice, takewhile
 from typing import Any
 
+from analysis import job_checks
 from analysis.detection import Store, detect, experiment_runs
 from analysis.engines.base import Engine, Prepared
 from analysis.errors import InputError
@@ -39,6 +40,10 @@ class JobRequest:
     params: Mapping[str, Mapping[str, Any]] | None = None
     quantity: str = "logprob"
     explain: str = "next"
+
+    def __post_init__(self) -> None:
+        """Raises InputError for a field of the wrong type or out of range."""
+        job_checks.check(self)
 
     def spec(self) -> RunSpec:
         """The RunSpec of all prompts."""

@@ -80,7 +80,7 @@ def resolve(name: str) -> ResolvedModel:
     for place, look in _PLACES:
         try:
             found = look(name)
-        except _Absent as reason:
+        except (_Absent, OSError) as reason:  # a name too long for a file is in no place either
             reasons.append(f"  {place}: {reason}")
         else:
             check_folder(found.path)
@@ -177,7 +177,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def _local_folder(name: str) -> ResolvedModel:
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))  # Path's raises for a user there is not
     if not path.is_dir():
         raise _Absent(f"{path} is not a folder")
     if not (path / "config.json").is_file() and not _looks_like_path(name):
@@ -233,7 +233,7 @@ _PLACES: tuple[tuple[str, Callable[[str], ResolvedModel]], ...] = (
 
 def _on_disk(name: str) -> ResolvedModel:
     for _, look in _PLACES[:3]:
-        with suppress(_Absent):
+        with suppress(_Absent, OSError):
             found = look(name)
             check_folder(found.path)
             return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ def _value(method: str, param: Param, value: Any) -> Any:
     allowed = _allowed(param)
     try:
         converted = _convert(param, value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         converted = None
     too_small = param.minimum is not None and isinstance(converted, int | float) and converted < param.minimum
     too_large = param.maximum is not None and isinstance(converted, int | float) and converted > param.maximum
@@ -46,7 +47,7 @@ def _convert(param: Param, value: Any) -> Any:
     number = float(value)
     if param.kind == "int":
         return int(number) if number.is_integer() else None
-    return number if number == number else None  # noqa: PLR0124 - NaN is no setting
+    return number if math.isfinite(number) else None
 
 
 def _allowed(param: Param) -> str:

@@ -6,6 +6,7 @@ Adding an interpretation method, a probe or a backend is one new file and one li
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -327,6 +328,8 @@ def parse_param(method: str, declared: Sequence[Param], name: str, value: str) -
         raise InputError(f"{method}.{name} takes a value of type {param.kind}, not {value!r}.") from error
     if param.kind == "choice" and parsed not in param.choices:
         raise UnknownNameError(f"{method}.{name}", value, param.choices)
+    if isinstance(parsed, float) and not math.isfinite(parsed):
+        raise InputError(f"{method}.{name} takes a finite number, not {value}.")
     low, high = param.minimum, param.maximum
     if (low is not None and parsed < low) or (high is not None and parsed > high):
         raise InputError(f"{method}.{name} must lie between {low} and {high}, not {value}.")

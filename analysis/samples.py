@@ -13,7 +13,7 @@ PARAMS = (
     Param("max_new_tokens", "int", 20, "Tokens of each continuation.", minimum=1, maximum=512),
     Param("temperature", "float", 1.0, "1 samples from the model as it is.", minimum=0.01, maximum=5),
     Param("top_p", "float", 0.9, "Nucleus sampling.", minimum=0.01, maximum=1),
-    Param("seed", "int", 0, "The same seed gives the same continuations."),
+    Param("seed", "int", 0, "The same seed gives the same continuations.", minimum=0, maximum=2**31),
 )
 
 

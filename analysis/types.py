@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis import bounds
+
 if TYPE_CHECKING:
     from analysis.probe_types import Finding
     from analysis.receipts import Receipt
@@ -112,6 +114,9 @@ class PromptSet:
     warnings: tuple[str, ...] = ()
 
 
+MOST_NEW_TOKENS, MOST_TEMPERATURE = 1_000_000, 1000.0
+
+
 @dataclass(frozen=True, slots=True)
 class GenerationParams:
     """Continuation settings; `max_new_tokens=0` asks for none, `temperature=0` is greedy."""
@@ -120,6 +125,13 @@ class GenerationParams:
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises InputError for what no generation can use."""
+        bounds.whole("max_new_tokens", self.max_new_tokens, 0, MOST_NEW_TOKENS)
+        bounds.number("temperature", self.temperature, 0, MOST_TEMPERATURE)
+        bounds.number("top_p", self.top_p, 0, 1)
+        bounds.whole("seed", self.seed)
 
 
 Quantity = Literal["logprob", "logit"]

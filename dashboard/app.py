@@ -15,6 +15,7 @@ from dash import Dash, Input, Output, State, html, set_props
 from dash.development.base_component import Component
 
 from dashboard import api, layout, security
+from dashboard.callback_guard import guard_callbacks
 from dashboard.cards import error_box, extra, icon
 from dashboard.clientside import clientside
 from dashboard.ids import Shell
@@ -73,6 +74,7 @@ def create_app(services: Services) -> Dash:
         module.register(app, services)
     api.register_all(app.server, services)
     security.protect(app.server, settings, app.csp_hashes())
+    guard_callbacks(app.server, app.callback_map)
     return app
 
 

@@ -18,6 +18,8 @@ from typing import Any, Self, get_args, get_type_hints
 from urllib.parse import parse_qsl, quote, urlencode
 
 Query = Mapping[str, str | Sequence[str]]
+LARGEST = 1e9
+"""No page, layer or threshold is beyond it, and the databases can count on from it."""
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
@@ -108,7 +110,7 @@ def _bool(text: str) -> bool:
 
 
 def _number(kind: type[int] | type[float], item: Field[Any], text: str) -> float:
-    low, high = item.metadata.get("low", -math.inf), item.metadata.get("high", math.inf)
+    low, high = max(item.metadata.get("low", -LARGEST), -LARGEST), min(item.metadata.get("high", LARGEST), LARGEST)
     try:
         value = kind(text)
     except ValueError:

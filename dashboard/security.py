@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from flask import Flask, Response, request
 
@@ -64,7 +64,7 @@ def refusal(settings: Settings) -> str:
     other sites from posting: browsers always say where an unsafe request comes from, programs that say nothing are no
     browser. A bearer token cannot be sent by a foreign page, so such API calls are left to the API's own check.
     """
-    host = urlsplit(f"//{request.host}").hostname or ""
+    host = _address(f"//{request.host}").hostname or ""
     if not settings.accepts_host(host):
         return f"this server does not answer to the host name {host!r}: open it by its own address, or allow the name."
     if request.method in SAFE_METHODS:
@@ -72,8 +72,16 @@ def refusal(settings: Settings) -> str:
     if request.path.startswith(API_PREFIX) and request.headers.get("Authorization", "").startswith("Bearer "):
         return ""
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    foreign = site not in (None, "same-origin") or (origin is not None and urlsplit(origin).netloc != request.host)
+    foreign = site not in (None, "same-origin") or (origin is not None and _address(origin).netloc != request.host)
     return "this request came from another web site and was refused." if foreign else ""
+
+
+def _address(text: str) -> SplitResult:
+    """The parts of an address, all empty for what is none, like `http://[`."""
+    try:
+        return urlsplit(text)
+    except ValueError:
+        return urlsplit("")
 
 
 def wants_json() -> bool:

@@ -20,6 +20,7 @@ from gunicorn.app.base import BaseApplication
 from analysis.content_filter import OFF, Policy
 from analysis.engines.local import LocalEngine
 from analysis.errors import HeadscopeError, InputError
+from analysis.visible import visible
 from dashboard.app import create_app
 from dashboard.intake import THREADS, DeadlineWorker, Intake
 from dashboard.jobs import JobQueue, ServerEngine
@@ -55,6 +56,20 @@ def _check_port(settings: Settings) -> None:
         raise InputError(
             f"cannot listen on {settings.host}:{settings.port}: {error.strerror}. Choose another --port."
         ) from error
+
+
+class _Visible(logging.Formatter):
+    """Log lines hold paths and texts of requests."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Called by logging."""
+        return visible(super().format(record))
+
+
+def _log_handler() -> logging.Handler:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Visible("%(levelname)s %(name)s: %(message)s"))
+    return handler
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
@@ -96,7 +111,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Any:
         """Called by gunicorn in the serving process: open everything, return the WSGI app."""
-        logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+        logging.basicConfig(level=logging.WARNING, handlers=[_log_handler()])
         try:
             return build(self._url, self._settings, self._resources, self._policy, self._threads)
         except HeadscopeError as error:

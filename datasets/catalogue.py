@@ -6,6 +6,7 @@ file only: it takes the first prompts of other sets under ids `SET/ID`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from datasets.canonical import canonical_sha256
 from datasets.loaders import load_file, load_stdin
 
 DATA = Path(__file__).parent / "data"
+LONGEST_NAME = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ def load(source: str) -> PromptSet:
     if published := importers.split_name(source):
         return importers.load(published[0], Path(published[1]))
     path = Path(source)
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        raise InputError("the name of the prompts is longer than a file's name can be.", kind="prompt_file")
     if path.is_dir():
         raise InputError(
             f"{source} is a folder: name one prompt file in it, or say FORMAT:{source} for a published set. "

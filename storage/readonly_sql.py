@@ -20,11 +20,14 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from analysis import bounds
 from analysis.errors import InputError, StorageError
 from storage import session
 
 MAX_BYTES = 2**30
+MOST_ROWS = 10_000_000
 CHUNK_ROWS = 10_000
+RING_SECONDS = 0.2
 READING_KINDS = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 READING_WORDS = {"select", "with", "values", "table", "explain", "show"}
 FORBIDDEN_FUNCTIONS = re.compile(
@@ -48,8 +51,11 @@ def run(url: str, statement: str, *, limit: int = 100_000, timeout: float = 60.0
     """Run one reading statement.
 
     Raises InputError (kind `sql`) for what is not one reading statement, or is wrong SQL; StorageError when the store
-    cannot be opened or the time is up.
+    cannot be opened or the time is up. `limit` from 1 to MOST_ROWS; `timeout` more than 0, at most an hour.
     """
+    bounds.text("statement", statement)
+    bounds.whole("limit", limit, 1, MOST_ROWS)
+    bounds.seconds("timeout", timeout)
     started = time.monotonic()
     query = _postgres if session.database_path(url) is None else _duckdb
     reader = query(url, statement, timeout)
@@ -71,27 +77,31 @@ def _collect(reader: Iterator[pa.Table], limit: int) -> tuple[pa.Table, bool]:
 
 @contextlib.contextmanager
 def _timer(seconds: float, stop: Callable[[], None]) -> Iterator[threading.Event]:
-    """Calls `stop` when the time is up; the event says whether it did."""
-    over = threading.Event()
+    """Calls `stop` when the time is up, and again until it worked: between two statements there is nothing to stop.
+    The event says whether the time was up."""
+    over, done = threading.Event(), threading.Event()
 
-    def ring() -> None:
-        over.set()
-        stop()
+    def watch() -> None:
+        wait = seconds
+        while not done.wait(wait):
+            over.set()
+            stop()
+            wait = RING_SECONDS
 
-    timer = threading.Timer(seconds, ring)
-    timer.daemon = True
-    timer.start()
+    watcher = threading.Thread(target=watch, name="headscope-sql-timer", daemon=True)
+    watcher.start()
     try:
         yield over
     finally:
-        timer.cancel()
+        done.set()
+        watcher.join(RING_SECONDS)  # a stop on its way must not meet what comes next
 
 
 def _duckdb(url: str, statement: str, timeout: float) -> Generator[pa.Table, None, None]:
-    _one_reading_statement(statement)
     with _connect_duckdb(url) as connection, _timer(timeout, connection.driver_connection.interrupt) as over:
         cursor = connection.cursor()
         try:
+            _one_reading_statement(connection.driver_connection, statement)
             cursor.execute("BEGIN TRANSACTION READ ONLY")
             cursor.execute(statement)
             with contextlib.closing(cursor.to_arrow_reader(CHUNK_ROWS)) as reader:
@@ -102,11 +112,9 @@ def _duckdb(url: str, statement: str, timeout: float) -> Generator[pa.Table, Non
             raise _refused(error, over, timeout) from error
 
 
-def _one_reading_statement(statement: str) -> None:
-    try:
-        found = duckdb.extract_statements(statement)
-    except duckdb.Error as error:
-        raise InputError(str(error), kind="sql") from error
+def _one_reading_statement(connection: Any, statement: str) -> None:
+    """Parsing alone may read files (IMPORT DATABASE) and fetch extensions: the store's locked connection must do it."""
+    found = connection.extract_statements(statement)
     if len(found) != 1:
         raise InputError(f"one statement at a time, this is {len(found)}.", kind="sql")
     if found[0].type not in READING_KINDS:

@@ -197,6 +197,6 @@ def upper_bound(question: Question, chat: bool) -> int:
 
 def _seconds(text: str) -> float:
     try:
-        return min(300.0, float(text))
+        return min(300.0, max(0.0, float(text)))  # NaN becomes 0
     except ValueError:
         return 0.0

@@ -6,11 +6,12 @@ from __future__ import annotations
 import sys
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from analysis.cli import blackbox, check, data, detect, models, run, serve, store, suites, toxicity
+from analysis.cli.terminal import Console
 from analysis.errors import HeadscopeError
+from analysis.visible import visible
 
 app = typer.Typer(
     name="headscope",
@@ -37,7 +38,7 @@ def main() -> None:
     try:
         app()
     except HeadscopeError as error:
-        Console(stderr=True).print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+        Console(stderr=True).print(Text.assemble(("error: ", "bold red"), visible(str(error))), soft_wrap=True)
         sys.exit(1)
     except BrokenPipeError:  # `headscope sql ... | head`
         sys.stderr.close()

@@ -10,13 +10,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from analysis import jobs
 from analysis import types as kinds
+from analysis.bounds import MOST_SECONDS
 from analysis.cli import handover
-from analysis.cli.options import DEFAULT_STORE, FilterOption, StoreOption
+from analysis.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
 from analysis.cli.run import EXIT_CANCELLED, _bar, _report, _Stop, screened
+from analysis.cli.terminal import Console
 from analysis.errors import InputError, StorageError
 
 if TYPE_CHECKING:
@@ -54,14 +55,21 @@ def blackbox(
     samples: Annotated[int, typer.Option(min=0, max=100, help="Answers drawn to see whether they agree.")] = 5,
     edits: Annotated[bool, typer.Option(help="Ask harmless edits of the prompt as well.")] = True,
     max_new_tokens: Annotated[int, typer.Option(min=1, max=4096, help="Length of every answer.")] = 8,
-    temperature: Annotated[float, typer.Option(min=0.0, help="Of the answers that are compared.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Of permutations and samples.")] = 0,
+    temperature: Annotated[
+        float,
+        typer.Option(min=0.0, max=kinds.MOST_TEMPERATURE, callback=finite, help="Of the answers that are compared."),
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of permutations and samples.")] = 0,
     candidates: Annotated[int, typer.Option(min=0, max=1000, help="Log-probabilities to ask for; 0: none.")] = 20,
     budget_calls: Annotated[int | None, typer.Option(min=1, help="Never make more calls than this.")] = None,
     budget_tokens: Annotated[int | None, typer.Option(min=1, help="Never use more tokens, in and out.")] = None,
-    per_minute: Annotated[float, typer.Option(min=0, help="Most calls in a minute; 0: no limit.")] = 0,
+    per_minute: Annotated[
+        float, typer.Option(min=0, max=1e6, callback=finite, help="Most calls in a minute; 0: no limit.")
+    ] = 0,
     parallel: Annotated[int, typer.Option(min=1, max=64, help="Calls at the same time.")] = 4,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait for an answer.")] = 60,
+    timeout: Annotated[
+        float, typer.Option(min=1, max=MOST_SECONDS, callback=finite, help="Seconds to wait for an answer.")
+    ] = 60,
     content_filter: FilterOption = "off",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be asked, and ask nothing.")] = False,
 ) -> None:
@@ -112,7 +120,6 @@ def _plan(console: Console, client: Client, n: int, calls: int, tokens: int) -> 
     console.print(
         f"{n} prompts: at most {calls:,} calls and {tokens:,} tokens to {client.endpoint.url}; budget: "
         f"{_limit(budget.calls, 'calls')}, {_limit(budget.tokens, 'tokens')}.",
-        highlight=False,
         soft_wrap=True,
     )
     if (budget.calls is not None and calls > budget.calls) or (budget.tokens is not None and tokens > budget.tokens):
@@ -127,5 +134,4 @@ def _spent(console: Console, client: Client) -> None:
     budget = client.budget
     console.print(
         f"asked: {budget.used_calls:,} calls, {budget.used_tokens:,} tokens; {client.remembered:,} answers were known.",
-        highlight=False,
     )

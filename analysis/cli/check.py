@@ -9,13 +9,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from analysis import check_rules
 from analysis.cli.options import DEFAULT_STORE, StoreOption
+from analysis.cli.terminal import Console
 from analysis.errors import InputError
+from analysis.visible import visible
 
 if TYPE_CHECKING:
     from analysis.regression import Comparison, Flip
@@ -79,7 +80,7 @@ def _print(found: Comparison, broken: Sequence[str], missing: Sequence[str], ser
     if broken:
         console.print(Text("Worse than the baseline", style="bold red"))
         for line in broken:
-            console.print(f"  {line}", markup=False, soft_wrap=True)
+            console.print(f"  {line}", soft_wrap=True)
     else:
         console.print(Text("No regression by the rules asked for.", style="bold green"))
 
@@ -92,12 +93,12 @@ def _print_changes(console: Console, found: Comparison) -> None:
         effect = row.effect
         change = f"{effect.mean:+.3f} [{effect.low:+.3f}, {effect.high:+.3f}]"
         certain = row.adjusted_p < check_rules.LEVEL
-        mark = Text(f"{row.name} {row.part}".strip(), style="red" if certain and row.worse > 0 else "")
+        mark = Text(visible(f"{row.name} {row.part}".strip()), style="red" if certain and row.worse > 0 else "")
         table.add_row(mark, f"{row.baseline:.3f}", f"{row.candidate:.3f}", change.replace("nan", "–"),
                       f"{row.adjusted_p:.2g}{' *' if certain else ''}".replace("nan", "–"), str(effect.n))  # fmt: skip
     console.print(table)
     units = dict.fromkeys(f"{row.name}: {row.unit}" for row in found.changes)
-    console.print(f"{'; '.join(units)}. * adjusted p < {check_rules.LEVEL}.\n", style="dim", markup=False)
+    console.print(f"{'; '.join(units)}. * adjusted p < {check_rules.LEVEL}.\n", style="dim")
 
 
 def _print_flips(console: Console, title: str, flips: Sequence[Flip], server: str) -> None:
@@ -107,5 +108,5 @@ def _print_flips(console: Console, title: str, flips: Sequence[Flip], server: st
         text = flip.text if len(flip.text) <= LONGEST else f"{flip.text[:LONGEST]}…"
         said = f"{flip.baseline!r} → {flip.candidate!r}"
         link = f"{server}/compare?a={flip.baseline_run}&b={flip.candidate_run}"
-        console.print(f"  {flip.kind}: {text!r} {said}\n    {link}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"  {flip.kind}: {text!r} {said}\n    {link}", soft_wrap=True)
     console.print()

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from analysis.cli.terminal import Console
 from analysis.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def list_formats() -> None:
         table.add_column(heading, overflow="fold")
     for importer in importers.FORMATS.values():
         table.add_row(importer.name, importer.label, importer.licence, importer.reads)
-    Console().print(table, markup=False)
+    Console().print(table)
 
 
 @app.command("import")
@@ -78,7 +78,7 @@ def import_set(
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror or error}.", "prompt_file") from error
     console = Console(stderr=True)
-    console.print(f"{len(usable)} prompts written to {out}.", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{len(usable)} prompts written to {out}.", soft_wrap=True)
     if left := len(prompt_set.prompts) - len(usable):
         console.print(f"warning: {left} prompts that are not valid text were not written.", style="yellow")
 
@@ -86,13 +86,13 @@ def import_set(
 def _print_head(prompt_set: PromptSet, rows: int) -> None:
     console = Console()
     for key in ("name", "version", "licence", "purpose", "sha256"):
-        console.print(f"{key:8} {getattr(prompt_set, key)}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"prompts  {len(prompt_set.prompts)}", highlight=False)
+        console.print(f"{key:8} {getattr(prompt_set, key)}", soft_wrap=True)
+    console.print(f"prompts  {len(prompt_set.prompts)}")
     for warning in prompt_set.warnings:
-        console.print(f"warning  {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"warning  {warning}", style="yellow", soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for heading in ("id", "text", "target", "foil"):
         table.add_column(heading, overflow="fold")
     for prompt in prompt_set.prompts[:rows]:
         table.add_row(prompt.id, repr(prompt.text), repr(prompt.target or ""), repr(prompt.foil or ""))
-    console.print(table, markup=False)
+    console.print(table)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from analysis.cli.options import DEFAULT_STORE, StoreOption
+from analysis.cli.terminal import Console
 from analysis.errors import UnknownNameError
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from analysis.cli.terminal import Console
 
 app = typer.Typer(help="Models: list, get and inspect them.", no_args_is_help=True)
 
@@ -33,7 +34,7 @@ def pull(name: str = typer.Argument(help="A name from `headscope models list`, o
     console = Console(stderr=True)
     with console.status(f"getting {name}"):
         resolved = model_sources.pull(name)
-    console.print(f"{name}: ready in {resolved.path} (from {resolved.source})", highlight=False, soft_wrap=True)
+    console.print(f"{name}: ready in {resolved.path} (from {resolved.source})", soft_wrap=True)
 
 
 @app.command()

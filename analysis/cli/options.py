@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Annotated
 
@@ -28,6 +29,13 @@ FilterOption = Annotated[
         help="off, warn, block, or per label like toxic=block@0.8,insult=warn (docs/safety.md).",
     ),
 ]
+
+
+def finite(value: float) -> float:
+    """For options with `min` and `max`, between which NaN and infinity would slip through."""
+    if not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number.")
+    return value
 
 
 def default_store() -> str:

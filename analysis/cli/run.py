@@ -9,16 +9,17 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from analysis import jobs, registry
 from analysis import types as kinds
 from analysis.cli import handover
-from analysis.cli.options import DEFAULT_STORE, FilterOption, StoreOption
+from analysis.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
+from analysis.cli.terminal import Console
 from analysis.content_filter import Policy, admit, screen
 from analysis.errors import InputError
 from analysis.interfaces import Param
+from analysis.job_checks import MOST_IN_BATCH
 from analysis.preflight import Preflight
 
 EXIT_CANCELLED = 130
@@ -37,14 +38,21 @@ def run(
     ] = "heads,layers,saliency,input_x_gradient",
     experiment: Annotated[str, typer.Option(help="The experiment the runs belong to.")] = "default",
     store: StoreOption = DEFAULT_STORE,
-    batch_size: Annotated[int, typer.Option(min=1, max=1024, help="Most prompts in one forward pass.")] = 16,
+    batch_size: Annotated[int, typer.Option(min=1, max=MOST_IN_BATCH, help="Most prompts in one forward pass.")] = 16,
     workers: Annotated[
         int, typer.Option(min=1, max=64, help="Processes that share the work, each with the model.")
     ] = 1,
-    max_new_tokens: Annotated[int, typer.Option(min=0, help="Length of the continuation; 0 for none.")] = 0,
-    temperature: Annotated[float, typer.Option(min=0.0, help="0 takes the most likely token each time.")] = 0.0,
-    top_p: Annotated[float, typer.Option(min=0.0, max=1.0, help="Nucleus sampling.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Makes sampling reproducible.")] = 0,
+    max_new_tokens: Annotated[
+        int, typer.Option(min=0, max=kinds.MOST_NEW_TOKENS, help="Length of the continuation; 0 for none.")
+    ] = 0,
+    temperature: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=kinds.MOST_TEMPERATURE, callback=finite, help="0 takes the most likely token each time."
+        ),
+    ] = 0.0,
+    top_p: Annotated[float, typer.Option(min=0.0, max=1.0, callback=finite, help="Nucleus sampling.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Makes sampling reproducible.")] = 0,
     param: Annotated[
         list[str] | None,
         typer.Option(help="A method's parameter, like integrated_gradients.max_steps=100; may be repeated."),
@@ -96,7 +104,7 @@ def _request(
 
     prompt_set = screened(catalogue.load(source), guard)
     for warning in prompt_set.warnings:
-        Console(stderr=True).print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
+        Console(stderr=True).print(f"warning: {warning}", style="yellow")
     if not prompt_set.prompts:
         raise InputError(f"{source} holds no prompts, so there is nothing to run.")
     return jobs.JobRequest(experiment, model or EMBEDDED_NAME, prompt_set, analyses, **rest)
@@ -111,7 +119,7 @@ def screened(prompt_set: kinds.PromptSet, guard: str) -> kinds.PromptSet:
         Console(stderr=True).print(
             f"content filter ({policy.describe()}): {told['block']} of {len(prompt_set.prompts)} prompts blocked, "
             f"{told['warn']} with a warning.",
-            style="yellow" if caught else None, highlight=False, soft_wrap=True,
+            style="yellow" if caught else None, soft_wrap=True,
         )  # fmt: skip
     return admitted
 
@@ -185,7 +193,7 @@ class _bar:  # noqa: N801 - used like a function
             detail = f"{now.rate:.1f} prompts/s  {_clock(now.seconds_left)} left  {detail}"
         self._progress.update(self._task, description="analysing", total=now.total, completed=now.done, detail=detail)
         if not self._console.is_terminal and (now.seconds >= self._next_line or now.done == now.total):
-            self._console.print(f"{now.done}/{now.total}  {detail}", highlight=False)
+            self._console.print(f"{now.done}/{now.total}  {detail}")
             self._next_line = now.seconds + 5
 
 
@@ -198,7 +206,6 @@ def _announce(console: Console, needs: Preflight) -> None:
     console.print(
         f"{needs.n_prompts} prompts in {needs.n_batches} batches, the longest of {needs.longest:,} tokens: "
         f"up to {memory} of memory beside the model, about {stored} to store.",
-        highlight=False,
         soft_wrap=True,
     )
 
@@ -209,17 +216,15 @@ def _report(console: Console, outcome: jobs.JobOutcome, store: str) -> None:
     console.print(
         f"{now.done} of {now.total} prompts stored in {_shown(store)}: {computed - now.failed} succeeded, "
         f"{now.failed} failed, {now.cached} already there.",
-        highlight=False,
         soft_wrap=True,
     )
     if now.failed:
         console.print(
             "why: headscope sql \"SELECT error_kind, error, text FROM runs WHERE status = 'failed'\"",
-            highlight=False,
             soft_wrap=True,
         )
     if outcome.status is kinds.RunStatus.CANCELLED:
-        console.print("go on with: headscope run --resume", highlight=False)
+        console.print("go on with: headscope run --resume")
 
 
 def _shown(store: str) -> str:

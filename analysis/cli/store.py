@@ -8,11 +8,12 @@ from typing import Annotated
 
 import pyarrow as pa
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from analysis.bounds import MOST_SECONDS
 from analysis.cli import handover
-from analysis.cli.options import DEFAULT_STORE, StoreOption
+from analysis.cli.options import DEFAULT_STORE, StoreOption, finite
+from analysis.cli.terminal import Console
 from storage import export, readonly_sql, repository
 
 app = typer.Typer(help="The store: schema and integrity.", no_args_is_help=True)
@@ -31,8 +32,10 @@ def sql(
     statement: Annotated[str, typer.Argument(help='One read-only statement, like "SELECT count(*) FROM runs".')],
     store: StoreOption = DEFAULT_STORE,
     format: Annotated[Format, typer.Option(help="How to print the rows.")] = Format.TABLE,  # noqa: A002 - the flag
-    limit: Annotated[int, typer.Option(min=1, help="Most rows to return.")] = 100_000,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds before the query is stopped.")] = 60.0,
+    limit: Annotated[int, typer.Option(min=1, max=readonly_sql.MOST_ROWS, help="Most rows to return.")] = 100_000,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, max=MOST_SECONDS, callback=finite, help="Seconds before the query is stopped.")
+    ] = 60.0,
 ) -> None:
     """Run one read-only SQL statement over the public tables and views (docs/sql.md)."""
     holder = handover.server_of(store)
@@ -59,7 +62,7 @@ def _print_table(table: pa.Table) -> None:
         shown.add_column(name, overflow="fold")
     for row in table.to_pylist():
         shown.add_row(*("NULL" if value is None else str(value) for value in row.values()))
-    console = Console(markup=False) if sys.stdout.isatty() else Console(markup=False, width=10_000)
+    console = Console() if sys.stdout.isatty() else Console(width=10_000)
     console.print(shown, soft_wrap=not sys.stdout.isatty())
 
 
@@ -78,7 +81,7 @@ def check(store: StoreOption = DEFAULT_STORE) -> None:
     with repository.Store.open(store) as opened:
         problems = opened.check()
     for problem in problems:
-        Console().print(problem, markup=False, highlight=False, soft_wrap=True)
+        Console().print(problem, soft_wrap=True)
     if problems:
         sys.exit(1)
     Console().print("no problems found")

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import pyarrow as pa
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from analysis.cli import handover
 from analysis.cli.options import DEFAULT_STORE, StoreOption
 from analysis.cli.store import Format
+from analysis.cli.terminal import Console
 from analysis.errors import InputError
 from storage import export, readonly_sql
 from storage.values import number
@@ -40,7 +40,7 @@ def list_suites() -> None:
     for suite in SUITES.values():
         reads = "runs" if suite.score else "a classifier's scores (--scores)"
         table.add_row(suite.name, ", ".join(suite.definitions), suite.paper, reads)
-    Console().print(table, markup=False)
+    Console().print(table)
 
 
 @app.command()
@@ -147,7 +147,7 @@ def _table(suite: Suite, found: list[tuple[str, Scored]]) -> pa.Table:
 
 def _print(suite: Suite, model: str, scored: Scored) -> None:
     console = Console()
-    console.print(f"{suite.label} ({suite.paper}), {model}", style="bold", highlight=False, markup=False)
+    console.print(f"{suite.label} ({suite.paper}), {model}", style="bold")
     table = Table(box=None, pad_edge=False)
     for heading in ("score", "subset", "value", "95 % interval", f"n ({suite.items})"):
         table.add_column(heading, overflow="fold")
@@ -155,14 +155,14 @@ def _print(suite: Suite, model: str, scored: Scored) -> None:
         interval = f"{item.low:.3f} to {item.high:.3f}" if math.isfinite(item.low) else "too few"
         value = f"{item.value:.3f}" if math.isfinite(item.value) else "not measured"
         table.add_row(item.name, item.subset, value, interval, str(item.n))
-    console.print(table, markup=False)
+    console.print(table)
     for reason, count in scored.left_out.items():
         if count:
-            console.print(f"left out {count}: {reason}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"left out {count}: {reason}", style="yellow", soft_wrap=True)
     console.print()
 
 
 def _print_definitions(suite: Suite) -> None:
     console = Console()
     for name, definition in suite.definitions.items():
-        console.print(f"{name}: {definition}", highlight=False, markup=False)
+        console.print(f"{name}: {definition}")

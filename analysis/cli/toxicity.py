@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from analysis import registry
+from analysis.cli.options import finite
+from analysis.cli.terminal import Console
 from analysis.errors import BackendError
 
 app = typer.Typer(help="Toxicity: score texts; train and measure the classifier.", no_args_is_help=True)
@@ -50,14 +51,14 @@ def _explain(judge: Any, texts: list[str]) -> None:
     for text in texts:
         found = explain(judge, text, judge.labels[0])
         words = " ".join(f"{token}({score:+.2f})" for token, score in zip(found.tokens, found.scores, strict=True))
-        Console().print(f"{words}  [logit {found.value:.2f}, not accounted for {found.delta:+.2f}]", markup=False)
+        Console().print(f"{words}  [logit {found.value:.2f}, not accounted for {found.delta:+.2f}]")
 
 
 @app.command()
 def train(
     data: Data,
     out: Annotated[Path, typer.Option(help="A folder for adapter, baseline, calibration and card.")],
-    epochs: Annotated[float, typer.Option(min=0.01)] = 1.0,
+    epochs: Annotated[float, typer.Option(min=0.01, max=1000, callback=finite)] = 1.0,
     bf16: Annotated[bool, typer.Option(help="Matrix products in bfloat16: faster where the processor has it.")] = False,
 ) -> None:
     """Train the adapter and the linear baseline, calibrate and measure them; needs the extra `train`."""

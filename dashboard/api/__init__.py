@@ -9,10 +9,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from flask import Flask
+from flask import Flask, Response, make_response
+from werkzeug.exceptions import HTTPException
 
 from analysis.errors import HeadscopeError, StorageError, UnknownNameError
-from dashboard.security import error_json
+from dashboard.request_body import strict_bodies
+from dashboard.security import error_json, wants_json
 from dashboard.services import Services
 
 APIS: list[str] = [
@@ -29,6 +31,7 @@ APIS: list[str] = [
 
 def register_all(server: Flask, services: Services) -> None:
     """Register every API module, the error answers, and a 404 for paths under /api/ that none of them serves."""
+    strict_bodies(server)
     for name in APIS:
         import_module(name).register(server, services)
 
@@ -36,6 +39,18 @@ def register_all(server: Flask, services: Services) -> None:
     def refused(error: HeadscopeError) -> tuple[dict[str, Any], int]:
         status = 404 if isinstance(error, UnknownNameError) else 503 if isinstance(error, StorageError) else 400
         return error_json(str(error), status)
+
+    @server.errorhandler(HTTPException)
+    def http(error: HTTPException) -> HTTPException | Response:
+        """Errors of Flask itself, in the API's form; a fault of ours has been logged before and stays a 500."""
+        response = error.get_response()
+        if not wants_json() or response.status_code < 400:
+            return error
+        answer = make_response(error_json(error.description or error.name, response.status_code))
+        for name, value in response.headers.items():
+            if name in {"Allow", "Retry-After", "WWW-Authenticate"}:
+                answer.headers[name] = value
+        return answer
 
     @server.route("/api/", defaults={"rest": ""})
     @server.route("/api/<path:rest>")

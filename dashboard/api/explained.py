@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from flask import Blueprint, Flask, Response, jsonify, request
+from flask import Blueprint, Flask, Response, jsonify
 
 from analysis.errors import InputError
 from analysis.jobs import JobRequest
 from analysis.types import GenerationParams, Prompt, PromptSet, RunStatus, canonical_hash
+from dashboard.request_body import json_object
 from dashboard.services import Services
 from storage.interfaces import RunReader
 from storage.rows import Condition, RunDetail, RunFilter
@@ -42,10 +43,12 @@ def register(server: Flask, services: Services) -> None:
     def compute(run_id: str) -> tuple[Response, int]:
         if services.engine is None:
             raise InputError("this server computes nothing: use `headscope run` with the command under Capsule.")
-        detail, body = services.store.run(run_id), request.get_json(silent=True)
-        asked = (body.get("target"), body.get("foil")) if isinstance(body, dict) else (None, None)
+        detail, body = services.store.run(run_id), json_object()
+        asked = (body.get("target"), body.get("foil"))
         if asked not in [(choice.target, choice.foil) for choice in choices_of(services.store, detail)]:
-            raise InputError(f"target and foil must be one of the choices of this run, not {asked!r}.")
+            raise InputError(
+                f"target and foil must be one of the choices of this run, not {asked[0]!r} and {asked[1]!r}."
+            )
         return jsonify({"job": services.engine.submit(again_request(detail, *asked))}), 202
 
     server.register_blueprint(routes)

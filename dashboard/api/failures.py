@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -18,6 +18,7 @@ from flask import Blueprint, Flask, Response, jsonify, request
 from analysis.errors import InputError
 from dashboard.api.methods_export import written
 from dashboard.failures_query import FailuresQuery
+from dashboard.request_body import json_object
 from dashboard.services import Services
 from storage.rows import FailureRow
 
@@ -32,8 +33,7 @@ def register(server: Flask, services: Services) -> None:
     def triage() -> Response:
         if services.findings is None:
             raise InputError("this server shows stored results and writes nothing.")
-        body = request.get_json(silent=True)
-        values = judgement(body if isinstance(body, dict) else {})
+        values = judgement(json_object())
         services.findings.triage(**values)
         return jsonify(values)
 
@@ -51,7 +51,7 @@ def register(server: Flask, services: Services) -> None:
     server.register_blueprint(routes)
 
 
-def judgement(body: dict[str, Any]) -> dict[str, Any]:
+def judgement(body: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of `FindingSink.triage` in a JSON body; who judges is this machine's user unless it says another.
 
     Raises InputError for what is missing or of the wrong type.

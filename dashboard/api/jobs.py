@@ -14,6 +14,7 @@ from flask import Blueprint, Flask, Response, request
 from analysis.errors import InputError
 from analysis.jobs import JobRequest
 from dashboard.jobs import JobQueue, ServerEngine
+from dashboard.request_body import json_object
 from dashboard.security import error_json
 from dashboard.services import Services
 from storage import readonly_sql
@@ -52,10 +53,7 @@ def _add_jobs(routes: Blueprint, guarded: Callable[[View], View], queue: JobQueu
     @routes.post("/jobs")
     @guarded
     def submit() -> Any:
-        body = request.get_json(silent=True)
-        if not isinstance(body, dict):
-            raise InputError("the body must be a JSON object.")
-        return {"job_id": queue.submit(JobRequest.from_json(body))}, 202
+        return {"job_id": queue.submit(JobRequest.from_json(json_object()))}, 202
 
     @routes.post("/jobs/resume")
     @guarded
@@ -84,14 +82,12 @@ def _add_sql(routes: Blueprint, guarded: Callable[[View], View], services: Servi
     @routes.post("/sql")
     @guarded
     def sql() -> Any:
-        body = request.get_json(silent=True)
-        if not isinstance(body, dict) or not isinstance(body.get("statement"), str):
-            raise InputError('the body must be a JSON object with "statement".')
+        body = json_object()
         result = readonly_sql.run(
             services.store.url,
-            body["statement"],
-            limit=int(body.get("limit", 100_000)),
-            timeout=float(body.get("timeout", 60.0)),
+            body.get("statement"),  # type: ignore[arg-type]  # checked there, like the others
+            limit=body.get("limit", 100_000),
+            timeout=body.get("timeout", 60.0),
         )
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, result.table.schema) as writer:

