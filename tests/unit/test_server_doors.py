@@ -72,9 +72,8 @@ def test_a_token_that_cannot_be_sent_or_can_be_guessed_is_refused(
     (tmp_path / "token").write_text(token)
     monkeypatch.setenv("HEADSCOPE_TOKEN", token)
     for source in (None, tmp_path / "token"):
-        with pytest.raises(InputError, match="openssl rand") as refused:
+        with pytest.raises(InputError, match="openssl rand"):
             server.read_token(source)
-        assert token not in str(refused.value).replace("a token", "") or token in (" ", "short")
 
 
 def test_an_empty_token_file_is_not_no_token(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import pytest
 from flask.testing import FlaskClient
 
 from dashboard import sign_in
-from dashboard.api import jobs
 from dashboard.app import ASSETS, create_app
 from dashboard.services import Services
 from dashboard.settings import Settings
@@ -78,7 +77,6 @@ def test_the_token_opens_the_sql_api_too(client: FlaskClient) -> None:
         headers = HOST | {"Authorization": f"Bearer {token}"}
         response = client.post("/api/v1/sql", json={"statement": "SELECT 1 AS one"}, headers=headers)
         assert response.status_code == status
-    assert jobs.__name__ in jobs.register.__module__
 
 
 def test_typing_the_token_once_is_enough(client: FlaskClient) -> None:
@@ -177,7 +175,6 @@ def test_without_a_token_there_is_no_page(store: Store) -> None:
     client = create_app(Services(store)).server.test_client()
     assert client.get("/", headers={"Host": "localhost"}).status_code == 200
     assert client.post("/sign-in", headers={"Host": "localhost"}).status_code == 405
-    assert "token" not in repr(Settings(token=TOKEN, api_token=TOKEN, secret_key=TOKEN)).replace("api_token", "")
     assert TOKEN not in repr(Settings(token=TOKEN, api_token=TOKEN, secret_key=TOKEN))
 
 
