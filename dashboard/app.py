@@ -14,7 +14,7 @@ from typing import Any
 from dash import Dash, Input, Output, State, html, set_props
 from dash.development.base_component import Component
 
-from dashboard import api, layout, security
+from dashboard import api, layout, security, sign_in
 from dashboard.callback_guard import guard_callbacks
 from dashboard.cards import error_box, extra, icon
 from dashboard.clientside import clientside
@@ -73,7 +73,8 @@ def create_app(services: Services) -> Dash:
     for module in modules:
         module.register(app, services)
     api.register_all(app.server, services)
-    security.protect(app.server, settings, app.csp_hashes())
+    sign_in.register(app.server, settings)
+    security.protect(app.server, settings, app.csp_hashes(), sign_in.demand)
     guard_callbacks(app.server, app.callback_map)
     return app
 

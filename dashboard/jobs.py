@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from analysis import model_sources
 from analysis.content_filter import OFF, Policy, Verdict, admit, allow
@@ -106,11 +107,17 @@ class JobQueue:
 
 
 class ServerEngine:
-    """What pages may ask for (`services.Engine`): typed prompts, models, and jobs."""
+    """What pages may ask for (`services.Engine`): typed prompts, models, and jobs.
+
+    Only models of `model_sources.list_models` are loaded for them: whoever reaches the server, from a web page or
+    another account of this machine, must not have it open folders. Jobs that `headscope run` hands over with the note's
+    token go to `jobs` itself and may name a folder.
+    """
 
     def __init__(self, engine: Engine, jobs: JobQueue, slots: Slots | None = None) -> None:
         self._engine, self.jobs = engine, jobs
         self._line, self._slots = Line(MOST_WAITING), slots or Slots(1)
+        self._listed: set[str] = set()
 
     @contextmanager
     def _turn(self, client: str = "", sequence: int = 0) -> Iterator[None]:
@@ -120,6 +127,7 @@ class ServerEngine:
 
     def live(self, request: LiveRequest, client: str = "", sequence: int = 0) -> LiveResult:
         """See `services.Engine.live`."""
+        self.only_listed(request.model)
         with self._turn(client, sequence):
             verdict = self._allow(request.text, request.target, request.foil)
             result = self._engine.live(request)
@@ -131,6 +139,7 @@ class ServerEngine:
 
     def patch(self, request: PatchRequest) -> PatchResult:
         """See `services.Engine.patch`."""
+        self.only_listed(request.model)
         with self._turn():
             self._allow(request.clean, request.corrupted, request.target, request.foil)
             return self._engine.patch(request)
@@ -144,9 +153,26 @@ class ServerEngine:
 
     def submit(self, request: JobRequest) -> str:
         """See `services.Engine.submit`."""
+        self.only_listed(request.model)
         for prompt in request.prompt_set.prompts:
             self._allow(prompt.text, prompt.target, prompt.foil)
         return self.jobs.submit(request)
+
+    def only_listed(self, name: str) -> None:
+        """Raises UnknownNameError for another name. One that was found is remembered: listing reads every folder."""
+        if name in self._listed:
+            return
+        names = [model.name for model in model_sources.list_models()]
+        # A hub id like owner/name may also be a folder below the server's, which would be read instead.
+        if name not in names or ("/" in name and Path(name).is_dir()):
+            raise UnknownNameError(
+                "model",
+                name,
+                names,
+                f"Pages load only models that are listed, no folders: put it in {model_sources.MODEL_DIR_VARIABLE} "
+                "where the server runs, or use `headscope run --model FOLDER`.",
+            )
+        self._listed.add(name)
 
     def content_filter(self) -> str:
         """See `services.Engine.content_filter`."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import hmac
+from collections.abc import Callable, Sequence
 from urllib.parse import SplitResult, urlsplit
 
 from flask import Flask, Response, request
+from flask.typing import ResponseReturnValue
 
 from dashboard.settings import Settings
 
@@ -40,14 +41,20 @@ def content_security_policy(script_hashes: Sequence[str]) -> str:
     )
 
 
-def protect(server: Flask, settings: Settings, script_hashes: Sequence[str]) -> None:
-    """Install the checks and headers. Call it after every clientside callback: their hashes are part of the policy."""
+Demand = Callable[[Settings], ResponseReturnValue | None]
+
+
+def protect(server: Flask, settings: Settings, script_hashes: Sequence[str], demand: Demand) -> None:
+    """Install the checks and headers. Call it after every clientside callback: their hashes are part of the policy.
+
+    `demand` (see `dashboard.sign_in`) answers requests that may come in but not see anything yet.
+    """
     policy = content_security_policy(script_hashes)
 
     @server.before_request
-    def check() -> tuple[dict[str, str], int] | None:
+    def check() -> ResponseReturnValue | None:
         reason = refusal(settings)
-        return ({"error": reason}, 403) if reason else None
+        return error_json(reason, 403) if reason else demand(settings)
 
     @server.after_request
     def add_headers(response: Response) -> Response:
@@ -62,14 +69,12 @@ def refusal(settings: Settings) -> str:
 
     The Host check stops DNS rebinding (a web site whose name is made to point at this machine). The origin check stops
     other sites from posting: browsers always say where an unsafe request comes from, programs that say nothing are no
-    browser. A bearer token cannot be sent by a foreign page, so such API calls are left to the API's own check.
+    browser. Whoever has a token of this server may come from anywhere.
     """
     host = _address(f"//{request.host}").hostname or ""
     if not settings.accepts_host(host):
         return f"this server does not answer to the host name {host!r}: open it by its own address, or allow the name."
-    if request.method in SAFE_METHODS:
-        return ""
-    if request.path.startswith(API_PREFIX) and request.headers.get("Authorization", "").startswith("Bearer "):
+    if request.method in SAFE_METHODS or bears_token(settings):
         return ""
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     foreign = site not in (None, "same-origin") or (origin is not None and _address(origin).netloc != request.host)
@@ -84,11 +89,26 @@ def _address(text: str) -> SplitResult:
         return urlsplit("")
 
 
+def bears_token(settings: Settings) -> bool:
+    """Whether the current request carries one of the server's tokens."""
+    return settings.accepts_token(_bearer())
+
+
+def is_handed_over(settings: Settings) -> bool:
+    """Whether it carries the token of the note beside the store, which only the owner of the file can read."""
+    return bool(settings.api_token) and hmac.compare_digest(_bearer().encode(), settings.api_token.encode())
+
+
+def _bearer() -> str:
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    return given if scheme == "Bearer" else ""
+
+
 def wants_json() -> bool:
     """True for API paths, where errors are JSON."""
     return request.path.startswith(API_PREFIX)
 
 
-def error_json(message: str, status: int) -> tuple[dict[str, Any], int]:
+def error_json(message: str, status: int) -> tuple[dict[str, str], int]:
     """An API error: `{"error": message}`."""
     return {"error": message}, status

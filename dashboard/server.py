@@ -13,6 +13,7 @@ import socket
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -27,35 +28,76 @@ from dashboard.jobs import JobQueue, ServerEngine
 from dashboard.line import Slots
 from dashboard.services import Services
 from dashboard.settings import Settings
-from storage import owner, repository, session
+from storage import owner, private, repository, session
+
+TOKEN_VARIABLE = "HEADSCOPE_TOKEN"
+LEAST_TOKEN = 16
 
 
-def serve(url: str, host: str, port: int, threads: int, policy: Policy = OFF) -> None:
+def serve(url: str, settings: Settings, threads: int, policy: Policy = OFF) -> None:
     """Serve until stopped. Raises InputError for an address that cannot be served, StorageError for the store."""
-    settings = Settings(host=host, port=port or _free_port(host), secret_key=secrets.token_hex(32))
-    if session.database_path(url) is not None and not settings.is_loopback:
-        raise InputError(
-            f"a DuckDB store is for one user and is served on this machine only, not on {host}: its SQL cannot be "
-            "bounded well enough for others. Use --host 127.0.0.1, or a PostgreSQL store for a team."
-        )
+    _check_exposure(url, settings)
+    settings = replace(settings, port=settings.port or _free_port(settings), secret_key=secrets.token_hex(32))
     _check_port(settings)
+    private.keep_to_this_user()
     repository.Store.open(url).close()  # says now what is wrong with the store, and brings a new one to life
     _Server(url, settings, threads, policy).run()
 
 
-def _free_port(host: str) -> int:
-    with socket.create_server((host, 0)) as probe:
+def _check_exposure(url: str, settings: Settings) -> None:
+    """Whoever can connect may read everything and have models run: beyond this machine that needs a token."""
+    if settings.is_loopback:
+        return
+    if session.database_path(url) is not None:
+        raise InputError(
+            f"a DuckDB store is for one user and is served on this machine only, not on {settings.host}: its SQL "
+            "cannot be bounded well enough for others. Use --host 127.0.0.1, or a PostgreSQL store for a team."
+        )
+    if not settings.token:
+        raise InputError(
+            f"on {settings.host} everybody who can connect could read the store: give a token of at least "
+            f"{LEAST_TOKEN} characters with --token-file FILE or in {TOKEN_VARIABLE}, or use --host 127.0.0.1."
+        )
+    if not settings.allowed_hosts:
+        raise InputError(
+            f"say by which names browsers will open the server on {settings.host}, like --allowed-host lab.example "
+            "(more than one may be given): requests that name another are refused."
+        )
+
+
+def read_token(file: Path | None) -> str:
+    """The token of `--token-file`, else of the environment, "" when there is none. Raises InputError."""
+    try:
+        given = file.read_text(encoding="utf-8") if file is not None else os.environ.get(TOKEN_VARIABLE, "")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the token file {file} cannot be read: {error}") from error
+    token = given.strip()
+    source = TOKEN_VARIABLE if file is None else str(file)
+    if file is None and not given:
+        return ""
+    if len(token) < LEAST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+        raise InputError(
+            f"the token in {source} must be one word of at least {LEAST_TOKEN} plain characters: make one with "
+            "`openssl rand -hex 32`."
+        )
+    return token
+
+
+def _family(settings: Settings) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+
+
+def _free_port(settings: Settings) -> int:
+    with socket.create_server((settings.host, 0), family=_family(settings)) as probe:
         port: int = probe.getsockname()[1]
         return port
 
 
 def _check_port(settings: Settings) -> None:
     try:
-        socket.create_server((settings.host, settings.port)).close()
+        socket.create_server((settings.host, settings.port), family=_family(settings)).close()
     except OSError as error:
-        raise InputError(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}. Choose another --port."
-        ) from error
+        raise InputError(f"cannot listen on {settings.address}: {error.strerror}. Choose another --port.") from error
 
 
 class _Visible(logging.Formatter):
@@ -83,7 +125,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
     def load_config(self) -> None:
         """Called by gunicorn."""
         options: dict[str, Any] = {
-            "bind": f"{self._settings.host}:{self._settings.port}",
+            "bind": self._settings.address,
             "worker_class": DeadlineWorker,
             "workers": 1,
             "threads": THREADS,
@@ -96,7 +138,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "control_socket_disable": True,
             "worker_exit": lambda server, worker: self._leave(),
             "post_worker_init": lambda worker: print(
-                f"Headscope is at http://{self._settings.host}:{self._settings.port}  (Ctrl-C stops it)", flush=True
+                f"Headscope is at {self._settings.url}  (Ctrl-C stops it)", flush=True
             ),
         }
         for name, value in options.items():
@@ -125,7 +167,7 @@ def build(url: str, settings: Settings, resources: ExitStack, policy: Policy = O
     path = session.database_path(url)
     store = resources.enter_context(repository.Store.open(url))
     if path is not None:
-        note = resources.enter_context(owner.claim(path, "headscope serve", f"http://{settings.host}:{settings.port}"))
+        note = resources.enter_context(owner.claim(path, "headscope serve", settings.url))
         settings = replace(settings, api_token=note.token)
     engine = LocalEngine()
     resources.callback(engine.close)

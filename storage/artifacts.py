@@ -1,4 +1,4 @@
-"""Full attention tensors as files: content-addressed, checksummed, written whole or not at all.
+"""Full attention tensors as files: content-addressed, checksummed, written whole or not at all, for this user only.
 
 A file is safetensors with one float16 tensor `attention`: the lower triangles, row by row, `[layer, head, T(T+1)/2]`
 (encoding `tril-f16`); a tensor that looks ahead, as no causal model's does, is kept square (`full-f16`).
@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from analysis.errors import StorageError
-from storage import session
+from storage import private, session
 from storage.rows import ArtifactRow
 
 VARIABLE = "HEADSCOPE_ARTIFACTS"
@@ -108,24 +108,17 @@ class ArtifactFolder:
 
 def _write_local(path: Path, data: bytes) -> None:
     """Write beside, flush to disk, then rename: a reader finds the whole file or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    private.make_folder(path.parent)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")  # created with mode 600
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-
-
-def _umask() -> int:
-    current = os.umask(0o022)
-    os.umask(current)
-    return current
 
 
 def encode_attention(attention: NDArray[np.float16]) -> tuple[bytes, str]:

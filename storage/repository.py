@@ -8,7 +8,7 @@ from typing import Self
 import sqlalchemy as sa
 
 from migrations import api
-from storage import artifacts, integrity, session
+from storage import artifacts, integrity, private, session
 from storage.behaviour import BehaviourReader
 from storage.counts import Counts
 from storage.evidence import EvidenceReader
@@ -34,8 +34,8 @@ class Store(Reader, EvidenceReader, BehaviourReader, FailureStore, Writer):
         """
         engine = session.open_engine(url)
         try:
-            if (path := session.database_path(url)) is not None and not path.parent.is_dir():
-                path.parent.mkdir(parents=True, exist_ok=True)
+            if (path := session.database_path(url)) is not None:
+                private.make_folder(path.parent)
             api.ensure(engine)
         except BaseException:
             engine.dispose()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
@@ -93,13 +95,16 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
     parsed = parse_url(url)
     if parsed.drivername == "duckdb":
         settings: dict[str, Any] = {**DUCKDB_SETTINGS, "threads": _cores()}
-        return sa.create_engine(
+        engine = sa.create_engine(
             parsed,
             connect_args={"config": settings, "read_only": read_only},
             poolclass=sa.pool.QueuePool,
             pool_size=POOL_SIZE,
             max_overflow=POOL_SIZE,
         )
+        if not read_only:
+            sa.event.listen(engine, "do_connect", _closed_to_others(Path(parsed.database or "")))
+        return engine
     options = "-c jit=off -c timezone=UTC -c work_mem=64MB"
     connect = {"application_name": "headscope", "connect_timeout": CONNECT_SECONDS, "options": options}
     try:
@@ -110,6 +115,25 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
         raise StorageError(
             'PostgreSQL needs the psycopg driver, which is not installed: pip install "headscope[postgres]"'
         ) from error
+
+
+def _closed_to_others(path: Path) -> Callable[..., None]:
+    """Before DuckDB would make a file that everybody can read, one of this user's is put there. It takes no empty file,
+    so a store without tables is made in a folder of ours and moved."""
+
+    def make(*_: object) -> None:
+        if path.exists():
+            return
+        with (
+            contextlib.suppress(OSError, duckdb.Error),  # DuckDB meets the same at `path`, or finds a file there
+            tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder,
+        ):
+            new = Path(folder) / path.name
+            duckdb.connect(new).close()
+            new.chmod(0o600)
+            os.link(new, path)
+
+    return make
 
 
 def open_reader(url: str) -> Engine:
@@ -172,7 +196,9 @@ def explain(error: BaseException, url: URL) -> StorageError:
         path = Path(url.database or "")
         if "Could not set lock" in message:
             held_by = re.search(r"PID (\d+)", message)
-            note = owner.read(path)
+            note = None
+            with contextlib.suppress(owner.NotBelieved):
+                note = owner.read(path)
             pid = int(held_by.group(1)) if held_by else note.pid if note else None
             return StoreHeld(path, pid, note.what if note and note.pid == pid else None)
         return StorageError(f"the store {path} cannot be used: {message}")

@@ -18,8 +18,10 @@ def detect(
 ) -> None:
     """Look for failures in stored runs again (every `headscope run` does so at its end); triage stays."""
     from analysis import detection, registry
+    from storage import private
     from storage.repository import Store
 
+    private.keep_to_this_user()
     with Store.open(store) as opened:
         names = [row.name for row in opened.overview().experiments]
         if experiment not in names:

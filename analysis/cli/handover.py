@@ -1,11 +1,13 @@
 """Run a job here, or hand it to the server that owns the store.
 
-On DuckDB one process owns the file. When that is a running `headscope serve`, its HTTP API takes the work (the token
-lies in a file only this user can read); when it is anything else, the message says who holds the file.
+On DuckDB one process owns the file. When that is a running `headscope serve`, its HTTP API takes the work, once it has
+proved that it has the token of the note beside the file; when it is anything else, the message says who holds the file.
 """
 
 from __future__ import annotations
 
+import hmac
+import secrets
 import shutil
 import time
 from collections.abc import Callable
@@ -22,7 +24,7 @@ from analysis.errors import HeadscopeError, InputError, StorageError
 from analysis.jobs import JobOutcome, JobRequest, run_job
 from analysis.preflight import Preflight
 from analysis.types import Progress, RunStatus
-from storage import owner, repository, session
+from storage import owner, private, repository, session
 
 POLL_SECONDS = 0.5
 TIMEOUT_SECONDS = 30
@@ -50,11 +52,10 @@ def run(
         if server is not None:
             return _remote(server, request, on_progress, should_stop)
         path = session.database_path(url)
+        private.keep_to_this_user()
+        store = stack.enter_context(repository.Store.open(url))
         if path is not None:
-            store = stack.enter_context(repository.Store.open(url))
             stack.enter_context(owner.claim(path, "headscope run"))
-        else:
-            store = stack.enter_context(repository.Store.open(url))
         job_id = None
         if request is None:
             job = store.last_unfinished_job()
@@ -70,6 +71,7 @@ def run_with(
 ) -> JobOutcome:
     """Carry out `request` here, with an engine of the caller's."""
     path = session.database_path(url)
+    private.keep_to_this_user()
     with repository.Store.open(url) as store, ExitStack() as stack:
         if path is not None:
             stack.enter_context(owner.claim(path, "headscope blackbox"))
@@ -100,32 +102,40 @@ def _engine(workers: int) -> Engine:
     return InlineEngine()
 
 
-def server_of(url: str) -> owner.Owner | None:
-    """The running server that owns this DuckDB file, if one does."""
+def server_of(url: str) -> Server | None:
+    """The running server that owns this DuckDB file, if one does. Raises StorageError for one that cannot prove it."""
     path = session.database_path(url)
     holder = owner.read(path) if path is not None else None
-    return holder if holder is not None and holder.url else None
+    return Server(holder, path) if path is not None and holder is not None and holder.url else None
 
 
 class Server:
-    """The HTTP API of the owning server."""
+    """The HTTP API of the owning server, which has proved to be that."""
 
-    def __init__(self, holder: owner.Owner) -> None:
+    def __init__(self, holder: owner.Owner, database: Path) -> None:
         self._holder = holder
         self._session = requests.Session()
         self._session.trust_env = False  # never through a proxy: the server is on this machine
+        self._prove(database)
         self._session.headers["Authorization"] = f"Bearer {holder.token}"
+
+    def _prove(self, database: Path) -> None:
+        """Before a prompt or the token is sent: whatever listens at the address must show that it has the token."""
+        nonce = secrets.token_urlsafe(32)
+        expected = owner.proof(self._holder.token, nonce, database, self._holder.url or "")
+        try:
+            given = self._ask("GET", f"/api/v1/owner?nonce={nonce}", None, TIMEOUT_SECONDS).json()["proof"]
+        except (ValueError, KeyError, TypeError):
+            given = ""
+        if not self._holder.token or not hmac.compare_digest(str(given).encode(), expected.encode()):
+            raise owner.NotBelieved(
+                owner.note_path(database), f"names {self._holder.url}, and what answers there is not the store's server"
+            )
 
     def call(self, verb: str, path: str, json: Any = None, timeout: float = TIMEOUT_SECONDS) -> requests.Response:
         """One call; a refusal or an unreachable server becomes an error that says so."""
-        try:
-            response = self._session.request(verb, f"{self._holder.url}{path}", json=json, timeout=timeout)
-        except requests.RequestException as error:
-            raise StorageError(
-                f"{self._holder.what} (process {self._holder.pid}) owns this store but does not answer at "
-                f"{self._holder.url}: {error}. Stop it, or try again when it is less busy."
-            ) from error
-        if response.ok:
+        response = self._ask(verb, path, json, timeout)
+        if response.status_code < 300:
             return response
         try:
             message = response.json()["error"]
@@ -133,11 +143,18 @@ class Server:
             message = f"HTTP {response.status_code}"
         raise HeadscopeError(f"the server at {self._holder.url} answered: {message}")
 
+    def _ask(self, verb: str, path: str, json: Any, timeout: float) -> requests.Response:
+        url = f"{self._holder.url}{path}"
+        try:
+            return self._session.request(verb, url, json=json, timeout=timeout, allow_redirects=False)
+        except requests.RequestException as error:
+            raise StorageError(
+                f"{self._holder.what} (process {self._holder.pid}) owns this store but does not answer at "
+                f"{self._holder.url}: {error}. Stop it, or try again when it is less busy."
+            ) from error
 
-def _remote(
-    holder: owner.Owner, request: JobRequest | None, on_progress: OnProgress, should_stop: ShouldStop
-) -> JobOutcome:
-    server = Server(holder)
+
+def _remote(server: Server, request: JobRequest | None, on_progress: OnProgress, should_stop: ShouldStop) -> JobOutcome:
     if request is None:
         job_id = server.call("POST", "/api/v1/jobs/resume").json()["job_id"]
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,14 +13,24 @@ from analysis.content_filter import Policy
 
 def serve(
     store: StoreOption = DEFAULT_STORE,
-    host: Annotated[str, typer.Option(help="Address to listen on. DuckDB stores are served on loopback only.")] = (
-        "127.0.0.1"
-    ),
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. Any but loopback needs PostgreSQL, a token and --allowed-host.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 8050,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(help="File with the token that every request must show (or in HEADSCOPE_TOKEN).", dir_okay=False),
+    ] = None,
+    allowed_host: Annotated[
+        list[str] | None, typer.Option(help="Name by which browsers may open the server; may be given again.")
+    ] = None,
     content_filter: FilterOption = "off",
     threads: Annotated[int, typer.Option(min=2, max=64, help="Requests served at once.")] = 8,
 ) -> None:
     """Open the dashboard. Ctrl-C stops it; a job it is running stops after its current batch and can be resumed."""
     from dashboard import server
+    from dashboard.settings import Settings
 
-    server.serve(store, host=host, port=port, threads=threads, policy=Policy.parse(content_filter))
+    token, names = server.read_token(token_file), tuple(allowed_host or ())
+    settings = Settings(host=host, port=port, allowed_hosts=names, token=token)
+    server.serve(store, settings, threads=threads, policy=Policy.parse(content_filter))

@@ -14,7 +14,7 @@ from analysis.bounds import MOST_SECONDS
 from analysis.cli import handover
 from analysis.cli.options import DEFAULT_STORE, StoreOption, finite
 from analysis.cli.terminal import Console
-from storage import export, readonly_sql, repository
+from storage import export, private, readonly_sql, repository
 
 app = typer.Typer(help="The store: schema and integrity.", no_args_is_help=True)
 
@@ -38,10 +38,10 @@ def sql(
     ] = 60.0,
 ) -> None:
     """Run one read-only SQL statement over the public tables and views (docs/sql.md)."""
-    holder = handover.server_of(store)
-    if holder is not None:
+    server = handover.server_of(store)
+    if server is not None:
         body = {"statement": statement, "limit": limit, "timeout": timeout}
-        answer = handover.Server(holder).call("POST", "/api/v1/sql", body)
+        answer = server.call("POST", "/api/v1/sql", body)
         table = pa.ipc.open_stream(answer.content).read_all()
         truncated = answer.headers.get("X-Headscope-Truncated") == "1"
     else:
@@ -71,6 +71,7 @@ def upgrade(store: StoreOption = DEFAULT_STORE) -> None:
     """Bring the store's schema to this version (a new store gets it by itself)."""
     from migrations import api
 
+    private.keep_to_this_user()
     before, after = api.upgrade(store)
     Console().print(f"{before or 'empty'} -> {after}" if before != after else f"already at {after}")
 
@@ -78,6 +79,7 @@ def upgrade(store: StoreOption = DEFAULT_STORE) -> None:
 @app.command()
 def check(store: StoreOption = DEFAULT_STORE) -> None:
     """Look for orphaned rows, arrays of the wrong length, and missing or damaged artifacts."""
+    private.keep_to_this_user()
     with repository.Store.open(store) as opened:
         problems = opened.check()
     for problem in problems:

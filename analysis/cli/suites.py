@@ -99,10 +99,10 @@ def _scored(score_runs: ScoreRuns, found: ModelRuns) -> Scored:
 
 def _ask(store: str, statement: str) -> pa.Table:
     """From the file or database, or from the server that holds the file."""
-    holder = handover.server_of(store)
-    if holder is not None:
+    server = handover.server_of(store)
+    if server is not None:
         body = {"statement": statement, "limit": MOST_RUNS, "timeout": SECONDS}
-        answer = handover.Server(holder).call("POST", "/api/v1/sql", body)
+        answer = server.call("POST", "/api/v1/sql", body)
         table: pa.Table = pa.ipc.open_stream(answer.content).read_all()
         truncated = answer.headers.get("X-Headscope-Truncated") == "1"
     else:

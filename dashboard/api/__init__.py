@@ -18,6 +18,8 @@ from dashboard.security import error_json, wants_json
 from dashboard.services import Services
 
 APIS: list[str] = [
+    "dashboard.api.health",
+    "dashboard.api.owner",
     "dashboard.api.jobs",
     "dashboard.api.runs_export",
     "dashboard.api.methods_export",

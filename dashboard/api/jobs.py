@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import wraps
 from typing import Any
 
 import pyarrow as pa
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response
 
 from analysis.errors import InputError
 from analysis.jobs import JobRequest
-from dashboard.jobs import JobQueue, ServerEngine
+from dashboard.jobs import ServerEngine
 from dashboard.request_body import json_object
-from dashboard.security import error_json
+from dashboard.security import bears_token, error_json, is_handed_over
 from dashboard.services import Services
+from dashboard.settings import Settings
 from storage import readonly_sql
 
 View = Callable[..., Any]
@@ -25,23 +25,25 @@ View = Callable[..., Any]
 def register(server: Flask, services: Services) -> None:
     """Add the routes; without an engine of its own the server takes no jobs."""
     routes = Blueprint("jobs_api", __name__, url_prefix="/api/v1")
-    guarded = _guard(services.settings.api_token)
-    queue = services.engine.jobs if isinstance(services.engine, ServerEngine) else None
-    if queue is not None:
-        _add_jobs(routes, guarded, queue, services)
+    guarded = _guard(services.settings)
+    if isinstance(services.engine, ServerEngine):
+        _add_jobs(routes, guarded, services.engine, services)
     _add_sql(routes, guarded, services)
     server.register_blueprint(routes)
 
 
-def _guard(token: str) -> Callable[[View], View]:
+def _guard(settings: Settings) -> Callable[[View], View]:
     """Ask for the token before a route does anything."""
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(**arguments: str) -> Any:
-            given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-            if not token or not hmac.compare_digest(given.encode(), token.encode()):
-                return error_json("this needs the server's token (the .owner file beside the store has it).", 401)
+            if not bears_token(settings):
+                return error_json(
+                    "this needs the server's token as `Authorization: Bearer TOKEN`: the one it was started with, or "
+                    "the one in the .owner file beside the store.",
+                    401,
+                )
             return view(**arguments)
 
         return guarded
@@ -49,11 +51,13 @@ def _guard(token: str) -> Callable[[View], View]:
     return decorate
 
 
-def _add_jobs(routes: Blueprint, guarded: Callable[[View], View], queue: JobQueue, services: Services) -> None:
+def _add_jobs(routes: Blueprint, guarded: Callable[[View], View], engine: ServerEngine, services: Services) -> None:
+    queue, settings = engine.jobs, services.settings
+
     @routes.post("/jobs")
     @guarded
     def submit() -> Any:
-        return {"job_id": queue.submit(JobRequest.from_json(json_object()))}, 202
+        return {"job_id": queue.submit(_admitted(JobRequest.from_json(json_object()), engine, settings))}, 202
 
     @routes.post("/jobs/resume")
     @guarded
@@ -62,7 +66,7 @@ def _add_jobs(routes: Blueprint, guarded: Callable[[View], View], queue: JobQueu
         if job is None:
             raise InputError("there is no unfinished job in this store: start one with --prompts.")
         if not queue.is_active(job.id):
-            queue.submit(JobRequest.from_json(job.spec), job.id)
+            queue.submit(_admitted(JobRequest.from_json(job.spec), engine, settings), job.id)
         return {"job_id": job.id}, 202
 
     @routes.get("/jobs/<job_id>")
@@ -76,6 +80,13 @@ def _add_jobs(routes: Blueprint, guarded: Callable[[View], View], queue: JobQueu
     def cancel(job_id: str) -> Any:
         queue.cancel(job_id)
         return {"job_id": job_id}, 202
+
+
+def _admitted(asked: JobRequest, engine: ServerEngine, settings: Settings) -> JobRequest:
+    """Over the network only listed models; the owner of the store's file may name a folder."""
+    if not is_handed_over(settings):
+        engine.only_listed(asked.model)
+    return asked
 
 
 def _add_sql(routes: Blueprint, guarded: Callable[[View], View], services: Services) -> None:

@@ -137,20 +137,29 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Jo
         engine.close()
 
 
-def test_the_server_filters_typed_prompts_and_jobs(served: tuple[Store, JobQueue], tiny_gpt2_dir: Path) -> None:
+@pytest.fixture
+def listed(tiny_gpt2_dir: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a model that pages may load."""
+    monkeypatch.setenv("HEADSCOPE_MODEL_DIR", str(tiny_gpt2_dir.parent))
+    return tiny_gpt2_dir.name
+
+
+def test_the_server_filters_typed_prompts_and_jobs(
+    served: tuple[Store, JobQueue], tiny_gpt2_dir: Path, listed: str
+) -> None:
     store, jobs = served
     engine = ServerEngine(InlineEngine(), jobs)
     client = create_app(Services(store, engine, Settings(api_token="t"))).server.test_client()
     assert client.get("/api/v1/live/models", headers=HOST).get_json()["filter"] == "blocks toxic"
     origin = {**HOST, "Origin": "http://127.0.0.1:8050"}
-    body = {"model": str(tiny_gpt2_dir), "text": RUDE, "client": "a", "sequence": 1}
+    body = {"model": listed, "text": RUDE, "client": "a", "sequence": 1}
     for path in ("/api/v1/live", "/api/v1/live/runs"):
         refused = client.post(path, json=body, headers=origin)
         assert refused.status_code in (400, 422), refused.get_data(as_text=True)
         assert "content filter" in refused.get_json()["error"]
     with pytest.raises(InputError, match="content filter"):
-        engine.patch(PatchRequest(str(tiny_gpt2_dir), "the cat", RUDE))
-    assert engine.live(LiveRequest(str(tiny_gpt2_dir), "the cat sat")).caution == ""
+        engine.patch(PatchRequest(listed, "the cat", RUDE))
+    assert engine.live(LiveRequest(listed, "the cat sat")).caution == ""
     request = JobRequest(
         "typed",
         str(tiny_gpt2_dir),
@@ -169,9 +178,9 @@ def test_the_server_filters_typed_prompts_and_jobs(served: tuple[Store, JobQueue
     assert RUDE not in repr(store.job(job).spec)
 
 
-def test_a_warning_is_said_beside_the_result(tmp_path: Path, tiny_gpt2_dir: Path) -> None:
+def test_a_warning_is_said_beside_the_result(tmp_path: Path, listed: str) -> None:
     with Store.open(str(tmp_path / "warned.duckdb")) as store:
         jobs = JobQueue(InlineEngine(), store, Policy.parse("warn"))
-        found = ServerEngine(InlineEngine(), jobs).live(LiveRequest(str(tiny_gpt2_dir), RUDE))
+        found = ServerEngine(InlineEngine(), jobs).live(LiveRequest(listed, RUDE))
         assert "warns: toxic 0." in found.caution
         jobs.close()

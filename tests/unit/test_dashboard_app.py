@@ -193,9 +193,17 @@ def test_other_sites_cannot_post(client: FlaskClient, headers: dict[str, str], r
     assert (response.status_code == 403) is refused
 
 
-def test_a_token_call_is_left_to_the_api(client: FlaskClient) -> None:
-    headers = HOST | {"Sec-Fetch-Site": "cross-site", "Authorization": "Bearer guess"}
-    assert client.post("/api/v1/nothing", headers=headers).status_code in {404, 405}
+@pytest.mark.parametrize(("given", "status"), [("right", 405), ("guess", 403), ("", 403)])
+def test_only_a_right_token_may_come_from_anywhere(store: Store, given: str, status: int) -> None:
+    client = create_app(Services(store, settings=Settings(api_token="right"))).server.test_client()
+    headers = HOST | {"Sec-Fetch-Site": "cross-site", "Authorization": f"Bearer {given}"}
+    assert client.post("/api/v1/nothing", headers=headers).status_code == status
+
+
+def test_no_token_is_right_where_the_server_has_none(client: FlaskClient) -> None:
+    for given in ("Bearer ", "Bearer x", "Bearer"):
+        headers = HOST | {"Sec-Fetch-Site": "cross-site", "Authorization": given}
+        assert client.post("/api/v1/nothing", headers=headers).status_code == 403
 
 
 def test_a_named_host_is_served_when_allowed(store: Store) -> None:
