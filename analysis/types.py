@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.errors import InputError
+
 if TYPE_CHECKING:
     from analysis.probe_types import Finding
     from analysis.receipts import Receipt
@@ -100,7 +102,10 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class PromptSet:
-    """A named, versioned list of prompts; `sha256` is over the canonical JSON lines of its prompts."""
+    """A named, versioned list of prompts; `sha256` is over the canonical JSON lines of its prompts.
+
+    Raises InputError when two prompts have one id: results are kept by id, so one would stand for the other.
+    """
 
     name: str
     version: str
@@ -110,6 +115,16 @@ class PromptSet:
     prompts: tuple[Prompt, ...]
     source: str = ""
     warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        first: dict[str, int] = {}
+        for number, prompt in enumerate(self.prompts, 1):
+            if (before := first.setdefault(prompt.id, number)) != number:
+                raise InputError(
+                    f"prompts {before} and {number} of {self.name!r} both have the id {prompt.id!r}: "
+                    "give every prompt an id of its own.",
+                    kind="prompt_file",
+                )
 
 
 @dataclass(frozen=True, slots=True)
