@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from analysis.errors import InputError
 from datasets.schema import Problems, shown
@@ -20,6 +20,7 @@ _SEP = re.compile(r'"?sep=([^"\r\n])"?[,;\t]*\s*', re.IGNORECASE)
 _WHOLE = re.compile(r"-?[0-9]+")
 _POINT = re.compile(r"(-?[0-9]+)\.0")
 
+_Quoting = Literal[0, 3]
 CheckHeader = Callable[[str, Sequence[str]], None]
 
 
@@ -74,7 +75,7 @@ def _records(stream: BinaryIO, problems: Problems, columns: Sequence[str], place
     """Every record from the header on; what comes after an open quotation mark is lost, and a problem."""
     csv.field_size_limit(sys.maxsize)  # the default cuts off at 128 KiB, an over-long prompt may well be longer
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    quoting: _Quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     first, skipped, delimiter = _opening(text, columns, quoting)
     before = skipped
     records: list[_Record] = []
@@ -101,18 +102,18 @@ def _whole_numbers(lines: Iterable[Line], column: str) -> dict[str, str]:
     return found | missing if found and len(found) + len(missing) == len(cells) else {}
 
 
-def _opening(lines: Iterable[str], columns: Sequence[str], quoting: int) -> tuple[str, int, str]:
+def _opening(lines: Iterable[str], columns: Sequence[str], quoting: _Quoting) -> tuple[str, int, str]:
     """The line the header begins in, how many stand before it, and the delimiter."""
     said = ""
     for number, line in enumerate(lines):
         if match := _SEP.fullmatch(line):
             said = said or match[1]
-        elif line.strip(_BLANK):
+        elif line.strip(_BLANK + said):
             return line, number, said or _delimiter(line, columns, quoting)
     return "\n", 0, ","
 
 
-def _delimiter(line: str, columns: Sequence[str], quoting: int) -> str:
+def _delimiter(line: str, columns: Sequence[str], quoting: _Quoting) -> str:
     def hits(delimiter: str) -> int:
         cells = next(csv.reader([line], delimiter=delimiter, quoting=quoting), [])
         return len({cell.strip() for cell in cells} & set(columns))

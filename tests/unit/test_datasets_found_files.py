@@ -90,7 +90,7 @@ def test_the_row_index_of_pandas_is_not_used_and_said(load: Load) -> None:
     loaded = load("a.csv", ",text,target\n0,Rain in, Spain\n7,Snow on, hills\n")
     assert pairs(loaded) == [("Rain in", " Spain"), ("Snow on", " hills")]
     assert loaded.warnings[0].startswith("a.csv: not used: ''.")
-    with pytest.raises(InputError, match="line 3, column 1: it has values"):
+    with pytest.raises(InputError, match="line 2, column 1: it has values"):
         load("a.csv", ",text\n0,x\nfirst,y\n")
 
 

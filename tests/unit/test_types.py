@@ -97,7 +97,7 @@ def test_a_job_request_with_prompts_that_cannot_be_told_apart_is_refused(
     prompts = (Prompt("a", "x", tags=("t",)), Prompt("b", "y"))
     data = JobRequest("exp", "m", PromptSet("s", "1", "CC0", "why", "0" * 64, prompts), ("heads",)).to_json()
     assert JobRequest.from_json(data).prompt_set.prompts == prompts
-    data["prompt_set"]["prompts"][1] |= changed
+    data["prompt_set"]["prompts"][1].update(changed)
     with pytest.raises(InputError, match=expected):
         JobRequest.from_json(data)
 
