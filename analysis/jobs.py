@@ -64,10 +64,10 @@ class JobRequest:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> JobRequest:
-        """Inverse of `to_json`; raises InputError naming what is wrong."""
+        """Inverse of `to_json`; raises InputError naming what is wrong, two prompts of one id too."""
         try:
             sets = dict(data["prompt_set"])
-            prompts = tuple(Prompt(**{**row, "tags": tuple(row.get("tags") or ())}) for row in sets.pop("prompts"))
+            prompts = tuple(map(_prompt, sets.pop("prompts")))
             sets["warnings"] = tuple(sets.get("warnings") or ())
             rest = {key: value for key, value in data.items() if key not in {"prompt_set", "generation", "analyses"}}
             return cls(
@@ -78,6 +78,16 @@ class JobRequest:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"this is not a job request: {type(error).__name__}: {error}") from error
+
+
+def _prompt(row: Mapping[str, Any]) -> Prompt:
+    """Only texts may stand in it: the ids 1 and "1" would be one prompt in the store."""
+    prompt = Prompt(**{**row, "tags": tuple(row.get("tags") or ())})
+    texts = (prompt.id, prompt.text, *prompt.tags)
+    others = (prompt.target, prompt.foil, prompt.group, prompt.pair_id, prompt.invalid)
+    if not prompt.id or not all(isinstance(text, str) for text in (*texts, *(it for it in others if it is not None))):
+        raise ValueError(f"a prompt needs an id, and every field of it is text: {row!r:.200}")
+    return prompt
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis import bounds
+from analysis.errors import InputError
 
 if TYPE_CHECKING:
     from analysis.probe_types import Finding
@@ -102,7 +103,10 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class PromptSet:
-    """A named, versioned list of prompts; `sha256` is over the canonical JSON lines of its prompts."""
+    """A named, versioned list of prompts; `sha256` is over the canonical JSON lines of its prompts.
+
+    Raises InputError when two prompts have one id: results are kept by id, so one would stand for the other.
+    """
 
     name: str
     version: str
@@ -112,6 +116,16 @@ class PromptSet:
     prompts: tuple[Prompt, ...]
     source: str = ""
     warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        first: dict[str, int] = {}
+        for number, prompt in enumerate(self.prompts, 1):
+            if (before := first.setdefault(prompt.id, number)) != number:
+                raise InputError(
+                    f"prompts {before} and {number} of {self.name!r} both have the id {prompt.id!r}: "
+                    "give every prompt an id of its own.",
+                    kind="prompt_file",
+                )
 
 
 MOST_NEW_TOKENS, MOST_TEMPERATURE = 1_000_000, 1000.0

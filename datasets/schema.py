@@ -14,6 +14,8 @@ from analysis.errors import InputError
 from analysis.types import Prompt
 
 COLUMNS = ("id", "text", "target", "foil", "group", "pair_id", "tags")
+NAMES = ("id", "group", "pair_id")
+"""The columns that only tell prompts apart: a whole number will do. What the model reads has to be written as text."""
 MOST_PROBLEMS = 20
 _MEANT = {
     "text": ("prompt", "sentence", "input", "question", "context"),
@@ -107,8 +109,8 @@ def missing_text(found: Iterable[str]) -> str:
     """What to say about a table without a `text` column."""
     names = list(found)
     slips = [name for name in names if nearest_column(name) == "text"]
-    advice = f"Rename {_show(slips[0])} to 'text'." if slips else "Call the column that holds the prompts 'text'."
-    return f", column text: missing; found {', '.join(map(_show, names)) or 'nothing'}. {advice}"
+    advice = f"Rename {shown(slips[0])} to 'text'." if slips else "Call the column that holds the prompts 'text'."
+    return f", column text: missing; found {', '.join(map(shown, names)) or 'nothing'}. {advice}"
 
 
 class _Columns:
@@ -123,7 +125,7 @@ class _Columns:
             if guess and guess not in row.values and "text" in row.values and name.lower() not in _ALIASES:
                 self._slips.add(name)
                 self._problems.add(
-                    row.where, f", column {_show(name)}: no such column; did you mean {guess!r}? Rename or remove it."
+                    row.where, f", column {shown(name)}: no such column; did you mean {guess!r}? Rename or remove it."
                 )
             else:
                 self._unused[name] = None
@@ -131,7 +133,7 @@ class _Columns:
     def warnings(self) -> tuple[str, ...]:
         if not self._unused:
             return ()
-        names = ", ".join(map(_show, sorted(self._unused)))
+        names = ", ".join(map(shown, sorted(self._unused)))
         return (f"{self._problems.source}: not used: {names}. The columns are {', '.join(COLUMNS)}.",)
 
 
@@ -165,15 +167,32 @@ def _cell(column: str, row: Row, problems: Problems, reasons: list[str]) -> str 
         return _readable(value, column, row, reasons)
     if value is None and column != "text":
         return None
-    if isinstance(value, int) and not isinstance(value, bool) and column in _NUMBERS_ALLOWED:
-        return str(value)
-    problems.add(row.where, f", column {column}: expected text, found {_show(value)}.")
+    if column in NAMES:
+        if (name := name_of(value)) is not None:
+            return name
+        problems.add(row.where, f", column {column}: expected text or a whole number, found {shown(value)}.")
+    else:
+        problems.add(row.where, f", column {column}: expected text, found {shown(value)}.")
     return None
+
+
+def name_of(value: object) -> str | None:
+    """The text of an id or a group: a text itself, or a whole number, which pandas makes a float where others of its
+    column are missing. None for what is neither, and for floats so large that they have lost digits.
+
+    >>> name_of("1.0"), name_of(3), name_of(3.0), name_of(3.5), name_of(True), name_of(2.0**60)
+    ('1.0', '3', '3', None, None, None)
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return str(int(value))
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 _COLUMN_SET = frozenset(COLUMNS)
 _TEXT_COLUMNS = ("id", "text", "target", "foil", "group", "pair_id")
-_NUMBERS_ALLOWED = frozenset({"id", "group", "pair_id"})
+_EXACT = 2.0**53
 
 
 def _readable(value: str, column: str, row: Row, reasons: list[str]) -> str:
@@ -203,7 +222,7 @@ def _tags(value: Any, row: Row, problems: Problems, reasons: list[str]) -> tuple
         return ()
     parts = value.split(";") if isinstance(value, str) else value
     if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
-        problems.add(row.where, f", column tags: expected a list of texts or text with ';', found {_show(value)}.")
+        problems.add(row.where, f", column tags: expected a list of texts or text with ';', found {shown(value)}.")
         return ()
     readable = (_readable(part.strip(), "tags", row, reasons) for part in parts)
     return tuple(dict.fromkeys(tag for tag in readable if tag))
@@ -218,9 +237,10 @@ class _Ids:
 
     def settle(self, cells: Mapping[str, str | None], where: str, problems: Problems) -> str:
         name = cells["id"] or self._from_content(cells)
-        taken_by = self._where.setdefault(name, where)
-        if taken_by != where:
-            problems.add(where, f", column id: {_show(name)} is already the id of {taken_by}.")
+        taken_by = self._where.get(name)
+        self._where.setdefault(name, where)
+        if taken_by is not None:
+            problems.add(where, f", column id: {shown(name)} is already the id of {taken_by}.")
         return name
 
     def _from_content(self, cells: Mapping[str, str | None]) -> str:
@@ -258,10 +278,10 @@ def _lacks_space(prompt: Prompt) -> bool:
     return first.isalnum() and ord(first) < 0x0E00 and not prompt.text[-1:].isspace()
 
 
-def _show(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value in a message: short, on one line, JSON's word for nothing."""
-    shown = "nothing" if value is None else ascii(value) if _is_odd(value) else repr(value)
-    return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 3] + "..."
+    said = "nothing" if value is None else ascii(value) if _is_odd(value) else repr(value)
+    return said if len(said) <= _SHOWN else said[: _SHOWN - 3] + "..."
 
 
 def _is_odd(value: Any) -> bool:

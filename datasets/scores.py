@@ -9,7 +9,7 @@ from pathlib import Path
 from analysis.errors import InputError
 from analysis.types import Prompt
 from datasets.importers.base import KIND, Record, Source
-from datasets.schema import Problems
+from datasets.schema import Problems, name_of, shown
 
 COLUMNS = ("id", "score")
 
@@ -17,7 +17,7 @@ COLUMNS = ("id", "score")
 def read_scores(path: Path) -> dict[str, tuple[float, ...]]:
     """Prompt id -> its scores, in order; csv, tsv or jsonl with columns `id` and `score`, several rows an id or one.
 
-    Raises InputError naming every row whose score is no number from 0 to 1.
+    Raises InputError naming every row without an id, or whose score is no number from 0 to 1.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file (looked in {Path.cwd()}).", kind=KIND)
@@ -26,11 +26,14 @@ def read_scores(path: Path) -> dict[str, tuple[float, ...]]:
     if path.suffix.lower() in {".jsonl", ".ndjson"}:
         records = source.jsonl(path, COLUMNS)
     else:
-        records = source.csv(path, COLUMNS, "\t" if path.suffix.lower() == ".tsv" else ",")
+        records = source.csv(path, COLUMNS, numbers=("id",))
     found: dict[str, list[float]] = {}
     for record in records:
-        value = _number(record, problems)
-        found.setdefault(str(record.values["id"]), []).append(value)
+        value, name = _number(record, problems), name_of(record.values["id"])
+        if not name:
+            problems.add(record.where, f", column id: expected the id of a prompt, found {shown(record.values['id'])}.")
+        else:
+            found.setdefault(name, []).append(value)
     problems.raise_if_any()
     return {name: tuple(values) for name, values in found.items()}
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +11,8 @@ from typing import Any
 
 from analysis.errors import InputError
 from datasets.loaders import jsonl
+from datasets.loaders.table import read_table
+from datasets.loaders.text_lines import decode, numbered_lines
 from datasets.schema import Problems, Row
 
 KIND = "prompt_file"
@@ -46,29 +46,22 @@ class Source:
             raise InputError(f"{self.path} holds no {' or '.join(patterns)}: name the folder or file.", kind=KIND)
         return found
 
-    def csv(self, file: Path, columns: Sequence[str], delimiter: str = ",", *, quoted: bool = True) -> Iterator[Record]:
-        """Records of a table whose first line names the columns; `columns` must be among them (InputError)."""
-        csv.field_size_limit(sys.maxsize)
-        with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-            reader = (
-                csv.reader(lines, delimiter=delimiter, strict=True)
-                if quoted
-                else csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    def csv(
+        self, file: Path, columns: Sequence[str], *, quoted: bool = True, numbers: Sequence[str] = ()
+    ) -> Iterator[Record]:
+        """Records of a table whose first line names the columns; `columns` must be among them (InputError).
+
+        Columns of `numbers` that hold `1.0` only because others are missing give `1`.
+        """
+
+        def check(where: str, header: Sequence[str]) -> None:
+            _check_header(where, header, columns)
+
+        with file.open("rb") as stream:
+            lines = read_table(
+                stream, self.problems, columns, check, place=f"{file.name} ", quoted=quoted, numbers=numbers
             )
-            before = 0
-            header: list[str] = []
-            try:
-                for cells in reader:
-                    where, before = f"{file.name} line {before + 1}", reader.line_num
-                    if not header:
-                        header = [name.strip() for name in cells]
-                        _check_header(where, header, columns)
-                    elif len(cells) == len(header):
-                        yield Record(where, dict(zip(header, cells, strict=True)))
-                    elif cells:
-                        self.problems.add(where, f": {len(cells)} cells, the header names {len(header)} columns.")
-            except csv.Error as error:
-                self.problems.add(f"{file.name} line {before + 1}", f": not CSV: {error}.")
+        yield from (Record(line.where, line.cells) for line in lines)
 
     def jsonl(self, file: Path, columns: Sequence[str]) -> Iterator[Record]:
         """One record for each line; a line that is no object, or lacks one of `columns`, is a problem."""
@@ -82,10 +75,12 @@ class Source:
     def json(self, file: Path) -> Any:
         """The document in a file. Raises InputError naming line and column where it is not JSON."""
         try:
-            return json.loads(file.read_bytes().decode("utf-8-sig"))
+            return jsonl.parse(file.read_bytes().decode("utf-8-sig"))
         except json.JSONDecodeError as error:
             where = f"{file.name} line {error.lineno}, character {error.colno}"
             raise InputError(f"{where}: not JSON: {error.msg}.", kind=KIND) from error
+        except jsonl.DoubledKeyError as error:
+            raise InputError(f"{file.name}: {error}.", kind=KIND) from error
         except UnicodeDecodeError as error:
             raise InputError(f"{file.name}: not UTF-8 at byte {error.start}. Save it as UTF-8.", kind=KIND) from error
 
@@ -127,8 +122,9 @@ class Importer:
 
 
 def read_lines(file: Path) -> list[str]:
-    """The lines of a text file; a byte that is not UTF-8 becomes a lone surrogate, as in the loaders."""
-    return file.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
+    """The lines of a text file as the loaders see them; a byte that is not UTF-8 becomes a lone surrogate."""
+    with file.open("rb") as stream:
+        return [decode(line)[0] for _, line in numbered_lines(stream)]
 
 
 def _check_header(where: str, header: Sequence[str], columns: Sequence[str]) -> None:

@@ -36,9 +36,9 @@ def rows(source: Source) -> Iterator[Row]:
 
 def _sentences(source: Source, file: Path) -> Iterator[Record]:
     if "template" not in file.name:
-        yield from source.csv(file, ("sentid", "sentence"), "\t", quoted=False)
+        yield from source.csv(file, ("sentid", "sentence"), quoted=False)
         return
-    for record in source.csv(file, TEMPLATE_COLUMNS, "\t", quoted=False):
+    for record in source.csv(file, TEMPLATE_COLUMNS, quoted=False):
         occupation, participant, answer, template = (str(record.values[name]) for name in TEMPLATE_COLUMNS)
         for person in (participant, "someone"):
             for gender in PRONOUNS:
@@ -91,7 +91,7 @@ def _prompts(source: Source, record: Record, women: dict[str, str]) -> Iterator[
 def _women(source: Source, file: Path) -> dict[str, str]:
     if not file.is_file():
         return {}
-    records = source.csv(file, ("occupation", SHARE), "\t", quoted=False)
+    records = source.csv(file, ("occupation", SHARE), quoted=False)
     return {str(record.values["occupation"]): str(record.values[SHARE]) for record in records}
 
 

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from analysis.errors import InputError
-from datasets.loaders.text_lines import BOM, decode, numbered_lines
-from datasets.schema import Problems, Row
+from datasets.loaders.text_lines import decode, numbered_lines
+from datasets.schema import Problems, Row, shown
+
+
+class DoubledKeyError(ValueError):
+    """One object gives a key twice; which value was meant, nobody can tell."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"key {shown(key)} stands twice in one object; keep one")
+
+
+def parse(text: str) -> Any:
+    """What a JSON text says; NaN, which pandas writes for what is missing, is None.
+
+    Raises DoubledKeyError, and what `json.loads` raises.
+    """
+    return json.loads(text, object_pairs_hook=_object_of, parse_constant=_CONSTANTS.__getitem__)
+
+
+_CONSTANTS = {"NaN": None, "Infinity": float("inf"), "-Infinity": float("-inf")}
+
+
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise DoubledKeyError(next(key for key in keys if keys.count(key) > 1))
+    return values
 
 
 def rows(stream: BinaryIO, problems: Problems) -> Iterator[Row]:
@@ -25,11 +53,14 @@ def rows(stream: BinaryIO, problems: Problems) -> Iterator[Row]:
 
 def _object(text: str, where: str, problems: Problems) -> dict[str, Any] | None:
     try:
-        value = json.loads(text)
+        value = parse(text)
     except json.JSONDecodeError as error:
         if where == "line 1" and text.strip() in {"[", "{"}:  # a whole JSON document: every line would be a problem
             raise InputError(f"{problems.source} {_DOCUMENT}", kind="prompt_file") from error
         problems.add(where, f", character {error.pos + 1}: not JSON: {error.msg}.")
+        return None
+    except DoubledKeyError as error:
+        problems.add(where, f": {error}.")
         return None
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets a thousand deep
         problems.add(where, f": not usable as JSON: {error}.")
@@ -49,7 +80,7 @@ _DOCUMENT = (
 
 def looks_like_jsonl(data: bytes) -> bool:
     """Whether the first line is an object with a `text`."""
-    first = data.removeprefix(BOM).lstrip().split(b"\n", 1)[0]
+    first = next((line.lstrip() for _, line in numbered_lines(io.BytesIO(data)) if line.strip()), b"")
     if not first.startswith(b"{"):
         return False
     try:

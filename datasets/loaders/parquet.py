@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -29,12 +30,14 @@ def rows(stream: BinaryIO, problems: Problems) -> Iterator[Row]:
 
 
 def _row(where: str, values: dict[str, Any]) -> Row:
-    """Binary columns (text written without its type) are decoded; bytes that are not UTF-8 mark the row."""
-    if not any(isinstance(value, bytes) for value in values.values()):
+    """Binary columns (text written without its type) are decoded; bytes that are not UTF-8 mark the row. NaN: None."""
+    if not any(isinstance(value, bytes | float) for value in values.values()):
         return Row(where, values)
     texts, not_utf8 = dict(values), False
     for name, value in values.items():
         if isinstance(value, bytes):
             texts[name], bad = decode(value)
             not_utf8 = not_utf8 or bad
+        elif isinstance(value, float) and math.isnan(value):
+            texts[name] = None
     return Row(where, texts, not_utf8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import BinaryIO
 
 from datasets.schema import Problems, Row
@@ -18,9 +19,15 @@ def rows(stream: BinaryIO, problems: Problems) -> Iterator[Row]:
 
 
 def numbered_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Lines from 1 without their line end (LF or CRLF) and without a byte order mark."""
-    for number, raw in enumerate(stream, 1):
-        line = raw.removeprefix(BOM) if number == 1 else raw
+    """Lines from 1 without their line end and without a byte order mark.
+
+    A line ends in LF or CRLF; in CR where the whole file has no LF, as files of old Macs do.
+    """
+    first = stream.readline().removeprefix(BOM)
+    if not first.endswith(b"\n"):  # all there is
+        yield from enumerate(first.removesuffix(b"\r").split(b"\r") if first else (), 1)
+        return
+    for number, line in enumerate(chain([first], stream), 1):
         yield number, line.removesuffix(b"\n").removesuffix(b"\r")
 
 

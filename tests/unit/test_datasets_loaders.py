@@ -226,7 +226,7 @@ def test_csv_line_numbers_count_line_breaks_inside_quotes(write: Write) -> None:
     assert text.splitlines() == [
         "a.csv line 4: 3 cells, the header names 2 columns; "
         "put quotation marks around a text that holds the delimiter.",
-        "a.csv line 5: 1 cells, the header names 2 columns; fill it up.",
+        "a.csv line 5: 1 cell, the header names 2 columns; give each column a cell, empty where there is nothing.",
     ]
 
 
@@ -246,6 +246,15 @@ def test_csv_line_numbers_count_line_breaks_inside_quotes(write: Write) -> None:
         ("a.txt", "hi\n".encode("utf-16"), "is UTF-16: save it as UTF-8"),
         ("a.jsonl", b'{"text": "x", "id": ' + b"9" * 5000 + b"}\n", "line 1: not usable as JSON"),
         ("a.jsonl", b'{"text": true}\n', "column text: expected text, found True"),
+        ("a.jsonl", b'{"text": NaN}\n', "line 1, column text: expected text, found nothing"),
+        ("a.jsonl", b'{"text": "x", "group": 1.5}\n', "column group: expected text or a whole number, found 1.5"),
+        ("a.jsonl", b'{"text": "x", "id": 1e300}\n', "column id: expected text or a whole number, found 1e+300"),
+        ("a.jsonl", b'{"text": "x", "id": Infinity}\n', "column id: expected text or a whole number, found inf"),
+        ("a.jsonl", b'{"text": "x", "target": 4.0}\n', "column target: expected text, found 4.0"),
+        ("a.jsonl", b'{"text": "x"}\n{"text": "y", "text": "z"}\n', "line 2: key 'text' stands twice in one object"),
+        ("a.csv", b"\n\n", "line 1, column text: missing; found nothing"),
+        ("a.csv", b"sep=;\nprompt;target\nx;y\n", "a.csv line 2, column text: missing; found 'prompt', 'target'"),
+        ("a.csv", b'text,target\n"a"b,c\n', "line 2: not CSV"),
     ],
 )
 def test_files_that_cannot_be_used(write: Write, name: str, content: bytes, expected: str) -> None:

@@ -30,6 +30,8 @@ STEREOSET = {"id": "a", "target": "t", "bias_type": "race", "context": "Tea.", "
     [
         ("crows_pairs", "a.csv", "text,label\nx,y\n", "a.csv line 1, column sent_more: missing; found 'text', 'label'"),
         ("crows_pairs", "a.csv", CROWS + "0,x,y,stereo\n", "a.csv line 2: 4 cells, the header names 5 columns"),
+        ("crows_pairs", "a.csv", CROWS + "a,x,y,stereo,age\n", "a.csv line 2, column 1: it has values and the header"),
+        ("crows_pairs", "a.csv", CROWS.strip() + ",sent_more\n", "a.csv line 1: column 'sent_more' stands there twice"),
         ("crows_pairs", "a.csv", CROWS + "0,x,y,pro,age\n", "line 2, column stereo_antistereo: expected stereo or"),
         ("crows_pairs", "a.csv", CROWS + "0,x,,stereo,age\n", "line 2, column sent_less: expected a text, found ''"),
         ("crows_pairs", "a.csv", CROWS + '0,"x,y,stereo,age\n', "a.csv line 2: not CSV"),
@@ -38,6 +40,8 @@ STEREOSET = {"id": "a", "target": "t", "bias_type": "race", "context": "Tea.", "
         ("bbq", "a.jsonl", json.dumps(BBQ | {"label": 3}), "line 1, column label: expected 0, 1 or 2, found 3"),
         ("bbq", "a.jsonl", json.dumps(BBQ | {"answer_info": {}}), "line 1, column answer_info: expected ans0, ans1"),
         ("bbq", "a.jsonl", json.dumps(BBQ) + "\n" + json.dumps(BBQ), "'Age-1-0' is already the id of a.jsonl line 1"),
+        ("bbq", "a.jsonl", '{"context": 1, "context": 2}\n', "line 1: key 'context' stands twice in one object"),
+        ("bold", "a_prompt.json", '{"a": {"b": ["x"], "b": ["y"]}}', "a_prompt.json: key 'b' stands twice"),
         ("bold", "a_prompt.json", "[1]", "a_prompt.json: expected an object of groups"),
         ("bold", "a_prompt.json", '{"a": {"b": [3]}}', "a_prompt.json a, b, column prompt: expected a text, found 3"),
         ("bold", "a_prompt.json", "{\n1", "a_prompt.json line 2, character 1: not JSON"),
@@ -94,6 +98,28 @@ def test_bytes_that_are_not_utf8_are_kept_with_a_reason(tmp_path: Path) -> None:
     assert all(prompt.invalid for prompt in importers.load("winobias", lines).prompts)
 
 
+def test_a_published_table_that_a_spreadsheet_saved_again_is_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(CROWS + '7,"x, x",y,stereo,age\n9,x,y z,stereo,age\n')
+    published = importers.load("crows_pairs", path)
+    path.write_bytes(
+        b"\xef\xbb\xbf" + CROWS.strip().replace(",", ";").encode() + b";;\r\n7;x, x;y;stereo;age;;\r\n;;;;;;\r\n"
+        b"9;x;y z;stereo;age;;\r\n"
+    )
+    assert importers.load("crows_pairs", path).prompts == published.prompts
+    assert [prompt.pair_id for prompt in published.prompts] == ["7", "7", "9", "9"]
+
+
+def test_a_line_of_a_published_text_file_ends_where_the_file_says(tmp_path: Path) -> None:
+    path = tmp_path / "pro_stereotyped_type1.txt.dev"
+    written = ["1 [The guard] met the\u2028cook and [it] sang.", "2 The guard met [the cook] and [he] sang."]
+    for end in ("\n", "\r\n", "\r"):
+        path.write_bytes(end.join(written).encode())
+        prompts = importers.load("winobias", path).prompts
+        assert len(prompts) == 4
+        assert any("\u2028" in prompt.text for prompt in prompts)
+
+
 def test_an_empty_folder_says_which_files_were_looked_for(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no dev\.json or test\.json"):
         importers.load("stereoset", tmp_path)
@@ -109,6 +135,23 @@ def test_scores_of_a_classifier(tmp_path: Path) -> None:
         read_scores(table)
     assert [line.partition(",")[0] for line in str(caught.value).splitlines()] == [
         "scores s.csv line 2", "scores s.csv line 3", "scores s.csv line 4",
+    ]  # fmt: skip
+
+
+def test_scores_from_spreadsheets_and_pandas_belong_to_the_same_ids(tmp_path: Path) -> None:
+    table, rows = tmp_path / "s.csv", tmp_path / "s.jsonl"
+    table.write_bytes(b"sep=;\r\nid;score;;\r\n1.0;0.25;;\r\n;;;\r\n2.0;1;;;;\r\n")
+    rows.write_text('{"id": 1.0, "score": 0.25}\n{"id": 2, "score": 1}\n')
+    assert read_scores(table) == read_scores(rows) == {"1": (0.25,), "2": (1.0,)}
+    table.write_text("id,score\n,0.5\n")
+    rows.write_text('{"id": NaN, "score": 0.5}\n{"id": null, "score": 0.5}\n{"id": 1.5, "score": NaN}\n')
+    with pytest.raises(InputError, match=r"s\.csv line 2, column id: expected the id of a prompt, found ''"):
+        read_scores(table)
+    with pytest.raises(InputError) as caught:
+        read_scores(rows)
+    assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == [
+        "scores s.jsonl line 1, column id", "scores s.jsonl line 2, column id",
+        "scores s.jsonl line 3, column score", "scores s.jsonl line 3, column id",
     ]  # fmt: skip
 
 

@@ -72,6 +72,36 @@ def test_what_is_no_job_request_is_refused(data: dict[str, object]) -> None:
         JobRequest.from_json(data)
 
 
+def test_prompts_of_one_id_are_refused_wherever_a_set_is_made() -> None:
+    with pytest.raises(InputError, match="prompts 1 and 3 of 's' both have the id 'p'"):
+        PromptSet("s", "1", "CC0", "why", "0" * 64, (Prompt("p", "x"), Prompt("q", "x"), Prompt("p", "y")))
+    good = PromptSet("s", "1", "CC0", "why", "0" * 64, (Prompt("p", "x"), Prompt("q", "x")))
+    with pytest.raises(InputError, match="prompts 1 and 2 of 's' both have the id 'q'"):
+        replace(good, prompts=(good.prompts[1], replace(good.prompts[0], id="q")))
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"id": "a"}, "prompts 1 and 2 of 's' both have the id 'a'"),
+        ({"id": 1}, "every field of it is text"),
+        ({"id": ""}, "a prompt needs an id"),
+        ({"text": None}, "every field of it is text"),
+        ({"group": float("nan")}, "every field of it is text"),
+        ({"tags": [1]}, "every field of it is text"),
+    ],
+)
+def test_a_job_request_with_prompts_that_cannot_be_told_apart_is_refused(
+    changed: dict[str, object], expected: str
+) -> None:
+    prompts = (Prompt("a", "x", tags=("t",)), Prompt("b", "y"))
+    data = JobRequest("exp", "m", PromptSet("s", "1", "CC0", "why", "0" * 64, prompts), ("heads",)).to_json()
+    assert JobRequest.from_json(data).prompt_set.prompts == prompts
+    data["prompt_set"]["prompts"][1].update(changed)
+    with pytest.raises(InputError, match=expected):
+        JobRequest.from_json(data)
+
+
 def test_progress_counts_computed_prompts_only() -> None:
     now = Progress(total=100, done=60, failed=1, cached=40, seconds=10.0)
     assert now.rate == 2.0
