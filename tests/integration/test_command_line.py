@@ -18,6 +18,7 @@ import pytest
 import requests
 
 from storage import owner
+from storage.repository import Store
 from tests.cli import GUARD, HEADSCOPE, headscope
 
 FAST = "heads,layers,saliency"
@@ -240,6 +241,7 @@ def test_what_is_wrong_is_said_in_a_line_or_two(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], says: str
 ) -> None:
     monkeypatch.setenv("HEADSCOPE_STORE", str(tmp_path / "s.duckdb"))
+    Store.open(str(tmp_path / "s.duckdb")).close()
     done = headscope(*arguments, stdin="the cat\n")
     assert done.returncode == 1
     assert done.stderr.startswith("error:")

@@ -101,7 +101,7 @@ def job(model: str) -> JobRequest:
 
 def folders(tiny: Path) -> list[str]:
     return [str(tiny), f"{tiny}/", f"../{tiny.name}", f"./{tiny.name}", ".", "..", f"~/{tiny.name}",
-            f"x/../{tiny.name}", f"{tiny.name}/.", f"/{tiny.name}", "", "no-such-model", f"{tiny.name}\x00",
+            f"x/../{tiny.name}", f"{tiny.name}/.", f"/{tiny.name}", "no-such-model", f"{tiny.name}\x00",
             f" {tiny.name}"]  # fmt: skip
 
 
