@@ -120,9 +120,7 @@ def _one_reading_statement(statement: str) -> None:
 @contextlib.contextmanager
 def _connect_duckdb(url: str) -> Iterator[Any]:
     """Read-only, so that many may read at once; a process that has the file open already shares its own instance."""
-    path = session.database_path(url)
-    if path is None or not path.exists():
-        raise StorageError(f"there is no store at {path}: `headscope run --store {path} ...` makes one.")
+    session.require(url)
     engine = session.open_engine(url, read_only=True)
     try:
         connection = engine.raw_connection()

@@ -20,7 +20,7 @@ def detect(
     from analysis import detection, registry
     from storage.repository import Store
 
-    with Store.open(store) as opened:
+    with Store.open(store, create=False) as opened:
         names = [row.name for row in opened.overview().experiments]
         if experiment not in names:
             raise UnknownNameError("experiment", experiment, names)

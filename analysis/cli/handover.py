@@ -50,11 +50,9 @@ def run(
         if server is not None:
             return _remote(server, request, on_progress, should_stop)
         path = session.database_path(url)
+        store = stack.enter_context(repository.Store.open(url, create=request is not None))
         if path is not None:
-            store = stack.enter_context(repository.Store.open(url))
             stack.enter_context(owner.claim(path, "headscope run"))
-        else:
-            store = stack.enter_context(repository.Store.open(url))
         job_id = None
         if request is None:
             job = store.last_unfinished_job()
