@@ -36,7 +36,7 @@ def _facets(engine: Engine) -> list[str]:
     table = schema.run_facets
     with session.writing(engine) as connection:
         rows = connection.execute(sa.select(table)).mappings().all()
-        wrong = [row["id"] for row in rows if catalogue.facet_id(row) != row["id"]]
+        wrong = [row["id"] for row in rows if catalogue.facet_id(dict(row)) != row["id"]]
         connection.execute(sa.delete(table).where(table.c.id.in_(wrong)))
     with session.writing(engine) as connection:  # DuckDB does not put a key in again where it was just deleted
         before = _count(connection, table)

@@ -18,6 +18,7 @@ from analysis.cli import handover
 from analysis.cli.options import DEFAULT_STORE, FilterOption, StoreOption
 from analysis.cli.run import EXIT_CANCELLED, _bar, _report, _Stop, screened
 from analysis.errors import InputError, StorageError
+from storage import served
 
 if TYPE_CHECKING:
     from analysis.blackbox.client import Client
@@ -92,7 +93,7 @@ def blackbox(
         generation=kinds.GenerationParams(max_new_tokens, temperature, 1.0, seed),
         params={"blackbox": {**asdict(settings), "api": api, "chat": chat}},
     )  # fmt: skip
-    if handover.server_of(store) is not None:
+    if served.server_of(store) is not None:
         raise StorageError("a running server owns this store: stop it, or store into another file or in PostgreSQL.")
     stop = _Stop(console)
     with _bar(console) as on_progress, closing(engine):

@@ -6,26 +6,25 @@ lies in a file only this user can read); when it is anything else, the message s
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
-
-import requests
 
 from analysis.engines.base import Engine
 from analysis.engines.local import LocalEngine
 from analysis.engines.threads import yield_when_waiting
-from analysis.errors import HeadscopeError, InputError, StorageError
+from analysis.errors import HeadscopeError, InputError
 from analysis.jobs import JobOutcome, JobRequest, run_job
 from analysis.preflight import Preflight
 from analysis.types import Progress, RunStatus
 from storage import owner, repository, session
+from storage.served import Server, server_of
 
 POLL_SECONDS = 0.5
-TIMEOUT_SECONDS = 30
+PART_BYTES = 4 * 2**20
 SCREENING_SECONDS = 600
 """The server's content filter may read every prompt before it answers."""
 OnProgress = Callable[[str, Progress], None]
@@ -98,38 +97,17 @@ def _engine(workers: int) -> Engine:
     return InlineEngine()
 
 
-def server_of(url: str) -> owner.Owner | None:
-    """The running server that owns this DuckDB file, if one does."""
-    path = session.database_path(url)
-    holder = owner.read(path) if path is not None else None
-    return holder if holder is not None and holder.url else None
-
-
-class Server:
-    """The HTTP API of the owning server."""
-
-    def __init__(self, holder: owner.Owner) -> None:
-        self._holder = holder
-        self._session = requests.Session()
-        self._session.trust_env = False  # never through a proxy: the server is on this machine
-        self._session.headers["Authorization"] = f"Bearer {holder.token}"
-
-    def call(self, verb: str, path: str, json: Any = None, timeout: float = TIMEOUT_SECONDS) -> requests.Response:
-        """One call; a refusal or an unreachable server becomes an error that says so."""
-        try:
-            response = self._session.request(verb, f"{self._holder.url}{path}", json=json, timeout=timeout)
-        except requests.RequestException as error:
-            raise StorageError(
-                f"{self._holder.what} (process {self._holder.pid}) owns this store but does not answer at "
-                f"{self._holder.url}: {error}. Stop it, or try again when it is less busy."
-            ) from error
-        if response.ok:
-            return response
-        try:
-            message = response.json()["error"]
-        except (ValueError, KeyError):
-            message = f"HTTP {response.status_code}"
-        raise HeadscopeError(f"the server at {self._holder.url} answered: {message}")
+def _submit(server: Server, body: bytes) -> str:
+    """Hand a request over, in parts when it is more than a server takes at once; the job's id."""
+    if len(body) <= PART_BYTES:
+        answer = server.call("POST", "/api/v1/jobs", data=body, timeout=SCREENING_SECONDS)
+    else:
+        place = f"/api/v1/jobs/parts/{server.call('POST', '/api/v1/jobs/parts').json()['upload']}"
+        for at in range(0, len(body), PART_BYTES):
+            server.call("PUT", f"{place}/{at}", data=body[at : at + PART_BYTES])
+        answer = server.call("POST", place, timeout=SCREENING_SECONDS)
+    job_id: str = answer.json()["job_id"]
+    return job_id
 
 
 def _remote(
@@ -139,7 +117,7 @@ def _remote(
     if request is None:
         job_id = server.call("POST", "/api/v1/jobs/resume").json()["job_id"]
     else:
-        job_id = server.call("POST", "/api/v1/jobs", request.to_json(), SCREENING_SECONDS).json()["job_id"]
+        job_id = _submit(server, json.dumps(request.to_json()).encode())
     asked = False
     while True:
         state = server.call("GET", f"/api/v1/jobs/{job_id}").json()

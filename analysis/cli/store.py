@@ -13,10 +13,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from analysis.cli import handover
 from analysis.cli.options import DEFAULT_STORE, StoreOption
 from analysis.errors import InputError
-from storage import artifacts, export, readonly_sql, repository, session
+from storage import artifacts, export, readonly_sql, repository, served, session
 
 app = typer.Typer(help="The store: schema, integrity, and files nobody needs.", no_args_is_help=True)
 SHOWN = 20
@@ -40,12 +39,9 @@ def sql(
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds before the query is stopped.")] = 60.0,
 ) -> None:
     """Run one read-only SQL statement over the public tables and views (docs/sql.md)."""
-    holder = handover.server_of(store)
+    holder = served.server_of(store)
     if holder is not None:
-        body = {"statement": statement, "limit": limit, "timeout": timeout}
-        answer = handover.Server(holder).call("POST", "/api/v1/sql", body)
-        table = pa.ipc.open_stream(answer.content).read_all()
-        truncated = answer.headers.get("X-Headscope-Truncated") == "1"
+        table, truncated = served.Server(holder).sql(statement, limit=limit, timeout=timeout)
     else:
         result = readonly_sql.run(store, statement, limit=limit, timeout=timeout)
         table, truncated = result.table, result.truncated

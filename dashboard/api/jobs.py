@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hmac
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import wraps
 from typing import Any
 
-import pyarrow as pa
 from flask import Blueprint, Flask, Response, request
 
 from analysis.errors import InputError
@@ -16,7 +16,8 @@ from analysis.jobs import JobRequest
 from dashboard.jobs import JobQueue, ServerEngine
 from dashboard.security import error_json
 from dashboard.services import Services
-from storage import readonly_sql
+from dashboard.uploads import Uploads
+from storage import readonly_sql, served
 
 View = Callable[..., Any]
 
@@ -49,13 +50,28 @@ def _guard(token: str) -> Callable[[View], View]:
 
 
 def _add_jobs(routes: Blueprint, guarded: Callable[[View], View], queue: JobQueue, services: Services) -> None:
+    uploads = Uploads()
+
     @routes.post("/jobs")
     @guarded
     def submit() -> Any:
-        body = request.get_json(silent=True)
-        if not isinstance(body, dict):
-            raise InputError("the body must be a JSON object.")
-        return {"job_id": queue.submit(JobRequest.from_json(body))}, 202
+        return {"job_id": queue.submit(JobRequest.from_json(_object(request.get_data())))}, 202
+
+    @routes.post("/jobs/parts")
+    @guarded
+    def begin() -> Any:
+        return {"upload": uploads.begin()}, 201
+
+    @routes.put("/jobs/parts/<upload>/<int:at>")
+    @guarded
+    def add(upload: str, at: int) -> Any:
+        uploads.add(upload, at, request.get_data())
+        return {"upload": upload}
+
+    @routes.post("/jobs/parts/<upload>")
+    @guarded
+    def submit_parts(upload: str) -> Any:
+        return {"job_id": queue.submit(JobRequest.from_json(_object(uploads.take(upload))))}, 202
 
     @routes.post("/jobs/resume")
     @guarded
@@ -80,6 +96,16 @@ def _add_jobs(routes: Blueprint, guarded: Callable[[View], View], queue: JobQueu
         return {"job_id": job_id}, 202
 
 
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InputError("the body must be a JSON object.")
+    return found
+
+
 def _add_sql(routes: Blueprint, guarded: Callable[[View], View], services: Services) -> None:
     @routes.post("/sql")
     @guarded
@@ -92,9 +118,7 @@ def _add_sql(routes: Blueprint, guarded: Callable[[View], View], services: Servi
             body["statement"],
             limit=int(body.get("limit", 100_000)),
             timeout=float(body.get("timeout", 60.0)),
+            values=served.unpack(str(body.get("params", ""))),
         )
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, result.table.schema) as writer:
-            writer.write_table(result.table)
-        headers = {"X-Headscope-Truncated": "1" if result.truncated else "0"}
-        return Response(sink.getvalue().to_pybytes(), mimetype="application/vnd.apache.arrow.stream", headers=headers)
+        headers = {served.TRUNCATED: "1" if result.truncated else "0"}
+        return Response(served.stream(result.table), mimetype="application/vnd.apache.arrow.stream", headers=headers)
