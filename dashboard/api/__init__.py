@@ -10,9 +10,10 @@ from importlib import import_module
 from typing import Any
 
 from flask import Flask
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from analysis.errors import HeadscopeError, StorageError, UnknownNameError
-from dashboard.security import error_json
+from dashboard.security import error_json, wants_json
 from dashboard.services import Services
 
 APIS: list[str] = [
@@ -36,6 +37,13 @@ def register_all(server: Flask, services: Services) -> None:
     def refused(error: HeadscopeError) -> tuple[dict[str, Any], int]:
         status = 404 if isinstance(error, UnknownNameError) else 503 if isinstance(error, StorageError) else 400
         return error_json(str(error), status)
+
+    @server.errorhandler(RequestEntityTooLarge)
+    def too_large(error: RequestEntityTooLarge) -> Any:
+        if not wants_json():
+            return error
+        most = services.settings.max_request_bytes / 2**20
+        return error_json(f"this request is larger than the {most:g} MiB that one may be: send less, or in parts.", 413)
 
     @server.route("/api/", defaults={"rest": ""})
     @server.route("/api/<path:rest>")
