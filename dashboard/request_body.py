@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from flask import Flask, Request, request
+from flask import Flask, Request, current_app, request
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
@@ -57,6 +57,18 @@ def json_object() -> Mapping[str, Any]:
         body = request.get_json()
     except (BadRequest, UnsupportedMediaType) as error:
         raise InputError(error.description or "the body must be JSON.") from error
+    return _object(body)
+
+
+def object_of(body: bytes) -> Mapping[str, Any]:
+    """The same for a body that came in parts."""
+    try:
+        return _object(current_app.json.loads(body))
+    except ValueError as error:
+        raise InputError(f"the parts make no JSON that can be read here: {error}.") from error
+
+
+def _object(body: object) -> Mapping[str, Any]:
     if not isinstance(body, dict):
         raise InputError(f"the body must be a JSON object, not {type(body).__name__}.")
     return body

@@ -16,7 +16,8 @@ __all__ = ["open"]
 def open(url: str, frame: Literal["pandas", "arrow"] = "pandas") -> Notebook:  # noqa: A001 - storage.open(...)
     """A handle that reads a store into pandas frames or Arrow tables (`storage.notebook.Notebook`).
 
-    Raises InputError for a wrong address, StorageError when there is no store, or it is held by another process.
+    A DuckDB file that `headscope serve` holds is read through that server. Raises InputError for a wrong address,
+    StorageError when there is no store, or another process holds it.
     """
     from storage.notebook import Notebook
 

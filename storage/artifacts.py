@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,9 @@ from storage.rows import ArtifactRow
 
 VARIABLE = "HEADSCOPE_ARTIFACTS"
 TRIANGLE, SQUARE = "tril-f16", "full-f16"
+LOST = "lost:"
+"""Before the encoding of a row whose file is lost, so that it can be found again."""
+COLUMNS = ("kind", "key", "shape", "dtype", "encoding", "bytes", "sha256")
 
 
 def location(url: str) -> str:
@@ -38,6 +43,14 @@ def location(url: str) -> str:
         return str(path.with_name(path.name + ".artifacts"))
     digest = hashlib.sha256(session.shown(url).encode()).hexdigest()[:16]
     return str(user_data_path("headscope") / "artifacts" / digest)
+
+
+def row_of(values: Mapping[Any, Any]) -> ArtifactRow:
+    """What a row of `artifacts` says (`COLUMNS`)."""
+    encoding = str(values["encoding"])
+    shown = {name: values[name] for name in COLUMNS}
+    shown |= {"shape": tuple(values["shape"]), "encoding": encoding.removeprefix(LOST)}
+    return ArtifactRow(**shown, lost=encoding.startswith(LOST))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +89,42 @@ class ArtifactFolder:
             data: bytes = filesystem.cat_file(path)
         except (OSError, ValueError) as error:
             raise StorageError(
-                f"the artifact {row.key} is not in {self.root} ({error}). If the folder was moved, set {VARIABLE} to "
-                "it; else run the prompt again."
+                f"{row.kind} was stored but its file is lost: compute it again, by the same `headscope run` as before. "
+                f"({row.key} is not in {self.root}: {error}. If the folder was moved, set {VARIABLE} to it.)"
             ) from error
         if hashlib.sha256(data).hexdigest() != row.sha256:
             raise StorageError(
-                f"the artifact {row.key} in {self.root} is damaged (its checksum differs): delete it and run the "
-                "prompt again with attention kept."
+                f"{row.kind} was stored but its file is damaged: run `headscope db check --repair` and then compute it "
+                f"again, by the same `headscope run` as before. ({row.key} in {self.root} has another checksum.)"
             )
         return data
 
-    def keys(self) -> set[str]:
-        """Keys of all files there."""
+    def holds(self, row: ArtifactRow) -> bool:
+        """Whether the file is there with the right size; of one that was lost, whether it is whole again."""
+        filesystem, path = self._open(row.key)
+        try:
+            if not row.lost:
+                return bool(filesystem.info(path)["size"] == row.bytes)
+            self.read(row)
+        except (OSError, StorageError):
+            return False
+        return True
+
+    def files(self) -> list[str]:
+        """Keys of all files there, those that were never finished too."""
         filesystem, base = self._open("")
         base = base.rstrip("/")
-        return {path[len(base) + 1 :] for path in filesystem.find(base) if path.endswith(".safetensors")}
+        return [path[len(base) + 1 :] for path in filesystem.find(base)]
+
+    def age(self, key: str) -> tuple[datetime, int]:
+        """When a file was last written, and its bytes. Raises OSError when it is gone."""
+        filesystem, path = self._open(key)
+        return filesystem.modified(path), int(filesystem.info(path)["size"])
+
+    def remove(self, key: str) -> None:
+        """Raises OSError when it cannot be removed."""
+        filesystem, path = self._open(key)
+        filesystem.rm_file(path)
 
     def _open(self, key: str) -> tuple[Any, str]:
         filesystem, base = fsspec.core.url_to_fs(self.root)
@@ -98,12 +132,19 @@ class ArtifactFolder:
 
     def _write(self, key: str, data: bytes) -> None:
         filesystem, path = self._open(key)
-        if filesystem.exists(path) and filesystem.size(path) == len(data):
-            return
-        if "file" in (filesystem.protocol if isinstance(filesystem.protocol, tuple) else (filesystem.protocol,)):
-            _write_local(Path(path), data)
-        else:
+        if "file" not in (filesystem.protocol if isinstance(filesystem.protocol, tuple) else (filesystem.protocol,)):
             filesystem.pipe_file(path, data)
+        elif _is(Path(path), data):
+            os.utime(path)  # young again: `headscope db gc` leaves it until its row is there
+        else:
+            _write_local(Path(path), data)
+
+
+def _is(path: Path, data: bytes) -> bool:
+    try:
+        return path.stat().st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False
 
 
 def _write_local(path: Path, data: bytes) -> None:
@@ -129,8 +170,8 @@ def encode_attention(attention: NDArray[np.float16]) -> tuple[bytes, str]:
         packed, encoding = attention, SQUARE
     else:
         packed, encoding = np.ascontiguousarray(attention[..., rows, columns]), TRIANGLE
-    shape = ",".join(str(size) for size in attention.shape)
-    return save({"attention": packed}, metadata={"encoding": encoding, "shape": shape}), encoding
+    # one entry only: safetensors writes several in any order, and the same tensor must give the same bytes
+    return save({"attention": packed}, metadata={"encoding": encoding}), encoding
 
 
 def decode_attention(packed: NDArray[np.float16], row: ArtifactRow) -> NDArray[np.float16]:

@@ -47,9 +47,23 @@ class Batch:
         model_id, model = catalogue.model_id(self._connection, info, self._moment)
         shared = {"model_id": model_id, "model": model, "analyses": list(analyses), "seed": seed}
         self._look([(result.prompt.id, result.result_key) for result in results])
+        self._mend({r.result_key: file for r, file in zip(results, files, strict=True) if file is not None})
         ids = [self._add(result, file, shared) for result, file in zip(results, files, strict=True)]
         self._flush()
         return ids
+
+    def _mend(self, files: Mapping[str, ArtifactRow]) -> None:
+        """Runs that are there with these result keys name the new files: theirs were missing, or nothing would have
+        been computed."""
+        if not files:
+            return
+        details, table = schema.run_details.c, schema.artifacts
+        there = sa.select(details.run_id, details.result_key).where(details.result_key.in_(files))
+        for run_id, result_key in self._connection.execute(there).all():
+            file = files[result_key]
+            values = {"key": file.key, "encoding": file.encoding, "bytes": file.bytes, "sha256": file.sha256}
+            mine = sa.update(table).where(table.c.run_id == run_id, table.c.kind == file.kind)
+            self._connection.execute(mine.values(values))
 
     def _add(self, result: RunResult, file: ArtifactRow | None, shared: Mapping[str, Any]) -> UUID:
         kept = self._replace(result.prompt.id, result.result_key)

@@ -11,28 +11,29 @@ from sqlalchemy.engine import Connection
 from analysis.errors import StorageError
 from analysis.types import HEAD_STATS, LAYER_STATS, RunStatus
 from storage import filters, schema
-from storage.artifacts import ArtifactFolder
+from storage.artifacts import COLUMNS, ArtifactFolder, row_of
 from storage.attribution_rows import CURVES
 from storage.batch import RUN_TABLES
 from storage.rows import ArtifactRow
 
-SHOWN = 20  # lines for one kind of problem
+MOST = 10_000  # lines from one query
 RESERVED = ("annotations", "triage")
 TRACE = ("token_ids", "tokens", "char_starts", "char_ends", "words", "special", "logprobs", "ranks", "entropies")
 CANDIDATES = ("candidate_ids", "candidate_tokens", "candidate_logprobs")
 LENS = ("lens_token_ids", "lens_tokens", "lens_probs", "lens_entropies")
 
 
-def problems(connection: Connection, folder: ArtifactFolder) -> list[str]:
-    """Every problem found, one per line; empty when the store is whole."""
-    return [
-        *_orphans(connection),
-        *_missing_parents(connection),
-        *_facets(connection),
-        *_unmeasured(connection),
-        *_lengths(connection),
-        *_artifacts(connection, folder),
-    ]
+def problems(connection: Connection, folder: ArtifactFolder) -> dict[str, list[str]]:
+    """Lines about every problem found, by what kind it is; empty when the store is whole."""
+    found = {
+        "orphaned rows": _orphans(connection),
+        "references to what is not there": _missing_parents(connection),
+        "runs that filters and counts miss": _facets(connection),
+        "runs with parts missing": _unmeasured(connection),
+        "arrays of the wrong length": _lengths(connection),
+        "artifacts missing or damaged": _artifacts(connection, folder),
+    }
+    return {kind: lines for kind, lines in found.items() if lines}
 
 
 def _orphans(connection: Connection) -> list[str]:
@@ -40,7 +41,7 @@ def _orphans(connection: Connection) -> list[str]:
     for name in (*RUN_TABLES, *RESERVED):
         table = schema.metadata.tables[name]
         here = sa.exists().where(schema.runs.c.id == table.c.run_id)
-        query = sa.select(table.c.run_id).where(sa.not_(here)).distinct().limit(SHOWN)
+        query = sa.select(table.c.run_id).where(sa.not_(here)).distinct().limit(MOST)
         found += [
             f"{name}: rows of run {run_id}, which does not exist" for run_id in connection.execute(query).scalars()
         ]
@@ -59,7 +60,7 @@ def _missing_parents(connection: Connection) -> list[str]:
     )
     for child, column, parent in parents:
         here = sa.exists().where(parent.c.id == column)
-        query = sa.select(child, column).where(column.isnot(None), sa.not_(here)).limit(SHOWN)
+        query = sa.select(child, column).where(column.isnot(None), sa.not_(here)).limit(MOST)
         found += [f"run {run_id} has {column.name} {key}, which is not in {parent.name}"
                   for run_id, key in connection.execute(query)]  # fmt: skip
     return found
@@ -69,7 +70,7 @@ def _facets(connection: Connection) -> list[str]:
     runs, facets = schema.runs.c, schema.run_facets.c
     same = [runs[name].is_not_distinct_from(facets[name]) for name in filters.FACETS]
     query = sa.select(runs.id).outerjoin_from(schema.runs, schema.run_facets, facets.id == runs.facet_id)
-    wrong = connection.execute(query.where(sa.or_(facets.id.is_(None), sa.not_(sa.and_(*same)))).limit(SHOWN)).scalars()
+    wrong = connection.execute(query.where(sa.or_(facets.id.is_(None), sa.not_(sa.and_(*same)))).limit(MOST)).scalars()
     return [f"run {run_id} has other values than its row of run_facets: filters and counts miss it" for run_id in wrong]
 
 
@@ -78,7 +79,7 @@ def _unmeasured(connection: Connection) -> list[str]:
     found = []
     for table, told in ((schema.run_details, "details"), (schema.token_traces, "token trace")):
         here = sa.exists().where(table.c.run_id == runs.id)
-        query = sa.select(runs.id).where(runs.status == RunStatus.SUCCEEDED.value, sa.not_(here)).limit(SHOWN)
+        query = sa.select(runs.id).where(runs.status == RunStatus.SUCCEEDED.value, sa.not_(here)).limit(MOST)
         found += [f"run {run_id} succeeded but has no {told}" for run_id in connection.execute(query).scalars()]
     return found
 
@@ -99,7 +100,7 @@ def _lengths(connection: Connection) -> list[str]:
         for name in columns:
             length = _length(table.c[name])
             query = sa.select(table.c.run_id, length, expected)
-            query = query.where(table.c[name].isnot(None), length != expected).limit(SHOWN)
+            query = query.where(table.c[name].isnot(None), length != expected).limit(MOST)
             found += [f"{table.name}.{name} of run {run_id} has {n} elements, its dimensions say {wanted}"
                       for run_id, n, wanted in connection.execute(query)]  # fmt: skip
     return found + _attribution_lengths(connection)
@@ -121,7 +122,7 @@ def _attribution_lengths(connection: Connection) -> list[str]:
             if expected != n:
                 place = f"attributions.{name} of run {run_id}, {method},"
                 found.append(f"{place} has {n} elements, its shape says {expected}")
-    return found[:SHOWN] + _curve_lengths(connection)
+    return found[:MOST] + _curve_lengths(connection)
 
 
 def _curve_lengths(connection: Connection) -> list[str]:
@@ -129,23 +130,33 @@ def _curve_lengths(connection: Connection) -> list[str]:
     expected = _length(table.fractions)
     for name in CURVES[1:]:
         length = _length(table[name])
-        query = sa.select(table.run_id, table.method, length, expected).where(length != expected).limit(SHOWN)
+        query = sa.select(table.run_id, table.method, length, expected).where(length != expected).limit(MOST)
         found += [f"attribution_receipts.{name} of run {run_id}, {method}, has {n} elements for {wanted} fractions"
                   for run_id, method, n, wanted in connection.execute(query)]  # fmt: skip
     return found
 
 
 def _artifacts(connection: Connection, folder: ArtifactFolder) -> list[str]:
+    return [
+        f"artifacts: {n} {'run names' if n == 1 else 'runs name'} it, for one {run_id}: {said}"
+        for row, run_id, n in artifact_files(connection)
+        if not row.lost and (said := fault(folder, row))
+    ]
+
+
+def artifact_files(connection: Connection) -> list[tuple[ArtifactRow, str, int]]:
+    """Every file that rows name, with a run that does and how many do."""
     table = schema.artifacts.c
-    names = ("kind", "key", "shape", "dtype", "encoding", "bytes", "sha256")
-    query = sa.select(table.run_id, *(table[name] for name in names)).order_by(table.key)
-    found, seen = [], set()
-    for row in connection.execute(query).mappings().all():
-        if row["key"] in seen:
-            continue
-        seen.add(row["key"])
-        try:
-            folder.read(ArtifactRow(**{name: row[name] for name in names}))
-        except StorageError as error:
-            found.append(f"artifacts: run {row['run_id']}: {error}")
-    return found
+    named = [table[name] for name in COLUMNS]
+    query = sa.select(*named, sa.func.min(sa.cast(table.run_id, sa.String)), sa.func.count())
+    rows = connection.execute(query.group_by(*named).order_by(table.key)).all()
+    return [(row_of(dict(zip(COLUMNS, row, strict=False))), row[-2], row[-1]) for row in rows]
+
+
+def fault(folder: ArtifactFolder, row: ArtifactRow) -> str:
+    """What is wrong with a file, "" when it is whole."""
+    try:
+        folder.read(row)
+    except StorageError as error:
+        return str(error)
+    return ""

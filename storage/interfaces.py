@@ -136,7 +136,7 @@ class ResultSink(Protocol):
         """Store how far a job is."""
 
     def find_results(self, keys: Sequence[str]) -> Mapping[str, str]:
-        """result_key -> id of a succeeded run (failed ones are tried again)."""
+        """result_key -> id of a succeeded run; failed ones, and those with a file missing, are computed again."""
 
     def save(
         self,
@@ -148,7 +148,8 @@ class ResultSink(Protocol):
         results: Sequence[RunResult],
     ) -> Saved:
         """One transaction: every run of the batch whole, or none. Attention artifacts are written before it. In one
-        experiment, a prompt's failed run of the same result_key is replaced, never doubled."""
+        experiment, a prompt's failed run of the same result_key is replaced, never doubled; runs of the same
+        result_key whose file was lost take the new one."""
 
     def reuse(self, job_id: str, prompt_set: PromptSet, hits: Mapping[str, str]) -> int:
         """Serve hits (prompt id -> run id) from the store: runs already in the job's experiment are left alone, others

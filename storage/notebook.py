@@ -1,4 +1,5 @@
-"""The store in a notebook: frames in one call, in transactions that write nothing."""
+"""The store in a notebook: frames in one call, in transactions that write nothing; from the file or the database, or
+from the `headscope serve` that holds the file."""
 
 from __future__ import annotations
 
@@ -10,12 +11,13 @@ import pyarrow as pa
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from analysis.errors import InputError
+from analysis.errors import HeadscopeError, InputError, StorageError
 from analysis.types import Params
 from migrations import api
-from storage import artifacts, filters, session
-from storage.counts import Counts
-from storage.queries import Reader
+from storage import artifacts, filters, served, session
+from storage.artifacts import ArtifactFolder
+from storage.ids import parse_id
+from storage.readonly_sql import MAX_BYTES
 from storage.rows import RUN_COLUMNS, Condition, RunFilter, Sort
 
 ARROW_TYPES = {
@@ -35,6 +37,9 @@ ARROW_TYPES = {
 }
 """By PostgreSQL's type oid; the others as Arrow infers them."""
 
+MOST_ROWS, SECONDS = 2**31, 3600.0
+"""What is asked of a server, which wants limits."""
+
 Frame = Any
 """A pandas.DataFrame, or a pyarrow.Table from a handle opened with `frame="arrow"`."""
 
@@ -46,13 +51,16 @@ class Notebook:
         if frame not in {"pandas", "arrow"}:
             raise InputError(f"frame must be 'pandas' or 'arrow', not {frame!r}.")
         self.url, self._frame = url, frame
-        self._engine = session.open_reader(url)
+        self._artifacts = ArtifactFolder(artifacts.location(url))
+        self._server = None if session.is_ours(url) else served.server_of(url)
+        self._engine = session.open_engine(url) if self._server else session.open_reader(url)
+        if self._server is not None:
+            return
         try:
             api.ensure(self._engine, create=False)
         except BaseException:
             self._engine.dispose()
             raise
-        self._reader = _Reader(url, self._engine)
 
     def runs(self, *, search: str = "", sort: str = "", limit: int | None = None, **conditions: Any) -> Frame:
         """Runs, newest first. `model="gpt2"` is equality, a list any of its values, None a missing value; other
@@ -101,7 +109,11 @@ class Notebook:
 
     def attention(self, run_id: str) -> NDArray[np.float16] | None:
         """`[layer, head, query, key]`, None when it was not kept. Raises StorageError for a missing or damaged file."""
-        return self._reader.attention(run_id)
+        if parse_id(run_id) is None:
+            return None
+        query = sa.text("SELECT * FROM artifacts WHERE run_id = CAST(:run_id AS UUID) AND kind = 'attention'")
+        found = self._arrow(query, {"run_id": run_id}).to_pylist()
+        return self._artifacts.get_attention(artifacts.row_of(found[0])) if found else None
 
     def sql(self, statement: str, params: Params | None = None) -> Frame:
         """Any reading statement; `:name` in it is taken from `params`."""
@@ -128,26 +140,31 @@ class Notebook:
         return self._read(statement, {"experiment": experiment})
 
     def _read(self, statement: sa.sql.ClauseElement, params: Params | None = None) -> Frame:
-        with session.reading(self._engine) as connection:
-            table = read_arrow(connection, statement, params or {})
+        table = self._arrow(statement, params or {})
         return table if self._frame == "arrow" else table.to_pandas()
 
-
-class _Reader(Reader):
-    def __init__(self, url: str, engine: sa.Engine) -> None:
-        self.url, self.engine = url, engine
-        self.artifacts = artifacts.ArtifactFolder(artifacts.location(url))
-        self._counts, self._groups = Counts(512), Counts(8)
+    def _arrow(self, statement: sa.sql.ClauseElement, params: Params) -> pa.Table:
+        if self._server is None:
+            with session.reading(self._engine) as connection:
+                return read_arrow(connection, statement, params)
+        text, values = _positional(self._engine.dialect, statement, params)  # the engine is never connected
+        try:
+            table, truncated = self._server.sql(text, values, limit=MOST_ROWS, timeout=SECONDS)
+        except HeadscopeError as error:
+            raise error if isinstance(error, StorageError | InputError) else StorageError(str(error)) from error
+        if truncated:
+            raise StorageError(
+                f"this is more than {MAX_BYTES / 2**30:g} GiB, the most that a server sends at once: ask for fewer "
+                "rows or columns, or stop the server and open the store again."
+            )
+        return table
 
 
 def read_arrow(connection: sa.Connection, statement: sa.sql.ClauseElement, params: Mapping[str, Any]) -> pa.Table:
     """A statement's rows as an Arrow table; ids as text."""
     if connection.dialect.name == "duckdb":
-        compiled = statement.compile(connection, compile_kwargs={"render_postcompile": True})
-        values = {**compiled.params, **params}
-        names = getattr(compiled, "positiontup", None) or list(compiled.params)
         cursor: Any = connection.connection.cursor()
-        cursor.execute(str(compiled), [values[name] for name in names])
+        cursor.execute(*_positional(connection.dialect, statement, params))
         return cursor.to_arrow_table()
     result = connection.execute(statement, params)  # type: ignore[call-overload]
     kinds = [ARROW_TYPES.get(column.type_code) for column in result.cursor.description]
@@ -155,6 +172,16 @@ def read_arrow(connection: sa.Connection, statement: sa.sql.ClauseElement, param
     columns = list(zip(*rows, strict=True)) if rows else [() for _ in kinds]
     arrays = [_array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
     return pa.table(arrays, names=list(result.keys()))
+
+
+def _positional(
+    dialect: sa.Dialect, statement: sa.sql.ClauseElement, params: Mapping[str, Any]
+) -> tuple[str, list[Any]]:
+    """DuckDB's text of a statement, and the values of its parameters in their order."""
+    compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    values = {**compiled.params, **params}
+    names = getattr(compiled, "positiontup", None) or list(compiled.params)
+    return str(compiled), [values[name] for name in names]
 
 
 def _array(values: Sequence[Any], kind: pa.DataType | None) -> pa.Array:

@@ -27,7 +27,7 @@ from storage import (
     schema,
     session,
 )
-from storage.artifacts import ArtifactFolder
+from storage.artifacts import COLUMNS, ArtifactFolder, row_of
 from storage.ids import parse_id
 from storage.rows import (
     RUN_COLUMNS,
@@ -248,9 +248,9 @@ def _array_rows(connection: Connection, name: str, run_id: Any) -> list[Mapping[
 
 def _artifacts(connection: Connection, run_id: str) -> tuple[ArtifactRow, ...]:
     table = schema.artifacts.c
-    query = sa.select(table.kind, table.key, table.shape, table.dtype, table.encoding, table.bytes, table.sha256)
+    query = sa.select(*(table[name] for name in COLUMNS))
     rows = connection.execute(query.where(table.run_id == parse_id(run_id)).order_by(table.kind)).mappings()
-    return tuple(ArtifactRow(**{**row, "shape": tuple(row["shape"])}) for row in rows)
+    return tuple(row_of(row) for row in rows)
 
 
 def _job_row(row: Mapping[Any, Any]) -> JobRow:

@@ -13,7 +13,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,8 +47,10 @@ class SqlResult:
     seconds: float
 
 
-def run(url: str, statement: str, *, limit: int = 100_000, timeout: float = 60.0) -> SqlResult:
-    """Run one reading statement.
+def run(
+    url: str, statement: str, *, limit: int = 100_000, timeout: float = 60.0, values: Sequence[Any] = ()
+) -> SqlResult:
+    """Run one reading statement; `values` are its positional parameters (DuckDB only, where servers take them).
 
     Raises InputError (kind `sql`) for what is not one reading statement, or is wrong SQL; StorageError when the store
     cannot be opened or the time is up. `limit` from 1 to MOST_ROWS; `timeout` more than 0, at most an hour.
@@ -57,8 +59,12 @@ def run(url: str, statement: str, *, limit: int = 100_000, timeout: float = 60.0
     bounds.whole("limit", limit, 1, MOST_ROWS)
     bounds.seconds("timeout", timeout)
     started = time.monotonic()
-    query = _postgres if session.database_path(url) is None else _duckdb
-    reader = query(url, statement, timeout)
+    if session.database_path(url) is not None:
+        reader = _duckdb(url, statement, timeout, values)
+    elif not values:
+        reader = _postgres(url, statement, timeout)
+    else:
+        raise InputError("parameters are bound on DuckDB stores only: connect to PostgreSQL itself.", kind="sql")
     with contextlib.closing(reader):
         table, truncated = _collect(reader, limit)
     return SqlResult(table, truncated, time.monotonic() - started)
@@ -71,8 +77,14 @@ def _collect(reader: Iterator[pa.Table], limit: int) -> tuple[pa.Table, bool]:
         chunks.append(chunk.slice(0, limit - rows))
         rows, size = rows + len(chunk), size + chunk.nbytes
         if rows > limit or size > MAX_BYTES:
-            return pa.concat_tables(chunks, promote_options="permissive"), True
-    return pa.concat_tables(chunks, promote_options="permissive"), False
+            return _joined(chunks), True
+    return _joined(chunks), False
+
+
+def _joined(chunks: list[pa.Table]) -> pa.Table:
+    """Only types that were guessed by chunk (PostgreSQL) need promotion, which cannot be done with equal names."""
+    same = all(chunk.schema == chunks[0].schema for chunk in chunks)
+    return pa.concat_tables(chunks, promote_options="none" if same else "permissive")
 
 
 @contextlib.contextmanager
@@ -97,13 +109,13 @@ def _timer(seconds: float, stop: Callable[[], None]) -> Iterator[threading.Event
         watcher.join(RING_SECONDS)  # a stop on its way must not meet what comes next
 
 
-def _duckdb(url: str, statement: str, timeout: float) -> Generator[pa.Table, None, None]:
+def _duckdb(url: str, statement: str, timeout: float, values: Sequence[Any]) -> Generator[pa.Table, None, None]:
     with _connect_duckdb(url) as connection, _timer(timeout, connection.driver_connection.interrupt) as over:
         cursor = connection.cursor()
         try:
             _one_reading_statement(connection.driver_connection, statement)
             cursor.execute("BEGIN TRANSACTION READ ONLY")
-            cursor.execute(statement)
+            cursor.execute(statement, list(values))
             with contextlib.closing(cursor.to_arrow_reader(CHUNK_ROWS)) as reader:
                 yield reader.schema.empty_table()
                 for batch in reader:
@@ -128,9 +140,7 @@ def _one_reading_statement(connection: Any, statement: str) -> None:
 @contextlib.contextmanager
 def _connect_duckdb(url: str) -> Iterator[Any]:
     """Read-only, so that many may read at once; a process that has the file open already shares its own instance."""
-    path = session.database_path(url)
-    if path is None or not path.exists():
-        raise StorageError(f"there is no store at {path}: `headscope run --store {path} ...` makes one.")
+    session.require(url)
     engine = session.open_engine(url, read_only=True)
     try:
         connection = engine.raw_connection()

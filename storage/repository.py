@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from typing import Self
 
 import sqlalchemy as sa
 
 from migrations import api
-from storage import artifacts, integrity, private, session
+from storage import artifacts, integrity, private, repair, session, sweep
 from storage.behaviour import BehaviourReader
 from storage.counts import Counts
 from storage.evidence import EvidenceReader
 from storage.failures import FailureStore
 from storage.queries import Reader
+from storage.sweep import Swept
 from storage.writer import Writer
 
 
@@ -26,17 +28,19 @@ class Store(Reader, EvidenceReader, BehaviourReader, FailureStore, Writer):
         self._write_lock = threading.Lock()
 
     @classmethod
-    def open(cls, url: str) -> Self:
-        """Open a store; a new file or an empty database gets its tables.
+    def open(cls, url: str, *, create: bool = True) -> Self:
+        """Open a store. If to `create`, a new file or an empty database gets its tables; else it is refused as it is.
 
         Raises InputError for a wrong address; StorageError when it cannot be opened (StoreHeld: by another process),
         or has a schema this version does not read.
         """
+        if not create:
+            session.require(url)
         engine = session.open_engine(url)
         try:
             if (path := session.database_path(url)) is not None:
                 private.make_folder(path.parent)
-            api.ensure(engine)
+            api.ensure(engine, create=create)
         except BaseException:
             engine.dispose()
             raise
@@ -46,10 +50,22 @@ class Store(Reader, EvidenceReader, BehaviourReader, FailureStore, Writer):
         """Close every connection; a DuckDB file is free for other processes then."""
         self.engine.dispose()
 
-    def check(self) -> list[str]:
-        """Problems, each in a line: orphaned rows, arrays of the wrong length, missing or damaged artifacts."""
+    def problems(self) -> dict[str, list[str]]:
+        """Lines about what is wrong, by kind: orphaned rows, arrays of the wrong length, missing or damaged files."""
         with session.reading(self.engine) as connection:
             return integrity.problems(connection, self.artifacts)
+
+    def check(self) -> list[str]:
+        """Every line of `problems`; empty when the store is whole."""
+        return [line for lines in self.problems().values() for line in lines]
+
+    def repair(self) -> list[str]:
+        """Mend what can be mended without computing anything; a line for each kind of thing that was done."""
+        return repair.repair(self.engine, self.artifacts)
+
+    def gc(self, grace: timedelta, *, dry_run: bool = False) -> Swept:
+        """Remove artifact files that no row names and that are older than `grace` (`storage.sweep`)."""
+        return sweep.sweep(self.engine, self.artifacts, grace, dry_run=dry_run)
 
     def __enter__(self) -> Self:
         return self

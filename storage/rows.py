@@ -374,7 +374,8 @@ class ToxicityRow:
 
 @dataclass(frozen=True, slots=True)
 class ArtifactRow:
-    """A stored file of a run: `kind` is `attention`; `shape` the logical shape, `encoding` how it lies on disk."""
+    """A stored file of a run: `kind` is `attention`; `shape` the logical shape, `encoding` how it lies on disk; `lost`
+    when a check found it missing or damaged (`storage.repair`)."""
 
     kind: str
     key: str
@@ -383,6 +384,7 @@ class ArtifactRow:
     encoding: str
     bytes: int
     sha256: str
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,13 @@ def database_path(url: str) -> Path | None:
     return Path(parsed.database or "") if parsed.drivername == "duckdb" else None
 
 
+def is_ours(url: str) -> bool:
+    """Whether this very process owns the DuckDB file."""
+    path = database_path(url)
+    holder = owner.read(path) if path is not None else None
+    return holder is not None and holder.pid == os.getpid()
+
+
 def shown(url: str) -> str:
     """The address without its password."""
     path = database_path(url)
@@ -136,14 +143,19 @@ def _closed_to_others(path: Path) -> Callable[..., None]:
     return make
 
 
+def require(url: str) -> None:
+    """Raise StorageError for a DuckDB file that is not there; opening it would make one."""
+    path = database_path(url)
+    if path is not None and not path.is_file():
+        raise StorageError(f"there is no store at {path}: `headscope run --store {path} ...` makes one.")
+
+
 def open_reader(url: str) -> Engine:
     """An engine to read with. Several processes may read a DuckDB file at once; in a process that has it open for
     writing, the reader shares that. Raises StorageError when there is no such file, or another process writes it."""
-    path = database_path(url)
-    if path is None:
+    if database_path(url) is None:
         return open_engine(url)
-    if not path.exists():
-        raise StorageError(f"there is no store at {path}: `headscope run --store {path} ...` makes one.")
+    require(url)
     engine = open_engine(url, read_only=True)
     try:
         engine.connect().close()

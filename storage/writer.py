@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -13,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from analysis.errors import StorageError, UnknownNameError
 from analysis.types import ModelInfo, Progress, PromptSet, RunResult, RunStatus
 from storage import bulk, catalogue, schema, session
-from storage.artifacts import ArtifactFolder
+from storage.artifacts import COLUMNS, ArtifactFolder, row_of
 from storage.batch import Batch, now
 from storage.ids import new_id, parse_id
 from storage.rows import Saved
@@ -86,9 +87,18 @@ class Writer:
                 query = joined.where(
                     details.result_key.in_(keys[start : start + CHUNK]), runs.status == RunStatus.SUCCEEDED.value
                 )
-                for key, run_id in connection.execute(query.order_by(runs.id.desc())):
-                    found[key] = str(run_id)  # the oldest of several: the one that was computed
+                hits = connection.execute(query.order_by(runs.id.desc())).all()
+                incomplete = self._incomplete(connection, [run_id for _, run_id in hits])
+                for key, run_id in hits:
+                    if run_id not in incomplete:
+                        found[key] = str(run_id)  # the oldest of several: the one that was computed
         return found
+
+    def _incomplete(self, connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
+        """Those of these runs whose files are not all there."""
+        table = schema.artifacts.c
+        query = sa.select(table.run_id, *(table[name] for name in COLUMNS)).where(table.run_id.in_(ids))
+        return {row["run_id"] for row in connection.execute(query).mappings() if not self.artifacts.holds(row_of(row))}
 
     def save(
         self,

@@ -19,6 +19,7 @@ from analysis.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finit
 from analysis.cli.run import EXIT_CANCELLED, _bar, _report, _Stop, screened
 from analysis.cli.terminal import Console
 from analysis.errors import InputError, StorageError
+from storage import served
 
 if TYPE_CHECKING:
     from analysis.blackbox.client import Client
@@ -100,7 +101,7 @@ def blackbox(
         generation=kinds.GenerationParams(max_new_tokens, temperature, 1.0, seed),
         params={"blackbox": {**asdict(settings), "api": api, "chat": chat}},
     )  # fmt: skip
-    if handover.server_of(store) is not None:
+    if served.server_of(store) is not None:
         raise StorageError("a running server owns this store: stop it, or store into another file or in PostgreSQL.")
     stop = _Stop(console)
     with _bar(console) as on_progress, closing(engine):

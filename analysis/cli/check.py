@@ -49,7 +49,7 @@ def check(
     from storage.repository import Store
 
     rules = check_rules.parse(fail_on)
-    with Store.open(store) as opened:
+    with Store.open(store, create=False) as opened:
         found = regression.compare(snapshot.observed(opened, baseline), snapshot.observed(opened, candidate))
     if not found.n:
         raise InputError(f"{baseline} and {candidate} have no prompt in common: run the same prompt sets in both.")

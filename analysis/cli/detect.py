@@ -22,7 +22,7 @@ def detect(
     from storage.repository import Store
 
     private.keep_to_this_user()
-    with Store.open(store) as opened:
+    with Store.open(store, create=False) as opened:
         names = [row.name for row in opened.overview().experiments]
         if experiment not in names:
             raise UnknownNameError("experiment", experiment, names)

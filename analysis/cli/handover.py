@@ -6,28 +6,25 @@ proved that it has the token of the note beside the file; when it is anything el
 
 from __future__ import annotations
 
-import hmac
-import secrets
+import json
 import shutil
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
-
-import requests
 
 from analysis.engines.base import Engine
 from analysis.engines.local import LocalEngine
 from analysis.engines.threads import yield_when_waiting
-from analysis.errors import HeadscopeError, InputError, StorageError
+from analysis.errors import HeadscopeError, InputError
 from analysis.jobs import JobOutcome, JobRequest, run_job
 from analysis.preflight import Preflight
 from analysis.types import Progress, RunStatus
 from storage import owner, private, repository, session
+from storage.served import Server, server_of
 
 POLL_SECONDS = 0.5
-TIMEOUT_SECONDS = 30
+PART_BYTES = 4 * 2**20
 SCREENING_SECONDS = 600
 """The server's content filter may read every prompt before it answers."""
 OnProgress = Callable[[str, Progress], None]
@@ -53,7 +50,7 @@ def run(
             return _remote(server, request, on_progress, should_stop)
         path = session.database_path(url)
         private.keep_to_this_user()
-        store = stack.enter_context(repository.Store.open(url))
+        store = stack.enter_context(repository.Store.open(url, create=request is not None))
         if path is not None:
             stack.enter_context(owner.claim(path, "headscope run"))
         job_id = None
@@ -102,63 +99,26 @@ def _engine(workers: int) -> Engine:
     return InlineEngine()
 
 
-def server_of(url: str) -> Server | None:
-    """The running server that owns this DuckDB file, if one does. Raises StorageError for one that cannot prove it."""
-    path = session.database_path(url)
-    holder = owner.read(path) if path is not None else None
-    return Server(holder, path) if path is not None and holder is not None and holder.url else None
-
-
-class Server:
-    """The HTTP API of the owning server, which has proved to be that."""
-
-    def __init__(self, holder: owner.Owner, database: Path) -> None:
-        self._holder = holder
-        self._session = requests.Session()
-        self._session.trust_env = False  # never through a proxy: the server is on this machine
-        self._prove(database)
-        self._session.headers["Authorization"] = f"Bearer {holder.token}"
-
-    def _prove(self, database: Path) -> None:
-        """Before a prompt or the token is sent: whatever listens at the address must show that it has the token."""
-        nonce = secrets.token_urlsafe(32)
-        expected = owner.proof(self._holder.token, nonce, database, self._holder.url or "")
-        try:
-            given = self._ask("GET", f"/api/v1/owner?nonce={nonce}", None, TIMEOUT_SECONDS).json()["proof"]
-        except (ValueError, KeyError, TypeError):
-            given = ""
-        if not self._holder.token or not hmac.compare_digest(str(given).encode(), expected.encode()):
-            raise owner.NotBelieved(
-                owner.note_path(database), f"names {self._holder.url}, and what answers there is not the store's server"
-            )
-
-    def call(self, verb: str, path: str, json: Any = None, timeout: float = TIMEOUT_SECONDS) -> requests.Response:
-        """One call; a refusal or an unreachable server becomes an error that says so."""
-        response = self._ask(verb, path, json, timeout)
-        if response.status_code < 300:
-            return response
-        try:
-            message = response.json()["error"]
-        except (ValueError, KeyError):
-            message = f"HTTP {response.status_code}"
-        raise HeadscopeError(f"the server at {self._holder.url} answered: {message}")
-
-    def _ask(self, verb: str, path: str, json: Any, timeout: float) -> requests.Response:
-        url = f"{self._holder.url}{path}"
-        try:
-            return self._session.request(verb, url, json=json, timeout=timeout, allow_redirects=False)
-        except requests.RequestException as error:
-            raise StorageError(
-                f"{self._holder.what} (process {self._holder.pid}) owns this store but does not answer at "
-                f"{self._holder.url}: {error}. Stop it, or try again when it is less busy."
-            ) from error
+def _submit(server: Server, request: JobRequest) -> str:
+    """Hand a request over, in parts when it is more than a server takes at once; the job's id."""
+    asked = request.to_json()
+    body = json.dumps(asked).encode()
+    if len(body) <= PART_BYTES:
+        answer = server.call("POST", "/api/v1/jobs", asked, SCREENING_SECONDS)
+    else:
+        place = f"/api/v1/jobs/parts/{server.call('POST', '/api/v1/jobs/parts').json()['upload']}"
+        for at in range(0, len(body), PART_BYTES):
+            server.call("PUT", f"{place}/{at}", data=body[at : at + PART_BYTES])
+        answer = server.call("POST", place, timeout=SCREENING_SECONDS)
+    job_id: str = answer.json()["job_id"]
+    return job_id
 
 
 def _remote(server: Server, request: JobRequest | None, on_progress: OnProgress, should_stop: ShouldStop) -> JobOutcome:
     if request is None:
         job_id = server.call("POST", "/api/v1/jobs/resume").json()["job_id"]
     else:
-        job_id = server.call("POST", "/api/v1/jobs", request.to_json(), SCREENING_SECONDS).json()["job_id"]
+        job_id = _submit(server, request)
     asked = False
     while True:
         state = server.call("GET", f"/api/v1/jobs/{job_id}").json()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
@@ -11,12 +13,14 @@ import typer
 from rich.table import Table
 
 from analysis.bounds import MOST_SECONDS
-from analysis.cli import handover
 from analysis.cli.options import DEFAULT_STORE, StoreOption, finite
 from analysis.cli.terminal import Console
-from storage import export, private, readonly_sql, repository
+from analysis.errors import InputError
+from storage import artifacts, export, private, readonly_sql, repository, served, session
 
-app = typer.Typer(help="The store: schema and integrity.", no_args_is_help=True)
+app = typer.Typer(help="The store: schema, integrity, and files nobody needs.", no_args_is_help=True)
+SHOWN = 20
+"""Lines about one kind of problem."""
 
 
 class Format(StrEnum):
@@ -38,12 +42,9 @@ def sql(
     ] = 60.0,
 ) -> None:
     """Run one read-only SQL statement over the public tables and views (docs/sql.md)."""
-    server = handover.server_of(store)
+    server = served.server_of(store)
     if server is not None:
-        body = {"statement": statement, "limit": limit, "timeout": timeout}
-        answer = server.call("POST", "/api/v1/sql", body)
-        table = pa.ipc.open_stream(answer.content).read_all()
-        truncated = answer.headers.get("X-Headscope-Truncated") == "1"
+        table, truncated = server.sql(statement, limit=limit, timeout=timeout)
     else:
         result = readonly_sql.run(store, statement, limit=limit, timeout=timeout)
         table, truncated = result.table, result.truncated
@@ -68,22 +69,66 @@ def _print_table(table: pa.Table) -> None:
 
 @app.command()
 def upgrade(store: StoreOption = DEFAULT_STORE) -> None:
-    """Bring the store's schema to this version (a new store gets it by itself)."""
+    """Bring the store's schema to this version (a new store has it)."""
     from migrations import api
 
+    session.require(store)
     private.keep_to_this_user()
     before, after = api.upgrade(store)
     Console().print(f"{before or 'empty'} -> {after}" if before != after else f"already at {after}")
 
 
 @app.command()
-def check(store: StoreOption = DEFAULT_STORE) -> None:
-    """Look for orphaned rows, arrays of the wrong length, and missing or damaged artifacts."""
+def check(
+    store: StoreOption = DEFAULT_STORE,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Remove orphans, rebuild facets, mark lost artifacts to be computed again.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help=f"Every line, not the first {SHOWN} of a kind.")] = False,
+) -> None:
+    """Look for orphaned rows, arrays of the wrong length, lost or damaged artifacts; exit status 1 when any stay."""
     private.keep_to_this_user()
-    with repository.Store.open(store) as opened:
-        problems = opened.check()
-    for problem in problems:
-        Console().print(problem, soft_wrap=True)
+    with repository.Store.open(store, create=False) as opened:
+        done = opened.repair() if repair else []
+        problems = opened.problems()
+    for line in done:
+        _say(line)
+    for kind, lines in problems.items():
+        _say(f"{kind}: {len(lines):,}")
+        shown = lines if verbose else lines[:SHOWN]
+        for line in shown:
+            _say(f"  {line}")
+        if len(lines) > len(shown):
+            _say(f"  and {len(lines) - len(shown):,} more (--verbose)")
     if problems:
+        if not repair:
+            _say("`headscope db check --repair` mends what can be mended.")
         sys.exit(1)
-    Console().print("no problems found")
+    _say("no problems left" if done else "no problems found")
+
+
+@app.command()
+def gc(
+    store: StoreOption = DEFAULT_STORE,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")] = False,
+    grace_hours: Annotated[
+        float, typer.Option(min=0, help="Leave files younger than this: a running job may be about to name them.")
+    ] = 1.0,
+    sole: Annotated[bool, typer.Option("--sole", help="No other store keeps its artifacts in HEADSCOPE_ARTIFACTS.")] = (
+        False
+    ),
+) -> None:
+    """Remove artifact files that no run names: left by killed jobs, deleted runs, and results that were replaced."""
+    if os.environ.get(artifacts.VARIABLE) and not (sole or dry_run):
+        raise InputError(
+            f"{artifacts.VARIABLE} is set, and files that other stores keep in that folder would be removed: say "
+            "--sole when this store is the only one there (--dry-run shows what would go)."
+        )
+    with repository.Store.open(store, create=False) as opened:
+        swept = opened.gc(timedelta(hours=grace_hours), dry_run=dry_run)
+    would, young = "would be " if dry_run else "", f"; {swept.young:,} young ones left" if swept.young else ""
+    _say(f"{swept.files:,} files ({swept.bytes / 1e6:,.1f} MB) that no run names {would}removed{young}")
+
+
+def _say(line: str) -> None:
+    Console().print(line, markup=False, highlight=False, soft_wrap=True)

@@ -12,12 +12,11 @@ import pyarrow as pa
 import typer
 from rich.table import Table
 
-from analysis.cli import handover
 from analysis.cli.options import DEFAULT_STORE, StoreOption
 from analysis.cli.store import Format
 from analysis.cli.terminal import Console
 from analysis.errors import InputError
-from storage import export, readonly_sql
+from storage import export, readonly_sql, served
 from storage.values import number
 
 if TYPE_CHECKING:
@@ -99,12 +98,9 @@ def _scored(score_runs: ScoreRuns, found: ModelRuns) -> Scored:
 
 def _ask(store: str, statement: str) -> pa.Table:
     """From the file or database, or from the server that holds the file."""
-    server = handover.server_of(store)
+    server = served.server_of(store)
     if server is not None:
-        body = {"statement": statement, "limit": MOST_RUNS, "timeout": SECONDS}
-        answer = server.call("POST", "/api/v1/sql", body)
-        table: pa.Table = pa.ipc.open_stream(answer.content).read_all()
-        truncated = answer.headers.get("X-Headscope-Truncated") == "1"
+        table, truncated = server.sql(statement, limit=MOST_RUNS, timeout=SECONDS)
     else:
         result = readonly_sql.run(store, statement, limit=MOST_RUNS, timeout=SECONDS)
         table, truncated = result.table, result.truncated

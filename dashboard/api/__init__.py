@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from flask import Flask, Response, make_response
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from analysis.errors import HeadscopeError, StorageError, UnknownNameError
 from dashboard.request_body import strict_bodies
@@ -53,6 +53,13 @@ def register_all(server: Flask, services: Services) -> None:
             if name in {"Allow", "Retry-After", "WWW-Authenticate"}:
                 answer.headers[name] = value
         return answer
+
+    @server.errorhandler(RequestEntityTooLarge)
+    def too_large(error: RequestEntityTooLarge) -> Any:
+        if not wants_json():
+            return error
+        most = services.settings.max_request_bytes / 2**20
+        return error_json(f"this request is larger than the {most:g} MiB that one may be: send less, or in parts.", 413)
 
     @server.route("/api/", defaults={"rest": ""})
     @server.route("/api/<path:rest>")

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import wraps
 from typing import Any
 
-import pyarrow as pa
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Flask, Response, request
 
 from analysis.errors import InputError
 from analysis.jobs import JobRequest
 from dashboard.jobs import ServerEngine
-from dashboard.request_body import json_object
+from dashboard.request_body import json_object, object_of
 from dashboard.security import bears_token, error_json, is_handed_over
 from dashboard.services import Services
 from dashboard.settings import Settings
-from storage import readonly_sql
+from dashboard.uploads import Uploads
+from storage import readonly_sql, served
 
 View = Callable[..., Any]
 
@@ -53,11 +53,28 @@ def _guard(settings: Settings) -> Callable[[View], View]:
 
 def _add_jobs(routes: Blueprint, guarded: Callable[[View], View], engine: ServerEngine, services: Services) -> None:
     queue, settings = engine.jobs, services.settings
+    uploads = Uploads()
 
     @routes.post("/jobs")
     @guarded
     def submit() -> Any:
-        return {"job_id": queue.submit(_admitted(JobRequest.from_json(json_object()), engine, settings))}, 202
+        return {"job_id": queue.submit(_admitted(json_object(), engine, settings))}, 202
+
+    @routes.post("/jobs/parts")
+    @guarded
+    def begin() -> Any:
+        return {"upload": uploads.begin()}, 201
+
+    @routes.put("/jobs/parts/<upload>/<int:at>")
+    @guarded
+    def add(upload: str, at: int) -> Any:
+        uploads.add(upload, at, request.get_data())
+        return {"upload": upload}
+
+    @routes.post("/jobs/parts/<upload>")
+    @guarded
+    def submit_parts(upload: str) -> Any:
+        return {"job_id": queue.submit(_admitted(object_of(uploads.take(upload)), engine, settings))}, 202
 
     @routes.post("/jobs/resume")
     @guarded
@@ -82,8 +99,9 @@ def _add_jobs(routes: Blueprint, guarded: Callable[[View], View], engine: Server
         return {"job_id": job_id}, 202
 
 
-def _admitted(asked: JobRequest, engine: ServerEngine, settings: Settings) -> JobRequest:
+def _admitted(body: Mapping[str, Any], engine: ServerEngine, settings: Settings) -> JobRequest:
     """Over the network only listed models; the owner of the store's file may name a folder."""
+    asked = JobRequest.from_json(body)
     if not is_handed_over(settings):
         engine.only_listed(asked.model)
     return asked
@@ -99,9 +117,7 @@ def _add_sql(routes: Blueprint, guarded: Callable[[View], View], services: Servi
             body.get("statement"),  # type: ignore[arg-type]  # checked there, like the others
             limit=body.get("limit", 100_000),
             timeout=body.get("timeout", 60.0),
+            values=served.unpack(body.get("params", "")),
         )
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, result.table.schema) as writer:
-            writer.write_table(result.table)
-        headers = {"X-Headscope-Truncated": "1" if result.truncated else "0"}
-        return Response(sink.getvalue().to_pybytes(), mimetype="application/vnd.apache.arrow.stream", headers=headers)
+        headers = {served.TRUNCATED: "1" if result.truncated else "0"}
+        return Response(served.stream(result.table), mimetype="application/vnd.apache.arrow.stream", headers=headers)

@@ -14,7 +14,7 @@ from dashboard.figures.confidence import confidence_figure, confidence_info
 from dashboard.figures.layers import formation_figure, norms_figure
 from dashboard.pages.run_again import BLACK_BOX, again_command
 from dashboard.pages.run_header import continuation, failure
-from dashboard.pages.run_maps import components, flow, looks, not_measured, sources
+from dashboard.pages.run_maps import components, flow, looks, lost, not_measured, sources
 from dashboard.pages.run_view import attention_artifact
 from storage.rows import RunDetail
 
@@ -121,8 +121,11 @@ def _attributions(detail: RunDetail) -> Children:
 
 
 def _attention(detail: RunDetail) -> Children:
-    if attention_artifact(detail) is None:
+    artifact = attention_artifact(detail)
+    if artifact is None:
         return not_measured("Attention was", "--analyses attention,heads")
+    if artifact.lost:
+        return lost("Attention")
     return html.Div(id="run-attention-slot")
 
 

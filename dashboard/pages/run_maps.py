@@ -20,6 +20,15 @@ def not_measured(what: str, *options: str) -> Component:
     )
 
 
+def lost(what: str) -> Component:
+    """A part that was stored in a file which is no longer there."""
+    return empty_box(
+        f"{what} was stored but its file is lost",
+        html.P("The same `headscope run` as before computes it again."),
+        icon_name="dash-circle-dotted",
+    )
+
+
 def flow(detail: RunDetail) -> Children:
     """Layer x position."""
     if not _has(detail, "layers"):

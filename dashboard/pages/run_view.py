@@ -71,7 +71,7 @@ def view_model(detail: RunDetail, query: RunQuery, previous: str | None, followi
         "grids": plain(grids(detail)),
         "n_layers": detail.model.n_layers,
         "heads": plain(head_stats(detail.heads)) if detail.heads else {},
-        "attention": _attention(detail, artifact) if artifact and trace else None,
+        "attention": _attention(detail, artifact) if artifact and not artifact.lost and trace else None,
     }
 
 

@@ -567,7 +567,7 @@ class TestStore:
         (folder / filled.store.run(missing).artifacts[0].key).unlink()
         path = folder / filled.store.run(damaged).artifacts[0].key
         path.write_bytes(path.read_bytes()[:-1] + b"\x01")
-        with pytest.raises(StorageError, match="is not in"):
+        with pytest.raises(StorageError, match="its file is lost"):
             filled.store.attention(missing)
         with pytest.raises(StorageError, match="damaged"):
             filled.store.attention(damaged)

@@ -18,6 +18,7 @@ from analysis.probe_types import ToxicityScore
 from analysis.types import Prompt
 from storage import readonly_sql
 from storage.repository import Store
+from storage.rows import RunDetail
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "sql.md").read_text()
 QUERIES = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
@@ -28,6 +29,11 @@ def documented() -> dict[str, list[str]]:
     """Table or view -> its columns, in the order of the page."""
     sections = re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", DOCUMENT, re.DOTALL | re.MULTILINE)
     return {name: re.findall(r"^\| (\w+) \|", body, re.MULTILINE)[1:] for name, body in sections}
+
+
+def run_detail(url: str, run_id: str) -> RunDetail:
+    with Store.open(url) as store:
+        return store.run(run_id)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +90,7 @@ def test_views_give_null_for_what_was_not_measured(filled_url: str) -> None:
     with storage.open(filled_url, frame="arrow") as store:
         run_id = store.runs(status="succeeded", sort="prompt_key").column("id")[0].as_py()
         tokens, heads = store.tokens(run_id), store.heads(run_id)
-        detail = store._reader.run(run_id)
+    detail = run_detail(filled_url, run_id)
     assert tokens.column("surprisal").to_pylist()[0] is None
     assert tokens.column("rank").to_pylist()[0] is None
     assert tokens.column("token").to_pylist() == list(detail.trace.tokens.texts)
@@ -98,9 +104,9 @@ def test_views_give_null_for_what_was_not_measured(filled_url: str) -> None:
 def test_views_agree_with_the_arrays(filled_url: str) -> None:
     with storage.open(filled_url, frame="arrow") as store:
         run_id = store.runs(status="succeeded", sort="prompt_key").column("id")[0].as_py()
-        detail = store._reader.run(run_id)
         layers, lens, candidates = store.layers(run_id), store.lens(run_id), store.candidates(run_id)
         scores = store.attributions(run_id)
+    detail = run_detail(filled_url, run_id)
     assert layers.column("kl_to_final").to_pylist() == detail.layers.kl_to_final.tolist()
     assert lens.column("top_prob").to_pylist() == detail.lens.top_probs.reshape(-1).tolist()
     assert lens.column("top_token").to_pylist()[6] == detail.lens.top_texts[1][0]
@@ -115,8 +121,8 @@ def test_views_agree_with_the_arrays(filled_url: str) -> None:
 def test_views_of_attributions_agree_with_the_arrays(filled_url: str) -> None:
     with storage.open(filled_url, frame="arrow") as store:
         run_id = store.runs(status="succeeded", sort="prompt_key").column("id")[0].as_py()
-        _, signed, _, heads, targets = store._reader.run(run_id).attributions
         cells, layers, receipts = store.cells(run_id), store.attribution_layers(run_id), store.receipts(run_id)
+    _, signed, _, heads, targets = run_detail(filled_url, run_id).attributions
     of = {
         name: [row for row in cells.to_pylist() if row["method"] == name and row["ordinal"] > 2]
         for name in ("head_ablation", "occlusion")

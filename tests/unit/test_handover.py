@@ -19,7 +19,7 @@ from analysis.types import Prompt, PromptSet
 from dashboard.app import create_app
 from dashboard.services import Services
 from dashboard.settings import Settings
-from storage import owner
+from storage import owner, served
 from storage.repository import Store
 
 SECRET = "a prompt that nobody else may see"
@@ -79,7 +79,7 @@ def test_a_stranger_cannot_send_us_elsewhere(tmp_path: Path) -> None:
             owner.claim(store, "headscope serve", url),
             pytest.raises(StorageError),
         ):
-            handover.server_of(str(store))
+            served.server_of(str(store))
     assert other.heard == []
 
 
@@ -88,7 +88,7 @@ def test_nobody_at_the_address_is_said(tmp_path: Path) -> None:
         pass
     store = tmp_path / "runs.duckdb"
     with owner.claim(store, "headscope serve", url), pytest.raises(StorageError, match="does not answer"):
-        handover.server_of(str(store))
+        served.server_of(str(store))
 
 
 def app_of(store: Store, token: str) -> Callable[[str], Any]:
@@ -108,15 +108,15 @@ def test_the_stores_own_server_proves_itself_and_is_given_the_token(tmp_path: Pa
 
     with Store.open(str(path)) as store, serving(app) as url:
         for spelled in (path, tmp_path / "way" / "runs.duckdb"):
-            server = handover.Server(note[0], spelled)
+            server = served.Server(note[0], spelled)
             assert server.call("POST", "/api/v1/sql", {"statement": "SELECT 1"}).status_code == 200
         with pytest.raises(HeadscopeError, match="answered"):
             server.call("GET", "/api/v1/nothing")
         for wrong in (owner.Owner(0, 0.0, "", url, "other"), owner.Owner(0, 0.0, "", url, "")):
             with pytest.raises(owner.NotBelieved):
-                handover.Server(wrong, path)
+                served.Server(wrong, path)
         with pytest.raises(owner.NotBelieved):
-            handover.Server(note[0], tmp_path / "another.duckdb")
+            served.Server(note[0], tmp_path / "another.duckdb")
 
 
 def test_a_question_passed_on_to_the_true_server_is_no_proof(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_question_passed_on_to_the_true_server_is_no_proof(tmp_path: Path) -> 
             return Response(answer.content, answer.status_code)(environ, start_response)
 
         with serving(lambda url: passing_on) as url, pytest.raises(owner.NotBelieved):
-            handover.Server(owner.Owner(0, 0.0, "", url, token), path)
+            served.Server(owner.Owner(0, 0.0, "", url, token), path)
 
 
 def test_a_question_must_be_long_enough_to_be_new(tmp_path: Path) -> None:

@@ -39,6 +39,13 @@ def ids(store: Store) -> tuple[str, ...]:
     return saved.run_ids
 
 
+def test_a_lost_attention_file_is_said(whole: RunDetail) -> None:
+    gone = replace(whole, artifacts=tuple(replace(item, lost=True) for item in whole.artifacts))
+    assert "Attention was stored but its file is lost" in words(cards(gone))
+    assert "Attention was stored" not in words(cards(whole))
+    assert view_model(gone, RunQuery(), None, None)["attention"] is None
+
+
 @pytest.fixture(scope="module")
 def whole(store: Store, ids: tuple[str, ...]) -> RunDetail:
     return store.run(ids[0])

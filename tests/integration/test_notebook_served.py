@@ -1,0 +1,151 @@
+"""`storage.open` while `headscope serve` holds the file: every method gives the frame that the file itself gives."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from factories import make_failure, make_info, make_prompt, make_result, make_set
+
+import storage
+from analysis.errors import InputError, StorageError
+from storage import notebook, served
+from storage.notebook import Notebook
+from storage.repository import Store
+
+HEADSCOPE = str(Path(sys.executable).with_name("headscope"))
+Ask = Callable[[Notebook, str], Any]
+VIEWS = ("tokens", "candidates", "heads", "layers", "lens", "attributions", "cells", "attribution_layers", "receipts")
+TYPES = {
+    "text": "o'clock; DROP TABLE runs --",
+    "whole": 2**53 + 1,
+    "number": 0.1,
+    "nan": math.nan,
+    "truth": True,
+    "nothing": None,
+    "moment": datetime(2026, 1, 2, 3, 4, 5, 6),
+    "there": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    "id": uuid.UUID("01a20766-c10e-7000-82e3-32d23155c6e9"),
+    "many": [1, 2, 3],
+    "names": ["a", "b'"],
+    "bytes": b"\x00\xff",
+}
+ASKED: dict[str, Ask] = {
+    "runs": lambda book, run_id: book.runs(),
+    "runs of some": lambda book, run_id: book.runs(status=["succeeded", "failed"], text__contains="'", sort="-seconds"),
+    "runs by id": lambda book, run_id: book.runs(id=run_id, limit=1),
+    "runs without": lambda book, run_id: book.runs(target_rank=None, search="text"),
+    "runs that are none": lambda book, run_id: book.runs(model="x' OR 1=1 --"),
+    "runs since": lambda book, run_id: book.runs(created_at__ge=datetime(2020, 1, 1), target_rank__le=10),
+    **{f"{name} of a run": lambda book, run_id, name=name: getattr(book, name)(run_id) for name in VIEWS},
+    **{f"{name} of all": lambda book, run_id, name=name: getattr(book, name)(experiment="it's") for name in VIEWS},
+    **{f"{name} of none": lambda book, run_id, name=name: getattr(book, name)(experiment="none") for name in VIEWS},
+    "sql": lambda book, run_id: book.sql("SELECT * FROM runs ORDER BY id"),
+    "sql arrays": lambda book, run_id: book.sql("SELECT * FROM token_traces ORDER BY run_id"),
+    "sql capsules": lambda book, run_id: book.sql("SELECT * FROM capsules ORDER BY id"),
+    "sql equal names": lambda book, run_id: book.sql("SELECT id, id, 1 AS one FROM runs ORDER BY 1"),
+    "sql with a name twice": lambda book, run_id: book.sql("SELECT :x AS a, :y AS b, :x AS c", {"x": "1", "y": 2}),
+    **{
+        f"sql with {name}": lambda book, run_id, value=value: book.sql("SELECT :v AS v, typeof(:v) AS t", {"v": value})
+        for name, value in TYPES.items()
+    },
+    "attention": lambda book, run_id: book.attention(run_id),
+    "attention of a strange id": lambda book, run_id: book.attention("nonsense"),
+    "attention that was not kept": lambda book, run_id: book.attention(str(uuid.UUID(int=7))),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, str]]:
+    """A store that a server holds, a copy nobody holds, and a run in both."""
+    folder = tmp_path_factory.mktemp("served")
+    path, copy = folder / "s.duckdb", folder / "copy.duckdb"
+    prompts = [make_prompt(f"p{n}", f"it's text {n}", target=" and" if n else None) for n in range(4)]
+    results = [make_result(prompt, seed=n, attention=not n, evidence=True) for n, prompt in enumerate(prompts[:3])]
+    results.append(make_failure(prompts[3]))
+    with Store.open(str(path)) as store:
+        job = store.start_job(experiment="it's", model="tiny", spec={}, total=4)
+        run_id = store.save(job, make_info(), make_set(*prompts), ["heads"], 0, results).run_ids[0]
+    shutil.copyfile(path, copy)
+    shutil.copytree(f"{path}.artifacts", f"{copy}.artifacts")
+    command = [HEADSCOPE, "serve", "--store", str(path), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "Headscope is at" in process.stdout.readline()
+        try:
+            yield str(path), str(copy), run_id
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+@pytest.fixture(autouse=True)
+def beside_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HEADSCOPE_ARTIFACTS", raising=False)
+
+
+def test_every_method_is_asked() -> None:
+    methods = {name for name, _ in inspect.getmembers(Notebook, inspect.isfunction) if not name.startswith("_")}
+    assert {name.split()[0] for name in ASKED} == methods - {"close"}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_the_same_frame_either_way(held: tuple[str, str, str], name: str) -> None:
+    path, copy, run_id = held
+    for frame in ("pandas", "arrow"):
+        with storage.open(path, frame=frame) as over, storage.open(copy, frame=frame) as direct:
+            assert over._server is not None
+            assert direct._server is None
+            mine, its = ASKED[name](over, run_id), ASKED[name](direct, run_id)
+        assert type(mine) is type(its)
+        if isinstance(its, pd.DataFrame):
+            pd.testing.assert_frame_equal(mine, its)
+        elif isinstance(its, pa.Table):
+            assert mine.schema.equals(its.schema)
+            assert mine.to_pandas().equals(its.to_pandas()) or mine.equals(its)
+        else:
+            np.testing.assert_array_equal(mine, its)
+
+
+def test_the_frames_hold_something(held: tuple[str, str, str]) -> None:
+    path, _, run_id = held
+    with storage.open(path) as book:
+        assert {name: len(getattr(book, name)(run_id)) > 0 for name in VIEWS} == dict.fromkeys(VIEWS, True)
+        assert len(book.runs()) == 4
+        assert len(book.runs(id=run_id)) == 1
+        assert len(book.runs(model="x' OR 1=1 --")) == 0
+        assert book.attention(run_id).shape == (4, 3, 3, 3)
+
+
+def test_nothing_is_written_through_a_server(held: tuple[str, str, str]) -> None:
+    with storage.open(held[0]) as book:
+        for statement in ("DELETE FROM runs", "SELECT 1; DELETE FROM runs", "SELECT nothing"):
+            with pytest.raises(StorageError, match="the server at"):
+                book.sql(statement)
+        assert len(book.runs()) == 4
+
+
+def test_a_cut_result_is_an_error(held: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notebook, "MOST_ROWS", 3)
+    with storage.open(held[0]) as book, pytest.raises(StorageError, match="ask for fewer"):
+        book.runs()
+
+
+def test_parameters_that_cannot_be_sent_are_refused() -> None:
+    with pytest.raises(InputError, match="cannot be sent"):
+        served.pack([object()])
+    for text in ("nonsense", "AAAA"):
+        with pytest.raises(InputError, match="no parameters"):
+            served.unpack(text)
