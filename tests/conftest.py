@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest.terminal import TerminalReporter
 
 if TYPE_CHECKING:
     from databases import DuckDBFiles, PostgresServer
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from analysis.backends.hf_causal import HFCausalBackend
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """A test that passed at its second try only is work to do: its first failure is printed whole."""
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.write_line(f"FLAKY {report.nodeid}", yellow=True)
+        terminalreporter.write_line(report.longreprtext)
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from analysis import live, patching, runner
 from analysis.code_version import CODE_VERSION
@@ -15,15 +18,29 @@ from analysis.patch_types import PatchRequest, PatchResult
 from analysis.tensor_cache import TensorCache, tensor_cache_bytes
 from analysis.types import LiveRequest, LiveResult, ModelRef, Prompt, RunResult, RunSpec, result_key
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _one_at_a_time(method: F) -> F:
+    @wraps(method)
+    def called(self: InlineEngine, *arguments: Any) -> Any:
+        with self._turn:
+            return method(self, *arguments)
+
+    return cast(F, called)
+
 
 class InlineEngine:
-    """An Engine with a bounded cache of loaded models; serves one call at a time."""
+    """An Engine with a bounded cache of loaded models; calls of several threads take turns, because what a pass records
+    is recorded at the model."""
 
     def __init__(self) -> None:
         self.parallel = 1
+        self._turn = threading.RLock()
         self._models = ModelCache()
         self._tensors = TensorCache(cache_dir() / "tensors", tensor_cache_bytes())
 
+    @_one_at_a_time
     def prepare(self, spec: RunSpec, batch_size: int) -> Prepared:
         """See `Engine.prepare`."""
         backend = self._models.get(spec.model.name, spec.model.dtype)
@@ -31,23 +48,28 @@ class InlineEngine:
         batches = tuple(tuple(batch) for batch in runner.plan_batches(backend, spec.prompts, batch_size))
         return Prepared(backend.info, keys, batches, runner.predict(backend, spec, spec.prompts, batches))
 
+    @_one_at_a_time
     def load(self, model: ModelRef) -> None:
         """Have a model ready before it is asked for."""
         self._models.get(model.name, model.dtype)
 
+    @_one_at_a_time
     def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
         """See `Engine.run_batch`."""
         backend = self._models.get(spec.model.name, spec.model.dtype)
         return runner.run_batch(backend, replace(spec, model=_named(spec.model, backend.info.ref)), prompts)
 
+    @_one_at_a_time
     def live(self, request: LiveRequest) -> LiveResult:
         """See `Engine.live`."""
         return live.analyse_live(self._models.get(request.model), request)
 
+    @_one_at_a_time
     def patch(self, request: PatchRequest) -> PatchResult:
         """See `Engine.patch`."""
         return patching.analyse_patch(self._models.get(request.model), request, self._tensors)
 
+    @_one_at_a_time
     def screen(self, texts: Sequence[str], policy: Policy) -> list[Verdict]:
         """See `Engine.screen`."""
         return screen(texts, policy)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import wraps
 from typing import Any
@@ -58,7 +58,7 @@ def _add_jobs(routes: Blueprint, guarded: Callable[[View], View], engine: Server
     @routes.post("/jobs")
     @guarded
     def submit() -> Any:
-        return {"job_id": queue.submit(_admitted(json_object(), engine, settings))}, 202
+        return {"job_id": queue.submit(_admitted(JobRequest.from_json(json_object()), engine, settings))}, 202
 
     @routes.post("/jobs/parts")
     @guarded
@@ -74,7 +74,8 @@ def _add_jobs(routes: Blueprint, guarded: Callable[[View], View], engine: Server
     @routes.post("/jobs/parts/<upload>")
     @guarded
     def submit_parts(upload: str) -> Any:
-        return {"job_id": queue.submit(_admitted(object_of(uploads.take(upload)), engine, settings))}, 202
+        asked = JobRequest.from_json(object_of(uploads.take(upload)))
+        return {"job_id": queue.submit(_admitted(asked, engine, settings))}, 202
 
     @routes.post("/jobs/resume")
     @guarded
@@ -99,9 +100,8 @@ def _add_jobs(routes: Blueprint, guarded: Callable[[View], View], engine: Server
         return {"job_id": job_id}, 202
 
 
-def _admitted(body: Mapping[str, Any], engine: ServerEngine, settings: Settings) -> JobRequest:
+def _admitted(asked: JobRequest, engine: ServerEngine, settings: Settings) -> JobRequest:
     """Over the network only listed models; the owner of the store's file may name a folder."""
-    asked = JobRequest.from_json(body)
     if not is_handed_over(settings):
         engine.only_listed(asked.model)
     return asked

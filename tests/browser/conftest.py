@@ -41,10 +41,12 @@ expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker runs all browser tests: they share a browser and a server."""
+    """In CI alone a browser test has a second try, in a fresh context; tests/conftest.py prints it as FLAKY."""
+    if not os.environ.get("HEADSCOPE_SECOND_TRY"):
+        return
     for item in items:
         if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("browser"))
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 class Quiet(WSGIRequestHandler):

@@ -54,14 +54,16 @@ def test_prompts_of_18_mb_arrive(store: str, tiny_gpt2_dir: Path) -> None:
 @pytest.mark.parametrize(
     ("verb", "path", "body", "said"),
     [
-        ("POST", "/api/v1/jobs", b"x" * (16 * 2**20 + 1), "larger than the 16 MiB that one may be"),
+        ("POST", "/api/v1/jobs", {"x": "x" * (16 * 2**20)}, "larger than the 16 MiB that one may be"),
         ("PUT", "/api/v1/jobs/parts/none/0", b"part", "begin again"),
         ("POST", "/api/v1/jobs/parts/none", b"", "begin again"),
         ("POST", "/api/v1/jobs", b"[1]", "must be JSON, sent as"),
+        ("POST", "/api/v1/jobs", [1], "must be a JSON object"),
+        ("POST", "/api/v1/jobs", {}, "not a job request"),
     ],
 )
-def test_what_is_refused_is_explained(store: str, verb: str, path: str, body: bytes, said: str) -> None:
+def test_what_is_refused_is_explained(store: str, verb: str, path: str, body: object, said: str) -> None:
     server = served.server_of(store)
     assert server is not None
     with pytest.raises(HeadscopeError, match=said):
-        server.call(verb, path, data=body)
+        server.call(verb, path, **{"data" if isinstance(body, bytes) else "json": body})

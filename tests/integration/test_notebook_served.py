@@ -21,7 +21,7 @@ from factories import make_failure, make_info, make_prompt, make_result, make_se
 
 import storage
 from analysis.errors import InputError, StorageError
-from storage import notebook, served
+from storage import readonly_sql, served
 from storage.notebook import Notebook
 from storage.repository import Store
 
@@ -138,7 +138,7 @@ def test_nothing_is_written_through_a_server(held: tuple[str, str, str]) -> None
 
 
 def test_a_cut_result_is_an_error(held: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notebook, "MOST_ROWS", 3)
+    monkeypatch.setattr(readonly_sql, "MOST_ROWS", 3)
     with storage.open(held[0]) as book, pytest.raises(StorageError, match="ask for fewer"):
         book.runs()
 
