@@ -27,13 +27,14 @@ Params = Mapping[str, Any]
 
 
 class RunStatus(StrEnum):
-    """Life of one prompt run."""
+    """Life of one prompt run, or of a job; `interrupted` is a job whose process is gone, and is never stored."""
 
     QUEUED = "queued"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,11 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class PromptSet:
-    """A named, versioned list of prompts; `sha256` is over the canonical JSON lines of its prompts."""
+    """A named, versioned list of prompts; `sha256` is over the canonical JSON lines of its prompts.
+
+    `parts`: of a selection, the sets it takes from, whole. Its prompt `NAME/ID` is the prompt ID of part NAME, and the
+    run is stored as one of that set.
+    """
 
     name: str
     version: str
@@ -110,6 +115,7 @@ class PromptSet:
     prompts: tuple[Prompt, ...]
     source: str = ""
     warnings: tuple[str, ...] = ()
+    parts: tuple[PromptSet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

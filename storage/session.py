@@ -112,14 +112,19 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
         ) from error
 
 
+def require_file(path: Path) -> None:
+    """Raises StorageError when there is no DuckDB file here."""
+    if not path.exists():
+        raise StorageError(f"there is no store at {path}: `headscope run --store {path} ...` makes one.")
+
+
 def open_reader(url: str) -> Engine:
     """An engine to read with. Several processes may read a DuckDB file at once; in a process that has it open for
     writing, the reader shares that. Raises StorageError when there is no such file, or another process writes it."""
     path = database_path(url)
     if path is None:
         return open_engine(url)
-    if not path.exists():
-        raise StorageError(f"there is no store at {path}: `headscope run --store {path} ...` makes one.")
+    require_file(path)
     engine = open_engine(url, read_only=True)
     try:
         engine.connect().close()

@@ -35,15 +35,22 @@ def sql(
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds before the query is stopped.")] = 60.0,
 ) -> None:
     """Run one read-only SQL statement over the public tables and views (docs/sql.md)."""
+    show(*query(store, statement, limit, timeout), format, limit)
+
+
+def query(store: str, statement: str, limit: int, timeout: float = 60.0) -> tuple[pa.Table, bool]:
+    """Rows of a statement, asked of the server that owns the store when there is one; whether the limit cut them."""
     holder = handover.server_of(store)
     if holder is not None:
         body = {"statement": statement, "limit": limit, "timeout": timeout}
         answer = handover.Server(holder).call("POST", "/api/v1/sql", body)
-        table = pa.ipc.open_stream(answer.content).read_all()
-        truncated = answer.headers.get("X-Headscope-Truncated") == "1"
-    else:
-        result = readonly_sql.run(store, statement, limit=limit, timeout=timeout)
-        table, truncated = result.table, result.truncated
+        return pa.ipc.open_stream(answer.content).read_all(), answer.headers.get("X-Headscope-Truncated") == "1"
+    result = readonly_sql.run(store, statement, limit=limit, timeout=timeout)
+    return result.table, result.truncated
+
+
+def show(table: pa.Table, truncated: bool, format: Format, limit: int) -> None:  # noqa: A002 - as `sql` has it
+    """Print rows on standard output."""
     if format is Format.TABLE:
         _print_table(table)
     else:

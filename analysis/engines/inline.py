@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from analysis import live, patching, runner
+from analysis import live, model_sources, patching, runner
 from analysis.code_version import CODE_VERSION
 from analysis.content_filter import Policy, Verdict, screen
 from analysis.engines.base import Prepared
@@ -24,8 +24,14 @@ class InlineEngine:
         self._models = ModelCache()
         self._tensors = TensorCache(cache_dir() / "tensors", tensor_cache_bytes())
 
+    def check(self, spec: RunSpec) -> None:
+        """See `Engine.check`."""
+        runner.check(spec)
+        model_sources.read_config(model_sources.resolve(spec.model.name).path)
+
     def prepare(self, spec: RunSpec, batch_size: int) -> Prepared:
         """See `Engine.prepare`."""
+        runner.check(spec)
         backend = self._models.get(spec.model.name, spec.model.dtype)
         keys = tuple(result_key(backend.info, spec, prompt, CODE_VERSION) for prompt in spec.prompts)
         batches = tuple(tuple(batch) for batch in runner.plan_batches(backend, spec.prompts, batch_size))

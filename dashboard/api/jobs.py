@@ -12,7 +12,7 @@ import pyarrow as pa
 from flask import Blueprint, Flask, Response, request
 
 from analysis.errors import InputError
-from analysis.jobs import JobRequest
+from analysis.jobs import JobRequest, describe
 from dashboard.jobs import JobQueue, ServerEngine
 from dashboard.security import error_json
 from dashboard.services import Services
@@ -27,7 +27,7 @@ def register(server: Flask, services: Services) -> None:
     guarded = _guard(services.settings.api_token)
     queue = services.engine.jobs if isinstance(services.engine, ServerEngine) else None
     if queue is not None:
-        _add_jobs(routes, guarded, queue, services)
+        _add_jobs(routes, guarded, queue)
     _add_sql(routes, guarded, services)
     server.register_blueprint(routes)
 
@@ -48,7 +48,7 @@ def _guard(token: str) -> Callable[[View], View]:
     return decorate
 
 
-def _add_jobs(routes: Blueprint, guarded: Callable[[View], View], queue: JobQueue, services: Services) -> None:
+def _add_jobs(routes: Blueprint, guarded: Callable[[View], View], queue: JobQueue) -> None:
     @routes.post("/jobs")
     @guarded
     def submit() -> Any:
@@ -60,12 +60,9 @@ def _add_jobs(routes: Blueprint, guarded: Callable[[View], View], queue: JobQueu
     @routes.post("/jobs/resume")
     @guarded
     def resume() -> Any:
-        job = services.store.last_unfinished_job()
-        if job is None:
-            raise InputError("there is no unfinished job in this store: start one with --prompts.")
-        if not queue.is_active(job.id):
-            queue.submit(JobRequest.from_json(job.spec), job.id)
-        return {"job_id": job.id}, 202
+        body = request.get_json(silent=True)
+        job = queue.resume(str(body.get("job") or "") if isinstance(body, dict) else "")
+        return {"job_id": job.id, "told": describe(job)}, 202
 
     @routes.get("/jobs/<job_id>")
     @guarded
