@@ -146,16 +146,15 @@ def admit(judge: Screen, prompt_set: PromptSet, policy: Policy) -> tuple[PromptS
     """
     if not policy.rules:
         return prompt_set, {}
-    prompts = prompt_set.prompts
+    prompts, parts = prompt_set.prompts, tuple(admit(judge, part, policy)[0] for part in prompt_set.parts)
     verdicts = judge([joined(one.text, one.target, one.foil) for one in prompts], policy)
     caught = {one.id: verdict for one, verdict in zip(prompts, verdicts, strict=True) if verdict.action != "pass"}
     if not caught:
-        return prompt_set, {}
+        return replace(prompt_set, parts=parts), {}
     kept = tuple(_marked(one, caught[one.id], policy) if one.id in caught else one for one in prompts)
     facts = [prompt_set.sha256, [[one.id, one.tags, one.invalid] for one in kept if one.id in caught]]
-    return replace(
-        prompt_set, prompts=kept, version=f"{prompt_set.version}, filtered", sha256=canonical_hash(facts)
-    ), caught
+    version, sha256 = f"{prompt_set.version}, filtered", canonical_hash(facts)
+    return replace(prompt_set, prompts=kept, parts=parts, version=version, sha256=sha256), caught
 
 
 def _marked(prompt: Prompt, verdict: Verdict, policy: Policy) -> Prompt:

@@ -19,9 +19,11 @@ from analysis.engines.base import Engine, Prepared
 from analysis.errors import InputError
 from analysis.preflight import Preflight
 from analysis.types import GenerationParams, ModelRef, Progress, Prompt, PromptSet, RunResult, RunSpec, RunStatus
-from storage.interfaces import ResultSink
+from storage.interfaces import ResultSink, RunReader
+from storage.rows import JobRow
 
 REPORT_SECONDS = 1.0
+AT_WORK = {RunStatus.QUEUED, RunStatus.RUNNING}
 FEW = 8
 """So many prompts are done before a second process has loaded the model."""
 
@@ -58,6 +60,13 @@ class JobRequest:
             self.explain,
         )
 
+    def require_prompts(self) -> None:
+        """Raises InputError when there is nothing to run."""
+        if not self.prompt_set.prompts:
+            raise InputError(
+                f"prompt set {self.prompt_set.name!r} holds no prompts, so there is nothing to run: name another."
+            )
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         return asdict(self)
@@ -66,18 +75,23 @@ class JobRequest:
     def from_json(cls, data: Mapping[str, Any]) -> JobRequest:
         """Inverse of `to_json`; raises InputError naming what is wrong, two prompts of one id too."""
         try:
-            sets = dict(data["prompt_set"])
-            prompts = tuple(map(_prompt, sets.pop("prompts")))
-            sets["warnings"] = tuple(sets.get("warnings") or ())
             rest = {key: value for key, value in data.items() if key not in {"prompt_set", "generation", "analyses"}}
             return cls(
-                prompt_set=PromptSet(prompts=prompts, **sets),
+                prompt_set=_prompt_set(data["prompt_set"]),
                 generation=GenerationParams(**(data.get("generation") or {})),
                 analyses=tuple(data["analyses"]),
                 **rest,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"this is not a job request: {type(error).__name__}: {error}") from error
+
+
+def _prompt_set(data: Mapping[str, Any]) -> PromptSet:
+    sets = dict(data)
+    prompts = tuple(map(_prompt, sets.pop("prompts")))
+    sets["warnings"] = tuple(sets.get("warnings") or ())
+    sets["parts"] = tuple(map(_prompt_set, sets.get("parts") or ()))
+    return PromptSet(prompts=prompts, **sets)
 
 
 def _prompt(row: Mapping[str, Any]) -> Prompt:
@@ -110,26 +124,65 @@ def run_job(
 ) -> JobOutcome:
     """Serve what the store has, compute the rest batch by batch, store each batch whole.
 
+    A new job is written once its model is loaded, its analyses and parameters are known and it has prompts: what cannot
+    run leaves no job behind. `job_id` goes on with one that is there.
+
     Stops after the current batch when `should_stop()`. An error that is no prompt's fault (the model cannot be loaded,
     the disk is full) marks the job failed and is raised again; every batch saved before it stays. `on_prepared` hears
     what the request will need before anything is computed, and may refuse by raising.
     """
     total = len(request.prompt_set.prompts)
-    job_id = job_id or sink.start_job(
-        experiment=request.experiment, model=request.model, spec=request.to_json(), total=total
-    )
+    request.require_prompts()
+    prepared = engine.prepare(request.spec(), request.batch_size)
+    on_prepared(prepared.preflight)
+    if job_id is None:
+        job_id = sink.start_job(experiment=request.experiment, model=request.model, spec=request.to_json(), total=total)
+    else:
+        sink.claim_job(job_id, RunStatus.RUNNING)
     try:
-        prepared = engine.prepare(request.spec(), request.batch_size)
-        on_prepared(prepared.preflight)
         progress = _compute(engine, sink, request, prepared, job_id, on_progress, should_stop)
     except BaseException as error:
-        sink.finish_job(job_id, RunStatus.FAILED, f"{type(error).__name__}: {error}")
+        if isinstance(error, KeyboardInterrupt):
+            sink.finish_job(job_id, RunStatus.CANCELLED)
+        else:
+            sink.finish_job(job_id, RunStatus.FAILED, f"{type(error).__name__}: {error}")
         raise
     status = RunStatus.SUCCEEDED if progress.done == total else RunStatus.CANCELLED
     sink.report_job(job_id, progress)
-    detect(sink, experiment_runs(request.experiment, request.prompt_set.name))
+    for part in request.prompt_set.parts or (request.prompt_set,):
+        detect(sink, experiment_runs(request.experiment, part.name))
     sink.finish_job(job_id, status)
     return JobOutcome(job_id, status, progress)
+
+
+def to_resume(store: RunReader, name: str = "", *, carried: Callable[[str], bool] = lambda job_id: False) -> JobRow:
+    """The job to go on with: `name` (an id or its beginning), or the newest that was interrupted or cancelled, failed
+    ones last. `carried`: which jobs this process has at work already; one of those is the answer before a failed one.
+
+    Raises InputError, UnknownNameError when there is none.
+    """
+    if name:
+        job = store.job(name)
+        if job.status is RunStatus.SUCCEEDED:
+            raise InputError(f"{describe(job)} has succeeded: there is nothing to go on with.")
+        if _is_of_an_api(job):
+            raise InputError(f"{describe(job)} asked an API: give its `headscope blackbox` command again to go on.")
+        return job
+    for row in store.unfinished_jobs():
+        if row.status in AT_WORK and not carried(row.id):
+            continue
+        if not _is_of_an_api(job := store.job(row.id)):
+            return job
+    raise InputError("there is no unfinished job in this store: start one with --prompts.")
+
+
+def _is_of_an_api(job: JobRow) -> bool:
+    return "blackbox" in (job.spec.get("params") or {})
+
+
+def describe(job: JobRow) -> str:
+    """A job in a few words."""
+    return f"job {job.id} ({job.experiment}, {job.model}, {job.done} of {job.total} prompts stored)"
 
 
 def _compute(

@@ -82,6 +82,12 @@ def predict(
     return preflight(backend.info, lengths, needed, spec.analyses, methods)
 
 
+def check(spec: RunSpec) -> None:
+    """Raises UnknownNameError or InputError for an analysis or parameter that does not exist; needs no model."""
+    _methods(spec)
+    probes_of(spec)
+
+
 def run_batch(backend: CausalBackend, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
     """Everything `spec` asks for, for each of `prompts` (not `spec.prompts`), in their order.
 

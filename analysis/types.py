@@ -30,13 +30,14 @@ Params = Mapping[str, Any]
 
 
 class RunStatus(StrEnum):
-    """Life of one prompt run."""
+    """Life of one prompt run, or of a job; `interrupted` is a job whose process is gone, and is never stored."""
 
     QUEUED = "queued"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,8 @@ class PromptSet:
     """A named, versioned list of prompts; `sha256` is over the canonical JSON lines of its prompts.
 
     Raises InputError when two prompts have one id: results are kept by id, so one would stand for the other.
+    `parts`: of a selection, the sets it takes from, whole. Its prompt `NAME/ID` is the prompt ID of part NAME, and the
+    run is stored as one of that set.
     """
 
     name: str
@@ -116,6 +119,7 @@ class PromptSet:
     prompts: tuple[Prompt, ...]
     source: str = ""
     warnings: tuple[str, ...] = ()
+    parts: tuple[PromptSet, ...] = ()
 
     def __post_init__(self) -> None:
         first: dict[str, int] = {}

@@ -28,6 +28,7 @@ STATUS_ICONS = {
     RunStatus.RUNNING: "arrow-repeat",
     RunStatus.QUEUED: "hourglass-split",
     RunStatus.CANCELLED: "slash-circle",
+    RunStatus.INTERRUPTED: "plug",
 }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,12 +14,13 @@ from analysis import model_sources
 from analysis.content_filter import OFF, Policy, Verdict, admit, allow
 from analysis.detection import Store
 from analysis.engines.base import Engine
-from analysis.errors import UnknownNameError
-from analysis.jobs import JobRequest, run_job
+from analysis.errors import StorageError, UnknownNameError
+from analysis.jobs import JobRequest, run_job, to_resume
 from analysis.patch_types import PatchRequest, PatchResult
 from analysis.types import LiveRequest, LiveResult, Progress, RunStatus
 from dashboard.line import Line, Slots
 from dashboard.services import ModelListing
+from storage.rows import JobRow
 
 LOG = logging.getLogger("headscope.jobs")
 MOST_WAITING = 32
@@ -48,14 +49,23 @@ class JobQueue:
         self._thread.start()
 
     def submit(self, request: JobRequest, job_id: str | None = None) -> str:
-        """Queue a job, new or resumed; returns its id once the content filter has read a new one."""
+        """Queue a job, new or resumed; returns its id once the content filter has read a new one.
+
+        Raises what `Engine.check` does, and InputError without prompts, before anything is stored.
+        """
+        request.require_prompts()
+        self._engine.check(request.spec())
         if job_id is None:
             admitted, _ = admit(self._engine.screen, request.prompt_set, self.policy)
             request = replace(request, prompt_set=admitted)
         total = len(request.prompt_set.prompts)
-        job_id = job_id or self._store.start_job(
-            experiment=request.experiment, model=request.model, spec=request.to_json(), total=total
-        )
+        if job_id is None:
+            spec, queued = request.to_json(), RunStatus.QUEUED
+            job_id = self._store.start_job(
+                experiment=request.experiment, model=request.model, spec=spec, total=total, status=queued
+            )
+        else:
+            self._store.claim_job(job_id, RunStatus.QUEUED)
         self._cancelled.discard(job_id)
         self._states[job_id] = JobState(RunStatus.QUEUED, Progress(total, 0, 0, 0, 0.0))
         self._waiting.put((job_id, request))
@@ -67,6 +77,15 @@ class JobQueue:
             return state
         row = self._store.job(job_id)
         return JobState(row.status, Progress(row.total, row.done, row.failed, row.cached, 0.0), row.error)
+
+    def resume(self, name: str = "", admitted: Callable[[JobRequest], JobRequest] = lambda request: request) -> JobRow:
+        """Go on with a job of the store (see `to_resume`) that is `admitted`; one that waits or runs here is left at
+        it."""
+        self._store.release_jobs()
+        job = to_resume(self._store, name, carried=self.is_active)
+        if not self.is_active(job.id):
+            self.submit(admitted(JobRequest.from_json(job.spec)), job.id)
+        return job
 
     def is_active(self, job_id: str) -> bool:
         """Whether the job waits or runs here."""
@@ -100,7 +119,13 @@ class JobQueue:
                 self._states[job_id] = JobState(outcome.status, outcome.progress)
             except Exception as error:  # the store has the reason; this thread must live for the next job
                 LOG.exception("job %s failed", job_id)
+                self._fail(job_id, error)
                 self._states[job_id] = replace(self._states[job_id], status=RunStatus.FAILED, error=str(error))
+
+    def _fail(self, job_id: str, error: Exception) -> None:
+        """Store why; `run_job` has done so already unless the job could not even begin."""
+        with suppress(StorageError):
+            self._store.finish_job(job_id, RunStatus.FAILED, f"{type(error).__name__}: {error}")
 
     def _on_progress(self, job_id: str, progress: Progress) -> None:
         self._states[job_id] = JobState(RunStatus.RUNNING, progress)

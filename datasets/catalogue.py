@@ -1,13 +1,13 @@
 """The prompt sets that come with Headscope, and the one way to name any set: `list_sets()` and `load(name or file)`.
 
 A set is two files in `datasets/data`: `NAME.jsonl`, the prompts, and `NAME.yaml`, what they are. A selection is a yaml
-file only: it takes the first prompts of other sets under ids `SET/ID`.
+file only: it takes the first prompts of other sets under ids `SET/ID`, and brings those sets along as its parts.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -78,14 +78,16 @@ def load(source: str) -> PromptSet:
 def _load_ours(name: str) -> PromptSet:
     header = _header(DATA / f"{name}.yaml")
     info = _info(header)
-    prompts = _selected(header["takes"]) if "takes" in header else load_file(DATA / f"{name}.jsonl").prompts
+    takes: Mapping[str, int] = header.get("takes", {})
+    parts = tuple(_load_ours(part) for part in takes)
+    prompts = _selected(parts, takes) if takes else load_file(DATA / f"{name}.jsonl").prompts
     sha256 = canonical_sha256(prompts)
     if sha256 != info.sha256 or len(prompts) != info.n_prompts:
         raise DamagedSetError(
             f"prompt set {name!r} is damaged: {len(prompts)} prompts with sha256 {sha256} instead of {info.n_prompts} "
             f"with {info.sha256}. Install Headscope again, or copy {DATA / name}.jsonl and load the copy as your own."
         )
-    return PromptSet(name, info.version, info.licence, info.purpose, sha256, prompts, source="headscope")
+    return PromptSet(name, info.version, info.licence, info.purpose, sha256, prompts, source="headscope", parts=parts)
 
 
 def _header(path: Path) -> Mapping[str, Any]:
@@ -97,15 +99,15 @@ def _info(header: Mapping[str, Any]) -> PromptSetInfo:
     return PromptSetInfo(**{key: value for key, value in header.items() if key != "takes"})
 
 
-def _selected(takes: Mapping[str, int]) -> tuple[Prompt, ...]:
+def _selected(parts: Sequence[PromptSet], takes: Mapping[str, int]) -> tuple[Prompt, ...]:
     """The first prompts of each set; the set's name becomes the start of ids and pair ids, and a tag."""
     return tuple(
         replace(
             prompt,
-            id=f"{name}/{prompt.id}",
-            pair_id=prompt.pair_id and f"{name}/{prompt.pair_id}",
-            tags=(name, *prompt.tags),
+            id=f"{part.name}/{prompt.id}",
+            pair_id=prompt.pair_id and f"{part.name}/{prompt.pair_id}",
+            tags=(part.name, *prompt.tags),
         )
-        for name, count in takes.items()
-        for prompt in _load_ours(name).prompts[:count]
+        for part in parts
+        for prompt in part.prompts[: takes[part.name]]
     )

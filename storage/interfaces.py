@@ -98,14 +98,16 @@ class RunReader(Protocol):
     def toxicity(self, where: RunFilter, limit: int = 20_000) -> tuple[ToxicityRow, ...]:
         """Scores of texts by run, part and label."""
 
-    def job(self, job_id: str) -> JobRow:
-        """Raises UnknownNameError."""
+    def job(self, name: str) -> JobRow:
+        """The job with this id, or the one whose id begins like this. Raises UnknownNameError, InputError for a
+        beginning that several have."""
 
     def jobs(self, limit: int = 50) -> tuple[JobRow, ...]:
-        """Newest first."""
+        """Newest first, without their `spec`."""
 
-    def last_unfinished_job(self) -> JobRow | None:
-        """The newest job that did not succeed (cancelled, failed, or running when its process died)."""
+    def unfinished_jobs(self, limit: int = 50) -> tuple[JobRow, ...]:
+        """What did not succeed, without `spec`, in the order in which to go on: jobs that were interrupted or
+        cancelled, those still at work, failed ones; newest first."""
 
 
 class FindingSink(Protocol):
@@ -125,9 +127,22 @@ class ResultSink(Protocol):
     """Writing; one writer at a time (the store serialises)."""
 
     def start_job(
-        self, *, experiment: str, model: str, spec: Mapping[str, Any], total: int, description: str = ""
+        self,
+        *,
+        experiment: str,
+        model: str,
+        spec: Mapping[str, Any],
+        total: int,
+        description: str = "",
+        status: RunStatus = RunStatus.RUNNING,
     ) -> str:
-        """Create (or reuse) the experiment and a running job; returns the job id."""
+        """Create (or reuse) the experiment and a job that this process carries out; returns the job id."""
+
+    def claim_job(self, job_id: str, status: RunStatus) -> None:
+        """A job there is goes on in this process. Raises InputError when another process carries it out."""
+
+    def release_jobs(self) -> None:
+        """Give up jobs whose process is known to be gone; `Store.open` does it too."""
 
     def finish_job(self, job_id: str, status: RunStatus, error: str | None = None) -> None:
         """Mark a job ended."""

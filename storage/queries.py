@@ -23,6 +23,7 @@ from storage import (
     facets,
     filters,
     finding_rows,
+    job_rows,
     overview,
     schema,
     session,
@@ -60,7 +61,8 @@ class Reader:
             summary = self._counts.get("overview", counts.version(connection), lambda: overview.summary(connection))
             newest = _rows(connection, [], [], 0, recent)
             failed = _rows(connection, [schema.runs.c.status == RunStatus.FAILED.value], [], 0, recent)
-        return replace(summary, recent_runs=newest, recent_failures=failed)
+            jobs = job_rows.unfinished(connection, recent)
+        return replace(summary, recent_runs=newest, recent_failures=failed, jobs=jobs)
 
     def runs_page(self, where: RunFilter, sort: Sequence[Sort] = (), offset: int = 0, limit: int = 100) -> RunsPage:
         """See `RunReader.runs_page`."""
@@ -119,21 +121,20 @@ class Reader:
         row = next((item for item in found if item.kind == "attention"), None)
         return None if row is None else self.artifacts.get_attention(row)
 
-    def job(self, job_id: str) -> JobRow:
+    def job(self, name: str) -> JobRow:
         """See `RunReader.job`."""
-        found = self._jobs(schema.jobs.c.id == parse_id(job_id), 1)
-        if not found:
-            raise UnknownNameError("job", job_id, (), "It is not in this store.")
-        return found[0]
+        with session.reading(self.engine) as connection:
+            return job_rows.named(connection, name)
 
     def jobs(self, limit: int = 50) -> tuple[JobRow, ...]:
         """See `RunReader.jobs`."""
-        return self._jobs(sa.true(), limit)
+        with session.reading(self.engine) as connection:
+            return job_rows.newest(connection, limit)
 
-    def last_unfinished_job(self) -> JobRow | None:
-        """See `RunReader.last_unfinished_job`."""
-        found = self._jobs(schema.jobs.c.status != RunStatus.SUCCEEDED.value, 1)
-        return found[0] if found else None
+    def unfinished_jobs(self, limit: int = 50) -> tuple[JobRow, ...]:
+        """See `RunReader.unfinished_jobs`."""
+        with session.reading(self.engine) as connection:
+            return job_rows.unfinished(connection, limit)
 
     def _total(
         self,
@@ -159,12 +160,6 @@ class Reader:
             return int(connection.execute(query).scalar_one())
 
         return self._counts.get(key, version, count), None
-
-    def _jobs(self, clause: filters.Clause, limit: int) -> tuple[JobRow, ...]:
-        jobs = schema.jobs
-        with session.reading(self.engine) as connection:
-            rows = connection.execute(sa.select(jobs).where(clause).order_by(jobs.c.id.desc()).limit(limit)).mappings()
-            return tuple(_job_row(row) for row in rows)
 
 
 def _select_rows() -> sa.Select[Any]:
@@ -251,15 +246,3 @@ def _artifacts(connection: Connection, run_id: str) -> tuple[ArtifactRow, ...]:
     query = sa.select(*(table[name] for name in COLUMNS))
     rows = connection.execute(query.where(table.run_id == parse_id(run_id)).order_by(table.kind)).mappings()
     return tuple(row_of(row) for row in rows)
-
-
-def _job_row(row: Mapping[Any, Any]) -> JobRow:
-    finished = row["finished_at"]
-    names = ("experiment", "model", "total", "done", "failed", "cached", "error", "spec")
-    return JobRow(
-        id=str(row["id"]),
-        status=RunStatus(row["status"]),
-        created_at=utc(row["created_at"]),
-        finished_at=None if finished is None else utc(finished),
-        **{name: row[name] for name in names},
-    )

@@ -14,6 +14,7 @@ from storage.behaviour import BehaviourReader
 from storage.counts import Counts
 from storage.evidence import EvidenceReader
 from storage.failures import FailureStore
+from storage.job_owners import Heartbeat
 from storage.queries import Reader
 from storage.sweep import Swept
 from storage.writer import Writer
@@ -26,10 +27,12 @@ class Store(Reader, EvidenceReader, BehaviourReader, FailureStore, Writer):
         self.url, self.engine, self.artifacts = url, engine, folder
         self._counts, self._groups, self._samples = Counts(512), Counts(8), Counts(8)
         self._write_lock = threading.Lock()
+        self._heartbeat = Heartbeat(self._beat)
 
     @classmethod
     def open(cls, url: str, *, create: bool = True) -> Self:
         """Open a store. If to `create`, a new file or an empty database gets its tables; else it is refused as it is.
+        Jobs whose process is gone are given up: they are interrupted.
 
         Raises InputError for a wrong address; StorageError when it cannot be opened (StoreHeld: by another process),
         or has a schema this version does not read.
@@ -41,13 +44,16 @@ class Store(Reader, EvidenceReader, BehaviourReader, FailureStore, Writer):
             if (path := session.database_path(url)) is not None:
                 private.make_folder(path.parent)
             api.ensure(engine, create=create)
+            store = cls(url, engine, artifacts.ArtifactFolder(artifacts.location(url)))
+            store.release_jobs()
         except BaseException:
             engine.dispose()
             raise
-        return cls(url, engine, artifacts.ArtifactFolder(artifacts.location(url)))
+        return store
 
     def close(self) -> None:
         """Close every connection; a DuckDB file is free for other processes then."""
+        self._heartbeat.close()
         self.engine.dispose()
 
     def problems(self) -> dict[str, list[str]]:

@@ -148,7 +148,8 @@ class PromptSetRow:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Everything the overview page shows. `status_counts` has every status that occurs."""
+    """Everything the overview page shows. `status_counts` has every status that occurs among runs; `jobs` are those
+    that have not succeeded."""
 
     status_counts: Mapping[str, int]
     experiments: tuple[ExperimentRow, ...]
@@ -157,6 +158,7 @@ class Overview:
     recent_runs: tuple[RunRow, ...]
     recent_failures: tuple[RunRow, ...]
     failure_kinds: Mapping[str, int]
+    jobs: tuple[JobRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,7 +412,8 @@ class RunDetail:
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A request for runs and how far it is."""
+    """A request for runs and how far it is. Nobody carries out an `interrupted` one: its process is gone.
+    `updated_at`: when that process was last heard of, None before version 0005."""
 
     id: str
     status: RunStatus
@@ -423,6 +426,9 @@ class JobRow:
     created_at: datetime
     finished_at: datetime | None
     error: str | None
+    host: str | None = None
+    pid: int | None = None
+    updated_at: datetime | None = None
     spec: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from analysis.errors import StorageError, UnknownNameError
 from analysis.types import ModelInfo, Progress, PromptSet, RunResult, RunStatus
-from storage import bulk, catalogue, schema, session
+from storage import bulk, catalogue, job_owners, schema, selections, session
 from storage.artifacts import COLUMNS, ArtifactFolder, row_of
 from storage.batch import Batch, now
 from storage.ids import new_id, parse_id
@@ -30,9 +31,17 @@ class Writer:
     engine: Engine
     artifacts: ArtifactFolder
     _write_lock: threading.Lock
+    _heartbeat: job_owners.Heartbeat
 
     def start_job(
-        self, *, experiment: str, model: str, spec: Mapping[str, Any], total: int, description: str = ""
+        self,
+        *,
+        experiment: str,
+        model: str,
+        spec: Mapping[str, Any],
+        total: int,
+        description: str = "",
+        status: RunStatus = RunStatus.RUNNING,
     ) -> str:
         """See `ResultSink.start_job`."""
         job_id = new_id()
@@ -41,7 +50,7 @@ class Writer:
             experiment_id = catalogue.experiment_id(connection, experiment, description, now())
             row = {
                 "id": job_id,
-                "status": RunStatus.RUNNING.value,
+                "status": status.value,
                 "experiment_id": experiment_id,
                 "experiment": experiment,
                 "model": model,
@@ -54,26 +63,36 @@ class Writer:
                 "spec": spec,
             }
             bulk.insert(connection, schema.jobs, [row])
+            job_owners.claim(connection, job_id, status)
 
         self._transaction(write)
+        self._heartbeat.add(job_id)
         return str(job_id)
+
+    def claim_job(self, job_id: str, status: RunStatus) -> None:
+        """See `ResultSink.claim_job`."""
+
+        def write(connection: Connection) -> UUID:
+            found: UUID = _job(connection, job_id)["id"]
+            job_owners.claim(connection, found, status)
+            return found
+
+        self._heartbeat.add(self._transaction(write))
+
+    def release_jobs(self) -> None:
+        """See `ResultSink.release_jobs`."""
+        self._transaction(job_owners.release)
 
     def finish_job(self, job_id: str, status: RunStatus, error: str | None = None) -> None:
         """See `ResultSink.finish_job`."""
         message = None if error is None else bulk.storable(error)
+        if (found := parse_id(job_id)) is not None:
+            self._heartbeat.discard(found)  # first: a job whose end cannot be stored must not look alive for ever
         self._update_job(job_id, status=status.value, error=message, finished_at=now())
 
     def report_job(self, job_id: str, progress: Progress) -> None:
-        """See `ResultSink.report_job`; a resumed job is running again."""
-        self._update_job(
-            job_id,
-            status=RunStatus.RUNNING.value,
-            finished_at=None,
-            error=None,
-            done=progress.done,
-            failed=progress.failed,
-            cached=progress.cached,
-        )
+        """See `ResultSink.report_job`."""
+        self._update_job(job_id, done=progress.done, failed=progress.failed, cached=progress.cached)
 
     def find_results(self, keys: Sequence[str]) -> Mapping[str, str]:
         """See `ResultSink.find_results`."""
@@ -114,8 +133,13 @@ class Writer:
 
         def write(connection: Connection) -> Saved:
             _count_write(connection, job_id)
-            ids = Batch(connection, _job(connection, job_id), prompt_set).save(info, analyses, seed, results, files)
-            return Saved(tuple(str(run_id) for run_id in ids))
+            job, ids = _job(connection, job_id), [""] * len(results)
+            for part, mine in selections.split(prompt_set, [result.prompt for result in results]):
+                own = [replace(results[place], prompt=prompt) for place, prompt in mine.items()]
+                saved = Batch(connection, job, part).save(info, analyses, seed, own, [files[place] for place in mine])
+                for place, run_id in zip(mine, saved, strict=True):
+                    ids[place] = str(run_id)
+            return Saved(tuple(ids))
 
         return self._transaction(write)
 
@@ -124,13 +148,19 @@ class Writer:
 
         def write(connection: Connection) -> int:
             _count_write(connection, job_id)
-            batch = Batch(connection, _job(connection, job_id), prompt_set)
-            served, wanted = 0, list(hits.items())
-            for start in range(0, len(wanted), CHUNK):
-                served += batch.copy(dict(wanted[start : start + CHUNK]))
+            job, served = _job(connection, job_id), 0
+            there = [prompt for prompt in prompt_set.prompts if prompt.id in hits]
+            for part, mine in selections.split(prompt_set, there):
+                batch = Batch(connection, job, part)
+                wanted = [(prompt.id, hits[there[place].id]) for place, prompt in mine.items()]
+                for start in range(0, len(wanted), CHUNK):
+                    served += batch.copy(dict(wanted[start : start + CHUNK]))
             return served
 
         return self._transaction(write)
+
+    def _beat(self, job_ids: Sequence[UUID]) -> None:
+        self._transaction(lambda connection: job_owners.beat(connection, job_ids))
 
     def _update_job(self, job_id: str, **values: Any) -> None:
         def write(connection: Connection) -> None:

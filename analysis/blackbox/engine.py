@@ -59,6 +59,9 @@ class BlackBoxEngine:
         endpoint = client.endpoint
         self._info = model_info(endpoint.url, endpoint.model, endpoint.chat)
 
+    def check(self, spec: RunSpec) -> None:
+        """Nothing to look at: only asking tells whether the API has the model."""
+
     def prepare(self, spec: RunSpec, batch_size: int) -> Prepared:
         """See `Engine.prepare`."""
         keys = tuple(result_key(self._info, spec, prompt, CODE_VERSION) for prompt in spec.prompts)

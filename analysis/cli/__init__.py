@@ -1,5 +1,5 @@
-"""The command line: `headscope run | blackbox | serve | detect | check | models | datasets | suites | toxicity | db |
-sql`. Heavy imports wait until a command needs them, so that `--help` and typing mistakes answer at once."""
+"""The command line: `headscope run | jobs | blackbox | serve | detect | check | models | datasets | suites | toxicity |
+db | sql`. Heavy imports wait until a command needs them, so that `--help` and typing mistakes answer at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import typer
 from rich.text import Text
 
-from analysis.cli import blackbox, check, data, detect, models, run, serve, store, suites, toxicity
+from analysis.cli import blackbox, check, data, detect, jobs, models, run, serve, store, suites, toxicity
 from analysis.cli.terminal import Console
 from analysis.errors import HeadscopeError
 from analysis.visible import visible
@@ -21,6 +21,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("run")(run.run)
+app.command("jobs")(jobs.jobs)
 app.command("serve")(serve.serve)
 app.command("detect")(detect.detect)
 app.command("blackbox")(blackbox.blackbox)

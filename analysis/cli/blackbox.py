@@ -109,7 +109,7 @@ def blackbox(
             outcome = handover.run_with(engine, store, request, on_progress, stop)
         finally:
             _spent(console, client)
-    _report(console, outcome, store)
+    _report(console, outcome, store, "the same command again")
     if outcome.status is kinds.RunStatus.CANCELLED:
         sys.exit(EXIT_CANCELLED)
 

@@ -17,7 +17,7 @@ from analysis.engines.base import Engine
 from analysis.engines.local import LocalEngine
 from analysis.engines.threads import yield_when_waiting
 from analysis.errors import HeadscopeError, InputError
-from analysis.jobs import JobOutcome, JobRequest, run_job
+from analysis.jobs import JobOutcome, JobRequest, describe, run_job, to_resume
 from analysis.preflight import Preflight
 from analysis.types import Progress, RunStatus
 from storage import owner, private, repository, session
@@ -39,15 +39,18 @@ def run(
     should_stop: ShouldStop,
     workers: int = 1,
     on_prepared: Callable[[Preflight], None] = lambda needs: None,
+    job: str = "",
+    on_resumed: Callable[[str], None] = lambda told: None,
 ) -> JobOutcome:
-    """Carry out `request`, or without one the store's last unfinished job, wherever the store can be written.
+    """Carry out `request`, or without one go on with a job (`job`, or the one `to_resume` finds), wherever the store
+    can be written. `on_resumed` hears which job it is.
 
     With more than one of `workers` the batches run in as many processes; a server that owns the store has its own.
     """
     with ExitStack() as stack:
         server = server_of(url)
         if server is not None:
-            return _remote(server, request, on_progress, should_stop)
+            return _remote(server, request, on_progress, should_stop, job, on_resumed)
         path = session.database_path(url)
         private.keep_to_this_user()
         store = stack.enter_context(repository.Store.open(url, create=request is not None))
@@ -55,10 +58,9 @@ def run(
             stack.enter_context(owner.claim(path, "headscope run"))
         job_id = None
         if request is None:
-            job = store.last_unfinished_job()
-            if job is None:
-                raise InputError("there is no unfinished job in this store: start one with --prompts.")
-            job_id, request = job.id, JobRequest.from_json(job.spec)
+            found = to_resume(store, job)
+            on_resumed(describe(found))
+            job_id, request = found.id, JobRequest.from_json(found.spec)
         engine = stack.enter_context(closing(_engine(workers)))
         return run_job(engine, store, request, on_progress, should_stop, job_id, _with_room(path, on_prepared))
 
@@ -114,9 +116,18 @@ def _submit(server: Server, request: JobRequest) -> str:
     return job_id
 
 
-def _remote(server: Server, request: JobRequest | None, on_progress: OnProgress, should_stop: ShouldStop) -> JobOutcome:
+def _remote(
+    server: Server,
+    request: JobRequest | None,
+    on_progress: OnProgress,
+    should_stop: ShouldStop,
+    job: str,
+    on_resumed: Callable[[str], None],
+) -> JobOutcome:
     if request is None:
-        job_id = server.call("POST", "/api/v1/jobs/resume").json()["job_id"]
+        answer = server.call("POST", "/api/v1/jobs/resume", {"job": job}, SCREENING_SECONDS).json()
+        on_resumed(answer["told"])
+        job_id = answer["job_id"]
     else:
         job_id = _submit(server, request)
     asked = False

@@ -26,6 +26,9 @@ EXIT_CANCELLED = 130
 
 
 def run(
+    job: Annotated[
+        str, typer.Argument(metavar="[JOB]", help="With --resume: the job to go on with, an id or its beginning.")
+    ] = "",
     prompts: Annotated[
         str | None,
         typer.Option(
@@ -64,15 +67,19 @@ def run(
         kinds.Explained, typer.Option(help="The next token, or every token of the continuation by those before it.")
     ] = "next",
     content_filter: FilterOption = "off",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the store's last unfinished job.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with a job: JOB, or the newest that was interrupted (`headscope jobs`)."),
+    ] = False,
 ) -> None:
     """Analyse every prompt and store one run for each, also for those that fail."""
     request: jobs.JobRequest | None = None
+    _check_resume(job, prompts or model, resume=resume)
     if not resume:
         if prompts is None:
             raise InputError(
                 "no prompts: say --prompts NAME, FILE or - (see `headscope datasets list`), "
-                "or --resume to go on with the last unfinished job."
+                "or --resume to go on with an unfinished job."
             )
         request = _request(
             prompts,
@@ -90,10 +97,22 @@ def run(
     console = Console(stderr=True)
     stop = _Stop(console)
     with _bar(console) as on_progress:
-        outcome = handover.run(store, request, on_progress, stop, workers, lambda needs: _announce(console, needs))
+        outcome = handover.run(
+            store, request, on_progress, stop, workers, lambda needs: _announce(console, needs), job,
+            lambda told: console.print(f"going on with {told}", highlight=False, soft_wrap=True),
+        )  # fmt: skip
     _report(console, outcome, store)
     if outcome.status is kinds.RunStatus.CANCELLED:
         sys.exit(EXIT_CANCELLED)
+
+
+def _check_resume(job: str, asked: str, *, resume: bool) -> None:
+    if job and not resume:
+        raise InputError(
+            f"{job!r} stands alone: say --prompts {job} for prompts, or --resume {job} to go on with a job of that id."
+        )
+    if resume and asked:
+        raise InputError("--resume goes on with a job's own prompts and model: leave out --prompts and --model.")
 
 
 def _request(
@@ -105,8 +124,6 @@ def _request(
     prompt_set = screened(catalogue.load(source), guard)
     for warning in prompt_set.warnings:
         Console(stderr=True).print(f"warning: {warning}", style="yellow")
-    if not prompt_set.prompts:
-        raise InputError(f"{source} holds no prompts, so there is nothing to run.")
     return jobs.JobRequest(experiment, model or EMBEDDED_NAME, prompt_set, analyses, **rest)
 
 
@@ -210,7 +227,7 @@ def _announce(console: Console, needs: Preflight) -> None:
     )
 
 
-def _report(console: Console, outcome: jobs.JobOutcome, store: str) -> None:
+def _report(console: Console, outcome: jobs.JobOutcome, store: str, again: str = "headscope run --resume") -> None:
     now = outcome.progress
     computed = now.done - now.cached
     console.print(
@@ -224,7 +241,7 @@ def _report(console: Console, outcome: jobs.JobOutcome, store: str) -> None:
             soft_wrap=True,
         )
     if outcome.status is kinds.RunStatus.CANCELLED:
-        console.print("go on with: headscope run --resume")
+        console.print(f"go on with: {again}")
 
 
 def _shown(store: str) -> str:

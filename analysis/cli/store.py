@@ -42,12 +42,20 @@ def sql(
     ] = 60.0,
 ) -> None:
     """Run one read-only SQL statement over the public tables and views (docs/sql.md)."""
+    show(*query(store, statement, limit, timeout), format, limit)
+
+
+def query(store: str, statement: str, limit: int, timeout: float = 60.0) -> tuple[pa.Table, bool]:
+    """Rows of a statement, asked of the server that owns the store when there is one; whether the limit cut them."""
     server = served.server_of(store)
     if server is not None:
-        table, truncated = server.sql(statement, limit=limit, timeout=timeout)
-    else:
-        result = readonly_sql.run(store, statement, limit=limit, timeout=timeout)
-        table, truncated = result.table, result.truncated
+        return server.sql(statement, limit=limit, timeout=timeout)
+    result = readonly_sql.run(store, statement, limit=limit, timeout=timeout)
+    return result.table, result.truncated
+
+
+def show(table: pa.Table, truncated: bool, format: Format, limit: int) -> None:  # noqa: A002 - as `sql` has it
+    """Print rows on standard output."""
     if format is Format.TABLE:
         _print_table(table)
     else:

@@ -34,8 +34,11 @@ class Engine(Protocol):
 
     parallel: int
 
+    def check(self, spec: RunSpec) -> None:
+        """Raises unless the model is here and every analysis and parameter exists. Cheap: nothing is loaded."""
+
     def prepare(self, spec: RunSpec, batch_size: int) -> Prepared:
-        """Load the model and plan the batches."""
+        """Load the model and plan the batches; raises what `check` does."""
 
     def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
         """Results in the order of `prompts`; a bad prompt gives a failed result, never an exception."""

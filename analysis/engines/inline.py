@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from analysis import live, patching, runner
+from analysis import live, model_sources, patching, runner
 from analysis.code_version import CODE_VERSION
 from analysis.content_filter import Policy, Verdict, screen
 from analysis.engines.base import Prepared
@@ -41,8 +41,15 @@ class InlineEngine:
         self._tensors = TensorCache(cache_dir() / "tensors", tensor_cache_bytes())
 
     @_one_at_a_time
+    def check(self, spec: RunSpec) -> None:
+        """See `Engine.check`."""
+        runner.check(spec)
+        model_sources.read_config(model_sources.resolve(spec.model.name).path)
+
+    @_one_at_a_time
     def prepare(self, spec: RunSpec, batch_size: int) -> Prepared:
         """See `Engine.prepare`."""
+        runner.check(spec)
         backend = self._models.get(spec.model.name, spec.model.dtype)
         keys = tuple(result_key(backend.info, spec, prompt, CODE_VERSION) for prompt in spec.prompts)
         batches = tuple(tuple(batch) for batch in runner.plan_batches(backend, spec.prompts, batch_size))

@@ -13,6 +13,7 @@ import signal
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -117,6 +118,10 @@ class LocalEngine:
         for worker in reversed(self._jobs):
             self._free.put(worker)
         self._live = Worker("live")
+
+    def check(self, spec: RunSpec) -> None:
+        """See `Engine.check`. By the worker of typed prompts: those for jobs may be at work."""
+        self._live.call("check", replace(spec, prompts=()))
 
     def prepare(self, spec: RunSpec, batch_size: int) -> Prepared:
         """See `Engine.prepare`. The other workers load the model meanwhile."""

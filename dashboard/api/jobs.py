@@ -9,8 +9,8 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, request
 
-from analysis.errors import InputError
-from analysis.jobs import JobRequest
+from analysis import bounds
+from analysis.jobs import JobRequest, describe
 from dashboard.jobs import ServerEngine
 from dashboard.request_body import json_object, object_of
 from dashboard.security import bears_token, error_json, is_handed_over
@@ -80,12 +80,9 @@ def _add_jobs(routes: Blueprint, guarded: Callable[[View], View], engine: Server
     @routes.post("/jobs/resume")
     @guarded
     def resume() -> Any:
-        job = services.store.last_unfinished_job()
-        if job is None:
-            raise InputError("there is no unfinished job in this store: start one with --prompts.")
-        if not queue.is_active(job.id):
-            queue.submit(_admitted(JobRequest.from_json(job.spec), engine, settings), job.id)
-        return {"job_id": job.id}, 202
+        asked = bounds.text("job", json_object().get("job", ""))
+        job = queue.resume(asked, lambda request: _admitted(request, engine, settings))
+        return {"job_id": job.id, "told": describe(job)}, 202
 
     @routes.get("/jobs/<job_id>")
     @guarded

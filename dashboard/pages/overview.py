@@ -14,6 +14,7 @@ from analysis.types import RunStatus
 from dashboard.cards import Children, card, copyable, empty_box, error_box, extra, icon, loading_box, stat, status_badge
 from dashboard.layout import notes_box, page_header
 from dashboard.pages import Page
+from dashboard.pages.overview_jobs import jobs_card
 from dashboard.params import QueryState
 from dashboard.runs.query import runs_href
 from dashboard.services import Services
@@ -73,13 +74,14 @@ def content(services: Services, digest: str | None) -> tuple[Children, str]:
 
 def body(overview: Overview, store_url: str) -> Children:
     """Everything below the page's head."""
+    jobs = jobs_card(overview.jobs, store_url)
     if not sum(overview.status_counts.values()):
-        return empty_store(store_url)
+        return [empty_store(store_url), jobs]
     return [
         totals(overview),
         html.Div(
             [
-                html.Div([experiments_card(overview), recent_card(overview)], className="hs-wide hs-stack"),
+                html.Div([jobs, experiments_card(overview), recent_card(overview)], className="hs-wide hs-stack"),
                 html.Div([failures_card(overview), *sources_cards(overview)], className="hs-side hs-stack"),
             ],
             className="hs-grid",

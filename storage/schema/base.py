@@ -24,7 +24,7 @@ from analysis.types import RunStatus
 metadata = MetaData()
 Json = JSON().with_variant(JSONB(), "postgresql")
 Reals, Integers, Strings = ARRAY(REAL), ARRAY(Integer), ARRAY(String)
-STATUSES = tuple(status.value for status in RunStatus)
+STATUSES = tuple(status.value for status in RunStatus if status is not RunStatus.INTERRUPTED)
 
 
 def id_column() -> Column[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, Table, Uuid
+from sqlalchemy import BigInteger, Column, DateTime, Double, Index, Integer, Table, Uuid
 
 from storage.schema.base import (
     Json,
@@ -97,5 +97,9 @@ jobs = Table(
     Column("finished_at", DateTime),
     text("error", nullable=True),
     Column("spec", Json, nullable=False),
+    text("host", nullable=True),
+    Column("pid", Integer),
+    Column("process_started", Double),
+    Column("updated_at", DateTime),
     status_check("jobs"),
 )

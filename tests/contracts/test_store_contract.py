@@ -127,7 +127,7 @@ class TestStore:
         assert store.overview().experiments == ()
         assert store.overview().status_counts == {}
         assert store.jobs() == ()
-        assert store.last_unfinished_job() is None
+        assert store.unfinished_jobs() == ()
         assert store.runs(["nonsense", "0" * 32]) == ()
         assert store.check() == []
 
@@ -532,14 +532,14 @@ class TestStore:
         assert job.finished_at is None
         store.finish_job(second, RunStatus.SUCCEEDED)
         assert [item.id for item in store.jobs()] == [second, first]
-        unfinished = store.last_unfinished_job()
-        assert unfinished is not None
-        assert unfinished.id == first
+        assert [item.id for item in store.unfinished_jobs()] == [first]
         store.finish_job(first, RunStatus.FAILED, "no\x00memory")
         assert (store.job(first).error, store.job(first).status) == ("no\u2400memory", RunStatus.FAILED)
         assert store.job(first).finished_at is not None
+        store.claim_job(first, RunStatus.RUNNING)
         store.report_job(first, Progress(9, 6, 1, 2, 3.0))
         assert (store.job(first).status, store.job(first).error) == (RunStatus.RUNNING, None)
+        assert store.job(first).finished_at is None
         assert len(store.overview().experiments) == 1
 
     def test_saving_into_a_job_that_is_not_there(self, filled: Filled) -> None:

@@ -131,8 +131,15 @@ def test_kill_9_leaves_every_finished_run_whole(tmp_path: Path, many: Path, tiny
     checked = headscope("db", "check", "--store", str(store))
     assert checked.stdout.strip() == "no problems found", checked.stdout + checked.stderr
     assert count(store) == 4
+    typo = headscope("run", "--prompts", str(many), "--model", "no-such-model", "--store", str(store))
+    assert typo.returncode == 1
+    assert "no-such-model" in typo.stderr
+    listed = headscope("jobs", "--store", str(store), "--format", "json")
+    (job,) = json.loads(listed.stdout)  # the misspelt one was refused before it was a job
+    assert (job["status"], job["total"], job["error"]) == ("interrupted", MANY, None), listed.stderr
     resumed = headscope("run", "--resume", "--store", str(store))
     assert resumed.returncode == 0, resumed.stderr
+    assert f"going on with job {job['id']}" in resumed.stderr
     assert count(store, "status = 'succeeded'") == MANY
 
 

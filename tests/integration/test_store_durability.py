@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analysis.types import RunStatus
 from storage.repository import Store
 from storage.rows import RunFilter
 
@@ -55,6 +56,5 @@ def test_a_killed_writer_leaves_whole_runs(store_url: str, tmp_path: Path, monke
                 assert detail.trace is not None
                 assert len(detail.attributions) == 3
                 assert store.attention(row.id) is not None
-            unfinished = store.last_unfinished_job()
-            assert unfinished is not None
+            assert [job.status for job in store.jobs()] == [RunStatus.INTERRUPTED] * (round_ + 1)
             saved = page.total

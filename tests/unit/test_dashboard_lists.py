@@ -16,6 +16,7 @@ from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from analysis.errors import StorageError
+from analysis.types import RunStatus
 from dashboard.app import create_app
 from dashboard.cards import guarded
 from dashboard.pages import overview, runs
@@ -67,6 +68,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
             results.append(make_failure(prompts[-1], seed=number))
             job = opened.start_job(experiment=experiment, model=model, spec={}, total=len(prompts))
             opened.save(job, make_info(model), make_set(*prompts, name=f"set-{number}"), ["saliency"], 0, results)
+            opened.finish_job(job, RunStatus.SUCCEEDED)
         yield opened
 
 
@@ -118,6 +120,21 @@ def test_overview_is_one_query(services: Services, counting: CountingStore) -> N
         assert expected in text
     with pytest.raises(PreventUpdate):
         overview.content(services, digest)
+
+
+def test_unfinished_jobs_are_shown_with_how_to_go_on(tmp_path: Path) -> None:
+    url = str(tmp_path / "jobs.duckdb")
+    with Store.open(url) as opened:
+        assert "Jobs" not in text_of(html.Div(overview.content(Services(opened), None)[0]))
+        job = opened.start_job(experiment="first", model="tiny", spec={}, total=9)
+        at_work = text_of(html.Div(overview.content(Services(opened), None)[0]))
+        assert "running" in at_work
+        assert "--resume" not in at_work
+        opened.finish_job(job, RunStatus.CANCELLED)
+        stopped = text_of(html.Div(overview.content(Services(opened), None)[0]))
+    assert "cancelled" in stopped
+    assert "0 of 9" in stopped
+    assert f"headscope run --resume {job} --store {url}" in stopped
 
 
 def test_every_number_of_the_overview_is_what_its_link_lists(services: Services, store: Store) -> None:
