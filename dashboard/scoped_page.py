@@ -17,6 +17,7 @@ from dashboard.pages import Page
 from dashboard.scope import scope_bar
 from dashboard.scope_query import ScopeQuery
 from dashboard.services import Services
+from dashboard.still import still
 
 Q = TypeVar("Q", bound=ScopeQuery)
 
@@ -74,7 +75,8 @@ class ScopedPage(Generic[Q]):
         def follow(id_: str) -> None:
             @app.callback(Output(f"{id_}-body", "children"), Output(f"{id_}-actions", "children"), *here)
             def show(search: str, path: str) -> tuple[Children, Children]:
-                return self.content(id_, services, self.parse(search, path))
+                body, actions = self.content(id_, services, self.parse(search, path))
+                return still(body), actions
 
         for id_ in self.cards:
             follow(id_)

@@ -23,6 +23,7 @@ from dashboard.pages.compare_cards import ACTIONS, VIEWS, View, candidates
 from dashboard.pages.compare_data import CompareQuery, RecentRuns
 from dashboard.pages.compare_picker import found_view, further, picker
 from dashboard.services import Services
+from dashboard.still import still
 from storage.interfaces import RunReader
 
 PAGE = Page("compare", "/compare", "Compare", "layout-split", 40, shortcut="c")
@@ -108,7 +109,7 @@ def register(app: Dash, services: Services) -> None:
 
     @app.callback(Output(Ids.PICKERS, "children"), Input(Ids.PAIR_QUERY, "data"), prevent_initial_call=True)
     def show_pickers(search: str) -> Children:
-        return pickers_view(store, CompareQuery.from_query(search or ""))
+        return still(pickers_view(store, CompareQuery.from_query(search or "")))
 
     for side, other in (("a", "b"), ("b", "a"), ("more", "a")):
         _register_search(app, store, side, other)
@@ -122,13 +123,13 @@ def register(app: Dash, services: Services) -> None:
         prevent_initial_call=True,
     )
     def show_across(search: str) -> tuple[Children, Children]:
-        return across(runs, search), across_options(runs, search)
+        return still(across(runs, search)), across_options(runs, search)
 
     @app.callback(
         Output("compare-candidates-body", "children"), Input(Ids.FACTS_QUERY, "data"), prevent_initial_call=True
     )
     def show_candidates(search: str) -> Children:
-        return compare(runs, search, candidates)
+        return still(compare(runs, search, candidates))
 
 
 def _register_search(app: Dash, store: RunReader, side: str, other: str) -> None:
@@ -141,7 +142,7 @@ def _register_search(app: Dash, store: RunReader, side: str, other: str) -> None
     def search_runs(text: str | None, pair: str) -> Children:
         query = CompareQuery.from_query(pair or "")
         kept = ",".join((*query.further, "")) if side == "more" else ""
-        return found_view(store, side, text or "", getattr(query, other), kept)
+        return still(found_view(store, side, text or "", getattr(query, other), kept))
 
 
 def _register_card(app: Dash, runs: RecentRuns, name: Ids, id_: str) -> None:
@@ -152,7 +153,7 @@ def _register_card(app: Dash, runs: RecentRuns, name: Ids, id_: str) -> None:
         prevent_initial_call=True,
     )
     def show(search: str) -> tuple[Children, Children]:
-        return compare(runs, search, VIEWS[id_]), compare(runs, search, ACTIONS[id_])
+        return still(compare(runs, search, VIEWS[id_])), compare(runs, search, ACTIONS[id_])
 
 
 @guarded("compare the runs")

@@ -24,6 +24,7 @@ from dashboard.pages.methods_board import board, csv_menu, receipts
 from dashboard.parts import stay, switch
 from dashboard.scope import any_runs, scope_bar
 from dashboard.services import Services
+from dashboard.still import still
 
 PAGE = Page("methods", PATH, "Methods", "rulers", 25, shortcut="m")
 LISTED = 20
@@ -83,7 +84,8 @@ def register(app: Dash, services: Services) -> None:
         @app.callback(Output(f"{id_}-body", "children"), Output(f"{id_}-actions", "children"), *here)
         def show(search: str, path: str) -> tuple[Children, Children]:
             query = _query(search, path)
-            return content(view, services, comparisons, query)
+            body, actions = content(view, services, comparisons, query)
+            return still(body), actions
 
     for id_, view in VIEWS.items():
         follow(id_, view)
