@@ -22,6 +22,7 @@ from dashboard.pages.run_header import header, headline
 from dashboard.pages.run_state import RunQuery, fitted
 from dashboard.pages.run_view import neighbours, view_model
 from dashboard.services import Services
+from dashboard.still import still
 from storage.interfaces import RunReader
 
 PAGE = Page("run", "/run", "Run", "card-text", 25, in_nav=False, identity=("id",))
@@ -57,7 +58,8 @@ def register(app: Dash, services: Services) -> None:
 
     @app.callback(Output(Ids.CONTENT, "children"), Output(Ids.VIEW, "data"), Input(Ids.QUERY, "data"))
     def show(query: dict[str, Any]) -> tuple[Children, dict[str, Any] | None]:
-        return content(store, RunQuery.from_query(query or {}))
+        body, view = content(store, RunQuery.from_query(query or {}))
+        return still(body), view
 
 
 def content(store: RunReader, query: RunQuery) -> tuple[Children, dict[str, Any] | None]:

@@ -27,6 +27,7 @@ from dashboard.runs.columns import grid_row
 from dashboard.runs.conditions import from_model
 from dashboard.runs.query import FACETS, MAX_SELECTED, RunsQuery, sort_of
 from dashboard.services import Services
+from dashboard.still import still
 from dashboard.status import first_command
 
 PAGE = Page("runs", "/runs", "Runs", "table", 10, shortcut="r")
@@ -126,7 +127,7 @@ def register(app: Dash, services: Services) -> None:
 
     @app.callback(Output(Ids.FACETS, "children"), *here)
     def panel(search: str, path: str) -> Children:
-        return facets(services, _query(search, path))
+        return still(facets(services, _query(search, path)))
 
     @app.callback(
         Output(Ids.STATE, "data"),

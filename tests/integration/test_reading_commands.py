@@ -21,6 +21,7 @@ READING: dict[str, list[str]] = {
     "detect": ["--experiment", "e"],
     "check": ["--baseline", "a", "--candidate", "b"],
     "suites score": ["bbq", "--experiment", "e"],
+    "jobs": [],
     "db check": [],
     "db gc": ["--sole"],
     "db upgrade": [],

@@ -28,7 +28,7 @@ def test_prompts_of_one_id_are_refused_and_no_job_is_stored(tmp_path: Path) -> N
             answer = app.server.test_client().post("/api/v1/jobs", json=body, headers=HEADERS)
             assert answer.status_code == 400, answer.get_data(as_text=True)
             assert "prompts 1 and 2 of 's' both have the id 'a'" in answer.get_json()["error"]
-            assert store.last_unfinished_job() is None
+            assert store.unfinished_jobs() == ()
         finally:
             jobs.close()
             engine.close()
