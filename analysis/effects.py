@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from analysis.intervals import DRAWS, FEWEST, PERCENTILES
 
@@ -81,6 +80,8 @@ def adjusted(p_values: Sequence[float]) -> Floats:
     false marks under 5 %. NaN stays NaN and counts for nothing."""
     values = np.asarray(p_values, dtype=np.float64)
     known = np.isfinite(values)
+    from scipy import stats  # half a second, which every command would pay
+
     values[known] = stats.false_discovery_control(values[known]) if known.any() else values[known]
     return values
 

@@ -27,8 +27,8 @@ from dashboard.runs.columns import grid_row
 from dashboard.runs.conditions import from_model
 from dashboard.runs.query import FACETS, MAX_SELECTED, RunsQuery, sort_of
 from dashboard.services import Services
-from dashboard.still import still
 from dashboard.status import first_command
+from dashboard.still import still
 
 PAGE = Page("runs", "/runs", "Runs", "table", 10, shortcut="r")
 PAGE_SIZE, MAX_BLOCK = 100, 500

@@ -1,4 +1,4 @@
-"""Pictures of every page: `python -m tests.browser.screenshots URL OUTDIR`, at 1440 and 900 px, light and dark.
+"""Pictures of every page: `python -m tests.browser.screenshots URL OUTDIR`, at 1440, 900 and 390 px, light and dark.
 
 The pages of a run and of a comparison show the newest succeeded runs of the store behind URL.
 """
@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.install import find
 
-WIDTHS = (1440, 900)
+WIDTHS = (1440, 900, 390)
 THEMES = ("light", "dark")
 SETTLE_MS = 2500
 

@@ -44,4 +44,9 @@ def contents(url: str) -> dict[str, Any]:
         attention = {row.id: plain(store.attention(row.id)) for row in page}
         runs = {row.id: plain(store.run(row.id)) for row in page}
         assert store.check() == []
-        return {"rows": rows, "runs": runs, "jobs": plain(store.jobs()), "attention": attention}
+        return {
+            "rows": rows,
+            "runs": runs,
+            "jobs": plain([store.job(job.id) for job in store.jobs()]),
+            "attention": attention,
+        }
