@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from urllib.parse import quote
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Error, Page, Route, expect
 
 from storage.repository import Store
 from storage.rows import Condition, RunFilter
@@ -180,20 +181,21 @@ def test_saving_an_explained_token_cuts_the_text_before_it(page: Page, app_serve
 
 def test_the_newest_text_wins_when_answers_come_late(page: Page, app_server: str) -> None:
     open_live(page, app_server)
-    held: list[object] = []
+    held: list[Route] = []
 
-    def hold_the_first(route) -> None:  # type: ignore[no-untyped-def]
-        body = json.loads(route.request.post_data)
-        if body["text"].endswith("one") and not held:
+    def hold_the_first(route: Route) -> None:
+        if not held and json.loads(route.request.post_data or "")["text"].endswith("one"):
             held.append(route)
-            page.wait_for_timeout(50)
-        route.continue_()
+        else:
+            route.continue_()
 
     page.route("**/api/v1/live", hold_the_first)
-    page.locator("#live-text").fill("number one")
-    page.wait_for_timeout(200)
+    with page.expect_request(lambda request: "number one" in (request.post_data or "")):
+        page.locator("#live-text").fill("number one")
     page.locator("#live-text").fill("number two")
     expect(page.locator("#live-tokens")).to_contain_text("two")
     expect(page.locator(DRAWN)).to_be_visible()
-    page.wait_for_timeout(300)
+    with suppress(Error):  # the page has given it up
+        held[0].continue_()
+    expect(page.locator("#live-root[data-explained]")).to_be_visible()  # whole requests later
     assert "".join(page.evaluate("headscope.live.page.result.facts.tokens")) == "number two"

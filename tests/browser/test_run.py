@@ -68,22 +68,20 @@ def test_keys_move_through_layers_and_heads_and_the_link_follows(page: Page, app
     assert calls == []
 
 
-def test_switching_a_head_takes_less_than_50_ms(page: Page, app_server: str, whole: RunDetail) -> None:
+def test_a_head_is_drawn_before_the_key_is_done_with(page: Page, app_server: str, whole: RunDetail) -> None:
     open_run(page, app_server, whole.row.id, "&layer=0&head=0")
     at(page, 0, 0)
-    spent = page.evaluate(
+    drawn = page.evaluate(
         """() => {
-          const box = document.querySelector('#run-attention-slot'), times = [];
+          const box = document.querySelector('#run-attention-slot'), drawn = [];
           for (let i = 0; i < 12; i++) {
-            const from = performance.now();
             document.dispatchEvent(new KeyboardEvent('keydown', {key: '.', bubbles: true}));
-            if (box.dataset.drawn !== `0.${(i + 1) % 4}`) throw new Error(`not drawn at once: ${box.dataset.drawn}`);
-            times.push(performance.now() - from);
+            drawn.push(box.dataset.drawn);
           }
-          return times.sort((a, b) => a - b)[6];
+          return drawn;
         }"""
     )
-    assert spent < 50
+    assert drawn == [f"0.{(i + 1) % 4}" for i in range(12)]
 
 
 def test_hover_shows_the_stored_weight_of_the_cell_under_the_pointer(
