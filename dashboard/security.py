@@ -77,7 +77,7 @@ def refusal(settings: Settings) -> str:
     if request.method in SAFE_METHODS or bears_token(settings):
         return ""
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    foreign = site not in (None, "same-origin") or (origin is not None and _address(origin).netloc != request.host)
+    foreign = site != "same-origin" if site else origin is not None and _address(origin).netloc != request.host
     return "this request came from another web site and was refused." if foreign else ""
 
 

@@ -137,5 +137,6 @@ def local(wanted: str) -> str:
 def _page(settings: Settings, message: str, wanted: str, status: int = 200) -> Response:
     text = render_template_string(PAGE, title=settings.title, message=message, next=local(wanted))
     response = make_response(text, status)
+    response.headers["Referrer-Policy"] = "same-origin"  # under no-referrer a form's Origin is null, like a stranger's
     response.headers["Cache-Control"] = "no-store"
     return response
