@@ -219,6 +219,28 @@ def test_three_rows_selected_among_the_runs_open_their_comparison(page: Page, ap
     expect(page.locator("#compare-across tbody tr")).to_have_count(3)
 
 
+def test_a_tick_that_meets_an_older_answer_stays(page: Page, app_server: str) -> None:
+    """The address of two ticks comes back in the very moment of the third."""
+    page.goto(f"{app_server}/runs?status=succeeded")
+    boxes = page.locator(".ag-row .ag-checkbox-input")
+    expect(boxes.nth(2)).to_be_visible()
+    page.evaluate(
+        """() => {
+          const runs = dash_clientside.headscope_runs, sync = runs.sync;
+          runs.sync = (state) => {
+            if (state.selected.length < 2) return sync(state);
+            runs.sync = sync;
+            document.querySelectorAll(".ag-row .ag-checkbox-input")[2].click();
+            return sync(state);
+          };
+        }"""
+    )
+    boxes.nth(0).click()
+    boxes.nth(1).click()
+    expect(page).to_have_url(re.compile(r"sel=.*&sel=.*&sel="))
+    expect(page.locator(".ag-row .ag-checkbox-input:checked")).to_have_count(3)
+
+
 def test_rows_still_loading_offer_nothing_to_tick(page: Page, app_server: str) -> None:
     """A tick on a row without data is refused by the grid: it would be lost."""
 

@@ -68,6 +68,7 @@
 
   let attached = null; // the grid listened to
   let selected = new Map();
+  const seen = new WeakMap(); // row -> the run it showed when last looked at, and whether it was ticked
   let limit = 50;
   let where = null;
   let latest = 0;
@@ -82,13 +83,20 @@
 
   function onSelection(api, event) {
     if (event.source === "api" || event.source === "rowDataChanged") return;
+    hear(api);
+    showSelection(api);
+    reportSelection();
+  }
+
+  /** Take over what the user ticked or unticked since we last looked. The grid tells of it in a later task: an answer
+      that comes in between must not undo it. */
+  function hear(api) {
     api.forEachNode((node) => {
       if (!node.data) return;
-      if (!node.isSelected()) selected.delete(node.data.id);
-      else if (selected.size < limit || selected.has(node.data.id)) selected.set(node.data.id, true);
-      else node.setSelected(false, false, "api");
+      const { id } = node.data, last = seen.get(node), known = last && last.id === id, on = Boolean(node.isSelected());
+      if (on && !(known && last.on) && selected.size < limit) selected.set(id, true);
+      if (!on && known && last.on) selected.delete(id);
     });
-    reportSelection();
   }
 
   function reportSelection() {
@@ -102,13 +110,16 @@
     const echo = echoes.has(keyOf(ids));
     if (!echo || keyOf(ids) === keyOf([...selected.keys()])) echoes.clear();
     if (!echo) selected = new Map(ids.map((id) => [id, true]));
+    hear(api);
     showSelection(api);
   }
 
   function showSelection(api) {
     api.forEachNode((node) => {
-      if (node.data && Boolean(node.isSelected()) !== selected.has(node.data.id))
-        node.setSelected(selected.has(node.data.id), false, "api");
+      if (!node.data) return;
+      const on = selected.has(node.data.id);
+      if (Boolean(node.isSelected()) !== on) node.setSelected(on, false, "api");
+      seen.set(node, { id: node.data.id, on });
     });
   }
 
@@ -120,7 +131,7 @@
     api.addEventListener("filterChanged", () => report(api));
     api.addEventListener("sortChanged", () => report(api));
     api.addEventListener("selectionChanged", (event) => onSelection(api, event));
-    api.addEventListener("modelUpdated", () => showSelection(api));
+    api.addEventListener("modelUpdated", () => (hear(api), showSelection(api)));
     columnsMenu(api);
     return true;
   }
