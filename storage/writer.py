@@ -165,7 +165,9 @@ class Writer:
     def _update_job(self, job_id: str, **values: Any) -> None:
         def write(connection: Connection) -> None:
             job = _job(connection, job_id)
-            connection.execute(sa.update(schema.jobs).where(schema.jobs.c.id == job["id"]).values(**values))
+            heard = job_owners.moment(connection)
+            mine = schema.jobs.c.id == job["id"]
+            connection.execute(sa.update(schema.jobs).where(mine).values(**values, updated_at=heard))
 
         self._transaction(write)
 
