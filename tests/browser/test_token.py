@@ -15,7 +15,7 @@ from tests.browser.conftest import OpenPage, serving
 TOKEN = "a-token-of-the-team"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")  # it must outlive the page: what a page asks of a server that left is an error there
 def closed_server(seeded_store: Store) -> Iterator[str]:
     with serving(Services(seeded_store, settings=Settings(token=TOKEN))) as url:
         yield url

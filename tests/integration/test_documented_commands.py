@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli import headscope_process
+from tests.cli import Done
+from tests.forked import headscope_forked
 from tests.llama_server import llama_server
 
 ROOT = Path(__file__).parents[2]
@@ -65,13 +66,14 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, tiny_gpt2_dir: Path) -> 
     return folder
 
 
-def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run(command: str, folder: Path) -> Done:
     words = shlex.split(command.partition(" > ")[0], comments=True)[1:]
     if words[0] == "run" and "--model" not in words and "--resume" not in words:
         words += ["--model", "gpt2"]
     environment = {**os.environ, "HEADSCOPE_MODEL_DIR": str(folder / "models")}
     environment.pop("HEADSCOPE_STORE", None)
-    return headscope_process(*words, stdin="the cat\n", cwd=folder, env=environment)
+    with tempfile.TemporaryDirectory() as streams:
+        return headscope_forked(*words, stdin="the cat\n", cwd=folder, env=environment, folder=Path(streams))
 
 
 def test_there_are_documented_commands() -> None:
