@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -124,11 +125,15 @@ def test_a_dry_run_asks_nothing_and_stores_nothing(folder: Path) -> None:
     assert not (folder / "none.duckdb").exists()
 
 
-def test_nobody_there_is_said_in_a_line(folder: Path) -> None:
+def test_nobody_there_is_said_in_a_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=waits.append))
     done = ask(folder, "http://127.0.0.1:9/v1", "--store", "nobody.duckdb")
     assert done.returncode != 0
     assert "127.0.0.1:9" in done.stderr
     assert "Traceback" not in done.stderr
+    assert len(waits) > 2
+    assert min(waits) >= 1
 
 
 def test_the_key_is_nowhere(made: Done, folder: Path) -> None:

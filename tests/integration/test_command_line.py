@@ -181,6 +181,9 @@ def test_work_on_a_served_file_is_handed_to_the_server(
     assert done.returncode == 0, done.stderr
     assert f"{MANY} succeeded, 0 failed" in done.stderr
     assert count(store) == MANY
+    listed = headscope("jobs", "--store", str(store), "--format", "json")
+    (job,) = json.loads(listed.stdout)
+    assert (job["status"], job["total"], job["done"]) == ("succeeded", MANY, MANY), listed.stderr
     unknown = headscope("run", "--prompts", str(many), "--model", "no-such-model", "--store", str(store))
     assert unknown.returncode == 1
     assert "no-such-model" in unknown.stderr

@@ -5,56 +5,80 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from analysis.types import RunStatus
 from storage.repository import Store
 from storage.rows import RunFilter
+from tests.cli import GUARD
 
 SIZE = 3
+MOMENTS = ("file", "first statement", "half of the statements", "last statement", "commit", "committed")
 PROGRAM = f"""
-import sys, itertools
+import os, signal, sys, threading
 sys.path[:0] = {[str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]!r}
+import sqlalchemy as sa
 from factories import make_info, make_prompt, make_result, make_set
+from storage.artifacts import ArtifactFolder
 from storage.repository import Store
-url, start = sys.argv[1], int(sys.argv[2])
+url, moment, seed = sys.argv[1], sys.argv[2], int(sys.argv[3])
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
 with Store.open(url) as store:
     job = store.start_job(experiment="e", model="tiny", spec={{}}, total=0)
-    print("ready", flush=True)
-    for batch in itertools.count(start):
+
+    def save(batch):
         prompts = [make_prompt(f"{{batch}}-{{i}}", f"text {{batch}} {{i}}") for i in range({SIZE})]
         results = [make_result(prompt, seed=batch, attention=True) for prompt in prompts]
         store.save(job, make_info(), make_set(*prompts), ["heads"], 0, results)
-        print(batch, flush=True)
+
+    seen = []
+
+    def count(*told):
+        if threading.current_thread() is threading.main_thread():  # not the job's heartbeat
+            seen.append(1)
+
+    save(seed)  # names the model and the experiment, which later batches find there
+    sa.event.listen(store.engine, "before_cursor_execute", count)
+    save(seed + 1)
+    print("saved", flush=True)
+    at = {{"first statement": 1, "half of the statements": len(seen) // 2, "last statement": len(seen)}}.get(moment, 0)
+    seen.clear()
+    if at:
+        sa.event.listen(store.engine, "before_cursor_execute", lambda *told: die() if len(seen) == at else None)
+    if moment == "commit":
+        sa.event.listen(store.engine, "commit", lambda connection: die())
+    if moment == "file":
+        put, files = ArtifactFolder.put_attention, []
+        ArtifactFolder.put_attention = lambda *given: (files.append(1), die() if files[1:] else put(*given))[1]
+    save(seed + 2)
+    print("saved", flush=True)
+    die()
 """
 
 
 def test_a_killed_writer_leaves_whole_runs(store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADSCOPE_ARTIFACTS", str(tmp_path / "artifacts"))
-    rng, saved = np.random.default_rng(0), 0
-    for round_ in range(3):
-        command = [sys.executable, "-c", PROGRAM, store_url, str(round_ * 10_000)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            assert process.stdout.readline().strip().isdigit()
-            time.sleep(float(rng.uniform(0.0, 0.4)))
-            process.send_signal(signal.SIGKILL)
-            told = 1 + len(process.stdout.read().split())
+    batches = 0
+    for number, moment in enumerate(MOMENTS):
+        command = [sys.executable, "-c", PROGRAM, store_url, moment, str(10 * number)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=GUARD, check=False)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        told = done.stdout.split()
+        assert len(told) == (2 if moment == "committed" else 1), f"not killed at: {moment}"
+        batches += 1 + len(told)
         with Store.open(store_url) as store:
             assert store.check() == []
             page = store.runs_page(RunFilter(), (), 0, 10_000)
-            assert page.total % SIZE == 0, "half a batch was kept"
-            assert page.total >= saved + told * SIZE, "a run that save() had returned was lost"
+            assert page.total == batches * SIZE, f"killed at {moment}: saved runs are lost, or half a batch was kept"
             assert page.total == len(page.rows)
             for row in page.rows[:SIZE]:
                 detail = store.run(row.id)
                 assert detail.trace is not None
                 assert len(detail.attributions) == 3
                 assert store.attention(row.id) is not None
-            assert [job.status for job in store.jobs()] == [RunStatus.INTERRUPTED] * (round_ + 1)
-            saved = page.total
+            assert [job.status for job in store.jobs()] == [RunStatus.INTERRUPTED] * (number + 1)
