@@ -18,6 +18,7 @@ from dashboard import api, layout, security, sign_in
 from dashboard.callback_guard import guard_callbacks
 from dashboard.cards import error_box, extra, icon
 from dashboard.clientside import clientside
+from dashboard.delivery import App
 from dashboard.ids import Shell
 from dashboard.pages import PageModule, load_pages
 from dashboard.params import parse_query
@@ -49,7 +50,7 @@ INDEX = """<!DOCTYPE html>
 def create_app(services: Services) -> Dash:
     """Build the app over a store. Importing this module or calling this loads no torch and opens no connection."""
     settings = services.settings
-    app = Dash(
+    app = App(
         "dashboard",
         title=settings.title,
         update_title=None,  # type: ignore[arg-type]  # None: the title stays while a callback runs
@@ -61,12 +62,13 @@ def create_app(services: Services) -> Dash:
         on_error=show_error,
         enable_mcp=False,
     )
-    app.index_string = INDEX.replace("HEADSCOPE_ICON", app.get_asset_url("favicon.svg")).replace(
-        "HEADSCOPE_BOOT", app.get_asset_url(HEAD_SCRIPT)
+    app.index_string = INDEX.replace("HEADSCOPE_ICON", _asset(app, "favicon.svg")).replace(
+        "HEADSCOPE_BOOT", _asset(app, HEAD_SCRIPT)
     )
     app.server.secret_key = settings.secret_key or secrets.token_hex(32)
     app.server.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     modules = load_pages()
+    app.set_libraries({module.PAGE.path: module.PAGE.libraries for module in modules})
     app.layout = layout.shell(settings, [module.PAGE for module in modules])
     register_shell(app, modules)
     register_status(app, services)
@@ -77,6 +79,11 @@ def create_app(services: Services) -> Dash:
     security.protect(app.server, settings, app.csp_hashes(), sign_in.demand)
     guard_callbacks(app.server, app.callback_map)
     return app
+
+
+def _asset(app: Dash, name: str) -> str:
+    """Its address, another one when it changed, as Dash's own are."""
+    return f"{app.get_asset_url(name)}?m={(ASSETS / name).stat().st_mtime}"
 
 
 def register_shell(app: Dash, modules: Sequence[PageModule]) -> None:

@@ -48,9 +48,12 @@ def not_found(path: str, pages: Sequence[Page]) -> html.Div:
 def shell(settings: Settings, pages: Sequence[Page]) -> html.Div:
     """The static layout of the app."""
     routes = [
-        {"name": p.name, "path": p.path, "label": p.label, "identity": list(p.identity), "shortcut": p.shortcut}
+        {
+            "name": p.name, "path": p.path, "label": p.label, "identity": list(p.identity), "shortcut": p.shortcut,
+            "libraries": list(p.libraries),
+        }
         for p in pages
-    ]
+    ]  # fmt: skip
     return html.Div(
         [
             html.A("Skip to content", href=f"#{Shell.MAIN}", className="hs-skip"),

@@ -43,7 +43,8 @@ class Page:
     """One page. `icon` is a Bootstrap icon name without `bi-`; `shortcut` the key that follows `g`.
 
     `identity`: query keys whose change makes it another page (its layout is built anew); a change of any other key only
-    reaches the page's own callbacks, through `Input(Shell.URL, "search")`.
+    reaches the page's own callbacks, through `Input(Shell.URL, "search")`. `libraries`: packages of components that no
+    other page should load.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Page:
     in_nav: bool = True
     identity: tuple[str, ...] = ()
     shortcut: str = ""
+    libraries: tuple[str, ...] = ()
 
 
 class PageModule(Protocol):

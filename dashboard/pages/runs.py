@@ -30,7 +30,7 @@ from dashboard.services import Services
 from dashboard.status import first_command
 from dashboard.still import still
 
-PAGE = Page("runs", "/runs", "Runs", "table", 10, shortcut="r")
+PAGE = Page("runs", "/runs", "Runs", "table", 10, shortcut="r", libraries=("dash_ag_grid",))
 PAGE_SIZE, MAX_BLOCK = 100, 500
 ListState = dict[str, Any]
 

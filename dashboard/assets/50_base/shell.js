@@ -60,7 +60,28 @@
     });
     if (current && current.key === key) return clientside.no_update;
     root.classList.add("hs-busy");
-    return { path, search: search || "", key };
+    const there = { path, search: search || "", key };
+    const missing = page ? page.libraries.map(library).filter(Boolean) : [];
+    if (!missing.length) return there;
+    const left = () => location.pathname !== pathname;
+    return Promise.all(missing).then(() => (left() ? clientside.no_update : there));
+  }
+
+  const libraries = new Map();
+  /** A promise of a library that this page came without (dashboard/delivery.py); undefined where it is there. */
+  function library(name) {
+    const told = document.querySelector(`meta[name="headscope-library"][data-package="${name}"]`);
+    if (told && !libraries.has(name))
+      libraries.set(name, new Promise((resolve, reject) => {
+        const script = Object.assign(document.createElement("script"), { src: told.content, onload: resolve });
+        script.onerror = () => {
+          libraries.delete(name); // the next try asks again
+          script.remove();
+          reject(new Error(`${told.content} did not arrive: is the server there?`));
+        };
+        document.head.append(script);
+      }));
+    return libraries.get(name);
   }
 
   let shown = false;

@@ -1,0 +1,62 @@
+"""What travels to a browser, and how often."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from dashboard.app import create_app
+from dashboard.pages import load_pages
+from dashboard.services import Services
+from storage.repository import Store
+
+ENCODED = {"Accept-Encoding": "gzip, br"}
+PATHS = [module.PAGE.path for module in load_pages()]
+GRID = "/dash_ag_grid/"
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
+    with Store.open(str(tmp_path_factory.mktemp("store") / "empty.duckdb")) as store:
+        yield create_app(Services(store)).server.test_client()
+
+
+def addresses(page: str) -> list[str]:
+    """Of everything a page loads."""
+    return re.findall(r'<(?:script|link)[^>]* (?:src|href)="([^"]+)"', page)
+
+
+def test_everything_a_page_loads_is_compressed_and_kept(client: FlaskClient) -> None:
+    found = addresses(client.get("/runs").text)
+    assert len(found) > 40
+    for address in found:
+        answer = client.get(address, headers=ENCODED)
+        assert answer.status_code == 200
+        assert "max-age=31536000" in answer.headers["Cache-Control"], address
+        assert len(answer.data) < 600 or answer.headers.get("Content-Encoding") in {"br", "gzip"}, address
+
+
+def test_what_has_no_version_in_its_address_is_asked_for_again(client: FlaskClient) -> None:
+    assert "immutable" not in client.get("/assets/boot.js").headers["Cache-Control"]
+    assert "immutable" not in client.get("/assets/none.js?m=1").headers.get("Cache-Control", "")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_grid_library_is_on_the_pages_of_a_grid_alone(client: FlaskClient, path: str) -> None:
+    page = client.get(path).text
+    told = re.findall(r'<meta name="headscope-library" data-package="dash_ag_grid" content="([^"]+)">', page)
+    loaded = [address for address in addresses(page) if GRID in address]
+    if path == "/runs":
+        assert (len(loaded), told) == (1, [])
+    else:
+        assert loaded == []
+        assert client.get(told[0]).status_code == 200
+
+
+def test_a_layout_travels_compressed(client: FlaskClient) -> None:
+    plain, packed = client.get("/_dash-layout"), client.get("/_dash-layout", headers=ENCODED)
+    assert len(packed.data) < 0.3 * len(plain.data)
