@@ -23,12 +23,13 @@ from dashboard.ids import Shell
 from dashboard.layout import notes_box, page_header
 from dashboard.pages import Page
 from dashboard.runs import view
-from dashboard.runs.columns import grid_row
+from dashboard.runs.columns import DEFAULT, TELLING, grid_row
 from dashboard.runs.conditions import from_model
 from dashboard.runs.query import FACETS, MAX_SELECTED, RunsQuery, sort_of
 from dashboard.services import Services
 from dashboard.status import first_command
 from dashboard.still import still
+from storage.rows import RunFilter
 
 PAGE = Page("runs", "/runs", "Runs", "table", 10, shortcut="r", libraries=("dash_ag_grid",))
 PAGE_SIZE, MAX_BLOCK = 100, 500
@@ -138,7 +139,8 @@ def register(app: Dash, services: Services) -> None:
     )
     def follow(search: str, path: str) -> tuple[ListState, Children, Children, Children]:
         query = _query(search, path)
-        return list_state(query), view.chips(query), view.toolbar(query), notes_box(query.notes)
+        state = list_state(query, constants(services))
+        return state, view.chips(query), view.toolbar(query), notes_box(query.notes)
 
     @app.callback(
         Output(Ids.GOTO, "data"),
@@ -194,11 +196,25 @@ def facets(services: Services, query: RunsQuery) -> Children:
     return view.facets(counts, query)
 
 
-def list_state(query: RunsQuery) -> ListState:
+def constants(services: Services) -> dict[str, str]:
+    """What the columns say that have the same in every row of the store, which need not be shown (cached counts)."""
+    try:
+        found = services.store.facets(RunFilter(), list(TELLING), limit=2)
+    except HeadscopeError:  # the facets, which ask the same, say what is wrong
+        return {}
+    same = {name: counts[0].value or "none" for name, counts in found.items() if len(counts) == 1}
+    if same.get("target", "none") != "none":
+        del same["target"]  # one target everywhere still has its ranks
+    return {field: value for name, value in same.items() for field in TELLING[name]}
+
+
+def list_state(query: RunsQuery, same: Mapping[str, str]) -> ListState:
     """What the grid must show; a new `where` means that its rows are out of date."""
-    where = query.without("f", "sort", "sel")
+    where = query.without("f", "sort", "sel", "cols")
+    default = [field for field in DEFAULT if field not in same]
     return {**query.grid_state(), "where": where.to_query(), "selected": list(query.sel), "q": query.q,
-            "limit": MAX_SELECTED}  # fmt: skip
+            "limit": MAX_SELECTED, "columns": list(query.cols) or default, "default": default,
+            "same": dict(same)}  # fmt: skip
 
 
 def moved(changed: set[str], grid: Mapping[str, Any], text: str, selected: Sequence[str]) -> dict[str, Any]:
@@ -207,7 +223,7 @@ def moved(changed: set[str], grid: Mapping[str, Any], text: str, selected: Seque
     keys: list[str] = []
     query = RunsQuery()
     if Ids.REPORTED in changed:
-        keys += ["f", "sort"]
+        keys += ["f", "sort", "cols"]
         query = query.with_grid_state(grid)
     if Ids.TYPED in changed:
         keys.append("q")

@@ -38,7 +38,8 @@ MAX_SELECTED = 50
 @dataclass(frozen=True, slots=True)
 class RunsQuery(QueryState):
     """`q` searches; the facets each hold accepted values, or only "" for "has none"; `f` are column filters
-    (`conditions.ColumnFilter.link`); `sort` are columns, `-` before one for descending; `sel` are selected run ids."""
+    (`conditions.ColumnFilter.link`); `sort` are columns, `-` before one for descending; `sel` are selected run ids;
+    `cols` the columns shown, none for those that say something by themselves."""
 
     q: str = ""
     status: tuple[str, ...] = ()
@@ -50,6 +51,7 @@ class RunsQuery(QueryState):
     f: tuple[str, ...] = ()
     sort: tuple[str, ...] = ()
     sel: tuple[str, ...] = ()
+    cols: tuple[str, ...] = ()
 
     @classmethod
     def from_query(cls, query: str | Query) -> Self:
@@ -62,13 +64,14 @@ class RunsQuery(QueryState):
             "sort": tuple(text for text in state.sort if text.removeprefix("-") in BY_FIELD),
             "status": tuple(text for text in state.status if text in set(RunStatus)),
             "sel": tuple(dict.fromkeys(state.sel))[:MAX_SELECTED],
+            "cols": tuple(text for text in state.cols if text in BY_FIELD),
         }
         for facet in FACETS:
             values = good.get(facet.key, getattr(state, facet.key))
             if "" in values and len(values) > 1:
                 good[facet.key] = tuple(value for value in values if value)
                 notes.append(f"“{facet.without}” cannot be asked for together with others and was left out.")
-        for name in ("sort", "status"):
+        for name in ("sort", "status", "cols"):
             notes += [f"{name} “{text}” does not exist and was left out." for text in getattr(state, name)
                       if text not in good[name]]  # fmt: skip
         return replace(state, **good, notes=tuple(notes))
@@ -84,8 +87,8 @@ class RunsQuery(QueryState):
         return bool(self.q or self.f or any(getattr(self, facet.key) for facet in FACETS))
 
     def unfiltered(self) -> RunsQuery:
-        """The same order and selection, nothing narrowed."""
-        return RunsQuery(sort=self.sort, sel=self.sel)
+        """The same order, selection and columns, nothing narrowed."""
+        return RunsQuery(sort=self.sort, sel=self.sel, cols=self.cols)
 
     def toggled(self, facet: Facet, value: str) -> RunsQuery:
         """With a facet value added, or removed when it is there. Values and "has none" exclude each other."""
@@ -129,7 +132,8 @@ class RunsQuery(QueryState):
         """Take over what the grid shows. Raises InputError for a filter that cannot be used."""
         filters = from_model(state.get("filterModel") or {})
         sort = tuple(_sort_link(entry) for entry in state.get("sortModel") or [])
-        return replace(self, f=tuple(item.link for item in filters), sort=sort)
+        cols = tuple(str(name) for name in state.get("columns") or () if name in BY_FIELD)
+        return replace(self, f=tuple(item.link for item in filters), sort=sort, cols=cols)
 
 
 def sort_of(model: Sequence[Mapping[str, Any]]) -> tuple[Sort, ...]:

@@ -17,6 +17,7 @@ from dashboard.runs.query import FACETS, Facet, RunsQuery
 from storage.rows import FacetCount
 
 SHOWN_VALUES = 8
+WIDEST = 240  # px a column takes by itself: a model's name, not a folder's
 FORMATS = (("csv", "CSV"), ("json", "JSON"), ("parquet", "Parquet"))
 EXPORT_PATH = "/api/v1/runs/export"
 RENDERERS = {
@@ -50,7 +51,13 @@ def grid(id_: str, query: RunsQuery, page_size: int) -> dag.AgGrid:
         id=id_,
         className="hs-runs-grid",
         columnDefs=[column_definition(column) for column in COLUMNS],
-        defaultColDef={"sortable": True, "resizable": True, "suppressHeaderMenuButton": False},
+        defaultColDef={
+            "sortable": True,
+            "resizable": True,
+            "suppressHeaderMenuButton": False,
+            "wrapHeaderText": True,
+            "autoHeaderHeight": True,
+        },
         rowModelType="infinite",
         getRowId="params.data.id",
         dashGridOptions={
@@ -84,7 +91,10 @@ def column_definition(column: Column) -> dict[str, Any]:
         "filterParams": {"maxNumConditions": 1, "buttons": ["reset"], "debounceMs": 350} | _date_params(column),
         "hide": column.hidden,
     }
-    definition |= {"width": column.width} if column.width else {"flex": 1, "minWidth": 200}
+    if column.width:
+        definition |= {"width": column.width, "minWidth": _narrowest(column), "maxWidth": WIDEST}
+    else:
+        definition |= {"flex": 1, "minWidth": 200}
     if column.is_numeric:
         definition |= {
             "type": "rightAligned",
@@ -96,6 +106,11 @@ def column_definition(column: Column) -> dict[str, Any]:
     if column.field in RENDERERS:
         definition["cellRenderer"] = RENDERERS[column.field]
     return definition
+
+
+def _narrowest(column: Column) -> int:
+    """px of the longest word of its header, which wraps, with its padding."""
+    return 44 + 7 * max(map(len, column.header.split()))
 
 
 def _date_params(column: Column) -> dict[str, Any]:

@@ -143,6 +143,46 @@ def test_columns_sort_and_filter_into_the_link_and_back(page: Page, app_server: 
     expect(page.locator(COUNT)).to_have_text(shown(total(seeded_store), filtered=False))
 
 
+def test_columns_are_kept_in_the_link_and_sized_to_what_they_hold(page: Page, app_server: str) -> None:
+    open_runs(page, app_server)
+    headers = page.locator(".ag-header-cell[col-id]")
+    for name in ("target", "target_rank", "margin"):
+        expect(page.locator(f".ag-header-cell[col-id={name}]")).to_be_attached()
+    for cell in page.locator(f"{ROW}[row-index='0'] .ag-cell:not([col-id=text])").all():
+        assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth + 1"), cell.inner_text()
+    page.locator("summary", has_text="Columns").click()
+    page.locator("#runs-columns label", has_text="Experiment").click()
+    page.locator("#runs-columns label", has_text="Tokens").click()
+    expect(page).to_have_url(re.compile("cols=experiment&cols=text"))
+    expect(page.locator(".ag-header-cell[col-id=experiment]")).to_be_attached()
+    shown_columns = sorted(headers.evaluate_all("cells => cells.map((cell) => cell.getAttribute('col-id'))"))
+    assert "n_tokens" not in shown_columns
+    page.reload()
+    expect(page.locator(f"{ROW} .hs-status").first).to_be_visible()
+    expect(page.locator(".ag-header-cell[col-id=experiment]")).to_be_attached()
+    expect(page.locator(".ag-header-cell[col-id=n_tokens]")).not_to_be_attached()
+    page.locator("summary", has_text="Columns").click()
+    page.locator("#runs-columns label", has_text="Experiment").click()
+    page.locator("#runs-columns label", has_text="Tokens").click()
+    expect(page).to_have_url(f"{app_server}/runs")  # the usual columns need no saying
+
+
+def test_a_row_is_a_link(page: Page, app_server: str) -> None:
+    open_runs(page, app_server, "?status=succeeded")
+    row = page.locator(f"{ROW}[row-index='1']")
+    address = f"{app_server}/run?id={row.get_attribute('row-id')}"
+    with page.context.expect_page() as opened:
+        row.locator("[col-id=n_tokens]").click(button="middle")
+    assert opened.value.url == address
+    opened.value.close()
+    with page.context.expect_page() as opened:
+        row.locator("[col-id=n_tokens]").click(modifiers=["Control"])
+    assert opened.value.url == address
+    opened.value.close()
+    row.locator("[col-id=n_tokens]").click()
+    expect(page).to_have_url(address)
+
+
 def test_selection_opens_compare_and_exports(page: Page, app_server: str) -> None:
     open_runs(page, app_server, "?status=succeeded&sort=n_tokens")
     boxes = page.locator(".ag-row .ag-checkbox-input")

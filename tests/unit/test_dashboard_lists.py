@@ -7,6 +7,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -277,7 +278,10 @@ def test_facets_react_to_each_other_and_lead_to_lists_of_their_size(services: Se
 
 def test_only_what_changed_is_put_into_the_link() -> None:
     sort = {"filterModel": {}, "sortModel": [{"colId": "n_tokens", "sort": "desc"}]}
-    assert runs.moved({runs.Ids.REPORTED}, sort, "typed", ["a"]) == {"keys": ["f", "sort"], "query": "?sort=-n_tokens"}
+    assert runs.moved({runs.Ids.REPORTED}, sort, "typed", ["a"]) == {
+        "keys": ["f", "sort", "cols"],
+        "query": "?sort=-n_tokens",
+    }
     assert runs.moved({runs.Ids.TYPED}, sort, " typed ", ["a"]) == {"keys": ["q"], "query": "?q=typed"}
     assert runs.moved({runs.Ids.SELECTED}, sort, "", ["a", "b"]) == {"keys": ["sel"], "query": "?sel=a&sel=b"}
     assert runs.moved({runs.Ids.TYPED}, {}, "", ()) == {"keys": ["q"], "query": ""}
@@ -296,6 +300,24 @@ def test_export_follows_the_link(services: Services, store: Store) -> None:
     chosen = [read[3]["id"], read[0]["id"]]
     response = client.get(f"/api/v1/runs/export.json?sel={chosen[0]}&sel={chosen[1]}", headers=HOST)
     assert [row["id"] for row in response.get_json()] == chosen
+
+
+def test_a_column_that_says_the_same_in_every_row_is_hidden_and_says_so(services: Services, tmp_path: Path) -> None:
+    two_models = runs.constants(services)
+    assert two_models == {}
+    with Store.open(str(tmp_path / "one.duckdb")) as store:
+        prompts = [replace(make_prompt(f"p{i}", f"text {i}"), target=None) for i in range(3)]
+        job = store.start_job(experiment="e", model="tiny", spec={}, total=3)
+        results = [make_failure(prompt) for prompt in prompts]
+        store.save(job, make_info("tiny"), make_set(*prompts), [], 0, results)
+        same = runs.constants(Services(store))
+    assert same == {"model": "tiny", "target": "none", "target_rank": "none", "margin": "none"}
+    state = runs.list_state(RunsQuery(), same)
+    assert {"model", "target", "margin"}.isdisjoint(state["columns"])
+    assert "next_token" in state["columns"]
+    assert state["columns"] == state["default"]
+    asked = runs.list_state(RunsQuery(cols=("model", "text")), same)
+    assert asked["columns"] == ["model", "text"]
 
 
 @pytest.mark.parametrize(

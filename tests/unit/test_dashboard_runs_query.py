@@ -167,3 +167,20 @@ def test_every_filter_is_said_in_words() -> None:
     assert from_link("n_tokens:ge:4").words == "Tokens ≥ 4"
     assert from_link(f"mean_surprisal:between:1{RANGE}2.5").words == "Surprisal is between 1 and 2.5 bits"
     assert from_link("target:is_null").words == "Target is empty"
+
+
+def test_the_link_keeps_the_columns_that_were_chosen() -> None:
+    chosen = RunsQuery().with_grid_state({"columns": ["model", "text", "no_such_column"]})
+    assert chosen.to_query() == "?cols=model&cols=text"
+    assert RunsQuery.from_query(chosen.to_query()) == chosen
+    assert chosen.unfiltered() == chosen
+    assert RunsQuery().with_grid_state({"columns": None}) == RunsQuery()
+    assert len(RunsQuery.from_query("?cols=no_such_column").notes) == 1
+
+
+def test_log_probabilities_and_margins_are_in_one_unit_surprisal_and_entropy_in_the_other() -> None:
+    units = {column.field: (column.unit, column.per_unit) for column in COLUMNS if column.unit}
+    for field in ("margin", "target_logprob"):
+        assert units[field] == ("nats", 1.0)
+    for field in ("mean_surprisal", "next_entropy"):
+        assert units[field] == ("bits", math.log(2))

@@ -24,15 +24,15 @@
       : waiting();
   cells.HsPrompt = ({ data }) => {
     if (!data) return waiting();
-    const href = `/run?id=${encodeURIComponent(data.id)}`;
-    const open = (event) => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    const href = address(data.id);
+    const follow = (event) => {
+      if (!plain(event)) return;
       event.preventDefault();
       hs.url.push(href);
     };
     const text = data.text.replace(/\s+/g, " ") || "(empty text)";
     return h("span", { className: "hs-cell-prompt", title: data.error ? `${data.text}\n\n${data.error}` : data.text },
-      h("a", { href, onClick: open, className: "hs-strong" }, text),
+      h("a", { href, onClick: follow, className: "hs-strong" }, text),
       data.error && h("span", { className: "hs-cell-error" }, data.error));
   };
   cells.HsToken = ({ value }) => (value == null ? null : h("code", { className: "hs-cell-token" }, visible(value)));
@@ -75,8 +75,14 @@
   let reported = new Set(); // states this grid reported and the server will echo
   let echoes = new Set(); // selections this grid reported, likewise
 
+  /* The columns shown, null where they are those of a link that does not say. */
+  let usual = "";
+  const columnsShown = (api) => api.getColumnState().filter((c) => !c.hide && isField(api, c.colId)).map((c) => c.colId);
+  const isField = (api, id) => Boolean(api.getColumn(id).getColDef().field);
+  const chosenColumns = (api) => ((names) => (keyOf(names) === usual ? null : names))(columnsShown(api));
+
   function report(api) {
-    const state = { filterModel: api.getFilterModel(), sortModel: sortModel(api) };
+    const state = { filterModel: api.getFilterModel(), sortModel: sortModel(api), columns: chosenColumns(api) };
     reported.add(canonical(state.filterModel, state.sortModel));
     clientside.set_props("runs-reported", { data: state });
   }
@@ -131,8 +137,9 @@
     api.addEventListener("filterChanged", () => report(api));
     api.addEventListener("sortChanged", () => report(api));
     api.addEventListener("selectionChanged", (event) => onSelection(api, event));
-    api.addEventListener("modelUpdated", () => (hear(api), showSelection(api)));
-    columnsMenu(api);
+    api.addEventListener("modelUpdated", () => (hear(api), showSelection(api), fit(api)));
+    api.addEventListener("cellClicked", open);
+    fitted = false;
     return true;
   }
 
@@ -144,6 +151,7 @@
     if (turn !== latest) return; // a newer state came while this one waited for the grid to load
     const fresh = attach(api);
     limit = state.limit;
+    showColumns(api, state);
     const early = fresh ? api.getSelectedRows().map((row) => row.id) : []; // ticked before anybody listened
     select(api, [...state.selected, ...early]);
     if (early.length) reportSelection();
@@ -170,36 +178,66 @@
   }
   clientside.headscope_runs = { sync: (state) => (sync(state), undefined), go: (change) => (go(change), undefined) };
 
-  /* ---- columns menu ----------------------------------------------------------------------------------------- */
-  const COLUMNS = "headscope-run-columns";
-  function columnsMenu(api) {
-    const menu = document.getElementById("runs-columns");
-    const columns = api.getColumns().filter((column) => column.getColDef().field);
-    let stored = {};
-    try {
-      stored = JSON.parse(localStorage.getItem(COLUMNS) || "{}");
-    } catch {
-      /* no memory, no choice */
+  /* ---- columns ---------------------------------------------------------------------------------------------- */
+  function showColumns(api, state) {
+    usual = keyOf(state.default);
+    if (keyOf(columnsShown(api)) !== keyOf(state.columns)) {
+      const fields = api.getColumns().map((column) => column.getColId()).filter((id) => isField(api, id));
+      api.setColumnsVisible(fields.filter((id) => !state.columns.includes(id)), false);
+      api.setColumnsVisible(state.columns, true);
+      fitted = false;
+      fit(api);
     }
-    for (const column of columns)
-      if (column.getColId() in stored) api.setColumnsVisible([column.getColId()], stored[column.getColId()]);
-    menu.replaceChildren(...columns.map((column) => {
-      const label = document.createElement("label"), box = document.createElement("input");
+    columnsMenu(api, state.same);
+  }
+
+  let fitted = false; // widths follow what is in the columns once, then they are the user's
+  function fit(api) {
+    const rows = api.getRenderedNodes();
+    if (fitted || !rows.length || !rows.some((node) => node.data)) return;
+    fitted = true;
+    api.autoSizeColumns(columnsShown(api).filter((id) => id !== "text"), true);
+  }
+
+  function columnsMenu(api, same) {
+    const columns = api.getColumns().filter((column) => column.getColDef().field);
+    document.getElementById("runs-columns").replaceChildren(...columns.map((column) => {
+      const label = document.createElement("label"), box = document.createElement("input"), id = column.getColId();
       box.type = "checkbox";
       box.checked = column.isVisible();
       box.addEventListener("change", () => {
-        api.setColumnsVisible([column.getColId()], box.checked);
-        stored[column.getColId()] = box.checked;
-        try {
-          localStorage.setItem(COLUMNS, JSON.stringify(stored));
-        } catch {
-          /* as above */
-        }
+        api.setColumnsVisible([id], box.checked);
+        fitted = false;
+        fit(api);
+        report(api);
       });
       label.append(box, column.getColDef().headerName);
+      if (id in same) {
+        const note = document.createElement("span");
+        note.className = "hs-muted";
+        note.textContent = `all: ${same[id]}`;
+        label.append(note);
+      }
       return label;
     }));
   }
+
+  /* ---- rows are links --------------------------------------------------------------------------------------- */
+  const address = (id) => `/run?id=${encodeURIComponent(id)}`;
+  const plain = (event) => !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button);
+  function open({ data, column, event }) {
+    if (!data || !column.getColDef().field || event.target.closest("a") || String(getSelection())) return;
+    if (plain(event)) hs.url.push(address(data.id));
+    else window.open(address(data.id), "_blank", "noopener");
+  }
+  const rowOf = (event) => event.button === 1 && !event.target.closest("a") && event.target.closest(`#${GRID} .ag-row[row-id]`);
+  document.addEventListener("mousedown", (event) => rowOf(event) && event.preventDefault()); // no scrolling by the wheel
+  document.addEventListener("auxclick", (event) => {
+    const row = rowOf(event);
+    const found = row && attached && attached.getRowNode(row.getAttribute("row-id"));
+    if (found && found.data) window.open(address(found.data.id), "_blank", "noopener");
+  });
+
   document.addEventListener("click", (event) => {
     if (event.target.closest("#runs-refresh") && attached) attached.refreshInfiniteCache();
   });
@@ -218,7 +256,7 @@
   hs.keys.add("k", () => move(-1));
   hs.keys.add("Enter", (event) => {
     const row = event.target.closest("a, button, summary") ? null : node();
-    if (row && row.data) hs.url.push(`/run?id=${encodeURIComponent(row.data.id)}`);
+    if (row && row.data) hs.url.push(address(row.data.id));
     return Boolean(row);
   });
   hs.keys.add("c", () => {
