@@ -36,6 +36,9 @@ def run(
         ),
     ] = None,
     model: Annotated[str, typer.Option(help="A model's name or folder (see `headscope models list`).")] = "",
+    name: Annotated[
+        str, typer.Option(help="What tables, pages and SQL call the model; else it is --model as it was written.")
+    ] = "",
     analyses: Annotated[
         str, typer.Option(help=f"`all`, `standard`, or some of: {', '.join(registry.analysis_names())}.")
     ] = "heads,layers,saliency,input_x_gradient",
@@ -93,6 +96,7 @@ def run(
             params=_params(param or []),
             quantity=quantity,
             explain=explain,
+            name=name,
         )
     console = Console(stderr=True)
     stop = _Stop(console)

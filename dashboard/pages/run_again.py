@@ -17,7 +17,8 @@ def again_command(detail: RunDetail) -> str:
     prompt = {"text": row.text} | {k: v for k, v in (("target", row.target), ("foil", row.foil)) if v is not None}
     if detail.model.ref.backend == BLACK_BOX:
         return _piped(prompt, _black_box(detail))
-    words = ["headscope", "run", "--prompts", "-", "--model", row.model, "--analyses", ",".join(detail.analyses)]
+    words = ["headscope", "run", "--prompts", "-", "--model", _asked(detail), "--analyses", ",".join(detail.analyses)]
+    words += ["--name", row.model] if row.model != _asked(detail) else []
     words += ["--experiment", row.experiment, "--seed", str(detail.seed)]
     for option, usual in (("quantity", "logprob"), ("explain", "next")):
         if (given := detail.capsule.get(option, usual)) != usual:
@@ -27,6 +28,11 @@ def again_command(detail: RunDetail) -> str:
     for item in detail.attributions:
         words += _params(detail, item.method)
     return _piped(prompt, words)
+
+
+def _asked(detail: RunDetail) -> str:
+    """The model as it was asked for, which may not be the name the store has for it."""
+    return str(detail.capsule.get("model") or detail.row.model)
 
 
 def _piped(prompt: dict[str, str], words: list[str]) -> str:
