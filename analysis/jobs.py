@@ -41,7 +41,7 @@ FEW = 8
 @dataclass(frozen=True, slots=True)
 class JobRequest:
     """Everything a job needs. `batch_size` is the most prompts in one forward pass; `name` what the store calls the
-    model, when that is not how it was asked for."""
+    model, when that is not how it was asked for; `fresh` computes also what the store has, and replaces it there."""
 
     experiment: str
     model: str
@@ -54,6 +54,7 @@ class JobRequest:
     quantity: str = "logprob"
     explain: str = "next"
     name: str = ""
+    fresh: bool = False
 
     def __post_init__(self) -> None:
         """Raises InputError for a field of the wrong type or out of range."""
@@ -225,7 +226,7 @@ def _compute(
     should_stop: Callable[[], bool],
 ) -> Progress:
     prompts = request.prompt_set.prompts
-    found = sink.find_results(prepared.keys)
+    found = sink.find_results(prepared.keys, job_id if request.fresh else None)
     hits = {prompt.id: found[key] for prompt, key in zip(prompts, prepared.keys, strict=True) if key in found}
     cached = sink.reuse(job_id, request.prompt_set, hits) if hits else 0
     spec = replace(request.spec(), prompts=(), model=prepared.info.ref)
@@ -234,7 +235,7 @@ def _compute(
     started = reported = time.monotonic()
     missing = [[prompts[i] for i in batch if prompts[i].id not in hits] for batch in prepared.batches]
     for results in _batches(engine, spec, [batch for batch in missing if batch], should_stop):
-        sink.save(job_id, info, request.prompt_set, request.analyses, request.seed, results)
+        sink.save(job_id, info, request.prompt_set, request.analyses, request.seed, results, replace_old=request.fresh)
         failed = sum(result.status is RunStatus.FAILED for result in results)
         progress = Progress(
             len(prompts), progress.done + len(results), progress.failed + failed, cached, time.monotonic() - started

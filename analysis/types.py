@@ -74,6 +74,8 @@ class ModelInfo:
 
 BLOCKED = "the content filter blocked this text"
 """How the reason of a blocked prompt begins."""
+UNREADABLE = ("blocked", "not_utf8")
+"""Kinds of a prompt whose text is not what was given; its run's error is the prompt's `invalid`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,11 +33,13 @@ class Row:
     """One row as its format gave it. `where` names it for people: `line 7`, `row 7`.
 
     not_utf8: the bytes were not UTF-8; each bad byte stands in the values as a lone surrogate (`surrogateescape`).
+    invalid: the row itself says that it is no text, and why.
     """
 
     where: str
     values: Mapping[str, Any]
     not_utf8: bool = False
+    invalid: str | None = None
 
 
 @dataclass(slots=True)
@@ -157,7 +159,7 @@ def _prompt(row: Row, ids: _Ids, problems: Problems) -> Prompt | None:
         group=cells["group"] or None,
         pair_id=cells["pair_id"] or None,
         tags=tags,
-        invalid="; ".join(reasons) or None,
+        invalid="; ".join(reasons) or row.invalid,
     )
 
 

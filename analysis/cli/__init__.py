@@ -1,5 +1,6 @@
-"""The command line: `headscope run | jobs | blackbox | serve | detect | check | models | datasets | suites | toxicity |
-db | sql`. Heavy imports wait until a command needs them, so that `--help` and typing mistakes answer at once."""
+"""The command line: `headscope run | jobs | blackbox | serve | detect | check | verify | models | datasets | suites |
+toxicity | db | sql`. Heavy imports wait until a command needs them, so that `--help` and typing mistakes answer at
+once."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from analysis.cli import blackbox, check, data, detect, jobs, models, run, serve, store, suites, toxicity
+from analysis.cli import blackbox, check, data, detect, jobs, models, run, serve, store, suites, toxicity, verify
 from analysis.cli.terminal import Console
 from analysis.errors import HeadscopeError
 from analysis.visible import visible
@@ -44,6 +45,7 @@ app.command("serve")(serve.serve)
 app.command("detect")(detect.detect)
 app.command("blackbox")(blackbox.blackbox)
 app.command("check")(check.check)
+app.command("verify")(verify.verify)
 app.command("sql", cls=store.StatementCommand)(store.sql)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="datasets")

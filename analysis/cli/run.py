@@ -69,6 +69,9 @@ def run(
     explain: Annotated[
         kinds.Explained, typer.Option(help="The next token, or every token of the continuation by those before it.")
     ] = "next",
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Compute also what the store has; the new results replace it there.")
+    ] = False,
     content_filter: FilterOption = "off",
     resume: Annotated[
         bool,
@@ -97,6 +100,7 @@ def run(
             quantity=quantity,
             explain=explain,
             name=name,
+            fresh=fresh,
         )
     console = Console(stderr=True)
     stop = _Stop(console)

@@ -148,6 +148,22 @@ class TestStore:
         assert detail.artifacts[0].shape == result.attention.shape
         assert detail.artifacts[0].encoding == "tril-f16"
 
+    def test_a_run_is_written_again_under_its_id_when_that_is_asked_for(self, filled: Filled) -> None:
+        old = make_result(attention=True)
+        new = dataclasses.replace(make_result(seed=5, attention=True), result_key=old.result_key)
+        (run_id,) = filled.save(old)
+        filled.store.triage(run_id, "quiet", "confirmed", "seen", (), "me")
+        sets, model, job = make_set(old.prompt), make_info(), filled.job()
+        assert filled.store.find_results([old.result_key], job) == {}
+        assert filled.store.save(job, model, sets, ["heads"], 3, [new]).run_ids == (run_id,)
+        assert_same(filled.store.run(run_id).heads, old.heads)
+        assert filled.store.save(job, model, sets, ["heads"], 3, [new], replace_old=True).run_ids == (run_id,)
+        assert_same(filled.store.run(run_id).heads, new.heads)
+        assert_same(new.attention, filled.store.attention(run_id))
+        assert filled.store.runs_page(RunFilter()).total == 1
+        assert filled.store.find_results([old.result_key], job) == {old.result_key: run_id}
+        assert filled.store.check() == []
+
     def test_attributions_with_their_evidence_round_trip(self, filled: Filled) -> None:
         """Receipts, layers, memory, scores over any axes, and the explained logit."""
         result = make_result(evidence=True)
