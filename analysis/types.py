@@ -338,6 +338,18 @@ class Target:
     quantity: str = "logprob"
 
 
+def against(target: Target, foil: Target) -> Target:
+    """A target with a foil that was resolved alone."""
+    return replace(
+        target,
+        foil_id=foil.token_id,
+        foil_text=foil.text,
+        foil_n_tokens=foil.n_tokens,
+        foil_logprob=foil.logprob,
+        foil_rank=foil.rank,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Attribution:
     """One method's answer to "which input mattered for this quantity".
