@@ -39,7 +39,7 @@ def request_of(detail: RunDetail, model: str) -> tuple[RunSpec, Prompt]:
     """The request that a stored run answers, from the model `model`."""
     row, generated = detail.row, detail.continuation
     unreadable = row.error if row.error_kind in UNREADABLE else None
-    prompt = Prompt(row.prompt_key, row.text, row.target, row.foil, row.group, row.pair_id, row.tags, unreadable)
+    prompt = Prompt(row.prompt_key, row.text, row.target, row.foil, row.group_name, row.pair_id, row.tags, unreadable)
     spec = RunSpec(
         ModelRef(model, dtype=detail.model.ref.dtype),
         (),

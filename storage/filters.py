@@ -27,7 +27,7 @@ def column(name: str) -> sa.Column[Any]:
     """The column of `runs` behind a public name. Raises UnknownNameError."""
     if name not in RUN_COLUMNS:
         raise UnknownNameError("column", name, RUN_COLUMNS)
-    return runs.c["group_name" if name == "group" else name]
+    return runs.c[name]
 
 
 def clauses(where: RunFilter) -> list[Clause]:

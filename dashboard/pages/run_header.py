@@ -67,7 +67,7 @@ def _live_href(given: dict[str, str]) -> str:
 
 
 def _tags(row: RunRow) -> Component | None:
-    facts = [("group", row.group), ("pair", row.pair_id)]
+    facts = [("group", row.group_name), ("pair", row.pair_id)]
     tags: list[Component] = [html.Span(f"{name} {value}", className="hs-tag") for name, value in facts if value]
     tags += [html.Span(tag, className="hs-tag") for tag in row.tags]
     return html.Div(tags, className="hs-run-tags") if tags else None

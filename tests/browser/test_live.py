@@ -202,7 +202,7 @@ def test_the_newest_text_wins_when_answers_come_late(page: Page, app_server: str
 
 
 def test_what_was_probably_meant_is_one_click_away(page: Page, app_server: str) -> None:
-    live(page, app_server, "The cat ", "&target=sat")
+    open_live(page, app_server, "The cat ", "&target=sat")
     message = page.locator("#live-message.caution")
     expect(message).to_contain_text("ends in a space")
     message.get_by_role("button", name="Write “The cat”").click()

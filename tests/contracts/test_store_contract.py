@@ -200,7 +200,7 @@ class TestStore:
         assert row.next_token == " the"
         assert row.next_token_prob == pytest.approx(float(np.exp(result.trace.topk_logprobs[-1, 0])), rel=1e-6)
         assert (row.target, row.target_logprob, row.target_rank, row.margin) == (" and", -2.5, 4, 1.25)
-        assert (row.tags, row.pair_id, row.group, row.prompt_set) == (("a", "b"), "pair", "g", "demo")
+        assert (row.tags, row.pair_id, row.group_name, row.prompt_set) == (("a", "b"), "pair", "g", "demo")
         assert (row.continuation, row.seconds, row.status) == (" and slept", 0.125, RunStatus.SUCCEEDED)
         assert abs(row.created_at - datetime.now(UTC)) < timedelta(minutes=1)
 
@@ -393,7 +393,7 @@ class TestStore:
             (Condition("created_at", "lt", datetime(2020, 1, 1, tzinfo=UTC)), set()),
             (Condition("id", "eq", "nonsense"), set()),
             (Condition("experiment", "eq", "first"), {f"p{i}" for i in range(10)}),
-            (Condition("group", "is_null"), {f"p{i}" for i in range(10)}),
+            (Condition("group_name", "is_null"), {f"p{i}" for i in range(10)}),
         ],
     )
     def test_conditions(self, varied: Filled, condition: Condition, expected: set[str]) -> None:
@@ -497,7 +497,7 @@ class TestStore:
         assert filled.store.reuse(job, make_set(prompt, name="other set"), {"new": source}) == 1
         (row,) = filled.store.runs_page(RunFilter((Condition("experiment", "eq", "second"),))).rows
         assert row.id != source
-        assert (row.prompt_key, row.tags, row.group, row.pair_id) == ("new", ("new", "tags"), "other", None)
+        assert (row.prompt_key, row.tags, row.group_name, row.pair_id) == ("new", ("new", "tags"), "other", None)
         assert row.prompt_set == "other set"
         copy, original = filled.store.run(row.id), filled.store.run(source)
         for name in (
