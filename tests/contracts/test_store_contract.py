@@ -399,6 +399,22 @@ class TestStore:
     def test_conditions(self, varied: Filled, condition: Condition, expected: set[str]) -> None:
         assert varied.keys(condition) == expected
 
+    def test_text_is_found_however_its_letters_are_written(self, filled: Filled) -> None:
+        """Final sigma, dotted I, composed or not: by the search field and by the filter of the column alike."""
+        texts = {"greek": "ΑΘΗΝΑΣ ΕΙΝΑΙ Η ΠΟΛΗ", "small": "της αθηνας τα νερα", "dotted": "İSTANBUL UZAK",
+                 "nfc": "Caf\u00e9 noir", "nfd": "CAFE\u0301 NOIR", "other": "cafes"}  # fmt: skip
+        filled.save(*(make_result(make_prompt(key, text, target=None, foil=None)) for key, text in texts.items()))
+        for value, expected in (
+            ("ΑΘΗΝΑΣ", {"greek", "small"}), ("αθηνας", {"greek", "small"}), ("αθηνασ", {"greek", "small"}),
+            ("İSTANBUL", {"dotted"}), ("I\u0307STANBUL", {"dotted"}), ("caf\u00e9", {"nfc", "nfd"}),
+            ("cafe\u0301 N", {"nfc", "nfd"}),
+        ):  # fmt: skip
+            assert filled.keys(Condition("text", "contains", value)) == expected, value
+            assert filled.keys(search=value) == expected, value
+            assert filled.keys(Condition("text", "not_contains", value)) == set(texts) - expected, value
+        assert filled.keys(Condition("text", "starts_with", "ΑΘΗΝΑΣ")) == {"greek"}
+        assert filled.keys(Condition("text", "starts_with", "CAFÉ")) == {"nfc", "nfd"}
+
     def test_conditions_all_hold(self, varied: Filled) -> None:
         conditions = (Condition("tags", "eq", "even"), Condition("text", "contains", "o"))
         assert varied.keys(*conditions, search="%") == {"p0"}
