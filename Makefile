@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 CONSTRAINTS ?= constraints.txt
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
-STORE ?= .demo/headscope.duckdb
+STORE ?= $(or $(HEADSCOPE_STORE),headscope.duckdb)
 HOST ?= 127.0.0.1
 PORT ?= 8050
 SERVE ?= 1
@@ -47,7 +47,6 @@ $(VENV)/.dev: $(VENV)/.app
 # Two processes, large batches, and 25 steps at most keep the demo within five minutes on two cores; every integrated
 # gradient says whether its steps were enough.
 demo: $(VENV)/.app
-	@mkdir -p $(dir $(STORE))
 	@$(BIN)/headscope models pull smollm2-135m-instruct
 	@$(BIN)/headscope run --prompts demo --experiment demo --analyses standard --workers 2 --batch-size 32 --param integrated_gradients.max_steps=25 --store $(STORE)
 ifneq ($(SERVE),0)
@@ -79,4 +78,4 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) .demo build *.egg-info
+	rm -rf $(VENV) build *.egg-info

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -123,6 +123,18 @@ def failed_attribution(
         seconds=seconds,
         params=params,
         error=error,
+    )
+
+
+def nothing_to_explain(found: Sequence[Attribution], target: Target) -> tuple[Attribution, ...]:
+    """A target against itself: the difference is zero whatever the prompt says."""
+    reason = (
+        f"target {target.text!r} and foil begin with the same token, so their difference is zero everywhere: choose "
+        "words that differ in their first token"
+    )
+    return tuple(
+        failed_attribution(one.method, target, reason, signed=one.signed, seconds=one.seconds, params=one.params)
+        for one in found
     )
 
 

@@ -23,6 +23,10 @@ def check(request: JobRequest) -> None:
         value = bounds.text(name, getattr(request, name))
         if not value.strip() or len(value) > LONGEST_NAME:
             raise InputError(f"{name} must have from 1 to {LONGEST_NAME} characters, not {bounds.shown(value)}.")
+    if len(bounds.text("name", request.name)) > LONGEST_NAME:
+        raise InputError(f"name must have at most {LONGEST_NAME} characters, not {bounds.shown(request.name)}.")
+    if not isinstance(request.fresh, bool):
+        raise InputError(f"fresh must be true or false, not {bounds.shown(request.fresh)}.")
     bounds.whole("batch_size", request.batch_size, 1, MOST_IN_BATCH)
     bounds.whole("seed", request.seed)
     for name, valid in (("quantity", QUANTITIES), ("explain", EXPLAINED)):

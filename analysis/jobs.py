@@ -18,7 +18,17 @@ from analysis.detection import Store, detect, experiment_runs
 from analysis.engines.base import Engine, Prepared
 from analysis.errors import InputError
 from analysis.preflight import Preflight
-from analysis.types import GenerationParams, ModelRef, Progress, Prompt, PromptSet, RunResult, RunSpec, RunStatus
+from analysis.types import (
+    GenerationParams,
+    ModelInfo,
+    ModelRef,
+    Progress,
+    Prompt,
+    PromptSet,
+    RunResult,
+    RunSpec,
+    RunStatus,
+)
 from storage.interfaces import ResultSink, RunReader
 from storage.rows import JobRow
 
@@ -30,7 +40,8 @@ FEW = 8
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """Everything a job needs. `batch_size` is the most prompts in one forward pass."""
+    """Everything a job needs. `batch_size` is the most prompts in one forward pass; `name` what the store calls the
+    model, when that is not how it was asked for; `fresh` computes also what the store has, and replaces it there."""
 
     experiment: str
     model: str
@@ -42,6 +53,8 @@ class JobRequest:
     params: Mapping[str, Mapping[str, Any]] | None = None
     quantity: str = "logprob"
     explain: str = "next"
+    name: str = ""
+    fresh: bool = False
 
     def __post_init__(self) -> None:
         """Raises InputError for a field of the wrong type or out of range."""
@@ -135,12 +148,14 @@ def run_job(
     request.require_prompts()
     prepared = engine.prepare(request.spec(), request.batch_size)
     on_prepared(prepared.preflight)
+    info = _named(prepared.info, request.name, sink)
     if job_id is None:
-        job_id = sink.start_job(experiment=request.experiment, model=request.model, spec=request.to_json(), total=total)
+        model = request.name or request.model
+        job_id = sink.start_job(experiment=request.experiment, model=model, spec=request.to_json(), total=total)
     else:
         sink.claim_job(job_id, RunStatus.RUNNING)
     try:
-        progress = _compute(engine, sink, request, prepared, job_id, on_progress, should_stop)
+        progress = _compute(engine, sink, request, prepared, info, job_id, on_progress, should_stop)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             sink.finish_job(job_id, RunStatus.CANCELLED)
@@ -185,17 +200,33 @@ def describe(job: JobRow) -> str:
     return f"job {job.id} ({job.experiment}, {job.model}, {job.done} of {job.total} prompts stored)"
 
 
+def _named(info: ModelInfo, name: str, store: RunReader) -> ModelInfo:
+    """The model under the name it was given. Raises InputError when the store knows these weights under another."""
+    if not name:
+        return info
+    key = (info.ref.weights_sha256, info.tokenizer_sha256, info.ref.backend, info.ref.dtype)
+    for known in (row.info for row in store.overview(0).models):
+        same = (known.ref.weights_sha256, known.tokenizer_sha256, known.ref.backend, known.ref.dtype) == key
+        if same and known.ref.name != name:
+            raise InputError(
+                f"this store has the same weights under the name {known.ref.name!r}, and a model has one name there: "
+                "leave out --name, or use another store."
+            )
+    return replace(info, ref=replace(info.ref, name=name))
+
+
 def _compute(
     engine: Engine,
     sink: ResultSink,
     request: JobRequest,
     prepared: Prepared,
+    info: ModelInfo,
     job_id: str,
     on_progress: Callable[[str, Progress], None],
     should_stop: Callable[[], bool],
 ) -> Progress:
     prompts = request.prompt_set.prompts
-    found = sink.find_results(prepared.keys)
+    found = sink.find_results(prepared.keys, job_id if request.fresh else None)
     hits = {prompt.id: found[key] for prompt, key in zip(prompts, prepared.keys, strict=True) if key in found}
     cached = sink.reuse(job_id, request.prompt_set, hits) if hits else 0
     spec = replace(request.spec(), prompts=(), model=prepared.info.ref)
@@ -204,7 +235,7 @@ def _compute(
     started = reported = time.monotonic()
     missing = [[prompts[i] for i in batch if prompts[i].id not in hits] for batch in prepared.batches]
     for results in _batches(engine, spec, [batch for batch in missing if batch], should_stop):
-        sink.save(job_id, prepared.info, request.prompt_set, request.analyses, request.seed, results)
+        sink.save(job_id, info, request.prompt_set, request.analyses, request.seed, results, replace_old=request.fresh)
         failed = sum(result.status is RunStatus.FAILED for result in results)
         progress = Progress(
             len(prompts), progress.done + len(results), progress.failed + failed, cached, time.monotonic() - started

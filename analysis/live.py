@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 from analysis.continuations import first_tokens
 from analysis.errors import InputError, NotApplicable
@@ -13,7 +12,7 @@ from analysis.methods.input_x_gradient import InputXGradient
 from analysis.methods.saliency import Saliency
 from analysis.runner import attention_tensors
 from analysis.token_trace import token_traces
-from analysis.types import LiveRequest, LiveResult, Target, TokenizedText
+from analysis.types import LiveRequest, LiveResult, Target, TokenizedText, against
 from analysis.workspace import Workspace
 
 MAX_TOKENS = 256  # every head's pattern goes to the page: 256 tokens of a 30 x 9 head model are 35 MB
@@ -79,11 +78,4 @@ def _target(work: Workspace, text: TokenizedText, request: LiveRequest) -> Targe
             f"the foil {request.foil!r} begins with the token it is compared with: choose another.",
             "target_equals_foil",
         )
-    return replace(
-        target,
-        foil_id=foil.token_id,
-        foil_text=foil.text,
-        foil_n_tokens=foil.n_tokens,
-        foil_logprob=foil.logprob,
-        foil_rank=foil.rank,
-    )
+    return against(target, foil)

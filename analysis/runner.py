@@ -12,7 +12,7 @@ import psutil
 import torch
 from numpy.typing import NDArray
 
-from analysis.attributions import failed_attribution
+from analysis.attributions import failed_attribution, nothing_to_explain
 from analysis.capsule import capsule
 from analysis.code_version import CODE_VERSION
 from analysis.continuations import explain_continuations
@@ -41,6 +41,7 @@ from analysis.types import (
     RunStatus,
     Target,
     TokenizedText,
+    against,
     result_key,
 )
 from analysis.workspace import Workspace
@@ -152,14 +153,17 @@ def _measure(
     capture = _capture(backend, spec, methods)
     attention = capture.attention
     work = Workspace(backend, list(texts.values()), capture)
-    targets, bad = _targets(work, texts, prompts, spec.quantity)
+    targets, explained, bad = _targets(work, texts, prompts, spec.quantity)
     if bad:  # the graph of the pass holds all prompts: start again with the good ones
         good = {index: text for index, text in texts.items() if index not in bad}
         return {**bad, **(_measure(backend, spec, methods, good, prompts) if good else {})}
     columns: dict[str, Sequence[Any]] = {"target": targets}
     if spec.explain == "next":  # first: it uses the graph of the shared pass, which is freed with it
         evidence = spec.params.get("receipts", {}) if "receipts" in spec.analyses else None
-        columns["attributions"] = _attributions(work, targets, methods, evidence)
+        columns["attributions"] = [
+            found if target.foil_id != target.token_id else nothing_to_explain(found, target)
+            for found, target in zip(_attributions(work, explained, methods, evidence), targets, strict=True)
+        ]
     columns["trace"] = token_traces(work)
     for field, (analysis, compute) in _COLUMNS.items():
         if analysis in spec.analyses and (attention or analysis not in {"heads", "attention"}):
@@ -228,17 +232,24 @@ def _attribute(
 
 def _targets(
     work: Workspace, texts: Mapping[int, TokenizedText], prompts: Sequence[Prompt], quantity: str
-) -> tuple[list[Target], dict[int, _Measured | Exception]]:
+) -> tuple[list[Target], list[Target], dict[int, _Measured | Exception]]:
+    """Target and foil of each prompt; the same for methods, without a foil that is the target; and what failed."""
     targets: list[Target] = []
+    explained: list[Target] = []
     bad: dict[int, _Measured | Exception] = {}
     for (index, text), logprobs in zip(texts.items(), work.next_logprobs, strict=True):
+        prompt, resolve = prompts[index], work.backend.resolve_target
         try:
-            prompt = prompts[index]
-            target = work.backend.resolve_target(text, prompt.target, prompt.foil, logprobs)
-            targets.append(replace(target, quantity=quantity))
+            target = alone = replace(resolve(text, prompt.target, prompt.foil, logprobs), quantity=quantity)
         except InputError as error:
-            bad[index] = error
-    return targets, bad
+            if error.kind != "target_equals_foil":
+                bad[index] = error
+                continue
+            alone = replace(resolve(text, prompt.target, None, logprobs), quantity=quantity)
+            target = against(alone, resolve(text, prompt.foil, None, logprobs))
+        targets.append(target)
+        explained.append(alone)
+    return targets, explained, bad
 
 
 def _capture(backend: CausalBackend, spec: RunSpec, methods: Mapping[str, tuple[Method, dict[str, Any]]]) -> Capture:

@@ -74,6 +74,8 @@ class ModelInfo:
 
 BLOCKED = "the content filter blocked this text"
 """How the reason of a blocked prompt begins."""
+UNREADABLE = ("blocked", "not_utf8")
+"""Kinds of a prompt whose text is not what was given; its run's error is the prompt's `invalid`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +336,18 @@ class Target:
     foil_logprob: float = float("nan")
     foil_rank: int = -1
     quantity: str = "logprob"
+
+
+def against(target: Target, foil: Target) -> Target:
+    """A target with a foil that was resolved alone."""
+    return replace(
+        target,
+        foil_id=foil.token_id,
+        foil_text=foil.text,
+        foil_n_tokens=foil.n_tokens,
+        foil_logprob=foil.logprob,
+        foil_rank=foil.rank,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _rows(clone: Path, statement: str) -> list[str]:
-    command = [".venv/bin/headscope", "sql", statement, "--store", ".demo/headscope.duckdb", "--format", "csv"]
+    command = [".venv/bin/headscope", "sql", statement, "--format", "csv"]
     return subprocess.run(command, cwd=clone, capture_output=True, text=True, check=True).stdout.split()
 
 

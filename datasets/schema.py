@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from analysis.errors import InputError
+from analysis.spelling import summary
 from analysis.types import Prompt
 
 COLUMNS = ("id", "text", "target", "foil", "group", "pair_id", "tags")
@@ -33,11 +34,13 @@ class Row:
     """One row as its format gave it. `where` names it for people: `line 7`, `row 7`.
 
     not_utf8: the bytes were not UTF-8; each bad byte stands in the values as a lone surrogate (`surrogateescape`).
+    invalid: the row itself says that it is no text, and why.
     """
 
     where: str
     values: Mapping[str, Any]
     not_utf8: bool = False
+    invalid: str | None = None
 
 
 @dataclass(slots=True)
@@ -157,7 +160,7 @@ def _prompt(row: Row, ids: _Ids, problems: Problems) -> Prompt | None:
         group=cells["group"] or None,
         pair_id=cells["pair_id"] or None,
         tags=tags,
-        invalid="; ".join(reasons) or None,
+        invalid="; ".join(reasons) or row.invalid,
     )
 
 
@@ -256,26 +259,12 @@ class _Ids:
 def _content_warnings(prompts: list[Prompt]) -> tuple[str, ...]:
     empty = sum(not prompt.text for prompt in prompts)
     invalid = sum(prompt.invalid is not None for prompt in prompts)
-    targets = [prompt for prompt in prompts if prompt.target]
-    unspaced = [prompt for prompt in targets if _lacks_space(prompt)]
     warnings = []
     if empty:
         warnings.append(f"{empty} of {len(prompts)} prompts are empty: each becomes a failed run.")
     if invalid:
         warnings.append(f"{invalid} of {len(prompts)} prompts are not valid text: each becomes a failed run.")
-    if len(unspaced) * 2 > len(targets):
-        example = unspaced[0].target
-        warnings.append(
-            f"{len(unspaced)} of {len(targets)} targets do not start with a space, for example {example!r}: after "
-            f"{unspaced[0].text[-20:]!r} the model reads {' ' + str(example)!r} as another token. Write the space."
-        )
-    return tuple(warnings)
-
-
-def _lacks_space(prompt: Prompt) -> bool:
-    """A word glued to the prompt, in a script that puts spaces between words."""
-    first = (prompt.target or " ")[0]
-    return first.isalnum() and ord(first) < 0x0E00 and not prompt.text[-1:].isspace()
+    return (*warnings, *summary((prompt.text, prompt.target, prompt.foil) for prompt in prompts))
 
 
 def shown(value: Any) -> str:

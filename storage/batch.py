@@ -27,8 +27,10 @@ def now() -> datetime:
 class Batch:
     """Runs of one job for one transaction, collected and then written table by table."""
 
-    def __init__(self, connection: Connection, job: Mapping[str, Any], prompt_set: PromptSet) -> None:
-        self._connection, self._job, self._set = connection, job, prompt_set
+    def __init__(
+        self, connection: Connection, job: Mapping[str, Any], prompt_set: PromptSet, *, replace_old: bool = False
+    ) -> None:
+        self._connection, self._job, self._set, self._replaces = connection, job, prompt_set, replace_old
         self._moment = now()
         self._prompts = catalogue.PromptIds(None, {})
         self._there: dict[tuple[str, str], tuple[UUID, str]] = {}
@@ -43,7 +45,8 @@ class Batch:
         results: Sequence[RunResult],
         files: Sequence[ArtifactRow | None],
     ) -> list[UUID]:
-        """Write results; one that this experiment already has whole is left alone and its id returned."""
+        """Write results; one that this experiment already has whole is left alone and its id returned, or with
+        `replace_old` written again under that id."""
         model_id, model = catalogue.model_id(self._connection, info, self._moment)
         shared = {"model_id": model_id, "model": model, "analyses": list(analyses), "seed": seed}
         self._look([(result.prompt.id, result.result_key) for result in results])
@@ -67,9 +70,11 @@ class Batch:
 
     def _add(self, result: RunResult, file: ArtifactRow | None, shared: Mapping[str, Any]) -> UUID:
         kept = self._replace(result.prompt.id, result.result_key)
-        if kept is not None:
+        if kept is not None and not self._replaces:
             return kept
-        run_id = new_id()
+        if kept is not None:
+            delete_runs(self._connection, [kept])
+        run_id = kept or new_id()
         row = (
             self._placement(run_id, result.prompt.id)
             | run_columns.prompt_columns(result)

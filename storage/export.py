@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
+import pyarrow.compute as pc
 import pyarrow.parquet
 
 from analysis.errors import UnknownNameError
@@ -46,9 +46,22 @@ def _csv(table: pa.Table) -> bytes:
             flat = flat.set_column(index, column.name, pa.array(texts, pa.string()))
         elif pa.types.is_null(column.type):
             flat = flat.set_column(index, column.name, table.column(index).cast(pa.string()))
-    sink = io.BytesIO()
-    pyarrow.csv.write_csv(flat, sink, pyarrow.csv.WriteOptions(quoting_style="needed"))
-    return sink.getvalue()
+    header = ",".join(_quoted(pa.array(flat.column_names, pa.large_string())).to_pylist())
+    columns = [_quoted(column.combine_chunks().cast(pa.large_string())) for column in flat.columns]
+    lines = pc.binary_join_element_wise(*columns, _text(","), null_handling="replace") if columns else pa.array([])
+    return "".join(f"{line}\n" for line in (header, *lines.to_pylist())).encode()
+
+
+def _quoted(texts: pa.Array) -> pa.Array:
+    """Quotes where a reader needs them: around separators, quotes, line breaks and spaces at an end, and around an
+    empty text, which would be a NULL without them."""
+    needed = pc.match_substring_regex(texts, r'[,"\r\n]|^$|^\s|\s$')
+    doubled = pc.replace_substring(texts, '"', '""')
+    return pc.if_else(needed, pc.binary_join_element_wise(_text('"'), doubled, _text('"'), _text("")), texts)
+
+
+def _text(value: str) -> pa.Scalar:
+    return pa.scalar(value, pa.large_string())
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +16,8 @@ AFFIXES = {"contains": ("%", "%"), "starts_with": ("", "%"), "ends_with": ("%", 
 
 class HasText(FunctionElement[bool]):
     """Whether `text` contains, starts with or ends with `value`, taken literally: `contains()` and the like on DuckDB
-    (5 times as fast as LIKE there), an escaped LIKE elsewhere (which a trigram index serves)."""
+    (5 times as fast as LIKE there), an escaped LIKE elsewhere (which a trigram index serves). A value with more
+    than one spelling of its lower case is compared folded."""
 
     name = "has_text"
     inherit_cache = False
@@ -23,9 +25,11 @@ class HasText(FunctionElement[bool]):
 
     def __init__(self, how: str, text: Any, value: str) -> None:
         self.how = how
+        fold = needs_fold(value)
         before, after = AFFIXES[how]
         escaped = value.replace(ESCAPE, ESCAPE * 2).replace("%", f"{ESCAPE}%").replace("_", f"{ESCAPE}_")
-        super().__init__(text, sa.literal(value), sa.literal(f"{before}{escaped}{after}"))
+        parts = (text, sa.literal(value, sa.String()), sa.literal(f"{before}{escaped}{after}", sa.String()))
+        super().__init__(*(map(Fold, parts) if fold else parts))
 
 
 @compiles(HasText)
@@ -38,6 +42,32 @@ def _like(element: HasText, compiler: SQLCompiler, **options: Any) -> str:
 def _contains(element: HasText, compiler: SQLCompiler, **options: Any) -> str:
     text, value, _ = list(element.clauses)
     return f"{element.how}({compiler.process(text, **options)}, {compiler.process(value, **options)})"
+
+
+class Fold(FunctionElement[str]):
+    """A text as it is searched for: composed, in lower case, a final sigma like any other."""
+
+    name = "fold"
+    inherit_cache = True
+    type = sa.String()
+
+
+@compiles(Fold)
+def _normalized(element: Fold, compiler: SQLCompiler, **options: Any) -> str:
+    (text,) = list(element.clauses)
+    return f"REPLACE(LOWER(NORMALIZE({compiler.process(text, **options)}, NFC)), 'ς', 'σ')"
+
+
+@compiles(Fold, "duckdb")
+def _nfc_normalized(element: Fold, compiler: SQLCompiler, **options: Any) -> str:
+    (text,) = list(element.clauses)
+    return f"REPLACE(LOWER(NFC_NORMALIZE({compiler.process(text, **options)})), 'ς', 'σ')"
+
+
+def needs_fold(value: str) -> bool:
+    """Whether its lower case is written in more than one way; all others are found without folding every row."""
+    forms = {unicodedata.normalize(form, value) for form in ("NFC", "NFD")}
+    return forms != {value} or "σ" in value.casefold()
 
 
 class HasElement(FunctionElement[bool]):

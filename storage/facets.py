@@ -19,7 +19,7 @@ from storage import filters
 from storage.rows import FacetCount, RunFilter
 from storage.schema import run_facets, runs
 
-MORE = ("group", "target")  # not in `run_facets`, because they have many values: counted by a query each
+MORE = ("group_name", "target")  # not in `run_facets`, because they have many values: counted by a query each
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from analysis.errors import InputError, UnknownNameError
 from storage import bulk
-from storage.expressions import HasElement, HasText, InSelect
+from storage.expressions import HasElement, HasText, InSelect, needs_fold
 from storage.ids import parse_id
 from storage.rows import RUN_COLUMNS, Condition, RunFilter, Sort
 from storage.schema import run_facets, runs
@@ -27,7 +27,7 @@ def column(name: str) -> sa.Column[Any]:
     """The column of `runs` behind a public name. Raises UnknownNameError."""
     if name not in RUN_COLUMNS:
         raise UnknownNameError("column", name, RUN_COLUMNS)
-    return runs.c["group_name" if name == "group" else name]
+    return runs.c[name]
 
 
 def clauses(where: RunFilter) -> list[Clause]:
@@ -110,8 +110,10 @@ def _text_clause(condition: Condition, key: sa.Column[Any]) -> Clause:
             raise InputError(f"{condition.op} cannot be used on {condition.column}: it holds no text.")
         text = sa.cast(key, sa.String)
     how = condition.op.removeprefix("not_")
-    wanted = _bound_text(condition.value).lower()
-    found: Clause = HasText(how, sa.func.lower(text), wanted)
+    given = _bound_text(condition.value)
+    wanted = given.lower()
+    # folded the value meets the database's own lower case, which is not Python's for a dotted I or a final sigma
+    found: Clause = HasText(how, text, given) if needs_fold(given) else HasText(how, sa.func.lower(text), wanted)
     if (
         key.name == "text"
     ):  # its lower case is stored as part of `search_text`: LOWER is left with the few that may match

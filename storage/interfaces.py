@@ -150,8 +150,9 @@ class ResultSink(Protocol):
     def report_job(self, job_id: str, progress: Progress) -> None:
         """Store how far a job is."""
 
-    def find_results(self, keys: Sequence[str]) -> Mapping[str, str]:
-        """result_key -> id of a succeeded run; failed ones, and those with a file missing, are computed again."""
+    def find_results(self, keys: Sequence[str], job_id: str | None = None) -> Mapping[str, str]:
+        """result_key -> id of a succeeded run, with `job_id` one of that job; failed ones, and those with a file
+        missing, are computed again."""
 
     def save(
         self,
@@ -161,10 +162,13 @@ class ResultSink(Protocol):
         analyses: Sequence[str],
         seed: int,
         results: Sequence[RunResult],
+        *,
+        replace_old: bool = False,
     ) -> Saved:
         """One transaction: every run of the batch whole, or none. Attention artifacts are written before it. In one
         experiment, a prompt's failed run of the same result_key is replaced, never doubled; runs of the same
-        result_key whose file was lost take the new one."""
+        result_key whose file was lost take the new one. With `replace_old` its succeeded run of that key is written
+        again too, under the id it has."""
 
     def reuse(self, job_id: str, prompt_set: PromptSet, hits: Mapping[str, str]) -> int:
         """Serve hits (prompt id -> run id) from the store: runs already in the job's experiment are left alone, others

@@ -215,9 +215,8 @@ def _detail(connection: Connection, run_id: str) -> RunDetail:
     capsule = connection.execute(sa.select(capsules.c.content).where(capsules.c.id == row["capsule_id"])).scalar_one()
     found = {name: _array_rows(connection, name, key) for name in arrays.ARRAY_TABLES}
     layers = found["layer_summaries"]
-    shown = {name: row["group_name" if name == "group" else name] for name in RUN_COLUMNS}
     return RunDetail(
-        row=_run_row(shown),
+        row=_run_row(row),
         model=catalogue.model_of(model),
         analyses=tuple(row["analyses"]),
         seed=row["seed"],

@@ -44,7 +44,7 @@ class RunRow:
     foil: str | None
     tags: tuple[str, ...]
     pair_id: str | None
-    group: str | None
+    group_name: str | None
     created_at: datetime
     seconds: float | None
     n_tokens: int | None

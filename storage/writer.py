@@ -94,12 +94,14 @@ class Writer:
         """See `ResultSink.report_job`."""
         self._update_job(job_id, done=progress.done, failed=progress.failed, cached=progress.cached)
 
-    def find_results(self, keys: Sequence[str]) -> Mapping[str, str]:
+    def find_results(self, keys: Sequence[str], job_id: str | None = None) -> Mapping[str, str]:
         """See `ResultSink.find_results`."""
         runs, details = schema.runs.c, schema.run_details.c
         joined = sa.select(details.result_key, runs.id).join_from(
             schema.run_details, schema.runs, runs.id == details.run_id
         )
+        if job_id is not None:
+            joined = joined.where(details.job_id == parse_id(job_id))
         found: dict[str, str] = {}
         with session.reading(self.engine) as connection:
             for start in range(0, len(keys), CHUNK):
@@ -127,6 +129,8 @@ class Writer:
         analyses: Sequence[str],
         seed: int,
         results: Sequence[RunResult],
+        *,
+        replace_old: bool = False,
     ) -> Saved:
         """See `ResultSink.save`. Files come before rows, so that no row ever waits for its file."""
         files = [None if r.attention is None else self.artifacts.put_attention(r.attention) for r in results]
@@ -136,7 +140,8 @@ class Writer:
             job, ids = _job(connection, job_id), [""] * len(results)
             for part, mine in selections.split(prompt_set, [result.prompt for result in results]):
                 own = [replace(results[place], prompt=prompt) for place, prompt in mine.items()]
-                saved = Batch(connection, job, part).save(info, analyses, seed, own, [files[place] for place in mine])
+                batch = Batch(connection, job, part, replace_old=replace_old)
+                saved = batch.save(info, analyses, seed, own, [files[place] for place in mine])
                 for place, run_id in zip(mine, saved, strict=True):
                     ids[place] = str(run_id)
             return Saved(tuple(ids))

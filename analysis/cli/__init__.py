@@ -1,14 +1,17 @@
-"""The command line: `headscope run | jobs | blackbox | serve | detect | check | models | datasets | suites | toxicity |
-db | sql`. Heavy imports wait until a command needs them, so that `--help` and typing mistakes answer at once."""
+"""The command line: `headscope run | jobs | blackbox | serve | detect | check | verify | models | datasets | suites |
+toxicity | db | sql`. Heavy imports wait until a command needs them, so that `--help` and typing mistakes answer at
+once."""
 
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from analysis.cli import blackbox, check, data, detect, jobs, models, run, serve, store, suites, toxicity
+from analysis.cli import blackbox, check, data, detect, jobs, models, run, serve, store, suites, toxicity, verify
 from analysis.cli.terminal import Console
 from analysis.errors import HeadscopeError
 from analysis.visible import visible
@@ -20,13 +23,30 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"headscope {version('headscope')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None: ...
+
+
 app.command("run")(run.run)
 app.command("jobs")(jobs.jobs)
 app.command("serve")(serve.serve)
 app.command("detect")(detect.detect)
 app.command("blackbox")(blackbox.blackbox)
 app.command("check")(check.check)
-app.command("sql")(store.sql)
+app.command("verify")(verify.verify)
+app.command("sql", cls=store.StatementCommand)(store.sql)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="datasets")
 app.add_typer(suites.app, name="suites")

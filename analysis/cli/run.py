@@ -36,6 +36,9 @@ def run(
         ),
     ] = None,
     model: Annotated[str, typer.Option(help="A model's name or folder (see `headscope models list`).")] = "",
+    name: Annotated[
+        str, typer.Option(help="What tables, pages and SQL call the model; else it is --model as it was written.")
+    ] = "",
     analyses: Annotated[
         str, typer.Option(help=f"`all`, `standard`, or some of: {', '.join(registry.analysis_names())}.")
     ] = "heads,layers,saliency,input_x_gradient",
@@ -66,6 +69,9 @@ def run(
     explain: Annotated[
         kinds.Explained, typer.Option(help="The next token, or every token of the continuation by those before it.")
     ] = "next",
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Compute also what the store has; the new results replace it there.")
+    ] = False,
     content_filter: FilterOption = "off",
     resume: Annotated[
         bool,
@@ -93,6 +99,8 @@ def run(
             params=_params(param or []),
             quantity=quantity,
             explain=explain,
+            name=name,
+            fresh=fresh,
         )
     console = Console(stderr=True)
     stop = _Stop(console)

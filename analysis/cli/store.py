@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import pyarrow as pa
 import typer
 from rich.table import Table
+from typer.core import TyperCommand
 
 from analysis.bounds import MOST_SECONDS
 from analysis.cli.options import DEFAULT_STORE, StoreOption, finite
@@ -33,7 +36,11 @@ class Format(StrEnum):
 
 
 def sql(
-    statement: Annotated[str, typer.Argument(help='One read-only statement, like "SELECT count(*) FROM runs".')],
+    statement: Annotated[
+        str | None,
+        typer.Argument(help='One read-only statement, like "SELECT count(*) FROM runs"; without one, standard input.'),
+    ] = None,
+    file: Annotated[str | None, typer.Option("--file", "-f", help="Read the statement from here, - for stdin.")] = None,
     store: StoreOption = DEFAULT_STORE,
     format: Annotated[Format, typer.Option(help="How to print the rows.")] = Format.TABLE,  # noqa: A002 - the flag
     limit: Annotated[int, typer.Option(min=1, max=readonly_sql.MOST_ROWS, help="Most rows to return.")] = 100_000,
@@ -42,7 +49,36 @@ def sql(
     ] = 60.0,
 ) -> None:
     """Run one read-only SQL statement over the public tables and views (docs/sql.md)."""
-    show(*query(store, statement, limit, timeout), format, limit)
+    show(*query(store, _statement(statement, file), limit, timeout), format, limit)
+
+
+class StatementCommand(TyperCommand):
+    """A statement may begin with a comment: `--` and a space or a line break is no option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Click's, with such a statement after the options."""
+        begins = [arg for arg in args if re.match(r"--(?:[^\n=]*\s|[^\n]*\n)", arg)]
+        return super().parse_args(ctx, [arg for arg in args if arg not in begins] + (["--", *begins] if begins else []))
+
+
+def _statement(typed: str | None, file: str | None) -> str:
+    """The statement, wherever it stands. Raises InputError."""
+    if typed is not None and file is not None:
+        raise InputError("there are two statements, one typed and one in --file: leave one out.", kind="sql")
+    source = file if file is not None else typed
+    if source not in {None, "-"}:
+        return _read(Path(str(file))) if file is not None else str(typed)
+    if source is None and sys.stdin.isatty():
+        raise InputError('no statement: type one, as in headscope sql "SELECT ...", or say -f FILE.', kind="sql")
+    return sys.stdin.read()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise InputError(f"the statement cannot be read from {path}: {reason}.", kind="sql") from error
 
 
 def query(store: str, statement: str, limit: int, timeout: float = 60.0) -> tuple[pa.Table, bool]:
@@ -70,9 +106,21 @@ def _print_table(table: pa.Table) -> None:
     for name in table.column_names:
         shown.add_column(name, overflow="fold")
     for row in table.to_pylist():
-        shown.add_row(*("NULL" if value is None else str(value) for value in row.values()))
-    console = Console() if sys.stdout.isatty() else Console(width=10_000)
-    console.print(shown, soft_wrap=not sys.stdout.isatty())
+        shown.add_row(*(value if isinstance(value, str) else _cell(value) for value in row.values()))
+    Console().print(shown)
+
+
+def _cell(value: Any) -> str:
+    """Six significant digits, and every whole digit of what needs more; the exports keep all."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, float):
+        return f"{value:.0f}" if 1e6 <= abs(value) < 1e15 else f"{value:.6g}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_cell, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key!r}: {_cell(item)}' for key, item in value.items())}}}"
+    return repr(value) if isinstance(value, str) else str(value)
 
 
 @app.command()

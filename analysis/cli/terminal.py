@@ -12,12 +12,16 @@ from rich.text import Text
 
 from analysis.visible import visible
 
+UNWRAPPED = 10**9
+
 
 class Console(rich_console.Console):
-    """Rich's, for text of others."""
+    """Rich's, for text of others. Only a terminal has a width: lines for a pipe or a file are never wrapped."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"markup": False, "emoji": False, "highlight": False, **options})
+        if not self.is_terminal:
+            self.width = UNWRAPPED
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Called for every plain text, alone or in a table, before it is measured."""

@@ -89,7 +89,7 @@ def again_request(detail: RunDetail, target: str | None, foil: str | None) -> Jo
     row, given = detail.row, detail.capsule
     prompt = Prompt(
         id=f"{row.prompt_key or 'prompt'}/explains-{canonical_hash([target, foil])[:8]}", text=row.text or "",
-        target=target, foil=foil, group=row.group, tags=row.tags,
+        target=target, foil=foil, group=row.group_name, tags=row.tags,
     )  # fmt: skip
     prompts = PromptSet(
         name=row.prompt_set or "explained", version="1", licence="", purpose="Another quantity of a stored run",

@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 from flask import Blueprint, Flask, Response
 
 from analysis.errors import InputError
 from dashboard.figures.plain import plain
 from dashboard.figures.tokens import token_view, usable
 from dashboard.services import Services
+from storage.export import to_format
 from storage.rows import RunDetail
 
 KINDS = {"json": "application/json", "csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
@@ -41,13 +40,7 @@ def render(detail: RunDetail, kind: str) -> bytes:
     if kind == "json":
         return json.dumps(plain(detail), ensure_ascii=False, indent=1, allow_nan=False).encode()
     table = token_table(detail)
-    sink = pa.BufferOutputStream()
-    if kind == "csv":
-        pyarrow.csv.write_csv(table, sink)
-    else:
-        pyarrow.parquet.write_table(table, sink)
-    contents: bytes = sink.getvalue().to_pybytes()
-    return contents
+    return to_format(table, kind)
 
 
 def token_table(detail: RunDetail) -> pa.Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from analysis.registry import METHODS, method_entry
+from analysis.spelling import spelling
 from analysis.types import Attribution, LiveResult, ModelInfo, Target
 from dashboard.figures.attention import STATS, head_stats
 
@@ -49,6 +51,7 @@ def describe(result: LiveResult) -> dict[str, Any]:
     return {
         "text": tokens.text,
         "caution": result.caution,
+        "advice": [asdict(one) for one in spelling(tokens.text, result.request.target, result.request.foil)],
         "tokens": list(tokens.texts),
         "spans": tokens.char_spans.tolist(),
         "words": tokens.words.tolist(),

@@ -10,6 +10,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from analysis.patch_types import PATCH_COMPONENTS, Candidates, PatchRequest, PatchResult
+from analysis.spelling import spelling
 from dashboard.cards import Children, extra
 from dashboard.params import QueryState, choice, number
 from dashboard.services import ModelListing
@@ -58,6 +59,7 @@ def form(query: PatchingQuery, models: Sequence[ModelListing], default: str) -> 
     ready = [model.name for model in models if model.ready]
     chosen = query.model or default
     names = [*ready, *([chosen] if chosen and chosen not in ready else [])]
+    meant = [*_meant(query, "clean", query.target, query.foil), *_meant(query, "corrupted")]
     return html.Form(
         [
             _prompt("clean", "Clean prompt", query.clean, "The capital of France is"),
@@ -72,11 +74,22 @@ def form(query: PatchingQuery, models: Sequence[ModelListing], default: str) -> 
                 ],
                 className="hs-patching-fields",
             ),
+            *meant,
         ],
         action=PATH,
         method="GET",
         className="hs-patching-form",
     )
+
+
+def _meant(query: PatchingQuery, prompt: str, target: str = "", foil: str = "") -> list[Component]:
+    """Spaces that were probably meant otherwise, each with a link to the page as it was meant."""
+    notes: list[Component] = []
+    for one in spelling(getattr(query, prompt), target, foil):
+        field = prompt if one.field == "text" else one.field
+        link = dcc.Link(f"Write “{one.likelier}”", href=href(query, **{field: one.likelier}))
+        notes.append(html.P([f"{one.said} ", link], className="hs-note", role="status"))
+    return notes
 
 
 def _prompt(name: str, label: str, value: str, example: str) -> Component:

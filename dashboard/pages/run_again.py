@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 
-from analysis.types import GenerationParams
-from storage.rows import RunDetail
+from analysis.types import UNREADABLE, GenerationParams
+from storage.rows import RunDetail, RunRow
 
 BLACK_BOX = "openai_compatible"
 
@@ -14,11 +14,13 @@ BLACK_BOX = "openai_compatible"
 def again_command(detail: RunDetail) -> str:
     """A shell line that feeds this one prompt to `headscope run` with the same model, analyses and seed."""
     row = detail.row
-    prompt = {"text": row.text} | {k: v for k, v in (("target", row.target), ("foil", row.foil)) if v is not None}
+    given = (("target", row.target), ("foil", row.foil), ("invalid", _invalid(row)))
+    prompt = {"text": row.text} | {k: v for k, v in given if v is not None}
     if detail.model.ref.backend == BLACK_BOX:
         return _piped(prompt, _black_box(detail))
-    words = ["headscope", "run", "--prompts", "-", "--model", row.model, "--analyses", ",".join(detail.analyses)]
-    words += ["--experiment", row.experiment, "--seed", str(detail.seed)]
+    words = ["headscope", "run", "--prompts", "-", "--model", _asked(detail), "--analyses", ",".join(detail.analyses)]
+    words += ["--name", row.model] if row.model != _asked(detail) else []
+    words += ["--experiment", row.experiment, "--seed", str(detail.seed), "--fresh"]
     for option, usual in (("quantity", "logprob"), ("explain", "next")):
         if (given := detail.capsule.get(option, usual)) != usual:
             words += [f"--{option}", given]
@@ -27,6 +29,16 @@ def again_command(detail: RunDetail) -> str:
     for item in detail.attributions:
         words += _params(detail, item.method)
     return _piped(prompt, words)
+
+
+def _invalid(row: RunRow) -> str | None:
+    """Why the prompt was no text; what the store has of it would be another prompt."""
+    return row.error if row.error_kind in UNREADABLE else None
+
+
+def _asked(detail: RunDetail) -> str:
+    """The model as it was asked for, which may not be the name the store has for it."""
+    return str(detail.capsule.get("model") or detail.row.model)
 
 
 def _piped(prompt: dict[str, str], words: list[str]) -> str:

@@ -189,6 +189,8 @@ def _capsule(detail: RunDetail) -> Component:
         html.H3("Run it again"),
         copyable(again_command(detail)),
     ]
+    if detail.model.ref.backend != BLACK_BOX:
+        body += [html.H3("Check that the numbers come out the same"), copyable(f"headscope verify {detail.row.id}")]
     return card("Capsule", body, id="run-capsule", subtitle="What is needed to compute this run again.")
 
 

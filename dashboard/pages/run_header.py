@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from urllib.parse import quote, urlencode
 
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from analysis.spelling import spelling
+from analysis.types import UNREADABLE
 from dashboard.cards import Children, Download, copyable, download_menu, extra, icon, stat, status_badge
 from dashboard.figures.tokens import NATS_PER_BIT
 from dashboard.layout import page_header
@@ -32,7 +35,7 @@ def header(detail: RunDetail, previous: str | None, following: str | None) -> Co
     text = row.text if len(row.text) <= TITLE_CHARACTERS else f"{row.text[: TITLE_CHARACTERS - 1]}…"
     title = html.Span(text or "(empty prompt)", className="hs-run-title", **extra(dir="auto"))
     head = page_header(title, _facts(row), _actions(detail, previous, following))
-    return html.Div([head, _tags(row)], **extra(data_run=row.id))
+    return html.Div([head, _tags(row), *_meant(row)], **extra(data_run=row.id))
 
 
 def _facts(row: RunRow) -> Children:
@@ -47,8 +50,24 @@ def _facts(row: RunRow) -> Children:
     return html.Span(parts, className="hs-run-line")
 
 
+def _meant(row: RunRow) -> list[Component]:
+    """Spaces that were probably meant otherwise, each with a link to what the model makes of it then."""
+    if row.error_kind in UNREADABLE:
+        return []
+    given = {"text": row.text, "target": row.target or "", "foil": row.foil or "", "model": row.model}
+    notes: list[Component] = []
+    for one in spelling(row.text, row.target, row.foil):
+        link = dcc.Link(f"Look at “{one.likelier}” live", href=_live_href({**given, one.field: one.likelier}))
+        notes.append(html.P([f"{one.said} ", link], className="hs-note", role="status"))
+    return notes
+
+
+def _live_href(given: dict[str, str]) -> str:
+    return "/live?" + urlencode({name: value for name, value in given.items() if value}, quote_via=quote)
+
+
 def _tags(row: RunRow) -> Component | None:
-    facts = [("group", row.group), ("pair", row.pair_id)]
+    facts = [("group", row.group_name), ("pair", row.pair_id)]
     tags: list[Component] = [html.Span(f"{name} {value}", className="hs-tag") for name, value in facts if value]
     tags += [html.Span(tag, className="hs-tag") for tag in row.tags]
     return html.Div(tags, className="hs-run-tags") if tags else None

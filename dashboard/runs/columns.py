@@ -69,7 +69,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("prompt_key", "Prompt id", hidden=True),
     Column("foil", "Foil", width=96, hidden=True),
     Column("pair_id", "Pair", hidden=True),
-    Column("group", "Group", hidden=True),
+    Column("group_name", "Group", hidden=True),
     Column("perplexity", "Perplexity", NUMBER, hidden=True),
     _bits("next_entropy", "Entropy", "Entropy of the next-token distribution.", hidden=True),
     _nats("target_logprob", "Target log-prob.", "Log-probability of the target.", hidden=True),

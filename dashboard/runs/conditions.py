@@ -13,6 +13,7 @@ from typing import Any
 
 from analysis.errors import InputError
 from dashboard.runs.columns import BY_FIELD, DATE, INTEGER, NUMBER, TEXT, Column
+from dashboard.runs.zone import viewer_zone
 from storage.rows import Condition
 
 TEXT_OPS = {"contains": "contains", "notContains": "not_contains", "equals": "eq", "notEqual": "ne",
@@ -53,6 +54,8 @@ class ColumnFilter:
         """Said to a person: "Tokens ≥ 10"."""
         value = f"{self.value} and {self.upper}" if self.op == "between" else self.value
         unit = f" {self.column.unit}" if self.column.unit and value else ""
+        if self.column.kind == DATE and value:
+            unit = f" ({viewer_zone()})"
         return f"{self.column.label} {WORDS[self.op]} {value}{unit}".strip()
 
 
@@ -169,21 +172,20 @@ def _number(text: str, column: Column) -> float:
 
 
 def _date_conditions(item: ColumnFilter) -> tuple[Condition, ...]:
-    """Whole days, UTC, from 00:00 to before the next 00:00."""
-    field, start = item.column.field, _day(item.value, item.column)
-    after = start + timedelta(days=1)
+    """Whole days of the viewer's zone, from 00:00 to before the next 00:00, as moments of UTC."""
+    field, start, after = item.column.field, *_day(item.value, item.column)
     if item.op == "lt":
         return (Condition(field, "lt", start),)
     if item.op == "gt":
         return (Condition(field, "ge", after),)
-    end = after if item.op == "eq" else _day(item.upper, item.column) + timedelta(days=1)
+    end = after if item.op == "eq" else _day(item.upper, item.column)[1]
     return (Condition(field, "ge", start), Condition(field, "lt", end))
 
 
-def _day(text: str, column: Column) -> datetime:
+def _day(text: str, column: Column) -> tuple[datetime, datetime]:
+    """When a day begins and when the next one does; a day on which clocks change has another length than others."""
     try:
-        day = datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=UTC)
-        _ = day + timedelta(days=1)  # the last day of the calendar has no next one
-        return day
+        day = datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=viewer_zone())
+        return day.astimezone(UTC), (day + timedelta(days=1)).astimezone(UTC)  # the calendar's last day has no next one
     except (ValueError, OverflowError):
         raise InputError(f"{text!r} is not a date like 2026-01-31, which {column.label!r} needs") from None

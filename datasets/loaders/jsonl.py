@@ -40,7 +40,10 @@ def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def rows(stream: BinaryIO, problems: Problems) -> Iterator[Row]:
-    """One row for each line that is not blank; a line that is no JSON object is a problem."""
+    """One row for each line that is not blank; a line that is no JSON object is a problem.
+
+    A text in `invalid`, as canonical lines have it, keeps a prompt that could not be read one that cannot be run.
+    """
     for number, line in numbered_lines(stream):
         if not line.strip():
             continue
@@ -48,7 +51,8 @@ def rows(stream: BinaryIO, problems: Problems) -> Iterator[Row]:
         where = f"line {number}"
         values = _object(text, where, problems)
         if values is not None:
-            yield Row(where, values, not_utf8)
+            invalid = values.pop("invalid") if isinstance(values.get("invalid"), str) else None
+            yield Row(where, values, not_utf8, invalid or None)
 
 
 def _object(text: str, where: str, problems: Problems) -> dict[str, Any] | None:

@@ -199,3 +199,14 @@ def test_the_newest_text_wins_when_answers_come_late(page: Page, app_server: str
         held[0].continue_()
     expect(page.locator("#live-root[data-explained]")).to_be_visible()  # whole requests later
     assert "".join(page.evaluate("headscope.live.page.result.facts.tokens")) == "number two"
+
+
+def test_what_was_probably_meant_is_one_click_away(page: Page, app_server: str) -> None:
+    open_live(page, app_server, "The cat ", "&target=sat")
+    message = page.locator("#live-message.caution")
+    expect(message).to_contain_text("ends in a space")
+    message.get_by_role("button", name="Write “The cat”").click()
+    expect(page.locator("#live-text")).to_have_value("The cat")
+    message.get_by_role("button", name="Write “ sat”").click()
+    expect(page.locator("#live-target")).to_have_value(" sat")
+    expect(page.locator("#live-message")).to_be_empty()

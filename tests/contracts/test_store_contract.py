@@ -148,6 +148,22 @@ class TestStore:
         assert detail.artifacts[0].shape == result.attention.shape
         assert detail.artifacts[0].encoding == "tril-f16"
 
+    def test_a_run_is_written_again_under_its_id_when_that_is_asked_for(self, filled: Filled) -> None:
+        old = make_result(attention=True)
+        new = dataclasses.replace(make_result(seed=5, attention=True), result_key=old.result_key)
+        (run_id,) = filled.save(old)
+        filled.store.triage(run_id, "quiet", "confirmed", "seen", (), "me")
+        sets, model, job = make_set(old.prompt), make_info(), filled.job()
+        assert filled.store.find_results([old.result_key], job) == {}
+        assert filled.store.save(job, model, sets, ["heads"], 3, [new]).run_ids == (run_id,)
+        assert_same(filled.store.run(run_id).heads, old.heads)
+        assert filled.store.save(job, model, sets, ["heads"], 3, [new], replace_old=True).run_ids == (run_id,)
+        assert_same(filled.store.run(run_id).heads, new.heads)
+        assert_same(new.attention, filled.store.attention(run_id))
+        assert filled.store.runs_page(RunFilter()).total == 1
+        assert filled.store.find_results([old.result_key], job) == {old.result_key: run_id}
+        assert filled.store.check() == []
+
     def test_attributions_with_their_evidence_round_trip(self, filled: Filled) -> None:
         """Receipts, layers, memory, scores over any axes, and the explained logit."""
         result = make_result(evidence=True)
@@ -184,7 +200,7 @@ class TestStore:
         assert row.next_token == " the"
         assert row.next_token_prob == pytest.approx(float(np.exp(result.trace.topk_logprobs[-1, 0])), rel=1e-6)
         assert (row.target, row.target_logprob, row.target_rank, row.margin) == (" and", -2.5, 4, 1.25)
-        assert (row.tags, row.pair_id, row.group, row.prompt_set) == (("a", "b"), "pair", "g", "demo")
+        assert (row.tags, row.pair_id, row.group_name, row.prompt_set) == (("a", "b"), "pair", "g", "demo")
         assert (row.continuation, row.seconds, row.status) == (" and slept", 0.125, RunStatus.SUCCEEDED)
         assert abs(row.created_at - datetime.now(UTC)) < timedelta(minutes=1)
 
@@ -377,11 +393,27 @@ class TestStore:
             (Condition("created_at", "lt", datetime(2020, 1, 1, tzinfo=UTC)), set()),
             (Condition("id", "eq", "nonsense"), set()),
             (Condition("experiment", "eq", "first"), {f"p{i}" for i in range(10)}),
-            (Condition("group", "is_null"), {f"p{i}" for i in range(10)}),
+            (Condition("group_name", "is_null"), {f"p{i}" for i in range(10)}),
         ],
     )
     def test_conditions(self, varied: Filled, condition: Condition, expected: set[str]) -> None:
         assert varied.keys(condition) == expected
+
+    def test_text_is_found_however_its_letters_are_written(self, filled: Filled) -> None:
+        """Final sigma, dotted I, composed or not: by the search field and by the filter of the column alike."""
+        texts = {"greek": "ΑΘΗΝΑΣ ΕΙΝΑΙ Η ΠΟΛΗ", "small": "της αθηνας τα νερα", "dotted": "İSTANBUL UZAK",
+                 "nfc": "Caf\u00e9 noir", "nfd": "CAFE\u0301 NOIR", "other": "cafes"}  # fmt: skip
+        filled.save(*(make_result(make_prompt(key, text, target=None, foil=None)) for key, text in texts.items()))
+        for value, expected in (
+            ("ΑΘΗΝΑΣ", {"greek", "small"}), ("αθηνας", {"greek", "small"}), ("αθηνασ", {"greek", "small"}),
+            ("İSTANBUL", {"dotted"}), ("I\u0307STANBUL", {"dotted"}), ("caf\u00e9", {"nfc", "nfd"}),
+            ("cafe\u0301 N", {"nfc", "nfd"}),
+        ):  # fmt: skip
+            assert filled.keys(Condition("text", "contains", value)) == expected, value
+            assert filled.keys(search=value) == expected, value
+            assert filled.keys(Condition("text", "not_contains", value)) == set(texts) - expected, value
+        assert filled.keys(Condition("text", "starts_with", "ΑΘΗΝΑΣ")) == {"greek"}
+        assert filled.keys(Condition("text", "starts_with", "CAFÉ")) == {"nfc", "nfd"}
 
     def test_conditions_all_hold(self, varied: Filled) -> None:
         conditions = (Condition("tags", "eq", "even"), Condition("text", "contains", "o"))
@@ -481,7 +513,7 @@ class TestStore:
         assert filled.store.reuse(job, make_set(prompt, name="other set"), {"new": source}) == 1
         (row,) = filled.store.runs_page(RunFilter((Condition("experiment", "eq", "second"),))).rows
         assert row.id != source
-        assert (row.prompt_key, row.tags, row.group, row.pair_id) == ("new", ("new", "tags"), "other", None)
+        assert (row.prompt_key, row.tags, row.group_name, row.pair_id) == ("new", ("new", "tags"), "other", None)
         assert row.prompt_set == "other set"
         copy, original = filled.store.run(row.id), filled.store.run(source)
         for name in (

@@ -42,7 +42,7 @@ def filled_url(shared_store_url: str) -> str:
     prompts = [
         make_prompt("p0", "The cat sat on the mat", pair_id="one"),
         make_prompt("p1", "The dog sat on the mat", pair_id="one"),
-        Prompt("p2", "", tags=("a",)),
+        Prompt("p2", "", tags=("negation",)),
     ]
     results = [
         make_result(prompts[0], seed=1, evidence=True),

@@ -20,6 +20,7 @@ READING: dict[str, list[str]] = {
     "sql": ["SELECT 1 AS one FROM runs"],
     "detect": ["--experiment", "e"],
     "check": ["--baseline", "a", "--candidate", "b"],
+    "verify": ["e"],
     "suites score": ["bbq", "--experiment", "e"],
     "jobs": [],
     "db check": [],

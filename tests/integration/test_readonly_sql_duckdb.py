@@ -119,7 +119,7 @@ def test_formats_keep_values_exact(url: str) -> None:
         "a": 1, "b": [1.5, None, None], "c": 'say "é", 1', "d": None, "e": 0.1,
     }  # fmt: skip
     assert export.to_format(table, "csv").decode().splitlines()[:2] == [
-        '"a","b","c","d","e"', '0,"[1.5, null, null]","say ""é"", 0",,0.1',
+        'a,b,c,d,e', '0,"[1.5, null, null]","say ""é"", 0",,0.1',
     ]  # fmt: skip
     path = Path(url).with_suffix(".parquet")
     path.write_bytes(export.to_format(table.drop_columns("d"), "parquet"))

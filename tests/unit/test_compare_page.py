@@ -48,8 +48,9 @@ def run(name: str = "one", pieces: tuple[str, ...] = ("The", " cat"), **changes:
     tokens = tokenized(list(pieces))
     row = RunRow(
         id=name, status=RunStatus.SUCCEEDED, experiment_id="e", experiment="exp", model_id="m", model="toy",
-        prompt_set="set", prompt_key="p1", text=tokens.text, target=None, foil=None, tags=(), pair_id=None, group=None,
-        created_at=WHEN, seconds=0.1, n_tokens=len(pieces), mean_surprisal=None, perplexity=None, next_token=None,
+        prompt_set="set", prompt_key="p1", text=tokens.text, target=None, foil=None, tags=(), pair_id=None,
+        group_name=None, created_at=WHEN, seconds=0.1, n_tokens=len(pieces), mean_surprisal=None, perplexity=None,
+        next_token=None,
         next_token_prob=None, next_entropy=None, target_logprob=None, target_rank=None, margin=None, continuation=None,
         error=None, error_kind=None,
     )  # fmt: skip

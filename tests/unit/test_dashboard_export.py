@@ -24,7 +24,7 @@ def row(index: int) -> RunRow:
     return RunRow(
         id=f"run-{index}", status=RunStatus.FAILED if failed else RunStatus.SUCCEEDED, experiment_id="e",
         experiment="first", model_id="m", model="tiny", prompt_set=None, prompt_key=f"p{index}", text=text, target=None,
-        foil=None, tags=("a", "b") if index % 2 else (), pair_id=None, group=None,
+        foil=None, tags=("a", "b") if index % 2 else (), pair_id=None, group_name=None,
         created_at=datetime(2026, 1, 31, 12, index, tzinfo=UTC), seconds=0.25, n_tokens=None if failed else index,
         mean_surprisal=None if failed else 1.5, perplexity=None, next_token=" x", next_token_prob=0.5, next_entropy=2.0,
         target_logprob=None, target_rank=None, margin=None, continuation=None, error="too long" if failed else None,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -184,3 +185,26 @@ def test_log_probabilities_and_margins_are_in_one_unit_surprisal_and_entropy_in_
         assert units[field] == ("nats", 1.0)
     for field in ("mean_surprisal", "next_entropy"):
         assert units[field] == ("bits", math.log(2))
+
+
+@pytest.mark.parametrize(
+    ("zone", "begins", "ends", "said"),
+    [
+        ("Pacific/Auckland", (2026, 11, 25, 11), (2026, 11, 26, 11), "Pacific/Auckland"),
+        ("America/New_York", (2026, 11, 26, 5), (2026, 11, 27, 5), "America/New_York"),
+        ("no/such zone", (2026, 11, 26), (2026, 11, 27), "UTC"),
+        ("../../etc/passwd", (2026, 11, 26), (2026, 11, 27), "UTC"),
+    ],
+)
+def test_a_day_is_the_viewers_and_said_so(zone: str, begins: tuple[int, ...], ends: tuple[int, ...], said: str) -> None:
+    with Flask(__name__).test_request_context(headers={"Cookie": f"headscope-zone={zone}"}):
+        item = from_link("created_at:eq:2026-11-26")
+        start, end = item_conditions(item)
+        assert (start.value, end.value) == (datetime(*begins, tzinfo=UTC), datetime(*ends, tzinfo=UTC))
+        assert item.words == f"Stored is 2026-11-26 ({said})"
+
+
+def test_a_day_on_which_clocks_change_is_as_long_as_it_is() -> None:
+    with Flask(__name__).test_request_context(headers={"Cookie": "headscope-zone=Europe/Berlin"}):
+        start, end = item_conditions(from_link("created_at:eq:2026-10-25"))
+    assert (end.value - start.value).total_seconds() == 25 * 3600

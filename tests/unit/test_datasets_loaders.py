@@ -277,7 +277,8 @@ def test_targets_without_their_space_are_pointed_out(write: Write) -> None:
     (warning,) = warned({"text": "The capital is", "target": "Paris"}, {"text": "It is", "target": " cold"},
                         {"text": "Two and two are", "target": "four"})  # fmt: skip
     assert warning.startswith("2 of 3 targets do not start with a space, for example 'Paris'")
-    assert not warned({"text": "It is ", "target": "cold"})
+    (warning,) = warned({"text": "It is ", "target": "cold"})
+    assert warning.startswith("1 of 1 prompts end in a space, for example 'It is '")
     assert not warned({"text": "首都は", "target": "東京"})
     assert not warned({"text": "Stop", "target": "!"})
 

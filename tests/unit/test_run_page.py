@@ -180,6 +180,15 @@ def test_header_leads_on_and_offers_only_downloads_that_exist(store: Store, ids:
     assert f"/api/v1/runs/{ids[2]}/export.csv" not in links
 
 
+def test_a_prompt_that_was_probably_meant_otherwise_leads_to_what_was_meant(whole: RunDetail) -> None:
+    row = replace(whole.row, text="The capital of France is ", target=" Paris", foil=None, model="gpt2")
+    links = [getattr(item, "href", None) for item in components(header(replace(whole, row=row), None, None))]
+    assert "/live?text=The%20capital%20of%20France%20is&target=%20Paris&model=gpt2" in links
+    good = replace(row, text="The capital of France is")
+    assert "has no space" not in words(header(replace(whole, row=good), None, None))
+    assert "ends in a space" not in words(header(replace(whole, row=good), None, None))
+
+
 def test_neighbours_are_the_runs_around_it_in_its_experiment(store: Store, ids: tuple[str, ...]) -> None:
     assert neighbours(store, store.run(ids[0]).row) == (None, ids[1])
     assert neighbours(store, store.run(ids[1]).row) == (ids[0], ids[2])
@@ -191,6 +200,7 @@ def test_the_command_gives_back_prompt_model_analyses_and_sampling(whole: RunDet
     pipe = command.index("|")
     assert json.loads(command[pipe - 1]) == {"text": whole.row.text, "target": " away", "foil": " off"}
     rest = command[pipe + 1 :]
+    rest.remove("--fresh")  # what the store has is computed all the same
     assert rest[:4] == ["headscope", "run", "--prompts", "-"]
     options = dict(zip(rest[2::2], rest[3::2], strict=True))
     assert options["--model"] == "sample-model"

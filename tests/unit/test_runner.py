@@ -13,6 +13,7 @@ from analysis.interfaces import Capabilities
 from analysis.methods.saliency import Saliency
 from analysis.registry import METHODS, analysis_names
 from analysis.types import (
+    BLOCKED,
     HEAD_STATS,
     LAYER_STATS,
     GenerationParams,
@@ -37,7 +38,7 @@ BAD = {
     "too_long": Prompt("long", "door " * 200),
     "not_utf8": Prompt("bytes", "caf\\xe9", invalid="line 3 is not UTF-8: byte 0xe9 at column 4"),
     "target_missing": Prompt("no target", "One two", ""),
-    "target_equals_foil": Prompt("same", "One two", " three", " three"),
+    "blocked": Prompt("blocked", "", invalid=f"{BLOCKED}."),
 }
 
 

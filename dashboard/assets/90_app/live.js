@@ -173,8 +173,7 @@
       this.root.classList.remove("stale");
       this.root.classList.add("full");
       delete this.root.dataset.explained;
-      if (result.facts.caution) this.say("caution", result.facts.caution);
-      else this.say("", "");
+      this.advise(result.facts);
       this.drawTokens();
       this.drawAttention();
       this.views.facts();
@@ -184,6 +183,13 @@
         this.timing({ ...marks, parsed, drawn: performance.now() });
         this.root.dataset.drawn = String(this.sequence);
       });
+    }
+
+    /** What the content filter warns of, and spaces that are probably meant otherwise, each with what was meant. */
+    advise({ caution, advice }) {
+      const better = ({ field, likelier }) => el("button", { type: "button", class: "hs-button", "data-field": field, text: `Write “${likelier.length > 24 ? `…${likelier.slice(-20)}` : likelier}”`,
+        onclick: () => { this.state[field] = this[field].value = likelier; this.ask(performance.now(), 0); } });
+      this.say(caution || advice.length ? "caution" : "", caution, ...advice.map((one) => el("p", {}, [`${one.said} `, better(one)])));
     }
 
     drawTokens() {
