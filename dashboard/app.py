@@ -53,7 +53,7 @@ def create_app(services: Services) -> Dash:
     app = App(
         "dashboard",
         title=settings.title,
-        update_title=None,  # type: ignore[arg-type]  # None: the title stays while a callback runs
+        update_title=None,  # the title stays while a callback runs
         assets_folder=str(ASSETS),
         assets_ignore=rf"{HEAD_SCRIPT}$",
         serve_locally=True,

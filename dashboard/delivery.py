@@ -32,7 +32,7 @@ class App(Dash):
         """`of_paths`: the libraries (names of component packages) of each page's path."""
         self._libraries = dict(of_paths)
 
-    def interpolate_index(self, **parts: str) -> str:
+    def interpolate_index(self, **parts: str) -> str:  # type: ignore[override]  # Dash passes them by name
         """Called by Dash for the HTML of a page."""
         here = self._libraries.get(request.path, ())
         later = {name for names in self._libraries.values() for name in names} - set(here)
@@ -44,7 +44,8 @@ class App(Dash):
                     addresses.append(
                         f'<meta name="headscope-library" data-package="{escape(name)}" content="{tag[1]}">'
                     )
-        return super().interpolate_index(**(parts | {"metas": "".join((parts["metas"], *addresses))}))
+        metas = "".join((parts["metas"], *addresses))
+        return str(super().interpolate_index(**(parts | {"metas": metas})))  # type: ignore[no-untyped-call]
 
 
 def _keep_for_good(server: Flask, assets: str) -> None:
