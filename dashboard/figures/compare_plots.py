@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from dashboard.figures import theme
+from dashboard.figures.tokens import short
 
 Array = NDArray[np.floating]
 MAX_TICKS = 40
@@ -26,22 +27,22 @@ def attention_panel(weights: Array, labels: Sequence[str], limit: float, signed:
     Exact weights are in the hover text. Cells above the diagonal and of units that a side lacks are empty.
     """
     causal = np.where(np.tril(np.ones(weights.shape, dtype=bool)), weights, np.nan)
-    short = [_short(label) for label in labels]
+    names = [short(label) for label in labels]
     trace = go.Heatmap(
         z=signed_root(causal),
-        customdata=_hover(causal, short),
+        customdata=_hover(causal, names),
         hovertemplate="“%{customdata[1]}” reads “%{customdata[2]}”<br><b>%{customdata[0]:.4f}</b><extra></extra>",
         hoverongaps=False,
         coloraxis="coloraxis",
-        xgap=1 if len(short) <= MAX_TICKS else 0,
-        ygap=1 if len(short) <= MAX_TICKS else 0,
+        xgap=1 if len(names) <= MAX_TICKS else 0,
+        ygap=1 if len(names) <= MAX_TICKS else 0,
     )
     root = float(np.sqrt(limit)) if limit > 0 else 1.0
     fig = go.Figure(trace)
     fig.update_layout(
         coloraxis={**(theme.signed_axis(root) if signed else theme.unsigned_axis(root)), "showscale": False},
-        xaxis=_units_axis(short, "top"),
-        yaxis={**_units_axis(short, "left"), "autorange": "reversed", "scaleanchor": "x",
+        xaxis=_units_axis(names, "top"),
+        yaxis={**_units_axis(names, "left"), "autorange": "reversed", "scaleanchor": "x",
                "constrain": "domain"},
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
     )  # fmt: skip
@@ -94,9 +95,3 @@ def _units_axis(labels: Sequence[str], side: str) -> dict[str, object]:
         "showgrid": False, "ticks": "", "tickfont": {"size": 10},
         "tickangle": -60 if side == "top" else 0,
     }  # fmt: skip
-
-
-def _short(label: str, most: int = 14) -> str:
-    text = label.strip().replace("\n", "⏎") or label.replace(" ", "␣").replace("\n", "⏎") or "◦"
-    text = text.replace("<", "‹")  # Plotly reads tags in tick labels
-    return text if len(text) <= most else f"{text[: most - 1]}…"
