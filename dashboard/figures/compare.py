@@ -94,35 +94,57 @@ def shares(scores: NDArray[np.floating]) -> Floats:
     return np.asarray(scores, dtype=np.float64) / (total if total > 0 else np.nan)
 
 
-def pool_attention(weights: NDArray[np.floating], ranges: Sequence[Range]) -> Floats:
-    """float64 `[..., U, U]` from attention `[..., query, key]`: summed over a unit's keys, averaged over its queries.
+def pool_attention(weights: NDArray[np.floating], ranges: Sequence[Range]) -> NDArray[np.floating]:
+    """`[..., U, U]` from attention `[..., query, key]`: summed over a unit's keys, averaged over its queries.
 
-    Rows still add up to 1 when the ranges cover every token. Rows and columns of empty ranges are NaN.
+    Rows still add up to 1 when the ranges cover every token. Rows and columns of empty ranges are NaN. float32, or
+    float64 from float64: a long prompt has a hundred million weights.
     """
-    n_tokens, n_units = weights.shape[-1], len(ranges)
-    members = np.zeros((n_units, n_tokens))
-    for index, (start, stop) in enumerate(ranges):
-        members[index, start:stop] = 1.0
-    sizes = members.sum(axis=1)
-    queries = members / np.maximum(sizes, 1)[:, None]
-    pooled: Floats = queries @ np.asarray(weights, dtype=np.float64) @ members.T
-    pooled[..., sizes == 0, :] = np.nan
-    pooled[..., :, sizes == 0] = np.nan
-    return pooled
+    values = np.asarray(weights, dtype=np.result_type(weights, np.float32))
+    by_query = _row_sums(values, ranges) / np.array([max(1, stop - start) for start, stop in ranges], values.dtype)[:, None]
+    by_key = _row_sums(np.ascontiguousarray(np.swapaxes(by_query, -1, -2)), ranges)
+    return np.swapaxes(by_key, -1, -2)
 
 
-def attention_change(a: Floats, b: Floats) -> Floats:
+def _row_sums(values: NDArray[np.floating], ranges: Sequence[Range]) -> NDArray[np.floating]:
+    """`[..., U, n]`: sums of the rows of `values` `[..., T, n]` in each range; most ranges hold one row."""
+    starts, stops = np.array(ranges, dtype=np.intp).reshape(-1, 2).T
+    sizes = stops - starts
+    total = np.take(values, np.minimum(starts, values.shape[-2] - 1), axis=-2)
+    for extra in range(1, int(sizes.max(initial=0))):
+        longer = np.flatnonzero(sizes > extra)
+        total[..., longer, :] += values[..., starts[longer] + extra, :]
+    total[..., sizes == 0, :] = np.nan
+    return total
+
+
+def attention_changes(
+    a: NDArray[np.floating], b: NDArray[np.floating], ranges_a: Sequence[Range], ranges_b: Sequence[Range]
+) -> Floats:
+    """float64 `[layer, head]`: `attention_change` of every head of attention `[layer, head, query, key]`, one layer at a
+    time in memory."""
+    return np.stack([
+        attention_change(pool_attention(one, ranges_a), pool_attention(other, ranges_b))
+        for one, other in zip(a, b, strict=True)
+    ])  # fmt: skip
+
+
+def attention_change(a: NDArray[np.floating], b: NDArray[np.floating]) -> Floats:
     """float64 `[...]` from pooled attention `[..., U, U]` of both sides: how much of its attention a head moved.
 
     Mean over the queries both sides have of the total variation distance, half the sum of absolute differences over
     keys. A key that one side lacks weighs nothing there. 0 is the same pattern, 1 no overlap; NaN without a common one.
     """
     present_a, present_b = (~np.isnan(np.diagonal(side, axis1=-2, axis2=-1)) for side in (a, b))
-    moved = np.abs(np.nan_to_num(a) - np.nan_to_num(b)).sum(axis=-1) / 2
+    moved = np.abs(_filled(a) - _filled(b)).sum(axis=-1, dtype=np.float64) / 2
     both = present_a & present_b
     count = both.sum(axis=-1)
     result: Floats = np.where(count > 0, (moved * both).sum(axis=-1) / np.maximum(count, 1), np.nan)
     return result
+
+
+def _filled(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    return np.nan_to_num(values) if np.isnan(values[..., -1, :]).any() or np.isnan(values[..., :, -1]).any() else values
 
 
 def top_heads(change: Floats, count: int = 6) -> tuple[tuple[int, int, float], ...]:

@@ -80,7 +80,6 @@ WITH_TEXT: dict[Callable[..., go.Figure], Build] = {
     behaviour.reliability: reliability,
     behaviour.selective_risk: risk,
     behaviour.locked_in: lambda name: behaviour.locked_in({name: (2, np.arange(2.0))}),
-    compare_plots.attention_panel: lambda text: compare_plots.attention_panel(np.ones((1, 1)), [text], 1.0),
     confidence.confidence_figure: sureness,
     layers.formation_figure: formation,
     patching.patch_figure: lambda text: patching.patch_figure(patched(text), None),
