@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -48,14 +49,18 @@ def matched(reference: TokenTrace, other: TokenTrace, ranges: Sequence[Range]) -
     """Of each word of the reference the tokens of `other` that cover it; empty (0, 0) where it has none, or where its
     tokens are cut so that they cover part of a neighbour as well."""
     pieces = units(reference.tokens, other.tokens)
-    return [_within(pieces, span) for span in ranges]
+    starts, ends = [unit.a[0] for unit in pieces], [unit.a[1] for unit in pieces]
+    # units that end after the word's start, up to those that start before its end
+    return [
+        _within(pieces[bisect_right(ends, start) : bisect_left(starts, end)], (start, end)) for start, end in ranges
+    ]
 
 
 def _within(pieces: Sequence[Unit], span: Range) -> Range:
-    inside = [unit for unit in pieces if unit.a[0] < span[1] and unit.a[1] > span[0]]
-    if not inside or inside[0].a[0] < span[0] or inside[-1].a[1] > span[1]:
+    """Tokens of the other side for the token range `span`, of the units that overlap it."""
+    if not pieces or pieces[0].a[0] < span[0] or pieces[-1].a[1] > span[1]:
         return 0, 0
-    parts = [unit.b for unit in inside]
+    parts = [unit.b for unit in pieces]
     if any(end == start for start, end in parts):
         return 0, 0
     return parts[0][0], parts[-1][1]

@@ -43,7 +43,7 @@ def distributions(panels: Sequence[Panel]) -> go.Figure:
             fig.add_scatter(
                 x=edges, y=[*(100 * counts / len(known)), 0], mode="lines", line=_line(index) | {"shape": "hv"},
                 name=name, legendgroup=name, showlegend=place == 0 and len(panel.series) > 1,
-                hovertemplate=f"{name}: %{{y:.1f}} % of runs from %{{x:.3g}} {panel.unit}<extra></extra>",
+                hovertemplate=f"%{{fullData.name}}: %{{y:.1f}} % of runs from %{{x:.3g}} {panel.unit}<extra></extra>",
                 row=row, col=col,
             )  # fmt: skip
         fig.update_xaxes(title_text=panel.unit, row=row, col=col)

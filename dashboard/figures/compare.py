@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.alignment import Kind, Range, align
-from analysis.types import TokenizedText, TokenTrace
+from analysis.types import Target, TokenizedText, TokenTrace
 
 Floats = NDArray[np.float64]
 NATS_PER_BIT = float(np.log(2))
@@ -49,7 +49,8 @@ class Gap:
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A next-token candidate of either side. A probability is NaN where the token is not among the stored candidates;
-    it is then at most `bound`, the smallest stored probability of that side. Ranks count from 1, None when unknown."""
+    it is then at most `bound`, the smallest stored probability of that side. Ranks count from 1, None when unknown.
+    role: `target` or `foil` when it is that of either side."""
 
     text: str
     prob_a: float
@@ -58,6 +59,7 @@ class Candidate:
     bound_b: float
     rank_a: int | None
     rank_b: int | None
+    role: str = ""
 
     @property
     def difference(self) -> float:
@@ -94,35 +96,58 @@ def shares(scores: NDArray[np.floating]) -> Floats:
     return np.asarray(scores, dtype=np.float64) / (total if total > 0 else np.nan)
 
 
-def pool_attention(weights: NDArray[np.floating], ranges: Sequence[Range]) -> Floats:
-    """float64 `[..., U, U]` from attention `[..., query, key]`: summed over a unit's keys, averaged over its queries.
+def pool_attention(weights: NDArray[np.floating], ranges: Sequence[Range]) -> NDArray[np.floating]:
+    """`[..., U, U]` from attention `[..., query, key]`: summed over a unit's keys, averaged over its queries.
 
-    Rows still add up to 1 when the ranges cover every token. Rows and columns of empty ranges are NaN.
+    Rows still add up to 1 when the ranges cover every token. Rows and columns of empty ranges are NaN. float32, or
+    float64 from float64: a long prompt has a hundred million weights.
     """
-    n_tokens, n_units = weights.shape[-1], len(ranges)
-    members = np.zeros((n_units, n_tokens))
-    for index, (start, stop) in enumerate(ranges):
-        members[index, start:stop] = 1.0
-    sizes = members.sum(axis=1)
-    queries = members / np.maximum(sizes, 1)[:, None]
-    pooled: Floats = queries @ np.asarray(weights, dtype=np.float64) @ members.T
-    pooled[..., sizes == 0, :] = np.nan
-    pooled[..., :, sizes == 0] = np.nan
-    return pooled
+    values = np.asarray(weights, dtype=np.result_type(weights, np.float32))
+    by_query = (
+        _row_sums(values, ranges) / np.array([max(1, stop - start) for start, stop in ranges], values.dtype)[:, None]
+    )
+    by_key = _row_sums(np.ascontiguousarray(np.swapaxes(by_query, -1, -2)), ranges)
+    return np.swapaxes(by_key, -1, -2)
 
 
-def attention_change(a: Floats, b: Floats) -> Floats:
+def _row_sums(values: NDArray[np.floating], ranges: Sequence[Range]) -> NDArray[np.floating]:
+    """`[..., U, n]`: sums of the rows of `values` `[..., T, n]` in each range; most ranges hold one row."""
+    starts, stops = np.array(ranges, dtype=np.intp).reshape(-1, 2).T
+    sizes = stops - starts
+    total = np.take(values, np.minimum(starts, values.shape[-2] - 1), axis=-2)
+    for extra in range(1, int(sizes.max(initial=0))):
+        longer = np.flatnonzero(sizes > extra)
+        total[..., longer, :] += values[..., starts[longer] + extra, :]
+    total[..., sizes == 0, :] = np.nan
+    return total
+
+
+def attention_changes(
+    a: NDArray[np.floating], b: NDArray[np.floating], ranges_a: Sequence[Range], ranges_b: Sequence[Range]
+) -> Floats:
+    """float64 `[layer, head]`: `attention_change` of every head of attention `[layer, head, query, key]`, a layer at a time."""
+    return np.stack([
+        attention_change(pool_attention(one, ranges_a), pool_attention(other, ranges_b))
+        for one, other in zip(a, b, strict=True)
+    ])  # fmt: skip
+
+
+def attention_change(a: NDArray[np.floating], b: NDArray[np.floating]) -> Floats:
     """float64 `[...]` from pooled attention `[..., U, U]` of both sides: how much of its attention a head moved.
 
     Mean over the queries both sides have of the total variation distance, half the sum of absolute differences over
     keys. A key that one side lacks weighs nothing there. 0 is the same pattern, 1 no overlap; NaN without a common one.
     """
     present_a, present_b = (~np.isnan(np.diagonal(side, axis1=-2, axis2=-1)) for side in (a, b))
-    moved = np.abs(np.nan_to_num(a) - np.nan_to_num(b)).sum(axis=-1) / 2
+    moved = np.abs(_filled(a) - _filled(b)).sum(axis=-1, dtype=np.float64) / 2
     both = present_a & present_b
     count = both.sum(axis=-1)
     result: Floats = np.where(count > 0, (moved * both).sum(axis=-1) / np.maximum(count, 1), np.nan)
     return result
+
+
+def _filled(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    return np.nan_to_num(values) if np.isnan(values[..., -1, :]).any() or np.isnan(values[..., :, -1]).any() else values
 
 
 def top_heads(change: Floats, count: int = 6) -> tuple[tuple[int, int, float], ...]:
@@ -133,24 +158,58 @@ def top_heads(change: Floats, count: int = 6) -> tuple[tuple[int, int, float], .
     return tuple((int(i // heads), int(i % heads), float(flat[i])) for i in order if np.isfinite(flat[i]))
 
 
-def candidate_union(a: TokenTrace, b: TokenTrace, same_tokenizer: bool) -> tuple[Candidate, ...]:
-    """What both sides expect after the whole text, most likely first (by the larger of the two probabilities).
+Targets = tuple[Target | None, Target | None]
+
+
+def candidate_union(
+    a: TokenTrace, b: TokenTrace, same_tokenizer: bool, targets: Targets = (None, None)
+) -> tuple[Candidate, ...]:
+    """What both sides expect after the whole text: given targets and foils, which are measured whatever their rank, and
+    then the most likely (by the larger of the two probabilities).
 
     Matched by token id with one tokenizer, by decoded text with two; then ids that read the same are added up.
     """
     side_a, side_b = (_last_candidates(trace, same_tokenizer) for trace in (a, b))
     bound_a, bound_b = (float(np.exp(trace.topk_logprobs[-1].min())) for trace in (a, b))
+    roles: dict[int | str, str] = {}
+    for side, target in zip((side_a, side_b), targets, strict=True):
+        for role, key, entry in _given(target, same_tokenizer):
+            side.setdefault(key, entry)
+            roles.setdefault(key, role)
     unknown = ("", float("nan"), None)
     rows = []
     for key in [*side_a, *(key for key in side_b if key not in side_a)]:
         text_a, prob_a, rank_a = side_a.get(key, unknown)
         text_b, prob_b, rank_b = side_b.get(key, unknown)
-        rows.append(Candidate(text_a or text_b, prob_a, prob_b, bound_a, bound_b, rank_a, rank_b))
-    return tuple(sorted(rows, key=lambda row: -np.nanmax([row.prob_a, row.prob_b])))
+        role = roles.get(key, "")
+        rows.append(Candidate(text_a or text_b, prob_a, prob_b, bound_a, bound_b, rank_a, rank_b, role))
+    order = ("target", "foil", "")
+    return tuple(sorted(rows, key=lambda row: (order.index(row.role), -np.nanmax([row.prob_a, row.prob_b, 0]))))
 
 
-def _last_candidates(trace: TokenTrace, by_id: bool) -> dict[int | str, tuple[str, float, int | None]]:
-    found: dict[int | str, tuple[str, float, int | None]] = {}
+Entry = tuple[str, float, int | None]
+
+
+def _given(target: Target | None, by_id: bool) -> list[tuple[str, int | str, Entry]]:
+    """(role, key, what is known of it) of a target and a foil that somebody wrote."""
+    if target is None or target.chosen != "given":
+        return []
+    found: list[tuple[str, int | str, Entry]] = [
+        ("target", target.token_id if by_id else target.text,
+         (target.text, float(np.exp(target.logprob)), target.rank if target.rank > 0 else None))
+    ]  # fmt: skip
+    if target.foil_text is not None:
+        entry = (
+            target.foil_text,
+            float(np.exp(target.foil_logprob)),
+            target.foil_rank if target.foil_rank > 0 else None,
+        )
+        found.append(("foil", target.foil_id if by_id else target.foil_text, entry))
+    return found
+
+
+def _last_candidates(trace: TokenTrace, by_id: bool) -> dict[int | str, Entry]:
+    found: dict[int | str, Entry] = {}
     rows = zip(trace.topk_ids[-1].tolist(), trace.topk_texts[-1], np.exp(trace.topk_logprobs[-1]).tolist(), strict=True)
     for rank, (token_id, text, prob) in enumerate(rows, start=1):
         key: int | str = token_id if by_id else text

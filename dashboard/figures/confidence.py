@@ -46,11 +46,12 @@ def confidence_figure(info: ConfidenceInfo) -> go.Figure:
     fig = go.Figure()
     fig.add_bar(
         x=x, y=info.surprisal, customdata=hover, name="surprisal of the token",
-        hovertemplate="%{x} “%{customdata[0]}”<br>surprisal %{y:.4f} bits<br>rank %{customdata[1]}<extra></extra>",
+        hovertemplate="%{pointNumber} “%{customdata[0]}”<br>surprisal %{y:.4f} bits<br>rank %{customdata[1]}"
+        "<extra></extra>",
     )  # fmt: skip
     fig.add_scatter(
         x=x, y=info.entropy, customdata=hover, name="entropy before it", mode="lines+markers", marker={"size": 5},
-        hovertemplate="%{x} “%{customdata[0]}”<br>entropy before %{y:.4f} bits<extra></extra>",
+        hovertemplate="%{pointNumber} “%{customdata[0]}”<br>entropy before %{y:.4f} bits<extra></extra>",
     )  # fmt: skip
     if np.isfinite(info.mean_surprisal):
         fig.add_hline(y=info.mean_surprisal, line={"dash": "dot", "width": 1},

@@ -6,14 +6,20 @@ has to know the theme: assets/50_base/shell.js gives every Plotly figure the cur
 the theme's own when it is drawn, and again when the theme changes. Figures made outside the browser (exports,
 notebooks) are light unless `template="headscope_dark"` is asked for.
 
+Token texts are handed to Plotly as they are: `finish` writes what looks like markup (`<b>`, `&amp;`) so that it is read
+as text. Only hover templates are Plotly's own language: data belongs into customdata, names into `%{fullData.name}`.
+
 Signed values run blue (negative) - neutral (0) - orange (positive); unsigned ones are a single violet from 0. The same
 stops are the CSS variables --hs-ramp-div and --hs-ramp-seq, for canvases.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from html import escape
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 import plotly.io as pio
 
@@ -37,6 +43,7 @@ INK = {
     "dark": {"text": "#b4bcc7", "title": "#edf0f3", "grid": "#282d35", "axis": "#414852", "hover": "#20252c"},
 }
 Scale = list[list[Any]]
+TEMPLATES = frozenset({"hovertemplate", "texttemplate"})
 
 
 def scale(stops: tuple[str, ...]) -> Scale:
@@ -97,9 +104,23 @@ def for_browser() -> dict[str, dict[str, Any]]:
 
 
 def finish(fig: go.Figure, *, height: int | None = None) -> go.Figure:
-    """Give a figure the light template and its height (px); the last step of every builder."""
-    fig.update_layout(template=template("light"), height=height)
-    return fig
+    """The figure with its texts literal, the light template and its height (px); the last step of every builder."""
+    made = go.Figure(
+        [_literal(trace.to_plotly_json()) for trace in fig.data],
+        _literal(fig.layout.to_plotly_json()),
+    )
+    return made.update_layout(template=template("light"), height=height)
+
+
+def _literal(value: Any, name: str = "") -> Any:
+    """Every string as Plotly must be given it to draw it as it is, except where `name` is a template."""
+    if isinstance(value, str):
+        return value if name in TEMPLATES else escape(value, quote=False)
+    if isinstance(value, Mapping):
+        return {key: _literal(item, key) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return value if value.dtype.kind in "biuf" else _literal(value.tolist())
+    return [_literal(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def signed_axis(limit: float, title: str = "") -> dict[str, Any]:

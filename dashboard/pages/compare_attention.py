@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from analysis.types import HEAD_STATS, HeadSummary
 from dashboard.cards import extra
 from dashboard.figures import compare as numbers
-from dashboard.figures.compare_plots import attention_panel, head_map
+from dashboard.figures.compare_plots import head_map
 from dashboard.pages.compare_data import Aligned, CompareQuery, Pair, aligned, head
 from dashboard.pages.compare_facts import missing
 from dashboard.pages.compare_text import number, signed
@@ -38,25 +40,24 @@ def attention_view(store: RunReader, query: CompareQuery, pair: Pair) -> list[Co
         sides = (("A", pair.a, a), ("B", pair.b, b))
         gaps = [missing(name, run, "stored attention pattern") for name, run, kept in sides if kept is None]
         return [sentences([*gaps, "Run the prompt again with the analysis “attention” to keep it."])]
-    pooled_a, pooled_b = (
-        numbers.pool_attention(a, data.ranges_a), numbers.pool_attention(b, data.ranges_b)
-    )  # fmt: skip
-    change = numbers.attention_change(pooled_a, pooled_b) if pair.same_shape else None
+    change = numbers.attention_changes(a, b, data.ranges_a, data.ranges_b) if pair.same_shape else None
     top = numbers.top_heads(change) if change is not None else ()
     head_a, head_b = head(query, pair, default=top[0][:2] if top else (0, 0))
-    panels = _panels(pooled_a[head_a], pooled_b[head_b], data, head_a, head_b)
+    pooled_a, pooled_b = (
+        numbers.pool_attention(a[head_a], data.ranges_a), numbers.pool_attention(b[head_b], data.ranges_b)
+    )  # fmt: skip
+    panels = _panels(pooled_a, pooled_b, data, head_a, head_b)
     return [_choosers(query, pair, head_a, head_b), *_changed_most(top, (head_a, head_b)), *panels]
 
 
 def _panels(a: Array, b: Array, data: Aligned, head_a: Head, head_b: Head) -> list[Component]:
     scale, span = numbers.largest(a, b), numbers.largest(a - b)
     labels = [unit.label for unit in data.units]
-    sides = [
-        (f"A · layer {head_a[0]}, head {head_a[1]}", attention_panel(a, labels, scale)),
-        (f"B · layer {head_b[0]}, head {head_b[1]}", attention_panel(b, labels, scale)),
-        ("A − B", attention_panel(a - b, labels, span, signed=True)),
+    figures = [
+        _grid(f"A · layer {head_a[0]}, head {head_a[1]}", a, labels, scale),
+        _grid(f"B · layer {head_b[0]}, head {head_b[1]}", b, labels, scale),
+        _grid("A − B", a - b, labels, span, signed=True),
     ]
-    figures = [_figure(name, figure) for name, figure in sides]
     pooling = (
         "Tokens are pooled into units that both sides have: weights are summed over a unit's keys and averaged over "
         "its queries. "
@@ -65,12 +66,27 @@ def _panels(a: Array, b: Array, data: Aligned, head_a: Head, head_b: Head) -> li
     )
     lacking = sum(unit.kind in ("only_a", "only_b") for unit in data.units)
     blank = f"{lacking} units that only one side has are blank on the other. " if lacking else ""
-    note = f"Rows read from columns. {pooling}{blank}Colours on a square-root scale; point at a cell for its weight."
+    note = (
+        f"Rows read from columns. {pooling}{blank}Colours on a square-root scale; point at a cell for its weight, draw "
+        "a rectangle to see a part larger, double click for all."
+    )
     return [
         html.Div(figures, className="hs-compare-panels"),
         legend(scale, span, False, "", tint=False),
         html.P(note, className="hs-muted"),
     ]
+
+
+def _grid(caption: str, weights: Array, labels: Sequence[str], limit: float, signed: bool = False) -> html.Figure:
+    """Attention between units, `[query, key]`, for a canvas that assets/90_app/compare_grid.js draws: the triangle that
+    is not above the diagonal, row by row, as int16 of 32767 a weight of 1; -32768 where a side lacks the unit."""
+    triangle = weights[np.tril_indices(len(weights))]
+    codes = np.where(np.isnan(triangle), -32768, np.rint(32767 * np.nan_to_num(triangle))).astype("<i2")
+    grid = {"labels": labels, "limit": limit, "signed": signed, "codes": b64encode(codes.tobytes()).decode()}
+    return html.Figure([
+        html.Figcaption(caption),
+        html.Div(className="hs-compare-grid", **extra(data_compare_grid=json.dumps(grid), data_name=caption)),
+    ])  # fmt: skip
 
 
 def _choosers(query: CompareQuery, pair: Pair, head_a: Head, head_b: Head) -> html.Div:

@@ -21,14 +21,15 @@ def candidates_view(rows: Sequence[Candidate], everything: bool, by_id: bool) ->
     def moved(row: Candidate) -> bool:
         return math.isnan(row.difference) or abs(row.difference) >= CANDIDATE_THRESHOLD
 
-    listed = rows if everything else rows[:CANDIDATES_SHOWN]
-    shown = [row for row in listed if everything or moved(row)]
+    shown = [row for index, row in enumerate(rows)
+             if everything or row.role or (index < CANDIDATES_SHOWN and moved(row))]  # fmt: skip
     top = max((p for row in rows for p in (row.prob_a, row.prob_b) if not math.isnan(p)), default=1.0)
     span = max((abs(row.difference) for row in rows if not math.isnan(row.difference)), default=0.0)
     head = html.Thead(html.Tr([html.Th(text, scope="col") for text in ("Token", "A", "B", "A − B")]))
     body = html.Tbody([
         html.Tr(
-            [html.Th(visible(row.text), scope="row"), _probability(row.prob_a, row.bound_a, row.rank_a, top),
+            [html.Th([visible(row.text), _role(row)], scope="row"),
+             _probability(row.prob_a, row.bound_a, row.rank_a, top),
              _probability(row.prob_b, row.bound_b, row.rank_b, top), _difference(row, span)]
         )
         for row in shown
@@ -36,11 +37,18 @@ def candidates_view(rows: Sequence[Candidate], everything: bool, by_id: bool) ->
     matched = "by token" if by_id else "by their text, because the tokenizers differ"
     rest = len(rows) - len(shown)
     hidden = f" {rest} more differ by less than 0.5 percentage points or rank lower." if rest else ""
+    agree = "The leading candidates agree to within 0.5 percentage points."
     if not shown:
-        return [html.P("The leading candidates agree to within 0.5 percentage points.")]
+        return [html.P(agree)]
+    if not any(map(moved, shown)):
+        hidden = f" {agree}"
     return [html.Table([head, body], className="hs-compare-candidates"),
             html.P(f"Matched {matched}. “≤” marks a token outside the stored candidates of that side.{hidden}",
                    className="hs-muted")]  # fmt: skip
+
+
+def _role(row: Candidate) -> Component | None:
+    return html.Small(row.role) if row.role else None
 
 
 def _probability(p: float, bound: float, rank: int | None, top: float) -> html.Td:

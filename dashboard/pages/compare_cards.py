@@ -13,6 +13,7 @@ from dashboard.pages.compare_attention import attention_view, heads_view
 from dashboard.pages.compare_candidates import candidates_view
 from dashboard.pages.compare_data import Aligned, CompareQuery, Pair, aligned, attribution, methods
 from dashboard.pages.compare_facts import facts
+from dashboard.pages.compare_margins import margins_view
 from dashboard.pages.compare_units import units_view
 from dashboard.pages.compare_view import facts_view, open_links, options, select, sentences
 from storage.interfaces import RunReader
@@ -24,9 +25,12 @@ View = Callable[[RunReader, CompareQuery, Pair], Children]
 
 
 def show_facts(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
-    """Why one run has nothing to compare, warnings, and the facts that differ."""
+    """The margins, or why one run has nothing to compare; warnings, and the facts that differ."""
     unfinished = pair.gaps("measurements", "trace")
-    return [*([sentences(unfinished)] if unfinished else []), *facts_view(facts(pair.a, pair.b), query.all)]
+    return [
+        *([sentences(unfinished)] if unfinished else margins_view(pair)),
+        *facts_view(facts(pair.a, pair.b), query.all),
+    ]
 
 
 def surprisal(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
@@ -49,7 +53,7 @@ def candidates(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
     if a is None or b is None:
         return None
     by_id = pair.same_tokenizer
-    return candidates_view(candidate_union(a, b, by_id), query.all, by_id)
+    return candidates_view(candidate_union(a, b, by_id, (pair.a.target, pair.b.target)), query.all, by_id)
 
 
 def scores(store: RunReader, query: CompareQuery, pair: Pair) -> Children:

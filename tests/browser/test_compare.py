@@ -36,7 +36,7 @@ def two_models(seeded_store: Store) -> list[str]:
 
 def open_compare(page: Page, server: str, a: str, b: str, more: str = "") -> None:
     page.goto(f"{server}/compare?a={a}&b={b}{more}")
-    expect(page.locator("#compare-attention .js-plotly-plot").nth(2)).to_be_visible()
+    expect(page.locator("#compare-attention .hs-attn-over").nth(2)).to_be_visible()
     expect(page.locator("#compare-heads .js-plotly-plot").nth(1)).to_be_visible()
 
 

@@ -334,12 +334,3 @@ def test_a_page_that_is_being_left_writes_into_no_other_address(
     page.evaluate(f"() => {{ history.pushState({{}}, '', '/elsewhere'); {act}; }}")
     page.clock.run_for(5000)
     assert page.url == f"{app_server}/elsewhere"
-
-
-@pytest.mark.parametrize("width", [360, 900, 1440])
-def test_nothing_is_wider_than_the_window(open_page: OpenPage, app_server: str, width: int) -> None:
-    page = open_page(width=width)
-    for path in ("/", "/runs"):
-        page.goto(f"{app_server}{path}")
-        expect(page.locator(".hs-status").first).to_be_attached()
-        assert page.evaluate("() => document.documentElement.scrollWidth") <= width

@@ -173,6 +173,21 @@ def test_equal_word_with_another_space_in_front_is_split_by_characters() -> None
     )
 
 
+def test_a_template_is_filled_in_one_to_one_at_any_length() -> None:
+    """Two fillings of one template, 5,401 tokens each: minutes for an algorithm that is cubic on them."""
+    fillings = [[part for n in range(1800) for part in (" the", f" {letter}{n}", ",")] for letter in "xy"]
+    a, b = (cut("Say" + "".join(parts), "Say", *parts) for parts in fillings)
+    pairs = alignment.align(a, b)
+    assert all(pair.a == pair.b == (index, index + 1) for index, pair in enumerate(pairs))
+    assert [pair.kind for pair in pairs] == ["equal", *["equal", "replaced", "equal"] * 1800]
+
+
+def test_what_is_repeated_or_inserted_keeps_its_neighbours() -> None:
+    example = ("Q", ":", " two", "?")
+    once, twice = cut("Q: two?" * 2, *example, *example), cut("Q: two?" * 3, *example, *example, *example)
+    assert [pair.kind for pair in alignment.align(once, twice)] == ["equal"] * 8 + ["only_b"]
+
+
 def test_empty_against_text() -> None:
     empty = cut("")
     assert len(empty) == 0

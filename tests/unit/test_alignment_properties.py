@@ -132,3 +132,39 @@ def test_decode_round_trip(codec: Any, text: str) -> None:
     found, parts = codec.decode_together(ids)
     if codec.spelled(ids) == text.encode():
         assert found == "".join(parts) == text
+
+
+def most_in_common(a: list[str], b: list[str]) -> int:
+    """Length of a longest common subsequence, by the table of the textbook."""
+    row = [0] * (len(b) + 1)
+    for one in a:
+        above = row
+        row = [0]
+        for index, other in enumerate(b):
+            row.append(above[index] + 1 if one == other else max(row[-1], above[index + 1]))
+    return row[-1]
+
+
+few_words = st.lists(st.sampled_from(["a", "b", "c", ","]), max_size=9)
+
+
+def by_words(words: list[str]) -> TokenizedText:
+    """One token per word."""
+    text = " ".join(words)
+    pieces = tuple(text[start:end].encode() for start, end in alignment.word_spans(text))
+    no = (False,) * len(pieces)
+    return alignment.tokenized(text, alignment.RawTokens(tuple(range(len(no))), pieces, ((0, 0),) * len(no), no, no))
+
+
+@unhurried
+@given(a=few_words, b=few_words)
+def test_as_many_words_are_equal_as_their_order_allows(a: list[str], b: list[str]) -> None:
+    one, two = by_words(a), by_words(b)
+    words = [[text.strip() for text in tokens.texts] for tokens in (one, two)]
+    pairs = alignment.align(one, two)
+    assert sum(pair.kind == "equal" for pair in pairs) == most_in_common(*words)
+    assert [i for pair in pairs for i in range(*pair.a)] == list(range(len(one)))
+    assert [i for pair in pairs for i in range(*pair.b)] == list(range(len(two)))
+    for pair in pairs:
+        if pair.kind == "equal":
+            assert words[0][slice(*pair.a)] == words[1][slice(*pair.b)]

@@ -10,7 +10,7 @@ import pytest
 from dash.development.base_component import Component
 
 from analysis.errors import UnknownNameError
-from analysis.types import Attribution, ModelInfo, ModelRef, RunStatus, TokenizedText, TokenTrace
+from analysis.types import Attribution, ModelInfo, ModelRef, RunStatus, Target, TokenizedText, TokenTrace
 from dashboard.pages import compare, live
 from dashboard.pages.compare_cards import ACTIONS, VIEWS, candidates
 from dashboard.pages.compare_data import CompareQuery, Pair, RecentRuns, head
@@ -209,3 +209,28 @@ def test_numbers_as_text() -> None:
     assert (decimals_for(20.7), decimals_for(9.0), decimals_for(0.05), decimals_for(0.0)) == (1, 2, 4, 2)
     assert (percent(0.5), percent(0.005), percent(0.00001)) == ("50.0 %", "0.50 %", "1e-03 %")
     assert (signed(2.0), signed(-2.0)) == ("+2", "−2")
+
+
+TARGET = Target(7, " Paris", 1, "given", -1.5, 3, 8, " Rome", 1, -2.25, 40)
+
+
+def test_the_margins_of_both_head_the_page() -> None:
+    other = replace(TARGET, logprob=-1.0, foil_logprob=-3.0)
+    pair = Pair(run("a", target=TARGET), run("b", target=other))
+    shown = text_of(VIEWS["compare-facts"](Runs(), CompareQuery(), pair))  # type: ignore[arg-type]
+    for value in ("A +0.750  nats", "B +2.000  nats", "A − B −1.250  nats", "“␣Paris” rather than “␣Rome”"):
+        assert value in shown
+    bare = replace(TARGET, foil_text=None, foil_id=-1)
+    shown = text_of(
+        VIEWS["compare-facts"](Runs(), CompareQuery(), Pair(run("a", target=TARGET), run("b", target=bare)))
+    )  # type: ignore[arg-type]
+    assert "A − B –" in shown  # a margin and a log-probability have no difference
+
+
+def test_target_and_foil_are_always_among_the_candidates() -> None:
+    pair = Pair(run("a", target=TARGET), run("b", target=TARGET))
+    shown = text_of(candidates(Runs(), CompareQuery(), pair))  # type: ignore[arg-type]
+    assert "“␣Paris” target" in shown
+    assert "22.3 % #3" in shown
+    assert "“␣Rome” foil" in shown
+    assert "#40" in shown

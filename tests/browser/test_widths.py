@@ -1,0 +1,55 @@
+"""No page is wider than the window, on a telephone or on a desk."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from storage.repository import Store
+from tests.browser.conftest import OpenPage
+from tests.browser.test_compare import run_ids
+
+PAGES = {
+    "/": ".hs-status",
+    "/runs": ".ag-row .hs-status",
+    "/run?id={a}": "#run-root[data-ready]",
+    "/compare?a={a}&b={b}": "#compare-heads .js-plotly-plot",
+    "/compare?a={a}&b={b}&all=1&more={c}": "#compare-across .js-plotly-plot",
+    "/live?text=The+cat": "#live-root.full",
+    "/failures": ".hs-table tbody tr",
+    "/methods": ".hs-card-body > *",
+    "/confidence": ".hs-card-body > *",
+    "/bias": ".hs-card-body > *",
+    "/toxicity": ".hs-card-body > *",
+    "/blackbox": ".hs-card-body > *, .hs-box",
+    "/patching": "h1",
+}
+"""Path of a page, and what stands there when it is drawn."""
+
+
+@pytest.mark.parametrize("width", [360, 390, 900, 1440])
+def test_nothing_is_wider_than_the_window(
+    open_page: OpenPage, app_server: str, seeded_store: Store, width: int
+) -> None:
+    page = open_page(width=width)
+    a, b = run_ids(seeded_store, experiment="first", model="tiny-gpt2", status="succeeded")[:2]
+    c = run_ids(seeded_store, experiment="first", model="tiny-llama", status="succeeded")[0]
+    for path, drawn in PAGES.items():
+        page.goto(app_server + path.format(a=a, b=b, c=c))
+        expect(page.locator(drawn).first).to_be_attached()
+        expect(page.locator(".hs-loading")).to_have_count(0)
+        wide = page.evaluate(
+            """() => {
+              const room = document.documentElement.clientWidth;
+              if (document.documentElement.scrollWidth <= room) return [];
+              const clipped = (node) => {
+                for (let up = node.parentElement; up; up = up.parentElement)
+                  if (getComputedStyle(up).overflowX !== "visible") return up !== document.body && up !== document.documentElement;
+                return false;
+              };
+              return [...document.querySelectorAll("body *")]
+                .filter((node) => node.getBoundingClientRect().right > room + 1 && !clipped(node))
+                .map((node) => `${node.tagName} ${node.id} ${node.getAttribute("class")} ${node.getBoundingClientRect().right}`);
+            }"""
+        )
+        assert wide == [], f"{path} at {width} px"

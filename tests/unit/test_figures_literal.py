@@ -1,0 +1,114 @@
+"""Token texts that look like markup reach Plotly as text: the contract of every function that builds a figure."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import pkgutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from analysis.calibration import Reliability, SelectiveRisk
+from analysis.patch_types import PatchRequest, PatchResult
+from analysis.types import TokenizedText
+from dashboard import figures
+from dashboard.figures import across, behaviour, compare_plots, confidence, layers, patching, theme
+from tests.factories import make_info, make_result
+from tests.unit.test_compare_figures import tokenized
+
+HOSTILE = "<b>&lt;a</b>"
+DRAWN = "&lt;b&gt;&amp;lt;a&lt;/b&gt;"
+Build = Callable[[str], go.Figure]
+
+
+def found_builders() -> set[Callable[..., Any]]:
+    modules = [
+        importlib.import_module(f"{figures.__name__}.{item.name}") for item in pkgutil.iter_modules(figures.__path__)
+    ]
+    return {
+        function
+        for module in modules
+        for _, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and function.__annotations__.get("return") == "go.Figure"
+    } - {theme.finish}
+
+
+def patched(text: str) -> PatchResult:
+    tokens: TokenizedText = tokenized([text, " cat"])
+    values = np.array([[0.0, 1.0]], dtype=np.float32)
+    target = make_result().target
+    assert target is not None
+    asked = PatchRequest("tiny", text, text)
+    return PatchResult(asked, make_info(), tokens, tokens, target, -1.0, -2.0, values, values, (), (), None, 0.1)
+
+
+def reliability(name: str) -> go.Figure:
+    half = np.full(1, 0.5)
+    return behaviour.reliability({name: Reliability(half, half, half, half, np.array([4]), 0.1, 0.0, 0.2, 4)})
+
+
+def risk(name: str) -> go.Figure:
+    return behaviour.selective_risk({name: SelectiveRisk(np.full(1, 0.5), np.full(1, 0.5), 0.1, 0.1, 1)})
+
+
+def many(text: str) -> go.Figure:
+    return across.across_figure(
+        across.Across(np.ones((1, 1)), ((text,),), (text,), (text,), "surprisal", "bits", False)
+    )
+
+
+def sureness(text: str) -> go.Figure:
+    one = np.ones(1)
+    return confidence.confidence_figure(confidence.ConfidenceInfo((text,), one, one, np.ones(1, np.int32), 1.0))
+
+
+def formation(text: str) -> go.Figure:
+    summary = make_result().layers
+    assert summary is not None
+    return layers.formation_figure(summary, text)
+
+
+WITH_TEXT: dict[Callable[..., go.Figure], Build] = {
+    across.across_figure: many,
+    behaviour.distributions: lambda name: behaviour.distributions([behaviour.Panel("t", "u", dict.fromkeys(
+        (name, "other"), np.arange(9.0)))]),
+    behaviour.reliability: reliability,
+    behaviour.selective_risk: risk,
+    behaviour.locked_in: lambda name: behaviour.locked_in({name: (2, np.arange(2.0))}),
+    confidence.confidence_figure: sureness,
+    layers.formation_figure: formation,
+    patching.patch_figure: lambda text: patching.patch_figure(patched(text), None),
+}  # fmt: skip
+WITHOUT_TEXT = {compare_plots.head_map, layers.norms_figure}
+"""Builders that are given numbers and names of statistics only."""
+
+
+def strings(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """(key, string) of everything in a figure."""
+    if isinstance(value, str):
+        yield name, value
+    for key, item in value.items() if isinstance(value, dict) else []:
+        yield from strings(item, key)
+    for item in value if isinstance(value, list) else []:
+        yield from strings(item, name)
+
+
+def test_every_builder_is_asked() -> None:
+    assert found_builders() == {*WITH_TEXT, *WITHOUT_TEXT}
+
+
+@pytest.mark.parametrize("build", WITH_TEXT.values(), ids=[one.__name__ for one in WITH_TEXT])
+def test_markup_in_a_text_is_drawn_as_it_is(build: Build) -> None:
+    shown, plain = json.loads(build(HOSTILE).to_json()), json.loads(build("harmless").to_json())
+    for fig in (shown, plain):
+        fig["layout"].pop("template")
+    texts = list(strings(shown))
+    assert any(DRAWN in text for _, text in texts)
+    templates = [text for name, text in texts if name in theme.TEMPLATES]
+    assert templates == [text for name, text in strings(plain) if name in theme.TEMPLATES]
+    assert not [text for name, text in texts if name not in theme.TEMPLATES and "<" in text]
