@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.types import Attribution, Float32, Target
 
+WordRule = Literal["sum", "norm", "largest"]
+_NORMS = frozenset({"saliency", "smoothgrad"})
+_WEIGHTS = frozenset({"attention_raw", "attention_mean", "attention_rollout"})
 _NOT_FINITE = (
     "the model's numbers are NaN or infinite for this prompt, so no token has a meaningful score: "
     "try float32, or another prompt"
@@ -19,7 +23,7 @@ def position_attribution(
     method: str,
     target: Target,
     scores: Float32,
-    measured: slice,
+    measured: slice | NDArray[np.bool_],
     *,
     signed: bool,
     value: float,
@@ -28,9 +32,10 @@ def position_attribution(
     convergence_delta: float = float("nan"),
     layer_scores: Float32 | None = None,
     axes: tuple[str, ...] = ("position",),
+    score_errors: Float32 | None = None,
 ) -> Attribution:
     """An Attribution over axes that end in `position`, scores float32 `[..., T]`; positions outside `measured` become
-    NaN, in layer_scores `[layer, T]` too.
+    NaN, in layer_scores `[layer, T]` and score_errors too.
 
     NaN or infinity in a measured score or in the explained value makes it a failed one: the reason, and no scores.
     """
@@ -49,10 +54,11 @@ def position_attribution(
         params=params,
         convergence_delta=convergence_delta,
         layer_scores=None if layer_scores is None else kept[1],
+        score_errors=None if score_errors is None else _only(score_errors, measured),
     )
 
 
-def _only(values: Float32, measured: slice) -> Float32:
+def _only(values: Float32, measured: slice | NDArray[np.bool_]) -> Float32:
     kept = np.full(values.shape, np.nan, dtype=np.float32)
     kept[..., measured] = values[..., measured]
     return kept
@@ -70,6 +76,7 @@ def attribution(
     params: Mapping[str, Any],
     convergence_delta: float = float("nan"),
     layer_scores: Float32 | None = None,
+    score_errors: Float32 | None = None,
 ) -> Attribution:
     """An Attribution over any axes; NaN scores are positions that were not measured.
 
@@ -90,6 +97,7 @@ def attribution(
         seconds=seconds,
         params=params,
         layer_scores=layer_scores,
+        score_errors=None if score_errors is None else score_errors.astype(np.float32, copy=False),
     )
 
 
@@ -104,6 +112,17 @@ def position_scores(found: Attribution) -> Float32 | None:
     flat = found.scores.reshape(-1, found.scores.shape[-1])
     reduced: Float32 = flat.sum(0) if found.signed else flat.mean(0)
     return reduced
+
+
+def word_rule(found: Attribution) -> WordRule:
+    """How scores of tokens become one of a word. Shares of something add up: signed ones, and weights of attention.
+    Gradient norms do not, or long words would win by having many tokens: `norm` is that of the word's concatenated
+    gradient (of `l1` norms it is their sum). Of what is neither, the `largest`."""
+    if found.signed or found.method in _WEIGHTS:
+        return "sum"
+    if found.method in _NORMS:
+        return "sum" if found.params.get("norm") == "l1" else "norm"
+    return "largest"
 
 
 def failed_attribution(

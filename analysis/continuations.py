@@ -111,6 +111,7 @@ def _stacked(name: str, target: str, length: int, quantity: str, rows: Sequence[
     scores = np.empty(0, dtype=np.float32)
     if failed is None and rows:
         scores = np.stack([_padded(row.scores, length) if row.axes[-1] == "position" else row.scores for row in rows])
+    errors = [row.score_errors for row in rows if row.score_errors is not None]
     return Attribution(
         method=name,
         quantity=first.quantity if first is not None else quantity,
@@ -124,6 +125,7 @@ def _stacked(name: str, target: str, length: int, quantity: str, rows: Sequence[
         seconds=sum(row.seconds for row in rows),
         params=_params(rows),
         error=failed if rows else _NOTHING,
+        score_errors=np.stack([_padded(row, length) for row in errors]) if scores.size and errors else None,
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from analysis.interfaces import Capture, CausalBackend, TokenBatch
 from analysis.prefix import Prefix, why_no_prefix
@@ -14,6 +16,8 @@ from analysis.unembedding import to_logits
 from analysis.workspace import Workspace, quantities
 
 BYTES_PER_PASS = 1 << 30
+_ROWS_AT_ONCE = 1 << 14
+_means: WeakKeyDictionary[nn.Module, tuple[int, Tensor]] = WeakKeyDictionary()
 _FLOATS_PER_STATE = 25  # what a gradient graph keeps per layer, token and unit of width (Llama and GPT-2)
 
 
@@ -35,6 +39,8 @@ class EmbeddingPath:
         if hold_first:
             self._start[:, 0] = here.embeddings[:, 0]
         self._change = here.embeddings[:, :end] - self._start
+        self.moved = (self._change != 0).any(-1)
+        """bool `[B, T]`: False for tokens that stay where they are along the path (held, or equal to the baseline)."""
         self._prefix = self._held(hold_first)
         self.input_rates = (here.gradient[:, :end] * self._change).sum(-1).double()
         self.input_values = here.values.double()
@@ -99,13 +105,35 @@ def graph_bytes(info: ModelInfo, length: int) -> int:
     return 4 * _FLOATS_PER_STATE * info.n_layers * info.d_model * length + 8 * info.vocab_size
 
 
+@torch.no_grad()
 def baseline_embedding(backend: CausalBackend, name: str) -> tuple[str, Tensor]:
-    """The baseline really used and its embedding `[d]`."""
-    weight: Tensor = backend.model.get_input_embeddings().weight.detach()  # type: ignore[operator]
+    """The baseline really used and its embedding `[d]`, as the model reads it: through the embedding module,
+    because some families scale what they look up (Gemma)."""
     token = _newline_id(backend) if name == "newline" else _eos_id(backend) if name == "eos" else None
     if token is not None:
-        return name, weight[token]
-    return ("zero", torch.zeros_like(weight[0])) if name == "zero" else ("mean", weight.mean(0))
+        return name, _embedded(backend, torch.tensor([token]))[0]
+    if name == "zero":
+        return "zero", torch.zeros_like(_embedded(backend, torch.tensor([0]))[0])
+    return "mean", _mean(backend)
+
+
+def _mean(backend: CausalBackend) -> Tensor:
+    """Mean embedding `[d]` over the vocabulary, kept until the weights change."""
+    module: Any = backend.model.get_input_embeddings()  # type: ignore[operator]
+    version, kept = _means.get(module, (None, None))
+    if kept is None or version != module.weight._version:
+        rows = torch.split(torch.arange(backend.info.vocab_size), _ROWS_AT_ONCE)
+        total = torch.stack([_embedded(backend, part).double().sum(0) for part in rows]).sum(0)
+        kept = (total / backend.info.vocab_size).to(module.weight)
+        _means[module] = module.weight._version, kept
+    return kept
+
+
+def _embedded(backend: CausalBackend, ids: Tensor) -> Tensor:
+    """What the model reads for token ids `[n]`, `[n, d]`."""
+    module: Any = backend.model.get_input_embeddings()  # type: ignore[operator]
+    found: Tensor = module(ids.to(module.weight.device)).detach()
+    return found
 
 
 def _newline_id(backend: CausalBackend) -> int | None:

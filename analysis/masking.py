@@ -61,7 +61,8 @@ def masked_values(
             distinct[key] = len(first)
             first.append(n)
         place.append(distinct[key])
-    variants = [_variant(work, prompts[n], keep[n], masking) for n in first]
+    absent = None if masking == "delete" else neutral(work.backend, masking)
+    variants = [_variant(work, prompts[n], keep[n], absent) for n in first]
     owners = [prompts[n] for n in first]
     values = np.empty(len(variants))
     order = sorted(range(len(variants)), key=lambda n: len(variants[n]))
@@ -71,14 +72,12 @@ def masked_values(
     return found
 
 
-def _variant(work: Workspace, prompt: int, keep: Bools, masking: str) -> Tensor:
-    """Embeddings `[T, d]` of one variant, up to the explained position."""
+def _variant(work: Workspace, prompt: int, keep: Bools, absent: Tensor | None) -> Tensor:
+    """Embeddings `[T, d]` of one variant, up to the explained position; `absent` takes the place of removed tokens."""
     end = int(work.positions[prompt]) + 1
     here = work.embeddings[prompt, :end]
     kept = torch.from_numpy(keep[:end])
-    if masking == "delete":
-        return here[kept]
-    return torch.where(kept[:, None], here, neutral(work.backend, masking))
+    return here[kept] if absent is None else torch.where(kept[:, None], here, absent)
 
 
 def neutral(backend: CausalBackend, masking: str) -> Tensor:

@@ -363,6 +363,9 @@ class Attribution:
     at what layer l reads (row 0: the embeddings), the last row at what the final norm reads.
     peak_bytes: most memory the process held while the method ran, over what it held before; -1 when not measured.
     error: why there are no scores, then `scores` is empty. receipt: the evidence for it, when asked for.
+    score_errors: float32, shaped like `scores`: how far each may be off, estimated by a method that approximates; None
+    for one that says nothing. `params["converged"]` is that method's judgement of them, `params["not_explained"]` why
+    tokens it could have scored are NaN.
     """
 
     method: str
@@ -380,6 +383,7 @@ class Attribution:
     layer_scores: Float32 | None = None
     peak_bytes: int = -1
     receipt: Receipt | None = None
+    score_errors: Float32 | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,26 +7,53 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.masking import Bools, Float64, masked_values, units_of
+from analysis.masking import Bools, Float64, masked_values, neutral, units_of
 from analysis.types import Float32, Target
 from analysis.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
 class UnitGame:
-    """One prompt's units (masks bool `[T]`) and the value of any coalition of them; other tokens are always there."""
+    """One prompt's units (masks bool `[T]`) and the value of any coalition of them; other tokens are always there.
+
+    same: units left out because what takes their place is what they are already: removing them would change nothing,
+    and their score would be 0 by construction.
+    """
 
     work: Workspace
     targets: Sequence[Target]
     prompt: int
     units: Sequence[Bools]
     masking: str
+    same: Sequence[Bools] = ()
 
     @classmethod
     def of(cls, work: Workspace, targets: Sequence[Target], prompt: int, unit: str, masking: str) -> UnitGame:
         """The game of prompt `prompt` of the batch."""
         units = units_of(work.texts[prompt], int(work.positions[prompt]), unit)
-        return cls(work, targets, prompt, units, masking)
+        if masking == "delete":
+            return cls(work, targets, prompt, units, masking)
+        here, absent = work.embeddings[prompt, : len(work.texts[prompt])], neutral(work.backend, masking)
+        stays = (here == absent).all(-1).numpy()
+        moved = [mask for mask in units if not stays[mask].all()]
+        same = [mask for mask in units if stays[mask].all()]
+        return cls(work, targets, prompt, moved, masking, same)
+
+    @property
+    def why_empty(self) -> str:
+        """Why there is no unit."""
+        return self.not_explained.get("not_explained", "there is no token that could be removed")
+
+    @property
+    def not_explained(self) -> dict[str, str]:
+        """What the result's params say of units that were left out."""
+        if not self.same:
+            return {}
+        which = ", ".join(str(position) for position in np.flatnonzero(np.any(self.same, axis=0)).tolist())
+        return {
+            "not_explained": f"the token at position {which} is what removed tokens are replaced by (masking "
+            f"{self.masking}) and would score 0 by construction: take another masking to explain it"
+        }
 
     def masks(self, coalitions: Bools) -> list[Bools]:
         """Tokens that are there, bool `[T]` each, for coalitions bool `[N, unit]`."""

@@ -47,7 +47,7 @@ def attributions_of(
 
 
 def _attribution_row(ordinal: int, item: Attribution) -> Row:
-    layers = item.layer_scores
+    layers, errors = item.layer_scores, item.score_errors
     return {
         "ordinal": ordinal,
         "method": item.method,
@@ -66,11 +66,12 @@ def _attribution_row(ordinal: int, item: Attribution) -> Row:
         "layer_scores": None if layers is None else flat(layers),
         "layer_shape": None if layers is None else list(layers.shape),
         "peak_bytes": item.peak_bytes if item.peak_bytes >= 0 else None,
+        "score_errors": None if errors is None else flat(errors),
     }
 
 
 def _attribution(row: Mapping[Any, Any], receipt: Receipt | None) -> Attribution:
-    layers = row["layer_scores"]
+    layers, errors = row["layer_scores"], row["score_errors"]
     return Attribution(
         method=row["method"],
         quantity=row["quantity"],
@@ -87,6 +88,7 @@ def _attribution(row: Mapping[Any, Any], receipt: Receipt | None) -> Attribution
         layer_scores=None if layers is None else floats(layers).reshape(tuple(row["layer_shape"])),
         peak_bytes=-1 if row["peak_bytes"] is None else row["peak_bytes"],
         receipt=receipt,
+        score_errors=None if errors is None else floats(errors).reshape(tuple(row["shape"])),
     )
 
 

@@ -22,6 +22,8 @@ CHUNK = 200  # runs whose scores are read at once
 A, C, R = attributions.c, attribution_receipts.c, runs.c
 OVER_RANDOM = C.gain - C.random_gain
 RANKED = sa.and_(A.error.is_(None), HasElement(A.axes, "position"), sa.not_(HasElement(A.axes, "target_position")))
+UNRANKED = ("layer_scores", "layer_shape", "score_errors")
+NOT_CONVERGED = sa.cast(A.params.op("->>")("converged"), sa.String) == "false"
 SHOWN = ("run_id", "prompt_set", "prompt_key", "model", "text")
 
 
@@ -93,6 +95,7 @@ def _stats(connection: Connection, clauses: Sequence[filters.Clause], by_prompt_
         "signed": sa.func.max(sa.case((A.signed, 1), else_=0)),
         "n": sa.func.count(),
         "n_failed": sa.func.count(A.error),
+        "n_not_converged": _count(NOT_CONVERGED),
         "n_ranked": _count(RANKED),
         "n_receipts": _count(measured),
         "n_better": _count(sa.and_(measured, C.verdict == Verdict.BETTER.value)),
@@ -132,8 +135,8 @@ def _sample(connection: Connection, clauses: Sequence[filters.Clause], limit: in
 
 def _scores(connection: Connection, ids: Sequence[UUID]) -> Iterator[PromptScores]:
     """Scores of a few runs, in the order of their ids; wide ones are summed over heads before the next are read."""
-    columns = [column for column in attributions.columns if column.name not in {"layer_scores", "layer_shape"}]
-    blank = [sa.null().label(name) for name in ("layer_scores", "layer_shape")]
+    columns = [column for column in attributions.columns if column.name not in UNRANKED]
+    blank = [sa.null().label(name) for name in UNRANKED]
     shown = [R[name] for name in SHOWN[1:]]
     query = sa.select(*columns, *blank, *shown).join_from(attributions, runs, R.id == A.run_id)
     rows = connection.execute(query.where(R.id.in_(ids), RANKED).order_by(R.id, A.ordinal)).mappings().all()
@@ -148,6 +151,7 @@ def _scores(connection: Connection, ids: Sequence[UUID]) -> Iterator[PromptScore
             if ranked is not None:
                 scores.setdefault(item.method, ranked)
         signed = frozenset(item.method for item in found if item.signed)
+        unsure = frozenset(item.method for item in found if item.params.get("converged") is False)
         first = {name: mine[0][name] for name in SHOWN}
         yield PromptScores(**{**first, "run_id": str(first["run_id"])}, target=found[0].target, foil=found[0].foil,
-                           scores=scores, signed=signed)  # fmt: skip
+                           scores=scores, signed=signed, not_converged=unsure)  # fmt: skip

@@ -165,7 +165,8 @@ class Overview:
 class MethodStats:
     """One method over many runs (of one prompt set, when asked for by set). Unmeasured is None.
 
-    n: attributions. n_failed: without scores. n_ranked: with one score per token, which is what a receipt needs.
+    n: attributions. n_failed: without scores. n_not_converged: not to be built on, by their method's own word.
+    n_ranked: with one score per token, which is what a receipt needs.
     n_receipts: whose removal test was measured, and n_better of them beat random orders. gain: mean over those of gain
     minus random gain, deviation its sample's standard deviation (nats). comprehensiveness, sufficiency: means.
     error, sensitivity: medians, over n_error and n_sensitivity. seconds: mean per prompt. peak_bytes: the most.
@@ -176,6 +177,7 @@ class MethodStats:
     signed: bool
     n: int
     n_failed: int
+    n_not_converged: int
     n_ranked: int
     n_receipts: int
     n_better: int
@@ -232,7 +234,8 @@ class ReceiptRow:
 
 @dataclass(frozen=True, slots=True)
 class PromptScores:
-    """What every method says about one run: float32 `[position]` of each, and which of them are signed."""
+    """What every method says about one run: float32 `[position]` of each, which of them are signed, and which say that
+    they did not converge."""
 
     run_id: str
     prompt_set: str | None
@@ -243,6 +246,7 @@ class PromptScores:
     foil: str | None
     scores: Mapping[str, Float32]
     signed: frozenset[str]
+    not_converged: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from analysis.types import Attribution, Params, Target
 from analysis.workspace import Workspace, quantities
 
 ACCEPTED = 0.1
-"""Largest error of a converged result, as a share of the change explained (or of the largest score)."""
+"""Largest error of a converged result, as a share of the largest score."""
 _NOTHING_LEFT = "the only token is held at its own embedding, so nothing is left to explain: use a longer prompt"
 
 
@@ -33,7 +33,8 @@ class ExpectedGradients:
     scores add up to value(prompt) - mean value(baseline) as the samples grow: `convergence_delta` is what is missing,
     nats, measured against the mean over the baselines drawn. The result's params hold that difference (`value_change`),
     `standard_error`, the largest over tokens of the mean's standard error (nats; spreading a only makes it smaller; NaN
-    for one sample), and `converged`: that neither is more than a tenth of the change or of the largest score.
+    for one sample; `score_errors` have each token's), and `converged`: that neither is more than a tenth of the largest
+    score.
     """
 
     NAME: ClassVar[str] = "expected_gradients"
@@ -69,7 +70,10 @@ class ExpectedGradients:
         scores[1 : rows.end] = found.scores[1:].float().numpy()
         change = value - found.baseline
         delta = float(found.scores.sum()) - change
-        accepted = ACCEPTED * error_scale(change, found.scores.cpu().numpy())
+        accepted = ACCEPTED * error_scale(found.scores.cpu().numpy())
+        errors = np.full(len(rows.text), np.nan, dtype=np.float32)
+        errors[1 : rows.end] = found.errors[1:].float().numpy()
+        worst = float(found.errors.max())
         return position_attribution(
             self.NAME,
             target,
@@ -81,20 +85,22 @@ class ExpectedGradients:
             params={
                 **settings,
                 "value_change": change,
-                "standard_error": found.standard_error,
-                "converged": abs(delta) <= accepted and found.standard_error <= accepted,
+                "standard_error": worst,
+                "converged": abs(delta) <= accepted and worst <= accepted,
             },
             convergence_delta=delta,
+            score_errors=errors,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Estimate:
-    """scores: float64 `[P]`, 0 for the held first token. baseline: mean value at the baselines."""
+    """scores, and their standard errors: float64 `[P]`, 0 for the held first token. baseline: mean value at the
+    baselines."""
 
     scores: Tensor
+    errors: Tensor
     baseline: float
-    standard_error: float
 
 
 def _sample(backend: CausalBackend, rows: PromptRows, settings: Params) -> _Estimate:
@@ -115,4 +121,4 @@ def _sample(backend: CausalBackend, rows: PromptRows, settings: Params) -> _Esti
         baseline += float(rows.values(start).double().sum())
     mean = total / count
     variance = (squares / count - mean.square()).clamp(min=0) / (count - 1) if count > 1 else mean * float("nan")
-    return _Estimate(mean, baseline / count, float(variance.max().sqrt()))
+    return _Estimate(mean, variance.sqrt(), baseline / count)

@@ -5,22 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+import torch
+
 from analysis.attributions import position_attribution
-from analysis.interfaces import CausalBackend, Needs, Param
+from analysis.interfaces import Capture, CausalBackend, Needs, Param
+from analysis.once import once_per_model
 from analysis.types import Attribution, Params, Target
 from analysis.workspace import Workspace
 
+ROUNDING = 2e-3
+"""|e . g| / (|e| |g|) below this at every token of a sentence is no accident: the size of e is normalised away."""
+_NORMALISED = (
+    "this model normalises embeddings after looking them up, so their gradient is at a right angle to them (largest "
+    "cosine {cosine:.1g}) and gradient x input is rounding noise: use integrated_gradients or occlusion"
+)
+
 
 class InputXGradient:
-    """Dot product of embedding and gradient, `s_t = e_t . d quantity / d e_t`; scores `[position]`, signed."""
+    """Dot product of embedding and gradient, `s_t = e_t . d quantity / d e_t`; scores `[position]`, signed. Noise, and
+    so not applicable, where embeddings are normalised after lookup (Bloom)."""
 
     NAME: ClassVar[str] = "input_x_gradient"
     NEEDS: ClassVar[Needs] = Needs(gradients=True)
     PARAMS: ClassVar[tuple[Param, ...]] = ()
 
     def not_applicable(self, backend: CausalBackend) -> str | None:
-        """Every model with embeddings can be served."""
-        return None
+        """Models that normalise their embeddings are refused; seen on one sentence, once per model."""
+        cosine = embedding_cosine(backend)
+        return _NORMALISED.format(cosine=cosine) if cosine < ROUNDING else None
 
     def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
         """One Attribution per prompt, from the batch's one shared backward pass. No completeness is promised."""
@@ -39,3 +51,15 @@ class InputXGradient:
             )
             for i, (text, target) in enumerate(zip(work.texts, targets, strict=True))
         ]
+
+
+@once_per_model
+def embedding_cosine(backend: CausalBackend) -> float:
+    """Largest |e . g| / (|e| |g|) over the tokens of a sentence, g the gradient at embedding e."""
+    text = backend.tokenize("One of them said that it was there before us.")
+    work = Workspace(backend, [text], Capture(gradients=True))
+    target = backend.resolve_target(text, None, None, work.next_logprobs[0])
+    shared = work.embedding_gradient([target])
+    e, g = shared.embeddings[0].double(), shared.gradient[0].double()
+    cosines = (e * g).sum(-1).abs() / (e.norm(dim=-1) * g.norm(dim=-1))
+    return float(torch.nan_to_num(cosines, nan=1.0).max())

@@ -13,25 +13,29 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 
 from analysis.attributions import failed_attribution, position_attribution
 from analysis.embedding_path import EmbeddingPath
 from analysis.interfaces import CausalBackend, Needs, Param
 from analysis.params import resolve_params
-from analysis.quadrature import AdaptiveIntegral, Float64, error_scale, fixed_rule
+from analysis.quadrature import AdaptiveIntegral, Float64, error_scale, fixed_errors, fixed_rule
 from analysis.types import Attribution, Params, Target
 from analysis.workspace import Workspace
 
 _NOTHING_LEFT = "the only token is held at its own embedding, so nothing is left to explain: set hold_first to false"
+_ALL_EQUAL = (
+    "every token that could be explained is the baseline itself ({baseline}) and would score 0 by construction: take "
+    "another baseline"
+)
 
 
 class IntegratedGradients:
     """`s_t = (e_t - b_t) . integral of d quantity / d e_t at b + a (e - b) over a in [0, 1]`; `[position]`, signed.
 
-    The scores add up to value(prompt) - value(baseline); what is missing is `convergence_delta` (nats). The held first
-    token is not explained: NaN. The result's params say how many steps were used, by how much two step counts disagree
-    (nats, largest over tokens) and whether the result `converged`.
+    The scores add up to value(prompt) - value(baseline); what is missing is `convergence_delta` (nats). Tokens that do
+    not move along the path, the held first one and those equal to the baseline, are not explained: NaN. `score_errors`
+    say by how much two quadratures disagree on each token. The result's params hold the steps used, the largest of
+    those (`disagreement`, nats) and whether the result `converged`.
     """
 
     NAME: ClassVar[str] = "integrated_gradients"
@@ -52,21 +56,21 @@ class IntegratedGradients:
             "How steps are placed: where the path is rough, or a fixed number by a classical rule.",
             choices=("adaptive", "gausslegendre", "riemann_middle"),
         ),
-        Param("n_steps", "int", 50, "Steps of a fixed rule.", minimum=2, maximum=1000),
-        Param("max_steps", "int", 49, "Most steps of the adaptive rule.", minimum=9, maximum=2000),
+        Param("n_steps", "int", 50, "Steps of a fixed rule.", minimum=3, maximum=1000),
+        Param("max_steps", "int", 129, "Most steps of the adaptive rule.", minimum=17, maximum=2000),
         Param(
             "tolerance",
             "float",
-            0.1,
-            "Accepted error of the sum of scores, as a share of the change explained (or of the largest score).",
+            0.005,
+            "Accepted error of the sum of scores, as a share of the largest score.",
             minimum=1e-6,
             maximum=1,
         ),
         Param(
             "agreement",
             "float",
-            0.3,
-            "Accepted difference of any score from the one half the steps give, same share.",
+            0.1,
+            "Accepted difference of any score from the one a coarser quadrature gives, same share.",
             minimum=1e-6,
             maximum=1,
         ),
@@ -89,40 +93,59 @@ class IntegratedGradients:
         self, path: EmbeddingPath, index: int, answer: _Answer, settings: dict[str, Any], seconds: float
     ) -> Attribution:
         target, first, stop = path.targets[index], int(settings["hold_first"]), int(path.work.positions[index]) + 1
-        unused = {"n_steps"} if settings["rule"] == "adaptive" else {"max_steps", "agreement"}
-        used = {name: value for name, value in settings.items() if name not in unused}
+        unused = "n_steps" if settings["rule"] == "adaptive" else "max_steps"
+        used = {name: value for name, value in settings.items() if name != unused}
         used |= {"baseline": path.baseline, "steps": answer.steps}
-        if stop <= first:
-            return failed_attribution(self.NAME, target, _NOTHING_LEFT, signed=True, seconds=seconds, params=used)
-        scale = error_scale(answer.change, answer.scores)
-        used |= {"value_change": answer.change, "converged": abs(answer.delta) <= settings["tolerance"] * scale}
-        if answer.disagreement is not None:
-            used["disagreement"] = answer.disagreement
-            used["converged"] &= answer.disagreement <= settings["agreement"] * scale
-        scores = np.full(len(path.work.texts[index]), np.nan, dtype=np.float32)
-        scores[:stop] = answer.scores[:stop]
+        moved = path.moved[index].numpy()[:stop]
+        if stop <= first or not moved.any():
+            reason = _NOTHING_LEFT if stop <= first else _ALL_EQUAL.format(baseline=path.baseline)
+            return failed_attribution(self.NAME, target, reason, signed=True, seconds=seconds, params=used)
+        used |= {"value_change": answer.change, "disagreement": float(answer.errors.max())}
+        used["converged"] = _good(answer, settings)
+        if not moved[first:].all():
+            used["not_explained"] = _equal_tokens(path.baseline, np.flatnonzero(~moved[first:]) + first)
+        scores, errors = (np.full(len(path.work.texts[index]), np.nan, dtype=np.float32) for _ in range(2))
+        measured = np.zeros(len(scores), dtype=bool)
+        measured[:stop] = moved
+        scores[:stop], errors[:stop] = answer.scores[:stop], answer.errors[:stop]
         return position_attribution(
             self.NAME,
             target,
             scores,
-            slice(first, stop),
+            measured,
             signed=True,
             value=float(path.input_values[index]),
             seconds=seconds,
             params=used,
             convergence_delta=answer.delta,
+            score_errors=errors,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """scores: float64 `[T]` of the batch. disagreement: None for a fixed rule, which has only one step count."""
+    """scores, errors: float64 `[T]` of the batch, 0 for tokens that do not move."""
 
     scores: Float64
+    errors: Float64
     change: float
     delta: float
     steps: int
-    disagreement: float | None = None
+
+
+def _good(answer: _Answer, settings: dict[str, Any]) -> bool:
+    scale = error_scale(answer.scores)
+    within: bool = abs(answer.delta) <= settings["tolerance"] * scale
+    agree: bool = float(answer.errors.max()) <= settings["agreement"] * scale
+    return within and agree
+
+
+def _equal_tokens(baseline: str, positions: np.ndarray) -> str:
+    which = ", ".join(str(position) for position in positions.tolist())
+    return (
+        f"the token at position {which} is the baseline itself ({baseline}) and would score 0 by construction: take "
+        "another baseline to explain it"
+    )
 
 
 def _fixed(path: EmbeddingPath, settings: dict[str, Any]) -> list[_Answer]:
@@ -132,11 +155,13 @@ def _fixed(path: EmbeddingPath, settings: dict[str, Any]) -> list[_Answer]:
     rates, values = path.evaluate(
         np.repeat(np.arange(n_prompts), len(steps)).tolist(), np.tile(steps, n_prompts).tolist()
     )
-    rates = rates.reshape(n_prompts, len(steps), -1)
-    scores = torch.einsum("bst,s->bt", rates[:, :-1], torch.from_numpy(weights)).numpy()
+    by_step = rates.reshape(n_prompts, len(steps), -1)[:, :-1].numpy()
+    scores = np.einsum("bst,s->bt", by_step, weights)
+    errors = fixed_errors(nodes, weights, by_step)
     changes = (path.input_values - values.reshape(n_prompts, len(steps))[:, -1]).tolist()
     return [
-        _Answer(row, change, float(row.sum()) - change, len(nodes)) for row, change in zip(scores, changes, strict=True)
+        _Answer(row, error, change, float(row.sum()) - change, len(nodes))
+        for row, error, change in zip(scores, errors, changes, strict=True)
     ]
 
 
@@ -153,14 +178,14 @@ def _adaptive(path: EmbeddingPath, settings: dict[str, Any]) -> list[_Answer]:
             integrals[i].add(node, row, value)
         rounds += 1
         unfinished = [i for i in unfinished if _refine(integrals[i], 1 + rounds // 7, settings)]
-    return [
-        _Answer(integral.estimate, integral.change, integral.delta, integral.steps, integral.disagreement)
-        for integral in integrals
-    ]
+    return [_answer(integral) for integral in integrals]
+
+
+def _answer(integral: AdaptiveIntegral) -> _Answer:
+    return _Answer(integral.estimate, integral.errors, integral.change, integral.delta, integral.steps)
 
 
 def _refine(integral: AdaptiveIntegral, n_panels: int, settings: dict[str, Any]) -> bool:
     """Whether more nodes are wanted: not when finished, out of steps, or hopeless (NaN)."""
-    good = abs(integral.delta) <= settings["tolerance"] * integral.scale
-    good = good and integral.disagreement <= settings["agreement"] * integral.scale
+    good = _good(_answer(integral), settings)
     return not good and integral.finite and integral.refine(n_panels, settings["max_steps"])

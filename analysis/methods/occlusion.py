@@ -51,13 +51,13 @@ class Occlusion:
                 signed=True,
                 value=float(values[i]),
                 seconds=seconds,
-                params=settings,
+                params={**settings, **games[i].not_explained},
             )
             if games[i].units
             else failed_attribution(
                 self.NAME,
                 target,
-                "there is no token that could be removed",
+                games[i].why_empty,
                 signed=True,
                 seconds=seconds,
                 params=settings,

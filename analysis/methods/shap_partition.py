@@ -46,8 +46,7 @@ class ShapPartition:
         started, target = time.perf_counter(), targets[index]
         game = UnitGame.of(work, targets, index, settings["unit"], settings["masking"])
         if not game.units:
-            reason = "there is no token that could be removed"
-            return failed_attribution(self.NAME, target, reason, signed=True, seconds=0.0, params=settings)
+            return failed_attribution(self.NAME, target, game.why_empty, signed=True, seconds=0.0, params=settings)
         ends = game.values(np.array([[False] * len(game.units), [True] * len(game.units)]))
         change = float(ends[1] - ends[0])
         scores = np.array([change]) if len(game.units) == 1 else owen_values(game, settings["max_evals"])
@@ -59,7 +58,7 @@ class ShapPartition:
             signed=True,
             value=float(ends[1]),
             seconds=time.perf_counter() - started,
-            params={**settings, "value_change": change},
+            params={**settings, "value_change": change, **game.not_explained},
             convergence_delta=float(scores.sum() - change),
         )
 

@@ -51,7 +51,7 @@ class ShapleyExact:
         if not 1 <= len(game.units) <= settings["max_units"]:
             many = f"{len(game.units)} {settings['unit']}s need 2^{len(game.units)} evaluations: at most "
             error = many + f"{settings['max_units']} (parameter max_units, up to {MOST})"
-            reason = error if game.units else "there is no token that could be removed"
+            reason = error if game.units else game.why_empty
             return failed_attribution(self.NAME, target, reason, signed=True, seconds=0.0, params=settings)
         values = tree_values(work, target, index, game.units, settings["masking"])
         if values is None:
@@ -66,7 +66,7 @@ class ShapleyExact:
             signed=True,
             value=float(values[-1]),
             seconds=time.perf_counter() - started,
-            params={**settings, "value_change": float(change), "evaluations": len(values)},
+            params={**settings, "value_change": float(change), "evaluations": len(values), **game.not_explained},
             convergence_delta=float(scores.sum() - change),
         )
 

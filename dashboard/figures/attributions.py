@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from analysis.attributions import position_scores
+from analysis.attributions import position_scores, word_rule
 from analysis.registry import method_entry
 from analysis.types import Attribution, Float32
 from dashboard.figures.receipts import ReceiptView, receipt_view
 from dashboard.figures.tokens import ANSWER_UNITS, grouped, largest, quantity_unit, score_unit, short
 
 TOLERANCE = 0.05
-"""A convergence delta beyond this share of the explained change is called not converged when the method is silent."""
+"""A convergence delta beyond this share of the largest score is called not converged when the method is silent."""
 
 ELSEWHERE = {
     "head": "One score per head, not per token: see “Looks important, is important”.",
@@ -24,7 +24,7 @@ ELSEWHERE = {
 }
 
 ROUGHNESS = {
-    "disagreement": "Half the steps give scores that differ by up to",
+    "disagreement": "A coarser quadrature gives scores that differ by up to",
     "standard_error": "Other draws would move single scores by about",
 }
 MORE = {"steps": "max_steps", "samples": "samples"}
@@ -35,8 +35,10 @@ class MethodView:
     """One method of a run. `index` is its place among the run's attributions.
 
     strip: whether it has one score per token. scores `[position]`, or `[target, position]` for a continuation; words:
-    the same by word (`grouped`), empty without a strip. limit, shared_limit: full scale of this row alone, and of all
-    rows that measure the same thing in the same unit, by granularity. note: how it came to one score per token.
+    the same by word (`grouped`), empty without a strip. errors, word_errors: how far each may be off (of a word: the
+    sum over its tokens), empty where the method does not say. not_explained: why tokens it could score are NaN. limit,
+    shared_limit: full scale of this row alone, and of all rows that measure the same thing in the same unit, by
+    granularity. note: how it came to one score per token.
     total: sum of the measured scores. facts: (term, value) pairs in print order. verdict: `converged`,
     `not_converged`, or `none` when the method promises no sum; warning says in plain words what follows from it.
     """
@@ -51,6 +53,9 @@ class MethodView:
     note: str
     scores: Float32
     words: Float32
+    errors: Float32
+    word_errors: Float32
+    not_explained: str
     limit: Mapping[str, float]
     shared_limit: Mapping[str, float]
     total: float
@@ -90,7 +95,8 @@ def _view(index: int, item: Attribution, words: Sequence[int]) -> MethodView:
     verdict = convergence(item)
     scores = over_tokens(item)
     flat = np.empty(0, dtype=np.float32) if scores is None else scores
-    by_word = flat[..., :0] if scores is None else grouped(flat, words, item.signed).astype(np.float32)
+    by_word = flat[..., :0] if scores is None else grouped(flat, words, word_rule(item)).astype(np.float32)
+    errors = flat[:0] if item.score_errors is None or item.axes != ("position",) else item.score_errors
     measured = item.scores[np.isfinite(item.scores)].astype(np.float64)
     return MethodView(
         index=index,
@@ -103,6 +109,9 @@ def _view(index: int, item: Attribution, words: Sequence[int]) -> MethodView:
         note=_note(item),
         scores=flat,
         words=by_word,
+        errors=errors,
+        word_errors=grouped(errors, words, "sum").astype(np.float32) if len(errors) else errors,
+        not_explained=str(item.params.get("not_explained", "")),
         limit={"token": largest(flat), "word": largest(by_word)},
         shared_limit={},
         total=float(measured.sum()) if measured.size else float("nan"),
@@ -124,14 +133,13 @@ def _note(item: Attribution) -> str:
 
 
 def convergence(item: Attribution) -> str:
-    """`none` without a promise (NaN delta), else the method's own judgement, else the delta against the change."""
+    """`none` without a promise (NaN delta), else the method's own judgement, else the delta against the scores."""
     if item.error is not None or not math.isfinite(item.convergence_delta):
         return "none"
     said = item.params.get("converged")
     if isinstance(said, bool | np.bool_):
         return "converged" if said else "not_converged"
-    change = _explained_change(item)
-    return "converged" if abs(item.convergence_delta) <= TOLERANCE * max(abs(change), 1.0) else "not_converged"
+    return "converged" if abs(item.convergence_delta) <= TOLERANCE * largest(item.scores) else "not_converged"
 
 
 def _explained_change(item: Attribution) -> float:
@@ -141,10 +149,10 @@ def _explained_change(item: Attribution) -> float:
 
 def _warning(item: Attribution) -> str:
     change, unit = _explained_change(item), quantity_unit(item)
-    share = abs(item.convergence_delta) / max(abs(change), 1e-9)
+    share = abs(item.convergence_delta) / max(largest(item.scores), 1e-9)
     text = (
         f"Not converged: the scores add up to {change + item.convergence_delta:.4g} {unit}, but the quantity changed "
-        f"by {change:.4g} {unit} ({share:.0%} off)."
+        f"by {change:.4g} {unit}: off by {share:.0%} of the largest score."
     )
     for name, says in ROUGHNESS.items():
         value = item.params.get(name)

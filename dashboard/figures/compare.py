@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.alignment import Kind, Range, align
+from analysis.attributions import WordRule
 from analysis.types import Target, TokenizedText, TokenTrace
 
 Floats = NDArray[np.float64]
@@ -82,6 +83,16 @@ def group_sums(values: NDArray[np.floating], ranges: Sequence[Range]) -> Floats:
         [np.sum(values[start:stop], dtype=np.float64) if stop > start else np.nan for start, stop in ranges],
         dtype=np.float64,
     )
+
+
+def group_scores(values: NDArray[np.floating], ranges: Sequence[Range], rule: WordRule) -> Floats:
+    """float64 `[U]`: scores of tokens `[T]` as scores of units, by `analysis.attributions.word_rule`; NaN as above."""
+    wide = np.asarray(values, dtype=np.float64)
+    if rule == "sum":
+        return group_sums(wide, ranges)
+    if rule == "norm":
+        return np.sqrt(group_sums(wide**2, ranges))
+    return np.array([np.max(wide[start:stop]) if stop > start else np.nan for start, stop in ranges], dtype=np.float64)
 
 
 def surprisal_bits(logprobs: NDArray[np.float32], ranges: Sequence[Range]) -> Floats:

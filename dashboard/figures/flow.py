@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.attributions import word_rule
 from analysis.intervals import FEWEST, Z
 from analysis.registry import method_entry
 from analysis.types import Attribution, Float32, HeadSummary
@@ -85,7 +86,7 @@ def grid_arrays(attributions: Sequence[Attribution], words: Sequence[int] = ()) 
         scores = over_tokens(item) if item.axes[0] == "target_position" else None
         if scores is not None:
             found[f"tokens.{index}"] = scores
-            found[f"words.{index}"] = grouped(scores, words, item.signed).astype(np.float32)
+            found[f"words.{index}"] = grouped(scores, words, word_rule(item)).astype(np.float32)
     return {name: np.ascontiguousarray(values, dtype=np.float32) for name, values in found.items()}
 
 

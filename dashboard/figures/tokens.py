@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.attributions import position_scores
+from analysis.attributions import WordRule, position_scores, word_rule
 from analysis.registry import method_entry
 from analysis.types import Attribution, Target, TokenTrace
 
@@ -116,21 +116,22 @@ def runs_of(labels: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(starts.tolist(), np.diff(np.r_[starts, len(labels)]).tolist(), strict=True))
 
 
-def grouped(scores: NDArray[np.float32], starts: Sequence[int], signed: bool) -> NDArray[np.float64]:
-    """Scores `[..., token]` as `[..., group]`, groups beginning at `starts`: the sum of signed ones, which are shares
-    of something; the largest of unsigned ones, whose sum means nothing. NaN where a part is unmeasured."""
+def grouped(scores: NDArray[np.float32], starts: Sequence[int], rule: WordRule) -> NDArray[np.float64]:
+    """Scores `[..., token]` as `[..., group]`, groups beginning at `starts`, by `analysis.attributions.word_rule`. NaN
+    where a part is unmeasured."""
     values = scores.astype(np.float64)
     if not len(starts):
         return values[..., :0]
-    reduced: NDArray[np.float64] = (np.add if signed else np.maximum).reduceat(values, np.asarray(starts), axis=-1)
-    return reduced
+    add = np.maximum if rule == "largest" else np.add
+    reduced: NDArray[np.float64] = add.reduceat(values**2 if rule == "norm" else values, np.asarray(starts), axis=-1)
+    return np.sqrt(reduced) if rule == "norm" else reduced
 
 
 def _chips(
     trace: TokenTrace, attributions: Sequence[Attribution], groups: Sequence[tuple[int, int]]
 ) -> tuple[Chip, ...]:
     starts = [start for start, _ in groups]
-    scores = {item.method: grouped(item.scores, starts, item.signed).tolist() for item in attributions}
+    scores = {item.method: grouped(item.scores, starts, word_rule(item)).tolist() for item in attributions}
     return tuple(
         _chip(trace, {name: values[n] for name, values in scores.items()}, start, count)
         for n, (start, count) in enumerate(groups)

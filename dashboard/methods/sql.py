@@ -8,6 +8,7 @@ BOARD = """SELECT method, count(*) AS n, avg(gain - random_gain) AS gain_over_ra
        stddev_samp(gain - random_gain) AS deviation, avg(comprehensiveness) AS comprehensiveness,
        avg(sufficiency) AS sufficiency,
        avg(CASE WHEN verdict = 'better than random' THEN 1.0 ELSE 0.0 END) AS better_than_random,
+       sum(CASE WHEN converged THEN 0 WHEN converged IS NULL THEN 0 ELSE 1 END) AS not_converged,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY error) AS median_error,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY sensitivity) AS median_sensitivity
 FROM v_receipts
@@ -21,7 +22,7 @@ FROM v_receipts
 WHERE {where}
   AND method = {method}
 ORDER BY gain_over_random"""
-SCORES = """SELECT s.run_id, s.method, s.position, s.token, s.score
+SCORES = """SELECT s.run_id, s.method, s.position, s.token, s.score, s.score_error, s.converged
 FROM v_attribution_scores s JOIN runs r ON r.id = s.run_id
 WHERE {where}
 ORDER BY s.run_id, s.method, s.position"""

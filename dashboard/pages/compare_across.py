@@ -11,12 +11,12 @@ from dash.development.base_component import Component
 from numpy.typing import NDArray
 
 from analysis.alignment import Range
-from analysis.attributions import position_scores
+from analysis.attributions import position_scores, word_rule
 from analysis.divergence import Bounds
 from analysis.types import TokenTrace
 from dashboard.cards import Children
 from dashboard.figures.across import Across, across_figure, divergences, matched, surprisals, word_ranges
-from dashboard.figures.compare import group_sums, shares
+from dashboard.figures.compare import group_scores, group_sums, shares
 from dashboard.figures.tokens import short
 from dashboard.pages.compare_data import CompareQuery, attribution, letter
 from dashboard.pages.compare_facts import missing, same_tokenizer
@@ -120,6 +120,7 @@ def _known(one: Bounds) -> str:
     return f"between {one.low:.3f} and {one.high:.3f}, {one.shared:.0%} known on both sides"
 
 
+WORDS = {"sum": "added up over its tokens", "norm": "the norm of its gradient", "largest": "its largest token"}
 Measured = tuple[Floats, str, bool, list[str]]
 
 
@@ -134,14 +135,18 @@ def _attribution(store: RunReader, query: CompareQuery, many: Many) -> Measured:
     found = [attribution(run, method) for run in many.runs]
     scores = [None if one is None else position_scores(one) for one in found]
     rows = [
-        np.full(len(many.words), np.nan) if values is None or len(values) != len(trace.tokens)
-        else group_sums(shares(values), own)
-        for values, trace, own in zip(scores, many.traces, many.ranges, strict=True)
+        np.full(len(many.words), np.nan) if one is None or values is None or len(values) != len(trace.tokens)
+        else group_scores(shares(values), own, word_rule(one))
+        for one, values, trace, own in zip(found, scores, many.traces, many.ranges, strict=True)
     ]  # fmt: skip
     explained = {(one.quantity, one.target, one.foil) for one in found if one is not None and one.error is None}
+    rule = next((word_rule(one) for one in found if one is not None), "sum")
     said = [
-        f"{method.replace('_', ' ').capitalize()}: shares of the sum of |scores| of each run, summed over the word."
+        f"{method.replace('_', ' ').capitalize()}: shares of the sum of |scores| of each run, by word ({WORDS[rule]})."
     ]
+    unsure = [name for name, one in zip(many.names, found, strict=True) if one and one.params.get("converged") is False]
+    if unsure:
+        said.append(f"Not converged: {', '.join(unsure)}. Small differences mean nothing there.")
     if len(explained) > 1:
         said.append("The runs explain different targets: their scores answer different questions.")
     signed = any(one.signed for one in found if one is not None)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from dash import html
 
+from analysis.attributions import word_rule
 from analysis.types import HEAD_STATS, Attribution
 from dashboard.cards import Children
-from dashboard.figures.compare import candidate_union, group_sums, largest, shares, surprisal_bits
+from dashboard.figures.compare import candidate_union, group_scores, largest, shares, surprisal_bits
 from dashboard.pages.compare_attention import attention_view, heads_view
 from dashboard.pages.compare_candidates import candidates_view
 from dashboard.pages.compare_data import Aligned, CompareQuery, Pair, aligned, attribution, methods
@@ -82,7 +83,10 @@ def _without_scores(method: str, a: Attribution | None, b: Attribution | None) -
 
 def _scores(query: CompareQuery, data: Aligned, a: Attribution, b: Attribution, share: bool) -> Children:
     values_a, values_b = (shares(one.scores) if share else one.scores for one in (a, b))
-    units_a, units_b = group_sums(values_a, data.ranges_a), group_sums(values_b, data.ranges_b)
+    units_a, units_b = (
+        group_scores(values, ranges, word_rule(one))
+        for one, values, ranges in ((a, values_a, data.ranges_a), (b, values_b, data.ranges_b))
+    )
     view = units_view(
         data,
         units_a,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from dash import dcc, html
@@ -64,6 +65,10 @@ def sample_notes(comparison: Comparison, most: int) -> list[Component]:
     if comparison.total > len(comparison.runs):
         found.append(note(icon("funnel"), f" A fixed random sample of {len(comparison.runs):,} of {comparison.total:,} "
                           "runs: comparing all of them would take too long."))  # fmt: skip
+    unsure = Counter(name for run in comparison.runs for name in run.not_converged if name in run.scores)
+    if unsure:
+        said = ", ".join(f"{n:,} of {label(name)}" for name, n in sorted(unsure.items()))
+        found.append(warning(f"Not converged, and compared all the same: {said}."))
     if most < FEWEST:
         found.append(warning(f"Fewer than {FEWEST} prompts: no intervals."))
     return found

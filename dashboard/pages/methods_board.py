@@ -105,6 +105,13 @@ def cautions(measured: Sequence[MethodStats], n_models: int) -> list[Component]:
     if n_models > 1:
         found.append(warning(f"{n_models} models are pooled: a method may be good on one and not on the other. "
                              "Choose one above."))  # fmt: skip
+    unsure: dict[str, int] = {}
+    for row in measured:
+        unsure[row.method] = unsure.get(row.method, 0) + row.n_not_converged
+    said = ", ".join(f"{n:,} of {label(method)}" for method, n in unsure.items() if n)
+    if said:
+        found.append(warning(f"Not converged, and in these averages all the same: {said}. More steps or samples make "
+                             "them worth their place."))  # fmt: skip
     few = [label(row.method) for row in measured if row.n_receipts < FEWEST]
     if few:
         found.append(warning(f"Fewer than {FEWEST} prompts with a receipt: no intervals for {', '.join(few)}. The "
@@ -117,7 +124,7 @@ def board_row(query: MethodsQuery, row: MethodStats, scale: Scale, by_set: bool)
     chosen = {"method": row.method, **({"prompt_set": row.prompt_set} if by_set and row.prompt_set else {})}
     behind = query.link(**chosen) + "#methods-receipts"
     name = stay(label(row.method), behind, "hs-strong", summary(row.method))
-    sub = html.Span(without_receipts(row), className="hs-sub") if not row.n_receipts else None
+    sub = html.Span(caveat, className="hs-sub") if (caveat := caveat_of(row)) else None
     count = dcc.Link(f"{row.n_receipts or row.n:,}", href=runs_of(query, row.prompt_set if by_set else None),
                      title=f"{row.n_receipts:,} receipts, {row.n:,} attributions")  # fmt: skip
     return html.Tr(
@@ -136,6 +143,13 @@ def board_row(query: MethodsQuery, row: MethodStats, scale: Scale, by_set: bool)
         ],
         className="" if row.n_receipts else "hs-methods-bare",
     )
+
+
+def caveat_of(row: MethodStats) -> str:
+    """What stands under a method's name: why it has no place in the order, or how many did not converge."""
+    if not row.n_receipts:
+        return without_receipts(row)
+    return f"{row.n_not_converged:,} of {row.n - row.n_failed:,} not converged" if row.n_not_converged else ""
 
 
 def without_receipts(row: MethodStats) -> str:

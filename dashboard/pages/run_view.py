@@ -97,9 +97,9 @@ def _tokens(view: TokenView) -> dict[str, Any]:
 
 def _method(view: MethodView) -> dict[str, Any]:
     """Scores of a prompt as the shortest numbers that are still the float32 values; a continuation's come binary."""
-    nothing = np.empty(0, dtype=np.float32)
-    found: dict[str, Any] = plain(replace(view, scores=nothing, words=nothing))
-    for name in ("scores", "words"):
+    none = np.empty(0, dtype=np.float32)
+    found: dict[str, Any] = plain(replace(view, scores=none, words=none, errors=none, word_errors=none))
+    for name in ("scores", "words", "errors", "word_errors"):
         values = getattr(view, name)
         if values.ndim == 1:
             found[name] = [float(str(v)) if math.isfinite(v) else None for v in values]

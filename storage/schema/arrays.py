@@ -92,6 +92,7 @@ attributions = Table(
     Column("layer_scores", Reals),
     Column("layer_shape", Integers),
     Column("peak_bytes", BigInteger),
+    Column("score_errors", Reals),
 )
 
 attribution_receipts = Table(

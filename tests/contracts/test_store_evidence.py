@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from factories import NAN, make_attribution, make_failure, make_info, make_prompt, make_receipt, make_result, make_set
 
 from analysis.attributions import position_scores
@@ -18,6 +19,7 @@ from storage.rows import Condition, RunFilter
 
 EVERYTHING = RunFilter()
 FIRST = RunFilter((Condition("experiment", "eq", "first"),))
+ERRORS = np.array([NAN, 0.5, 0.25, 0.0, 0.125, 1.0], np.float32)
 GAINS = (0.9, 0.1, 0.7, -0.2, NAN)
 
 
@@ -31,7 +33,8 @@ def evidence(index: int) -> tuple[Attribution, ...]:
     wide = make_attribution("attention", rng.random((2, 3, 6)), signed=False)
     return (
         replace(saliency, receipt=make_receipt(gain, **verdict), peak_bytes=1000 * index, seconds=float(index)),
-        replace(make_attribution("input_x_gradient", rng.standard_normal(6)), receipt=weak),
+        replace(make_attribution("input_x_gradient", rng.standard_normal(6)), receipt=weak, score_errors=ERRORS,
+                params={"converged": index != 0}),
         replace(make_attribution("head_ablation", rng.random((2, 3))), axes=("layer", "head")),
         replace(wide, axes=("layer", "head", "position")),
         make_attribution("lrp", np.empty(0) if odd else np.ones(6), error="no such layers" if odd else None),
@@ -76,6 +79,31 @@ class TestEvidence:
         other = found["input_x_gradient"]
         assert (other.error, other.n_error, other.sensitivity, other.n_sensitivity) == (None, 0, 2.0, 5)
         assert (other.signed, other.peak_bytes, other.n_better) == (True, None, 0)
+
+    def test_what_did_not_converge_is_counted_and_said_of_every_score(self, store: Store) -> None:
+        rows = store.method_stats(FIRST)
+        assert {row.method: row.n_not_converged for row in rows if row.n_not_converged} == {"input_x_gradient": 1}
+        unsure = [run.not_converged for run in store.position_scores(FIRST).runs if run.not_converged]
+        assert unsure == [frozenset({"input_x_gradient"})]
+
+    def test_scores_have_their_errors_in_views_and_runs(self, store: Store) -> None:
+        (of_first,) = [run for run in store.position_scores(FIRST).runs if run.not_converged]
+        expected = [None, 0.5, 0.25, 0.0, 0.125, 1.0]
+        with store.engine.connect() as connection:
+            for view, order in (("v_attribution_scores", "position"), ("v_attribution_cells", "a")):
+                query = (f"SELECT score_error, converged FROM {view} WHERE CAST(run_id AS TEXT) = :run AND "
+                         f"method = :method ORDER BY {order}")  # fmt: skip
+                found = {
+                    method: connection.execute(sa.text(query), {"run": of_first.run_id, "method": method}).all()
+                    for method in ("input_x_gradient", "saliency")
+                }
+                assert found["input_x_gradient"] == [(error, False) for error in expected]
+                assert found["saliency"] == [(None, None)] * 6
+            receipts = connection.execute(sa.text("SELECT method, converged, count(*) FROM v_receipts GROUP BY 1, 2"))
+            assert ("input_x_gradient", False, 2) in [tuple(row) for row in receipts]
+        by_method = {one.method: one for one in store.run(of_first.run_id).attributions}
+        np.testing.assert_array_equal(by_method["input_x_gradient"].score_errors, ERRORS)
+        assert by_method["saliency"].score_errors is None
 
     def test_most_gain_first_and_without_receipts_last(self, store: Store) -> None:
         rows = store.method_stats(FIRST)

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from analysis.alignment import word_spans
+from analysis.attributions import word_rule
 from analysis.types import TokenizedText, TokenTrace
 from dashboard.figures import compare
+from dashboard.figures.tokens import grouped
+from tests.run_samples import T, attribution
 
 
 def tokenized(pieces: list[str]) -> TokenizedText:
@@ -150,3 +153,21 @@ def test_a_replaced_word_counts_as_changed_though_nothing_was_measured() -> None
 def test_shared_scale() -> None:
     assert compare.largest(np.array([1.0, -5.0]), np.array([np.nan, 2.0])) == 5.0
     assert compare.largest(np.array([np.nan]), np.array([])) == 0.0
+
+
+def test_a_words_gradient_norm_is_that_of_its_tokens_together_not_their_sum() -> None:
+    ranges = [(0, 2), (2, 3), (3, 3)]
+    values = np.array([3.0, 4.0, 4.5], dtype=np.float32)
+    np.testing.assert_allclose(compare.group_scores(values, ranges, "norm"), [5.0, 4.5, np.nan])
+    np.testing.assert_allclose(compare.group_scores(values, ranges, "sum"), [7.0, 4.5, np.nan])
+    np.testing.assert_allclose(compare.group_scores(values, ranges, "largest"), [4.0, 4.5, np.nan])
+    for rule in ("norm", "sum", "largest"):
+        np.testing.assert_allclose(grouped(values, [0, 2], rule), compare.group_scores(values, ranges[:2], rule))
+
+
+def test_word_rules_follow_what_a_score_is() -> None:
+    rules = {method: word_rule(attribution(method, [1.0] * T, signed=False))
+             for method in ("saliency", "smoothgrad", "attention_raw", "attention_flow")}  # fmt: skip
+    assert rules == {"saliency": "norm", "smoothgrad": "norm", "attention_raw": "sum", "attention_flow": "largest"}
+    assert word_rule(attribution("saliency", [1.0] * T, signed=False, params={"norm": "l1"})) == "sum"
+    assert word_rule(attribution("integrated_gradients", [1.0] * T, signed=True)) == "sum"

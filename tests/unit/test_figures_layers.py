@@ -12,7 +12,7 @@ from dashboard.figures.attention import STATS, head_stats, thumbnail
 from dashboard.figures.attributions import convergence, method_views
 from dashboard.figures.layers import formation_figure, lens_view, norms_figure
 from dashboard.figures.tokens import runs_of
-from tests.run_samples import PATH, T, attribution, attributions, full, trace
+from tests.run_samples import NAN, PATH, T, attribution, attributions, full, trace
 
 
 def test_lens_view_knows_from_which_layer_the_final_answer_stays() -> None:
@@ -61,9 +61,9 @@ def test_method_views_keep_scores_and_share_a_scale_within_one_unit_only() -> No
     assert failed.limit["token"] == 0
 
 
-def test_words_take_the_sum_of_signed_scores_and_the_largest_of_unsigned_ones() -> None:
+def test_words_take_the_sum_of_signed_scores_and_the_norm_of_gradients() -> None:
     saliency, shares, path, _ = method_views(attributions(), [start for start, _ in runs_of(trace().tokens.words)])
-    assert saliency.words.tolist() == [4.0, 1.0, 2.0, 0.25, 3.0]
+    np.testing.assert_allclose(saliency.words, [4.0, 1.0, 4.25**0.5, 0.25, 10**0.5], rtol=1e-6)
     assert shares.words.tolist() == [0.5, -1.0, 2.25, -0.125, 0.0]
     assert np.isnan(path.words[0])
     assert shares.limit["word"] == 2.25
@@ -104,7 +104,7 @@ def test_a_warning_in_plain_words_when_scores_do_not_add_up() -> None:
     view = method_views(attributions())[2]
     assert view.verdict == "not_converged"
     assert "add up to 6 nats" in view.warning
-    assert "changed by 4 nats (50% off)" in view.warning
+    assert "changed by 4 nats: off by 50% of the largest score" in view.warning
     assert "0.75 nats" in view.warning
     assert view.warning.endswith("more steps (max_steps).")
 
@@ -122,18 +122,30 @@ def test_a_sampling_method_that_did_not_settle_says_how_far_other_draws_would_mo
     ("delta", "params", "verdict"),
     [
         (float("nan"), {}, "none"),
-        (0.1, {}, "converged"),
+        (0.04, {}, "converged"),
+        (0.06, {}, "not_converged"),
         (-0.5, {}, "not_converged"),
         (0.4, {"converged": True}, "converged"),
         (0.0, {"converged": False}, "not_converged"),
     ],
 )
-def test_convergence_is_the_methods_own_word_else_a_share_of_the_change(
+def test_convergence_is_the_methods_own_word_else_a_share_of_the_largest_score(
     delta: float, params: dict[str, bool], verdict: str
 ) -> None:
     item = attribution("x", [1.0] * T, signed=True, convergence_delta=delta, params=params)
     assert convergence(item) == verdict
     assert bool(method_views((item,))[0].warning) == (verdict == "not_converged")
+
+
+def test_error_bars_and_reasons_go_with_the_scores_by_token_and_by_word() -> None:
+    errors = np.array([NAN, 0.1, 0.2, 0.3, 0.1, 0.1, 0.1, 0.4], dtype=np.float32)
+    params = {"converged": True, "not_explained": "the token at position 0 is the baseline itself"}
+    item = attribution("integrated_gradients", PATH, signed=True, params=params, score_errors=errors)
+    (view,) = method_views((item,), [0, 1, 3])
+    np.testing.assert_array_equal(view.errors, errors)
+    np.testing.assert_allclose(view.word_errors, [NAN, 0.3, 1.0], rtol=1e-6)
+    assert view.not_explained.startswith("the token at position 0")
+    assert method_views(attributions())[0].errors.size == 0
 
 
 def test_statistics_defined_for_no_head_are_left_out_and_every_one_is_named() -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from captum.attr import FeatureAblation
 
-from analysis.interfaces import Capture
+from analysis.interfaces import Capture, Method
 from analysis.masking import MASKINGS, masked_values, neutral, units_of
 from analysis.methods.occlusion import Occlusion
 from analysis.methods.shap_partition import ShapPartition
@@ -142,3 +142,19 @@ def test_one_token_leaves_nothing_to_remove(backend: HFCausalBackend) -> None:
     for method in (Occlusion(), ShapleyExact(), ShapPartition()):
         (found,) = method.attribute(work, [target], {})
         assert found.error == "there is no token that could be removed"
+
+
+@pytest.mark.parametrize("method", [Occlusion(), ShapleyExact(), ShapPartition()])
+def test_a_unit_that_is_its_own_replacement_is_not_explained(backend: HFCausalBackend, method: Method) -> None:
+    text = backend.tokenize("The fox\nfound")
+    work = Workspace(backend, [text], Capture())
+    targets = [backend.resolve_target(text, " the", None, work.next_logprobs[0])]
+    (found,) = method.attribute(work, targets, {"unit": "token", "masking": "token"})
+    same = text.ids == backend.tokenize("\n").ids[-1]
+    same[0] = False
+    assert same.sum() == 1
+    np.testing.assert_array_equal(np.isnan(found.scores), same | (np.arange(len(text)) == 0) | text.special)
+    assert f"position {int(np.flatnonzero(same)[0])} " in found.params["not_explained"]
+    (other,) = method.attribute(work, targets, {"unit": "token", "masking": "mean"})
+    assert np.isfinite(other.scores[same]).all()
+    assert "not_explained" not in other.params

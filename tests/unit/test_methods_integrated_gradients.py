@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from analysis.embedding_path import EmbeddingPath
 from analysis.interfaces import Capture
 from analysis.methods.integrated_gradients import IntegratedGradients
-from analysis.quadrature import AdaptiveIntegral
+from analysis.quadrature import AdaptiveIntegral, error_scale
 from analysis.types import Attribution
 from analysis.workspace import Workspace
 
@@ -126,9 +126,9 @@ def test_a_batch_equals_prompts_alone_and_passes_may_be_split(
 
 
 def test_what_does_not_converge_says_so(backend: HFCausalBackend) -> None:
-    found, _ = attribute(backend, TEXTS[:1], tolerance=1e-6, agreement=1e-6, max_steps=9)
+    found, _ = attribute(backend, TEXTS[:1], tolerance=1e-6, agreement=1e-6, max_steps=17)
     assert found[0].params["converged"] is False
-    assert found[0].params["steps"] == 9
+    assert found[0].params["steps"] == 17
     assert found[0].params["disagreement"] > 0
     assert found[0].error is None
 
@@ -177,10 +177,11 @@ def integrate(rate: Any, antiderivative: Any, max_steps: int) -> AdaptiveIntegra
     return integral
 
 
-def test_boole_is_exact_for_polynomials_of_degree_five() -> None:
-    found = integrate(lambda a: [6 * a**5, 2 * a], lambda a: a**6 + a**2, 9)
-    assert found.steps == 9
+def test_simpson_is_exact_for_cubics() -> None:
+    found = integrate(lambda a: [4 * a**3, 2 * a], lambda a: a**4 + a**2, 17)
+    assert found.steps == 17
     np.testing.assert_allclose(found.estimate, [1.0, 1.0], rtol=1e-12)
+    np.testing.assert_allclose(found.errors, 0.0, atol=1e-12)
     assert found.delta == pytest.approx(0, abs=1e-12)
 
 
@@ -202,3 +203,58 @@ def test_refinement_keeps_within_its_steps_and_stops_at_nan() -> None:
     for node in broken.wanted():
         broken.add(node, np.array([float("nan")]), 0.0)
     assert not broken.finite
+
+
+def test_errors_of_panels_do_not_cancel() -> None:
+    """Two bumps of opposite sign, one in each half: the rules differ there, and the difference of the sums is zero."""
+
+    def bump(a: float) -> float:
+        return math.exp(-(((a - 0.19) / 0.05) ** 2)) - math.exp(-(((1 - a - 0.19) / 0.05) ** 2))
+
+    found = AdaptiveIntegral()
+    for node in found.wanted():
+        found.add(node, np.array([bump(node), 1.0]), node)
+    assert found.estimate[0] == pytest.approx(0, abs=1e-12)
+    assert found.errors[0] > 0.01
+    assert found.errors[1] == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("rule", ["adaptive", "gausslegendre", "riemann_middle"])
+def test_every_token_has_its_own_error_and_the_largest_decides(backend: HFCausalBackend, rule: str) -> None:
+    fine, _ = attribute(backend, TEXTS, rule="gausslegendre", n_steps=300)
+    found, _ = attribute(backend, TEXTS, rule=rule, n_steps=40)
+    for text, one, other in zip(TEXTS, found, fine, strict=True):
+        assert one.score_errors is not None
+        np.testing.assert_array_equal(np.isnan(one.score_errors), np.isnan(one.scores))
+        assert (np.abs(one.scores - other.scores)[1:] <= one.score_errors[1:] + 1e-5).all()
+        scale, worst = np.nanmax(np.abs(one.scores)), np.nanmax(one.score_errors)
+        assert one.params["disagreement"] == pytest.approx(worst, rel=1e-5)
+        for share, converged in ((1.01, True), (0.99, False)):
+            limit = {"tolerance": 1.0, "agreement": float(share * worst / scale), "max_steps": one.params["steps"]}
+            (again,), _ = attribute(backend, (text,), rule=rule, n_steps=40, **limit)
+            assert again.params["converged"] is converged
+
+
+def test_errors_are_judged_by_the_largest_score_however_small() -> None:
+    assert error_scale(np.array([0.0, -0.02, 0.01])) == pytest.approx(0.02)
+
+
+def test_tokens_equal_to_the_baseline_are_not_explained(backend: HFCausalBackend) -> None:
+    text = "The quick fox\nfound a small\ndoor"
+    (found,), work = attribute(backend, (text,))
+    same = work.texts[0].ids == backend.tokenize("\n").ids[-1]
+    same[0] = False
+    assert same.sum() == 2
+    np.testing.assert_array_equal(np.isnan(found.scores), same | (np.arange(len(same)) == 0))
+    assert ", ".join(map(str, np.flatnonzero(same))) in found.params["not_explained"]
+    assert "0 by construction" in found.params["not_explained"]
+    (other,), _ = attribute(backend, (text,), baseline="mean")
+    assert np.isfinite(other.scores[1:]).all()
+    assert "not_explained" not in other.params
+
+
+def test_a_prompt_of_nothing_but_the_baseline_fails_with_the_reason(tiny_gpt2: HFCausalBackend) -> None:
+    (found,), _ = attribute(tiny_gpt2, ("\n\n\n",))
+    assert found.error is not None
+    assert "0 by construction" in found.error
+    assert found.scores.size == 0

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from dash.development.base_component import Component
 
 from analysis.types import RunStatus
+from dashboard.api.export import render, token_table
 from dashboard.pages import run
 from dashboard.pages.run_again import again_command
 from dashboard.pages.run_cards import cards
@@ -117,6 +119,26 @@ def test_the_view_model_is_json_and_carries_the_runs_numbers(whole: RunDetail) -
     assert again["attributions"][3]["error"]
     assert again["target"]["n_tokens"] == 2
     assert again["state"]["layer"] == 1
+
+
+def test_errors_and_convergence_are_in_the_view_model_and_the_exports(whole: RunDetail) -> None:
+    errors = np.full(T, 0.25, np.float32)
+    errors[0] = np.nan
+    given = tuple(replace(one, score_errors=errors) if one.method == "integrated_gradients" else one
+                  for one in whole.attributions)  # fmt: skip
+    detail = replace(whole, attributions=given)
+    view = view_model(detail, fitted(RunQuery(), detail), None, None)
+    path = next(one for one in view["attributions"] if one["method"] == "integrated_gradients")
+    assert path["errors"] == [None, *[0.25] * (T - 1)]
+    assert path["verdict"] == "not_converged"
+    assert view["attributions"][0]["errors"] == []
+    table = token_table(detail)
+    assert table.column("integrated_gradients_error").to_pylist() == path["errors"]
+    assert table.column("integrated_gradients_converged").to_pylist() == [False] * T
+    assert "saliency_error" not in table.column_names
+    exported = json.loads(render(detail, "json"))["attributions"]
+    assert exported[2]["score_errors"] == path["errors"]
+    assert exported[2]["params"]["converged"] is False
 
 
 def test_a_bare_run_names_the_analyses_each_card_lacks_and_draws_nothing_empty(

@@ -45,11 +45,11 @@
     /** Scores of one row, null where not measured, and the scale it is drawn on. */
     scores(m) {
       const { grain, shares, gen } = this.page.state, limit = (shares === "shared" ? m.shared_limit : m.limit)[grain];
-      if (!this.sources || m.scores.length) return { scores: grain === "word" ? m.words : m.scores, limit };
+      if (!this.sources || m.scores.length) return { scores: grain === "word" ? m.words : m.scores, errors: grain === "word" ? m.word_errors : m.errors, limit };
       const found = this.arrays && this.arrays[`${grain}s.${m.index}`];
       if (!found) return null;
       const n = found.shape[1];
-      return { scores: Array.from(found.data.subarray(gen * n, (gen + 1) * n), (v) => (Number.isNaN(v) ? null : v)), limit };
+      return { errors: [], scores: Array.from(found.data.subarray(gen * n, (gen + 1) * n), (v) => (Number.isNaN(v) ? null : v)), limit };
     }
 
     draw() {
@@ -72,7 +72,7 @@
       this.controls.replaceChildren(...[
         this.quantity(),
         this.methods.length > 1 ? this.picker() : null,
-        run.choose("Granularity", [["token", "Tokens"], ["word", "Words", "Scores of a word: the sum of signed ones, the largest of unsigned ones"]], s.grain, (grain) => this.page.set({ grain })),
+        run.choose("Granularity", [["token", "Tokens"], ["word", "Words", "Scores of a word: the sum of shares and weights, the norm of the word’s gradient, else its largest token’s"]], s.grain, (grain) => this.page.set({ grain })),
         run.choose("Scale", [["own", "Own scale", "Each method is stretched to its own largest score"], ["shared", "Shared scale", "Methods that measure the same quantity in the same unit share one scale"]], s.shares, (shares) => this.page.set({ shares })),
         run.toggle("0.12", "Show every number", s.numbers, (numbers) => this.page.set({ numbers }))].filter(Boolean));
     }
@@ -112,25 +112,31 @@
     }
 
     row(m, columns) {
-      const name = el("th", { scope: "row", title: [m.summary, m.note].filter(Boolean).join(" ") }, [el("span", { text: m.label }), el("small", { text: m.error ? "failed" : [m.unit, m.note && m.note.toLowerCase().replace(/\.$/, "")].filter(Boolean).join(", ") })]);
+      const name = el("th", { scope: "row", title: [m.summary, m.note].filter(Boolean).join(" ") }, [el("span", { text: m.label }), el("small", { text: m.error ? "failed" : [m.verdict === "not_converged" && "not converged", m.unit, m.note && m.note.toLowerCase().replace(/\.$/, "")].filter(Boolean).join(", ") })]);
       if (m.error) return el("tr", { class: "failed" }, [name, el("td", { colspan: columns.length, text: m.error })]);
       const found = this.scores(m);
       if (!found) return el("tr", { class: "waiting" }, [name, el("td", { colspan: columns.length, text: this.problem ? "not read" : "…" })]);
-      const { scores, limit } = found;
+      const { scores, errors, limit } = found;
       const top = scores.reduce((best, v, i) => (v !== null && (best < 0 || Math.abs(v) > Math.abs(scores[best])) ? i : best), -1);
-      return el("tr", { class: m.signed ? "signed" : "unsigned", "data-method": m.method }, [name, ...columns.map((c, i) => this.cell(m, scores[i] ?? null, c, limit, i === top))]);
+      return el("tr", { class: `${m.signed ? "signed" : "unsigned"} ${m.verdict}`, "data-method": m.method }, [name, ...columns.map((c, i) => this.cell(m, scores[i] ?? null, errors[i] ?? null, c, limit, i === top))]);
     }
 
-    cell(m, v, column, limit, top) {
+    cell(m, v, error, column, limit, top) {
       if (v === null) {
         const here = this.sources ? this.sources.n_prompt + this.page.state.gen : Infinity;
-        const why = column.index >= here ? "comes after the explained token" : `not measured by ${m.label}`;
+        const why = column.index >= here ? "comes after the explained token" : `not measured by ${m.label}${m.not_explained ? `: ${m.not_explained}` : ""}`;
         return el("td", { "data-p": column.index, class: "unmeasured", title: `${quoted(column.text)}: ${why}` }, [el("i", {}), el("span", { text: "–" })]);
       }
-      const level = limit > 0 ? v / limit : 0;
-      return el("td", { "data-p": column.index, class: `${v < 0 ? "negative" : "positive"}${top ? " top" : ""}`, title: `${quoted(column.text)}\n${m.label}: ${number(v, 6)} ${m.unit}`,
-        "--t": Math.min(1, Math.abs(level)).toFixed(4), "--bar": hs.color.css(m.signed ? Math.sign(level) * (0.35 + 0.5 * Math.abs(level)) : 0.45 + 0.4 * level, m.signed) }, [el("i", {}), el("span", { text: number(v, 2) })]);
+      const level = limit > 0 ? v / limit : 0, off = error === null ? "" : ` ± ${number(error, 2)}`, unsure = m.verdict === "not_converged" ? "\nnot converged" : "";
+      return el("td", { "data-p": column.index, class: `${v < 0 ? "negative" : "positive"}${top ? " top" : ""}`, title: `${quoted(column.text)}\n${m.label}: ${number(v, 6)}${off} ${m.unit}${unsure}`,
+        "--t": Math.min(1, Math.abs(level)).toFixed(4), "--bar": hs.color.css(m.signed ? Math.sign(level) * (0.35 + 0.5 * Math.abs(level)) : 0.45 + 0.4 * level, m.signed) }, [el("i", {}), m.signed && error !== null && limit > 0 ? whisker(v, error, limit) : null, el("span", { text: number(v, 2) })]);
     }
+  }
+
+  /** What a score may be off by, on the scale of its bar. */
+  function whisker(v, error, limit) {
+    const place = (end) => Math.max(-1, Math.min(1, end / limit)).toFixed(4);
+    return el("b", { class: "hs-whisker", "aria-hidden": "true", "--low": place(v - error), "--high": place(v + error) });
   }
 
   run.Attributions = Attributions;
