@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from analysis.errors import InputError
 from analysis.interfaces import Capture, CausalBackend, TokenBatch
 from analysis.prefix import Prefix, why_no_prefix
 from analysis.types import ModelInfo, Target
@@ -109,8 +110,11 @@ def baseline_embedding(backend: CausalBackend, name: str) -> tuple[str, Tensor]:
 
 
 def _newline_id(backend: CausalBackend) -> int | None:
-    """The token a line break ends in; None for a tokenizer that drops it."""
-    tokens = backend.tokenize("\n")
+    """The token a line break ends in; None for a tokenizer that drops it or knows none."""
+    try:
+        tokens = backend.tokenize("\n")
+    except InputError:
+        return None
     return None if tokens.special[-1] else int(tokens.ids[-1])
 
 

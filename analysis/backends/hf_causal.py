@@ -196,7 +196,7 @@ class HFCausalBackend:
             raise NotApplicable(self._no_continuation)
         prompts = [text.ids.tolist() for text in texts]
         found = sampling.sample(self.model, prompts, params, self._stop, self.info.context_length)
-        return [self._continuation(sampled, params) for sampled in found]
+        return [self._continuation(sampled, prompt[-1], params) for sampled, prompt in zip(found, prompts, strict=True)]
 
     def describe(self) -> Params:
         """See `CausalBackend.describe`."""
@@ -229,8 +229,8 @@ class HFCausalBackend:
         found = [self.structure.attentions[layer] for layer in self._attention_layers]
         return [module for module in found if module is not None]
 
-    def _continuation(self, sampled: sampling.Sampled, params: GenerationParams) -> Continuation:
-        text, texts = self._codec.decode_together(sampled.ids)
+    def _continuation(self, sampled: sampling.Sampled, before: int, params: GenerationParams) -> Continuation:
+        text, texts = self._codec.decode_together(sampled.ids, before)
         logprobs = np.array(sampled.logprobs, dtype=np.float32)
         return Continuation(text, np.array(sampled.ids, dtype=np.int32), texts, logprobs, params)
 

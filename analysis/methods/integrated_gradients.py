@@ -92,6 +92,8 @@ class IntegratedGradients:
         unused = {"n_steps"} if settings["rule"] == "adaptive" else {"max_steps", "agreement"}
         used = {name: value for name, value in settings.items() if name not in unused}
         used |= {"baseline": path.baseline, "steps": answer.steps}
+        if path.baseline != settings["baseline"]:
+            used["baseline_missing"] = f"this model's vocabulary has no {settings['baseline']} token"
         if stop <= first:
             return failed_attribution(self.NAME, target, _NOTHING_LEFT, signed=True, seconds=seconds, params=used)
         scale = error_scale(answer.change, answer.scores)
