@@ -51,7 +51,7 @@ def _watching_values(backend: CausalBackend) -> Iterator[list[Tensor]]:
 def value_vectors(backend: CausalBackend, embeddings: Tensor) -> list[Tensor]:
     """Of each layer the values that every head reads, `[B, head, key, d_head]`; one forward pass."""
     with _watching_values(backend) as seen:
-        backend.structure.base(inputs_embeds=embeddings, use_cache=False)
+        backend.structure.base(inputs_embeds=embeddings.clone(), use_cache=False)
     return seen
 
 

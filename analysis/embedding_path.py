@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from analysis.errors import InputError
 from analysis.interfaces import Capture, CausalBackend, TokenBatch
 from analysis.prefix import Prefix, why_no_prefix
 from analysis.types import ModelInfo, Target
@@ -137,8 +138,11 @@ def _embedded(backend: CausalBackend, ids: Tensor) -> Tensor:
 
 
 def _newline_id(backend: CausalBackend) -> int | None:
-    """The token a line break ends in; None for a tokenizer that drops it."""
-    tokens = backend.tokenize("\n")
+    """The token a line break ends in; None for a tokenizer that drops it or knows none."""
+    try:
+        tokens = backend.tokenize("\n")
+    except InputError:
+        return None
     return None if tokens.special[-1] else int(tokens.ids[-1])
 
 

@@ -72,9 +72,9 @@ class ForwardResult:
 
     logits: `[B, T, V]` (`[B, 1, V]`, of each prompt's last real token, with `last_logits_only`).
     embeddings: `[B, T, d]`, token embeddings before positions are added; requires grad with `gradients`.
-    attentions: L tensors `[B, H, query, key]`, post-softmax, or empty. residuals: L tensors `[B, T, d]`, the residual
-    stream after each layer, before the final norm. attn_updates, mlp_updates: L tensors `[B, T, d]`, what each sublayer
-    adds to the residual stream.
+    attentions: L tensors `[B, H, query, key]`, post-softmax, or empty; a layer without attention has NaN (0 above
+    the diagonal). residuals: L tensors `[B, T, d]`, the residual stream after each layer, before the final norm.
+    attn_updates, mlp_updates: L tensors `[B, T, d]`, what each sublayer adds to the residual stream.
     """
 
     logits: Tensor
@@ -89,7 +89,9 @@ class ForwardResult:
 class Capabilities:
     """What a loaded model lets us see. Where one is False, its tuples in `ForwardResult` are empty; `notes` says why.
 
-    attention: attention weights. sublayers: `attn_updates` and `mlp_updates`, checked to add up to the residual stream.
+    attention: attention weights of every layer; `no_attention` says why not. attention_layers: the layers that have
+    some, where not all have (the others are NaN). sublayers: `attn_updates` and `mlp_updates`, checked to add up to the
+    residual stream.
     heads: the output of every head, checked to make up the attention update (`CausalBackend.head_weights`).
     """
 
@@ -97,6 +99,8 @@ class Capabilities:
     sublayers: bool
     heads: bool
     notes: tuple[str, ...] = ()
+    attention_layers: tuple[int, ...] = ()
+    no_attention: str = ""
 
 
 class CausalBackend(Protocol):
@@ -145,7 +149,9 @@ class CausalBackend(Protocol):
         """Readable text of single token ids (no byte-BPE markers; an incomplete byte sequence shows as U+FFFD)."""
 
     def generate(self, texts: Sequence[TokenizedText], params: GenerationParams) -> list[Continuation]:
-        """Continuations, reproducible for a seed and independent of the batch a prompt sits in."""
+        """Continuations, reproducible for a seed and independent of the batch a prompt sits in.
+
+        Raises NotApplicable for a model that cannot continue a text."""
 
     def describe(self) -> Params:
         """Capsule facts: device, dtype, attention implementation, threads, package versions."""

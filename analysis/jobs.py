@@ -17,6 +17,7 @@ from analysis import job_checks
 from analysis.detection import Store, detect, experiment_runs
 from analysis.engines.base import Engine, Prepared
 from analysis.errors import InputError
+from analysis.parts import Tally
 from analysis.preflight import Preflight
 from analysis.types import (
     GenerationParams,
@@ -234,11 +235,18 @@ def _compute(
     on_progress(job_id, progress)
     started = reported = time.monotonic()
     missing = [[prompts[i] for i in batch if prompts[i].id not in hits] for batch in prepared.batches]
+    tally = Tally()
     for results in _batches(engine, spec, [batch for batch in missing if batch], should_stop):
         sink.save(job_id, info, request.prompt_set, request.analyses, request.seed, results, replace_old=request.fresh)
+        tally.add(results)
         failed = sum(result.status is RunStatus.FAILED for result in results)
         progress = Progress(
-            len(prompts), progress.done + len(results), progress.failed + failed, cached, time.monotonic() - started
+            len(prompts),
+            progress.done + len(results),
+            progress.failed + failed,
+            cached,
+            time.monotonic() - started,
+            tally.sentences(),
         )
         on_progress(job_id, progress)
         if time.monotonic() - reported > REPORT_SECONDS:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 
+from analysis.attention_rows import why_no_pattern
 from analysis.continuations import first_tokens
 from analysis.errors import InputError, NotApplicable
 from analysis.head_stats import head_summaries
 from analysis.interfaces import Capture, CausalBackend
+from analysis.measurements import attention_tensors
 from analysis.methods.input_x_gradient import InputXGradient
 from analysis.methods.saliency import Saliency
-from analysis.runner import attention_tensors
 from analysis.token_trace import token_traces
 from analysis.types import LiveRequest, LiveResult, Target, TokenizedText, against
 from analysis.workspace import Workspace
@@ -25,8 +26,8 @@ def analyse_live(backend: CausalBackend, request: LiveRequest) -> LiveResult:
     NotApplicable for a model that gives no attention, BackendError when it computes NaN.
     """
     started = time.perf_counter()
-    if not backend.capabilities.attention:
-        raise NotApplicable(f"{backend.info.ref.name} does not give its attention weights, which this view is made of.")
+    if (reason := why_no_pattern(backend)) is not None:
+        raise NotApplicable(f"this view is made of attention weights, and {reason}.")
     text = backend.tokenize(request.text)
     if len(text) > MAX_TOKENS:
         raise InputError(

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-import numpy as np
 import psutil
-import torch
-from numpy.typing import NDArray
 
+from analysis.attention_rows import why_no_pattern
 from analysis.attributions import failed_attribution, nothing_to_explain
 from analysis.capsule import capsule
 from analysis.code_version import CODE_VERSION
-from analysis.continuations import explain_continuations
 from analysis.embedding_path import graph_bytes
 from analysis.errors import BackendError, HeadscopeError, InputError, UnknownNameError
 from analysis.evidence import PARAMS as EVIDENCE_PARAMS
 from analysis.evidence import attach_receipts
-from analysis.head_stats import head_summaries
 from analysis.interfaces import Capture, CausalBackend, Method
-from analysis.layer_stats import layer_summaries
-from analysis.logit_lens import lens_tables
+from analysis.measurements import COLUMNS, explained, shared_work, without_scores
 from analysis.memory import peak
 from analysis.params import resolve_params
+from analysis.parts import Parts, message
 from analysis.preflight import Preflight, preflight
 from analysis.probing import probed, probes_of
 from analysis.registry import MEASUREMENTS, METHODS, PROBES
@@ -151,46 +148,34 @@ def _measure(
     prompts: Sequence[Prompt],
 ) -> dict[int, _Measured | Exception]:
     capture = _capture(backend, spec, methods)
-    attention = capture.attention
-    work = Workspace(backend, list(texts.values()), capture)
-    targets, explained, bad = _targets(work, texts, prompts, spec.quantity)
+    work = shared_work(backend, list(texts.values()), capture)
+    targets, asked, bad = _targets(work, texts, prompts, spec.quantity)
     if bad:  # the graph of the pass holds all prompts: start again with the good ones
         good = {index: text for index, text in texts.items() if index not in bad}
         return {**bad, **(_measure(backend, spec, methods, good, prompts) if good else {})}
-    columns: dict[str, Sequence[Any]] = {"target": targets}
+    parts = Parts(len(texts))
+    columns: dict[str, Sequence[Any] | None] = {"target": targets}
     if spec.explain == "next":  # first: it uses the graph of the shared pass, which is freed with it
         evidence = spec.params.get("receipts", {}) if "receipts" in spec.analyses else None
         columns["attributions"] = [
             found if target.foil_id != target.token_id else nothing_to_explain(found, target)
-            for found, target in zip(_attributions(work, explained, methods, evidence), targets, strict=True)
+            for found, target in zip(_attributions(work, asked, methods, evidence, parts), targets, strict=True)
         ]
     columns["trace"] = token_traces(work)
-    for field, (analysis, compute) in _COLUMNS.items():
-        if analysis in spec.analyses and (attention or analysis not in {"heads", "attention"}):
-            columns[field] = compute(work)
+    for field, (analysis, compute) in COLUMNS.items():
+        if analysis in spec.analyses:
+            columns[field] = parts.attempt(analysis, partial(compute, work))
     if spec.generation.max_new_tokens > 0:
-        columns["continuation"] = backend.generate(work.texts, spec.generation)
+        found = parts.attempt("continuation", lambda: backend.generate(work.texts, spec.generation))
+        columns["continuation"] = found
         if spec.explain == "continuation":
-            columns["attributions"] = explain_continuations(
-                backend, work.texts, columns["continuation"], methods, capture, spec.quantity
-            )
+            columns["attributions"] = explained(work, found, targets, methods, capture, parts)
+    there = {field: column for field, column in columns.items() if column is not None}
+    missing = tuple(parts.missing)
     return {
-        index: _Measured({field: column[row] for field, column in columns.items()}) for row, index in enumerate(texts)
+        index: _Measured({**{field: column[row] for field, column in there.items()}, "missing": missing})
+        for row, index in enumerate(texts)
     }
-
-
-def attention_tensors(work: Workspace) -> list[NDArray[np.float16]]:
-    """Attention of each prompt without its padding, float16 `[layer, head, query, key]`."""
-    stacked = torch.stack([layer.detach().half() for layer in work.forward.attentions], dim=1)
-    return [stacked[i, :, :, :n, :n].numpy().copy() for i, n in enumerate(work.batch.lengths.tolist())]
-
-
-_COLUMNS: dict[str, tuple[str, Callable[[Workspace], Sequence[Any]]]] = {
-    "heads": ("heads", lambda work: head_summaries(work.forward.attentions, work.batch)),
-    "layers": ("layers", layer_summaries),
-    "lens": ("logit_lens", lens_tables),
-    "attention": ("attention", attention_tensors),
-}
 
 
 def _attributions(
@@ -198,11 +183,12 @@ def _attributions(
     targets: Sequence[Target],
     methods: Mapping[str, tuple[Method, dict[str, Any]]],
     evidence: Params | None,
+    parts: Parts,
 ) -> list[tuple[Attribution, ...]]:
     """Every method's answers for each prompt, with receipts unless `evidence` (their parameters) is None."""
     found = {name: _measured(work, targets, name, *method) for name, method in methods.items()}
     if evidence is not None and methods:
-        found = attach_receipts(work, targets, methods, found, evidence)
+        found = parts.attempt("receipts", lambda: attach_receipts(work, targets, methods, found, evidence)) or found
     return [tuple(attributions[row] for attributions in found.values()) for row in range(len(targets))]
 
 
@@ -226,8 +212,8 @@ def _attribute(
         except Exception as error:
             if len(targets) > 1:
                 raise
-            reason = _message(error)
-    return [failed_attribution(name, target, reason, signed=False, seconds=0.0, params=params) for target in targets]
+            reason = message(error)
+    return [without_scores(name, target, reason, params) for target in targets]
 
 
 def _targets(
@@ -255,9 +241,10 @@ def _targets(
 def _capture(backend: CausalBackend, spec: RunSpec, methods: Mapping[str, tuple[Method, dict[str, Any]]]) -> Capture:
     """What the shared pass keeps for everything that is asked for."""
     needs = [method.NEEDS for method, _ in methods.values()]
-    attention = bool({"heads", "attention"} & set(spec.analyses)) or any(need.attention for need in needs)
+    shown = bool({"heads", "attention"} & set(spec.analyses)) and why_no_pattern(backend) is None
+    used = any(need.attention for need in needs) and backend.capabilities.attention
     return Capture(
-        attention=backend.capabilities.attention and attention,
+        attention=shown or used,
         gradients=any(need.gradients for need in needs),
         attention_gradients=backend.capabilities.attention and any(need.attention_gradients for need in needs),
     )
@@ -331,11 +318,7 @@ def _result(
 ) -> RunResult:
     if isinstance(outcome, _Measured):
         return RunResult(prompt, RunStatus.SUCCEEDED, key, seconds, facts, **outcome.fields)
-    return RunResult(prompt, RunStatus.FAILED, key, seconds, facts, error=_message(outcome), error_kind=_kind(outcome))
-
-
-def _message(error: Exception) -> str:
-    return str(error) if isinstance(error, HeadscopeError) else f"{type(error).__name__}: {error}"
+    return RunResult(prompt, RunStatus.FAILED, key, seconds, facts, error=message(outcome), error_kind=_kind(outcome))
 
 
 def _kind(error: Exception) -> str:

@@ -398,12 +398,23 @@ class Continuation:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingPart:
+    """A part of a succeeded run that was asked for and is not there. `part`: an analysis of `registry.MEASUREMENTS`, or
+    `continuation`. `kind`: `not_applicable` (this model has no such thing) or `part` (it failed); `reason` says why."""
+
+    part: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunResult:
     """Everything measured for one prompt. A failed run has `status` failed, `error` and `error_kind`, and no arrays.
 
     attention: float16 `[layer, head, query, key]`, when asked for. seconds: wall time of the batch / prompts in it.
     result_key: see `result_key`. capsule: weights and tokenizer hash, dtype, attention implementation, batch size,
     seed, package versions, git commit: what is needed to compute it again. findings: what the probes found.
+    missing: what was asked for in vain.
     """
 
     prompt: Prompt
@@ -422,6 +433,7 @@ class RunResult:
     attention: NDArray[np.float16] | None = None
     continuation: Continuation | None = None
     findings: tuple[Finding, ...] = ()
+    missing: tuple[MissingPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,13 +471,15 @@ class LiveResult:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """State of a job, sent after every batch. `cached` were served from the store; rate is computed prompts/s."""
+    """State of a job, sent after every batch. `cached` were served from the store; rate is computed prompts/s. missing:
+    sentences on the parts that computed prompts lack, one for each part or method."""
 
     total: int
     done: int
     failed: int
     cached: int
     seconds: float
+    missing: tuple[str, ...] = ()
 
     @property
     def rate(self) -> float:

@@ -25,6 +25,7 @@ from storage import (
     finding_rows,
     job_rows,
     overview,
+    run_columns,
     schema,
     session,
 )
@@ -230,6 +231,7 @@ def _detail(connection: Connection, run_id: str) -> RunDetail:
         attributions=attribution_rows.attributions_of(found["attributions"], found["attribution_receipts"]),
         continuation=next(map(arrays.continuation_of, found["continuations"]), None),
         artifacts=_artifacts(connection, run_id),
+        missing=run_columns.missing_of(_array_rows(connection, "failures", key)),
         findings=finding_rows.findings_of(*(_array_rows(connection, name, key) for name in finding_rows.TABLES)),
     )
 

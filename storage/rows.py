@@ -18,6 +18,7 @@ from analysis.types import (
     HeadSummary,
     LayerSummary,
     LensTable,
+    MissingPart,
     ModelInfo,
     RunStatus,
     Target,
@@ -412,6 +413,7 @@ class RunDetail:
     continuation: Continuation | None
     artifacts: tuple[ArtifactRow, ...]
     findings: tuple[Finding, ...] = ()
+    missing: tuple[MissingPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

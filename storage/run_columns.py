@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 
-from analysis.types import Prompt, RunResult, RunStatus
+from analysis.types import MissingPart, Prompt, RunResult, RunStatus
 from storage import arrays, bulk
 from storage.ids import new_id
 from storage.rows import ArtifactRow
 from storage.values import number
+
+METHOD = "method"
+"""The kind of a failure that is one method's; its reason is the attribution's as well."""
 
 
 def search_text(text: str, target: str | None, error: str | None, key: str) -> str:
@@ -94,12 +97,22 @@ def artifact_row(run_id: UUID, file: ArtifactRow, moment: datetime) -> dict[str,
     }
 
 
+def missing_of(rows: Sequence[Mapping[Any, Any]]) -> tuple[MissingPart, ...]:
+    """The missing parts among one run's rows of `failures`."""
+    return tuple(
+        MissingPart(row["analysis"], row["kind"], row["message"])
+        for row in rows
+        if row["analysis"] is not None and row["kind"] != METHOD
+    )
+
+
 def failures(result: RunResult) -> list[dict[str, Any]]:
-    """Why the run failed, or why one of its methods has no scores."""
+    """Why the run failed, or why one of its methods has no scores, or one of its parts is missing."""
     found: list[dict[str, Any]] = []
     if result.status is RunStatus.FAILED:
         found.append({"kind": result.error_kind or "unknown", "message": result.error or ""})
+    found += [{"analysis": item.part, "kind": item.kind, "message": item.reason} for item in result.missing]
     for item in result.attributions:
         if item.error is not None:
-            found.append({"analysis": item.method, "kind": "method", "message": item.error})
+            found.append({"analysis": item.method, "kind": METHOD, "message": item.error})
     return found

@@ -9,31 +9,30 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.utils import logging as transformers_logging
 
-from analysis import fingerprints, model_sources
+from analysis import model_sources
 from analysis.backends import sampling
+from analysis.backends.causality import check_causal
 from analysis.backends.heads import projection_weight
-from analysis.backends.structure import Structure, discover
+from analysis.backends.loading import check_memory, info_of, load_folder, stop_ids
+from analysis.backends.patterns import readable_layers, why_not_all, with_gaps
+from analysis.backends.structure import discover
 from analysis.backends.tokenization import TextCodec
 from analysis.backends.watching import complete, last_hidden, watching
-from analysis.errors import BackendError, InputError
+from analysis.errors import BackendError, HeadscopeError, InputError, NotApplicable
 from analysis.interfaces import Capabilities, Capture, ForwardResult, TokenBatch
+from analysis.parts import message
 from analysis.prefix import Prefix
 from analysis.types import (
     Continuation,
     GenerationParams,
-    ModelInfo,
-    ModelRef,
     Params,
     Target,
     TokenizedText,
@@ -41,7 +40,6 @@ from analysis.types import (
 from analysis.unembedding import to_logits
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-_NO_LIMIT = 1_000_000
 
 
 class HFCausalBackend:
@@ -51,11 +49,13 @@ class HFCausalBackend:
         """Wrap a loaded model; `load` is the usual way in."""
         self.model = model.eval().requires_grad_(False)
         self.structure = discover(model)
+        check_causal(model, model.config.get_text_config().vocab_size)  # type: ignore[union-attr, operator]
         self._codec = TextCodec(tokenizer)
-        self._stop = _stop_ids(model, tokenizer)
+        self._stop = stop_ids(model, tokenizer)
         self.device = next(model.parameters()).device
         self._fused = str(model.config._attn_implementation)  # type: ignore[union-attr]
-        self.info = _info(model, self.structure, tokenizer, resolved, dtype)
+        self.info = info_of(model, self.structure, tokenizer, resolved, dtype)
+        self._attention_layers = self._find_attention()
         self.capabilities = self._find_capabilities()
 
     @classmethod
@@ -67,9 +67,17 @@ class HFCausalBackend:
         if dtype not in DTYPES:
             raise BackendError(f"unknown dtype {dtype!r}: use {', '.join(DTYPES)}.")
         resolved = model_sources.resolve(name)
-        _check_memory(resolved, dtype)
-        model, tokenizer = _load(resolved.path, DTYPES[dtype])
-        return cls(model.to(device), tokenizer, resolved, dtype)
+        check_memory(resolved, dtype)
+        model, tokenizer = load_folder(resolved.path, DTYPES[dtype])
+        try:
+            return cls(model.to(device), tokenizer, resolved, dtype)
+        except HeadscopeError:
+            raise
+        except Exception as error:  # whatever the first passes through an unknown architecture raise
+            raise BackendError(
+                f"the architecture {type(model).__name__} is not supported: a short pass through its parts fails "
+                f"({message(error).splitlines()[0]}). Use a decoder-only language model."
+            ) from error
 
     @property
     def n_bytes(self) -> int:
@@ -103,14 +111,15 @@ class HFCausalBackend:
             inputs = inputs.detach().requires_grad_()
         parts = self.structure
         watched = (
-            (parts.attentions if capture.attention else (), 1),
+            (self._attention_modules if capture.attention else (), 1),
             (parts.layers if capture.residuals else (), 0),
             (parts.attn_updates if capture.residuals else (), 0),
             (parts.mlp_updates if capture.residuals else (), 0),
         )
         with torch.set_grad_enabled(capture.gradients), ExitStack() as stack:
             kept = [stack.enter_context(watching(modules, element)) for modules, element in watched]
-            hidden = last_hidden(parts.base(inputs_embeds=inputs, use_cache=False))
+            # a copy: CTRL scales in place what it is given, which a leaf does not allow
+            hidden = last_hidden(parts.base(inputs_embeds=inputs.clone(), use_cache=False))
             if capture.last_logits_only:
                 hidden = hidden[torch.arange(len(hidden), device=self.device), batch.lengths - 1][:, None]
             logits = to_logits(self.model, hidden)
@@ -120,7 +129,7 @@ class HFCausalBackend:
         return ForwardResult(
             logits,
             inputs,
-            attentions,
+            with_gaps(attentions, self._attention_layers, len(parts.layers)),
             residuals,
             tuple(update.view(*shape, -1) for update in attn_updates),
             tuple(update.view(*shape, -1) for update in mlp_updates),
@@ -130,7 +139,7 @@ class HFCausalBackend:
         """See `CausalBackend.read`."""
         self._use_attention(self._fused)
         cache = None if after is None else after.cache
-        output = self.structure.base(inputs_embeds=embeddings, past_key_values=cache, use_cache=True)
+        output = self.structure.base(inputs_embeds=embeddings.clone(), past_key_values=cache, use_cache=True)
         length = embeddings.shape[1] + (0 if after is None else after.length)
         return last_hidden(output), Prefix(output.past_key_values, length)
 
@@ -183,9 +192,11 @@ class HFCausalBackend:
         if not texts:
             return []
         self._use_attention(self._fused)
+        if self._no_continuation:
+            raise NotApplicable(self._no_continuation)
         prompts = [text.ids.tolist() for text in texts]
         found = sampling.sample(self.model, prompts, params, self._stop, self.info.context_length)
-        return [self._continuation(sampled, params) for sampled in found]
+        return [self._continuation(sampled, prompt[-1], params) for sampled, prompt in zip(found, prompts, strict=True)]
 
     def describe(self) -> Params:
         """See `CausalBackend.describe`."""
@@ -199,8 +210,27 @@ class HFCausalBackend:
             **{name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy", "safetensors")},
         }
 
-    def _continuation(self, sampled: sampling.Sampled, params: GenerationParams) -> Continuation:
-        text, texts = self._codec.decode_together(sampled.ids)
+    @cached_property
+    def _no_continuation(self) -> str:
+        """Why this model cannot continue a text; empty when it can. Tried on a few made-up tokens."""
+        try:
+            sampling.sample(self.model, [[1, 2, 3], [2, 1]], GenerationParams(2), frozenset(), 8)
+        except NotApplicable as error:
+            return error.reason
+        except Exception as error:  # whatever an architecture raises here, it cannot be read on from its cache
+            reason = message(error).splitlines()[0]
+            return (
+                f"{self.info.architecture} cannot be read on from its cache, so it writes no continuations ({reason})"
+            )
+        return ""
+
+    @property
+    def _attention_modules(self) -> list[nn.Module]:
+        found = [self.structure.attentions[layer] for layer in self._attention_layers]
+        return [module for module in found if module is not None]
+
+    def _continuation(self, sampled: sampling.Sampled, before: int, params: GenerationParams) -> Continuation:
+        text, texts = self._codec.decode_together(sampled.ids, before)
         logprobs = np.array(sampled.logprobs, dtype=np.float32)
         return Continuation(text, np.array(sampled.ids, dtype=np.int32), texts, logprobs, params)
 
@@ -223,96 +253,28 @@ class HFCausalBackend:
             )
 
     def _find_capabilities(self) -> Capabilities:
-        """Tries a short pass, because an implementation may ignore the request for attention weights."""
-        ids = torch.ones(1, 3, dtype=torch.long, device=self.device)
-        batch = TokenBatch((), ids, torch.ones_like(ids), torch.tensor([3], device=self.device))
-        found = self.forward(batch, Capture(attention=True))
-        attention = bool(found.attentions) and all(
-            weights.dim() == 4 and bool(weights.triu(1).abs().max() == 0) for weights in found.attentions
-        )
-        self._use_attention(self._fused)
-        notes = [] if attention else ["attention weights cannot be read from this architecture"]
+        no_attention = why_not_all(self.info.architecture, self.structure, self._attention_layers)
+        everywhere = not no_attention
+        notes = [no_attention] if no_attention else []
         if not self.structure.attn_updates:
             notes.append("the attention and MLP updates of this architecture do not add up to its residual stream")
         if not self.structure.head_projections:
             notes.append("the outputs of single heads cannot be told apart in this architecture")
         return Capabilities(
-            attention=attention,
+            attention=everywhere,
             sublayers=bool(self.structure.attn_updates),
             heads=bool(self.structure.head_projections),
             notes=tuple(notes),
+            attention_layers=() if everywhere else self._attention_layers,
+            no_attention=no_attention,
         )
 
-
-def _load(path: Path, dtype: torch.dtype) -> tuple[Any, Any]:
-    """Model and tokenizer of a folder, quietly, from safetensors only, without running code of the folder."""
-    logs: Any = transformers_logging
-    bar = logs.is_progress_bar_enabled()
-    logs.disable_progress_bar()
-    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(path, **options)
-        options |= {"dtype": dtype, "use_safetensors": True, "output_loading_info": True}
-        loaded: Any = AutoModelForCausalLM.from_pretrained(path, **options)
-    except Exception as error:  # whatever transformers raises here, the folder cannot be loaded
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BackendError(f"the model in {path} could not be loaded: {reason}") from error
-    finally:
-        if bar:
-            logs.enable_progress_bar()
-    model, loading = loaded
-    missing = sorted(loading["missing_keys"])
-    if missing:
-        raise BackendError(
-            f"the weights in {path} lack {len(missing)} tensors ({', '.join(missing[:3])}), which would stay random: "
-            "the download is incomplete or the config belongs to another model."
-        )
-    return model, tokenizer
-
-
-def _check_memory(resolved: model_sources.ResolvedModel, dtype: str) -> None:
-    needed, available = model_sources.memory_needed(resolved.path, dtype), psutil.virtual_memory().available
-    if needed > available:
-        raise BackendError(
-            f"{resolved.name} needs about {needed / 1e9:.1f} GB in {dtype} and {available / 1e9:.1f} GB are free: "
-            "use a smaller model, close other programs, or try dtype bfloat16."
-        )
-
-
-def _info(
-    model: Any, structure: Structure, tokenizer: Any, resolved: model_sources.ResolvedModel, dtype: str
-) -> ModelInfo:
-    config = model.config.get_text_config()
-    heads = getattr(config, "num_attention_heads", 0)  # none in a state-space model
-    ref = ModelRef(resolved.name, resolved.revision, "hf_causal", dtype, fingerprints.weights_sha256(resolved.path))
-    return ModelInfo(
-        ref=ref,
-        architecture=type(model).__name__,
-        n_layers=len(structure.layers),
-        n_heads=heads,
-        n_kv_heads=getattr(config, "num_key_value_heads", None) or heads,
-        d_model=config.hidden_size,
-        vocab_size=config.vocab_size,
-        context_length=_context_length(config, tokenizer),
-        n_params=sum(parameter.numel() for parameter in model.parameters()),
-        tokenizer_sha256=fingerprints.tokenizer_sha256(resolved.path),
-        source=resolved.source,
-        path=str(resolved.path),
-    )
-
-
-def _context_length(config: Any, tokenizer: Any) -> int:
-    """Positions the model has; for one without a position table (ALiBi) what its tokenizer declares."""
-    for name in ("max_position_embeddings", "seq_length", "max_seq_len"):
-        if getattr(config, name, None):
-            return int(getattr(config, name))
-    return min(int(getattr(tokenizer, "model_max_length", _NO_LIMIT)), _NO_LIMIT)
-
-
-def _stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
-    declared = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
-    found = declared if isinstance(declared, list) else [declared]
-    return frozenset(int(token) for token in (*found, tokenizer.eos_token_id) if token is not None)
+    def _find_attention(self) -> tuple[int, ...]:
+        ids = (torch.arange(5, device=self.device) * 7 + 1)[None] % self.info.vocab_size
+        self._use_attention("eager")
+        found = readable_layers(self.structure, self.model.get_input_embeddings()(ids))  # type: ignore[operator]
+        self._use_attention(self._fused)
+        return found
 
 
 def _standing(logprobs: Tensor, token: int) -> tuple[float, int]:

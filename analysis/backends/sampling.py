@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from analysis.errors import BackendError
+from analysis.errors import NotApplicable
 from analysis.types import GenerationParams
 
 
@@ -30,7 +30,7 @@ def sample(
     """Continue every prompt until `max_new_tokens`, a stop token (not included) or the end of the context.
 
     Prompts are padded on the left and positions are given, so padding changes nothing but rounding. Each prompt draws
-    from its own generator, seeded by the seed and its ids. Raises BackendError for a model without a key-value cache.
+    from its own generator, seeded by the seed and its ids. Raises NotApplicable for a model without a key-value cache.
     """
     device = next(model.parameters()).device
     ids, mask = _left_padded(prompts, device)
@@ -51,7 +51,7 @@ def sample(
         )
         cache = getattr(output, "past_key_values", None)
         if cache is None:
-            raise BackendError(f"{type(model).__name__} keeps no key-value cache, so it writes no continuations here.")
+            raise NotApplicable(f"{type(model).__name__} keeps no key-value cache, so it writes no continuations here")
         logprobs = output.logits[:, -1].float().log_softmax(-1).cpu()
         chosen = torch.zeros(len(prompts), 1, dtype=torch.long)
         for row, (new_ids, new_logprobs) in enumerate(found):

@@ -28,13 +28,14 @@ _POST_NORMS = (("post_attention_layernorm", "post_feedforward_layernorm"),)
 class Structure:
     """Parts of the model, one entry per layer. The update tuples are empty where they could not be found.
 
+    attentions: None for a layer without (hybrids, state-space models).
     tail: modules between the last layer and the unembedding (final norm, sometimes a projection), in order.
     head_projections: of each layer, the linear map from the heads' outputs, side by side, to the attention update.
     """
 
     base: nn.Module
     layers: tuple[nn.Module, ...]
-    attentions: tuple[nn.Module, ...]
+    attentions: tuple[nn.Module | None, ...]
     attn_updates: tuple[nn.Module, ...]
     mlp_updates: tuple[nn.Module, ...]
     tail: tuple[nn.Module, ...]
@@ -64,7 +65,10 @@ def discover(model: nn.Module) -> Structure:
     _check_logits(model, structure, seen.left.get(id(layers[-1])), hidden, expected)
     attn_updates, mlp_updates = _updates(structure, seen)
     structure = replace(structure, attn_updates=attn_updates, mlp_updates=mlp_updates)
-    return replace(structure, head_projections=head_projections(structure.attentions, attn_updates, seen))
+    attentions = _all(structure.attentions)
+    if not attentions:
+        return structure
+    return replace(structure, head_projections=head_projections(attentions, attn_updates, seen))
 
 
 def _layers(base: nn.Module, count: int) -> tuple[nn.Module, ...] | None:
@@ -74,10 +78,15 @@ def _layers(base: nn.Module, count: int) -> tuple[nn.Module, ...] | None:
     return None
 
 
-def _attentions(layers: Sequence[nn.Module]) -> tuple[nn.Module, ...]:
-    """The outermost module of each layer whose class is called an attention; empty when a layer has none."""
-    found = [_first(layer, lambda _, module: "Attention" in type(module).__name__) for layer in layers]
-    return tuple(module for module in found if module is not None) if None not in found else ()
+def _attentions(layers: Sequence[nn.Module]) -> tuple[nn.Module | None, ...]:
+    """The outermost module of each layer whose class is called an attention."""
+    return tuple(_first(layer, lambda _, module: "Attention" in type(module).__name__) for layer in layers)
+
+
+def _all(modules: Sequence[nn.Module | None]) -> tuple[nn.Module, ...]:
+    """The modules, or an empty tuple when one is None."""
+    found = tuple(module for module in modules if module is not None)
+    return found if len(found) == len(modules) else ()
 
 
 def _first(layer: nn.Module, wanted: Callable[[str, nn.Module], bool]) -> nn.Module | None:
@@ -141,9 +150,9 @@ def _adds_up(seen: Passage, layer: nn.Module, attention: nn.Module, mlp: nn.Modu
 
 
 def _candidates(structure: Structure) -> Iterator[tuple[tuple[nn.Module, ...], tuple[nn.Module, ...]]]:
-    mlps = [_mlp(layer) for layer in structure.layers]
-    if structure.attentions and None not in mlps:
-        yield structure.attentions, tuple(module for module in mlps if module is not None)
+    attentions, mlps = _all(structure.attentions), _all([_mlp(layer) for layer in structure.layers])
+    if attentions and mlps:
+        yield attentions, mlps
     for names in _POST_NORMS:
         if all(hasattr(layer, name) for layer in structure.layers for name in names):
             yield (

@@ -8,8 +8,14 @@ from typing import Any
 import numpy as np
 
 from analysis import alignment
+from analysis.backends.spelling import OwnDecoder
 from analysis.errors import BackendError, InputError
 from analysis.types import TokenizedText
+
+
+def _is_sentencepiece(backend: Any) -> bool:
+    parts = repr(backend.decoder) + repr(backend.pre_tokenizer) + repr(backend.normalizer)
+    return any(mark in parts for mark in ("Metaspace", "ByteFallback", "▁"))
 
 
 class TextCodec:
@@ -27,6 +33,7 @@ class TextCodec:
         backend.no_padding()
         self._backend = backend
         self._byte_level = "ByteLevel" in repr(backend.decoder)
+        self._own = None if self._byte_level or _is_sentencepiece(backend) else OwnDecoder(backend)
         added = tokenizer.added_tokens_decoder
         self._added: dict[int, str] = {index: token.content for index, token in added.items()}
         self._special = frozenset(tokenizer.all_special_ids) | {i for i, token in added.items() if token.special}
@@ -84,9 +91,11 @@ class TextCodec:
         return whole[len(before) :] if whole[: len(before)] == before else self.ids_of(continuation)
 
     def bytes_of(self, token_id: int) -> bytes:
-        """The bytes a token stands for; empty for an id without a token (a padded vocabulary)."""
+        """The bytes a token stands for in a text; empty for an id without a token (a padded vocabulary)."""
         if token_id in self._added:
             return self._added[token_id].encode()
+        if self._own is not None:
+            return self._own.alone(token_id).encode()
         token: str | None = self._backend.id_to_token(token_id)
         if token is None:
             return b""
@@ -94,11 +103,21 @@ class TextCodec:
 
     def decode(self, ids: Sequence[int]) -> list[str]:
         """Readable text of single tokens; an incomplete byte sequence shows as U+FFFD."""
-        return [self.bytes_of(int(token_id)).decode(errors="replace") for token_id in ids]
+        return [self._written(int(token_id)).decode(errors="replace") for token_id in ids]
 
-    def decode_together(self, ids: Sequence[int]) -> tuple[str, tuple[str, ...]]:
-        """The text of consecutive tokens, and each token's part (a split character belongs to the first token)."""
-        pieces = [self.bytes_of(int(token_id)) for token_id in ids]
+    def _written(self, token_id: int) -> bytes:
+        """As `bytes_of`, but what the model writes with it: decoders make a space of an added token's `▁` too."""
+        added = self._added.get(token_id, "")
+        if "▁" in added and not self._byte_level and self._own is None:
+            return added.replace("▁", " ").encode()
+        return self.bytes_of(token_id)
+
+    def decode_together(self, ids: Sequence[int], before: int | None = None) -> tuple[str, tuple[str, ...]]:
+        """The text of consecutive tokens behind the token `before`, and each token's part (a split character belongs to
+        the first token)."""
+        if self._own is not None:
+            return self._own.together(ids, before)
+        pieces = [self._written(int(token_id)) for token_id in ids]
         text = b"".join(pieces).decode(errors="replace")
         spans = alignment.spans_from_bytes(text, pieces) if pieces else np.zeros((0, 2), dtype=np.int32)
         if spans is None:  # bytes that are no text: the parts cannot be exact

@@ -243,6 +243,8 @@ def _report(console: Console, outcome: jobs.JobOutcome, store: str, again: str =
         f"{now.failed} failed, {now.cached} already there.",
         soft_wrap=True,
     )
+    for sentence in now.missing:
+        console.print(f"  {sentence}", style="yellow", soft_wrap=True)
     if now.failed:
         console.print(
             "why: headscope sql \"SELECT error_kind, error, text FROM runs WHERE status = 'failed'\"",

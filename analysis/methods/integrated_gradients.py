@@ -96,6 +96,8 @@ class IntegratedGradients:
         unused = "n_steps" if settings["rule"] == "adaptive" else "max_steps"
         used = {name: value for name, value in settings.items() if name != unused}
         used |= {"baseline": path.baseline, "steps": answer.steps}
+        if path.baseline != settings["baseline"]:
+            used["baseline_missing"] = f"this model's vocabulary has no {settings['baseline']} token"
         moved = path.moved[index].numpy()[:stop]
         if stop <= first or not moved.any():
             reason = _NOTHING_LEFT if stop <= first else _ALL_EQUAL.format(baseline=path.baseline)

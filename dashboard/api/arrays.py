@@ -23,6 +23,7 @@ from dashboard.api.live_payload import sqrt_bytes
 from dashboard.figures.attention import thumbnail
 from dashboard.figures.flow import grid_arrays
 from dashboard.figures.sources import word_starts
+from dashboard.pages.run_maps import missing_reason
 from dashboard.security import error_json
 from dashboard.services import Services
 from storage.interfaces import RunReader
@@ -47,9 +48,12 @@ class AttentionCache:
 
     def artifact(self, run_id: str) -> ArtifactRow:
         """The artifact's row. Raises UnknownNameError (no such run) and NoAttention."""
-        for artifact in self._store.run(run_id).artifacts:
+        detail = self._store.run(run_id)
+        for artifact in detail.artifacts:
             if artifact.kind == "attention":
                 return artifact
+        if (reason := missing_reason(detail, "attention")) is not None:
+            raise NoAttention(f"this run has no attention: {reason}.")
         raise NoAttention(
             "this run kept no attention: analyse the prompt again with `--analyses attention` (or `all`) to see it."
         )
@@ -119,13 +123,21 @@ def exact(weights: NDArray[np.float16], artifact: ArtifactRow) -> dict[str, Any]
     if "query" not in request.args:
         if queries > MOST_QUERIES:
             raise InputError(f"a head of more than {MOST_QUERIES} tokens is not sent whole: ask for one query.")
-        return {**answer, "weights": weights[layer, head].astype(float).tolist()}
+        return {**answer, "weights": _plain(weights[layer, head])}
     answer["query"] = query = _number("query", queries)
     row = weights[layer, head, query]
     if "key" in request.args:
         key = _number("key", keys)
-        return {**answer, "key": key, "weight": float(row[key])}
-    return {**answer, "weights": row.astype(float).tolist()}
+        return {**answer, "key": key, "weight": _plain(row[key])}
+    return {**answer, "weights": _plain(row)}
+
+
+def _plain(weights: NDArray[np.float16] | np.float16) -> Any:
+    """For JSON: null in a layer without attention."""
+    values = np.asarray(weights, dtype=float)
+    plain = values.astype(object)
+    plain[np.isnan(values)] = None
+    return plain.tolist()
 
 
 def _grids(detail: RunDetail) -> dict[str, NDArray[np.float32]]:

@@ -14,7 +14,7 @@ from dashboard.figures.confidence import confidence_figure, confidence_info
 from dashboard.figures.layers import formation_figure, norms_figure
 from dashboard.pages.run_again import BLACK_BOX, again_command
 from dashboard.pages.run_header import continuation, failure
-from dashboard.pages.run_maps import components, flow, looks, lost, not_measured, sources
+from dashboard.pages.run_maps import absent, components, flow, looks, lost, not_measured, sources
 from dashboard.pages.run_view import attention_artifact
 from storage.rows import RunDetail
 
@@ -123,27 +123,32 @@ def _attributions(detail: RunDetail) -> Children:
 def _attention(detail: RunDetail) -> Children:
     artifact = attention_artifact(detail)
     if artifact is None:
-        return not_measured("Attention was", "--analyses attention,heads")
+        return absent(detail, "Attention was", "attention", "--analyses attention,heads")
     if artifact.lost:
         return lost("Attention")
-    return html.Div(id="run-attention-slot")
+    slot = html.Div(id="run-attention-slot")
+    layers = detail.capsule.get("attention_layers")
+    if not layers:
+        return slot
+    which = ", ".join(map(str, layers))
+    return [html.P(f"Only these layers have attention: {which}. The others stay empty.", className="hs-muted"), slot]
 
 
 def _lens(detail: RunDetail) -> Children:
     if detail.lens is None:
-        return not_measured("The logit lens was", "--analyses logit_lens")
+        return absent(detail, "The logit lens was", "logit_lens", "--analyses logit_lens")
     return html.Div(id="run-lens-slot")
 
 
 def _formation(detail: RunDetail) -> Children:
     if detail.layers is None or detail.trace is None:
-        return not_measured("Layers were", "--analyses layers")
+        return absent(detail, "Layers were", "layers", "--analyses layers")
     return _graph("run-formation-plot", formation_figure(detail.layers, detail.trace.topk_texts[-1][0]))
 
 
 def _norms(detail: RunDetail) -> Children:
     if detail.layers is None:
-        return not_measured("Layers were", "--analyses layers")
+        return absent(detail, "Layers were", "layers", "--analyses layers")
     return _graph("run-norms-plot", norms_figure(detail.layers))
 
 

@@ -14,6 +14,7 @@ from dashboard.cards import Children, Download, copyable, download_menu, extra, 
 from dashboard.figures.tokens import NATS_PER_BIT
 from dashboard.layout import page_header
 from dashboard.pages.run_again import again_command
+from dashboard.pages.run_maps import missing_reason
 from dashboard.pages.run_view import api_href, run_href
 from storage.rows import RunDetail, RunRow
 
@@ -151,6 +152,8 @@ def failure(detail: RunDetail) -> Component:
 def continuation(detail: RunDetail) -> Component | None:
     """The text the model went on with."""
     item = detail.continuation
+    if item is None and (reason := missing_reason(detail, "continuation")) is not None:
+        return html.P(f"Not continued: {reason}.", className="hs-run-continuation")
     if item is None or not item.text:
         return None
     how = item.params

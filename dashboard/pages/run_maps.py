@@ -20,6 +20,21 @@ def not_measured(what: str, *options: str) -> Component:
     )
 
 
+def absent(detail: RunDetail, what: str, analysis: str, *options: str) -> Component:
+    """A measurement that is not there: the stored reason where it was asked for, else the options that ask for it."""
+    reason = missing_reason(detail, analysis)
+    if reason is None and analysis not in detail.analyses:
+        return not_measured(what, *options)
+    told = reason or "; ".join(detail.capsule.get("notes") or ()) or "it was asked for, and no reason was stored"
+    sentence = told[:1].upper() + told[1:] + ("" if told.endswith(".") else ".")
+    return empty_box(f"{what} not measured", html.P(sentence), icon_name="dash-circle-dotted")
+
+
+def missing_reason(detail: RunDetail, part: str) -> str | None:
+    """Why a part of this run is missing, None when it is not or nobody asked for it."""
+    return next((item.reason for item in detail.missing if item.part == part), None)
+
+
 def lost(what: str) -> Component:
     """A part that was stored in a file which is no longer there."""
     return empty_box(
@@ -52,6 +67,8 @@ def looks(detail: RunDetail) -> Children:
 
 def sources(detail: RunDetail) -> Children:
     """Generated token x source token."""
+    if detail.continuation is None and (reason := missing_reason(detail, "continuation")) is not None:
+        return empty_box("There is no continuation", html.P(f"{reason}."), icon_name="dash-circle-dotted")
     if detail.continuation is None or not of_continuation(detail.attributions):
         return not_measured("The sources of generated tokens were", "--explain continuation --max-new-tokens 8")
     return html.Div(id="run-sources-slot")

@@ -3,70 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 import transformers
 
 from analysis.backends.hf_causal import HFCausalBackend
-from analysis.errors import BackendError
+from analysis.errors import BackendError, NotApplicable
 from analysis.interfaces import Capture
 from analysis.types import GenerationParams
-
-SMALL = {
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "max_position_embeddings": 64,
-}
-GROUPED = SMALL | {"num_key_value_heads": 2, "head_dim": 8}
-OPT = {"hidden_size": 32, "ffn_dim": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "word_embed_proj_dim": 32}
-NEO = {"hidden_size": 32, "num_layers": 3, "num_heads": 4, "attention_types": [[["global"], 3]]}
+from tests.families import PLAIN, build
 
 NORMED_AFTER = ("Gemma2Config", "Olmo2Config")  # the update is no sum of the heads' outputs
 
-# (config class, settings, attention weights readable, updates add up to the residual stream)
-CASES: list[tuple[str, dict[str, Any], bool, bool]] = [
-    ("Qwen2Config", GROUPED, True, True),
-    ("Qwen3Config", GROUPED, True, True),
-    ("MistralConfig", GROUPED, True, True),
-    ("MixtralConfig", GROUPED | {"num_local_experts": 4}, True, True),
-    ("GPTNeoXConfig", SMALL, True, True),
-    ("OPTConfig", OPT, True, True),
-    ("GPTNeoConfig", NEO, True, True),
-    ("Gemma2Config", GROUPED, True, True),  # norms after the sublayers, capped logits
-    ("Olmo2Config", GROUPED, True, True),
-    ("CohereConfig", GROUPED | {"logit_scale": 0.25}, True, True),
-    ("GraniteConfig", GROUPED | {"logits_scaling": 4.0, "residual_multiplier": 0.5}, True, False),
-    ("BloomConfig", {"hidden_size": 32, "n_layer": 3, "n_head": 4}, True, False),  # adds the residual inside
-    ("MambaConfig", {"hidden_size": 32, "num_hidden_layers": 3}, False, False),
-]
+# config class: (attention weights readable in every layer, updates add up to the residual stream)
+CASES = {
+    "Qwen2Config": (True, True),
+    "Qwen3Config": (True, True),
+    "MistralConfig": (True, True),
+    "MixtralConfig": (True, True),
+    "GPTNeoXConfig": (True, True),
+    "OPTConfig": (True, True),
+    "GPTNeoConfig": (True, True),
+    "Gemma2Config": (True, True),
+    "Olmo2Config": (True, True),
+    "CohereConfig": (True, True),
+    "GraniteConfig": (True, False),
+    "BloomConfig": (True, False),
+    "MambaConfig": (False, False),
+}
 
 
-def build(folder: Path, tokenizer_dir: Path, name: str, settings: dict[str, Any]) -> Path:
-    special = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
-    config = getattr(transformers, name)(vocab_size=400, **special, **settings)
-    config.initializer_range = 0.1
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(5)
-        model = transformers.AutoModelForCausalLM.from_config(config)
-        with torch.no_grad():
-            for parameter in model.parameters():
-                if parameter.dim() == 1:
-                    parameter.add_(torch.randn_like(parameter) * 0.1)
-    model.save_pretrained(folder)
-    for file in ("tokenizer.json", "tokenizer_config.json"):
-        (folder / file).write_bytes((tokenizer_dir / file).read_bytes())
-    return folder
-
-
-@pytest.mark.parametrize(("name", "settings", "attention", "sublayers"), CASES, ids=[case[0] for case in CASES])
-def test_family(
-    tmp_path: Path, tiny_gpt2_dir: Path, name: str, settings: dict[str, Any], attention: bool, sublayers: bool
-) -> None:
-    folder = build(tmp_path / "model", tiny_gpt2_dir, name, settings)
+@pytest.mark.parametrize("name", CASES)
+def test_family(tmp_path: Path, tiny_gpt2_dir: Path, name: str) -> None:
+    attention, sublayers = CASES[name]
+    folder = build(tmp_path / "model", tiny_gpt2_dir, name)
     backend = HFCausalBackend.load(str(folder))
     heads = sublayers and name not in NORMED_AFTER
     found = backend.capabilities
@@ -87,7 +58,7 @@ def test_family(
     assert grad[0, : len(texts[0])].abs().sum() > 0
     wanted = GenerationParams(max_new_tokens=4)
     if name == "MambaConfig":
-        with pytest.raises(BackendError, match="no key-value cache"):
+        with pytest.raises(NotApplicable, match="no key-value cache"):
             backend.generate(texts, wanted)
         return
     together, alone = backend.generate(texts, wanted), [backend.generate([text], wanted)[0] for text in texts]
@@ -97,6 +68,6 @@ def test_family(
 def test_model_whose_head_is_not_understood_is_refused() -> None:
     from analysis.backends.structure import discover
 
-    config = transformers.BertConfig(vocab_size=400, is_decoder=True, **SMALL)
+    config = transformers.BertConfig(vocab_size=400, is_decoder=True, **PLAIN)
     with pytest.raises(BackendError, match="not supported"):
         discover(transformers.BertLMHeadModel(config).eval())

@@ -144,7 +144,7 @@ def test_errors_and_convergence_are_in_the_view_model_and_the_exports(whole: Run
 def test_a_bare_run_names_the_analyses_each_card_lacks_and_draws_nothing_empty(
     store: Store, ids: tuple[str, ...]
 ) -> None:
-    detail = store.run(ids[1])
+    detail = replace(store.run(ids[1]), analyses=())
     page = cards(detail)
     for card, analyses in {
         "run-attention": "--analyses attention,heads", "run-lens": "--analyses logit_lens",

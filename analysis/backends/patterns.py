@@ -1,0 +1,56 @@
+"""Which layers of a model show their attention weights, found by trying: an implementation may ignore the request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from analysis.backends.structure import Structure
+from analysis.backends.watching import watching
+
+
+@torch.no_grad()
+def readable_layers(structure: Structure, embeddings: Tensor) -> tuple[int, ...]:
+    """Layers whose attention returns causal weights `[B, H, query, key]` in a short pass over `embeddings` `[B, T, d]`.
+
+    The number of heads must be one in all of them: none is readable otherwise.
+    """
+    there = [(index, module) for index, module in enumerate(structure.attentions) if module is not None]
+    with watching([module for _, module in there], 1) as kept:
+        structure.base(inputs_embeds=embeddings.clone(), use_cache=False)
+    size = embeddings.shape[1]
+    found = {index: weights for (index, _), weights in zip(there, kept, strict=True) if _is_pattern(weights, size)}
+    return tuple(found) if len({weights.shape[1] for weights in found.values() if weights is not None}) == 1 else ()
+
+
+def _is_pattern(weights: object, size: int) -> bool:
+    return (
+        isinstance(weights, Tensor)
+        and weights.dim() == 4
+        and weights.shape[-2:] == (size, size)
+        and bool(weights.triu(1).abs().max() == 0)
+        and bool(weights.abs().max() > 0)
+    )
+
+
+def why_not_all(architecture: str, structure: Structure, layers: Sequence[int]) -> str:
+    """Why the attention of not every layer can be read; empty when all of `layers` is every layer."""
+    if len(layers) == len(structure.layers):
+        return ""
+    if layers:
+        which = ", ".join(map(str, layers))
+        return f"{architecture} has attention weights that can be read in some layers only ({which})"
+    if not any(structure.attentions):
+        return f"{architecture} has no attention: its layers mix tokens in another way"
+    return f"the attention of {architecture} gives no weights, not even in its eager implementation"
+
+
+def with_gaps(patterns: Sequence[Tensor], layers: Sequence[int], n_layers: int) -> tuple[Tensor, ...]:
+    """Patterns of `layers` as one for every layer: NaN where there is none (0 above the diagonal)."""
+    if len(patterns) in (0, n_layers):
+        return tuple(patterns)
+    known = dict(zip(layers, patterns, strict=True))
+    nothing = torch.full_like(patterns[0][0, 0], float("nan")).tril().expand_as(patterns[0])
+    return tuple(known.get(index, nothing) for index in range(n_layers))

@@ -1,0 +1,64 @@
+"""Optional parts of a run: one that fails leaves the others, and says why it is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from analysis.errors import HeadscopeError, NotApplicable
+from analysis.types import MissingPart, RunResult
+
+T = TypeVar("T")
+NOT_APPLICABLE, FAILED = "not_applicable", "part"
+
+
+class Parts:
+    """Tries the parts of one batch and remembers what is `missing` from each of its prompts."""
+
+    def __init__(self, n_prompts: int) -> None:
+        self._n_prompts = n_prompts
+        self.missing: list[MissingPart] = []
+
+    def attempt(self, part: str, compute: Callable[[], T]) -> T | None:
+        """What `compute` gives, or None when it cannot be had.
+
+        What a model has not (NotApplicable) is missing from the whole batch; any other failure may be one prompt's
+        fault, so that of a batch of several is raised again, for the caller to try its prompts one by one.
+        """
+        try:
+            return compute()
+        except NotApplicable as error:
+            self.missing.append(MissingPart(part, NOT_APPLICABLE, error.reason))
+        except Exception as error:  # whatever one part raises must not take the others with it
+            if self._n_prompts > 1:
+                raise
+            self.missing.append(MissingPart(part, FAILED, message(error)))
+        return None
+
+
+def message(error: Exception) -> str:
+    """What a user reads of it."""
+    return str(error) if isinstance(error, HeadscopeError) else f"{type(error).__name__}: {error}"
+
+
+class Tally:
+    """Which parts and methods runs lack, counted over the batches of a job."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[int, str]] = {}
+
+    def add(self, results: Iterable[RunResult]) -> None:
+        """Count what these lack."""
+        for result in results:
+            lacking = {part.part: part.reason for part in result.missing}
+            lacking |= {item.method: item.error for item in result.attributions if item.error is not None}
+            for name, reason in lacking.items():
+                count, first = self._found.get(name, (0, reason))
+                self._found[name] = count + 1, first
+
+    def sentences(self) -> tuple[str, ...]:
+        """One for each part or method: on how many prompts it is missing, and the first reason."""
+        return tuple(
+            f"{name} is missing from {count} prompt{'s' if count > 1 else ''}: {reason}"
+            for name, (count, reason) in self._found.items()
+        )
