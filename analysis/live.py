@@ -1,4 +1,8 @@
-"""One typed prompt, analysed in one forward and one backward pass: what the Live page draws. Nothing is stored."""
+"""One typed prompt for the Live page, in answers that are short enough to be waited for. Nothing is stored.
+
+`analyse_live` is one forward pass. `explain_live` is leave-one-out, in parts of bounded size, so that a newer text
+never waits long for an older one's explanation. `continue_live` writes on.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +14,29 @@ from analysis.errors import InputError, NotApplicable
 from analysis.head_stats import head_summaries
 from analysis.interfaces import Capture, CausalBackend
 from analysis.measurements import attention_tensors
-from analysis.methods.input_x_gradient import InputXGradient
-from analysis.methods.saliency import Saliency
+from analysis.methods.occlusion import Occlusion
 from analysis.token_trace import token_traces
-from analysis.types import LiveRequest, LiveResult, Target, TokenizedText, against
+from analysis.types import (
+    Continuation,
+    LiveContinueRequest,
+    LiveExplainRequest,
+    LiveExplanation,
+    LiveRequest,
+    LiveResult,
+    Target,
+    TokenizedText,
+    against,
+)
 from analysis.workspace import Workspace
 
 MAX_TOKENS = 256  # every head's pattern goes to the page: 256 tokens of a 30 x 9 head model are 35 MB
+MAX_NEW_TOKENS = 64
+PART_TOKENS = 1024
+"""Tokens of one part of a leave-one-out: all variants of 32 tokens are one part, in one pass."""
 
 
 def analyse_live(backend: CausalBackend, request: LiveRequest) -> LiveResult:
-    """Trace, head summaries and attention of `request.text`; when asked for, saliency and gradient x input.
+    """Trace, head summaries and attention of `request.text`.
 
     Raises InputError (kinds `empty`, `too_long`, `target_missing`, `target_equals_foil`, `target_position`),
     NotApplicable for a model that gives no attention, BackendError when it computes NaN.
@@ -28,24 +44,7 @@ def analyse_live(backend: CausalBackend, request: LiveRequest) -> LiveResult:
     started = time.perf_counter()
     if (reason := why_no_pattern(backend)) is not None:
         raise NotApplicable(f"this view is made of attention weights, and {reason}.")
-    text = backend.tokenize(request.text)
-    if len(text) > MAX_TOKENS:
-        raise InputError(
-            f"the text has {len(text):,} tokens, and the live view takes {MAX_TOKENS}: shorten it, or analyse it with "
-            "`headscope run --prompts FILE`.",
-            "too_long",
-        )
-    position = request.target_position
-    if position is not None and not 1 <= position < len(text):
-        raise InputError(
-            f"token {position} cannot be explained: choose one from 1 to {len(text) - 1} (0 has nothing before it).",
-            "target_position",
-        )
-    capture = Capture(attention=True, gradients=request.attributions)
-    work = Workspace(backend, [text], capture, None if position is None else [position - 1])
-    target = _target(work, text, request)
-    methods = (Saliency(), InputXGradient()) if request.attributions else ()
-    attributions = tuple(method.attribute(work, [target], {})[0] for method in methods)
+    work, target = _looked_at(backend, request, Capture(attention=True))
     return LiveResult(
         request=request,
         info=backend.info,
@@ -53,9 +52,52 @@ def analyse_live(backend: CausalBackend, request: LiveRequest) -> LiveResult:
         heads=head_summaries(work.forward.attentions, work.batch)[0],
         attention=attention_tensors(work)[0],
         target=target,
-        attributions=attributions,
         seconds=time.perf_counter() - started,
     )
+
+
+def explain_live(backend: CausalBackend, request: LiveExplainRequest) -> LiveExplanation:
+    """The leave-one-out of at most `PART_TOKENS` tokens of variants, at least one unit. Raises as `analyse_live`."""
+    work, target = _looked_at(backend, request.look, Capture(last_logits_only=True))
+    most = max(1, PART_TOKENS // (int(work.positions[0]) + 1))
+    params = {"unit": request.unit, "masking": request.masking}
+    found, units = Occlusion().part(work, target, params, slice(request.first, request.first + most))
+    if request.first and request.first >= units:
+        raise InputError(f"there are {units} {request.unit}s that can be left out, so none from {request.first} on.")
+    return LiveExplanation(found, request.first, min(request.first + most, units), units)
+
+
+def continue_live(backend: CausalBackend, request: LiveContinueRequest) -> Continuation:
+    """At most `MAX_NEW_TOKENS` tokens after the text. Raises InputError for a text that is too long or empty."""
+    if request.params.max_new_tokens > MAX_NEW_TOKENS:
+        raise InputError(
+            f"the live view continues a text by at most {MAX_NEW_TOKENS} tokens: for more, use `headscope run "
+            f"--max-new-tokens {request.params.max_new_tokens}`."
+        )
+    return backend.generate([_tokens(backend, request.text)], request.params)[0]
+
+
+def _looked_at(backend: CausalBackend, request: LiveRequest, capture: Capture) -> tuple[Workspace, Target]:
+    text = _tokens(backend, request.text)
+    position = request.target_position
+    if position is not None and not 1 <= position < len(text):
+        raise InputError(
+            f"token {position} cannot be explained: choose one from 1 to {len(text) - 1} (0 has nothing before it).",
+            "target_position",
+        )
+    work = Workspace(backend, [text], capture, None if position is None else [position - 1])
+    return work, _target(work, text, request)
+
+
+def _tokens(backend: CausalBackend, typed: str) -> TokenizedText:
+    text = backend.tokenize(typed)
+    if len(text) > MAX_TOKENS:
+        raise InputError(
+            f"the text has {len(text):,} tokens, and the live view takes {MAX_TOKENS}: shorten it, or analyse it with "
+            "`headscope run --prompts FILE`.",
+            "too_long",
+        )
+    return text
 
 
 def _target(work: Workspace, text: TokenizedText, request: LiveRequest) -> Target:

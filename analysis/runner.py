@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 from analysis.attention_rows import why_no_pattern
-from analysis.attributions import failed_attribution, nothing_to_explain
+from analysis.attributions import nothing_to_explain
 from analysis.capsule import capsule
 from analysis.code_version import CODE_VERSION
 from analysis.embedding_path import graph_bytes

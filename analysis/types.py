@@ -439,22 +439,19 @@ class RunResult:
 @dataclass(frozen=True, slots=True)
 class LiveRequest:
     """One look at a typed prompt. Without `target_position` the next token is explained (`target`, else the top-1);
-    with it, token `target_position` (>= 1) given the tokens before it. Without `attributions` there is no backward
-    pass, and the answer comes in less than half the time."""
+    with it, token `target_position` (>= 1) given the tokens before it."""
 
     model: str
     text: str
     target: str | None = None
     foil: str | None = None
     target_position: int | None = None
-    attributions: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class LiveResult:
-    """What the Live page draws; nothing of it is stored. attention: float16 `[layer, head, query, key]`.
+    """What the Live page draws first; nothing of it is stored. attention: float16 `[layer, head, query, key]`.
 
-    attributions: saliency and gradient x input, `("position",)`; NaN at and after an explained `target_position`.
     caution: what the content filter warns of, empty for nothing.
     """
 
@@ -464,9 +461,38 @@ class LiveResult:
     heads: HeadSummary
     attention: NDArray[np.float16]
     target: Target
-    attributions: tuple[Attribution, ...]
     seconds: float
     caution: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveExplainRequest:
+    """What the target of `look` rests on: leave-one-out by `unit` and `masking`, from unit `first` on."""
+
+    look: LiveRequest
+    unit: str
+    masking: str
+    first: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveExplanation:
+    """A part of a leave-one-out, small enough to be waited for: units `first` to before `stop` of `n_units`; scores of
+    the other tokens are NaN."""
+
+    attribution: Attribution
+    first: int
+    stop: int
+    n_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveContinueRequest:
+    """The text that `model` writes after `text`."""
+
+    model: str
+    text: str
+    params: GenerationParams
 
 
 @dataclass(frozen=True, slots=True)

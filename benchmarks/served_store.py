@@ -95,7 +95,9 @@ def main() -> None:
         folder = Path(name)
         store, model = folder / "runs.duckdb", str(build_tiny_gpt2(folder / "tiny-gpt2"))
         server = subprocess.Popen(
-            [HEADSCOPE, "serve", "--store", str(store), "--port", "0"], stdout=subprocess.PIPE, text=True
+            [HEADSCOPE, "serve", "--store", str(store), "--port", "0", "--live-model", "none"],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert server.stdout is not None
         server.stdout.readline()  # it is up

@@ -14,15 +14,29 @@ from analysis import model_sources
 from analysis.content_filter import OFF, Policy, Verdict, admit, allow
 from analysis.detection import Store
 from analysis.engines.base import Engine
-from analysis.errors import StorageError, UnknownNameError
+from analysis.errors import HeadscopeError, StorageError, UnknownNameError
 from analysis.jobs import JobRequest, run_job, to_resume
 from analysis.patch_types import PatchRequest, PatchResult
-from analysis.types import LiveRequest, LiveResult, Progress, RunStatus
+from analysis.types import (
+    Continuation,
+    LiveContinueRequest,
+    LiveExplainRequest,
+    LiveExplanation,
+    LiveRequest,
+    LiveResult,
+    Progress,
+    RunStatus,
+)
 from dashboard.line import Line, Slots
 from dashboard.services import ModelListing
-from storage.rows import JobRow
+from storage.rows import JobRow, RunFilter
 
 LOG = logging.getLogger("headscope.jobs")
+_NOT_LISTED = (
+    f"Pages load only models that are listed, no folders: put it in {model_sources.MODEL_DIR_VARIABLE} where the "
+    "server runs, or use `headscope run --model FOLDER`."
+)
+MOST_STORED = 100
 MOST_WAITING = 32
 """Typed prompts in front of the engine; more are sent away at once."""
 
@@ -92,6 +106,11 @@ class JobQueue:
         state = self._states.get(job_id)
         return state is not None and state.status in {RunStatus.QUEUED, RunStatus.RUNNING}
 
+    def stored_models(self) -> list[str]:
+        """Names of the models that runs of the store were made with, most runs first."""
+        counts = self._store.facets(RunFilter(), ("model",), limit=MOST_STORED)["model"]
+        return [count.value for count in counts if count.value]
+
     def cancel(self, job_id: str) -> None:
         """Stop after the current batch. Raises UnknownNameError for a job that neither waits nor runs."""
         if not self.is_active(job_id):
@@ -143,6 +162,24 @@ class ServerEngine:
         self._engine, self.jobs = engine, jobs
         self._line, self._slots = Line(MOST_WAITING), slots or Slots(1)
         self._listed: set[str] = set()
+        self._loading = ""
+
+    def warm(self, name: str) -> None:
+        """Begin to have a model ready before anybody asks for it, and its first pass done, which is slower than the
+        others. Until then `loading` names it; what is wrong with it is said to whoever asks for it."""
+        self._loading = name
+        threading.Thread(target=self._warm, args=(name,), name="headscope-warm", daemon=True).start()
+
+    def _warm(self, name: str) -> None:
+        try:
+            with suppress(HeadscopeError):
+                self.explain(LiveExplainRequest(LiveRequest(name, "The sea"), "token", "mean"))
+        finally:
+            self._loading = ""
+
+    def loading(self) -> str:
+        """See `services.Engine.loading`."""
+        return self._loading
 
     @contextmanager
     def _turn(self, client: str = "", sequence: int = 0) -> Iterator[None]:
@@ -162,6 +199,21 @@ class ServerEngine:
             else replace(result, caution=f"The content filter warns: {verdict.reason}.")
         )
 
+    def explain(self, request: LiveExplainRequest, client: str = "", sequence: int = 0) -> LiveExplanation:
+        """See `services.Engine.explain`."""
+        look = request.look
+        self.only_listed(look.model)
+        with self._turn(client, sequence):
+            self._allow(look.text, look.target, look.foil)
+            return self._engine.explain(request)
+
+    def write_on(self, request: LiveContinueRequest, client: str = "", sequence: int = 0) -> Continuation:
+        """See `services.Engine.write_on`."""
+        self.only_listed(request.model)
+        with self._turn(client, sequence):
+            self._allow(request.text)
+            return self._engine.write_on(request)
+
     def patch(self, request: PatchRequest) -> PatchResult:
         """See `services.Engine.patch`."""
         self.only_listed(request.model)
@@ -171,9 +223,12 @@ class ServerEngine:
 
     def models(self) -> Sequence[ModelListing]:
         """See `services.Engine.models`."""
+        listed = model_sources.list_models()
+        names = {model.name for model in listed}
+        stored = self.jobs.stored_models()
         return [
-            ModelListing(model.name, model.source or "", ready=model.available, note=model.note)
-            for model in model_sources.list_models()
+            *(ModelListing(model.name, model.source or "", ready=model.available, note=model.note) for model in listed),
+            *(ModelListing(name, "store", ready=False, note=_NOT_LISTED) for name in stored if name not in names),
         ]
 
     def submit(self, request: JobRequest) -> str:
@@ -190,13 +245,7 @@ class ServerEngine:
         names = [model.name for model in model_sources.list_models()]
         # A hub id like owner/name may also be a folder below the server's, which would be read instead.
         if name not in names or ("/" in name and Path(name).is_dir()):
-            raise UnknownNameError(
-                "model",
-                name,
-                names,
-                f"Pages load only models that are listed, no folders: put it in {model_sources.MODEL_DIR_VARIABLE} "
-                "where the server runs, or use `headscope run --model FOLDER`.",
-            )
+            raise UnknownNameError("model", name, names, _NOT_LISTED)
         self._listed.add(name)
 
     def content_filter(self) -> str:

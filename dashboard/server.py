@@ -18,16 +18,18 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
+from analysis import model_sources
 from analysis.content_filter import OFF, Policy
 from analysis.engines.local import LocalEngine
-from analysis.errors import HeadscopeError, InputError
+from analysis.errors import HeadscopeError, InputError, UnknownNameError
 from analysis.visible import visible
+from dashboard.api.live import first_model
 from dashboard.app import create_app
 from dashboard.intake import THREADS, DeadlineWorker, Intake
 from dashboard.jobs import JobQueue, ServerEngine
 from dashboard.line import Slots
 from dashboard.services import Services
-from dashboard.settings import Settings
+from dashboard.settings import NO_MODEL, Settings
 from storage import owner, private, repository, session
 
 TOKEN_VARIABLE = "HEADSCOPE_TOKEN"
@@ -39,6 +41,7 @@ def serve(url: str, settings: Settings, threads: int, policy: Policy = OFF) -> N
     _check_exposure(url, settings)
     settings = replace(settings, port=settings.port or _free_port(settings), secret_key=secrets.token_hex(32))
     _check_port(settings)
+    _check_model(settings.live_model)
     private.keep_to_this_user()
     repository.Store.open(url).close()  # says now what is wrong with the store, and brings a new one to life
     _Server(url, settings, threads, policy).run()
@@ -98,6 +101,13 @@ def _check_port(settings: Settings) -> None:
         socket.create_server((settings.host, settings.port), family=_family(settings)).close()
     except OSError as error:
         raise InputError(f"cannot listen on {settings.address}: {error.strerror}. Choose another --port.") from error
+
+
+def _check_model(name: str) -> None:
+    listed = [] if name in ("", NO_MODEL) else model_sources.list_models()
+    if listed and name not in (here := [model.name for model in listed if model.available]):
+        advice = f"--live-model takes a model of `headscope models list` that is here, or {NO_MODEL}."
+        raise UnknownNameError("model", name, here, advice)
 
 
 class _Visible(logging.Formatter):
@@ -174,5 +184,8 @@ def build(url: str, settings: Settings, resources: ExitStack, policy: Policy = O
     jobs = JobQueue(engine, store, policy)
     resources.callback(jobs.close)
     slots = Slots(at_once)
-    app = create_app(Services(store, ServerEngine(engine, jobs, slots), settings, store))
+    served = ServerEngine(engine, jobs, slots)
+    app = create_app(Services(store, served, settings, store))
+    if settings.live_model != NO_MODEL and (model := first_model(served.models(), settings.live_model)):
+        served.warm(model)
     return Intake(app.server, slots, settings.max_request_bytes)

@@ -8,14 +8,22 @@ from typing import Protocol
 
 from analysis.jobs import JobRequest
 from analysis.patch_types import PatchRequest, PatchResult
-from analysis.types import LiveRequest, LiveResult
+from analysis.types import (
+    Continuation,
+    LiveContinueRequest,
+    LiveExplainRequest,
+    LiveExplanation,
+    LiveRequest,
+    LiveResult,
+)
 from dashboard.settings import Settings
 from storage.interfaces import FindingSink, RunReader
 
 
 @dataclass(frozen=True, slots=True)
 class ModelListing:
-    """A model the engine could load. `ready` is False when it would have to be fetched first; `note` says more."""
+    """A model that pages show. `ready` is False when it would have to be fetched first, or, with the source `store`,
+    when pages may not load it at all; `note` says more."""
 
     name: str
     source: str
@@ -31,11 +39,20 @@ class Engine(Protocol):
         """Blocks. Raises `line.Superseded` when the same client sends a higher sequence number while this one waits,
         `line.Busy` when too many wait."""
 
+    def explain(self, request: LiveExplainRequest, client: str = "", sequence: int = 0) -> LiveExplanation:
+        """A part of what a typed prompt's target rests on; blocks, and raises what `live` does."""
+
+    def write_on(self, request: LiveContinueRequest, client: str = "", sequence: int = 0) -> Continuation:
+        """What follows a typed prompt; blocks, and raises what `live` does."""
+
     def patch(self, request: PatchRequest) -> PatchResult:
         """Activation patching between two typed prompts; blocks for seconds."""
 
     def models(self) -> Sequence[ModelListing]:
-        """The models that can be chosen, without loading any."""
+        """The models that can be chosen, without loading any, then those of the store that cannot, with the reason."""
+
+    def loading(self) -> str:
+        """The model that is being loaded before anybody has asked for it; "" when none is."""
 
     def content_filter(self) -> str:
         """What is warned of or blocked, in one line; empty when nothing is."""

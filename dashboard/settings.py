@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass, field
 
+NO_MODEL = "none"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -15,10 +16,12 @@ class Settings:
     `allowed_hosts` are names a browser may use in the Host header; on loopback the loopback names always work. With a
     `token` every request needs it (see `dashboard.sign_in`). `api_token` is the one of the note beside a DuckDB file,
     made at start: what the API for programs asks for. `secret_key` signs cookies, and an empty one is replaced by a
-    random one at start.
+    random one at start. `live_model` is what the Live page begins with and what is loaded at start: "" for the first
+    model that is here, `NO_MODEL` to load nothing before it is asked for.
     """
 
     title: str = "Headscope"
+    live_model: str = ""
     host: str = "127.0.0.1"
     port: int = 8050
     allowed_hosts: tuple[str, ...] = ()

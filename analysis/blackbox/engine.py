@@ -25,6 +25,9 @@ from analysis.types import (
     Continuation,
     Float32,
     GenerationParams,
+    LiveContinueRequest,
+    LiveExplainRequest,
+    LiveExplanation,
     LiveRequest,
     LiveResult,
     ModelInfo,
@@ -121,6 +124,14 @@ class BlackBoxEngine:
         }
 
     def live(self, request: LiveRequest) -> LiveResult:
+        """Raises NotApplicable."""
+        raise NotApplicable(_CLOSED)
+
+    def explain(self, request: LiveExplainRequest) -> LiveExplanation:
+        """Raises NotApplicable."""
+        raise NotApplicable(_CLOSED)
+
+    def write_on(self, request: LiveContinueRequest) -> Continuation:
         """Raises NotApplicable."""
         raise NotApplicable(_CLOSED)
 

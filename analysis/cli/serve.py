@@ -25,6 +25,13 @@ def serve(
         list[str] | None, typer.Option(help="Name by which browsers may open the server; may be given again.")
     ] = None,
     content_filter: FilterOption = "off",
+    live_model: Annotated[
+        str,
+        typer.Option(
+            help="Model that the Live page begins with, loaded at the start; 'none' loads nothing until it is asked.",
+            show_default="the first that is here",
+        ),
+    ] = "",
     threads: Annotated[int, typer.Option(min=2, max=64, help="Requests served at once.")] = 8,
 ) -> None:
     """Open the dashboard. Ctrl-C stops it; a job it is running stops after its current batch and can be resumed."""
@@ -32,5 +39,5 @@ def serve(
     from dashboard.settings import Settings
 
     token, names = server.read_token(token_file), tuple(allowed_host or ())
-    settings = Settings(host=host, port=port, allowed_hosts=names, token=token)
+    settings = Settings(host=host, port=port, allowed_hosts=names, token=token, live_model=live_model)
     server.serve(store, settings, threads=threads, policy=Policy.parse(content_filter))

@@ -9,7 +9,18 @@ from typing import Protocol
 from analysis.content_filter import Policy, Verdict
 from analysis.patch_types import PatchRequest, PatchResult
 from analysis.preflight import Preflight
-from analysis.types import LiveRequest, LiveResult, ModelInfo, Prompt, RunResult, RunSpec
+from analysis.types import (
+    Continuation,
+    LiveContinueRequest,
+    LiveExplainRequest,
+    LiveExplanation,
+    LiveRequest,
+    LiveResult,
+    ModelInfo,
+    Prompt,
+    RunResult,
+    RunSpec,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,12 @@ class Engine(Protocol):
 
     def live(self, request: LiveRequest) -> LiveResult:
         """One typed prompt, nothing stored."""
+
+    def explain(self, request: LiveExplainRequest) -> LiveExplanation:
+        """A part of what a typed prompt's target rests on, nothing stored."""
+
+    def write_on(self, request: LiveContinueRequest) -> Continuation:
+        """What follows a typed prompt, nothing stored."""
 
     def patch(self, request: PatchRequest) -> PatchResult:
         """Activation patching between two typed prompts, nothing stored."""

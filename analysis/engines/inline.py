@@ -16,7 +16,19 @@ from analysis.fingerprints import cache_dir
 from analysis.model_cache import ModelCache
 from analysis.patch_types import PatchRequest, PatchResult
 from analysis.tensor_cache import TensorCache, tensor_cache_bytes
-from analysis.types import LiveRequest, LiveResult, ModelRef, Prompt, RunResult, RunSpec, result_key
+from analysis.types import (
+    Continuation,
+    LiveContinueRequest,
+    LiveExplainRequest,
+    LiveExplanation,
+    LiveRequest,
+    LiveResult,
+    ModelRef,
+    Prompt,
+    RunResult,
+    RunSpec,
+    result_key,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -70,6 +82,16 @@ class InlineEngine:
     def live(self, request: LiveRequest) -> LiveResult:
         """See `Engine.live`."""
         return live.analyse_live(self._models.get(request.model), request)
+
+    @_one_at_a_time
+    def explain(self, request: LiveExplainRequest) -> LiveExplanation:
+        """See `Engine.explain`."""
+        return live.explain_live(self._models.get(request.look.model), request)
+
+    @_one_at_a_time
+    def write_on(self, request: LiveContinueRequest) -> Continuation:
+        """See `Engine.write_on`."""
+        return live.continue_live(self._models.get(request.model), request)
 
     @_one_at_a_time
     def patch(self, request: PatchRequest) -> PatchResult:

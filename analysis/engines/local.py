@@ -22,7 +22,18 @@ from analysis.engines.base import Prepared
 from analysis.engines.threads import yield_when_waiting
 from analysis.errors import BackendError, HeadscopeError
 from analysis.patch_types import PatchRequest, PatchResult
-from analysis.types import LiveRequest, LiveResult, ModelRef, Prompt, RunResult, RunSpec
+from analysis.types import (
+    Continuation,
+    LiveContinueRequest,
+    LiveExplainRequest,
+    LiveExplanation,
+    LiveRequest,
+    LiveResult,
+    ModelRef,
+    Prompt,
+    RunResult,
+    RunSpec,
+)
 
 
 def _worker_main(connection: Connection, threads: int | None) -> None:
@@ -146,6 +157,16 @@ class LocalEngine:
     def live(self, request: LiveRequest) -> LiveResult:
         """See `Engine.live`."""
         answer: LiveResult = self._live.call("live", request)
+        return answer
+
+    def explain(self, request: LiveExplainRequest) -> LiveExplanation:
+        """See `Engine.explain`."""
+        answer: LiveExplanation = self._live.call("explain", request)
+        return answer
+
+    def write_on(self, request: LiveContinueRequest) -> Continuation:
+        """See `Engine.write_on`."""
+        answer: Continuation = self._live.call("write_on", request)
         return answer
 
     def patch(self, request: PatchRequest) -> PatchResult:

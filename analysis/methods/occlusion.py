@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.attributions import attribution, failed_attribution
 from analysis.interfaces import CausalBackend, Needs, Param
-from analysis.masking import MASKING, UNIT, masked_values
+from analysis.masking import MASKING, UNIT, Float64, masked_values
 from analysis.params import resolve_params
 from analysis.types import Attribution, Params, Target
 from analysis.unit_games import UnitGame
@@ -43,24 +43,29 @@ class Occlusion:
         starts = np.cumsum([0, *map(len, masks)])
         seconds = (time.perf_counter() - started) / len(targets)
         return [
-            attribution(
-                self.NAME,
-                target,
-                games[i].token_scores(values[i] - without[starts[i] : starts[i + 1]]),
-                ("position",),
-                signed=True,
-                value=float(values[i]),
-                seconds=seconds,
-                params={**settings, **games[i].not_explained},
-            )
-            if games[i].units
-            else failed_attribution(
-                self.NAME,
-                target,
-                games[i].why_empty,
-                signed=True,
-                seconds=seconds,
-                params=settings,
-            )
-            for i, target in enumerate(targets)
+            self._found(game, target, value - without[start : start + len(mine)], float(value), seconds, settings)
+            for game, target, value, start, mine in zip(games, targets, values, starts, masks, strict=False)
         ]
+
+    def part(self, work: Workspace, target: Target, params: Params, units: slice) -> tuple[Attribution, int]:
+        """What `attribute` gives for a batch of one prompt, of these units only (the others' tokens are NaN), and how
+        many units there are: for a page that shows scores as they come."""
+        started = time.perf_counter()
+        settings = resolve_params(self.NAME, self.PARAMS, params)
+        game = UnitGame.of(work, [target], 0, settings["unit"], settings["masking"])
+        value = float(quantities(work.next_logits, [target])[0])
+        scores = np.full(len(game.units), np.nan)
+        if chosen := range(len(game.units))[units]:
+            scores[units] = value - game.values(~np.eye(len(game.units), dtype=bool)[chosen.start : chosen.stop])
+        found = self._found(game, target, scores, value, time.perf_counter() - started, settings)
+        return found, len(game.units)
+
+    def _found(
+        self, game: UnitGame, target: Target, scores: Float64, value: float, seconds: float, settings: Params
+    ) -> Attribution:
+        if not game.units:
+            return failed_attribution(self.NAME, target, game.why_empty, signed=True, seconds=seconds, params=settings)
+        on_tokens, used = game.token_scores(scores), {**settings, **game.not_explained}
+        return attribution(
+            self.NAME, target, on_tokens, ("position",), signed=True, value=value, seconds=seconds, params=used
+        )

@@ -1,8 +1,10 @@
 """Live analysis of typed text: JSON in, safetensors out. Nothing that comes in is kept, unless it is saved as a run.
 
 GET  /api/v1/live/models          the models that can be chosen, and what the content filter does
-POST /api/v1/live                 {model, text, target, foil, target_position, attributions, client, sequence}
-                                  -> safetensors
+GET  /api/v1/live/loading         {loading}: the model that is on its way
+POST /api/v1/live                 {model, text, target, foil, target_position, client, sequence} -> safetensors
+POST /api/v1/live/explanation     the same and {unit, masking, first} -> a part of the leave-one-out, as JSON
+POST /api/v1/live/continuation    {model, text, temperature, seed, max_new_tokens, client, sequence} -> {text, tokens}
 POST /api/v1/live/runs            {model, text, target, foil, experiment} -> {job}: compute again and store
 GET  /api/v1/live/runs/<job>      {status, error, run}: how far that is
 """
@@ -10,8 +12,9 @@ GET  /api/v1/live/runs/<job>      {status, error, run}: how far that is
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import wraps
 from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify
@@ -19,16 +22,27 @@ from flask import Blueprint, Flask, Response, jsonify
 from analysis.errors import HeadscopeError, InputError, UnknownNameError
 from analysis.jobs import JobRequest
 from analysis.registry import STANDARD
-from analysis.types import LiveRequest, Prompt, PromptSet, RunStatus, canonical_hash
-from dashboard.api.live_payload import encode
+from analysis.types import (
+    GenerationParams,
+    LiveContinueRequest,
+    LiveExplainRequest,
+    LiveRequest,
+    Prompt,
+    PromptSet,
+    RunStatus,
+    canonical_hash,
+)
+from dashboard.api.live_payload import continuation, encode, explanation
 from dashboard.line import Busy, Superseded
 from dashboard.request_body import json_object
 from dashboard.security import error_json
-from dashboard.services import Engine, Services
+from dashboard.services import Engine, ModelListing, Services
+from dashboard.settings import NO_MODEL
 from storage.interfaces import RunReader
 from storage.rows import Condition, RunFilter
 
 MAX_CHARACTERS = 4000
+NEW_TOKENS = 16
 DEFAULT_EXPERIMENT = "live"
 
 
@@ -38,27 +52,20 @@ def register(server: Flask, services: Services) -> None:
 
     @routes.get("/models")
     def models() -> Response:
-        listings = services.engine.models() if services.engine else ()
-        computes = services.engine is not None
-        guard = services.engine.content_filter() if services.engine else ""
-        return jsonify({"models": [asdict(listing) for listing in listings], "computes": computes, "filter": guard})
+        return jsonify(choices(services))
+
+    @routes.get("/loading")
+    def loading() -> Response:
+        return _fresh({"loading": services.engine.loading() if services.engine else ""})
 
     @routes.post("")
-    def live() -> Response | tuple[dict[str, Any], int]:
+    @answered
+    def live() -> Response:
         arrived = time.perf_counter()
-        try:
-            body = json_object()
-            asked = live_request(body)
-            result = _engine(services).live(asked, _text(body, "client"), _sequence(body))
-            computed = time.perf_counter()
-            payload = encode(result)
-        except Superseded:
-            return error_json("a newer request took this one's place.", 409)
-        except Busy as error:
-            return error_json(str(error), 503)
-        except HeadscopeError as error:
-            answer, status = error_json(str(error), 404 if isinstance(error, UnknownNameError) else 422)
-            return {**answer, "kind": error_kind(error)}, status
+        body = json_object()
+        result = _engine(services).live(live_request(body), *_caller(body))
+        computed = time.perf_counter()
+        payload = encode(result)
         response = Response(payload, mimetype="application/octet-stream")
         response.headers["Cache-Control"] = "no-store"
         response.headers["Server-Timing"] = server_timing(
@@ -67,6 +74,27 @@ def register(server: Flask, services: Services) -> None:
             encode=time.perf_counter() - computed,
         )
         return response
+
+    @routes.post("/explanation")
+    @answered
+    def explain() -> Response:
+        body = json_object()
+        unit, masking = _text(body, "unit") or "token", _text(body, "masking") or "mean"
+        asked = LiveExplainRequest(live_request(body), unit, masking, _whole(body, "first"))
+        return _fresh(explanation(_engine(services).explain(asked, *_caller(body))))
+
+    @routes.post("/continuation")
+    @answered
+    def write_on() -> Response:
+        body = json_object()
+        asked = live_request(body)
+        params = GenerationParams(
+            max_new_tokens=_whole(body, "max_new_tokens", NEW_TOKENS),
+            temperature=body.get("temperature", 0),
+            seed=_whole(body, "seed"),
+        )
+        request = LiveContinueRequest(asked.model, asked.text, params)
+        return _fresh(continuation(_engine(services).write_on(request, *_caller(body))))
 
     @routes.post("/runs")
     def save() -> tuple[Response, int]:
@@ -77,6 +105,44 @@ def register(server: Flask, services: Services) -> None:
         return jsonify(saved_state(services.store, job_id))
 
     server.register_blueprint(routes)
+
+
+def answered(view: Callable[[], Response]) -> Callable[[], Response | tuple[dict[str, Any], int]]:
+    """A view whose errors are answered in words, with a code that the page turns into advice."""
+
+    @wraps(view)
+    def called() -> Response | tuple[dict[str, Any], int]:
+        try:
+            return view()
+        except Superseded:
+            return error_json("a newer request took this one's place.", 409)
+        except Busy as error:
+            return error_json(str(error), 503)
+        except HeadscopeError as error:
+            answer, status = error_json(str(error), 404 if isinstance(error, UnknownNameError) else 422)
+            return {**answer, "kind": error_kind(error)}, status
+
+    return called
+
+
+def choices(services: Services) -> dict[str, Any]:
+    """What can be chosen on the page. `default` is the model it begins with, `loading` the one that is on its way."""
+    engine = services.engine
+    if engine is None:
+        return {"models": [], "computes": False, "filter": "", "default": "", "loading": ""}
+    listings = engine.models()
+    return {
+        "models": [asdict(listing) for listing in listings],
+        "computes": True,
+        "filter": engine.content_filter(),
+        "default": first_model(listings, services.settings.live_model),
+        "loading": engine.loading(),
+    }
+
+
+def first_model(listings: Sequence[ModelListing], chosen: str) -> str:
+    """The model that the page begins with: `chosen`, or the first that is here; "" when there is none."""
+    return next((listing.name for listing in listings if listing.ready and chosen in ("", NO_MODEL, listing.name)), "")
 
 
 def live_request(body: Mapping[str, Any]) -> LiveRequest:
@@ -93,12 +159,9 @@ def live_request(body: Mapping[str, Any]) -> LiveRequest:
     position = body.get("target_position")
     if position is not None and (isinstance(position, bool) or not isinstance(position, int) or position < 1):
         raise InputError(f"target_position must be a token's index from 1, not {position!r}.")
-    attributions = body.get("attributions", True)
-    if not isinstance(attributions, bool):
-        raise InputError("attributions must be true or false.")
     return LiveRequest(
         model=_model(body), text=text, target=_text(body, "target") or None, foil=_text(body, "foil") or None,
-        target_position=position, attributions=attributions,
+        target_position=position,
     )  # fmt: skip
 
 
@@ -155,11 +218,22 @@ def _text(body: Mapping[str, Any], name: str) -> str:
     return value or ""
 
 
-def _sequence(body: Mapping[str, Any]) -> int:
-    value = body.get("sequence", 0)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InputError("sequence must be a whole number.")
+def _whole(body: Mapping[str, Any], name: str, default: int = 0) -> int:
+    value = body.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise InputError(f"{name} must be a whole number from 0.")
     return value
+
+
+def _caller(body: Mapping[str, Any]) -> tuple[str, int]:
+    """Who asks, and the how manieth text of theirs this is."""
+    return _text(body, "client"), _whole(body, "sequence")
+
+
+def _fresh(values: Mapping[str, Any]) -> Response:
+    response = jsonify(values)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _model(body: Mapping[str, Any]) -> str:

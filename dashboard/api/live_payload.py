@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from analysis.registry import METHODS, method_entry
+from analysis.registry import METHODS
 from analysis.spelling import spelling
-from analysis.types import Attribution, LiveResult, ModelInfo, Target
+from analysis.types import Continuation, LiveExplanation, LiveResult, ModelInfo, Target
 from dashboard.figures.attention import STATS, head_stats
 
-LIVE = ("saliency", "input_x_gradient")
 MAX_EXACT_BYTES = 4 * 2**20
 
 
@@ -25,14 +24,13 @@ def encode(result: LiveResult) -> bytes:
     """safetensors bytes; the metadata key `live` holds the JSON.
 
     attention: uint8 `[layer, head, query, key]`, round(255 * sqrt(weight)), for drawing. attention_half: uint16, same
-    shape, the bits of the exact float16 weights, left out above 4 MB. scores: float32 `[method, position]`. logprobs,
-    entropies: float32 `[position]`, nats. ranks: int32 `[position]`. topk_logprobs: float32 `[position, k]`, candidates
-    for what follows the position. heads: float32 `[statistic, layer, head]`.
+    shape, the bits of the exact float16 weights, left out above 4 MB. logprobs, entropies: float32 `[position]`, nats.
+    ranks: int32 `[position]`. topk_logprobs: float32 `[position, k]`, candidates for what follows the position. heads:
+    float32 `[statistic, layer, head]`.
     """
     trace, attention = result.trace, np.ascontiguousarray(result.attention, dtype=np.float16)
     tensors: dict[str, NDArray[Any]] = {
         "attention": sqrt_bytes(attention),
-        "scores": _scores(result.attributions, len(trace.tokens)),
         "logprobs": trace.logprobs,
         "entropies": trace.entropies,
         "ranks": trace.ranks,
@@ -61,10 +59,36 @@ def describe(result: LiveResult) -> dict[str, Any]:
         "position": result.request.target_position,
         "target": _target(result.target),
         "model": _model(result.info),
-        "methods": [_method(attribution) for attribution in result.attributions] or [_pending(name) for name in LIVE],
         "head_stats": _head_stats(result),
         "seconds": result.seconds,
     }
+
+
+def explanation(part: LiveExplanation) -> dict[str, Any]:
+    """A part of a leave-one-out as JSON values; tokens that are not in it have the score None."""
+    found = part.attribution
+    return {
+        "label": METHODS[found.method].label,
+        "summary": METHODS[found.method].summary,
+        "quantity": found.quantity,
+        "target": found.target,
+        "foil": found.foil,
+        "value": _finite(found.value),
+        "scores": [_finite(score) for score in found.scores.tolist()],
+        "error": found.error,
+        "first": part.first,
+        "stop": part.stop,
+        "units": part.n_units,
+        "unit": found.params["unit"],
+        "masking": found.params["masking"],
+        "seconds": found.seconds,
+    }
+
+
+def continuation(found: Continuation) -> dict[str, Any]:
+    """A continuation as JSON values, with the probability of each token before any temperature."""
+    tokens = zip(found.texts, found.logprobs.tolist(), strict=True)
+    return {"text": found.text, "tokens": [{"text": text, "logprob": _finite(value)} for text, value in tokens]}
 
 
 @lru_cache(maxsize=1)
@@ -80,14 +104,6 @@ def sqrt_bytes(weights: NDArray[np.float16]) -> NDArray[np.uint8]:
     return levels
 
 
-def _scores(attributions: tuple[Attribution, ...], n_tokens: int) -> NDArray[np.float32]:
-    rows = np.full((len(attributions) or len(LIVE), n_tokens), np.nan, dtype=np.float32)
-    for row, attribution in zip(rows, attributions, strict=False):
-        if attribution.error is None:
-            row[:] = attribution.scores
-    return rows
-
-
 def _head_stats(result: LiveResult) -> list[dict[str, Any]]:
     """Names and units of the rows of `heads`; `defined` is False for one that no head has (no token repeats)."""
     defined = head_stats(result.heads)
@@ -95,25 +111,6 @@ def _head_stats(result: LiveResult) -> list[dict[str, Any]]:
         {"name": name, "label": label, "unit": unit, "description": description, "defined": name in defined}
         for name, (label, unit, description) in STATS.items()
     ]
-
-
-def _method(attribution: Attribution) -> dict[str, Any]:
-    entry = method_entry(attribution.method)
-    return {
-        "name": attribution.method,
-        "label": entry.label if entry else attribution.method,
-        "summary": entry.summary if entry else "",
-        "quantity": attribution.quantity,
-        "signed": attribution.signed,
-        "value": _finite(attribution.value),
-        "error": attribution.error,
-    }
-
-
-def _pending(name: str) -> dict[str, Any]:
-    """A method that a second request asks for: its row on the page waits for it."""
-    entry = METHODS[name]
-    return {"name": name, "label": entry.label, "summary": entry.summary, "pending": True, "error": None}
 
 
 def _target(target: Target) -> dict[str, Any]:

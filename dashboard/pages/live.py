@@ -1,7 +1,7 @@
-"""Live: type a prompt and watch tokens, candidates, attributions and attention follow.
+"""Live: type a prompt and watch tokens, candidates and attention follow; when typing rests, what the answer rests on.
 
-The page is drawn by assets/90_app/live*.js from one binary answer per keystroke (dashboard.api.live); there is no Dash
-round trip. This module makes the skeleton and hands over the state in the URL.
+The page is drawn by assets/90_app/live*.js from one binary answer per keystroke and small ones after it
+(dashboard.api.live); there is no Dash round trip. This module makes the skeleton and hands over the state in the URL.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ class Ids(StrEnum):
     TARGET = "live-target"
     FOIL = "live-foil"
     MESSAGE = "live-message"
+    LOADING = "live-loading"
+    STORED = "live-stored"
     FILTER = "live-filter"
     FACTS = "live-facts"
     SAVE = "live-save"
@@ -43,6 +45,9 @@ class Ids(StrEnum):
     EXPERIMENT = "live-experiment"
     TOKENS = "live-tokens"
     CANDIDATES = "live-candidates"
+    CONTINUE = "live-continue"
+    EXPLAINED = "live-explained"
+    REMOVAL = "live-removal"
     STRIPS = "live-strips"
     ATTENTION = "live-attention"
     TIMING = "live-timing"
@@ -50,7 +55,8 @@ class Ids(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LiveQuery(QueryState):
-    """What a link to the Live page holds. `position`: the token explained, without it the next token."""
+    """What a link to the Live page holds. `position`: the token explained, without it the next token. `leave`: what is
+    left out at a time; `instead`: what takes its place."""
 
     model: str = ""
     text: str = ""
@@ -60,8 +66,11 @@ class LiveQuery(QueryState):
     layer: int = number(0, low=0)
     head: int = number(0, low=0)
     view: str = choice("matrix", "links")
-    colour: str = choice("surprisal", "saliency", "input_x_gradient")
+    colour: str = choice("surprisal", "occlusion")
     unit: str = choice("bits", "nats")
+    leave: str = choice("token", "word")
+    instead: str = choice("mean", "token", "delete")
+    temperature: float = number(0.0, low=0, high=2)
     spaces: bool = False
 
 
@@ -105,6 +114,7 @@ def _prompt() -> Component:
         html.Textarea(id=Ids.TEXT, className="hs-live-text", rows=2, autoFocus=True,
                       placeholder="The doctor told the nurse that", spellCheck="false", **extra(aria_label="Prompt")),
         html.Div(id=Ids.MESSAGE, className="hs-live-message", role="status", **extra(aria_live="polite")),
+        html.P(id=Ids.LOADING, className="hs-live-message hint", hidden=True, role="status"),
         html.P(id=Ids.FILTER, className="hs-muted hs-live-filter", hidden=True),
         html.Div(
             [
@@ -114,6 +124,7 @@ def _prompt() -> Component:
             ],
             className="hs-live-fields",
         ),
+        html.P(id=Ids.STORED, className="hs-muted hs-live-filter", hidden=True),
     ]  # fmt: skip
     return card("Prompt", body, id="live-prompt", subtitle="", class_name="hs-live-prompt")
 
@@ -126,7 +137,7 @@ def _field(target: Ids, label: str, box: str) -> Component:
 def _candidates() -> Component:
     return card(
         "Next token",
-        html.Div(id=Ids.CANDIDATES),
+        [html.Div(id=Ids.CANDIDATES), html.Div(id=Ids.CONTINUE)],
         id="live-next",
         class_name="hs-live-next",
         subtitle="Click a candidate to explain it; shift-click to set it against the target.",
@@ -147,10 +158,14 @@ def _tokens() -> Component:
 def _strips() -> Component:
     return card(
         "Token by token",
-        html.Div(id=Ids.STRIPS, className="hs-live-strips"),
+        [
+            html.P(id=Ids.EXPLAINED, className="hs-live-explained", role="status"),
+            html.Div(id=Ids.STRIPS, className="hs-live-strips"),
+        ],
         id="live-detail",
         class_name="hs-live-detail",
-        subtitle="Surprisal against what the model expected of it (entropy); below, what the explained token rests on.",
+        subtitle="Surprisal against what the model expected of it (entropy); below, what is lost without it.",
+        actions=html.Div(id=Ids.REMOVAL, className="hs-live-removal"),
     )
 
 

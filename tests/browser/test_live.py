@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from contextlib import suppress
+from pathlib import Path
 from urllib.parse import quote
 
+import pytest
 from playwright.sync_api import Browser, Error, Page, Route, expect
 
+from analysis.engines.inline import InlineEngine
+from analysis.jobs import JobRequest, run_job
+from analysis.registry import parse_analyses
+from dashboard.jobs import JobQueue, ServerEngine
+from dashboard.services import Services
+from dashboard.settings import Settings
 from storage.repository import Store
 from storage.rows import Condition, RunFilter
-from tests.browser.conftest import OpenPage
+from tests.browser import seed
+from tests.browser.conftest import PATIENCE_MS, OpenPage, serving
+from tests.tiny_models import build_tiny_gpt2
 
 TEXT = "The baker said that the bread was ready"
 DRAWN = "#live-root[data-explained]:not(.stale)"  # attributions too
@@ -72,8 +83,8 @@ def test_a_token_becomes_the_target_and_the_next_token_comes_back(page: Page, ap
     expect(page.locator("#live-candidates .hs-live-statement")).to_contain_text("given the 3 tokens before it")
     expect(page.locator(CHIPS).nth(3)).to_have_attribute("aria-pressed", "true")
     expect(page.locator(DRAWN)).to_be_visible()
-    scores = page.evaluate("Array.from(headscope.live.page.result.arrays.scores.slice(0, 6), (v) => Number.isNaN(v))")
-    assert scores == [False, False, False, True, True, True]  # nothing at or after the token can bear on it
+    scores = page.evaluate("headscope.live.page.result.explained.scores.slice(0, 6).map(Number.isNaN)")
+    assert scores == [True, False, False, True, True, True]  # nothing at or after the token can bear on it
     page.locator("#live-tokens .next").click()
     expect(page.locator("#live-candidates .hs-live-statement")).to_contain_text("after the whole text")
     page.locator(CHIPS).first.click()
@@ -93,22 +104,26 @@ def test_candidates_become_target_and_foil(page: Page, app_server: str) -> None:
     assert target
     assert foil
     expect(page.locator(DRAWN)).to_be_visible()
-    assert page.evaluate("headscope.live.page.result.facts.methods[0].quantity") == "logprob_difference"
+    assert page.evaluate("headscope.live.page.result.explained.quantity") == "logprob_difference"
     page.locator("#live-text").press_sequentially("!")
     expect(page.locator(DRAWN)).to_be_visible()
     assert page.locator("#live-target").input_value() == target
 
 
 def test_the_whole_view_is_in_the_link(page: Page, open_page: OpenPage, app_server: str) -> None:
-    open_live(page, app_server, more="&position=4&colour=saliency&unit=nats&layer=2&head=3&view=links")
-    page.locator("#live-colours [data-value=input_x_gradient]").click()
-    expect(page).to_have_url(re.compile("colour=input_x_gradient"))
+    open_live(page, app_server, more="&position=4&unit=nats&layer=2&head=3&view=links&leave=word&temperature=0.5")
+    page.locator("#live-colours [data-value=occlusion]").click()
+    page.locator("#live-removal [data-value=delete]").click()
+    expect(page).to_have_url(re.compile("colour=occlusion.*leave=word.*instead=delete.*temperature=0.5"))
     again = open_page()
     again.goto(page.url)
     expect(again.locator(DRAWN)).to_be_visible()
     assert again.locator("#live-text").input_value() == TEXT
     expect(again.locator(CHIPS).nth(4)).to_have_attribute("aria-pressed", "true")
-    expect(again.locator("#live-colours [data-value=input_x_gradient]")).to_have_attribute("aria-pressed", "true")
+    for pressed in ("#live-colours [data-value=occlusion]", "#live-removal [data-value=delete]", "[data-value=word]"):
+        expect(again.locator(pressed)).to_have_attribute("aria-pressed", "true")
+    assert again.locator("#live-temperature").input_value() == "0.5"
+    assert again.evaluate("headscope.live.page.result.explained.masking") == "delete"
     state = again.evaluate("headscope.live.page.attention.state()")
     assert (state["layer"], state["head"], state["view"]) == (2, 3, "links")
 
@@ -210,3 +225,188 @@ def test_what_was_probably_meant_is_one_click_away(page: Page, app_server: str) 
     message.get_by_role("button", name="Write “ sat”").click()
     expect(page.locator("#live-target")).to_have_value(" sat")
     expect(page.locator("#live-message")).to_be_empty()
+
+
+def hold(page: Page, path: str) -> list[Route]:
+    """Requests to `path` wait in the list that is returned."""
+    held: list[Route] = []
+    page.route(f"**/api/v1/live{path}", lambda route: held.append(route))  # noqa: PLW0108 - not a builtin
+    return held
+
+
+def test_attention_is_drawn_before_the_explanation_is_there(page: Page, app_server: str) -> None:
+    held = hold(page, "/explanation")
+    page.goto(f"{app_server}/live?model=tiny-gpt2&text={quote(TEXT)}&colour=occlusion")
+    with page.expect_request("**/api/v1/live/explanation"):
+        expect(page.locator("#live-root[data-drawn]")).to_be_visible()
+    assert painted(page) > 4
+    expect(page.locator("#live-candidates li")).to_have_count(10)
+    says = page.locator("#live-explained")
+    expect(says).to_have_attribute("aria-busy", "true")
+    expect(says).to_contain_text("Leaving out one token at a time …")
+    expect(page.locator("#live-strips")).to_contain_text("computing …")
+    expect(page.locator("#live-root[data-explained]")).to_have_count(0)
+    held[0].continue_()
+    expect(page.locator(DRAWN)).to_be_visible()
+    expect(says).to_have_attribute("aria-busy", "false")
+    expect(says).to_contain_text("stand in for each other both score low")
+    assert page.locator("#live-strips svg rect:is(.positive, .negative)").count() > 0
+    scores = page.evaluate("headscope.live.page.result.explained.scores.map(Number.isNaN)")
+    assert scores == [True] + [False] * (len(scores) - 1)
+
+
+def test_an_explanation_of_an_older_text_is_dropped(page: Page, app_server: str) -> None:
+    held = hold(page, "/explanation")
+    page.goto(f"{app_server}/live?model=tiny-gpt2&text={quote('number one')}")
+    with page.expect_request("**/api/v1/live/explanation"):
+        expect(page.locator("#live-root[data-drawn]")).to_be_visible()
+    with page.expect_request(
+        lambda request: "number two" in (request.post_data or "") and "first" in request.post_data
+    ):
+        page.locator("#live-text").fill("number two")
+    with suppress(Error):  # the page has given it up
+        held[0].fulfill(json={"scores": [9, 9], "first": 0, "stop": 1, "units": 1, "error": None})
+    held[1].continue_()
+    expect(page.locator(DRAWN)).to_be_visible()
+    assert "".join(page.evaluate("headscope.live.page.result.facts.tokens")) == "number two"
+    assert 9 not in page.evaluate("headscope.live.page.result.explained.scores")
+
+
+def test_what_is_left_out_and_what_takes_its_place_can_be_changed(page: Page, app_server: str) -> None:
+    open_live(page, app_server)
+
+    def scores() -> list[float]:
+        found: list[float] = page.evaluate("headscope.live.page.result.explained.scores.slice(1)")
+        return found
+
+    before = scores()
+    for choice, says in (("delete", "later tokens move up"), ("token", "line break"), ("word", "without this word")):
+        page.locator(f"#live-removal [data-value={choice}]").last.click()
+        expect(page.locator("#live-explained")).to_contain_text(says)
+        expect(page.locator(DRAWN)).to_be_visible()
+        assert scores() != before
+        before = scores()
+
+
+def test_an_explanation_that_fails_leaves_the_rest(open_page: OpenPage, app_server: str) -> None:
+    page = open_page(expected="422")
+    page.route(
+        "**/api/v1/live/explanation",
+        lambda route: route.fulfill(status=422, json={"error": "out of memory", "kind": ""}),
+    )
+    open_live(page, app_server)
+    expect(page.locator("#live-strips")).to_contain_text("Out of memory")
+    assert painted(page) > 4
+
+
+def test_a_long_text_is_explained_when_asked_for(page: Page, app_server: str) -> None:
+    page.goto(f"{app_server}/live")
+    expect(page.locator("#live-model")).to_be_enabled()
+    page.evaluate("headscope.live.Explain.long = 5")
+    page.select_option("#live-model", "tiny-gpt2")
+    page.locator("#live-text").fill(TEXT)
+    button = page.locator("#live-explained button")
+    expect(button).to_be_visible()
+    expect(page.locator("#live-strips")).to_contain_text("not computed yet")
+    button.click()
+    expect(page.locator("#live-explained[data-state=done]")).to_be_visible()
+    page.locator("#live-removal [data-value=delete]").click()  # asked once is asked for this text
+    expect(page.locator("#live-explained[data-state=done]")).to_contain_text("move up")
+
+
+def test_the_foil_button_sets_a_candidate_against_the_target(page: Page, app_server: str) -> None:
+    open_live(page, app_server)
+    row = page.locator("#live-candidates li").filter(has=page.locator(".pick:enabled")).nth(2)
+    text = row.locator(".token").inner_text()
+    row.locator(".as-foil").click()
+    expect(page.locator("#live-candidates li.foil .token")).to_have_text(text)
+    expect(page.locator("#live-candidates .hs-live-statement")).to_contain_text("rather than")
+    expect(page.locator(DRAWN)).to_be_visible()
+    page.locator("#live-candidates li.foil .as-foil").click()
+    expect(page.locator("#live-candidates li.foil")).to_have_count(0)
+    assert page.locator("#live-foil").input_value() == ""
+
+
+def test_the_text_is_written_on_and_taken_over(page: Page, app_server: str) -> None:
+    open_live(page, app_server)
+    page.locator("#live-write").click()
+    done = page.locator("#live-continuation[data-state=done]")
+    expect(done.locator(".written").first).to_be_attached()
+    likely = done.inner_text()
+    top = page.locator("#live-candidates .token").first.inner_text()
+    assert f"“{done.locator('.written').first.text_content()}”".replace(" ", "␣") == top
+    page.locator("#live-write").click()
+    expect(done).to_have_text(likely)
+    page.locator("#live-temperature").fill("1.5")
+    expect(done).to_have_count(0)
+    expect(page).to_have_url(re.compile("temperature=1.5"))
+    with page.expect_response("**/api/v1/live/continuation") as answered:
+        page.locator("#live-write").click()
+    expect(done).to_be_visible()
+    expect(page.locator("#live-write")).to_have_text("Draw again")
+    written = answered.value.json()["text"]
+    done.get_by_role("button", name="Take over").click()
+    expect(page.locator("#live-text")).to_have_value(TEXT + written)
+    expect(done).to_have_count(0)
+    expect(page.locator(DRAWN)).to_be_visible()
+
+
+def test_models_of_the_store_are_listed_with_the_reason(page: Page, seeded_store: Store, tmp_path: Path) -> None:
+    engine = InlineEngine()
+    with Store.open(str(tmp_path / "s.duckdb")) as store:
+        folder = build_tiny_gpt2(tmp_path / "elsewhere")
+        prompts = seed.prompt_set("one", ("A cat",))
+        run_job(engine, store, JobRequest("e", str(folder), prompts, parse_analyses("heads")))
+        jobs = JobQueue(engine, store)
+        with serving(Services(store, ServerEngine(engine, jobs), Settings(live_model="tiny-llama"))) as url:
+            page.goto(f"{url}/live")
+            expect(page.locator("#live-model")).to_have_value("tiny-llama")
+            option = page.locator(f"#live-model optgroup[label*=store] option[value='{folder}']")
+            expect(option).to_contain_text("stored runs only")
+            expect(page.locator("#live-stored")).to_contain_text("HEADSCOPE_MODEL_DIR")
+            page.close()  # before its server leaves: what it asks then is an error
+        jobs.close()
+
+
+def test_the_page_says_which_model_is_being_loaded(page: Page, seeded_store: Store, tmp_path: Path) -> None:
+    go, engine = threading.Event(), InlineEngine()
+    explain = engine.explain
+    engine.explain = lambda request: explain(request) if go.wait(PATIENCE_MS / 1000) else None  # type: ignore
+    with Store.open(str(tmp_path / "s.duckdb")) as store:
+        jobs = JobQueue(engine, store)
+        served = ServerEngine(engine, jobs)
+        served.warm("tiny-gpt2")
+        with serving(Services(store, served, Settings(live_model="tiny-gpt2"))) as url:
+            page.goto(f"{url}/live?text={quote(TEXT)}")
+            expect(page.locator("#live-loading")).to_contain_text("Loading tiny-gpt2")
+            assert page.locator(DRAWN).count() == 0
+            go.set()
+            expect(page.locator("#live-loading")).to_be_hidden()
+            expect(page.locator(DRAWN)).to_be_visible()
+            page.close()
+        jobs.close()
+
+
+@pytest.mark.parametrize("width", [390, 900])
+@pytest.mark.parametrize("text", ["", TEXT, "longword" * 6])
+def test_the_page_fits_its_window(open_page: OpenPage, app_server: str, width: int, text: str) -> None:
+    page = open_page(width=width)
+    page.goto(f"{app_server}/live?model=tiny-gpt2&text={quote(text)}")
+    expect(page.locator(DRAWN if text else "#live-message.hint")).to_be_visible()
+    wide = page.evaluate("""() => [document.body, ...document.querySelectorAll("#live-root *")]
+      .filter((node) => node.getBoundingClientRect().right > innerWidth + 1
+        && !node.closest(".hs-live-strips-scroll > *, .hs-attn-scroll > *, dialog, svg, .hs-live-tokens > *"))
+      .map((node) => `${node.tagName}.${node.className}#${node.id}`)""")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert wide == []
+
+
+def test_the_tab_carries_the_text(page: Page, app_server: str) -> None:
+    page.goto(f"{app_server}/live")
+    expect(page).to_have_title("Live · Headscope")
+    page.select_option("#live-model", "tiny-gpt2")
+    page.locator("#live-text").fill("The river\nruns to the sea and the sea is far away from the old town")
+    expect(page).to_have_url(re.compile("text=The"))
+    expect(page).to_have_title("The river runs to the sea and the sea is far away from the… · Live · Headscope")
+    page.locator(".hs-nav-link", has_text="Runs").click()
+    expect(page).to_have_title("Runs · Headscope")

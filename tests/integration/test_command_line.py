@@ -161,7 +161,9 @@ def test_a_second_process_is_told_who_holds_the_file(tmp_path: Path, many: Path,
 def server(tmp_path: Path) -> Iterator[tuple[Path, str, subprocess.Popen[str]]]:
     store = tmp_path / "served.duckdb"
     process = subprocess.Popen(
-        [HEADSCOPE, "serve", "--store", str(store), "--port", "0"], stdout=subprocess.PIPE, text=True
+        [HEADSCOPE, "serve", "--store", str(store), "--port", "0", "--live-model", "none"],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     found = re.search(r"http://\S+", process.stdout.readline())

@@ -24,7 +24,7 @@ LONG = 200_000
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     path = str(tmp_path_factory.mktemp("parts") / "s.duckdb")
-    command = [HEADSCOPE, "serve", "--store", path, "--port", "0"]
+    command = [HEADSCOPE, "serve", "--store", path, "--port", "0", "--live-model", "none"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert re.search("Headscope is at", process.stdout.readline())

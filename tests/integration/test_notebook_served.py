@@ -80,7 +80,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, s
         run_id = store.save(job, make_info(), make_set(*prompts), ["heads"], 0, results).run_ids[0]
     shutil.copyfile(path, copy)
     shutil.copytree(f"{path}.artifacts", f"{copy}.artifacts")
-    command = [HEADSCOPE, "serve", "--store", str(path), "--port", "0"]
+    command = [HEADSCOPE, "serve", "--store", str(path), "--port", "0", "--live-model", "none"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert "Headscope is at" in process.stdout.readline()

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,12 @@ from analysis.jobs import JobRequest
 from analysis.types import (
     HEAD_STATS,
     Attribution,
+    Continuation,
+    GenerationParams,
     HeadSummary,
+    LiveContinueRequest,
+    LiveExplainRequest,
+    LiveExplanation,
     LiveRequest,
     LiveResult,
     ModelInfo,
@@ -53,14 +58,8 @@ def result(request: LiveRequest) -> LiveResult:
     )  # fmt: skip
     info = ModelInfo(ModelRef(request.model), "Toy", LAYERS, HEADS, HEADS, 8, 100, 64, 1000, "", "folder", "")
     heads = HeadSummary(*(np.full((LAYERS, HEADS), index, dtype=np.float32) for index in range(len(HEAD_STATS))))
-    scores = np.array([0.5, 1.0, -0.25, np.nan], dtype=np.float32)
-    attributions = (
-        Attribution("saliency", "logprob", " a", None, scores, ("position",), False, -1.0, float("nan"), 0.1, {}),
-        Attribution("input_x_gradient", "logprob", " a", None, np.zeros(0, np.float32), ("position",), True, -1.0,
-                    float("nan"), 0.1, {}, error="no gradient here"),
-    )  # fmt: skip
     target = Target(5, " a", 1, "predicted", -1.0, 1)
-    return LiveResult(request, info, trace, heads, attention.astype(np.float16), target, attributions, 0.125)
+    return LiveResult(request, info, trace, heads, attention.astype(np.float16), target, 0.125)
 
 
 class Recorder:
@@ -74,6 +73,26 @@ class Recorder:
         if self.error:
             raise self.error
         return result(request)
+
+    def explain(self, request: LiveExplainRequest, client: str = "", sequence: int = 0) -> LiveExplanation:
+        self.asked.append(request)
+        if self.error:
+            raise self.error
+        scores = np.array([np.nan, 1.0, -0.25, np.nan], dtype=np.float32)
+        params = {"unit": request.unit, "masking": request.masking}
+        found = Attribution(
+            "occlusion", "logprob", " a", None, scores, ("position",), True, -1.0, math.nan, 0.1, params
+        )
+        return LiveExplanation(found, request.first, request.first + 2, 9)
+
+    def write_on(self, request: LiveContinueRequest, client: str = "", sequence: int = 0) -> Continuation:
+        self.asked.append(request)
+        if self.error:
+            raise self.error
+        return Continuation(" sea", np.array([3], np.int32), (" sea",), np.array([-0.5], np.float32), request.params)
+
+    def loading(self) -> str:
+        return "toy"
 
     def content_filter(self) -> str:
         return ""
@@ -104,13 +123,10 @@ def test_the_payload_comes_back_whole() -> None:
     assert np.array_equal(exact, sent.attention)
     assert np.abs((arrays["attention"] / 255.0) ** 2 - sent.attention).max() < 1 / 255
     assert np.array_equal(arrays["logprobs"], sent.trace.logprobs, equal_nan=True)
-    assert np.array_equal(arrays["scores"][0], sent.attributions[0].scores, equal_nan=True)
-    assert np.isnan(arrays["scores"][1]).all()
     assert arrays["heads"].shape == (len(HEAD_STATS), LAYERS, HEADS)
     assert facts["tokens"] == ["na", "ïve", " 🦊", ""]
     assert facts["position"] == 3
     assert facts["target"]["foil_logprob"] is None
-    assert facts["methods"][1]["error"] == "no gradient here"
 
 
 def test_square_root_bytes_match_the_formula() -> None:
@@ -170,8 +186,12 @@ def test_waiting_that_leads_nowhere_is_no_fault_of_the_request(error: Exception,
 
 
 def test_models_and_a_server_without_an_engine() -> None:
-    assert client(Recorder()).get("/api/v1/live/models").json["models"][0]["name"] == "toy"
-    assert client(None).get("/api/v1/live/models").json == {"models": [], "computes": False, "filter": ""}
+    answer = client(Recorder()).get("/api/v1/live/models").json
+    assert answer["models"][0]["name"] == answer["default"] == answer["loading"] == "toy"
+    assert client(Recorder()).get("/api/v1/live/loading").json == {"loading": "toy"}
+    answer = client(None).get("/api/v1/live/models").json
+    assert answer == {"models": [], "computes": False, "filter": "", "default": "", "loading": ""}
+    assert client(None).get("/api/v1/live/loading").json == {"loading": ""}
     refused = client(None).post("/api/v1/live", json={"model": "toy", "text": "x"})
     assert "headscope serve" in refused.json["error"]
 
@@ -192,11 +212,56 @@ def test_saving_submits_one_prompt_with_every_analysis() -> None:
     assert prompt.id != live.job_request({**body, "foil": None}).prompt_set.prompts[0].id
 
 
-def test_methods_that_are_still_to_come_are_named_and_have_no_scores() -> None:
-    sent = replace(result(LiveRequest("toy", "naïve 🦊", attributions=False)), attributions=())
-    arrays, facts = read(encode(sent))
-    assert [(m["name"], m["pending"], m["error"]) for m in facts["methods"]] == [
-        ("saliency", True, None), ("input_x_gradient", True, None),
-    ]  # fmt: skip
-    assert arrays["scores"].shape == (2, len(sent.trace.tokens))
-    assert np.isnan(arrays["scores"]).all()
+def test_a_part_of_an_explanation_comes_back_with_what_it_is_of() -> None:
+    engine = Recorder()
+    body = {"model": "toy", "text": "naïve 🦊", "foil": " b", "unit": "word", "masking": "delete", "first": 2}
+    answer = client(engine).post("/api/v1/live/explanation", json=body)
+    assert engine.asked == [LiveExplainRequest(LiveRequest("toy", "naïve 🦊", foil=" b"), "word", "delete", 2)]
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.json["scores"] == [None, 1.0, -0.25, None]
+    assert (answer.json["first"], answer.json["stop"], answer.json["units"]) == (2, 4, 9)
+    assert answer.json["label"] == "Occlusion"
+    assert (answer.json["unit"], answer.json["masking"], answer.json["error"]) == ("word", "delete", None)
+
+
+def test_a_continuation_comes_back_token_by_token() -> None:
+    engine = Recorder()
+    body = {"model": "toy", "text": "The", "temperature": 0.7, "seed": 3}
+    answer = client(engine).post("/api/v1/live/continuation", json=body)
+    assert engine.asked == [LiveContinueRequest("toy", "The", GenerationParams(live.NEW_TOKENS, 0.7, seed=3))]
+    assert answer.json == {"text": " sea", "tokens": [{"text": " sea", "logprob": -0.5}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("explanation", {"first": -1}),
+        ("explanation", {"first": "2"}),
+        ("continuation", {"temperature": "hot"}),
+        ("continuation", {"temperature": -1}),
+        ("continuation", {"temperature": None}),
+        ("continuation", {"seed": 1.5}),
+        ("continuation", {"max_new_tokens": True}),
+    ],
+)
+def test_bad_settings_are_refused_in_words(path: str, body: dict[str, Any]) -> None:
+    engine = Recorder()
+    answer = client(engine).post(f"/api/v1/live/{path}", json={"model": "toy", "text": "x", **body})
+    assert answer.status_code == 422
+    assert next(iter(body)) in answer.json["error"]
+    assert engine.asked == []
+
+
+@pytest.mark.parametrize("path", ["explanation", "continuation"])
+def test_the_second_steps_are_superseded_and_refused_like_the_first(path: str) -> None:
+    for error, status in ((Superseded(), 409), (Busy("32 wait"), 503), (BackendError("out of memory"), 422)):
+        answer = client(Recorder(error)).post(f"/api/v1/live/{path}", json={"model": "toy", "text": "x"})
+        assert answer.status_code == status
+
+
+def test_the_page_begins_with_the_chosen_model_or_the_first_that_is_here() -> None:
+    listings = [ModelListing("gone", "", ready=False), ModelListing("a", "folder"), ModelListing("b", "folder")]
+    assert live.first_model(listings, "") == "a"
+    assert live.first_model(listings, "none") == "a"
+    assert live.first_model(listings, "b") == "b"
+    assert live.first_model(listings[:1], "") == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +11,18 @@ from pathlib import Path
 import pytest
 
 from analysis.engines.inline import InlineEngine
-from analysis.errors import InputError, UnknownNameError
-from analysis.jobs import JobRequest
+from analysis.errors import BackendError, InputError, UnknownNameError
+from analysis.jobs import JobRequest, run_job
 from analysis.patch_types import PatchRequest
-from analysis.types import LiveRequest, Prompt, PromptSet
+from analysis.types import (
+    GenerationParams,
+    LiveContinueRequest,
+    LiveExplainRequest,
+    LiveExplanation,
+    LiveRequest,
+    Prompt,
+    PromptSet,
+)
 from dashboard import server
 from dashboard.app import create_app
 from dashboard.jobs import JobQueue, ServerEngine
@@ -113,6 +122,8 @@ def test_pages_load_only_what_is_listed(
     for name in folders(tiny_gpt2_dir):
         for ask in (
             lambda name=name: served.live(LiveRequest(name, "the cat")),
+            lambda name=name: served.explain(LiveExplainRequest(LiveRequest(name, "the cat"), "token", "mean")),
+            lambda name=name: served.write_on(LiveContinueRequest(name, "the cat", GenerationParams(2))),
             lambda name=name: served.patch(PatchRequest(name, "the cat", "the dog")),
             lambda name=name: served.submit(job(name)),
         ):
@@ -120,6 +131,69 @@ def test_pages_load_only_what_is_listed(
                 ask()
     assert served.live(LiveRequest(tiny_gpt2_dir.name, "the cat")).info.n_layers == 3
     assert store.runs_page(RunFilter()).total == 0
+
+
+def test_models_of_the_store_are_shown_and_not_loaded(
+    tmp_path: Path, tiny_gpt2_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that was given as a folder is in the store under that folder: pages name it, with the reason."""
+    monkeypatch.setenv("HEADSCOPE_MODEL_DIR", str(tiny_gpt2_dir.parent))
+    inner = InlineEngine()
+    with Store.open(str(tmp_path / "s.duckdb")) as store:
+        jobs = JobQueue(inner, store)
+        served = ServerEngine(inner, jobs)
+        assert [model.name for model in served.models() if model.source == "store"] == []
+        run_job(inner, store, job(str(tiny_gpt2_dir)))
+        run_job(inner, store, job(tiny_gpt2_dir.name))
+        shown = [model for model in served.models() if model.source == "store"]
+        assert [(model.name, model.ready) for model in shown] == [(str(tiny_gpt2_dir), False)]
+        assert "HEADSCOPE_MODEL_DIR" in shown[0].note
+        with pytest.raises(UnknownNameError, match="no folders"):
+            served.live(LiveRequest(shown[0].name, "the cat"))
+        jobs.close()
+
+
+def test_the_model_to_begin_with_is_loaded_before_it_is_asked_for(
+    engine: tuple[ServerEngine, Store, InlineEngine], tiny_gpt2_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served, _, inner = engine
+    arrived, go = threading.Event(), threading.Event()
+    explain = inner.explain
+
+    def slow(request: LiveExplainRequest) -> LiveExplanation:
+        arrived.set()
+        assert go.wait(120)
+        return explain(request)
+
+    monkeypatch.setattr(inner, "explain", slow)
+    served.warm(tiny_gpt2_dir.name)
+    assert arrived.wait(120)
+    assert served.loading() == tiny_gpt2_dir.name
+    go.set()
+    assert served.live(LiveRequest(tiny_gpt2_dir.name, "the cat")).info.n_layers == 3  # waits its turn
+    ended(served)
+    monkeypatch.setattr(inner, "explain", lambda request: (_ for _ in ()).throw(BackendError("no memory")))
+    served.warm(tiny_gpt2_dir.name)
+    ended(served)
+
+
+def ended(served: ServerEngine) -> None:
+    for thread in threading.enumerate():
+        if thread.name == "headscope-warm":
+            thread.join(120)
+    assert served.loading() == ""
+
+
+def test_a_model_that_is_not_here_is_refused_before_anything_is_opened(
+    tmp_path: Path, tiny_gpt2_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADSCOPE_MODEL_DIR", str(tiny_gpt2_dir.parent))
+    server._check_model(tiny_gpt2_dir.name)
+    server._check_model("none")
+    store = tmp_path / "s.duckdb"
+    with pytest.raises(UnknownNameError, match="headscope models list"):
+        server.serve(str(store), Settings(port=0, live_model="no-such"), threads=2)
+    assert not store.exists()
 
 
 def test_a_listed_hub_name_does_not_open_a_folder_of_that_name(

@@ -1,5 +1,6 @@
 /* The shell: routing, theme, figure templates, keyboard, menus, copy buttons.
    window.headscope.url.replace(path, search) / push(href): change the URL and tell dcc.Location.
+   window.headscope.title(path, text): words for the browser’s tab.
    window.headscope.theme.current(), window.headscope.keys.add(key, handler) for pages. */
 (function () {
   "use strict";
@@ -46,14 +47,26 @@
   window.addEventListener("pagehide", () => (leaving = true));
 
   /* ---- routing ---------------------------------------------------------------------------------------------- */
-  let routes = [];
+  let routes = [], named = { path: "", words: "" }, place = { path: "", label: "", site: "Headscope" };
+  function retitle() {
+    const words = named.path === place.path ? named.words : "";
+    document.title = [words, place.label, place.site].filter(Boolean).join(" · ");
+  }
+  /** What the page at `path` shows, in front of its name on the browser's tab. */
+  hs.title = (path, text) => {
+    named = { path, words: text.trim() ? hs.dom.label(text.replace(/\s+/g, " "), 60) : "" };
+    retitle();
+  };
+
   function route(pathname, search, site, current) {
     routes = site.pages;
     const path = pathname === "/" ? "/" : pathname.replace(/\/+$/, "");
     const page = site.pages.find((entry) => entry.path === path);
     const query = new URLSearchParams(search);
     const key = [path, ...(page ? page.identity.map((name) => query.getAll(name).join("\n")) : [])].join("\n");
-    document.title = page && page.path !== "/" ? `${page.label} · ${site.title}` : site.title;
+    if (!current || current.key !== key) named = { path: "", words: "" };
+    place = { path, label: page && page.path !== "/" ? page.label : "", site: site.title };
+    retitle();
     document.querySelectorAll(".hs-nav-link").forEach((link) => {
       if (page && link.id === `shell-nav-${page.name}`) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");

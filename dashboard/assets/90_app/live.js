@@ -5,7 +5,7 @@
   const hs = (window.headscope = window.headscope || {});
   const clientside = (window.dash_clientside = window.dash_clientside || {});
   const { el } = hs.dom;
-  const DEBOUNCE = 90, REST = 700, SLOW = 1500, BUSY = 3000, API = "/api/v1/live";
+  const DEBOUNCE = 40, REST = 400, SLOW = 1500, BUSY = 3000, API = "/api/v1/live";
   const EXAMPLES = ["The captain told the engineer that", "The keys on the old wooden table", "red green blue yellow red green blue"];
   const $ = (id) => document.getElementById(id);
   const plural = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
@@ -23,8 +23,10 @@
       this.strips = new hs.live.Strips($("live-strips"), this);
       this.fields();
       this.stop = hs.color.onTheme(() => this.result && this.drawTokens());
+      this.explaining = new hs.live.Explain(this);
+      this.continuing = new hs.live.Continue(this);
       new hs.live.Save(this);
-      this.models();
+      this.models.fetch();
     }
 
     /** Fields are made here, not by React, which would fight over what is typed into them. */
@@ -36,8 +38,7 @@
         $(box).replaceChildren(node);
         return node;
       };
-      this.model = el("select", { id: "live-model", class: "hs-field", disabled: true, onchange: () => { s.model = this.model.value; this.ask(performance.now(), 0); } });
-      $("live-model-box").replaceChildren(this.model);
+      this.models = new hs.live.Models(this);
       this.target = input("live-target", "live-target-box", "model’s own first choice", "target");
       this.foil = input("live-foil", "live-foil-box", "none", "foil");
       text.value = s.text;
@@ -49,38 +50,6 @@
     grow() {
       this.text.style.height = "auto";
       this.text.style.height = `${Math.min(this.text.scrollHeight + 2, 260)}px`;
-    }
-
-    async models() {
-      try {
-        const answer = await (await fetch(`${API}/models`)).json();
-        if (!answer.computes) return this.say("error", "This server shows stored results and computes nothing. Start one with “headscope serve” to type here.");
-        this.offer(answer.models);
-        this.guard(answer.filter);
-      } catch (error) {
-        return this.say("error", `The list of models could not be read: ${error.message}. Is the server still running?`);
-      }
-      return this.ask(performance.now(), 0);
-    }
-
-    /** What the server's content filter does with texts typed here. */
-    guard(rules) {
-      const box = $("live-filter");
-      box.hidden = !rules;
-      box.textContent = rules ? `Content filter: ${rules}.` : "";
-    }
-
-    /** Fill the model menu; the model of the link stays chosen even when it is unknown here, so that its error shows. */
-    offer(models) {
-      const option = (m) => el("option", { value: m.name, title: m.note, text: m.name + (m.ready ? "" : " (not on this machine)") });
-      const ready = models.filter((m) => m.ready), others = models.filter((m) => !m.ready);
-      const group = (label, list) => (list.length ? [el("optgroup", { label }, list.map(option))] : []);
-      const missing = this.state.model && !models.some((m) => m.name === this.state.model);
-      this.model.replaceChildren(...(missing ? [el("option", { value: this.state.model, text: this.state.model })] : []),
-        ...group("Ready", ready), ...group("To be fetched first (headscope models pull)", others));
-      if (!this.state.model && ready.length) this.state.model = ready[0].name;
-      this.model.value = this.state.model;
-      this.model.disabled = false;
     }
 
     /** Something changed: ask for a new answer once typing pauses. `since` is when the key was pressed. */
@@ -101,7 +70,7 @@
       $("live-save").disabled = true;
       $("live-timing").replaceChildren();
       const examples = EXAMPLES.map((text) => el("button", { type: "button", text, onclick: () => this.type(text) }));
-      this.say("hint", "Type a few words, or start from one of these. Tokens, next-token candidates, gradients and every attention head follow as you type.",
+      this.say("hint", "Type a few words, or start from one of these. Tokens, next-token candidates, what the answer rests on and every attention head follow as you type.",
         el("div", { class: "hs-live-examples" }, examples));
     }
 
@@ -121,31 +90,65 @@
       this.root.removeAttribute("aria-busy");
     }
 
-    /** First what a forward pass gives; then, when typing has come to rest, the same with attributions. */
-    async send(since, attributions = false) {
+    /** The next request: what was under way is dropped, here and by the server. */
+    take() {
       this.drop();
-      const sequence = this.sequence, flight = (this.flight = new AbortController()), s = this.state;
+      this.flight = new AbortController();
+      return { sequence: this.sequence, signal: this.flight.signal };
+    }
+
+    body(sequence) {
+      const s = this.state;
+      return { model: s.model, text: s.text, target: s.position === null ? s.target : "", foil: s.foil, target_position: s.position, client: this.client, sequence };
+    }
+
+    /** First what a forward pass gives, drawn at once; then, when typing has come to rest, what the target rests on. */
+    async send(since) {
+      const { sequence, signal } = this.take();
       this.root.setAttribute("aria-busy", "true");
-      const body = { model: s.model, text: s.text, target: s.position === null ? s.target : "", foil: s.foil, target_position: s.position, attributions, client: this.client, sequence };
       const marks = { since, sent: performance.now() };
-      clearTimeout(this.patience);
-      this.patience = setTimeout(() => this.say("hint", `Still computing. The first look at a model takes longer: ${s.model} has to be loaded.`), SLOW);
+      this.patience = setTimeout(() => this.say("hint", `Still computing. The first look at a model takes longer: ${this.state.model} has to be loaded.`), SLOW);
       try {
-        const response = await fetch(API, { method: "POST", signal: flight.signal, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+        const response = await this.fetch("", this.body(sequence), signal);
         marks.headers = performance.now();
-        if (response.status === 503) this.rest = setTimeout(() => this.send(since, attributions), BUSY);
+        if (response.status === 503) this.rest = setTimeout(() => this.send(since), BUSY);
         if (!response.ok) return this.refused(sequence, response.status, await response.json().catch(() => ({})));
         const buffer = await response.arrayBuffer();
         if (sequence !== this.sequence) return undefined;
         marks.received = performance.now();
         marks.server = timings(response.headers.get("Server-Timing"));
-        if (attributions) return this.explained(hs.live.read(buffer));
         this.show(hs.live.read(buffer), marks);
-        this.rest = setTimeout(() => this.send(since, true), REST);
+        this.rest = setTimeout(() => this.explaining.start(), REST);
       } catch (error) {
         if (error.name !== "AbortError" && sequence === this.sequence) this.refused(sequence, 0, { error: `${error.message}. Is the server still running?` });
       }
       return undefined;
+    }
+
+    fetch(path, body, signal) {
+      return fetch(API + path, { method: "POST", signal, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+    }
+
+    /** The answer of a request that follows the first, or an error fit for a user; waits while the server is busy. */
+    async post(path, body, signal) {
+      for (;;) {
+        const response = await this.fetch(path, body, signal);
+        if (response.ok) return response.json();
+        if (response.status === 409) throw new DOMException("a newer request took its place", "AbortError");
+        if (response.status !== 503) throw new Error(sentence((await response.json().catch(() => ({}))).error || `The server answered ${response.status}.`));
+        await new Promise((resolve) => setTimeout(resolve, BUSY));
+        signal.throwIfAborted();
+      }
+    }
+
+    /** Something that follows the text on view: it stops the explanation, which goes on afterwards. */
+    async aside(path, body) {
+      const { sequence, signal } = this.take();
+      try {
+        return await this.post(path, { ...body, client: this.client, sequence }, signal);
+      } finally {
+        if (sequence === this.sequence && this.result && this.result.explained.pending) this.explaining.start();
+      }
     }
 
     /** The last good result stays, dimmed; the reason stands under the text. */
@@ -156,15 +159,6 @@
       this.say("error", sentence(answer.error || `The server answered ${status}.`));
     }
 
-    explained(result) {
-      clearTimeout(this.patience);
-      this.result = result;
-      this.root.removeAttribute("aria-busy");
-      this.drawTokens();
-      this.views.facts();
-      this.root.dataset.explained = String(this.sequence);
-    }
-
     show(result, marks) {
       const parsed = performance.now();
       clearTimeout(this.patience);
@@ -173,6 +167,8 @@
       this.root.classList.remove("stale");
       this.root.classList.add("full");
       delete this.root.dataset.explained;
+      this.explaining.begin(result);
+      this.continuing.clear();
       this.advise(result.facts);
       this.drawTokens();
       this.drawAttention();
@@ -241,12 +237,13 @@
 
     /** The state as a query string; a long text is left out and the page says so. */
     link() {
-      const s = this.state, query = new URLSearchParams(), defaults = { view: "matrix", colour: "surprisal", unit: "bits", layer: 0, head: 0 };
+      const s = this.state, query = new URLSearchParams(), defaults = { view: "matrix", colour: "surprisal", unit: "bits", leave: "token", instead: "mean", temperature: 0, layer: 0, head: 0 };
       this.textInLink = s.text.length <= this.limits.link;
       for (const [key, value] of Object.entries(s)) {
         if (value === "" || value === null || value === defaults[key] || value === false || (key === "text" && !this.textInLink)) continue;
         query.set(key, value === true ? "1" : value);
       }
+      hs.title("/live", s.text);
       clearTimeout(this.linking);
       const search = query.size ? `?${query.toString().replace(/\+/g, "%20")}` : "";
       this.linking = setTimeout(() => this.root.isConnected && hs.url.replace("/live", search), 150);
@@ -271,7 +268,7 @@
       this.root.dataset.timing = JSON.stringify(t);
       const part = (name, value, title) => el("span", { title }, [`${name} `, el("b", { text: ms(value) })]);
       $("live-timing").replaceChildren(
-        part("model", t.model, "Forward pass, in the analysis process; gradients follow when typing rests"),
+        part("model", t.model, "Forward pass, in the analysis process; what the target rests on follows when typing rests"),
         part("waiting", t.waited, "For a request before this one, for the model to load, and for the way to the analysis process and back"),
         part("transfer", t.transfer, "Request, encoding and the way back to this page"),
         part("draw", t.draw, "Reading the answer and drawing everything"),

@@ -5,7 +5,7 @@
   const live = (hs.live = hs.live || {});
   const LOG2 = Math.log(2);
 
-  /** {facts, arrays: {name: typed array}, shape [L, H, T, T], heads: summaries for the explorer}. */
+  /** {facts, arrays: {name: typed array}, shape [L, H, T, T], heads: summaries for the explorer}; live_explain.js adds `explained`. */
   live.read = (buffer) => {
     const { tensors, metadata } = hs.tensors.parse(buffer), facts = JSON.parse(metadata.live);
     const arrays = Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.data]));

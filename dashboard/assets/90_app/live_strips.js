@@ -19,11 +19,12 @@
     }
 
     rows() {
-      const { facts, arrays } = this.result, unit = this.page.state.unit, T = facts.tokens.length;
+      const { facts, arrays, explained } = this.result, unit = this.page.state.unit;
       const unitOf = (values, sign) => Array.from(values, (v) => live.inUnit(sign * v, unit));
       const rows = [{ name: "Surprisal", unit, values: unitOf(arrays.logprobs, -1), marks: unitOf(arrays.entropies, 1), note: "– expected (entropy)" }];
-      facts.methods.forEach((m, i) => rows.push({ name: m.label, unit: "", signed: m.signed, error: m.pending ? "computing …" : m.error, values: Array.from(arrays.scores.subarray(i * T, (i + 1) * T)),
-        note: m.pending ? "" : m.quantity === "logprob_difference" ? `of ${label(facts.target.text, 9)} over ${label(facts.target.foil_text, 9)}` : `of ${label(facts.target.text, 12)}` }));
+      const waits = explained.pending && explained.done === 0 && (explained.asked ? "computing …" : "not computed yet");
+      rows.push({ name: explained.label, unit, signed: true, error: explained.error || waits, values: unitOf(explained.scores, 1),
+        note: facts.target.foil_text === null ? `of ${label(facts.target.text, 12)}` : `of ${label(facts.target.text, 9)} over ${label(facts.target.foil_text, 9)}` });
       return rows;
     }
 

@@ -5,7 +5,7 @@
   const live = (hs.live = hs.live || {});
   const { el, visible, quoted, number, percent } = hs.dom;
   const FULL_BITS = 16, SHOWN = 10;
-  const COLOURS = [["surprisal", "Surprisal"], ["saliency", "Saliency"], ["input_x_gradient", "Gradient × input"]];
+  const COLOURS = [["surprisal", "Surprisal"], ["occlusion", "Left out"]];
   const $ = (id) => document.getElementById(id);
 
   /** Buttons of which one is pressed. */
@@ -40,9 +40,9 @@
     }
 
     controls() {
-      const s = this.page.state, { facts } = this.result;
+      const s = this.page.state, { explained } = this.result;
       const spaces = el("button", { type: "button", class: "hs-toggle", "aria-pressed": String(s.spaces), title: "Show spaces and line breaks as signs", text: "␣", onclick: () => this.set({ spaces: !s.spaces }) });
-      const usable = COLOURS.filter(([name]) => name === "surprisal" || facts.methods.some((m) => m.name === name && !m.error));
+      const usable = COLOURS.filter(([name]) => name === "surprisal" || !explained.error);
       $("live-colours").replaceChildren(
         switcher("Colour by", usable, s.colour, (colour) => this.set({ colour })),
         switcher("Unit", [["bits", "bits"], ["nats", "nats"]], s.unit, (unit) => this.set({ unit })), spaces);
@@ -50,13 +50,13 @@
 
     /** What colours the chips: {values, signed, top, unit, name}; the scale of surprisal is fixed, so colours stay put as you type. */
     colouring() {
-      const { facts, arrays } = this.result, s = this.page.state, row = facts.methods.findIndex((m) => m.name === s.colour && !m.error);
-      if (s.colour === "surprisal" || row < 0) {
+      const { arrays, explained } = this.result, s = this.page.state;
+      if (s.colour === "surprisal" || explained.error) {
         return { values: Array.from(arrays.logprobs, (v) => live.inUnit(-v, s.unit)), signed: false, top: live.inUnit(FULL_BITS * Math.log(2), s.unit), unit: s.unit, name: "surprisal" };
       }
-      const T = facts.tokens.length, values = Array.from(arrays.scores.subarray(row * T, (row + 1) * T));
+      const values = explained.scores.map((v) => live.inUnit(v, s.unit));
       const top = Math.max(...values.map((v) => (Number.isNaN(v) ? 0 : Math.abs(v))), 1e-12);
-      return { values, signed: facts.methods[row].signed, top, unit: "", name: facts.methods[row].label.toLowerCase() };
+      return { values, signed: true, top, unit: s.unit, name: explained.pending ? "left out (computing …)" : "left out" };
     }
 
     drawChips() {

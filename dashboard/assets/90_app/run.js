@@ -15,6 +15,7 @@
     constructor(view) {
       this.view = view;
       this.state = { ...view.state };
+      hs.title("/run", view.tokens ? view.tokens.tokens.map((t) => t.text).join("") : "");
       this.stops = [];
       this.parts = {};
       const slot = (name) => [$(`run-${name}-slot`), $(`run-${name}-controls`)];
