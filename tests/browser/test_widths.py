@@ -44,12 +44,14 @@ def test_nothing_is_wider_than_the_window(
               if (document.documentElement.scrollWidth <= room) return [];
               const clipped = (node) => {
                 for (let up = node.parentElement; up; up = up.parentElement)
-                  if (getComputedStyle(up).overflowX !== "visible") return up !== document.body && up !== document.documentElement;
+                  if (getComputedStyle(up).overflowX !== "visible")
+                    return up !== document.body && up !== document.documentElement;
                 return false;
               };
               return [...document.querySelectorAll("body *")]
                 .filter((node) => node.getBoundingClientRect().right > room + 1 && !clipped(node))
-                .map((node) => `${node.tagName} ${node.id} ${node.getAttribute("class")} ${node.getBoundingClientRect().right}`);
+                .map((node) => [node.tagName, node.id, node.getAttribute("class"),
+                  node.getBoundingClientRect().right].join(" "));
             }"""
         )
         assert wide == [], f"{path} at {width} px"
