@@ -50,7 +50,7 @@ def analyse_live(backend: CausalBackend, request: LiveRequest) -> LiveResult:
         request=request,
         info=backend.info,
         trace=token_traces(work)[0],
-        heads=head_summaries(work.forward.attentions, work.batch)[0],
+        heads=head_summaries(work.forward.attentions, work.batch, work.forward.visible)[0],
         attention=attention_tensors(work)[0],
         target=target,
         attributions=attributions,

@@ -182,7 +182,7 @@ def attention_tensors(work: Workspace) -> list[NDArray[np.float16]]:
 
 
 _COLUMNS: dict[str, tuple[str, Callable[[Workspace], Sequence[Any]]]] = {
-    "heads": ("heads", lambda work: head_summaries(work.forward.attentions, work.batch)),
+    "heads": ("heads", lambda work: head_summaries(work.forward.attentions, work.batch, work.forward.visible)),
     "layers": ("layers", layer_summaries),
     "lens": ("logit_lens", lens_tables),
     "attention": ("attention", attention_tensors),

@@ -257,10 +257,11 @@ HEAD_STATS = (
 class HeadSummary:
     """Statistics of every attention head, float32 `[layer, head]`, each a mean over the queries it is defined for.
 
-    entropy: nats. entropy_normalised: entropy / log(number of visible keys), queries with one key left out.
-    mean_distance: tokens between query and key, weighted by attention. previous_token, first_token (the sink), self:
-    mean weight on key t-1, 0, t. duplicate_token: mean weight on earlier occurrences of the query's own token.
-    induction: mean weight on the tokens that followed those occurrences; both NaN when no token repeats.
+    entropy: nats. entropy_normalised: entropy / log(number of keys the query can see in the layer), queries with one
+    key left out. mean_distance: tokens between query and key, weighted by attention. previous_token (from query 2 on:
+    before query 1 is the sink), first_token (the sink), self: mean weight on key t-1, 0, t. duplicate_token: mean
+    weight on earlier occurrences of the query's own token, the sink left out. induction: mean weight on the tokens that
+    followed earlier occurrences; both NaN when no token repeats.
     max_weight: mean over queries of the largest weight. The first query (one visible key) is left out of all but
     max_weight. Never called an explanation.
     """

@@ -25,6 +25,7 @@ from analysis.backends import sampling
 from analysis.backends.heads import projection_weight
 from analysis.backends.structure import Structure, discover
 from analysis.backends.tokenization import TextCodec
+from analysis.backends.visibility import visible_keys, watching_masks
 from analysis.backends.watching import complete, last_hidden, watching
 from analysis.errors import BackendError, InputError
 from analysis.interfaces import Capabilities, Capture, ForwardResult, TokenBatch
@@ -110,6 +111,7 @@ class HFCausalBackend:
         )
         with torch.set_grad_enabled(capture.gradients), ExitStack() as stack:
             kept = [stack.enter_context(watching(modules, element)) for modules, element in watched]
+            masks = stack.enter_context(watching_masks(watched[0][0]))
             hidden = last_hidden(parts.base(inputs_embeds=inputs, use_cache=False))
             if capture.last_logits_only:
                 hidden = hidden[torch.arange(len(hidden), device=self.device), batch.lengths - 1][:, None]
@@ -121,6 +123,7 @@ class HFCausalBackend:
             logits,
             inputs,
             attentions,
+            visible_keys(watched[0][0], masks, shape[1]) if attentions else (),
             residuals,
             tuple(update.view(*shape, -1) for update in attn_updates),
             tuple(update.view(*shape, -1) for update in mlp_updates),

@@ -11,9 +11,9 @@ from analysis.types import HEAD_STATS, HeadSummary
 
 STATS: dict[str, tuple[str, str, str]] = {
     "entropy": ("Entropy", "nats", "How widely a query spreads its attention, mean over queries."),
-    "entropy_normalised": ("Rel. entropy", "", "Entropy over the log of the number of visible keys: 1 is uniform."),
+    "entropy_normalised": ("Rel. entropy", "", "Entropy over the log of the number of keys in sight: 1 is uniform."),
     "mean_distance": ("Distance", "tokens", "How far back a query looks, weighted by attention."),
-    "previous_token": ("Previous", "", "Mean weight on the token just before."),
+    "previous_token": ("Previous", "", "Mean weight on the token just before, from the third token on."),
     "first_token": ("First", "", "Mean weight on the first token, the attention sink."),
     "self_attention": ("Self", "", "Mean weight on the query's own position."),
     "duplicate_token": ("Duplicate", "", "Mean weight on earlier occurrences of the same token."),
