@@ -13,26 +13,26 @@ from analysis.types import HEAD_STATS, HeadSummary
 
 CHUNK_ELEMENTS = 1 << 24
 # Columns of the weighted sums over (query, key); each is one matrix-vector product over the whole pattern.
-_LINEAR = ("mean_distance", "previous_token", "first_token", "self_attention", "duplicate_token", "induction")
+_LINEAR = ("previous_token", "first_token", "self_attention", "duplicate_token", "induction", "induction_lift")
+_ROWS = ("entropy", "entropy_normalised", "mean_distance", "max_weight", "missing_mass")
 
 
 @dataclass(frozen=True, slots=True)
 class _Averages:
     """Averaging weights that turn patterns into statistics. The mean over queries is in them; NaN where there is none.
 
-    linear: `[B, query * key, 6]` for the sums of _LINEAR. entropy: `[B, query, 2]` for the two entropies. largest:
-    `[B, query, 1]` for the largest weight.
+    linear: `[B, query * key, 6]` for the sums of _LINEAR. rows: `[B, query, 5]` for what is measured per query, _ROWS.
     """
 
     linear: Tensor
-    entropy: Tensor
-    largest: Tensor
+    rows: Tensor
 
 
 def head_summaries(
     attentions: Sequence[Tensor], batch: TokenBatch, visible: Sequence[Tensor] = ()
 ) -> list[HeadSummary]:
-    """Head statistics of each prompt. attentions: L tensors `[B, H, query, key]`, rows of real queries sum to 1.
+    """Head statistics of each prompt. attentions: L tensors `[B, H, query, key]`, rows of real queries sum to 1, or to
+    less where a learned sink takes a part.
 
     visible: see `ForwardResult.visible`; without it every layer sees all keys up to the query. Padded queries and keys
     count nowhere. A statistic without any query to be measured on is NaN (a prompt of one token has only `max_weight`).
@@ -60,12 +60,27 @@ def _alike(masks: Sequence[Tensor], step: int) -> Iterator[tuple[Tensor, list[li
 
 def _statistics(attention: Tensor, averages: _Averages) -> Tensor:
     """`[B, L, H, query, key]` to `[B, L, H, statistic]` in the order of HEAD_STATS."""
-    n_prompts, n_layers, n_heads = attention.shape[:3]
+    n_prompts, n_layers, n_heads, size = attention.shape[:4]
     pattern = attention.detach().float().flatten(1, 2)  # the prompts' own weights serve all heads in one product
-    sums = pattern.flatten(2) @ averages.linear
-    entropies = torch.special.entr(pattern).sum(-1) @ averages.entropy
-    maxima = pattern.amax(-1) @ averages.largest
-    return torch.cat([entropies, sums, maxima], dim=-1).reshape(n_prompts, n_layers, n_heads, len(HEAD_STATS))
+    found = dict(zip(_LINEAR, (pattern.flatten(2) @ averages.linear).unbind(-1), strict=True))
+    for index, (name, values) in enumerate(_per_query(pattern, size).items()):
+        found[name] = (values @ averages.rows[..., index, None])[..., 0]
+    table = torch.stack([found[name] for name in HEAD_STATS], dim=-1)
+    return table.reshape(n_prompts, n_layers, n_heads, len(HEAD_STATS))
+
+
+def _per_query(pattern: Tensor, size: int) -> dict[str, Tensor]:
+    """What is measured on each row of weights `[..., query, key]`, in the order of _ROWS.
+
+    Entropy and distance are of the weights divided by their sum: a learned sink leaves rows that sum to less than 1.
+    """
+    position = torch.arange(size, dtype=torch.float32)
+    total = pattern.sum(-1)
+    divisor = total.clamp(min=torch.finfo(torch.float32).tiny)
+    entropy = (torch.special.entr(pattern).sum(-1) / divisor + torch.log(divisor)).clamp(min=0)
+    distance = (position * total - pattern @ position) / divisor
+    missing = (1 - total).clamp(min=0)
+    return dict(zip(_ROWS, (entropy, entropy, distance, pattern.amax(-1), missing), strict=True))
 
 
 def _averages(batch: TokenBatch, visible: Tensor) -> _Averages:
@@ -74,24 +89,24 @@ def _averages(batch: TokenBatch, visible: Tensor) -> _Averages:
     position = torch.arange(size)
     real = batch.attention_mask.bool()
     counted = real & (position > 0)
-    distance = (position[:, None] - position[None, :]).float()
-    masks = [
-        distance.expand(len(real), -1, -1),
-        (distance == 1).float().expand(len(real), -1, -1),
-        (position == 0).float().expand(len(real), size, -1),
-        (distance == 0).float().expand(len(real), -1, -1),
-    ]
-    repeats = [mask.float() for mask in repeat_masks(batch.input_ids)]
-    # the token before query 1 is token 0, the sink: weight there says nothing about looking one token back
-    defined = [counted, real & (position > 1), counted, counted, *(counted & mask.any(-1) for mask in repeats)]
-    linear = torch.stack(
-        [mask * _mean_weights(queries)[:, :, None] for mask, queries in zip([*masks, *repeats], defined, strict=True)],
-        dim=-1,
-    )
+    distance = position[:, None] - position[None, :]
+    duplicate, induction = repeat_masks(batch.input_ids)
+    repeated = _mean_weights(counted & induction.any(-1))[:, :, None]
     n_visible = visible.sum(-1)
+    chance = ((induction & visible) / n_visible[:, None] * repeated).sum((1, 2))
+    parts = (
+        # the token before query 1 is token 0, the sink: weight there says nothing about looking one token back
+        (distance == 1) * _mean_weights(real & (position > 1))[:, :, None],
+        (position == 0) * _mean_weights(counted)[:, :, None],
+        (distance == 0) * _mean_weights(counted)[:, :, None],
+        duplicate * _mean_weights(counted & duplicate.any(-1))[:, :, None],
+        induction * repeated,
+        induction * repeated / chance.where(chance > 0, torch.nan)[:, None, None],
+    )
     choice = _mean_weights(counted & (n_visible > 1)) / torch.log(n_visible.float()).clamp(min=1e-9)
-    entropy = torch.stack([_mean_weights(counted), choice], dim=-1)
-    return _Averages(linear.flatten(1, 2), entropy, _mean_weights(real)[:, :, None])
+    mean = _mean_weights(counted)
+    rows = torch.stack([mean, choice, mean, _mean_weights(real), mean], dim=-1)
+    return _Averages(torch.stack(parts, dim=-1).flatten(1, 2), rows)
 
 
 def _mean_weights(queries: Tensor) -> Tensor:

@@ -163,7 +163,7 @@ def _measure(
     columns["trace"] = token_traces(work)
     for field, (analysis, compute) in _COLUMNS.items():
         if analysis in spec.analyses and (attention or analysis not in {"heads", "attention"}):
-            columns[field] = compute(work)
+            columns[field] = compute(work, targets)
     if spec.generation.max_new_tokens > 0:
         columns["continuation"] = backend.generate(work.texts, spec.generation)
         if spec.explain == "continuation":
@@ -181,11 +181,11 @@ def attention_tensors(work: Workspace) -> list[NDArray[np.float16]]:
     return [stacked[i, :, :, :n, :n].numpy().copy() for i, n in enumerate(work.batch.lengths.tolist())]
 
 
-_COLUMNS: dict[str, tuple[str, Callable[[Workspace], Sequence[Any]]]] = {
-    "heads": ("heads", lambda work: head_summaries(work.forward.attentions, work.batch, work.forward.visible)),
+_COLUMNS: dict[str, tuple[str, Callable[[Workspace, Sequence[Target]], Sequence[Any]]]] = {
+    "heads": ("heads", lambda work, _: head_summaries(work.forward.attentions, work.batch, work.forward.visible)),
     "layers": ("layers", layer_summaries),
-    "lens": ("logit_lens", lens_tables),
-    "attention": ("attention", attention_tensors),
+    "lens": ("logit_lens", lambda work, _: lens_tables(work)),
+    "attention": ("attention", lambda work, _: attention_tensors(work)),
 }
 
 

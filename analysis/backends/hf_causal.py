@@ -25,7 +25,7 @@ from analysis.backends import sampling
 from analysis.backends.heads import projection_weight
 from analysis.backends.structure import Structure, discover
 from analysis.backends.tokenization import TextCodec
-from analysis.backends.visibility import visible_keys, watching_masks
+from analysis.backends.visibility import has_sink, is_attention, visible_keys, watching_masks
 from analysis.backends.watching import complete, last_hidden, watching
 from analysis.errors import BackendError, InputError
 from analysis.interfaces import Capabilities, Capture, ForwardResult, TokenBatch
@@ -230,11 +230,11 @@ class HFCausalBackend:
         ids = torch.ones(1, 3, dtype=torch.long, device=self.device)
         batch = TokenBatch((), ids, torch.ones_like(ids), torch.tensor([3], device=self.device))
         found = self.forward(batch, Capture(attention=True))
-        attention = bool(found.attentions) and all(
-            weights.dim() == 4 and bool(weights.triu(1).abs().max() == 0) for weights in found.attentions
-        )
+        attention = bool(found.attentions) and all(map(is_attention, found.attentions))
         self._use_attention(self._fused)
         notes = [] if attention else ["attention weights cannot be read from this architecture"]
+        if attention and any(map(has_sink, found.attentions)):
+            notes.append("attention rows sum to less than 1: learned sinks take the rest (missing_mass)")
         if not self.structure.attn_updates:
             notes.append("the attention and MLP updates of this architecture do not add up to its residual stream")
         if not self.structure.head_projections:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 _NAMES = ("attention_mask", "causal_mask", "mask")
+_ROUNDING = 0.02  # bfloat16 over the few keys of the short pass at load
 
 
 @contextmanager
@@ -70,3 +71,19 @@ def _allowed(mask: Tensor, length: int) -> Tensor:
     if bool(own.all()):
         return cells.bool()
     return everything if bool(own.any()) else ~cells.bool()
+
+
+def is_attention(weights: Tensor) -> bool:
+    """Whether a layer's output can be attention weights: no later key, rows that sum to at most 1."""
+    return (
+        weights.dim() == 4 and bool(weights.triu(1).abs().max() == 0) and bool((_sums(weights) < 1 + _ROUNDING).all())
+    )
+
+
+def has_sink(weights: Tensor) -> bool:
+    """Whether rows sum to less than 1 by more than rounding: a learned sink takes the rest (gpt-oss)."""
+    return bool((_sums(weights) < 1 - _ROUNDING).any())
+
+
+def _sums(weights: Tensor) -> Tensor:
+    return weights.detach().float().sum(-1)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import quote
 
+import numpy as np
 from dash import dcc, html
 from dash.development.base_component import Component
 from plotly.graph_objects import Figure
 
+from analysis.types import HeadSummary
 from dashboard.cards import Children, Download, card, copyable, empty_box, extra, guarded
+from dashboard.figures.attention import misses
 from dashboard.figures.confidence import confidence_figure, confidence_info
 from dashboard.figures.layers import formation_figure, norms_figure
 from dashboard.pages.run_again import BLACK_BOX, again_command
@@ -62,7 +65,7 @@ def cards(detail: RunDetail) -> list[Component]:
                       "What each layer would say next, read through the final norm and unembedding.",
                       drawn=True),
                 _card(detail, "run-formation", "How the prediction forms", _formation,
-                      "The final top token under the logit lens, at the last position.", "hs-half"),
+                      "The final top token, target and foil under the logit lens, at the last position.", "hs-half"),
                 _card(detail, "run-norms", "Residual stream", _norms,
                       "Size of the stream and of what each sublayer adds, at the last position.", "hs-half"),
                 _capsule(detail),
@@ -126,7 +129,19 @@ def _attention(detail: RunDetail) -> Children:
         return not_measured("Attention was", "--analyses attention,heads")
     if artifact.lost:
         return lost("Attention")
-    return html.Div(id="run-attention-slot")
+    slot = html.Div(id="run-attention-slot")
+    return slot if detail.heads is None or not misses(detail.heads) else [slot, _missing(detail.heads)]
+
+
+def _missing(heads: HeadSummary) -> Component:
+    """Said where rows sum to less than 1."""
+    return html.P(
+        f"Up to {np.nanmax(heads.missing_mass):.0%} of a head's weight goes to no token: this model has learned sinks, "
+        "and its rows sum to less than 1. “Missing” is that part; entropies and distance are over the visible part, "
+        "the other statistics are shares of the whole.",
+        id="run-attention-missing",
+        className="hs-muted",
+    )
 
 
 def _lens(detail: RunDetail) -> Children:
@@ -138,7 +153,8 @@ def _lens(detail: RunDetail) -> Children:
 def _formation(detail: RunDetail) -> Children:
     if detail.layers is None or detail.trace is None:
         return not_measured("Layers were", "--analyses layers")
-    return _graph("run-formation-plot", formation_figure(detail.layers, detail.trace.topk_texts[-1][0]))
+    figure = formation_figure(detail.layers, detail.trace.topk_texts[-1][0], detail.target)
+    return _graph("run-formation-plot", figure)
 
 
 def _norms(detail: RunDetail) -> Children:

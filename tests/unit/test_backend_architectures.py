@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -128,6 +129,22 @@ def test_the_keys_each_layer_sees(
     expected = [float(torch.special.entr(row[q]).sum() / torch.log(n[q].double())) for q in range(1, size)]
     assert found[local.index(True) if True in local else 0, 0] == pytest.approx(sum(expected) / len(expected), rel=1e-5)
     assert backend.forward(batch, Capture()).visible == ()
+
+
+SINKS = GROUPED | {"num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 4}
+
+
+def test_rows_that_leave_weight_to_a_learned_sink_are_noted_at_load(tmp_path: Path, tiny_gpt2_dir: Path) -> None:
+    backend = HFCausalBackend.load(str(build(tmp_path / "model", tiny_gpt2_dir, "GptOssConfig", SINKS)))
+    assert backend.capabilities.attention
+    assert any("sum to less than 1" in note for note in backend.capabilities.notes)
+    batch = backend.batch([backend.tokenize("The children ran out of the house")])
+    passed = backend.forward(batch, Capture(attention=True))
+    found = head_summaries(passed.attentions, batch, passed.visible)[0]
+    for layer, weights in enumerate(passed.attentions):
+        missing = 1 - weights[0].sum(-1)[:, 1:].mean(-1)
+        np.testing.assert_allclose(found.missing_mass[layer], missing, rtol=1e-4)
+        assert missing.max() > 0.05
 
 
 def test_model_whose_head_is_not_understood_is_refused() -> None:

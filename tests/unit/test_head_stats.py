@@ -79,6 +79,45 @@ def test_weight_on_the_sink_is_no_weight_on_the_previous_token_or_on_a_duplicate
     assert np.isnan(two.previous_token[0, 0])
 
 
+def test_induction_over_chance_by_hand() -> None:
+    # 5 6 5 6 5: query 2 has key 1, query 3 key 2, query 4 keys 1 and 3; uniform gives them 1/3, 1/4 and 2/5
+    size = 5
+    uniform = torch.ones(size, size).tril() / torch.arange(1, size + 1)[:, None]
+    follows = torch.zeros(size, size)
+    follows[torch.arange(size), torch.tensor([0, 0, 1, 2, 3])] = 1.0
+    batch = batch_of([5, 6, 5, 6, 5])
+    found = head_summaries([torch.stack([uniform, follows])[None]], batch)[0]
+    chance = (1 / 3 + 1 / 4 + 2 / 5) / 3
+    assert found.induction[0].tolist() == pytest.approx([chance, 1.0])
+    assert found.induction_lift[0].tolist() == pytest.approx([1.0, 1 / chance])
+    # two keys in sight, the query's own and the one before, which is what follows the earlier occurrence
+    local = torch.ones(size, size, dtype=torch.bool).tril().triu(-1)
+    near = (local.float() / local.sum(-1, keepdim=True))[None, None]
+    found = head_summaries([near], batch, (local,))[0]
+    assert (found.induction[0, 0], found.induction_lift[0, 0]) == pytest.approx((0.5, 1.0))
+    # of 5 6 7 5 the follower of the first 5 is out of sight: weight 0, and nothing to compare it with
+    out = torch.ones(4, 4, dtype=torch.bool).tril().triu(-1)
+    found = head_summaries([(out.float() / out.sum(-1, keepdim=True))[None, None]], batch_of([5, 6, 7, 5]), (out,))[0]
+    assert found.induction[0, 0] == 0
+    assert np.isnan(found.induction_lift[0, 0])
+
+
+def test_what_a_learned_sink_takes_is_missing_and_entropy_is_of_the_rest() -> None:
+    pattern = [[0.5, 0.0, 0.0], [0.2, 0.2, 0.0], [0.1, 0.2, 0.1]]
+    found = head_summaries(one_head(pattern), batch_of([5, 6, 7]))[0]
+    assert found.missing_mass[0, 0] == pytest.approx((0.6 + 0.6) / 2)
+    entropies = [np.log(2), -(0.25 * np.log(0.25) * 2 + 0.5 * np.log(0.5))]
+    assert found.entropy[0, 0] == pytest.approx(np.mean(entropies), rel=1e-5)
+    assert found.entropy_normalised[0, 0] == pytest.approx((1 + entropies[1] / np.log(3)) / 2, rel=1e-5)
+    assert found.mean_distance[0, 0] == pytest.approx((0.5 + (2 * 0.25 + 0.5)) / 2)
+    assert found.previous_token[0, 0] == pytest.approx(0.2)  # a share of the whole
+    assert found.first_token[0, 0] == pytest.approx((0.2 + 0.1) / 2)
+    assert found.max_weight[0, 0] == pytest.approx((0.5 + 0.2 + 0.2) / 3)
+    swallowed = head_summaries(one_head([[0.0, 0.0], [0.0, 0.0]]), batch_of([5, 6]))[0]
+    assert swallowed.missing_mass[0, 0] == 1
+    assert np.isfinite([swallowed.entropy[0, 0], swallowed.mean_distance[0, 0]]).all()
+
+
 def test_a_local_layer_is_measured_by_the_keys_it_sees() -> None:
     size, window = 6, 2
     whole = torch.ones(size, size, dtype=torch.bool).tril()
