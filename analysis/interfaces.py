@@ -73,13 +73,15 @@ class ForwardResult:
     logits: `[B, T, V]` (`[B, 1, V]`, of each prompt's last real token, with `last_logits_only`).
     embeddings: `[B, T, d]`, token embeddings before positions are added; requires grad with `gradients`.
     attentions: L tensors `[B, H, query, key]`, post-softmax, or empty; a layer without attention has NaN (0 above
-    the diagonal). residuals: L tensors `[B, T, d]`, the residual stream after each layer, before the final norm.
-    attn_updates, mlp_updates: L tensors `[B, T, d]`, what each sublayer adds to the residual stream.
+    the diagonal). visible: with them L bool tensors `[query, key]` on the CPU, the keys each layer lets a query see
+    (local layers: a window of them). residuals: L tensors `[B, T, d]`, the residual stream after each layer, before the
+    final norm. attn_updates, mlp_updates: L tensors `[B, T, d]`, what each sublayer adds to the residual stream.
     """
 
     logits: Tensor
     embeddings: Tensor
     attentions: tuple[Tensor, ...] = ()
+    visible: tuple[Tensor, ...] = ()
     residuals: tuple[Tensor, ...] = ()
     attn_updates: tuple[Tensor, ...] = ()
     mlp_updates: tuple[Tensor, ...] = ()

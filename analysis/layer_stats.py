@@ -8,18 +8,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.types import Float32, LayerSummary
+from analysis.types import Float32, LayerSummary, Target
 from analysis.workspace import Workspace, chunk_rows
 
 
-def layer_summaries(work: Workspace) -> list[LayerSummary]:
-    """One LayerSummary per prompt, from the residual stream after each layer; one unembedding per layer and prompt."""
+def layer_summaries(work: Workspace, targets: Sequence[Target]) -> list[LayerSummary]:
+    """One LayerSummary per prompt, from the residual stream after each layer; one unembedding per layer and prompt.
+
+    targets: what each prompt's curves of target and foil are of.
+    """
     forward = work.forward
     residuals = torch.stack([layer.detach() for layer in forward.residuals], dim=1)  # [B, L, T, d]
     norms = residuals.float().norm(dim=-1)
     rows = torch.arange(len(work.texts))
     last = residuals[rows, :, work.positions]  # [B, L, d]
-    probs, ranks, divergence = _lens(work, last)
+    logprobs, ranks, divergence = _lens(work, last, _watched(work, targets))
     residual_norm = norms[rows, :, work.positions].numpy()
     attn_norm, mlp_norm = (_update_norms(work, updates) for updates in (forward.attn_updates, forward.mlp_updates))
     return [
@@ -27,9 +30,13 @@ def layer_summaries(work: Workspace) -> list[LayerSummary]:
             residual_norm=residual_norm[i],
             attn_update_norm=attn_norm[i],
             mlp_update_norm=mlp_norm[i],
-            lens_prob=probs[i].numpy(),
-            lens_rank=ranks[i].numpy(),
+            lens_prob=logprobs[i, :, 0].exp().numpy(),
+            lens_rank=ranks[i, :, 0].numpy(),
             kl_to_final=divergence[i].numpy(),
+            lens_target_logprob=logprobs[i, :, 1].numpy(),
+            lens_target_rank=ranks[i, :, 1].numpy(),
+            lens_foil_logprob=logprobs[i, :, 2].numpy(),
+            lens_foil_rank=ranks[i, :, 2].numpy(),
             residual_norms=norms[i, :, :length].numpy().copy(),
         )
         for i, length in enumerate(work.batch.lengths.tolist())
@@ -45,12 +52,18 @@ def _update_norms(work: Workspace, updates: Sequence[Tensor]) -> Float32:
     return norms
 
 
-def _lens(work: Workspace, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Residuals `[B, L, d]` to probability and rank of the final top-1 token and KL(final || lens), each `[B, L]`."""
+def _watched(work: Workspace, targets: Sequence[Target]) -> Tensor:
+    """Ids `[B, 3]` of the final top-1 token, the target and the foil (-1 without one)."""
+    given = torch.tensor([(target.token_id, target.foil_id) for target in targets])
+    return torch.cat([work.next_logprobs.argmax(-1)[:, None], given], dim=-1)
+
+
+def _lens(work: Workspace, states: Tensor, watched: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Residuals `[B, L, d]` to log-probability and rank of the watched tokens `[B, L, 3]` (NaN for an id of -1) and
+    KL(final || lens) `[B, L]`."""
     final = work.next_logprobs
     final_probs = final.exp()
     negative_entropy = (final_probs * final).sum(-1, keepdim=True)
-    top = final.argmax(-1)[:, None, None].expand(-1, states.shape[1], 1)
     step = max(1, chunk_rows(work.backend.info.vocab_size) // states.shape[1])
     parts = []
     with torch.no_grad():
@@ -58,11 +71,18 @@ def _lens(work: Workspace, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             span = slice(start, start + step)
             logits = work.backend.unembed(states[span]).float()  # [b, L, V]
             normaliser = torch.logsumexp(logits, dim=-1)
-            chosen = logits.gather(-1, top[span])
-            ranks = ((logits > chosen).sum(-1) + 1).float()
             # KL = sum p_final (log p_final - log p_lens): the second part as one product, without a copy of the logits
             cross = (logits @ final_probs[span, :, None])[..., 0]
             divergence = (negative_entropy[span] - cross + normaliser).clamp(min=0)
-            parts.append((torch.exp(chosen[..., 0] - normaliser), ranks, divergence))
-    probs, ranks, divergence = (torch.cat(column) for column in zip(*parts, strict=True))
-    return probs, ranks, divergence
+            chosen, ranks = _standing(logits, watched[span])
+            parts.append((chosen - normaliser[..., None], ranks, divergence))
+    logprobs, ranks, divergence = (torch.cat(column) for column in zip(*parts, strict=True))
+    return logprobs, ranks, divergence
+
+
+def _standing(logits: Tensor, watched: Tensor) -> tuple[Tensor, Tensor]:
+    """Logit and rank `[b, L, n]` of the watched ids `[b, n]` in logits `[b, L, V]`; NaN for -1."""
+    known = (watched >= 0)[:, None].expand(-1, logits.shape[1], -1)
+    chosen = logits.gather(-1, watched.clamp(min=0)[:, None].expand(-1, logits.shape[1], -1))
+    ranks = torch.stack([(logits > column[..., None]).sum(-1) + 1 for column in chosen.unbind(-1)], dim=-1).float()
+    return chosen.where(known, torch.nan), ranks.where(known, torch.nan)

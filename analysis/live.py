@@ -49,7 +49,7 @@ def analyse_live(backend: CausalBackend, request: LiveRequest) -> LiveResult:
         request=request,
         info=backend.info,
         trace=token_traces(work)[0],
-        heads=head_summaries(work.forward.attentions, work.batch)[0],
+        heads=head_summaries(work.attentions, work.batch, work.visible)[0],
         attention=attention_tensors(work)[0],
         target=target,
         seconds=time.perf_counter() - started,

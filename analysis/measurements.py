@@ -77,9 +77,9 @@ def _patterns(work: Workspace) -> Sequence[torch.Tensor]:
     return work.attentions
 
 
-COLUMNS: dict[str, tuple[str, Callable[[Workspace], Sequence[Any]]]] = {
-    "heads": ("heads", lambda work: head_summaries(_patterns(work), work.batch)),
+COLUMNS: dict[str, tuple[str, Callable[[Workspace, Sequence[Target]], Sequence[Any]]]] = {
+    "heads": ("heads", lambda work, _: head_summaries(_patterns(work), work.batch, work.visible)),
     "layers": ("layers", layer_summaries),
-    "lens": ("logit_lens", lens_tables),
-    "attention": ("attention", attention_tensors),
+    "lens": ("logit_lens", lambda work, _: lens_tables(work)),
+    "attention": ("attention", lambda work, _: attention_tensors(work)),
 }

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from analysis.types import ModelInfo
+from analysis.types import HEAD_STATS, LAYER_STATS, ModelInfo
 
 _FLOAT, _HALF, _CANDIDATES, _TEXT = 4, 2, 20, 8
-_HEAD_STATS, _LAYER_STATS = 9, 6
 _PER_HEAD = {"attention_raw", "attention_x_gradient"}
 
 
@@ -29,9 +28,9 @@ def stored_bytes(info: ModelInfo, length: int, analyses: Collection[str], method
     layers, heads = info.n_layers, info.n_heads
     total = length * (5 * _FLOAT + _CANDIDATES * (2 * _FLOAT + _TEXT))
     if "heads" in analyses:
-        total += _HEAD_STATS * layers * heads * _FLOAT
+        total += len(HEAD_STATS) * layers * heads * _FLOAT
     if "layers" in analyses:
-        total += layers * (_LAYER_STATS + length) * _FLOAT
+        total += layers * (len(LAYER_STATS) + length) * _FLOAT
     if "logit_lens" in analyses:
         total += layers * length * (3 * _FLOAT + _TEXT)
     if "attention" in analyses:

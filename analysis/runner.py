@@ -164,7 +164,7 @@ def _measure(
     columns["trace"] = token_traces(work)
     for field, (analysis, compute) in COLUMNS.items():
         if analysis in spec.analyses:
-            columns[field] = parts.attempt(analysis, partial(compute, work))
+            columns[field] = parts.attempt(analysis, partial(compute, work, targets))
     if spec.generation.max_new_tokens > 0:
         found = parts.attempt("continuation", lambda: backend.generate(work.texts, spec.generation))
         columns["continuation"] = found

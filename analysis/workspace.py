@@ -73,10 +73,19 @@ class Workspace:
     @cached_property
     def attentions(self) -> tuple[Tensor, ...]:
         """Attention patterns, L tensors `[B, H, query, key]`, detached; from the shared pass when it captured them."""
+        return tuple(layer.detach() for layer in self._attending.attentions)
+
+    @property
+    def visible(self) -> tuple[Tensor, ...]:
+        """With `attentions`: the keys each layer lets a query see, see `ForwardResult.visible`."""
+        return self._attending.visible
+
+    @cached_property
+    def _attending(self) -> ForwardResult:
         if self._capture.attention:
-            return tuple(layer.detach() for layer in self.forward.attentions)
+            return self.forward
         capture = Capture(attention=True, last_logits_only=True)
-        return self.backend.forward(self.batch, capture, embeddings=self.embeddings).attentions
+        return self.backend.forward(self.batch, capture, embeddings=self.embeddings)
 
     @cached_property
     def forward(self) -> ForwardResult:

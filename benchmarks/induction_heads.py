@@ -40,7 +40,7 @@ def measure(backend: HFCausalBackend, name: str) -> dict[str, Array]:
     for prompt in catalogue.load(name).prompts:
         work = Workspace(backend, [backend.tokenize(prompt.text)], Capture(attention=True))
         target = backend.resolve_target(work.texts[0], prompt.target, prompt.foil, work.next_logprobs[0])
-        heads = head_summaries(work.attentions, work.batch)[0]
+        heads = head_summaries(work.attentions, work.batch, work.forward.visible)[0]
         if target.rank == 1 and (name != "induction" or np.isfinite(heads.induction).all()):
             answered.append((work, target, heads))
     print(f"{name}: the target is the model's top candidate on {len(answered)} prompts of the set")

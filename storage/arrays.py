@@ -15,6 +15,7 @@ from analysis.types import (
     HEAD_STATS,
     LAYER_STATS,
     Continuation,
+    Float32,
     GenerationParams,
     HeadSummary,
     Int32,
@@ -143,7 +144,12 @@ def _heads_row(heads: HeadSummary) -> Row:
 def heads_of(row: Mapping[Any, Any]) -> HeadSummary:
     """The head summary a row of `head_summaries` holds."""
     shape = (row["n_layers"], row["n_heads"])
-    return HeadSummary(**{name: floats(row[name]).reshape(shape) for name in HEAD_STATS})
+    return HeadSummary(**{name: _stat(row[name], shape) for name in HEAD_STATS})
+
+
+def _stat(values: Sequence[float] | None, shape: tuple[int, ...]) -> Float32:
+    """A statistic of its column; NaN in rows of an older schema, which did not have it."""
+    return np.full(shape, np.nan, np.float32) if values is None else floats(values).reshape(shape)
 
 
 def _layers_row(layers: LayerSummary | None, lens: LensTable | None) -> Row:
@@ -163,7 +169,7 @@ def layers_of(row: Mapping[Any, Any]) -> LayerSummary | None:
     """The layer summary of a row of `layer_summaries`, None when only the lens was asked for."""
     if row["residual_norms"] is None:
         return None
-    stats = {name: floats(row[name]) for name in LAYER_STATS}
+    stats = {name: _stat(row[name], (row["n_layers"],)) for name in LAYER_STATS}
     norms = floats(row["residual_norms"]).reshape(row["n_layers"], row["n_positions"])
     return LayerSummary(**stats, residual_norms=norms)
 

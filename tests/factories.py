@@ -108,7 +108,8 @@ def make_result(
     trace = make_trace(prompt.text, rng)
     n = len(trace.tokens)
     heads = {name: rng.random(shape).astype(np.float32) for name in HEAD_STATS}
-    heads["duplicate_token"] = heads["induction"] = np.full(shape, np.nan, np.float32)
+    for name in ("duplicate_token", "induction", "induction_lift"):
+        heads[name] = np.full(shape, np.nan, np.float32)
     lens_shape = (shape[0], n)
     return RunResult(
         prompt=prompt,

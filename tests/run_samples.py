@@ -107,9 +107,10 @@ def full() -> RunResult:
     """Everything measured; the target needs two tokens; no token repeats, so two head statistics are undefined."""
     rng = np.random.default_rng(1)
     stats = {name: rng.random((LAYERS, HEADS)).astype(np.float32) for name in HEAD_STATS}
-    stats["induction"][:] = stats["duplicate_token"][:] = NAN
+    stats["induction"][:] = stats["induction_lift"][:] = stats["duplicate_token"][:] = NAN
     layer = {name: rng.random(LAYERS).astype(np.float32) + 0.1 for name in (
         "residual_norm", "attn_update_norm", "mlp_update_norm", "lens_prob", "kl_to_final")}  # fmt: skip
+    layer |= {name: -rng.random(LAYERS).astype(np.float32) for name in ("lens_target_logprob", "lens_foil_logprob")}
     lens_ids = np.stack([np.r_[np.full(T - 1, 5), 91], np.full(T, 91)]).astype(np.int32)
     return RunResult(
         prompt=Prompt("row-1", TEXT, " away", " off", "g", "pair", ("tagged",)),
@@ -123,6 +124,8 @@ def full() -> RunResult:
         layers=LayerSummary(
             **layer,
             lens_rank=np.array([900, 1], dtype=np.float32),
+            lens_target_rank=np.array([900, 1], dtype=np.float32),
+            lens_foil_rank=np.array([70, 812], dtype=np.float32),
             residual_norms=rng.random((LAYERS, T)).astype(np.float32),
         ),
         lens=LensTable(

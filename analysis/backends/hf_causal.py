@@ -25,6 +25,7 @@ from analysis.backends.loading import check_memory, info_of, load_folder, stop_i
 from analysis.backends.patterns import readable_layers, why_not_all, with_gaps
 from analysis.backends.structure import discover
 from analysis.backends.tokenization import TextCodec
+from analysis.backends.visibility import visible_keys, watching_masks
 from analysis.backends.watching import complete, last_hidden, watching
 from analysis.errors import BackendError, HeadscopeError, InputError, NotApplicable
 from analysis.interfaces import Capabilities, Capture, ForwardResult, TokenBatch
@@ -55,7 +56,7 @@ class HFCausalBackend:
         self.device = next(model.parameters()).device
         self._fused = str(model.config._attn_implementation)  # type: ignore[union-attr]
         self.info = info_of(model, self.structure, tokenizer, resolved, dtype)
-        self._attention_layers = self._find_attention()
+        self._attention_layers, self._has_sink = self._find_attention()
         self.capabilities = self._find_capabilities()
 
     @classmethod
@@ -118,6 +119,7 @@ class HFCausalBackend:
         )
         with torch.set_grad_enabled(capture.gradients), ExitStack() as stack:
             kept = [stack.enter_context(watching(modules, element)) for modules, element in watched]
+            masks = stack.enter_context(watching_masks(watched[0][0]))
             # a copy: CTRL scales in place what it is given, which a leaf does not allow
             hidden = last_hidden(parts.base(inputs_embeds=inputs.clone(), use_cache=False))
             if capture.last_logits_only:
@@ -130,6 +132,7 @@ class HFCausalBackend:
             logits,
             inputs,
             with_gaps(attentions, self._attention_layers, len(parts.layers)),
+            self._visible(masks, shape[1]) if attentions else (),
             residuals,
             tuple(update.view(*shape, -1) for update in attn_updates),
             tuple(update.view(*shape, -1) for update in mlp_updates),
@@ -256,6 +259,8 @@ class HFCausalBackend:
         no_attention = why_not_all(self.info.architecture, self.structure, self._attention_layers)
         everywhere = not no_attention
         notes = [no_attention] if no_attention else []
+        if self._has_sink:
+            notes.append("attention rows sum to less than 1: learned sinks take the rest (missing_mass)")
         if not self.structure.attn_updates:
             notes.append("the attention and MLP updates of this architecture do not add up to its residual stream")
         if not self.structure.head_projections:
@@ -269,7 +274,14 @@ class HFCausalBackend:
             no_attention=no_attention,
         )
 
-    def _find_attention(self) -> tuple[int, ...]:
+    def _visible(self, masks: Sequence[Tensor | None], length: int) -> tuple[Tensor, ...]:
+        """See `ForwardResult.visible`; a layer without attention hides nothing."""
+        everything = torch.ones(length, length, dtype=torch.bool).tril()
+        there = visible_keys(self._attention_modules, masks, length)
+        known = dict(zip(self._attention_layers, there, strict=True))
+        return tuple(known.get(index, everything) for index in range(len(self.structure.layers)))
+
+    def _find_attention(self) -> tuple[tuple[int, ...], bool]:
         ids = (torch.arange(5, device=self.device) * 7 + 1)[None] % self.info.vocab_size
         self._use_attention("eager")
         found = readable_layers(self.structure, self.model.get_input_embeddings()(ids))  # type: ignore[operator]

@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from analysis.backends.structure import Structure
+from analysis.backends.visibility import has_sink, is_attention
 from analysis.backends.watching import watching
 
 
 @torch.no_grad()
-def readable_layers(structure: Structure, embeddings: Tensor) -> tuple[int, ...]:
-    """Layers whose attention returns causal weights `[B, H, query, key]` in a short pass over `embeddings` `[B, T, d]`.
+def readable_layers(structure: Structure, embeddings: Tensor) -> tuple[tuple[int, ...], bool]:
+    """Layers whose attention returns causal weights `[B, H, query, key]` in a short pass over `embeddings` `[B, T, d]`,
+    and whether a learned sink takes part of any row of them.
 
     The number of heads must be one in all of them: none is readable otherwise.
     """
@@ -21,18 +23,18 @@ def readable_layers(structure: Structure, embeddings: Tensor) -> tuple[int, ...]
     with watching([module for _, module in there], 1) as kept:
         structure.base(inputs_embeds=embeddings.clone(), use_cache=False)
     size = embeddings.shape[1]
-    found = {index: weights for (index, _), weights in zip(there, kept, strict=True) if _is_pattern(weights, size)}
-    return tuple(found) if len({weights.shape[1] for weights in found.values() if weights is not None}) == 1 else ()
+    found = {
+        index: weights
+        for (index, _), weights in zip(there, kept, strict=True)
+        if weights is not None and _is_pattern(weights, size)
+    }
+    if len({weights.shape[1] for weights in found.values()}) != 1:
+        return (), False
+    return tuple(found), any(map(has_sink, found.values()))
 
 
-def _is_pattern(weights: object, size: int) -> bool:
-    return (
-        isinstance(weights, Tensor)
-        and weights.dim() == 4
-        and weights.shape[-2:] == (size, size)
-        and bool(weights.triu(1).abs().max() == 0)
-        and bool(weights.abs().max() > 0)
-    )
+def _is_pattern(weights: Tensor, size: int) -> bool:
+    return weights.shape[-2:] == (size, size) and is_attention(weights) and bool(weights.abs().max() > 0)
 
 
 def why_not_all(architecture: str, structure: Structure, layers: Sequence[int]) -> str:

@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from analysis.types import LayerSummary, LensTable, TokenTrace
-from dashboard.figures.theme import finish
+from analysis.types import Float32, LayerSummary, LensTable, Target, TokenTrace
+from dashboard.figures.theme import COLORWAY, finish
 from dashboard.figures.tokens import NATS_PER_BIT, short
 
 
@@ -44,19 +44,50 @@ def lens_view(lens: LensTable, trace: TokenTrace) -> LensView:
     )
 
 
-def formation_figure(layers: LayerSummary, token: str) -> go.Figure:
-    """Probability and rank of the final prediction under the lens, and KL(final || lens), at the last position."""
-    x = np.arange(len(layers.lens_prob))
-    titles = (f"probability of “{short(token)}”", "its rank (log scale)", "KL to the final distribution, nats")
+@dataclass(frozen=True, slots=True)
+class FormationCurve:
+    """Probability and rank `[layer]` of one token under the lens; `role` is `top`, `target` or `foil`."""
+
+    role: str
+    token: str
+    probs: Float32
+    ranks: Float32
+
+
+def formation_curves(layers: LayerSummary, token: str, target: Target | None) -> tuple[FormationCurve, ...]:
+    """The model's own top token, then a given target that is another one, then the foil, as far as measured."""
+    curves = [FormationCurve("top", token, layers.lens_prob, layers.lens_rank)]
+    if target is not None and target.rank != 1:
+        probs = np.exp(layers.lens_target_logprob)
+        curves.append(FormationCurve("target", target.text, probs, layers.lens_target_rank))
+    if target is not None and target.foil_text is not None:
+        probs = np.exp(layers.lens_foil_logprob)
+        curves.append(FormationCurve("foil", target.foil_text, probs, layers.lens_foil_rank))
+    return tuple(curve for curve in curves if np.isfinite(curve.probs).any())
+
+
+def formation_figure(layers: LayerSummary, token: str, target: Target | None = None) -> go.Figure:
+    """Probability and rank under the lens of the final prediction, target and foil, and KL(final || lens), at the last
+    position."""
+    curves = formation_curves(layers, token, target)
+    x, several = np.arange(len(layers.kl_to_final)), len(curves) > 1
+    first = "probability" if several else f"probability of “{short(token)}”"
+    titles = (first, "rank (log scale)", "KL to the final distribution, nats")
     fig = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.09, subplot_titles=titles)
-    rows = (
-        (layers.lens_prob, "probability %{y:.5f}"),
-        (layers.lens_rank, "rank %{y:,.0f}"),
-        (layers.kl_to_final, "KL %{y:.5f} nats"),
-    )
-    for row, (values, what) in enumerate(rows, start=1):
-        fig.add_scatter(x=x, y=values, mode="lines+markers", marker={"size": 5}, showlegend=False, row=row, col=1,
-                        hovertemplate=f"after layer %{{x}}<br>{what}<extra></extra>")  # fmt: skip
+    rows = [
+        *((1, curve, curve.probs, "probability %{y:.5f}") for curve in curves),
+        *((2, curve, curve.ranks, "rank %{y:,.0f}") for curve in curves),
+        (3, None, layers.kl_to_final, "KL %{y:.5f} nats"),
+    ]
+    for row, curve, values, what in rows:
+        colour = COLORWAY["light"][0 if curve is None else curves.index(curve)]
+        name = "" if curve is None else f"{curve.role} “{short(curve.token)}”"
+        hover = f"{name}<br>after layer %{{x}}<br>{what}<extra></extra>".removeprefix("<br>")
+        fig.add_scatter(x=x, y=values, mode="lines+markers", marker={"size": 5, "color": colour}, name=name,
+                        line={"color": colour}, legendgroup=name, showlegend=several and row == 1, row=row, col=1,
+                        hovertemplate=hover)  # fmt: skip
+    if several:
+        fig.update_layout(legend={"y": 1.08}, margin={"t": 60})
     fig.update_yaxes(range=[0, 1.03], row=1, col=1)
     fig.update_yaxes(type="log", autorange="reversed", dtick=1, row=2, col=1)
     fig.update_yaxes(rangemode="tozero", row=3, col=1)

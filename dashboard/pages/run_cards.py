@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import quote
 
+import numpy as np
 from dash import dcc, html
 from dash.development.base_component import Component
 from plotly.graph_objects import Figure
 
+from analysis.types import HeadSummary
 from dashboard.cards import Children, Download, card, copyable, empty_box, extra, guarded
+from dashboard.figures.attention import misses
 from dashboard.figures.confidence import confidence_figure, confidence_info
 from dashboard.figures.layers import formation_figure, norms_figure
 from dashboard.pages.run_again import BLACK_BOX, again_command
@@ -62,7 +65,7 @@ def cards(detail: RunDetail) -> list[Component]:
                       "What each layer would say next, read through the final norm and unembedding.",
                       drawn=True),
                 _card(detail, "run-formation", "How the prediction forms", _formation,
-                      "The final top token under the logit lens, at the last position.", "hs-half"),
+                      "The final top token, target and foil under the logit lens, at the last position.", "hs-half"),
                 _card(detail, "run-norms", "Residual stream", _norms,
                       "Size of the stream and of what each sublayer adds, at the last position.", "hs-half"),
                 _capsule(detail),
@@ -127,11 +130,24 @@ def _attention(detail: RunDetail) -> Children:
     if artifact.lost:
         return lost("Attention")
     slot = html.Div(id="run-attention-slot")
-    layers = detail.capsule.get("attention_layers")
-    if not layers:
-        return slot
-    which = ", ".join(map(str, layers))
-    return [html.P(f"Only these layers have attention: {which}. The others stay empty.", className="hs-muted"), slot]
+    said: list[Component] = []
+    if layers := detail.capsule.get("attention_layers"):
+        which = ", ".join(map(str, layers))
+        said.append(html.P(f"Only these layers have attention: {which}. The others stay empty.", className="hs-muted"))
+    if detail.heads is not None and misses(detail.heads):
+        said.append(_missing(detail.heads))
+    return [*said, slot]
+
+
+def _missing(heads: HeadSummary) -> Component:
+    """Said where rows sum to less than 1."""
+    return html.P(
+        f"Up to {np.nanmax(heads.missing_mass):.0%} of a head's weight goes to no token: this model has learned sinks, "
+        "and its rows sum to less than 1. “Missing” is that part; entropies and distance are over the visible part, "
+        "the other statistics are shares of the whole.",
+        id="run-attention-missing",
+        className="hs-muted",
+    )
 
 
 def _lens(detail: RunDetail) -> Children:
@@ -143,7 +159,8 @@ def _lens(detail: RunDetail) -> Children:
 def _formation(detail: RunDetail) -> Children:
     if detail.layers is None or detail.trace is None:
         return absent(detail, "Layers were", "layers", "--analyses layers")
-    return _graph("run-formation-plot", formation_figure(detail.layers, detail.trace.topk_texts[-1][0]))
+    figure = formation_figure(detail.layers, detail.trace.topk_texts[-1][0], detail.target)
+    return _graph("run-formation-plot", figure)
 
 
 def _norms(detail: RunDetail) -> Children:

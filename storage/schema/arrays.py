@@ -15,6 +15,8 @@ from storage.schema.base import (
     text,
 )
 
+ADDED_HEAD_STATS = {"induction_lift", "missing_mass"}  # rows of schemas before 0007 do not have them
+
 token_traces = Table(
     "token_traces",
     metadata,
@@ -54,7 +56,7 @@ head_summaries = Table(
     run_id_column(key=True),
     Column("n_layers", Integer, nullable=False),
     Column("n_heads", Integer, nullable=False),
-    *(Column(name, Reals, nullable=False) for name in HEAD_STATS),
+    *(Column(name, Reals, nullable=name in ADDED_HEAD_STATS) for name in HEAD_STATS),
 )
 
 layer_summaries = Table(

@@ -15,7 +15,7 @@ import storage
 from analysis.detection import detect, experiment_runs
 from analysis.errors import StorageError
 from analysis.probe_types import ToxicityScore
-from analysis.types import Prompt
+from analysis.types import LAYER_STATS, Prompt
 from storage import readonly_sql
 from storage.repository import Store
 from storage.rows import RunDetail
@@ -99,6 +99,8 @@ def test_views_give_null_for_what_was_not_measured(filled_url: str) -> None:
     assert [heads.column("layer").to_pylist()[i] for i in (0, 3, 11)] == [0, 1, 3]
     assert heads.column("entropy").to_pylist() == detail.heads.entropy.reshape(-1).tolist()
     assert heads.column("induction").to_pylist() == [0.5] + [None] * 11
+    assert heads.column("induction_lift").to_pylist() == [None] * 12
+    assert heads.column("missing_mass").to_pylist() == detail.heads.missing_mass.reshape(-1).tolist()
 
 
 def test_views_agree_with_the_arrays(filled_url: str) -> None:
@@ -107,7 +109,8 @@ def test_views_agree_with_the_arrays(filled_url: str) -> None:
         layers, lens, candidates = store.layers(run_id), store.lens(run_id), store.candidates(run_id)
         scores = store.attributions(run_id)
     detail = run_detail(filled_url, run_id)
-    assert layers.column("kl_to_final").to_pylist() == detail.layers.kl_to_final.tolist()
+    for name in LAYER_STATS:
+        assert layers.column(name).to_pylist() == getattr(detail.layers, name).tolist(), name
     assert lens.column("top_prob").to_pylist() == detail.lens.top_probs.reshape(-1).tolist()
     assert lens.column("top_token").to_pylist()[6] == detail.lens.top_texts[1][0]
     assert lens.column("token").to_pylist()[6:12] == list(detail.trace.tokens.texts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from databases import PostgresServer
@@ -136,6 +137,11 @@ def test_an_older_store_keeps_its_data_when_upgraded(empty_url: str) -> None:
         (kept,) = detail.attributions
         assert (kept.method, kept.scores.tolist(), kept.value) == ("x", [1.5], 0.5)
         assert (kept.layer_scores, kept.peak_bytes, kept.receipt) == (None, -1, None)
+        assert detail.heads is not None
+        assert detail.layers is not None
+        assert np.isnan(detail.heads.missing_mass).all()
+        assert np.isnan(detail.layers.lens_target_rank).all()
+        assert detail.heads.missing_mass.shape == detail.heads.entropy.shape
         assert detail.target is not None
         assert detail.target.quantity == "logprob"
         (new,) = save_one(store)

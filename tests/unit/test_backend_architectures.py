@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers
 
 from analysis.backends.hf_causal import HFCausalBackend
 from analysis.errors import BackendError, NotApplicable
+from analysis.head_stats import head_summaries
 from analysis.interfaces import Capture
 from analysis.types import GenerationParams
-from tests.families import PLAIN, build
+from tests.families import GROUPED, PLAIN, build
 
 NORMED_AFTER = ("Gemma2Config", "Olmo2Config")  # the update is no sum of the heads' outputs
 
@@ -63,6 +66,61 @@ def test_family(tmp_path: Path, tiny_gpt2_dir: Path, name: str) -> None:
         return
     together, alone = backend.generate(texts, wanted), [backend.generate([text], wanted)[0] for text in texts]
     assert [c.ids.tolist() for c in together] == [c.ids.tolist() for c in alone]
+
+
+LOCAL = [["global", "local"], 1], [["global"], 1]
+WINDOWS: list[tuple[str, dict[str, Any], tuple[bool, ...]]] = [
+    ("MistralConfig", GROUPED | {"sliding_window": 4}, (True, True, True)),
+    ("Phi3Config", PLAIN | {"sliding_window": 4}, (True, True, True)),
+    ("Gemma2Config", GROUPED | {"sliding_window": 4}, (True, False, True)),
+    ("Gemma3TextConfig", GROUPED | {"sliding_window": 4, "sliding_window_pattern": 2}, (True, False, True)),
+    (
+        "GPTNeoConfig",
+        {"hidden_size": 32, "num_layers": 3, "num_heads": 4, "attention_types": LOCAL, "window_size": 4},
+        (False, True, False),
+    ),
+    ("Qwen2Config", GROUPED, (False, False, False)),
+    ("BloomConfig", {"hidden_size": 32, "n_layer": 3, "n_head": 4}, (False, False, False)),
+]
+
+
+@pytest.mark.parametrize(("name", "settings", "local"), WINDOWS, ids=[case[0] for case in WINDOWS])
+def test_the_keys_each_layer_sees(
+    tmp_path: Path, tiny_gpt2_dir: Path, name: str, settings: dict[str, Any], local: tuple[bool, ...]
+) -> None:
+    backend = HFCausalBackend.load(str(build(tmp_path / "model", tiny_gpt2_dir, name, settings)))
+    texts = [backend.tokenize(text) for text in ("The children ran out of the house into the street", "The fox went")]
+    batch = backend.batch(texts)
+    passed = backend.forward(batch, Capture(attention=True))
+    size = batch.input_ids.shape[1]
+    whole = torch.ones(size, size, dtype=torch.bool).tril()
+    window = whole & torch.ones(size, size, dtype=torch.bool).triu(-3)  # itself and the three before it
+    assert size > 8
+    for layer, (weights, visible) in enumerate(zip(passed.attentions, passed.visible, strict=True)):
+        assert torch.equal(visible, window if local[layer] else whole), layer
+        assert torch.equal((weights > 0).any(1)[0], visible)
+    found = head_summaries(passed.attentions, batch, passed.visible)[0].entropy_normalised
+    row = passed.attentions[local.index(True) if True in local else 0][0, 0].double()
+    n = (window if True in local else whole).sum(-1)
+    expected = [float(torch.special.entr(row[q]).sum() / torch.log(n[q].double())) for q in range(1, size)]
+    assert found[local.index(True) if True in local else 0, 0] == pytest.approx(sum(expected) / len(expected), rel=1e-5)
+    assert backend.forward(batch, Capture()).visible == ()
+
+
+SINKS = GROUPED | {"num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 4}
+
+
+def test_rows_that_leave_weight_to_a_learned_sink_are_noted_at_load(tmp_path: Path, tiny_gpt2_dir: Path) -> None:
+    backend = HFCausalBackend.load(str(build(tmp_path / "model", tiny_gpt2_dir, "GptOssConfig", SINKS)))
+    assert backend.capabilities.attention
+    assert any("sum to less than 1" in note for note in backend.capabilities.notes)
+    batch = backend.batch([backend.tokenize("The children ran out of the house")])
+    passed = backend.forward(batch, Capture(attention=True))
+    found = head_summaries(passed.attentions, batch, passed.visible)[0]
+    for layer, weights in enumerate(passed.attentions):
+        missing = 1 - weights[0].sum(-1)[:, 1:].mean(-1)
+        np.testing.assert_allclose(found.missing_mass[layer], missing, rtol=1e-4)
+        assert missing.max() > 0.05
 
 
 def test_model_whose_head_is_not_understood_is_refused() -> None:

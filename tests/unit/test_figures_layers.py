@@ -10,7 +10,7 @@ import pytest
 from analysis.types import HEAD_STATS
 from dashboard.figures.attention import STATS, head_stats, thumbnail
 from dashboard.figures.attributions import convergence, method_views
-from dashboard.figures.layers import formation_figure, lens_view, norms_figure
+from dashboard.figures.layers import formation_curves, formation_figure, lens_view, norms_figure
 from dashboard.figures.tokens import runs_of
 from tests.run_samples import NAN, PATH, T, attribution, attributions, full, trace
 
@@ -33,6 +33,7 @@ def test_formation_and_norms_draw_every_layers_own_value() -> None:
     figure = formation_figure(layers, " away")
     for drawn, values in zip(figure.data, (layers.lens_prob, layers.lens_rank, layers.kl_to_final), strict=True):
         np.testing.assert_array_equal(drawn.y, values)
+    assert not any(drawn.showlegend for drawn in figure.data)
     assert "“away”" in figure.layout.annotations[0].text
     assert "nats" in figure.layout.annotations[2].text
     norms = norms_figure(layers)
@@ -40,6 +41,26 @@ def test_formation_and_norms_draw_every_layers_own_value() -> None:
         norms.data, (layers.residual_norm, layers.attn_update_norm, layers.mlp_update_norm), strict=True
     ):
         np.testing.assert_array_equal(drawn.y, values)
+
+
+def test_formation_follows_a_target_that_is_not_on_top_and_the_foil() -> None:
+    layers, target = full().layers, full().target
+    assert layers is not None
+    assert target is not None
+    second = replace(target, rank=2)
+    drawn = formation_figure(layers, " up", second).data
+    probs = (layers.lens_prob, np.exp(layers.lens_target_logprob), np.exp(layers.lens_foil_logprob))
+    ranks = (layers.lens_rank, layers.lens_target_rank, layers.lens_foil_rank)
+    for trace_, values in zip(drawn, (*probs, *ranks, layers.kl_to_final), strict=True):
+        np.testing.assert_array_equal(trace_.y, values)
+    assert [trace_.name for trace_ in drawn if trace_.showlegend] == ["top “up”", "target “away”", "foil “off”"]
+    colours = [trace_.line.color for trace_ in drawn]
+    assert colours[:3] == colours[3:6]
+    assert len(set(colours)) == 3
+    assert [curve.role for curve in formation_curves(layers, " away", target)] == ["top", "foil"]  # it is the top one
+    nothing = np.full(2, np.nan, np.float32)
+    old = replace(layers, lens_target_logprob=nothing, lens_foil_logprob=nothing)  # a run of an earlier schema
+    assert [curve.role for curve in formation_curves(old, " up", second)] == ["top"]
 
 
 def test_a_layer_that_was_not_measured_is_a_gap() -> None:
@@ -153,7 +174,9 @@ def test_statistics_defined_for_no_head_are_left_out_and_every_one_is_named() ->
     assert heads is not None
     found = head_stats(heads)
     assert set(HEAD_STATS) == set(STATS)
-    assert set(HEAD_STATS) - set(found) == {"induction", "duplicate_token"}
+    assert set(HEAD_STATS) - set(found) == {"induction", "induction_lift", "duplicate_token"}
+    whole = replace(heads, missing_mass=np.full_like(heads.entropy, 0.001))  # rounding
+    assert "missing_mass" not in head_stats(whole)
     np.testing.assert_array_equal(found["entropy"].values, heads.entropy)
     assert found["entropy"].unit == "nats"
 

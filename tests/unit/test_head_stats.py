@@ -40,7 +40,7 @@ def test_a_perfect_previous_token_head_and_a_sink_head() -> None:
     sink = torch.zeros(4, 4)
     sink[:, 0] = 1.0
     found = head_summaries([torch.stack([previous, sink])[None]], batch_of([1, 2, 3, 4]))[0]
-    assert found.previous_token[0].tolist() == pytest.approx([1.0, 1 / 3])
+    assert found.previous_token[0].tolist() == pytest.approx([1.0, 0.0])
     assert found.first_token[0].tolist() == pytest.approx([1 / 3, 1.0])
     assert found.mean_distance[0].tolist() == pytest.approx([1.0, 2.0])
 
@@ -54,12 +54,82 @@ def test_hand_computed_statistics() -> None:
         np.mean([entropies[0] / np.log(2), entropies[1] / np.log(3)]), rel=1e-5
     )
     assert found.mean_distance[0, 0] == pytest.approx((0.25 + (2 * 0.5 + 0.2)) / 2)
-    assert found.previous_token[0, 0] == pytest.approx((0.25 + 0.2) / 2)
+    assert found.previous_token[0, 0] == pytest.approx(0.2)  # query 1 has the sink before it
     assert found.first_token[0, 0] == pytest.approx((0.25 + 0.5) / 2)
     assert found.self_attention[0, 0] == pytest.approx((0.75 + 0.3) / 2)
-    assert found.duplicate_token[0, 0] == pytest.approx(0.5)  # only query 2 repeats a token
+    assert np.isnan(found.duplicate_token[0, 0])  # query 2 repeats the first token, the sink, and nothing else
     assert found.induction[0, 0] == pytest.approx(0.2)
     assert found.max_weight[0, 0] == pytest.approx((1.0 + 0.75 + 0.5) / 3)
+
+
+def test_weight_on_the_sink_is_no_weight_on_the_previous_token_or_on_a_duplicate() -> None:
+    # 5 6 5 6 5: token 0 repeats at 2 and 4, token 1 at 3
+    pattern = torch.tensor([
+        [1.0, 0.0, 0.0, 0.0, 0.0],
+        [0.9, 0.1, 0.0, 0.0, 0.0],
+        [0.5, 0.3, 0.2, 0.0, 0.0],
+        [0.1, 0.4, 0.2, 0.3, 0.0],
+        [0.4, 0.1, 0.25, 0.05, 0.2],
+    ])  # fmt: skip
+    found = head_summaries([pattern[None, None]], batch_of([5, 6, 5, 6, 5]))[0]
+    assert found.previous_token[0, 0] == pytest.approx((0.3 + 0.2 + 0.05) / 3)
+    assert found.duplicate_token[0, 0] == pytest.approx((0.4 + 0.25) / 2)  # query 3 on 1, query 4 on 2, none on 0
+    assert found.induction[0, 0] == pytest.approx((0.3 + 0.2 + (0.1 + 0.05)) / 3)  # 2 on 1; 3 on 2; 4 on 1 and 3
+    two = head_summaries(one_head([[1.0, 0.0], [0.9, 0.1]]), batch_of([5, 6]))[0]
+    assert np.isnan(two.previous_token[0, 0])
+
+
+def test_induction_over_chance_by_hand() -> None:
+    # 5 6 5 6 5: query 2 has key 1, query 3 key 2, query 4 keys 1 and 3; uniform gives them 1/3, 1/4 and 2/5
+    size = 5
+    uniform = torch.ones(size, size).tril() / torch.arange(1, size + 1)[:, None]
+    follows = torch.zeros(size, size)
+    follows[torch.arange(size), torch.tensor([0, 0, 1, 2, 3])] = 1.0
+    batch = batch_of([5, 6, 5, 6, 5])
+    found = head_summaries([torch.stack([uniform, follows])[None]], batch)[0]
+    chance = (1 / 3 + 1 / 4 + 2 / 5) / 3
+    assert found.induction[0].tolist() == pytest.approx([chance, 1.0])
+    assert found.induction_lift[0].tolist() == pytest.approx([1.0, 1 / chance])
+    # two keys in sight, the query's own and the one before, which is what follows the earlier occurrence
+    local = torch.ones(size, size, dtype=torch.bool).tril().triu(-1)
+    near = (local.float() / local.sum(-1, keepdim=True))[None, None]
+    found = head_summaries([near], batch, (local,))[0]
+    assert (found.induction[0, 0], found.induction_lift[0, 0]) == pytest.approx((0.5, 1.0))
+    # of 5 6 7 5 the follower of the first 5 is out of sight: weight 0, and nothing to compare it with
+    out = torch.ones(4, 4, dtype=torch.bool).tril().triu(-1)
+    found = head_summaries([(out.float() / out.sum(-1, keepdim=True))[None, None]], batch_of([5, 6, 7, 5]), (out,))[0]
+    assert found.induction[0, 0] == 0
+    assert np.isnan(found.induction_lift[0, 0])
+
+
+def test_what_a_learned_sink_takes_is_missing_and_entropy_is_of_the_rest() -> None:
+    pattern = [[0.5, 0.0, 0.0], [0.2, 0.2, 0.0], [0.1, 0.2, 0.1]]
+    found = head_summaries(one_head(pattern), batch_of([5, 6, 7]))[0]
+    assert found.missing_mass[0, 0] == pytest.approx((0.6 + 0.6) / 2)
+    entropies = [np.log(2), -(0.25 * np.log(0.25) * 2 + 0.5 * np.log(0.5))]
+    assert found.entropy[0, 0] == pytest.approx(np.mean(entropies), rel=1e-5)
+    assert found.entropy_normalised[0, 0] == pytest.approx((1 + entropies[1] / np.log(3)) / 2, rel=1e-5)
+    assert found.mean_distance[0, 0] == pytest.approx((0.5 + (2 * 0.25 + 0.5)) / 2)
+    assert found.previous_token[0, 0] == pytest.approx(0.2)  # a share of the whole
+    assert found.first_token[0, 0] == pytest.approx((0.2 + 0.1) / 2)
+    assert found.max_weight[0, 0] == pytest.approx((0.5 + 0.2 + 0.2) / 3)
+    swallowed = head_summaries(one_head([[0.0, 0.0], [0.0, 0.0]]), batch_of([5, 6]))[0]
+    assert swallowed.missing_mass[0, 0] == 1
+    assert np.isfinite([swallowed.entropy[0, 0], swallowed.mean_distance[0, 0]]).all()
+
+
+def test_a_local_layer_is_measured_by_the_keys_it_sees() -> None:
+    size, window = 6, 2
+    whole = torch.ones(size, size, dtype=torch.bool).tril()
+    local = whole & torch.ones(size, size, dtype=torch.bool).triu(1 - window)
+    uniform = [(mask.float() / mask.sum(-1, keepdim=True))[None, None] for mask in (local, whole, local)]
+    found = head_summaries(uniform, batch_of([1, 2, 3, 4, 5, 6]), (local, whole, local))[0]
+    assert found.entropy_normalised[:, 0].tolist() == pytest.approx([1.0, 1.0, 1.0])
+    assert found.entropy[:, 0].tolist() == pytest.approx(
+        [np.log(2), np.mean(np.log(np.arange(2, 7))), np.log(2)], rel=1e-5
+    )
+    blind = torch.eye(3, dtype=torch.bool)
+    assert np.isnan(head_summaries([torch.eye(3)[None, None]], batch_of([1, 2, 3]), (blind,))[0].entropy_normalised)
 
 
 def test_padding_changes_nothing() -> None:
@@ -88,7 +158,7 @@ def test_repeat_masks_against_loops() -> None:
     for query in range(len(ids)):
         for key in range(len(ids)):
             earlier = key < query
-            assert bool(duplicate[query, key]) == (earlier and ids[key] == ids[query])
+            assert bool(duplicate[query, key]) == (earlier and key > 0 and ids[key] == ids[query])
             assert bool(induction[query, key]) == (earlier and key > 0 and ids[key - 1] == ids[query])
 
 

@@ -48,6 +48,14 @@ def test_a_lost_attention_file_is_said(whole: RunDetail) -> None:
     assert view_model(gone, RunQuery(), None, None)["attention"] is None
 
 
+def test_weight_that_goes_to_no_token_is_said(whole: RunDetail) -> None:
+    assert whole.heads is not None
+    sinks = replace(whole.heads, missing_mass=np.full_like(whole.heads.entropy, 0.25))
+    assert "Up to 25% of a head's weight goes to no token" in words(cards(replace(whole, heads=sinks)))
+    rest = replace(whole.heads, missing_mass=np.full_like(whole.heads.entropy, 1e-7))
+    assert "goes to no token" not in words(cards(replace(whole, heads=rest)))
+
+
 @pytest.fixture(scope="module")
 def whole(store: Store, ids: tuple[str, ...]) -> RunDetail:
     return store.run(ids[0])
