@@ -11,6 +11,10 @@ from dash import Dash
 from flask import Flask, Response, request
 from flask_compress import Compress
 
+COMPRESSED = [
+    *("text/html", "text/css", "text/javascript", "application/javascript", "application/json", "image/svg+xml"),
+    "application/octet-stream",  # arrays: attention is half zeros
+]
 FOR_GOOD = "public, max-age=31536000, immutable"
 SCRIPT = re.compile(r'<script src="([^"]+)"></script>')
 
@@ -25,6 +29,7 @@ class App(Dash):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._libraries: dict[str, Sequence[str]] = {}
+        self.server.config["COMPRESS_MIMETYPES"] = COMPRESSED
         Compress(self.server)
         _keep_for_good(self.server, f"/{self.config.assets_url_path}/")
 

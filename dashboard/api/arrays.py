@@ -116,8 +116,12 @@ def register(server: Flask, services: Services) -> None:
 
 def exact(weights: NDArray[np.float16], artifact: ArtifactRow) -> dict[str, Any]:
     """The stored weights of one head (`weights` `[query, key]`), of one of its queries (`[key]`) with `query` in the
-    request, or of one cell (`weight`) with `key` as well."""
+    request, or of one cell (`weight`) with `key` as well; without layer and head of that cell in every head (`weights`
+    `[layer, head]`)."""
     layers, heads, queries, keys = weights.shape
+    if "layer" not in request.args and "head" not in request.args and "key" in request.args:
+        query, key = _number("query", queries), _number("key", keys)
+        return {"query": query, "key": key, "dtype": artifact.dtype, "weights": _plain(weights[:, :, query, key])}
     layer, head = _number("layer", layers), _number("head", heads)
     answer: dict[str, Any] = {"layer": layer, "head": head, "dtype": artifact.dtype}
     if "query" not in request.args:
@@ -156,7 +160,8 @@ def _cached(artifact: ArtifactRow, variant: str, make: Callable[[], Mapping[str,
 
 
 def _tagged(etag: str, encoding: str, make: Callable[[], Mapping[str, Any]]) -> Response:
-    if request.if_none_match.contains(etag):
+    compressed = [f"{etag}:{name}" for name in ("zstd", "br", "gzip", "deflate")]  # as flask-compress writes it
+    if any(request.if_none_match.contains(known) for known in (etag, *compressed)):
         response = Response(status=304)
     else:
         body = save(dict(make()), metadata={"encoding": encoding})

@@ -17,11 +17,11 @@ from storage.rows import RunDetail
 class RunQuery(QueryState):
     """View state of /run. `pos`: the selected position, T for the next token (also the default).
 
-    layer, head: of the attention explorer; query: its pinned query; stat, order: how head summaries are sorted; cells:
-    what the overview shows; sink: whether the first token is drawn; top: links per query. color, grain, marks: token
-    chips. lens: colour of the lens table. methods: those with a strip, separated by commas, all when empty; shares,
-    numbers: their scale and numbers. gen: which generated token is explained; source: whose matrix. flow: whose layers;
-    ablation: whose heads, beside the head summary looks.
+    layer, head: of the attention explorer; query, key: its pinned query or cell, by which heads are ranked; stat,
+    order: how head summaries are sorted; cells: what the overview shows; sink: whether the first token is drawn; top:
+    links per query. color, grain, marks: token chips. lens: colour of the lens table. methods: those with a strip,
+    separated by commas, all when empty; shares, numbers: their scale and numbers. gen: which generated token is
+    explained; source: whose matrix. flow: whose layers; ablation: whose heads, beside the head summary looks.
     """
 
     id: str = ""
@@ -33,10 +33,11 @@ class RunQuery(QueryState):
     head: int | None = number(None, low=0)
     view: str = choice("matrix", "links")
     query: int | None = number(None, low=0)
-    stat: str = "entropy"
+    key: int | None = number(None, low=0)
+    stat: str = "induction_lift"
     order: str = choice("desc", "asc")
     cells: str = choice("pattern", "value")
-    scale: str = choice("fixed", "head")
+    scale: str = choice("auto", "fixed", "head", "fit")
     sink: bool = True
     top: int = number(3, low=1, high=8)
     lens: str = choice("prob", "entropy")
@@ -63,6 +64,7 @@ def fitted(query: RunQuery, detail: RunDetail) -> RunQuery:
     limits = {
         "pos": n_tokens + 1,
         "query": n_tokens,
+        "key": n_tokens,
         "layer": detail.model.n_layers,
         "head": detail.model.n_heads,
         "gen": len(detail.continuation.ids) if detail.continuation else 1,
@@ -76,7 +78,7 @@ def fitted(query: RunQuery, detail: RunDetail) -> RunQuery:
     for name, valid in (("color", _colours(detail)), ("stat", _stats(detail))):
         value = getattr(query, name)
         if valid and value not in valid:
-            change[name] = defaults()[name] if defaults()[name] in valid else valid[0]
+            change[name] = next((usual for usual in (defaults()[name], "previous_token") if usual in valid), valid[0])
             if value != defaults()[name]:
                 notes.append(f"The link asks for {name} “{value}”, which this run does not have.")
     change |= _methods(query, detail, notes)

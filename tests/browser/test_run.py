@@ -162,6 +162,62 @@ def test_sorting_heads_ranks_them_and_a_click_opens_the_head(page: Page, app_ser
     at(page, int(layer), int(head))
 
 
+def test_a_click_on_a_cell_ranks_all_heads_by_it(
+    page: Page, app_server: str, seeded_store: Store, whole: RunDetail
+) -> None:
+    stored = seeded_store.attention(whole.row.id)
+    assert stored is not None
+    open_run(page, app_server, whole.row.id, "&layer=0&head=0")
+    at(page, 0, 0)
+    page.locator(OVER).focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("query=.*key="))
+    link = in_link(page)
+    weights = stored[:, :, int(link["query"]), int(link["key"])]
+    layer, head = np.unravel_index(int(np.argmax(weights)), weights.shape)
+    table = page.locator("#run-attention-slot .hs-heads")
+    column = table.locator("th[data-stat=cell]")
+    expect(column).to_have_text(f"{link['query']}→{link['key']}")
+    expect(column).to_have_attribute("aria-sort", "descending")
+    expect(table.locator("tbody tr").first.locator("th")).to_have_text(f"L{layer} H{head}")
+    expect(table.locator("tbody tr").first.locator("td").first).to_have_text(f"{float(weights.max()):.3f}")
+    page.reload()
+    expect(column).to_have_attribute("aria-sort", "descending")
+    page.locator(OVER).focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+    page.keyboard.press("Enter")  # the same cell lets go
+    expect(column).to_have_count(0)
+    expect(page).not_to_have_url(re.compile("key="))
+
+
+def test_tokens_are_one_tab_stop_with_arrow_keys(page: Page, app_server: str, whole: RunDetail) -> None:
+    open_run(page, app_server, whole.row.id)
+    chips = page.locator("#run-tokens-slot .hs-run-chip")
+    expect(page.locator("#run-tokens-slot .hs-run-chip[tabindex='0']")).to_have_count(1)
+    page.locator("#run-tokens-slot .hs-run-chip[tabindex='0']").focus()
+    page.keyboard.press("Home")
+    expect(chips.first).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(chips.nth(1)).to_be_focused()
+    page.keyboard.press("End")
+    expect(chips.last).to_be_focused()
+    expect(page.locator("#run-tokens-slot .hs-run-chip[tabindex='0']")).to_have_count(1)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('.hs-run-chips')") is None
+
+
+def test_another_order_of_heads_begins_at_its_top(page: Page, app_server: str, whole: RunDetail) -> None:
+    open_run(page, app_server, whole.row.id)
+    table = page.locator("#run-attention-slot .hs-heads")
+    table.evaluate("box => { box.style.maxHeight = '80px'; box.scrollTop = 60; }")
+    table.get_by_role("button", name="First", exact=True).click()
+    expect(table.locator("th[data-stat=first_token]")).to_have_attribute("aria-sort", "descending")
+    assert table.evaluate("box => box.scrollTop") == 0
+
+
 def test_chips_show_exact_numbers_and_open_what_was_expected_there(
     page: Page, app_server: str, whole: RunDetail
 ) -> None:

@@ -70,6 +70,8 @@ def test_exact_values_are_the_stored_half_floats(client: FlaskClient, ids: tuple
     assert row["weights"] == stored[1, 2, 5].astype(float).tolist()
     cell = get(client, ids[0], "attention/value?layer=1&head=2&query=5&key=3").json
     assert cell["weight"] == float(stored[1, 2, 5, 3])
+    everywhere = get(client, ids[0], "attention/value?query=5&key=3").json
+    np.testing.assert_array_equal(np.array(everywhere["weights"]), stored[:, :, 5, 3].astype(float))
 
 
 def test_thumbnail_holds_every_heads_maximum(client: FlaskClient, ids: tuple[str, ...]) -> None:
@@ -86,6 +88,10 @@ def test_a_browser_that_has_it_gets_304_and_each_variant_has_its_own_tag(
 ) -> None:
     first = get(client, ids[0], "attention.safetensors?layer=0")
     again = get(client, ids[0], "attention.safetensors?layer=0", **{"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+    packed = get(client, ids[0], "attention.safetensors?layer=0", **{"Accept-Encoding": "br"})
+    assert packed.headers["ETag"] != first.headers["ETag"]
+    again = get(client, ids[0], "attention.safetensors?layer=0", **{"If-None-Match": packed.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
     other = get(client, ids[0], "attention.safetensors?layer=1", **{"If-None-Match": first.headers["ETag"]})
     assert other.status_code == 200

@@ -84,8 +84,8 @@ def found(root: Any, id_: str) -> Component:
 
 
 def test_the_link_holds_the_whole_view_and_comes_back() -> None:
-    state = RunQuery(id="r", layer=1, head=0, view="links", query=3, pos=2, color="saliency", grain="word", sink=False,
-                     stat="first_token", order="asc", cells="value", scale="head", top=5, lens="entropy",
+    state = RunQuery(id="r", layer=1, head=0, view="links", query=3, key=1, pos=2, color="saliency", grain="word",
+                     sink=False, stat="first_token", order="asc", cells="value", scale="head", top=5, lens="entropy",
                      shares="shared", numbers=False, marks=True, methods="saliency,lrp", gen=2, source="saliency",
                      flow="attn_lrp", looks="entropy", ablation="head_ablation")  # fmt: skip
     assert RunQuery.from_query(state.to_query()) == state
@@ -101,7 +101,7 @@ def test_what_a_run_does_not_have_falls_back_with_a_note(whole: RunDetail) -> No
     assert state.pos is None
     assert state.layer == 1
     assert state.color == "surprisal"
-    assert state.stat == "entropy"
+    assert state.stat == "previous_token"
     assert len(state.notes) == 4
     assert "layer 9" in state.notes[1]
     assert fitted(RunQuery(pos=T), whole).pos == T

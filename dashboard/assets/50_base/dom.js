@@ -51,6 +51,22 @@
     return `${x >= 10 ? x.toFixed(1) : x.toFixed(2)} %`;
   }
 
+  /** One tab stop for a row of controls, which arrow keys, Home and End walk (roving tabindex). Returns a function that
+      gives the stop to the pressed one, else the first: call it when the controls were made anew. */
+  function roving(box, selector) {
+    const all = () => [...box.querySelectorAll(selector)];
+    const stop = (node) => all().forEach((one) => { one.tabIndex = one === node ? 0 : -1; });
+    box.addEventListener("focusin", (event) => event.target.closest(selector) && stop(event.target.closest(selector)));
+    box.addEventListener("keydown", (event) => {
+      const nodes = all(), i = nodes.indexOf(event.target.closest(selector));
+      const to = { ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: nodes.length - 1 }[event.key];
+      if (i < 0 || !nodes[to]) return;
+      event.preventDefault();
+      nodes[to].focus();
+    });
+    return () => { const nodes = all(); stop(nodes.find((node) => node.getAttribute("aria-pressed") === "true") || nodes[0]); };
+  }
+
   /** Run once per animation frame at most, with the last arguments. */
   function perFrame(work) {
     let last = null, waiting = false;
@@ -76,5 +92,5 @@
     return c;
   }
 
-  hs.dom = { el, svg, visible, label, quoted, number, percent, perFrame, context };
+  hs.dom = { el, svg, visible, label, quoted, number, percent, roving, perFrame, context };
 })();

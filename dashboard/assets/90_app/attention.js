@@ -6,7 +6,9 @@
                row(layer, head, query) -> Promise<[T] exact weights>  (optional; float32 is exact already)},
      tokens: [string] or {query: [string], key: [string]},
      heads: {name: {label, unit, description, values: [L][H], null = not measured}}  (optional),
-     state: {layer, head, view, query, stat, descending, cells, scale, sink, top}, onState(state), keys: true })
+     state: {layer, head, view, query, key, stat, descending, cells, scale, sink, top}, onState(state), keys: true })
+   A pinned cell (query and key) ranks and rings all heads by their weight there; tensors.cell(query, key) -> Promise<[L][H]>
+   gives the exact ones (optional). scale "auto" is "fit" for long texts, else "fixed".
    returns {set(partial), state(), setTensors(tensors, tokens, heads), destroy()}.
    codec float32 and int8-sqrt are signed (a difference): diverging colours, blue below 0, orange above. */
 (function () {
@@ -15,7 +17,8 @@
   const attention = (hs.attention = hs.attention || {});
   const { el, number, quoted, label, perFrame } = hs.dom;
 
-  const DEFAULTS = { layer: 0, head: 0, view: "matrix", query: null, stat: "", descending: true, cells: "pattern", scale: "fixed", sink: true, top: 3 };
+  const DEFAULTS = { layer: 0, head: 0, view: "matrix", query: null, key: null, stat: "", descending: true, cells: "pattern", scale: "auto", sink: true, top: 3 };
+  const LONG = 64, CELL = "cell";
 
   class Explorer {
     constructor(element, options) {
@@ -48,31 +51,76 @@
       const [L, H, T] = tensors.shape, codec = attention.codecs[tensors.codec];
       this.tensors = tensors;
       this.tokens = Array.isArray(tokens) ? { query: tokens, key: tokens } : tokens;
-      this.view = { L, H, T, codec: tensors.codec, signed: codec.signed, heads: heads || {}, maxHeight: 430 };
-      if (!this.view.heads[this.s.stat]) this.s.stat = Object.keys(this.view.heads)[0] || "";
+      this.measured = heads || {};
+      this.view = { L, H, T, codec: tensors.codec, signed: codec.signed, heads: this.measured, maxHeight: 430 };
+      if (!this.view.heads[this.s.stat]) this.s.stat = attention.worth(this.view.heads);
       this.s.layer = Math.min(this.s.layer, L - 1);
       this.s.head = Math.min(this.s.head, H - 1);
       if (this.s.query !== null && this.s.query >= T) this.s.query = null;
+      if (this.s.query === null || this.s.key > this.s.query) this.s.key = null;
+      this.ranking = "";
       this.thumbnail = this.data = null;
       this.build();
+      this.rank();
       if (tensors.thumbnail) tensors.thumbnail().then((t) => { if (this.tensors === tensors) { this.thumbnail = t; this.drawMosaic(); } }, (e) => this.fail(e));
       this.draw();
     }
 
     build() {
       const set = (change) => this.set(typeof change === "function" ? change(this.s) : change);
-      const on = { hover: (cell) => this.hover(cell), zoom: (w) => { this.unzoom.hidden = !w; this.write(); }, pin: (q) => this.set({ query: this.s.query === q ? null : q }) };
+      const on = { hover: (cell) => this.hover(cell), zoom: (w) => { this.unzoom.hidden = !w; this.write(); }, pin: (query, key = null) => this.set(this.s.query === query && this.s.key === key ? { query: null, key: null } : { query, key }) };
       this.controls = new attention.Controls(this.view, set);
       this.mosaic = new attention.Mosaic(this.view, (layer, head) => this.set({ layer, head }));
       this.matrix = new attention.Matrix(this.tokens, on);
       this.links = new attention.Links(this.tokens, on);
-      this.table = new attention.HeadTable(this.view.heads, { sort: (name) => this.sort(name), pick: (layer, head) => this.set({ layer, head }) });
+      this.table = this.newTable();
       this.readout = el("p", { class: "hs-attn-readout", role: "status", "aria-live": "polite" });
       this.reads = el("div", { class: "hs-attn-reads" });
       this.unzoom = el("button", { type: "button", class: "hs-unzoom", hidden: true, text: "Show all tokens", onclick: () => this.matrix.zoom(null) });
       this.mosaicNote = el("span", { class: "hs-muted" });
       this.element.replaceChildren(...this.parts());
       this.element.dataset.shape = this.view.L > 1.7 * this.view.H ? "wide" : "square";
+    }
+
+    newTable() {
+      return new attention.HeadTable(this.view.heads, { sort: (name) => this.sort(name), pick: (layer, head) => this.set({ layer, head }) });
+    }
+
+    /** Rank all heads by the pinned cell, or as before when there is none. */
+    rank() {
+      const { query, key } = this.s, wanted = key === null || query === null ? "" : `${query}.${key}`, { tensors } = this;
+      if (wanted === this.ranking) return;
+      this.ranking = wanted;
+      if (!wanted) { this.rankBy(this.measured, this.before || attention.worth(this.measured)); return; }
+      if (this.s.stat !== CELL) this.before = this.s.stat;
+      this.everyHead(query, key).then((values) => {
+        if (this.tensors !== tensors || this.ranking !== wanted) return;
+        const about = `Weight of query ${query} ${quoted(this.tokens.query[query] ?? "")} on key ${key} ${quoted(this.tokens.key[key] ?? "")}`;
+        this.rankBy({ [CELL]: { label: `${query}→${key}`, unit: "", description: about, values }, ...this.measured }, CELL);
+      }, (error) => this.fail(error));
+    }
+
+    rankBy(heads, stat) {
+      if (heads === this.view.heads) return;
+      this.view.heads = heads;
+      const table = this.newTable();
+      if (this.table.root.isConnected) this.table.root.replaceWith(table.root);
+      this.table = table;
+      this.s = { ...this.s, stat, descending: true };
+      this.draw();
+    }
+
+    /** The weight at one cell in every head, [L][H], null in a layer without attention. */
+    async everyHead(query, key) {
+      if (this.tensors.cell) return this.tensors.cell(query, key);
+      const { L, H, T } = this.view, codec = attention.codecs[this.tensors.codec];
+      const layers = await Promise.all(Array.from({ length: L }, (_, l) => this.tensors.layer(l)));
+      return layers.map((data) => Array.from({ length: H }, (_, h) => codec.weight(data[(h * T + query) * T + key])));
+    }
+
+    scale() {
+      if (this.s.scale !== "auto") return this.s.scale;
+      return this.view.T > LONG && !this.view.signed ? "fit" : "fixed";
     }
 
     parts() {
@@ -86,13 +134,16 @@
         el("section", { class: "hs-attn-side", "aria-label": "Numbers" }, [this.readout, this.reads, measured ? this.table.root : null])];
     }
 
-    state() { return { ...this.s }; }
+    /** What a link needs: the ranking by a cell is in its query and key. */
+    state() { return { ...this.s, stat: this.s.stat === CELL ? this.before : this.s.stat }; }
 
     set(change) {
       const before = this.s;
       this.s = { ...before, ...change };
+      if (before.query !== this.s.query && !("key" in change)) this.s.key = null;
       const moved = before.layer !== this.s.layer || before.head !== this.s.head;
       this.draw(moved);
+      this.rank();
       this.onState(this.state());
     }
 
@@ -138,9 +189,10 @@
       this.slice = attention.slice(this.data.values, this.s.head, this.view.T, attention.codecs[this.tensors.codec], this.s.sink);
       this.matrix.root.hidden = links;
       this.links.root.hidden = !links;
-      (links ? this.links : this.matrix).draw(this.slice, this.s);
+      const look = { ...this.s, scale: this.scale() };
+      (links ? this.links : this.matrix).draw(this.slice, look);
       if (!links) this.write();
-      this.controls.draw(this.s, this.slice);
+      this.controls.draw(look, this.slice);
       this.element.dataset.drawn = `${this.s.layer}.${this.s.head}`;
       this.hover(null);
     }
@@ -178,7 +230,7 @@
       const exact = row !== null || this.slice.codec.exact, value = (k) => (row ? row[k] : attention.weight(this.slice, query, k));
       const about = exact ? "" : "≈ ", q = quoted(this.tokens.query[query] ?? "");
       this.readout.replaceChildren(...(key === null
-        ? [`Query ${query} `, el("b", { text: q }), `${query === this.s.query ? " (pinned)" : ""} reads from: `, el("span", { class: "hs-muted", text: this.s.view === "links" ? "click a query to pin it" : "point at a cell for one weight; click pins, drag zooms" })]
+        ? [`Query ${query} `, el("b", { text: q }), `${query === this.s.query ? " (pinned)" : ""} reads from: `, el("span", { class: "hs-muted", text: this.s.view === "links" ? "click a query to pin it" : "point at a cell for one weight; a click ranks all heads by it, drag zooms" })]
         : [`Query ${query} `, el("b", { text: q }), ` reads key ${key} `, el("b", { text: quoted(this.tokens.key[key] ?? "") }), " with weight ", el("b", { class: "hs-exact", "data-exact": String(exact), text: about + number(value(key)) })]));
       const top = attention.strongest(this.slice, query, 6);
       this.reads.replaceChildren(...top.map(([k]) => {

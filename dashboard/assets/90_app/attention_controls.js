@@ -33,7 +33,7 @@
       this.layer = stepper("Layer", ["[", "]"], step("layer", view.L));
       this.head = stepper("Head", [",", "."], step("head", view.H));
       this.mode = switcher("View", [["matrix", "Matrix", "Queries by keys"], ["links", "Links", "Lines from query to key"]], (v) => set({ view: v }));
-      this.scale = switcher("Scale", [["fixed", "0 to 1", "The same scale for every head"], ["head", "Head’s max", "Stretched to this head’s largest weight"]], (v) => set({ scale: v }));
+      this.scale = switcher("Scale", [["fixed", "0 to 1", "The same scale for every head"], ["head", "Head’s max", "Stretched to this head’s largest weight"], ["fit", "Fitted", "Stretched so that the largest hundredth of this head’s weights has the full colour: long texts are pale otherwise"]], (v) => set({ scale: v }));
       if (view.signed) this.scale.root.firstChild.textContent = "±1";
       this.top = select("Links per query", [1, 2, 3, 5, 8].map((n) => [n, String(n)]), (v) => set({ top: Number(v) }));
       this.sink = el("input", { type: "checkbox", onchange: () => set({ sink: this.sink.checked }) });
@@ -64,7 +64,7 @@
 
     drawLegend(state, slice) {
       const width = 220, height = 30, c = context(this.legend, width, height), { signed } = this.view;
-      const top = state.scale === "head" && slice ? slice.max ** 2 : 1, low = signed ? -1 : 0;
+      const top = (slice && { head: slice.max, fit: slice.fit }[state.scale]) ** 2 || 1, low = signed ? -1 : 0;
       for (let x = 0; x < width - 20; x++) {
         c.fillStyle = hs.color.css(low + (1 - low) * (x / (width - 21)), signed);
         c.fillRect(10 + x, 2, 1, 10);
@@ -76,7 +76,7 @@
         c.fillText(number(Math.sign(level) * level ** 2 * top, 2), 10 + ((level - low) / (1 - low)) * (width - 20), 25);
       }
       this.note.textContent = `${this.view.signed ? "difference" : "attention weight"}, square-root scale`
-        + `${state.sink ? "" : "; first token hidden, not renormalised"}`;
+        + `${state.scale === "fit" ? "; the largest 1 % share the full colour" : ""}${state.sink ? "" : "; first token hidden, not renormalised"}`;
       this.legend.setAttribute("aria-label", `Colour scale from ${number(low * top, 2)} to ${number(top, 2)}, square root`);
     }
   }

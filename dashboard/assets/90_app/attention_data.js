@@ -24,9 +24,21 @@
     return Math.abs(codec.level(top));
   }
 
+  /** The level that all but the largest hundredth of the cells stay below. */
+  function usual(data, offset, T, codec, sink, max) {
+    const bins = new Uint32Array(256);
+    let n = 0;
+    for (let q = 0; q < T; q++) for (let k = sink ? 0 : 1; k <= q; k++, n++)
+      bins[Math.round(max > 0 ? (255 * Math.abs(codec.level(data[offset + q * T + k]))) / max : 0)]++;
+    let i = 255;
+    for (let above = bins[255]; above <= n / 100 && i > 0; above += bins[i]) i--;
+    return (max * Math.max(i, 1)) / 255;
+  }
+
+  /** fit: for scales that show most of the cells, even where one weight outshines all. */
   function slice(data, head, T, codec, sink = true) {
-    const offset = head * T * T;
-    return { data, offset, T, codec, signed: codec.signed, sink, max: largest(data, offset, T, codec, sink) };
+    const offset = head * T * T, max = largest(data, offset, T, codec, sink);
+    return { data, offset, T, codec, signed: codec.signed, sink, max, fit: usual(data, offset, T, codec, sink, max) };
   }
 
   /** Level of one cell; NaN above the diagonal and in a hidden first column. */
@@ -84,7 +96,12 @@
       const layers = await Promise.all(Array.from({ length: L }, (_, l) => layer(l)));
       return { side, levels: pool(layers, H, T, side, codecs["uint8-sqrt"]) };
     };
-    return { shape, codec: "uint8-sqrt", layer, thumbnail, row: rows(url, T) };
+    const cell = async (query, key) => {
+      const response = await fetch(`${url}/value?query=${query}&key=${key}`);
+      if (!response.ok) throw new Error(await hs.tensors.reason(response));
+      return (await response.json()).weights;
+    };
+    return { shape, codec: "uint8-sqrt", layer, thumbnail, row: rows(url, T), cell };
   }
 
   /** Exact weights of one query, [T] numbers; a short prompt's head comes whole, and the last ones are kept. */

@@ -16,6 +16,9 @@
     });
   }
 
+  /** The statistic that is worth a look first, of those that are there: entropy ranks heads that do nothing special. */
+  const worth = (heads) => ["induction_lift", "previous_token"].find((name) => heads[name]) || Object.keys(heads)[0] || "";
+
   function range(stat) {
     const known = stat.values.flat().filter((v) => v !== null);
     const low = known.length ? Math.min(...known) : 0, high = known.length ? Math.max(...known) : 0;
@@ -63,6 +66,7 @@
         this.list = ranked(this.heads[state.stat], state.descending);
         this.body.replaceChildren();
         this.grow(CHUNK);
+        this.root.scrollTop = 0; // another order begins at its top
         for (const [name, button] of Object.entries(this.buttons)) {
           const on = name === state.stat;
           button.parentElement.setAttribute("aria-sort", on ? (state.descending ? "descending" : "ascending") : "none");
@@ -103,5 +107,5 @@
     }
   }
 
-  Object.assign(attention, { HeadTable, ranked, range });
+  Object.assign(attention, { HeadTable, ranked, range, worth });
 })();

@@ -5,7 +5,7 @@
   const hs = (window.headscope = window.headscope || {});
   const attention = (hs.attention = hs.attention || {});
   const { el, svg, label } = hs.dom;
-  const ROW = 20, LEFT = 150, RIGHT = 330, WIDTH = 480, FAINT = 0.002;
+  const ROW = 20, LEFT = 150, RIGHT = 330, WIDTH = 480, FAINT = 0.002, MANY = 40;
 
   class Links {
     constructor(tokens, on) {
@@ -25,8 +25,16 @@
       this.slice = slice;
       this.state = state;
       if (fresh) this.column();
+      if (fresh || state.query !== this.shown) this.reveal(state.query);
       this.svg.setAttribute("aria-label", `Links of layer ${state.layer}, head ${state.head}, ${state.top} strongest keys per query`);
       this.redraw();
+    }
+
+    /** Bring the pinned query into sight, inside the list only. */
+    reveal(query) {
+      this.shown = query;
+      const box = this.svg.parentElement, y = query * ROW;
+      if (query !== null && (y < box.scrollTop || y + ROW > box.scrollTop + box.clientHeight)) box.scrollTop = y - box.clientHeight / 2;
     }
 
     column() {
@@ -38,9 +46,14 @@
       this.names.replaceChildren(...this.rows.flat());
     }
 
+    /** With its position where there are many to tell apart. */
+    name(side, i) {
+      return this.slice.T > MANY ? `${label(this.tokens[side][i] ?? "", 13)} ${i}` : label(this.tokens[side][i] ?? "", 16);
+    }
+
     token(side, i) {
       const query = side === "query", x = query ? LEFT - 6 : RIGHT + 6, y = i * ROW + ROW / 2 + 4;
-      const text = svg("text", { x, y, "text-anchor": query ? "end" : "start", "dominant-baseline": "middle", text: label(this.tokens[side][i] ?? "", 16) });
+      const text = svg("text", { x, y, "text-anchor": query ? "end" : "start", "dominant-baseline": "middle", text: this.name(side, i) });
       const box = svg("rect", { x: query ? 2 : RIGHT + 2, y: y - ROW / 2, width: LEFT - 4, height: ROW - 1, rx: 3 });
       const group = svg("g", { class: "hs-links-token", "data-side": side, "data-index": i, tabindex: query ? "0" : null, role: query ? "button" : null }, [box, text]);
       group.addEventListener("mouseenter", () => this.look({ side, i }));

@@ -56,7 +56,8 @@
 
     /** Colour of a level under the current scale. */
     scaled(level) {
-      return this.state.scale === "head" && this.slice.max > 0 ? level / this.slice.max : level;
+      const top = { head: this.slice.max, fit: this.slice.fit }[this.state.scale];
+      return top > 0 ? level / top : level;
     }
 
     cells(c) {
@@ -222,7 +223,7 @@
       if (drag) {
         const n = Math.max(Math.abs(drag.to.query - drag.from.query), Math.abs(drag.to.key - drag.from.key)) + 1;
         this.zoom({ q0: Math.min(drag.from.query, drag.to.query), k0: Math.min(drag.from.key, drag.to.key), n });
-      } else if (cell) this.on.pin(cell.query);
+      } else if (cell) this.on.pin(cell.query, cell.key !== null && cell.key <= cell.query ? cell.key : null);
     }
 
     /** Show n queries and keys from (q0, k0), or everything. */
@@ -241,10 +242,10 @@
         const T = this.slice.T, from = this.cursor || { query: this.state.query ?? T - 1, key: 0 };
         const query = Math.max(0, Math.min(T - 1, from.query + step[0]));
         this.sight({ query, key: Math.max(0, Math.min(query, from.key + step[1])) });
-      } else if (event.key === "Enter" && this.cursor) this.on.pin(this.cursor.query);
+      } else if (event.key === "Enter" && this.cursor) this.on.pin(this.cursor.query, this.cursor.key);
       else if (event.key === "Escape") {
         if (this.window) this.zoom(null);
-        else if (this.state.query !== null) this.on.pin(this.state.query);
+        else if (this.state.query !== null) this.on.pin(this.state.query, this.state.key);
       }
     }
   }

@@ -70,7 +70,7 @@
       const tokens = this.view.tokens.tokens.map((t) => t.text);
       this.explorer = hs.attention.mount($("run-attention-slot"), {
         tensors: hs.attention.source(url, shape), tokens, heads,
-        state: { layer: s.layer, head: s.head, view: s.view, query: s.query, stat: s.stat, descending: s.order === "desc", cells: s.cells, scale: s.scale, sink: s.sink, top: s.top },
+        state: { layer: s.layer, head: s.head, view: s.view, query: s.query, key: s.key, stat: s.stat, descending: s.order === "desc", cells: s.cells, scale: s.scale, sink: s.sink, top: s.top },
         onState: ({ descending, ...rest }) => { Object.assign(this.state, rest, { order: descending ? "desc" : "asc" }); this.link(); this.markLayer(); this.markHead(); },
       });
     }

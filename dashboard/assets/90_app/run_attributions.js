@@ -3,9 +3,9 @@
   "use strict";
   const hs = (window.headscope = window.headscope || {});
   const run = (hs.run = hs.run || {});
-  const { el, label, number, quoted } = hs.dom;
+  const { el, label, number, quoted, roving } = hs.dom;
 
-  const FEW = 5;
+  const FEW = 5, LONG = 24; // columns from which a row is wider than what is in sight
 
   class Attributions {
     constructor(page, root, controls) {
@@ -15,11 +15,13 @@
       this.controls = controls;
       this.explained = el("div", { class: "hs-explained", role: "group", "aria-label": "Explained token" });
       this.box = el("div", { class: "hs-attr", tabindex: "0", role: "region", "aria-label": "Attributions, methods by tokens" });
+      this.settle = roving(this.explained, "button");
       this.receipts = new run.Receipts(page);
       root.replaceChildren(this.explained, this.box, this.receipts.root);
       this.box.addEventListener("click", (event) => {
         const node = event.target.closest("[data-p]");
-        if (node) this.click(Number(node.dataset.p));
+        if (event.target.closest(".hs-attr-jump")) this.jump(event.target.closest("tr"));
+        else if (node) this.click(Number(node.dataset.p));
       });
       if (this.sources) page.arrays().then((arrays) => { this.arrays = arrays; this.draw(); }, (error) => { this.problem = error.message; this.draw(); });
     }
@@ -28,6 +30,13 @@
     click(index) {
       const n = this.sources ? this.sources.n_prompt : Infinity;
       this.page.set(index >= n ? { gen: index - n } : { pos: index });
+    }
+
+    /** Bring the largest score of a row into sight, inside the card only. */
+    jump(row) {
+      const cell = row.querySelector("td.top"), names = row.firstChild.offsetWidth;
+      this.box.scrollLeft = cell.offsetLeft - names - (this.box.clientWidth - names - cell.offsetWidth) / 2;
+      this.page.set({ pos: Number(cell.dataset.p) });
     }
 
     /** Methods whose rows are shown: those in the link, else all. */
@@ -109,6 +118,7 @@
       this.explained.replaceChildren(el("span", { class: "hs-muted", text: "Explained token " }), ...tokens.slice(n).map((t, i) =>
         el("button", { type: "button", class: "hs-run-chip", "data-gen": i, "aria-pressed": String(i === gen), title: `log-probability ${number(logprobs[i])} nats`, text: t.text.replace(/\n/g, "⏎"), onclick: () => this.page.set({ gen: i }) })),
       el("span", { class: "hs-muted", text: this.problem ? ` Scores could not be read: ${this.problem}` : this.arrays ? ` log-probability ${number(logprobs[gen])} nats` : " loading scores …" }));
+      this.settle();
     }
 
     row(m, columns) {
@@ -118,6 +128,7 @@
       if (!found) return el("tr", { class: "waiting" }, [name, el("td", { colspan: columns.length, text: this.problem ? "not read" : "…" })]);
       const { scores, errors, limit } = found;
       const top = scores.reduce((best, v, i) => (v !== null && (best < 0 || Math.abs(v) > Math.abs(scores[best])) ? i : best), -1);
+      if (columns.length > LONG && top >= 0) name.append(el("button", { type: "button", class: "hs-attr-jump", title: `Go to the largest score, ${quoted(columns[top].text)}`, text: "largest ▸" }));
       return el("tr", { class: `${m.signed ? "signed" : "unsigned"} ${m.verdict}`, "data-method": m.method }, [name, ...columns.map((c, i) => this.cell(m, scores[i] ?? null, errors[i] ?? null, c, limit, i === top))]);
     }
 

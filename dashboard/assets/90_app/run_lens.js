@@ -32,12 +32,25 @@
       const s = this.page.state, entropy = s.lens === "entropy";
       this.top = entropy ? Math.max(...this.view.entropies.flat().map((v) => v ?? 0), 1e-9) : 1;
       this.controls.replaceChildren(run.choose("Lens colour", [["prob", "Probability"], ["entropy", "Entropy"]], s.lens, (lens) => this.page.set({ lens })));
-      const n = Math.min(WINDOW, this.view.positions.length), columns = Array.from({ length: n }, (_, i) => this.from + i);
+      const n = Math.min(WINDOW, this.view.positions.length), at = this.page.position() - 1;
+      if (at !== this.at && (at < this.from || at >= this.from + n)) this.from = Math.max(0, Math.min(this.view.positions.length - n, at - WINDOW / 2));
+      this.at = at;
+      const columns = Array.from({ length: n }, (_, i) => this.from + i);
       const kept = this.box.scrollLeft;
       this.box.replaceChildren(el("table", {}, [this.head(columns), el("tbody", {}, this.view.texts.map((_, l) => this.row(l, columns)))]));
       this.box.scrollLeft = kept;
+      this.reveal();
       this.foot.replaceChildren(run.legend(entropy ? { label: "Entropy", unit: "bits", signed: false } : { label: "Probability", unit: "of the top token", signed: false }, this.top), ...this.pager(n));
       this.look(null);
+    }
+
+    /** Bring the selected position into sight when it is another one than before, inside the card only. */
+    reveal() {
+      const position = this.page.position(), th = this.box.querySelector(`thead [data-p="${position - 1}"]`);
+      if (!th || this.revealed === position || !this.box.clientWidth) return;
+      this.revealed = position;
+      const names = this.box.querySelector("thead th").offsetWidth, left = th.offsetLeft - names, right = th.offsetLeft + th.offsetWidth;
+      if (left < this.box.scrollLeft || right > this.box.scrollLeft + this.box.clientWidth) this.box.scrollLeft = right - this.box.clientWidth / 2;
     }
 
     head(columns) {

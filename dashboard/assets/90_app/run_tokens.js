@@ -3,7 +3,7 @@
   "use strict";
   const hs = (window.headscope = window.headscope || {});
   const run = (hs.run = hs.run || {});
-  const { el, visible, quoted, number, percent } = hs.dom;
+  const { el, visible, quoted, number, percent, roving } = hs.dom;
 
   /** Buttons of which one is pressed; a select when there are many. */
   function choose(name, choices, now, change) {
@@ -41,7 +41,7 @@
         const chip = event.target.closest("[data-index]");
         if (chip) page.set({ pos: Number(chip.dataset.index) });
       });
-      this.chips.addEventListener("keydown", (event) => this.walk(event));
+      this.settle = roving(this.chips, "button");
     }
 
     draw() {
@@ -53,6 +53,7 @@
       this.steer();
       const held = this.chips.contains(document.activeElement) ? document.activeElement.dataset.index : null;
       this.chips.replaceChildren(...list.flatMap((chip, n) => this.chip(chip, n)), this.next());
+      this.settle();
       if (held !== null) this.chips.querySelector(`[data-index="${held}"]`)?.focus();
       this.scale.replaceChildren(legend(this.colouring, this.limit));
       this.look(null);
@@ -92,13 +93,6 @@
 
     describe(chip, v) {
       return `${chip.count > 1 ? `tokens ${chip.index} to ${chip.index + chip.count - 1}` : `token ${chip.index}`} ${quoted(chip.text)}, ${this.colouring.label.toLowerCase()} ${v === null ? "not measured" : `${number(v)} ${this.colouring.unit}`}`;
-    }
-
-    walk(event) {
-      const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key], all = [...this.chips.querySelectorAll("button")], i = all.indexOf(document.activeElement);
-      if (!by || i < 0 || !all[i + by]) return;
-      event.preventDefault();
-      all[i + by].focus();
     }
 
     /** Exact numbers of the chip in sight, else of the selected one. */
