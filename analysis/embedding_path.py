@@ -149,4 +149,4 @@ def _newline_id(backend: CausalBackend) -> int | None:
 def _eos_id(backend: CausalBackend) -> int | None:
     found = getattr(backend.model.config, "eos_token_id", None)
     first = found[0] if isinstance(found, list) and found else found
-    return first if isinstance(first, int) else None
+    return first if isinstance(first, int) and 0 <= first < backend.info.vocab_size else None

@@ -93,7 +93,7 @@ class Capabilities:
 
     attention: attention weights of every layer; `no_attention` says why not. attention_layers: the layers that have
     some, where not all have (the others are NaN). sublayers: `attn_updates` and `mlp_updates`, checked to add up to the
-    residual stream.
+    residual stream. warning: what a user must know before anything is run.
     heads: the output of every head, checked to make up the attention update (`CausalBackend.head_weights`).
     """
 
@@ -103,6 +103,7 @@ class Capabilities:
     notes: tuple[str, ...] = ()
     attention_layers: tuple[int, ...] = ()
     no_attention: str = ""
+    warning: str = ""
 
 
 class CausalBackend(Protocol):
@@ -118,7 +119,7 @@ class CausalBackend(Protocol):
         where x is what enters `structure.head_projections[layer]`, `[B, T, H * d_head]`. Detached, no copy."""
 
     def tokenize(self, text: str) -> TokenizedText:
-        """Tokens with exact character spans. Raises InputError kinds `empty` and `too_long`."""
+        """Tokens with exact character spans. Raises InputError kinds `empty`, `too_long`, `no_embedding`."""
 
     def batch(self, texts: Sequence[TokenizedText]) -> TokenBatch:
         """Pad to one right-padded batch."""

@@ -14,13 +14,15 @@ _PER_HEAD = {"attention_raw", "attention_x_gradient"}
 @dataclass(frozen=True, slots=True)
 class Preflight:
     """Prediction for a request. memory_bytes: of one worker beside the model, in its largest batch; stored_bytes:
-    arrays before compression, attention artifacts included; longest: tokens of the longest prompt."""
+    arrays before compression, attention artifacts included; longest: tokens of the longest prompt.
+    warning: what is wrong with the model."""
 
     n_prompts: int
     n_batches: int
     longest: int
     memory_bytes: int
     stored_bytes: int
+    warning: str = ""
 
 
 def stored_bytes(info: ModelInfo, length: int, analyses: Collection[str], methods: Collection[str]) -> int:

@@ -77,7 +77,8 @@ def predict(
     lengths = [_length(backend, prompt) for prompt in prompts]
     needed = [len(batch) * _prompt_bytes(backend, max(lengths[i] for i in batch)) for batch in batches]
     methods = [name for name in METHODS if name in spec.analyses]
-    return preflight(backend.info, lengths, needed, spec.analyses, methods)
+    needs = preflight(backend.info, lengths, needed, spec.analyses, methods)
+    return replace(needs, warning=backend.capabilities.warning)
 
 
 def check(spec: RunSpec) -> None:

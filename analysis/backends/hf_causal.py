@@ -51,7 +51,7 @@ class HFCausalBackend:
         self.model = model.eval().requires_grad_(False)
         self.structure = discover(model)
         check_causal(model, model.config.get_text_config().vocab_size)  # type: ignore[union-attr, operator]
-        self._codec = TextCodec(tokenizer)
+        self._codec = TextCodec(tokenizer, model.get_input_embeddings().weight.shape[0])  # type: ignore[operator]
         self._stop = stop_ids(model, tokenizer)
         self.device = next(model.parameters()).device
         self._fused = str(model.config._attn_implementation)  # type: ignore[union-attr]
@@ -241,6 +241,7 @@ class HFCausalBackend:
         ids = self._codec.continuation_ids(text, continuation) if continuation else []
         if not ids:
             raise InputError(f"the {role} is empty: write the word that should follow the prompt.", "target_missing")
+        self._codec.check_read(role, ids[:1])
         return ids
 
     def _use_attention(self, implementation: str) -> None:
@@ -265,6 +266,8 @@ class HFCausalBackend:
             notes.append("the attention and MLP updates of this architecture do not add up to its residual stream")
         if not self.structure.head_projections:
             notes.append("the outputs of single heads cannot be told apart in this architecture")
+        if warning := self._codec.warning():
+            notes.append(warning)
         return Capabilities(
             attention=everywhere,
             sublayers=bool(self.structure.attn_updates),
@@ -272,6 +275,7 @@ class HFCausalBackend:
             notes=tuple(notes),
             attention_layers=() if everywhere else self._attention_layers,
             no_attention=no_attention,
+            warning=warning,
         )
 
     def _visible(self, masks: Sequence[Tensor | None], length: int) -> tuple[Tensor, ...]:

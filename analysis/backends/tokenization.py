@@ -21,8 +21,11 @@ def _is_sentencepiece(backend: Any) -> bool:
 class TextCodec:
     """Tokenises with the tokenizer's own settings (a BOS where the model expects one), never truncating or padding."""
 
-    def __init__(self, tokenizer: Any) -> None:
-        """`tokenizer` is what AutoTokenizer returned; raises BackendError when it is not a `tokenizers` one."""
+    def __init__(self, tokenizer: Any, n_embeddings: int) -> None:
+        """`tokenizer` is what AutoTokenizer returned, n_embeddings how many ids the model can read.
+
+        Raises BackendError when it is not a `tokenizers` one.
+        """
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if backend is None:
             raise BackendError(
@@ -36,10 +39,13 @@ class TextCodec:
         self._own = None if self._byte_level or _is_sentencepiece(backend) else OwnDecoder(backend)
         added = tokenizer.added_tokens_decoder
         self._added: dict[int, str] = {index: token.content for index, token in added.items()}
+        self._n_embeddings = n_embeddings
+        self.unread = tuple(token for token, i in tokenizer.get_vocab().items() if i >= n_embeddings)
         self._special = frozenset(tokenizer.all_special_ids) | {i for i, token in added.items() if token.special}
 
     def tokenize(self, text: str, context: int) -> TokenizedText:
-        """Raises InputError: `empty`, `too_long` (more than `context` tokens), `not_utf8` (lone surrogates)."""
+        """Raises InputError: `empty`, `too_long` (more than `context` tokens), `not_utf8` (lone surrogates),
+        `no_embedding` (a token the model cannot read)."""
         if not text:
             raise InputError("the prompt is empty: there is nothing to read. Give it at least one character.", "empty")
         try:
@@ -53,7 +59,29 @@ class TextCodec:
             raise InputError(
                 f"the prompt has {len(tokens)} tokens and the model reads at most {context}: shorten it.", "too_long"
             )
+        self.check_read("prompt", tokens.ids.tolist())
         return tokens
+
+    def check_read(self, role: str, ids: Sequence[int]) -> None:
+        """Raises InputError, kind `no_embedding`, when the model has no embedding for one of `ids`."""
+        beyond = next((token for token in ids if token >= self._n_embeddings), None)
+        if beyond is not None:
+            raise InputError(
+                f"the {role} holds the token {self._backend.id_to_token(beyond)!r} (id {beyond}), and the model has "
+                f"embeddings for {self._n_embeddings:,} ids only: leave it out, or save the model again after "
+                "`resize_token_embeddings`.",
+                "no_embedding",
+            )
+
+    def warning(self) -> str:
+        """What is wrong when the tokenizer knows more tokens than the model; empty when it does not."""
+        if not self.unread:
+            return ""
+        few = ", ".join(map(repr, self.unread[:3])) + (", ..." if len(self.unread) > 3 else "")
+        return (
+            f"the tokenizer has {len(self.unread)} tokens ({few}) beyond the model's {self._n_embeddings:,} embeddings"
+            ": prompts and targets with one of them fail"
+        )
 
     def _raw(self, text: str) -> alignment.RawTokens:
         found = self._backend.encode(text)

@@ -233,6 +233,8 @@ def _announce(console: Console, needs: Preflight) -> None:
         f"up to {memory} of memory beside the model, about {stored} to store.",
         soft_wrap=True,
     )
+    if needs.warning:
+        console.print(f"warning: {needs.warning}.", style="yellow", soft_wrap=True)
 
 
 def _report(console: Console, outcome: jobs.JobOutcome, store: str, again: str = "headscope run --resume") -> None:

@@ -13,7 +13,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from analysis import runner
 from analysis.backends.hf_causal import HFCausalBackend
-from analysis.types import GenerationParams, Prompt, RunResult, RunSpec
+from analysis.types import GenerationParams, Prompt, RunResult, RunSpec, RunStatus
 from tests import tiny_models
 from tests.tiny_models import SENTENCES
 
@@ -131,3 +131,36 @@ def test_without_a_line_break_integrated_gradients_start_from_the_mean_and_say_s
     assert found.params["baseline"] == "mean"
     assert "no newline token" in found.params["baseline_missing"]
     assert np.isfinite(found.scores[1:]).all()
+
+
+@pytest.fixture
+def not_resized(tmp_path: Path) -> HFCausalBackend:
+    tokenizer = tiny_models._byte_level_tokenizer()
+    size = len(tokenizer)
+    tokenizer.add_tokens(["<tool>"], special_tokens=True)
+    return load(tmp_path, tokenizer, size)
+
+
+def test_tokens_without_an_embedding_are_warned_of_before_anything_runs(not_resized: HFCausalBackend) -> None:
+    spec = RunSpec(not_resized.info.ref, (), ("saliency",))
+    told = runner.predict(not_resized, spec, [Prompt("a", TEXT)], [[0]]).warning
+    assert "the tokenizer has 1 tokens ('<tool>') beyond the model's" in told
+    assert told in run(not_resized).capsule["notes"]
+    assert run(not_resized).status is RunStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("role", "prompt"),
+    [
+        ("prompt", Prompt("a", "call <tool> now")),
+        ("target", Prompt("a", "call", "<tool>")),
+        ("foil", Prompt("a", "call", " the", "<tool>")),
+    ],
+)
+def test_a_prompt_with_such_a_token_fails_with_a_sentence(
+    not_resized: HFCausalBackend, role: str, prompt: Prompt
+) -> None:
+    result = run(not_resized, "saliency", prompt=prompt)
+    assert (result.status, result.error_kind) == (RunStatus.FAILED, "no_embedding")
+    assert result.error is not None
+    assert result.error.startswith(f"the {role} holds the token '<tool>'")
