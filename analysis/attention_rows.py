@@ -43,7 +43,7 @@ def head_means(work: Workspace) -> Tensor:
 
 
 def with_residual(patterns: Tensor) -> Tensor:
-    """Half attention, half the token itself (the residual connection), `[..., query, key]`; rows still sum to 1."""
+    """Half attention, half the token itself (the residual connection), `[..., query, key]`; a sum of 1 stays 1."""
     return 0.5 * patterns + 0.5 * torch.eye(patterns.shape[-1], device=patterns.device)
 
 
