@@ -82,7 +82,8 @@ def formation_figure(layers: LayerSummary, token: str, target: Target | None = N
     for row, curve, values, what in rows:
         colour = COLORWAY["light"][0 if curve is None else curves.index(curve)]
         name = "" if curve is None else f"{curve.role} “{short(curve.token)}”"
-        hover = f"{name}<br>after layer %{{x}}<br>{what}<extra></extra>".removeprefix("<br>")
+        whose = "%{fullData.name}<br>" if name else ""  # not the text itself: a template is no place for one
+        hover = f"{whose}after layer %{{x}}<br>{what}<extra></extra>"
         fig.add_scatter(x=x, y=values, mode="lines+markers", marker={"size": 5, "color": colour}, name=name,
                         line={"color": colour}, legendgroup=name, showlegend=several and row == 1, row=row, col=1,
                         hovertemplate=hover)  # fmt: skip

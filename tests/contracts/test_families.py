@@ -92,7 +92,7 @@ def _complete(result: RunResult, name: str) -> None:
     assert result.lens is not None
     saliency, product, raw = result.attributions
     assert saliency.error is None
-    assert product.error is None
+    assert ("normalises embeddings" in product.error) if name == "BloomConfig" else product.error is None
     assert np.nanmax(np.abs(saliency.scores)) > 0
     if name in WITHOUT_ATTENTION:
         assert WITHOUT_ATTENTION[name] in missing["attention"] == missing["heads"] == raw.error

@@ -60,7 +60,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, tiny_gpt2_dir: Path) -> 
         (folder / name).write_text(content)
     crows = run("headscope run --prompts crows_pairs:crows_pairs_anonymized.csv --experiment crows", folder)
     assert crows.returncode == 0, crows.stderr
-    for experiment in ("default", "behaviour"):  # the store that later commands read
+    for experiment in ("default", "behaviour", "first"):  # the store that later commands read
         made = run(f"headscope run --prompts my_prompts.csv --experiment {experiment}", folder)
         assert made.returncode == 0, made.stderr
     return folder

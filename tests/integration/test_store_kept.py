@@ -18,6 +18,8 @@ from migrations import api
 from storage.repository import Store
 from storage.rows import RunFilter
 
+RENAMED = {"group": "group_name"}
+"""What older programs called it -> what it is called now."""
 FOLDER = Path(__file__).parents[1] / "stores"
 VERSIONS = sorted(path.name.partition(".")[0] for path in FOLDER.glob("*.duckdb.zst"))
 
@@ -56,8 +58,9 @@ def assert_holds(new: Any, old: Any, path: str = "") -> None:
     """`new` says all that `old` says; objects may say more."""
     if isinstance(old, dict):
         for key in old:
-            assert key in new, f"{path}.{key} is gone"
-            assert_holds(new[key], old[key], f"{path}.{key}")
+            now = RENAMED.get(key, key) if key not in new else key
+            assert now in new, f"{path}.{key} is gone"
+            assert_holds(new[now], old[key], f"{path}.{key}")
     elif isinstance(old, list):
         assert len(new) == len(old), path
         for index, (mine, its) in enumerate(zip(new, old, strict=True)):

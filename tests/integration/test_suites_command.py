@@ -80,7 +80,7 @@ def test_a_classifier_is_scored(tmp_path: Path) -> None:
     command = ("suites", "score", "hatecheck", "--prompts", f"hatecheck:{published}", "--scores", str(scores))
     done = headscope(*command, "--format", "csv")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[1].startswith('"hatecheck","mine","accuracy","all",0.5,,,2,"cases",')
+    assert done.stdout.splitlines()[1].startswith("hatecheck,mine,accuracy,all,0.5,,,2,cases,")
     scores.write_text("id,score\n1,0.75\n3,0.5\n")
     stranger = headscope(*command)
     assert stranger.returncode == 1

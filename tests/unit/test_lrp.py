@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from lrp_reference import explicit_relevance
-from test_backend_architectures import CASES, build
+from families import build
 
 from analysis.backends.hf_causal import HFCausalBackend
 from analysis.interfaces import Capture
@@ -150,8 +150,7 @@ def test_both_rules_fit_both_architectures(backend: HFCausalBackend) -> None:
 def test_other_architectures_are_told_why_not(
     tmp_path: Path, tiny_gpt2_dir: Path, name: str, reason: str | None
 ) -> None:
-    settings = next(case[1] for case in CASES if case[0] == name)
-    backend = HFCausalBackend.load(str(build(tmp_path / "model", tiny_gpt2_dir, name, settings)))
+    backend = HFCausalBackend.load(str(build(tmp_path / "model", tiny_gpt2_dir, name)))
     for rule in RULES:
         found = METHODS[rule]().not_applicable(backend)
         assert (found is None) if reason is None else (reason in str(found))

@@ -18,7 +18,7 @@ from analysis.model_cache import ModelCache
 
 def test_memory_is_checked_before_loading(tiny_gpt2_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=10**6))
-    monkeypatch.setattr(hf_causal, "_load", lambda *_: pytest.fail("loaded all the same"))
+    monkeypatch.setattr(hf_causal, "load_folder", lambda *_: pytest.fail("loaded all the same"))
     with pytest.raises(BackendError, match=r"needs about 0.3 GB in float32 and 0.0 GB are free"):
         HFCausalBackend.load(str(tiny_gpt2_dir))
 
