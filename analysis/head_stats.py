@@ -75,10 +75,10 @@ def _per_query(pattern: Tensor, size: int) -> dict[str, Tensor]:
     Entropy and distance are of the weights divided by their sum: a learned sink leaves rows that sum to less than 1.
     """
     position = torch.arange(size, dtype=torch.float32)
-    total = pattern.sum(-1)
+    total, reach = (pattern @ torch.stack([torch.ones(size), position], dim=-1)).unbind(-1)
     divisor = total.clamp(min=torch.finfo(torch.float32).tiny)
     entropy = (torch.special.entr(pattern).sum(-1) / divisor + torch.log(divisor)).clamp(min=0)
-    distance = (position * total - pattern @ position) / divisor
+    distance = (position * total - reach) / divisor
     missing = (1 - total).clamp(min=0)
     return dict(zip(_ROWS, (entropy, entropy, distance, pattern.amax(-1), missing), strict=True))
 
