@@ -381,7 +381,8 @@ def test_the_page_fits_its_window(open_page: OpenPage, app_server: str, width: i
     page.goto(f"{app_server}/live?model=tiny-gpt2&text={quote(text)}")
     expect(page.locator(DRAWN if text else "#live-message.hint")).to_be_visible()
     wide = page.evaluate("""() => {
-      const kept = (node) => node.id !== "live-root" && (getComputedStyle(node).overflowX !== "visible" || kept(node.parentElement));
+      const kept = (node) => node.id !== "live-root"
+        && (getComputedStyle(node).overflowX !== "visible" || kept(node.parentElement));
       return [...document.querySelectorAll("#live-root *")]
         .filter((node) => node.getBoundingClientRect().right > innerWidth + 1 && !kept(node.parentElement))
         .map((node) => `${node.tagName} ${node.className} ${node.id}`); }""")
