@@ -26,7 +26,7 @@ from tests.browser.install import find
 
 KEYS = int(os.environ.get("KEYS", "40"))
 MODEL = "smollm2-135m-instruct"
-TEXT = "The captain told the engineer that the old engine would not start again today"
+TEXT = "The captain told the engineer that the old engine would not start again today or tomorrow"
 HEADSCOPE = str(Path(sys.executable).with_name("headscope"))
 GOAL_MS, OVERHEAD_GOAL_MS, SWITCH_GOAL_MS = 400, 80, 50
 WATCH = """() => { const root = document.querySelector('#live-root'); delete root.dataset.drawn;

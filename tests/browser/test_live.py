@@ -393,20 +393,27 @@ def test_the_page_fits_its_window(open_page: OpenPage, app_server: str, width: i
     page = open_page(width=width)
     page.goto(f"{app_server}/live?model=tiny-gpt2&text={quote(text)}")
     expect(page.locator(DRAWN if text else "#live-message.hint")).to_be_visible()
-    wide = page.evaluate("""() => [document.body, ...document.querySelectorAll("#live-root *")]
-      .filter((node) => node.getBoundingClientRect().right > innerWidth + 1
-        && !node.closest(".hs-live-strips-scroll > *, .hs-attn-scroll > *, dialog, svg, .hs-live-tokens > *"))
-      .map((node) => `${node.tagName}.${node.className}#${node.id}`)""")
+    wide = page.evaluate("""() => {
+      const kept = (node) => node.id !== "live-root"
+        && (getComputedStyle(node).overflowX !== "visible" || kept(node.parentElement));
+      return [...document.querySelectorAll("#live-root *")]
+        .filter((node) => node.getBoundingClientRect().right > innerWidth + 1 && !kept(node.parentElement))
+        .map((node) => `${node.tagName} ${node.className} ${node.id}`); }""")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert wide == []
 
 
-def test_the_tab_carries_the_text(page: Page, app_server: str) -> None:
+def test_the_tab_carries_the_text(page: Page, app_server: str, seeded_store: Store) -> None:
     page.goto(f"{app_server}/live")
     expect(page).to_have_title("Live · Headscope")
     page.select_option("#live-model", "tiny-gpt2")
     page.locator("#live-text").fill("The river\nruns to the sea and the sea is far away from the old town")
     expect(page).to_have_url(re.compile("text=The"))
-    expect(page).to_have_title("The river runs to the sea and the sea is far away from the… · Live · Headscope")
+    expect(page).to_have_title("The river runs to the sea and the sea is far away from the … · Live · Headscope")
     page.locator(".hs-nav-link", has_text="Runs").click()
     expect(page).to_have_title("Runs · Headscope")
+    run = seeded_store.runs_page(RunFilter((Condition("text", "eq", "naïve café 🧭"),))).rows[0]
+    page.goto(f"{app_server}/run?id={run.id}")
+    expect(page).to_have_title(re.compile(r"^na.*· Run · Headscope$"))
+    page.locator(".hs-nav-link", has_text="Live").click()
+    expect(page).to_have_title("Live · Headscope")
