@@ -20,6 +20,7 @@ from dashboard.figures.compare import group_scores, group_sums, shares
 from dashboard.figures.tokens import short
 from dashboard.pages.compare_data import CompareQuery, attribution, letter
 from dashboard.pages.compare_facts import missing, same_tokenizer
+from dashboard.pages.compare_surprisal import SPACES, start_notes
 from dashboard.pages.compare_text import number
 from dashboard.pages.compare_view import options, select, sentences
 from storage.interfaces import RunReader
@@ -53,7 +54,8 @@ def across_view(store: RunReader, query: CompareQuery, runs: Sequence[RunDetail]
     if many is None:
         return sentences(lost)
     view, said = _measured(store, query, many)
-    notes = [html.P(text, className="hs-muted") for text in (*said, *lost)]
+    traces = {name.split()[0]: trace for name, trace in zip(many.names, many.traces, strict=True)}
+    notes = [html.P(text, className="hs-muted") for text in (*said, *start_notes(traces), *lost)]
     if not np.isfinite(view.values).any():
         return [sentences([f"No run has a number for {MEASURES[query.across].lower()} here."]), *notes]
     graph = dcc.Graph(figure=across_figure(view), id="compare-across-plot",
@@ -126,7 +128,10 @@ Measured = tuple[Floats, str, bool, list[str]]
 
 def _surprisal(store: RunReader, query: CompareQuery, many: Many) -> Measured:
     values = surprisals(many.traces, many.ranges) * (1.0 if query.unit == "bits" else NATS_PER_BIT)
-    return values, query.unit, False, ["How unexpected each word was: the sum over its tokens."]
+    said = ["How unexpected each word was: the sum over its tokens."]
+    if not all(same_tokenizer(many.runs[0], run) for run in many.runs):
+        said.append(SPACES)
+    return values, query.unit, False, said
 
 
 def _attribution(store: RunReader, query: CompareQuery, many: Many) -> Measured:

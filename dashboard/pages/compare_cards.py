@@ -15,6 +15,7 @@ from dashboard.pages.compare_candidates import candidates_view
 from dashboard.pages.compare_data import Aligned, CompareQuery, Pair, aligned, attribution, methods
 from dashboard.pages.compare_facts import facts
 from dashboard.pages.compare_margins import margins_view
+from dashboard.pages.compare_surprisal import surprisal_notes
 from dashboard.pages.compare_units import units_view
 from dashboard.pages.compare_view import facts_view, open_links, options, select, sentences
 from storage.interfaces import RunReader
@@ -44,7 +45,9 @@ def surprisal(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
     b = factor * surprisal_bits(data.b.logprobs, data.ranges_b)
     threshold = factor * SURPRISAL_THRESHOLD_BITS
     said = f"Unchanged: the same text, and at most {threshold:.2g} {query.unit} apart."
-    return [*units_view(data, a, b, everything=query.all, threshold=threshold, is_signed=False, unit=query.unit),
+    notes = [html.P(note, className="hs-compare-warning") for note in surprisal_notes({"A": pair.a, "B": pair.b})]
+    return [*notes, *units_view(data, a, b, everything=query.all, threshold=threshold, is_signed=False,
+                                unit=query.unit),
             html.P(said, className="hs-muted")]  # fmt: skip
 
 

@@ -66,6 +66,10 @@ def distributions(services: Services, query: ConfidenceQuery) -> Children:
         graph(figures.distributions(panels)),
         table(head, rows),
         note("Median, then the mean with its 95 % bootstrap interval over runs. A run without a target has no margin."),
+        note(
+            "Surprisal is per token, and a start token makes the first word count too: models with different "
+            "tokenizers, or with and without a start token, are not comparable in it."
+        ),
     ]
     return body, by_switch(query)
 

@@ -52,6 +52,7 @@ def _nats(field: str, label: str, hint: str, *, hidden: bool = False) -> Column:
     return Column(field, label, NUMBER, "nats", hint, 112, hidden=hidden)
 
 
+START = "A start token makes the first word count too: not comparable between models with and without one."
 COLUMNS: tuple[Column, ...] = (
     Column("status", "Status", width=116),
     Column("model", "Model", width=130),
@@ -63,7 +64,7 @@ COLUMNS: tuple[Column, ...] = (
     _nats("margin", "Margin", "Log-probability of target minus foil."),
     Column("next_token", "Next token", hint="The model's most likely continuation.", width=96),
     Column("next_token_prob", "P(next)", NUMBER, hint="Its probability.", width=80, decimals=3),
-    _bits("mean_surprisal", "Surprisal", "Mean surprisal of the tokens after the first."),
+    _bits("mean_surprisal", "Surprisal", f"Mean surprisal of the tokens after the first. {START}"),
     Column("n_tokens", "Tokens", INTEGER, width=90, decimals=0),
     Column("created_at", "Stored", DATE, width=94),
     Column("prompt_key", "Prompt id", hidden=True),

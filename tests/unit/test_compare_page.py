@@ -12,6 +12,7 @@ from dash.development.base_component import Component
 from analysis.errors import UnknownNameError
 from analysis.types import Attribution, ModelInfo, ModelRef, RunStatus, Target, TokenizedText, TokenTrace
 from dashboard.pages import compare, live
+from dashboard.pages.compare_across import across_view
 from dashboard.pages.compare_cards import ACTIONS, VIEWS, candidates
 from dashboard.pages.compare_data import CompareQuery, Pair, RecentRuns, head
 from dashboard.pages.compare_facts import facts, missing, warnings
@@ -64,6 +65,35 @@ def run(name: str = "one", pieces: tuple[str, ...] = ("The", " cat"), **changes:
         None, (),
     )  # fmt: skip
     return replace(detail, **changes)
+
+
+def with_start(detail: RunDetail) -> RunDetail:
+    """The same run of a tokenizer of another kind, that puts a start token first."""
+    assert detail.trace is not None
+    old = detail.trace.tokens
+    spans = np.concatenate([[[0, 0]], old.char_spans]).astype(np.int32)
+    tokens = TokenizedText(
+        old.text, np.append(old.ids, 0), ("", *old.texts), spans, np.array([0, *old.words], np.int32),
+        np.array([True, *old.special]),
+    )  # fmt: skip
+    info = replace(detail.model, tokenizer_sha256="t2")
+    return replace(detail, model=info, trace=trace(tokens, [float("nan"), *(-1.0 for _ in old.texts)]))
+
+
+def test_surprisals_that_do_not_compare_say_so_and_others_do_not() -> None:
+    view, across = VIEWS["compare-surprisal"], CompareQuery(across="surprisal")
+    one, other, started = run("one"), run("other"), with_start(run("third"))
+    alike = text_of(view(Runs(), CompareQuery(), Pair(one, other)))  # type: ignore[arg-type]
+    assert "Pimentel" not in alike
+    assert "start token" not in alike
+    apart = text_of(view(Runs(), CompareQuery(), Pair(one, started)))  # type: ignore[arg-type]
+    assert "Pimentel and Meister 2024" in apart
+    assert "B begins with a start token, A does not" in apart
+    three = text_of(across_view(Runs(), across, (one, other, started)))  # type: ignore[arg-type]
+    assert "Pimentel and Meister 2024" in three
+    assert "C begins with a start token, A and B do not" in three
+    both = text_of(across_view(Runs(), CompareQuery(), (started, started)))  # type: ignore[arg-type]
+    assert "start token" not in both
 
 
 class Runs:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from lrp_reference import explicit_relevance
 from families import build
+from lrp_reference import explicit_relevance
 
 from analysis.backends.hf_causal import HFCausalBackend
 from analysis.interfaces import Capture
