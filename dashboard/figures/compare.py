@@ -114,7 +114,7 @@ def _row_sums(values: NDArray[np.floating], ranges: Sequence[Range]) -> NDArray[
     """`[..., U, n]`: sums of the rows of `values` `[..., T, n]` in each range; most ranges hold one row."""
     starts, stops = np.array(ranges, dtype=np.intp).reshape(-1, 2).T
     sizes = stops - starts
-    total = np.take(values, np.minimum(starts, values.shape[-2] - 1), axis=-2)
+    total: NDArray[np.floating] = np.take(values, np.minimum(starts, values.shape[-2] - 1), axis=-2)
     for extra in range(1, int(sizes.max(initial=0))):
         longer = np.flatnonzero(sizes > extra)
         total[..., longer, :] += values[..., starts[longer] + extra, :]
@@ -125,7 +125,7 @@ def _row_sums(values: NDArray[np.floating], ranges: Sequence[Range]) -> NDArray[
 def attention_changes(
     a: NDArray[np.floating], b: NDArray[np.floating], ranges_a: Sequence[Range], ranges_b: Sequence[Range]
 ) -> Floats:
-    """float64 `[layer, head]`: `attention_change` of every head of attention `[layer, head, query, key]`, a layer at a time."""
+    """float64 `[layer, head]`: `attention_change` of every head of `[layer, head, query, key]`, a layer at a time."""
     return np.stack([
         attention_change(pool_attention(one, ranges_a), pool_attention(other, ranges_b))
         for one, other in zip(a, b, strict=True)
