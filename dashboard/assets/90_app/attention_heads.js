@@ -70,8 +70,12 @@
         for (const [name, button] of Object.entries(this.buttons)) {
           const on = name === state.stat;
           button.parentElement.setAttribute("aria-sort", on ? (state.descending ? "descending" : "ascending") : "none");
-          if (on) this.showColumn(button.parentElement);
         }
+        this.width = null;
+      }
+      if (this.width !== this.root.clientWidth && this.buttons[state.stat]) { // of another order, or in another place
+        this.width = this.root.clientWidth;
+        this.showColumn(this.buttons[state.stat].parentElement);
       }
       if (this.current) this.current.removeAttribute("aria-current");
       this.selected = { layer: state.layer, head: state.head };
@@ -90,12 +94,12 @@
       if (box.scrollTop + 2 * box.clientHeight > box.scrollHeight) this.grow(this.body.childElementCount + 2 * CHUNK);
     }
 
-    /** Bring the sorted column into sight, inside the table only. */
+    /** Bring the sorted column into sight, inside the table only, with whole columns beside the heads' names. */
     showColumn(th) {
-      const box = this.root, names = th.parentElement.firstChild.offsetWidth, right = th.offsetLeft + th.offsetWidth;
+      const box = this.root, cells = [...th.parentElement.children], names = cells[0].offsetWidth, right = th.offsetLeft + th.offsetWidth;
       if (!box.clientWidth) return;
-      if (th.offsetLeft - names < box.scrollLeft) box.scrollLeft = th.offsetLeft - names;
-      else if (right > box.scrollLeft + box.clientWidth) box.scrollLeft = right - box.clientWidth;
+      const starts = cells.slice(1).map((cell) => cell.offsetLeft - names);
+      box.scrollLeft = starts.find((start) => start >= right - box.clientWidth) ?? th.offsetLeft - names;
     }
 
     /** Bring the selected row into sight, inside the table only. */
