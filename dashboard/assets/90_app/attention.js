@@ -78,6 +78,7 @@
       this.reads = el("div", { class: "hs-attn-reads" });
       this.unzoom = el("button", { type: "button", class: "hs-unzoom", hidden: true, text: "Show all tokens", onclick: () => this.matrix.zoom(null) });
       this.mosaicNote = el("span", { class: "hs-muted" });
+      for (const [name, drawing] of [["matrix", this.matrix], ["links", this.links]]) drawing.root.hidden = name !== this.s.view; // before there is data, too
       this.element.replaceChildren(...this.parts());
       this.element.dataset.shape = this.view.L > 1.7 * this.view.H ? "wide" : "square";
     }
