@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import signal
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from analysis import registry
 from analysis.backends.hf_causal import HFCausalBackend
+from analysis.cli import app
 from analysis.engines.inline import InlineEngine
 from analysis.errors import InputError, UnknownNameError
 from analysis.jobs import JobRequest, run_job
+from analysis.probe_types import ProbeResult
 from analysis.types import GenerationParams, ModelRef, Prompt, PromptSet, RunSpec, RunStatus
 from analysis.verification import request_of
 from dashboard.api.explained import again_request
@@ -161,3 +165,41 @@ def test_a_stored_run_is_computed_again_as_it_was(chatty: Path, engine: InlineEn
     assert detail.row.text in {prompt.text for prompt in SET.prompts}
     for spec in (request_of(detail, str(chatty))[0], again_request(detail, None, None).spec()):
         assert (spec.model.dtype, spec.chat) == ("bfloat16", True)
+
+
+def test_probes_ask_the_model_in_the_template_too(chatty: Path, engine: InlineEngine) -> None:
+    probes = ("self_consistency", "harmless_edits")
+    params = {"self_consistency": {"samples": 2, "max_new_tokens": 3}}
+    chat = RunSpec(ModelRef(str(chatty)), (), ("heads", *probes), params=params, chat=True)
+    (found,) = engine.run_batch(chat, [PROMPT])
+    (typed,) = engine.run_batch(replace(chat, chat=False), [replace(PROMPT, text=TEMPLATED)])
+    asked = {finding.probe: finding for finding in found.findings if isinstance(finding, ProbeResult)}
+    written = {finding.probe: finding for finding in typed.findings if isinstance(finding, ProbeResult)}
+    assert set(asked) == set(written) == set(probes)
+    assert asked["self_consistency"].evidence == written["self_consistency"].evidence
+    edits = asked["harmless_edits"].evidence["edits"]
+    assert edits
+    results = engine.run_batch(replace(chat, analyses=()), [Prompt(edit["edit"], edit["text"]) for edit in edits])
+    assert [edit["after"] for edit in edits] == [one.trace.topk_texts[-1][0] for one in results if one.trace]
+    (plain,) = engine.run_batch(replace(chat, chat=False, analyses=("harmless_edits",), params={}), [PROMPT])
+    (without,) = (one for one in plain.findings if isinstance(one, ProbeResult))
+    distances = [[edit["distance"] for edit in kind] for kind in (edits, without.evidence["edits"])]
+    assert distances[0] != distances[1]
+
+
+def test_the_command_line_passes_them_on(chatty: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("The sky is\n")
+    words = ["run", "--prompts", str(tmp_path / "p.txt"), "--model", str(chatty), "--store", str(tmp_path / "s.duckdb")]
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        done = CliRunner().invoke(app, [*words, "--dtype", "float16", "--chat"])
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert done.exit_code == 0, done.output
+    with Store.open(str(tmp_path / "s.duckdb")) as store:
+        (newest,) = store.overview(1).recent_runs
+        detail = store.run(newest.id)
+    assert (detail.capsule["dtype"], detail.capsule["chat"]) == ("float16", True)
+    assert detail.trace is not None
+    assert (detail.row.text, detail.trace.tokens.text) == ("The sky is", TEMPLATED)
