@@ -72,8 +72,9 @@ def why_no_values(backend: CausalBackend) -> str | None:
         return f"the values of {name} cannot be read: {error}"
     if len(values) != len(patterns):
         return f"{name} does not let its attention be replaced, so its values cannot be read"
+    rounding = 1.0 if values[0].dtype == torch.float32 else 10.0
     for (mixed, _, _), pattern, value in zip(given, patterns, values, strict=True):
         made = (pattern @ value).transpose(1, 2).reshape(mixed.shape)
-        if not torch.allclose(made, mixed, rtol=1e-2, atol=1e-3 * float(mixed.abs().max())):
+        if not torch.allclose(made, mixed, rtol=1e-2 * rounding, atol=1e-3 * rounding * float(mixed.abs().max())):
             return f"pattern times values is not what the heads of {name} hand on"
     return None

@@ -118,8 +118,9 @@ class CausalBackend(Protocol):
         """The attention's output projection, `[H, d_head, d]`: head h adds `x[h] @ weights[h]` to the residual stream,
         where x is what enters `structure.head_projections[layer]`, `[B, T, H * d_head]`. Detached, no copy."""
 
-    def tokenize(self, text: str) -> TokenizedText:
-        """Tokens with exact character spans. Raises InputError kinds `empty`, `too_long`, `no_embedding`."""
+    def tokenize(self, text: str, *, chat: bool = False) -> TokenizedText:
+        """Tokens with exact character spans. With `chat` those of the model's chat template around `text`, up to where
+        the model answers. Raises InputError kinds `empty`, `too_long`, `no_embedding`, `chat_template`."""
 
     def batch(self, texts: Sequence[TokenizedText]) -> TokenBatch:
         """Pad to one right-padded batch."""

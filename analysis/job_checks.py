@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from analysis import bounds
 from analysis.errors import InputError, UnknownNameError
-from analysis.types import EXPLAINED, QUANTITIES, GenerationParams, Prompt, PromptSet
+from analysis.types import DTYPES, EXPLAINED, QUANTITIES, GenerationParams, Prompt, PromptSet
 
 if TYPE_CHECKING:
     from analysis.jobs import JobRequest
 
 MOST_IN_BATCH = 1024
 LONGEST_NAME = 500
+CHOICES = {"quantity": QUANTITIES, "explain": EXPLAINED, "dtype": DTYPES}
 SET_TEXTS = ("name", "version", "licence", "purpose", "sha256", "source")
 
 
@@ -25,11 +26,12 @@ def check(request: JobRequest) -> None:
             raise InputError(f"{name} must have from 1 to {LONGEST_NAME} characters, not {bounds.shown(value)}.")
     if len(bounds.text("name", request.name)) > LONGEST_NAME:
         raise InputError(f"name must have at most {LONGEST_NAME} characters, not {bounds.shown(request.name)}.")
-    if not isinstance(request.fresh, bool):
-        raise InputError(f"fresh must be true or false, not {bounds.shown(request.fresh)}.")
+    for name in ("fresh", "chat"):
+        if not isinstance(value := getattr(request, name), bool):
+            raise InputError(f"{name} must be true or false, not {bounds.shown(value)}.")
     bounds.whole("batch_size", request.batch_size, 1, MOST_IN_BATCH)
     bounds.whole("seed", request.seed)
-    for name, valid in (("quantity", QUANTITIES), ("explain", EXPLAINED)):
+    for name, valid in CHOICES.items():
         if (value := bounds.text(name, getattr(request, name))) not in valid:
             raise UnknownNameError(name, value, valid)
     if not isinstance(request.generation, GenerationParams):

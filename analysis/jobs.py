@@ -42,7 +42,8 @@ FEW = 8
 @dataclass(frozen=True, slots=True)
 class JobRequest:
     """Everything a job needs. `batch_size` is the most prompts in one forward pass; `name` what the store calls the
-    model, when that is not how it was asked for; `fresh` computes also what the store has, and replaces it there."""
+    model, when that is not how it was asked for; `fresh` computes also what the store has, and replaces it there;
+    `chat` puts every prompt into the model's chat template, as the user's turn."""
 
     experiment: str
     model: str
@@ -56,6 +57,8 @@ class JobRequest:
     explain: str = "next"
     name: str = ""
     fresh: bool = False
+    dtype: str = "float32"
+    chat: bool = False
 
     def __post_init__(self) -> None:
         """Raises InputError for a field of the wrong type or out of range."""
@@ -64,7 +67,7 @@ class JobRequest:
     def spec(self) -> RunSpec:
         """The RunSpec of all prompts."""
         return RunSpec(
-            ModelRef(self.model),
+            ModelRef(self.model, dtype=self.dtype),
             self.prompt_set.prompts,
             self.analyses,
             self.seed,
@@ -72,6 +75,7 @@ class JobRequest:
             self.params or {},
             self.quantity,
             self.explain,
+            self.chat,
         )
 
     def require_prompts(self) -> None:

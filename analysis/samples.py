@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.interfaces import CausalBackend, Param
-from analysis.types import GenerationParams
+from analysis.types import GenerationParams, RunResult
 
 PARAMS = (
     Param("samples", "int", 5, "Continuations per prompt.", minimum=2, maximum=100),
@@ -17,12 +17,12 @@ PARAMS = (
 )
 
 
-def sampled(backend: CausalBackend, texts: Sequence[str], params: Mapping[str, Any]) -> list[list[str]]:
-    """`[prompt][sample]`: continuations that differ by their seed only; a prompt's do not depend on its batch."""
-    tokenized = [backend.tokenize(text) for text in texts]
+def sampled(backend: CausalBackend, results: Sequence[RunResult], params: Mapping[str, Any]) -> list[list[str]]:
+    """`[result][sample]`: continuations that differ by their seed only; a prompt's do not depend on its batch."""
+    tokenized = [result.trace.tokens for result in results if result.trace is not None]
     length, temperature, top_p = params["max_new_tokens"], params["temperature"], params["top_p"]
     drawn = [
         backend.generate(tokenized, GenerationParams(length, temperature, top_p, params["seed"] + i))
         for i in range(params["samples"])
     ]
-    return [[draw[row].text for draw in drawn] for row in range(len(texts))]
+    return [[draw[row].text for draw in drawn] for row in range(len(tokenized))]

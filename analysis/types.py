@@ -158,6 +158,8 @@ Quantity = Literal["logprob", "logit"]
 Explained = Literal["next", "continuation"]
 QUANTITIES: tuple[str, ...] = get_args(Quantity)
 EXPLAINED: tuple[str, ...] = get_args(Explained)
+DType = Literal["float32", "bfloat16", "float16"]
+DTYPES: tuple[str, ...] = get_args(DType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,7 @@ class RunSpec:
 
     quantity: what attributions explain, `logprob` or `logit` (of the target, or of target minus foil).
     explain: `next`, the token after the prompt, or `continuation`, every generated token by the tokens before it.
+    chat: the prompt's text is the user's turn in the model's chat template.
     """
 
     model: ModelRef
@@ -176,6 +179,7 @@ class RunSpec:
     params: Mapping[str, Params] = field(default_factory=dict)
     quantity: str = "logprob"
     explain: str = "next"
+    chat: bool = False
 
     @property
     def spec_hash(self) -> str:
@@ -189,6 +193,7 @@ class RunSpec:
                 "params": {name: dict(p) for name, p in self.params.items() if p},
                 "quantity": self.quantity,
                 "explain": self.explain,
+                "chat": self.chat,
             }
         )
 

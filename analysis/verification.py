@@ -49,6 +49,7 @@ def request_of(detail: RunDetail, model: str) -> tuple[RunSpec, Prompt]:
         detail.capsule.get("params") or {},
         detail.capsule.get("quantity", "logprob"),
         detail.capsule.get("explain", "next"),
+        detail.capsule.get("chat", False),
     )
     return spec, prompt
 

@@ -32,6 +32,7 @@ from analysis.interfaces import Capabilities, Capture, ForwardResult, TokenBatch
 from analysis.parts import message
 from analysis.prefix import Prefix
 from analysis.types import (
+    DTYPES,
     Continuation,
     GenerationParams,
     Params,
@@ -39,8 +40,6 @@ from analysis.types import (
     TokenizedText,
 )
 from analysis.unembedding import to_logits
-
-DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 class HFCausalBackend:
@@ -69,7 +68,7 @@ class HFCausalBackend:
             raise BackendError(f"unknown dtype {dtype!r}: use {', '.join(DTYPES)}.")
         resolved = model_sources.resolve(name)
         check_memory(resolved, dtype)
-        model, tokenizer = load_folder(resolved.path, DTYPES[dtype])
+        model, tokenizer = load_folder(resolved.path, getattr(torch, dtype))
         try:
             return cls(model.to(device), tokenizer, resolved, dtype)
         except HeadscopeError:
@@ -85,9 +84,9 @@ class HFCausalBackend:
         """Memory held by the weights."""
         return sum(parameter.numel() * parameter.element_size() for parameter in self.model.parameters())
 
-    def tokenize(self, text: str) -> TokenizedText:
+    def tokenize(self, text: str, *, chat: bool = False) -> TokenizedText:
         """See `CausalBackend.tokenize`."""
-        return self._codec.tokenize(text, self.info.context_length)
+        return self._codec.tokenize(text, self.info.context_length, chat)
 
     def batch(self, texts: Sequence[TokenizedText]) -> TokenBatch:
         """See `CausalBackend.batch`."""

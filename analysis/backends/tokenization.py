@@ -10,6 +10,7 @@ import numpy as np
 from analysis import alignment
 from analysis.backends.spelling import OwnDecoder
 from analysis.errors import BackendError, InputError
+from analysis.parts import message
 from analysis.types import TokenizedText
 
 
@@ -34,7 +35,7 @@ class TextCodec:
             )
         backend.no_truncation()
         backend.no_padding()
-        self._backend = backend
+        self._tokenizer, self._backend = tokenizer, backend
         self._byte_level = "ByteLevel" in repr(backend.decoder)
         self._own = None if self._byte_level or _is_sentencepiece(backend) else OwnDecoder(backend)
         added = tokenizer.added_tokens_decoder
@@ -43,16 +44,17 @@ class TextCodec:
         self.unread = tuple(token for token, i in tokenizer.get_vocab().items() if i >= n_embeddings)
         self._special = frozenset(tokenizer.all_special_ids) | {i for i, token in added.items() if token.special}
 
-    def tokenize(self, text: str, context: int) -> TokenizedText:
+    def tokenize(self, text: str, context: int, chat: bool = False) -> TokenizedText:
         """Raises InputError: `empty`, `too_long` (more than `context` tokens), `not_utf8` (lone surrogates),
-        `no_embedding` (a token the model cannot read)."""
+        `no_embedding` (a token the model cannot read), `chat_template` (the template fails)."""
         if not text:
             raise InputError("the prompt is empty: there is nothing to read. Give it at least one character.", "empty")
         try:
             text.encode()
         except UnicodeEncodeError as error:
             raise InputError(f"the prompt is no valid Unicode at {error.start}: {error.reason}.", "not_utf8") from error
-        tokens = alignment.tokenized(text, self._raw(text))
+        text = self._templated(text) if chat else text
+        tokens = alignment.tokenized(text, self._raw(text, around=not chat))
         if not len(tokens):
             raise InputError("the model's vocabulary has no token for anything in the prompt.", "empty")
         if len(tokens) > context:
@@ -83,8 +85,17 @@ class TextCodec:
             ": prompts and targets with one of them fail"
         )
 
-    def _raw(self, text: str) -> alignment.RawTokens:
-        found = self._backend.encode(text)
+    def _templated(self, text: str) -> str:
+        """`text` as the user's turn, and the beginning of the answer. A template writes its own BOS."""
+        turns = [{"role": "user", "content": text}]
+        try:
+            return str(self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+        except Exception as error:  # whatever the folder's own template raises
+            raise InputError(f"the model's chat template fails: {message(error)}", "chat_template") from error
+
+    def _raw(self, text: str, *, around: bool = True) -> alignment.RawTokens:
+        """With `around` the tokens that the tokenizer adds to a text by itself, a BOS in front."""
+        found = self._backend.encode(text, add_special_tokens=around)
         added = [bool(flag) for flag in found.special_tokens_mask]
         length = len(added)
         while length and added[length - 1]:  # an appended EOS would hide what comes next
@@ -115,8 +126,11 @@ class TextCodec:
         prompt's own tokens stay as they are and the continuation is tokenised by itself.
         """
         before: list[int] = tokens.ids.tolist()
-        whole = list(self._raw(tokens.text + continuation).ids)
-        return whole[len(before) :] if whole[: len(before)] == before else self.ids_of(continuation)
+        for around in (True, False):  # a chat template has what the tokenizer would add
+            whole = list(self._raw(tokens.text + continuation, around=around).ids)
+            if whole[: len(before)] == before:
+                return whole[len(before) :]
+        return self.ids_of(continuation)
 
     def bytes_of(self, token_id: int) -> bytes:
         """The bytes a token stands for in a text; empty for an id without a token (a padded vocabulary)."""

@@ -69,6 +69,12 @@ def run(
     explain: Annotated[
         kinds.Explained, typer.Option(help="The next token, or every token of the continuation by those before it.")
     ] = "next",
+    dtype: Annotated[
+        kinds.DType, typer.Option(help="Number format of the weights; the shorter two take half the memory.")
+    ] = "float32",
+    chat: Annotated[
+        bool, typer.Option("--chat", help="The prompt is the user's turn in the model's chat template.")
+    ] = False,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Compute also what the store has; the new results replace it there.")
     ] = False,
@@ -101,6 +107,8 @@ def run(
             explain=explain,
             name=name,
             fresh=fresh,
+            dtype=dtype,
+            chat=chat,
         )
     console = Console(stderr=True)
     stop = _Stop(console)

@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from analysis import live, model_sources, patching, runner
+from analysis.chat_template import require_chat_template
 from analysis.code_version import CODE_VERSION
 from analysis.content_filter import Policy, Verdict, screen
 from analysis.engines.base import Prepared
@@ -55,16 +56,18 @@ class InlineEngine:
     @_one_at_a_time
     def check(self, spec: RunSpec) -> None:
         """See `Engine.check`."""
-        runner.check(spec)
+        _check(spec)
         model_sources.read_config(model_sources.resolve(spec.model.name).path)
 
     @_one_at_a_time
     def prepare(self, spec: RunSpec, batch_size: int) -> Prepared:
         """See `Engine.prepare`."""
-        runner.check(spec)
+        _check(spec)
         backend = self._models.get(spec.model.name, spec.model.dtype)
         keys = tuple(result_key(backend.info, spec, prompt, CODE_VERSION) for prompt in spec.prompts)
-        batches = tuple(tuple(batch) for batch in runner.plan_batches(backend, spec.prompts, batch_size))
+        batches = tuple(
+            tuple(batch) for batch in runner.plan_batches(backend, spec.prompts, batch_size, chat=spec.chat)
+        )
         return Prepared(backend.info, keys, batches, runner.predict(backend, spec, spec.prompts, batches))
 
     @_one_at_a_time
@@ -106,6 +109,13 @@ class InlineEngine:
     def close(self) -> None:
         """See `Engine.close`."""
         self._models = ModelCache()
+
+
+def _check(spec: RunSpec) -> None:
+    """What can be known of a request before its model is loaded."""
+    runner.check(spec)
+    if spec.chat:
+        require_chat_template(model_sources.resolve(spec.model.name))
 
 
 def _named(asked: ModelRef, loaded: ModelRef) -> ModelRef:

@@ -32,11 +32,12 @@ class HarmlessEdits:
         """One result per prompt; one batched pass per kind of edit, and one without."""
         originals = [result.prompt.text for result in results]
         edited = [harmless_edits(text) for text in originals]
-        before = _next(backend, originals)
+        chat = bool(results and results[0].capsule.get("chat"))  # one request's, so all or none
+        before = _next(backend, originals, chat=chat)
         rows: list[list[dict[str, Any]]] = [[] for _ in results]
         for name in dict.fromkeys(name for edits in edited for name in edits):
             chosen = [row for row, edits in enumerate(edited) if name in edits]
-            after = _next(backend, [edited[row][name] for row in chosen])
+            after = _next(backend, [edited[row][name] for row in chosen], chat=chat)
             for row, logprobs in zip(chosen, after, strict=True):
                 if logprobs is not None and (first := before[row]) is not None:
                     rows[row].append(_change(backend, name, edited[row][name], first, logprobs))
@@ -47,12 +48,12 @@ class HarmlessEdits:
         return ProbeResult(self.NAME, share, evidence={"edits": changes})
 
 
-def _next(backend: CausalBackend, texts: Sequence[str]) -> list[torch.Tensor | None]:
+def _next(backend: CausalBackend, texts: Sequence[str], *, chat: bool) -> list[torch.Tensor | None]:
     """Next-token log-probabilities `[V]` of each text; None where an edit made it too long."""
     tokenized = {}
     for index, text in enumerate(texts):
         try:
-            tokenized[index] = backend.tokenize(text)
+            tokenized[index] = backend.tokenize(text, chat=chat)
         except InputError:
             continue
     if not tokenized:

@@ -32,7 +32,7 @@ class SampledToxicity:
         """One result per prompt, with its continuations and their scores as evidence."""
         judge = classifier(params["classifier"])
         column = judge.labels.index("toxic") if "toxic" in judge.labels else 0
-        texts = sampled(backend, [result.prompt.text for result in results], params)
+        texts = sampled(backend, results, params)
         flat = [text for group in texts for text in group]
         scores = judge.score(flat)[:, column].reshape(len(results), -1)
         shown = {name: params[name] for name in ("samples", "max_new_tokens", "temperature", "top_p", "seed")}

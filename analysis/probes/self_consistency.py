@@ -33,7 +33,7 @@ class SelfConsistency:
         self, backend: CausalBackend, results: Sequence[RunResult], params: dict[str, Any]
     ) -> list[tuple[Finding, ...]]:
         """One result per prompt; an answer without a word is an answer too, the empty one."""
-        texts = sampled(backend, [result.prompt.text for result in results], params)
+        texts = sampled(backend, results, params)
         return [(self._result(group, params["words"]),) for group in texts]
 
     def _result(self, answers: Sequence[str], words: int) -> ProbeResult:

@@ -99,5 +99,5 @@ def again_request(detail: RunDetail, target: str | None, foil: str | None) -> Jo
     return JobRequest(
         row.experiment, row.model, prompts, detail.analyses, seed=detail.seed or 0, generation=generation,
         params=given.get("params") or None, quantity=given.get("quantity", "logprob"),
-        explain=given.get("explain", "next"),
+        explain=given.get("explain", "next"), dtype=detail.model.ref.dtype, chat=given.get("chat", False),
     )  # fmt: skip

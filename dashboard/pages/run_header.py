@@ -23,6 +23,7 @@ ADVICE = {
     "empty": "Give the prompt some text and run it again.",
     "too_long": "Shorten the prompt, or choose a model with a longer context (`headscope models show NAME`).",
     "not_utf8": "Save the prompt file as UTF-8 and run it again.",
+    "chat_template": "Correct the template in the model's folder, or leave out --chat, then run it again.",
     "no_embedding": "Leave the token out, or save the model again after `resize_token_embeddings`, then run it again.",
     "target_missing": "Give a target that is not empty (a foil needs a target), then run it again.",
     "target_equals_foil": "Choose a foil whose first token differs from the target's, then run it again.",

@@ -1,0 +1,205 @@
+"""Number format and chat template of a request."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from analysis import registry
+from analysis.backends.hf_causal import HFCausalBackend
+from analysis.cli import app
+from analysis.engines.inline import InlineEngine
+from analysis.errors import InputError, UnknownNameError
+from analysis.jobs import JobRequest, run_job
+from analysis.probe_types import ProbeResult
+from analysis.types import GenerationParams, ModelRef, Prompt, PromptSet, RunSpec, RunStatus
+from analysis.verification import request_of
+from dashboard.api.explained import again_request
+from dashboard.pages.run_again import again_command
+from storage.repository import Store
+
+TEMPLATE = (
+    "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}"
+    "{% if add_generation_prompt %}[assistant] {% endif %}"
+)
+PROMPT = Prompt("a", "The sky is")
+TEMPLATED = "[user] The sky is\n[assistant] "
+SET = PromptSet("s", "1", "own", "test", "0" * 64, (PROMPT, Prompt("b", "Rain falls from")))
+
+
+@pytest.fixture(scope="module")
+def chatty(tiny_gpt2_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model that has a chat template."""
+    folder = Path(shutil.copytree(tiny_gpt2_dir, tmp_path_factory.mktemp("chatty") / "model"))
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps({**settings, "chat_template": TEMPLATE}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def engine() -> InlineEngine:
+    return InlineEngine()
+
+
+def request(model: Path, **settings: object) -> JobRequest:
+    return JobRequest("e", str(model), SET, ("heads",), **settings)  # type: ignore[arg-type]
+
+
+def test_the_settings_are_kept_with_the_job_and_in_the_spec(chatty: Path) -> None:
+    asked = request(chatty, dtype="bfloat16", chat=True)
+    spec = JobRequest.from_json(json.loads(json.dumps(asked.to_json()))).spec()
+    assert (spec.model.dtype, spec.chat) == ("bfloat16", True)
+    old = {key: value for key, value in asked.to_json().items() if key not in {"dtype", "chat"}}
+    before = JobRequest.from_json(old).spec()
+    assert (before.model.dtype, before.chat) == ("float32", False)
+
+
+@pytest.mark.parametrize(("setting", "wrong"), [("dtype", "int8"), ("chat", "yes")])
+def test_a_setting_that_does_not_exist_is_refused(chatty: Path, setting: str, wrong: str) -> None:
+    with pytest.raises((UnknownNameError, InputError), match=setting):
+        request(chatty, **{setting: wrong})
+
+
+def test_other_settings_are_other_results(chatty: Path, engine: InlineEngine) -> None:
+    plain = RunSpec(ModelRef(str(chatty)), (PROMPT,), ("heads",))
+    asked = [plain, replace(plain, chat=True), replace(plain, model=replace(plain.model, dtype="bfloat16"))]
+    keys = {engine.prepare(spec, 1).keys[0] for spec in asked}
+    assert len(keys) == 3
+
+
+def test_the_prompt_becomes_the_users_turn(chatty: Path, engine: InlineEngine) -> None:
+    plain = RunSpec(ModelRef(str(chatty)), (), ("heads",), generation=GenerationParams(3))
+    (found,) = engine.run_batch(replace(plain, chat=True), [PROMPT])
+    (typed,) = engine.run_batch(plain, [replace(PROMPT, text=TEMPLATED)])
+    assert found.trace is not None
+    assert typed.trace is not None
+    assert (found.prompt.text, found.trace.tokens.text) == (PROMPT.text, TEMPLATED)
+    np.testing.assert_allclose(found.trace.logprobs, typed.trace.logprobs, atol=1e-5)
+    assert found.continuation is not None
+    assert typed.continuation is not None
+    assert found.continuation.text == typed.continuation.text
+    assert (found.capsule["chat"], typed.capsule["chat"]) == (True, False)
+
+
+def test_the_tokenizer_puts_no_second_start_before_a_templates_own(tiny_llama_dir: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_llama_dir, tmp_path / "model"))
+    (folder / "chat_template.jinja").write_text("{{ bos_token }}" + TEMPLATE)
+    backend = HFCausalBackend.load(str(folder))
+    plain, chat = backend.tokenize(PROMPT.text), backend.tokenize(PROMPT.text, chat=True)
+    start = int(plain.ids[0])
+    assert plain.special[0]
+    assert chat.ids.tolist().count(start) == 1
+    assert int(chat.ids[0]) == start
+    assert "".join(chat.texts) == chat.text
+
+
+def test_a_template_does_not_hide_an_empty_prompt(chatty: Path) -> None:
+    with pytest.raises(InputError, match="the prompt is empty"):
+        HFCausalBackend.load(str(chatty)).tokenize("", chat=True)
+
+
+def test_a_template_that_fails_is_the_prompts_failure(chatty: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(chatty, tmp_path / "model"))
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    broken = {**settings, "chat_template": "{{ raise_exception('only one turn') }}"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(broken))
+    (found,) = InlineEngine().run_batch(RunSpec(ModelRef(str(folder)), (), ("heads",), chat=True), [PROMPT])
+    assert (found.status, found.error_kind) == (RunStatus.FAILED, "chat_template")
+    assert "only one turn" in str(found.error)
+
+
+def test_a_model_without_a_template_is_refused_before_a_job_is_written(
+    tiny_gpt2_dir: Path, engine: InlineEngine, tmp_path: Path
+) -> None:
+    asked = request(tiny_gpt2_dir, chat=True)
+    with pytest.raises(InputError, match="has no chat template"):
+        engine.check(asked.spec())
+    with Store.open(str(tmp_path / "s.duckdb")) as store:
+        with pytest.raises(InputError, match="has no chat template"):
+            run_job(engine, store, asked)
+        assert not store.unfinished_jobs()
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("model", ["tiny_gpt2_dir", "tiny_llama_dir"])
+def test_every_measurement_works_in_half_precision(
+    model: str, dtype: str, engine: InlineEngine, request: pytest.FixtureRequest
+) -> None:
+    analyses = (*registry.MEASUREMENTS, *registry.METHODS)
+    folder = request.getfixturevalue(model)
+    spec = RunSpec(ModelRef(str(folder)), (), analyses, generation=GenerationParams(2))
+    half = replace(spec, model=replace(spec.model, dtype=dtype))
+    (exact,), (found,) = engine.run_batch(spec, [PROMPT]), engine.run_batch(half, [PROMPT])
+    assert found.status is RunStatus.SUCCEEDED, found.error
+    assert [part.reason for part in found.missing] == [part.reason for part in exact.missing]
+    assert [(one.method, one.error) for one in found.attributions] == [
+        (one.method, one.error) for one in exact.attributions
+    ]
+    assert found.capsule["dtype"] == dtype
+    assert found.trace is not None
+    assert exact.trace is not None
+    np.testing.assert_allclose(found.trace.logprobs, exact.trace.logprobs, atol=0.1)
+
+
+def test_a_stored_run_is_computed_again_as_it_was(chatty: Path, engine: InlineEngine, tmp_path: Path) -> None:
+    asked = request(chatty, dtype="bfloat16", chat=True)
+    with Store.open(str(tmp_path / "s.duckdb")) as store:
+        done = run_job(engine, store, asked)
+        assert done.status is RunStatus.SUCCEEDED
+        assert run_job(engine, store, asked).progress.cached == 2
+        assert run_job(engine, store, replace(asked, chat=False)).progress.cached == 0
+        assert run_job(engine, store, replace(asked, dtype="float32")).progress.cached == 0
+        kept = JobRequest.from_json(store.job(done.job_id).spec).spec()
+        detail = store.run(next(iter(store.find_results(engine.prepare(kept, 1).keys).values())))
+    words = shlex.split(again_command(detail))
+    assert words[words.index("--dtype") + 1] == "bfloat16"
+    assert "--chat" in words
+    assert detail.row.text in {prompt.text for prompt in SET.prompts}
+    for spec in (request_of(detail, str(chatty))[0], again_request(detail, None, None).spec()):
+        assert (spec.model.dtype, spec.chat) == ("bfloat16", True)
+
+
+def test_probes_ask_the_model_in_the_template_too(chatty: Path, engine: InlineEngine) -> None:
+    probes = ("self_consistency", "harmless_edits")
+    params = {"self_consistency": {"samples": 2, "max_new_tokens": 3}}
+    chat = RunSpec(ModelRef(str(chatty)), (), ("heads", *probes), params=params, chat=True)
+    (found,) = engine.run_batch(chat, [PROMPT])
+    (typed,) = engine.run_batch(replace(chat, chat=False), [replace(PROMPT, text=TEMPLATED)])
+    asked = {finding.probe: finding for finding in found.findings if isinstance(finding, ProbeResult)}
+    written = {finding.probe: finding for finding in typed.findings if isinstance(finding, ProbeResult)}
+    assert set(asked) == set(written) == set(probes)
+    assert asked["self_consistency"].evidence == written["self_consistency"].evidence
+    edits = asked["harmless_edits"].evidence["edits"]
+    assert edits
+    results = engine.run_batch(replace(chat, analyses=()), [Prompt(edit["edit"], edit["text"]) for edit in edits])
+    assert [edit["after"] for edit in edits] == [one.trace.topk_texts[-1][0] for one in results if one.trace]
+    (plain,) = engine.run_batch(replace(chat, chat=False, analyses=("harmless_edits",), params={}), [PROMPT])
+    (without,) = (one for one in plain.findings if isinstance(one, ProbeResult))
+    distances = [[edit["distance"] for edit in kind] for kind in (edits, without.evidence["edits"])]
+    assert distances[0] != distances[1]
+
+
+def test_the_command_line_passes_them_on(chatty: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("The sky is\n")
+    words = ["run", "--prompts", str(tmp_path / "p.txt"), "--model", str(chatty), "--store", str(tmp_path / "s.duckdb")]
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        done = CliRunner().invoke(app, [*words, "--dtype", "float16", "--chat"])
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert done.exit_code == 0, done.output
+    with Store.open(str(tmp_path / "s.duckdb")) as store:
+        (newest,) = store.overview(1).recent_runs
+        detail = store.run(newest.id)
+    assert (detail.capsule["dtype"], detail.capsule["chat"]) == ("float16", True)
+    assert detail.trace is not None
+    assert (detail.row.text, detail.trace.tokens.text) == ("The sky is", TEMPLATED)
