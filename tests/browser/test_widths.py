@@ -17,11 +17,11 @@ PAGES = {
     "/compare?a={a}&b={b}&all=1&more={c}": "#compare-across .js-plotly-plot",
     "/live?text=The+cat": "#live-root.full",
     "/failures": ".hs-table tbody tr",
-    "/methods": ".hs-card-body > *, .hs-empty",
-    "/confidence": ".hs-card-body > *, .hs-empty",
-    "/bias": ".hs-card-body > *, .hs-empty",
-    "/toxicity": ".hs-card-body > *, .hs-empty",
-    "/blackbox": ".hs-card-body > *, .hs-box",
+    "/methods": ".hs-card-body > *, .hs-empty, .hs-scope-choose",
+    "/confidence": ".hs-card-body > *, .hs-empty, .hs-scope-choose",
+    "/bias": ".hs-card-body > *, .hs-empty, .hs-scope-choose",
+    "/toxicity": ".hs-card-body > *, .hs-empty, .hs-scope-choose",
+    "/blackbox": ".hs-card-body > *, .hs-box, .hs-scope-choose",
     "/patching": "h1",
 }
 """Path of a page, and what stands there when it is drawn."""
