@@ -18,7 +18,7 @@ from dashboard import api, layout, security, sign_in
 from dashboard.callback_guard import guard_callbacks
 from dashboard.cards import error_box, extra, icon
 from dashboard.clientside import clientside
-from dashboard.delivery import App
+from dashboard.delivery import PLOTLY, App
 from dashboard.ids import Shell
 from dashboard.pages import PageModule, load_pages
 from dashboard.params import parse_query
@@ -55,7 +55,7 @@ def create_app(services: Services) -> Dash:
         title=settings.title,
         update_title=None,  # the title stays while a callback runs
         assets_folder=str(ASSETS),
-        assets_ignore=rf"{HEAD_SCRIPT}$",
+        assets_ignore=rf"{HEAD_SCRIPT}$|{PLOTLY}$",
         serve_locally=True,
         use_pages=False,
         suppress_callback_exceptions=True,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from dash import Dash
-from flask import Flask, Response, request
+from flask import Flask, Response, request, send_file
 from flask_compress import Compress
 
 COMPRESSED = [
@@ -16,6 +17,7 @@ COMPRESSED = [
     "application/octet-stream",  # arrays: attention is half zeros
 ]
 FOR_GOOD = "public, max-age=31536000, immutable"
+PLOTLY = "plotly-cartesian.min.js"  # in assets/00_vendor; of the version that plotly.py brings (tests/unit/test_delivery.py)
 SCRIPT = re.compile(r'<script src="([^"]+)"></script>')
 
 
@@ -32,6 +34,7 @@ class App(Dash):
         self.server.config["COMPRESS_MIMETYPES"] = COMPRESSED
         Compress(self.server)
         _keep_for_good(self.server, f"/{self.config.assets_url_path}/")
+        _cartesian_plotly(self.server, Path(self.config.assets_folder) / "00_vendor" / PLOTLY)
 
     def set_libraries(self, of_paths: Mapping[str, Sequence[str]]) -> None:
         """`of_paths`: the libraries (names of component packages) of each page's path."""
@@ -61,3 +64,15 @@ def _keep_for_good(server: Flask, assets: str) -> None:
         if request.path.startswith(assets) and "m" in request.args and response.status_code == 200:
             response.headers["Cache-Control"] = FOR_GOOD
         return response
+
+
+def _cartesian_plotly(server: Flask, script: Path) -> None:
+    """In place of the whole plotly.js, a third of it: no figure here is a map or three-dimensional."""
+
+    @server.before_request
+    def plotly() -> Response | None:
+        if "/_dash-component-suites/plotly/package_data/plotly." not in request.path:
+            return None
+        answer = send_file(script, mimetype="text/javascript")
+        answer.headers["Cache-Control"] = FOR_GOOD  # Dash's address names plotly's version
+        return answer

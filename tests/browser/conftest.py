@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, ViewportSize, expect, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from analysis.engines.inline import InlineEngine
@@ -36,6 +36,8 @@ ARGUMENTS = [
 LOCAL = ("http://127.0.0.1:", "data:", "blob:")
 HERE = Path(__file__).parent
 PATIENCE_MS = 120_000  # a guard against hanging, not a limit: a busy machine is slow, not broken
+
+SPOILT = pytest.StashKey[bool]()
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -111,35 +113,91 @@ def browser() -> Iterator[Browser]:
 OpenPage = Callable[..., Page]
 
 
+class Tabs:
+    """Pages that tests take in turn: each test loads its document anew, but scripts stay compiled, at half the work."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._free: list[Page] = []
+
+    def take(self, theme: str, width: int, height: int) -> Page:
+        """A page nobody has, as wide and as dark as asked."""
+        page = self._free.pop() if self._free else self._new()
+        page.set_viewport_size(ViewportSize(width=width, height=height))
+        page.emulate_media(color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce")
+        return page
+
+    def leave(self, page: Page) -> None:
+        """Empty what a test may have left behind, for the next."""
+        for other in page.context.pages:
+            if other is not page:
+                other.close()
+        page.unroute_all(behavior="ignoreErrors")
+        page.context.clear_permissions()
+        page.context.clear_cookies()
+        page.evaluate("() => { if (location.origin !== 'null') { localStorage.clear(); sessionStorage.clear(); } }")
+        page.goto("about:blank")
+        self._free.append(page)
+
+    def _new(self) -> Page:
+        page = self._browser.new_context(accept_downloads=True).new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        return page
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """The page of a test that failed is not for others."""
+    report = yield
+    if report.failed:
+        item.stash[SPOILT] = True
+    return report
+
+
+@pytest.fixture(scope="session")
+def tabs(browser: Browser) -> Tabs:
+    """The pages of the session."""
+    return Tabs(browser)
+
+
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[OpenPage]:
-    """`open_page(theme="light", width=1440)`: a guarded page in its own context."""
+def open_page(tabs: Tabs, request: pytest.FixtureRequest) -> Iterator[OpenPage]:
+    """`open_page(theme="light", width=1440)`: a guarded page nobody else has.
+
+    What changes every later document (a clock, an init script) cannot be taken back: such a test is marked `own_page`.
+    """
     problems: list[str] = []
 
     def on_request(request: Request) -> None:
         if not request.url.startswith(LOCAL):
             problems.append(f"left this machine: {request.url}")
 
-    def on_console(message: ConsoleMessage, expected: str) -> None:
-        if message.type == "error" and not (expected and re.search(expected, message.text)):
-            problems.append(f"console: {message.text}")
+    def on_error(error: Error) -> None:
+        problems.append(f"script: {error}")
+
+    def give_back(page: Page, on_console: Callable[[ConsoleMessage], None]) -> None:
+        page.remove_listener("request", on_request)
+        page.remove_listener("console", on_console)
+        page.remove_listener("pageerror", on_error)
+        if page.is_closed() or SPOILT in request.node.stash or request.node.get_closest_marker("own_page"):
+            page.context.close()
+        else:
+            tabs.leave(page)
 
     with ExitStack() as stack:
 
         def opened(theme: str = "light", width: int = 1440, height: int = 900, expected: str = "") -> Page:
             """`expected`: a pattern of console errors the test provokes."""
-            context = browser.new_context(
-                viewport=ViewportSize(width=width, height=height),
-                color_scheme="dark" if theme == "dark" else "light",
-                accept_downloads=True,
-                reduced_motion="reduce",
-            )
-            stack.callback(context.close)
-            page = context.new_page()
-            page.set_default_timeout(PATIENCE_MS)
+
+            def on_console(message: ConsoleMessage) -> None:
+                if message.type == "error" and not (expected and re.search(expected, message.text)):
+                    problems.append(f"console: {message.text}")
+
+            page = tabs.take(theme, width, height)
             page.on("request", on_request)
-            page.on("console", lambda message: on_console(message, expected))
-            page.on("pageerror", lambda error: problems.append(f"script: {error}"))
+            page.on("console", on_console)
+            page.on("pageerror", on_error)
+            stack.callback(give_back, page, on_console)
             return page
 
         yield opened

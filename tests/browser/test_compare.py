@@ -241,6 +241,7 @@ def test_a_tick_that_meets_an_older_answer_stays(page: Page, app_server: str) ->
     expect(page.locator(".ag-row .ag-checkbox-input:checked")).to_have_count(3)
 
 
+@pytest.mark.own_page
 def test_rows_still_loading_offer_nothing_to_tick(page: Page, app_server: str) -> None:
     """A tick on a row without data is refused by the grid: it would be lost."""
 

@@ -292,6 +292,7 @@ def test_help_and_jumps(page: Page, app_server: str) -> None:
     expect(page).to_have_title("Runs · Headscope")
 
 
+@pytest.mark.own_page
 def test_a_first_key_is_not_the_second_of_a_jump(page: Page, app_server: str) -> None:
     """With the clock stopped just after loading, when a g that was never pressed would still count."""
     page.add_init_script("performance.now = () => 5")
@@ -302,6 +303,7 @@ def test_a_first_key_is_not_the_second_of_a_jump(page: Page, app_server: str) ->
     assert page.url == f"{app_server}/runs"
 
 
+@pytest.mark.own_page
 def test_what_is_typed_on_a_page_that_is_left_goes_nowhere(page: Page, app_server: str) -> None:
     """The field is gone, and the address is another page's, when typing would have been reported."""
     page.clock.install()
@@ -323,6 +325,7 @@ def test_what_is_typed_on_a_page_that_is_left_goes_nowhere(page: Page, app_serve
         ("/compare?a={id}&b={id}", "#compare-swap:enabled", "document.querySelector('#compare-changed').click()"),
     ],
 )
+@pytest.mark.own_page
 def test_a_page_that_is_being_left_writes_into_no_other_address(
     page: Page, app_server: str, seeded_store: Store, path: str, ready: str, act: str
 ) -> None:
