@@ -69,14 +69,14 @@ browser: $(VENV)/.dev
 	@$(BIN)/python tests/browser/install.py
 
 test: lint types browser
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup $(PYTEST)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile $(PYTEST)
 
 check: lint types
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup -k "not postgresql" tests/unit tests/contracts $(PYTEST)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -k "not postgresql" tests/unit tests/contracts $(PYTEST)
 
 N ?= 5
 flakes: $(VENV)/.dev browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.flakes $(N) -n 2 --dist loadgroup $(PYTEST)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.flakes $(N) -n 2 --dist loadfile $(PYTEST)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

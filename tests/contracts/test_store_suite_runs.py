@@ -28,7 +28,6 @@ def tagged(key: str, **changes: object) -> Prompt:
     return make_prompt(key, f"The cat sat on {key}", tags=("pararel", "context:7"), **changes)
 
 
-@pytest.mark.xdist_group("suite_runs")
 def test_the_newest_run_of_every_prompt_with_its_arrays(store_url: str) -> None:
     older, newer = make_result(tagged("a"), seed=1), make_result(tagged("a"), seed=2)
     plain = make_result(tagged("b", target=None, foil=None, group=None, pair_id=None), seed=3)
@@ -53,7 +52,6 @@ def test_the_newest_run_of_every_prompt_with_its_arrays(store_url: str) -> None:
     assert (second.target, second.target_token, second.target_rank, second.group) == (None, None, None, None)
 
 
-@pytest.mark.xdist_group("suite_runs")
 def test_models_apart_and_nothing_where_nothing_is(store_url: str) -> None:
     with Store.open(store_url) as store:
         save(store, NASTY, "b-model", make_result(tagged("a"), seed=1))

@@ -18,7 +18,6 @@ from tests.cli import Done, headscope
 from tests.llama_server import llama_server
 from tests.unit.test_behaviour_pages import hrefs, text_of
 
-pytestmark = pytest.mark.xdist_group("llama")
 
 PROMPTS = (
     {"text": "The capital of France is", "target": " Paris"},

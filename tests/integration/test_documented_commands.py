@@ -80,7 +80,6 @@ def test_there_are_documented_commands() -> None:
     assert len(documented()) > 5
 
 
-@pytest.mark.xdist_group("documented")
 @pytest.mark.parametrize("command", documented())
 def test_a_documented_command_works(command: str, workplace: Path, request: pytest.FixtureRequest) -> None:
     if command.startswith("headscope serve"):
