@@ -41,7 +41,7 @@ WIDE = """() => {
 
 
 WIDTHS = [360, 390, 900, 1440, 360]
-"""Each page is loaded at the first and then made as wide as the others, as a telephone is turned and a window pulled."""
+"""Each page is loaded at the first, then made as wide as the others: as a telephone is turned or a window pulled."""
 
 
 @pytest.mark.parametrize("path", PAGES)

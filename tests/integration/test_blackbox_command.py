@@ -18,7 +18,6 @@ from tests.cli import Done, headscope
 from tests.llama_server import llama_server
 from tests.unit.test_behaviour_pages import hrefs, text_of
 
-
 PROMPTS = (
     {"text": "The capital of France is", "target": " Paris"},
     {"text": "Two plus two equals", "target": " four"},
