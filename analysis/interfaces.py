@@ -118,9 +118,11 @@ class CausalBackend(Protocol):
         """The attention's output projection, `[H, d_head, d]`: head h adds `x[h] @ weights[h]` to the residual stream,
         where x is what enters `structure.head_projections[layer]`, `[B, T, H * d_head]`. Detached, no copy."""
 
-    def tokenize(self, text: str, *, chat: bool = False) -> TokenizedText:
+    def tokenize(self, text: str, *, chat: bool = False, start_token: bool = False) -> TokenizedText:
         """Tokens with exact character spans. With `chat` those of the model's chat template around `text`, up to where
-        the model answers. Raises InputError kinds `empty`, `too_long`, `no_embedding`, `chat_template`."""
+        the model answers. With `start_token` the model's own start token comes first, for no characters, unless one
+        does already. Raises InputError kinds `empty`, `too_long`, `no_embedding`, `chat_template`, and `params` for a
+        model without a start token."""
 
     def batch(self, texts: Sequence[TokenizedText]) -> TokenBatch:
         """Pad to one right-padded batch."""

@@ -43,7 +43,8 @@ FEW = 8
 class JobRequest:
     """Everything a job needs. `batch_size` is the most prompts in one forward pass; `name` what the store calls the
     model, when that is not how it was asked for; `fresh` computes also what the store has, and replaces it there;
-    `chat` puts every prompt into the model's chat template, as the user's turn."""
+    `chat` puts every prompt into the model's chat template, as the user's turn; `start_token` puts the model's own
+    start token before it."""
 
     experiment: str
     model: str
@@ -59,6 +60,7 @@ class JobRequest:
     fresh: bool = False
     dtype: str = "float32"
     chat: bool = False
+    start_token: bool = False
 
     def __post_init__(self) -> None:
         """Raises InputError for a field of the wrong type or out of range."""
@@ -76,6 +78,7 @@ class JobRequest:
             self.quantity,
             self.explain,
             self.chat,
+            self.start_token,
         )
 
     def require_prompts(self) -> None:

@@ -47,17 +47,15 @@ BATCH_BYTES = 1 << 30
 _LONGEST_TO_SHORTEST = 1.5
 
 
-def plan_batches(
-    backend: CausalBackend, prompts: Sequence[Prompt], batch_size: int, *, chat: bool = False
-) -> list[list[int]]:
-    """Indexes into `prompts`, each list a batch of at most `batch_size` prompts of similar token length.
+def plan_batches(backend: CausalBackend, spec: RunSpec, batch_size: int) -> list[list[int]]:
+    """Indexes into the prompts of `spec`, each list a batch of at most `batch_size` prompts of similar token length.
 
     A batch's padded tokens are bounded by the memory a forward and backward pass over it needs. Batches come in the
     order of their first prompt; prompts that cannot be tokenised are in a batch too (they become failed results).
     """
-    lengths = [_length(backend, prompt, chat=chat) for prompt in prompts]
+    lengths = [_length(backend, spec, prompt) for prompt in spec.prompts]
     batches: list[list[int]] = []
-    for index in sorted(range(len(prompts)), key=lambda i: (lengths[i], i)):
+    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
         current = batches[-1] if batches else []
         shortest = lengths[current[0]] if current else 0
         fits = (
@@ -76,7 +74,7 @@ def predict(
     backend: CausalBackend, spec: RunSpec, prompts: Sequence[Prompt], batches: Sequence[Sequence[int]]
 ) -> Preflight:
     """What these batches will need; prompts that cannot be read need nothing."""
-    lengths = [_length(backend, prompt, chat=spec.chat) for prompt in prompts]
+    lengths = [_length(backend, spec, prompt) for prompt in prompts]
     needed = [len(batch) * _prompt_bytes(backend, max(lengths[i] for i in batch)) for batch in batches]
     methods = [name for name in METHODS if name in spec.analyses]
     needs = preflight(backend.info, lengths, needed, spec.analyses, methods)
@@ -101,7 +99,7 @@ def run_batch(backend: CausalBackend, spec: RunSpec, prompts: Sequence[Prompt]) 
     texts: dict[int, TokenizedText] = {}
     for index, prompt in enumerate(prompts):
         try:
-            text = _tokenize(backend, prompt, chat=spec.chat)
+            text = _tokenize(backend, spec, prompt)
             _check_memory(backend, spec, len(text))
             texts[index] = text
         except HeadscopeError as error:
@@ -280,16 +278,16 @@ def check_spec(spec: RunSpec) -> None:
         raise InputError("to explain the continuation there must be one: say --max-new-tokens.", "params")
 
 
-def _tokenize(backend: CausalBackend, prompt: Prompt, *, chat: bool) -> TokenizedText:
+def _tokenize(backend: CausalBackend, spec: RunSpec, prompt: Prompt) -> TokenizedText:
     if prompt.invalid is not None:
         raise InputError(prompt.invalid, prompt.invalid_kind)
-    return backend.tokenize(prompt.text, chat=chat)
+    return backend.tokenize(prompt.text, chat=spec.chat, start_token=spec.start_token)
 
 
-def _length(backend: CausalBackend, prompt: Prompt, *, chat: bool) -> int:
+def _length(backend: CausalBackend, spec: RunSpec, prompt: Prompt) -> int:
     """Tokens of a prompt, 0 when it cannot be read."""
     try:
-        return len(_tokenize(backend, prompt, chat=chat))
+        return len(_tokenize(backend, spec, prompt))
     except HeadscopeError:
         return 0
 

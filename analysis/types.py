@@ -169,6 +169,7 @@ class RunSpec:
     quantity: what attributions explain, `logprob` or `logit` (of the target, or of target minus foil).
     explain: `next`, the token after the prompt, or `continuation`, every generated token by the tokens before it.
     chat: the prompt's text is the user's turn in the model's chat template.
+    start_token: the model's own start token stands before every prompt, also where the tokenizer puts none.
     """
 
     model: ModelRef
@@ -180,6 +181,7 @@ class RunSpec:
     quantity: str = "logprob"
     explain: str = "next"
     chat: bool = False
+    start_token: bool = False
 
     @property
     def spec_hash(self) -> str:
@@ -194,6 +196,7 @@ class RunSpec:
                 "quantity": self.quantity,
                 "explain": self.explain,
                 "chat": self.chat,
+                **({"start_token": True} if self.start_token else {}),  # without it the keys are those of before
             }
         )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.held_first import joined, no_score
 from analysis.masking import Bools, Float64, masked_values, neutral, units_of
 from analysis.types import Float32, Target
 from analysis.workspace import Workspace
@@ -42,18 +43,22 @@ class UnitGame:
     @property
     def why_empty(self) -> str:
         """Why there is no unit."""
-        return self.not_explained.get("not_explained", "there is no token that could be removed")
+        return self._its_own_replacement or "there is no token that could be removed"
 
     @property
     def not_explained(self) -> dict[str, str]:
         """What the result's params say of units that were left out."""
+        return joined(no_score(self.work.texts[self.prompt], "is never removed"), self._its_own_replacement)
+
+    @property
+    def _its_own_replacement(self) -> str:
         if not self.same:
-            return {}
+            return ""
         which = ", ".join(str(position) for position in np.flatnonzero(np.any(self.same, axis=0)).tolist())
-        return {
-            "not_explained": f"the token at position {which} is what removed tokens are replaced by (masking "
-            f"{self.masking}) and would score 0 by construction: take another masking to explain it"
-        }
+        return (
+            f"the token at position {which} is what removed tokens are replaced by (masking {self.masking}) and would "
+            "score 0 by construction: take another masking to explain it"
+        )
 
     def masks(self, coalitions: Bools) -> list[Bools]:
         """Tokens that are there, bool `[T]` each, for coalitions bool `[N, unit]`."""

@@ -31,6 +31,7 @@ from analysis.errors import BackendError, HeadscopeError, InputError, NotApplica
 from analysis.interfaces import Capabilities, Capture, ForwardResult, TokenBatch
 from analysis.parts import message
 from analysis.prefix import Prefix
+from analysis.start_token import start_token_id
 from analysis.types import (
     DTYPES,
     Continuation,
@@ -50,7 +51,8 @@ class HFCausalBackend:
         self.model = model.eval().requires_grad_(False)
         self.structure = discover(model)
         check_causal(model, model.config.get_text_config().vocab_size)  # type: ignore[union-attr, operator]
-        self._codec = TextCodec(tokenizer, model.get_input_embeddings().weight.shape[0])  # type: ignore[operator]
+        n_embeddings = model.get_input_embeddings().weight.shape[0]  # type: ignore[operator]
+        self._codec = TextCodec(tokenizer, n_embeddings, start_token_id(tokenizer, resolved.path))
         self._stop = stop_ids(model, tokenizer)
         self.device = next(model.parameters()).device
         self._fused = str(model.config._attn_implementation)  # type: ignore[union-attr]
@@ -84,9 +86,9 @@ class HFCausalBackend:
         """Memory held by the weights."""
         return sum(parameter.numel() * parameter.element_size() for parameter in self.model.parameters())
 
-    def tokenize(self, text: str, *, chat: bool = False) -> TokenizedText:
+    def tokenize(self, text: str, *, chat: bool = False, start_token: bool = False) -> TokenizedText:
         """See `CausalBackend.tokenize`."""
-        return self._codec.tokenize(text, self.info.context_length, chat)
+        return self._codec.tokenize(text, self.info.context_length, chat, start_token)
 
     def batch(self, texts: Sequence[TokenizedText]) -> TokenBatch:
         """See `CausalBackend.batch`."""

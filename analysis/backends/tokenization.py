@@ -11,6 +11,7 @@ from analysis import alignment
 from analysis.backends.spelling import OwnDecoder
 from analysis.errors import BackendError, InputError
 from analysis.parts import message
+from analysis.start_token import no_start_token
 from analysis.types import TokenizedText
 
 
@@ -22,8 +23,9 @@ def _is_sentencepiece(backend: Any) -> bool:
 class TextCodec:
     """Tokenises with the tokenizer's own settings (a BOS where the model expects one), never truncating or padding."""
 
-    def __init__(self, tokenizer: Any, n_embeddings: int) -> None:
-        """`tokenizer` is what AutoTokenizer returned, n_embeddings how many ids the model can read.
+    def __init__(self, tokenizer: Any, n_embeddings: int, start: int | None = None) -> None:
+        """`tokenizer` is what AutoTokenizer returned, n_embeddings how many ids the model can read, `start` the id of
+        its start token.
 
         Raises BackendError when it is not a `tokenizers` one.
         """
@@ -40,13 +42,16 @@ class TextCodec:
         self._own = None if self._byte_level or _is_sentencepiece(backend) else OwnDecoder(backend)
         added = tokenizer.added_tokens_decoder
         self._added: dict[int, str] = {index: token.content for index, token in added.items()}
-        self._n_embeddings = n_embeddings
+        self._n_embeddings, self._start = n_embeddings, start
         self.unread = tuple(token for token, i in tokenizer.get_vocab().items() if i >= n_embeddings)
         self._special = frozenset(tokenizer.all_special_ids) | {i for i, token in added.items() if token.special}
 
-    def tokenize(self, text: str, context: int, chat: bool = False) -> TokenizedText:
+    def tokenize(self, text: str, context: int, chat: bool = False, start_token: bool = False) -> TokenizedText:
         """Raises InputError: `empty`, `too_long` (more than `context` tokens), `not_utf8` (lone surrogates),
-        `no_embedding` (a token the model cannot read), `chat_template` (the template fails)."""
+        `no_embedding` (a token the model cannot read), `chat_template` (the template fails), `params` (no start token).
+        """
+        if start_token and self._start is None:
+            raise no_start_token("the model")
         if not text:
             raise InputError("the prompt is empty: there is nothing to read. Give it at least one character.", "empty")
         try:
@@ -54,7 +59,7 @@ class TextCodec:
         except UnicodeEncodeError as error:
             raise InputError(f"the prompt is no valid Unicode at {error.start}: {error.reason}.", "not_utf8") from error
         text = self._templated(text) if chat else text
-        tokens = alignment.tokenized(text, self._raw(text, around=not chat))
+        tokens = alignment.tokenized(text, self._raw(text, around=not chat, started=start_token))
         if not len(tokens):
             raise InputError("the model's vocabulary has no token for anything in the prompt.", "empty")
         if len(tokens) > context:
@@ -93,8 +98,9 @@ class TextCodec:
         except Exception as error:  # whatever the folder's own template raises
             raise InputError(f"the model's chat template fails: {message(error)}", "chat_template") from error
 
-    def _raw(self, text: str, *, around: bool = True) -> alignment.RawTokens:
-        """With `around` the tokens that the tokenizer adds to a text by itself, a BOS in front."""
+    def _raw(self, text: str, *, around: bool = True, started: bool = False) -> alignment.RawTokens:
+        """With `around` the tokens that the tokenizer adds to a text by itself, a BOS in front; with `started` the
+        start token also where it adds none."""
         found = self._backend.encode(text, add_special_tokens=around)
         added = [bool(flag) for flag in found.special_tokens_mask]
         length = len(added)
@@ -102,12 +108,25 @@ class TextCodec:
             length -= 1
         ids = found.ids[:length]
         pieces = (b"" if is_added else self.bytes_of(i) for i, is_added in zip(ids, added, strict=False))
-        return alignment.RawTokens(
+        raw = alignment.RawTokens(
             ids=tuple(ids),
             pieces=tuple(pieces),
             offsets=tuple(found.offsets[:length]),
             special=tuple(i in self._special for i in ids),
             added=tuple(added[:length]),
+        )
+        return self._started(raw) if started else raw
+
+    def _started(self, raw: alignment.RawTokens) -> alignment.RawTokens:
+        """With the start token in front, for no characters; as they are when they begin with one, or with none."""
+        if self._start is None or not raw.ids or raw.added[0] or raw.ids[0] == self._start:
+            return raw
+        return alignment.RawTokens(
+            ids=(self._start, *raw.ids),
+            pieces=(b"", *raw.pieces),
+            offsets=((0, 0), *raw.offsets),
+            special=(True, *raw.special),
+            added=(True, *raw.added),
         )
 
     def ids_of(self, text: str) -> list[int]:
@@ -126,8 +145,9 @@ class TextCodec:
         prompt's own tokens stay as they are and the continuation is tokenised by itself.
         """
         before: list[int] = tokens.ids.tolist()
+        started = before[:1] == [self._start] and not tokens.texts[0]
         for around in (True, False):  # a chat template has what the tokenizer would add
-            whole = list(self._raw(tokens.text + continuation, around=around).ids)
+            whole = list(self._raw(tokens.text + continuation, around=around, started=started).ids)
             if whole[: len(before)] == before:
                 return whole[len(before) :]
         return self.ids_of(continuation)

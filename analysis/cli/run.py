@@ -75,6 +75,14 @@ def run(
     chat: Annotated[
         bool, typer.Option("--chat", help="The prompt is the user's turn in the model's chat template.")
     ] = False,
+    start_token: Annotated[
+        bool,
+        typer.Option(
+            "--start-token",
+            help="Put the model's own start token before every prompt: the first word is explained too. Off, because "
+            "it changes predictions (embedded model: another top token in 13 of 30 prompts; see docs/methods.md).",
+        ),
+    ] = False,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Compute also what the store has; the new results replace it there.")
     ] = False,
@@ -109,6 +117,7 @@ def run(
             fresh=fresh,
             dtype=dtype,
             chat=chat,
+            start_token=start_token,
         )
     console = Console(stderr=True)
     stop = _Stop(console)

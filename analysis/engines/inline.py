@@ -16,6 +16,7 @@ from analysis.engines.base import Prepared
 from analysis.fingerprints import cache_dir
 from analysis.model_cache import ModelCache
 from analysis.patch_types import PatchRequest, PatchResult
+from analysis.start_token import require_start_token
 from analysis.tensor_cache import TensorCache, tensor_cache_bytes
 from analysis.types import (
     Continuation,
@@ -65,9 +66,7 @@ class InlineEngine:
         _check(spec)
         backend = self._models.get(spec.model.name, spec.model.dtype)
         keys = tuple(result_key(backend.info, spec, prompt, CODE_VERSION) for prompt in spec.prompts)
-        batches = tuple(
-            tuple(batch) for batch in runner.plan_batches(backend, spec.prompts, batch_size, chat=spec.chat)
-        )
+        batches = tuple(tuple(batch) for batch in runner.plan_batches(backend, spec, batch_size))
         return Prepared(backend.info, keys, batches, runner.predict(backend, spec, spec.prompts, batches))
 
     @_one_at_a_time
@@ -116,6 +115,8 @@ def _check(spec: RunSpec) -> None:
     runner.check(spec)
     if spec.chat:
         require_chat_template(model_sources.resolve(spec.model.name))
+    if spec.start_token:
+        require_start_token(model_sources.resolve(spec.model.name))
 
 
 def _named(asked: ModelRef, loaded: ModelRef) -> ModelRef:

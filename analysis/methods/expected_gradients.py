@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from analysis.attributions import failed_attribution, position_attribution
+from analysis.held_first import joined, no_score
 from analysis.interfaces import CausalBackend, Needs, Param
 from analysis.params import resolve_params
 from analysis.quadrature import error_scale
@@ -22,6 +23,7 @@ from analysis.workspace import Workspace, quantities
 ACCEPTED = 0.1
 """Largest error of a converged result, as a share of the largest score."""
 _NOTHING_LEFT = "the only token is held at its own embedding, so nothing is left to explain: use a longer prompt"
+_HELD = "is held at its own embedding"
 
 
 class ExpectedGradients:
@@ -87,6 +89,7 @@ class ExpectedGradients:
                 "value_change": change,
                 "standard_error": worst,
                 "converged": abs(delta) <= accepted and worst <= accepted,
+                **joined(no_score(rows.text, _HELD)),
             },
             convergence_delta=delta,
             score_errors=errors,

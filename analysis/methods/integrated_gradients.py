@@ -16,13 +16,18 @@ import numpy as np
 
 from analysis.attributions import failed_attribution, position_attribution
 from analysis.embedding_path import EmbeddingPath
+from analysis.held_first import joined, no_score
 from analysis.interfaces import CausalBackend, Needs, Param
 from analysis.params import resolve_params
 from analysis.quadrature import AdaptiveIntegral, Float64, error_scale, fixed_errors, fixed_rule
 from analysis.types import Attribution, Params, Target
 from analysis.workspace import Workspace
 
-_NOTHING_LEFT = "the only token is held at its own embedding, so nothing is left to explain: set hold_first to false"
+_HELD = "is held at its own embedding (hold_first)"
+_NOTHING_LEFT = (
+    "the only token is held at its own embedding, so nothing is left to explain: put the model's start token before it "
+    "(--start-token), or set hold_first to false"
+)
 _ALL_EQUAL = (
     "every token that could be explained is the baseline itself ({baseline}) and would score 0 by construction: take "
     "another baseline"
@@ -104,9 +109,12 @@ class IntegratedGradients:
             return failed_attribution(self.NAME, target, reason, signed=True, seconds=seconds, params=used)
         used |= {"value_change": answer.change, "disagreement": float(answer.errors.max())}
         used["converged"] = _good(answer, settings)
-        if not moved[first:].all():
-            used["not_explained"] = _equal_tokens(path.baseline, np.flatnonzero(~moved[first:]) + first)
-        scores, errors = (np.full(len(path.work.texts[index]), np.nan, dtype=np.float32) for _ in range(2))
+        text = path.work.texts[index]
+        used |= joined(
+            no_score(text, _HELD) if first else "",
+            _equal_tokens(path.baseline, np.flatnonzero(~moved[first:]) + first),
+        )
+        scores, errors = (np.full(len(text), np.nan, dtype=np.float32) for _ in range(2))
         measured = np.zeros(len(scores), dtype=bool)
         measured[:stop] = moved
         scores[:stop], errors[:stop] = answer.scores[:stop], answer.errors[:stop]
@@ -143,6 +151,8 @@ def _good(answer: _Answer, settings: dict[str, Any]) -> bool:
 
 
 def _equal_tokens(baseline: str, positions: np.ndarray) -> str:
+    if not len(positions):
+        return ""
     which = ", ".join(str(position) for position in positions.tolist())
     return (
         f"the token at position {which} is the baseline itself ({baseline}) and would score 0 by construction: take "

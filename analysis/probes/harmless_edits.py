@@ -3,7 +3,7 @@ Ribeiro et al. 2020, arXiv:2005.04118.)"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -32,12 +32,13 @@ class HarmlessEdits:
         """One result per prompt; one batched pass per kind of edit, and one without."""
         originals = [result.prompt.text for result in results]
         edited = [harmless_edits(text) for text in originals]
-        chat = bool(results and results[0].capsule.get("chat"))  # one request's, so all or none
-        before = _next(backend, originals, chat=chat)
+        facts = results[0].capsule if results else {}  # one request's, so all or none
+        around = {name: bool(facts.get(name)) for name in ("chat", "start_token")}
+        before = _next(backend, originals, around)
         rows: list[list[dict[str, Any]]] = [[] for _ in results]
         for name in dict.fromkeys(name for edits in edited for name in edits):
             chosen = [row for row, edits in enumerate(edited) if name in edits]
-            after = _next(backend, [edited[row][name] for row in chosen], chat=chat)
+            after = _next(backend, [edited[row][name] for row in chosen], around)
             for row, logprobs in zip(chosen, after, strict=True):
                 if logprobs is not None and (first := before[row]) is not None:
                     rows[row].append(_change(backend, name, edited[row][name], first, logprobs))
@@ -48,12 +49,13 @@ class HarmlessEdits:
         return ProbeResult(self.NAME, share, evidence={"edits": changes})
 
 
-def _next(backend: CausalBackend, texts: Sequence[str], *, chat: bool) -> list[torch.Tensor | None]:
-    """Next-token log-probabilities `[V]` of each text; None where an edit made it too long."""
+def _next(backend: CausalBackend, texts: Sequence[str], around: Mapping[str, bool]) -> list[torch.Tensor | None]:
+    """Next-token log-probabilities `[V]` of each text, with what `tokenize` puts around it; None where an edit made it
+    too long."""
     tokenized = {}
     for index, text in enumerate(texts):
         try:
-            tokenized[index] = backend.tokenize(text, chat=chat)
+            tokenized[index] = backend.tokenize(text, **around)
         except InputError:
             continue
     if not tokenized:

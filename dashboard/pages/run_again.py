@@ -24,7 +24,7 @@ def again_command(detail: RunDetail) -> str:
     for option, usual in (("quantity", "logprob"), ("explain", "next"), ("dtype", "float32")):
         if (given := detail.capsule.get(option, usual)) != usual:
             words += [f"--{option}", given]
-    words += ["--chat"] if detail.capsule.get("chat") else []
+    words += [f"--{name}" for name in ("chat", "start-token") if detail.capsule.get(name.replace("-", "_"))]
     if detail.continuation is not None:
         words += _generation(detail.continuation.params)
     for item in detail.attributions:

@@ -157,4 +157,7 @@ def test_a_unit_that_is_its_own_replacement_is_not_explained(backend: HFCausalBa
     assert f"position {int(np.flatnonzero(same)[0])} " in found.params["not_explained"]
     (other,) = method.attribute(work, targets, {"unit": "token", "masking": "mean"})
     assert np.isfinite(other.scores[same]).all()
-    assert "not_explained" not in other.params
+    said = other.params["not_explained"]
+    assert "0 by construction" not in said
+    assert "the first token is never removed" in said
+    assert ("--start-token" in said) is not bool(text.special[0])

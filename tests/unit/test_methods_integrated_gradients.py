@@ -250,7 +250,20 @@ def test_tokens_equal_to_the_baseline_are_not_explained(backend: HFCausalBackend
     assert "0 by construction" in found.params["not_explained"]
     (other,), _ = attribute(backend, (text,), baseline="mean")
     assert np.isfinite(other.scores[1:]).all()
-    assert "not_explained" not in other.params
+    assert "0 by construction" not in other.params["not_explained"]
+
+
+def test_the_result_says_why_the_first_token_has_no_score(
+    tiny_gpt2: HFCausalBackend, tiny_llama: HFCausalBackend
+) -> None:
+    for backend, option in ((tiny_gpt2, True), (tiny_llama, False)):  # Llama has its start token already
+        (found,), _ = attribute(backend, TEXTS[:1], baseline="mean")
+        said = found.params["not_explained"]
+        assert np.flatnonzero(np.isnan(found.scores)).tolist() == [0]
+        assert "first token is held" in said
+        assert ("--start-token" in said) is option
+    (free,), _ = attribute(tiny_gpt2, TEXTS[:1], baseline="mean", hold_first=False)
+    assert "not_explained" not in free.params
 
 
 def test_a_prompt_of_nothing_but_the_baseline_fails_with_the_reason(tiny_gpt2: HFCausalBackend) -> None:

@@ -22,7 +22,7 @@ PROMPTS = (*(Prompt(str(n), "one two three four " * (n + 1)) for n in range(9)),
 
 def test_bytes_to_store_are_those_of_the_arrays(tiny_gpt2: HFCausalBackend) -> None:
     spec = RunSpec(ModelRef("x"), PROMPTS, ("heads", "attention", "saliency"))
-    batches = plan_batches(tiny_gpt2, PROMPTS, 4)
+    batches = plan_batches(tiny_gpt2, spec, 4)
     needs = predict(tiny_gpt2, spec, PROMPTS, batches)
     assert (needs.n_prompts, needs.n_batches) == (10, len(batches))
     stored = 0

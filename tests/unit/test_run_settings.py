@@ -62,7 +62,7 @@ def test_the_settings_are_kept_with_the_job_and_in_the_spec(chatty: Path) -> Non
     assert (before.model.dtype, before.chat) == ("float32", False)
 
 
-@pytest.mark.parametrize(("setting", "wrong"), [("dtype", "int8"), ("chat", "yes")])
+@pytest.mark.parametrize(("setting", "wrong"), [("dtype", "int8"), ("chat", "yes"), ("start_token", 1)])
 def test_a_setting_that_does_not_exist_is_refused(chatty: Path, setting: str, wrong: str) -> None:
     with pytest.raises((UnknownNameError, InputError), match=setting):
         request(chatty, **{setting: wrong})
@@ -192,7 +192,7 @@ def test_the_command_line_passes_them_on(chatty: Path, tmp_path: Path) -> None:
     words = ["run", "--prompts", str(tmp_path / "p.txt"), "--model", str(chatty), "--store", str(tmp_path / "s.duckdb")]
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        done = CliRunner().invoke(app, [*words, "--dtype", "float16", "--chat"])
+        done = CliRunner().invoke(app, [*words, "--dtype", "float16", "--chat", "--start-token"])
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
@@ -200,6 +200,7 @@ def test_the_command_line_passes_them_on(chatty: Path, tmp_path: Path) -> None:
     with Store.open(str(tmp_path / "s.duckdb")) as store:
         (newest,) = store.overview(1).recent_runs
         detail = store.run(newest.id)
-    assert (detail.capsule["dtype"], detail.capsule["chat"]) == ("float16", True)
+    asked = [detail.capsule[name] for name in ("dtype", "chat", "start_token")]
+    assert asked == ["float16", True, True]
     assert detail.trace is not None
     assert (detail.row.text, detail.trace.tokens.text) == ("The sky is", TEMPLATED)

@@ -17,6 +17,7 @@ from analysis.types import (
     HEAD_STATS,
     LAYER_STATS,
     GenerationParams,
+    ModelRef,
     Prompt,
     RunResult,
     RunSpec,
@@ -224,7 +225,8 @@ def test_the_capsule_says_what_is_needed_to_compute_it_again(backend: HFCausalBa
 def test_batches_hold_every_prompt_once_and_little_padding(backend: HFCausalBackend) -> None:
     words = ["the", "fox", "door", "river", "house", "snow", "late", "two"]
     prompts = [Prompt(str(i), " ".join(words[: 1 + (i * 7) % 8])) for i in range(40)] + list(BAD.values())
-    batches = runner.plan_batches(backend, prompts, 8)
+    spec = RunSpec(ModelRef("x"), tuple(prompts), ())
+    batches = runner.plan_batches(backend, spec, 8)
     assert sorted(index for batch in batches for index in batch) == list(range(len(prompts)))
     assert all(batch == sorted(batch) for batch in batches)
     assert [batch[0] for batch in batches] == sorted(batch[0] for batch in batches)
@@ -232,10 +234,10 @@ def test_batches_hold_every_prompt_once_and_little_padding(backend: HFCausalBack
         assert len(batch) <= 8
         lengths = [len(backend.tokenize(prompts[i].text)) for i in batch if prompts[i] not in BAD.values()]
         assert not lengths or max(lengths) <= max(1.5 * min(lengths), min(lengths) + 2)
-    assert runner.plan_batches(backend, prompts, 8) == batches
+    assert runner.plan_batches(backend, spec, 8) == batches
 
 
 def test_batches_are_bounded_by_memory(tiny_gpt2: HFCausalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    prompts = [Prompt(str(i), "the fox door river house") for i in range(6)]
+    prompts = tuple(Prompt(str(i), "the fox door river house") for i in range(6))
     monkeypatch.setattr(runner, "BATCH_BYTES", 1)
-    assert runner.plan_batches(tiny_gpt2, prompts, 8) == [[i] for i in range(6)]
+    assert runner.plan_batches(tiny_gpt2, RunSpec(ModelRef("x"), prompts, ()), 8) == [[i] for i in range(6)]

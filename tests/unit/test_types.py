@@ -25,6 +25,7 @@ def test_the_spec_hash_ignores_order_and_prompts_and_sees_everything_else() -> N
         replace(SPEC, generation=GenerationParams(5)),
         replace(SPEC, params={"saliency": {"norm": 2}}),
         replace(SPEC, model=ModelRef("m", dtype="bfloat16")),
+        replace(SPEC, start_token=True),
     ):
         assert other.spec_hash != SPEC.spec_hash
 
