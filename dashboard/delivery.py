@@ -17,7 +17,7 @@ COMPRESSED = [
     "application/octet-stream",  # arrays: attention is half zeros
 ]
 FOR_GOOD = "public, max-age=31536000, immutable"
-PLOTLY = "plotly-cartesian.min.js"  # in assets/00_vendor; of the version that plotly.py brings (tests/unit/test_delivery.py)
+PLOTLY = "plotly-cartesian.min.js"  # in assets/00_vendor, of the version that plotly.py brings
 SCRIPT = re.compile(r'<script src="([^"]+)"></script>')
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from plotly.offline import get_plotlyjs_version
 
+from dashboard import figures
 from dashboard.app import create_app
 from dashboard.pages import load_pages
 from dashboard.services import Services
@@ -59,3 +62,18 @@ def test_the_grid_library_is_on_the_pages_of_a_grid_alone(client: FlaskClient, p
 def test_a_layout_travels_compressed(client: FlaskClient) -> None:
     plain, packed = client.get("/_dash-layout"), client.get("/_dash-layout", headers=ENCODED)
     assert len(packed.data) < 0.3 * len(plain.data)
+
+
+def test_plotly_is_the_small_bundle_of_the_version_that_draws_here(client: FlaskClient) -> None:
+    """And has every kind of trace that a figure of ours is made of."""
+    address = "/_dash-component-suites/plotly/package_data/plotly.min.js"
+    answer = client.get(address, headers=ENCODED)
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert len(answer.data) < 500_000
+    script = client.get(address).text
+    assert f"plotly.js (cartesian - minified) v{get_plotlyjs_version()}" in script[:200]
+    code = "".join(path.read_text() for path in Path(figures.__file__).parent.glob("*.py"))
+    traces = r"(?:\bgo\.(?!Figure)|\.add_(?!shape|hline|vline|annotation))([A-Z]\w+|[a-z]+)\("
+    kinds = {name.lower() for name in re.findall(traces, code)}
+    assert kinds >= {"scatter", "heatmap"}
+    assert [kind for kind in kinds if f'name:"{kind}"' not in script] == []
