@@ -7,9 +7,11 @@ the Live page. Messages are pickled over a pipe that only the two processes hold
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.context
 import os
 import queue
 import signal
+import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -36,15 +38,25 @@ from analysis.types import (
 )
 
 
-def _worker_main(connection: Connection, threads: int | None) -> None:
-    """Body of a worker process; imports torch on its side of the border."""
-    if threads is not None:
-        os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch is first imported
+def _context() -> multiprocessing.context.BaseContext:
+    """How processes are made: on Linux forked from one that has imported torch, so that only the first waits for it.
+
+    Elsewhere forking after such an import is not safe (macOS) or not to be had.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["analysis.engines.worker"])
+    return context
+
+
+def _worker_main(connection: Connection, threads: int | None, environment: dict[str, str]) -> None:
+    """Body of a worker process; torch is on its side of the border. `environment`: what the owner's is by now."""
+    os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle: it lets the batch finish
-    yield_when_waiting()
     from analysis.engines.worker import serve
 
-    serve(connection)
+    serve(connection, threads)
 
 
 class Worker:
@@ -78,11 +90,13 @@ class Worker:
     def _connect(self) -> Connection:
         if self._connection is None or self._process is None or not self._process.is_alive():
             self.close()
-            context = multiprocessing.get_context("spawn")
+            context = _context()
             self._connection, theirs = context.Pipe()
-            self._process = context.Process(
-                target=_worker_main, args=(theirs, self._threads), name=f"headscope-{self._name}", daemon=True
-            )
+            yield_when_waiting()  # here, for the process that imports torch starts with this environment
+            self._process = context.Process(  # type: ignore[attr-defined]  # every context has it
+                target=_worker_main, args=(theirs, self._threads, dict(os.environ)), name=f"headscope-{self._name}",
+                daemon=True,
+            )  # fmt: skip
             self._process.start()
             theirs.close()
         return self._connection

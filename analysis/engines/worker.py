@@ -5,12 +5,19 @@ from __future__ import annotations
 import traceback
 from multiprocessing.connection import Connection
 
+import torch
+
 from analysis.engines.inline import InlineEngine
 from analysis.errors import BackendError, HeadscopeError
 
 
-def serve(connection: Connection) -> None:
-    """Answer `(kind, arguments)` with `(True, result)` or `(False, error)` until the pipe closes."""
+def serve(connection: Connection, threads: int | None) -> None:
+    """Answer `(kind, arguments)` with `(True, result)` or `(False, error)` until the pipe closes.
+
+    `threads`: how many to compute with; None leaves that to torch.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
     engine = InlineEngine()
     while True:
         try:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -93,9 +92,10 @@ def test_a_killed_worker_is_explained_and_replaced(tiny_gpt2_dir: Path) -> None:
     engine = LocalEngine()
     try:
         request = LiveRequest(str(tiny_gpt2_dir), "the cat")
+        before = workers()
         engine.live(request)
-        (worker,) = [child for child in psutil.Process().children() if _is_worker(child)][-1:]
-        os.kill(worker.pid, signal.SIGKILL)
+        (worker,) = workers() - before
+        worker.kill()
         with pytest.raises(BackendError, match=r"ran out of memory|ended"):
             engine.live(request)
         assert engine.live(request).trace.tokens.text == "the cat"
@@ -103,8 +103,14 @@ def test_a_killed_worker_is_explained_and_replaced(tiny_gpt2_dir: Path) -> None:
         engine.close()
 
 
-def _is_worker(process: psutil.Process) -> bool:
-    return "spawn_main" in " ".join(process.cmdline())
+def workers() -> set[psutil.Process]:
+    """The processes that compute for this one: on Linux forked from the one that has imported torch."""
+    found = set()
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+            if "spawn_main" in " ".join(child.cmdline()) or "forkserver" in " ".join(child.parent().cmdline()):
+                found.add(child)
+    return found
 
 
 def test_two_workers_share_a_job_and_every_prompt_is_stored_once(tiny_gpt2_dir: Path, tmp_path: Path) -> None:
@@ -113,18 +119,18 @@ def test_two_workers_share_a_job_and_every_prompt_is_stored_once(tiny_gpt2_dir: 
     prompt_set = PromptSet("own", "1", "MIT", "test", "0" * 64, prompts)
     request = JobRequest("shared", str(tiny_gpt2_dir), prompt_set, ("heads", "saliency"), batch_size=2)
     engine = LocalEngine(workers=2)
-    pids: set[int] = set()
+    before, mine = workers(), set[psutil.Process]()
     try:
         with Store.open(f"duckdb:///{tmp_path / 'a.duckdb'}") as store:
-            seen = lambda *_: pids.update(c.pid for c in psutil.Process().children() if _is_worker(c))  # noqa: E731
-            stopped = run_job(engine, store, request, seen, should_stop=lambda: bool(pids))
+            seen = lambda *_: mine.update(workers() - before)  # noqa: E731
+            stopped = run_job(engine, store, request, seen, should_stop=lambda: bool(mine))
             assert stopped.status is RunStatus.CANCELLED
             assert 0 < stopped.progress.done < len(prompts)
             ended = run_job(engine, store, request, seen)
             assert ended.status is RunStatus.SUCCEEDED
             assert (ended.progress.done, ended.progress.failed) == (16, 1)
             assert ended.progress.cached == stopped.progress.done - stopped.progress.failed
-            assert len(pids) >= 2
+            assert len(mine) >= 2
     finally:
         engine.close()
     counted = readonly_sql.run(
@@ -135,11 +141,24 @@ def test_two_workers_share_a_job_and_every_prompt_is_stored_once(tiny_gpt2_dir: 
 
 
 def test_closing_ends_the_processes(tiny_gpt2_dir: Path) -> None:
-    before = {child.pid for child in psutil.Process().children()}
+    before = workers()
     engine = LocalEngine()
     engine.live(LiveRequest(str(tiny_gpt2_dir), "the cat"))
-    mine = [child for child in psutil.Process().children() if child.pid not in before and _is_worker(child)]
+    mine = workers() - before
     assert len(mine) == 1
     engine.close()
-    gone, alive = psutil.wait_procs(mine, timeout=10)
+    gone, alive = psutil.wait_procs(mine, timeout=60)
     assert (len(gone), alive) == (1, [])
+
+
+def test_a_worker_has_the_threads_and_the_environment_of_its_owner(
+    tiny_gpt2_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the owner set after the process that imports torch had started included."""
+    engine = LocalEngine(workers=2)
+    monkeypatch.setenv("HEADSCOPE_MODEL_DIR", str(tiny_gpt2_dir.parent))
+    try:
+        prepared = engine.prepare(spec(Path(tiny_gpt2_dir.name), "the cat"), 1)
+        assert prepared.keys == engine.prepare(spec(tiny_gpt2_dir, "the cat"), 1).keys
+    finally:
+        engine.close()
