@@ -15,7 +15,7 @@ from analysis.model_sources import resolve
 from analysis.registry import MEASUREMENTS, METHODS, PROBES
 from analysis.runner import run_batch
 from analysis.types import GenerationParams, ModelRef, Prompt, RunSpec, RunStatus
-from tests.pretended_device import FAR, pretended_device
+from tests.pretended_device import pretended_device
 
 PROMPTS = (
     Prompt("a", "The quick fox found a small door in the", target=" wall", foil=" garden"),
@@ -30,18 +30,18 @@ def pair(request: pytest.FixtureRequest) -> Iterator[tuple[HFCausalBackend, HFCa
     folder: Path = request.getfixturevalue(f"{request.param}_dir")
     resolved = resolve(str(folder))
     model, tokenizer = load_folder(folder, torch.float32)
-    with pretended_device() as device:
-        yield near, HFCausalBackend(model.to(device), tokenizer, resolved, "float32")
+    with pretended_device():
+        yield near, HFCausalBackend(model.to(FAR), tokenizer, resolved, "float32")
 
 
 @pytest.mark.parametrize("analysis", sorted([*MEASUREMENTS, *METHODS, *PROBES]))
 def test_x(pair: tuple[HFCausalBackend, HFCausalBackend], analysis: str) -> None:
     spec = RunSpec(ModelRef("x"), (), (analysis,), generation=GenerationParams(2))
-    a=run_batch(pair[0], spec, PROMPTS)
-    b=run_batch(pair[1], spec, PROMPTS)
-    for x,y in zip(a,b):
+    a = run_batch(pair[0], spec, PROMPTS)
+    b = run_batch(pair[1], spec, PROMPTS)
+    for x, y in zip(a, b):
         assert y.status is RunStatus.SUCCEEDED, y.error
-        assert x.missing==y.missing
-        for m,n in zip(x.attributions,y.attributions):
-            assert m.error==n.error
-            np.testing.assert_allclose(n.scores,m.scores,rtol=1e-4,atol=1e-5)
+        assert x.missing == y.missing
+        for m, n in zip(x.attributions, y.attributions):
+            assert m.error == n.error
+            np.testing.assert_allclose(n.scores, m.scores, rtol=1e-4, atol=1e-5)
