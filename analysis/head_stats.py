@@ -46,10 +46,8 @@ def head_summaries(
         averages = _averages(batch, mask.to(device))
         for layers in chunks:
             table[:, layers] = _statistics(torch.stack([attentions[layer] for layer in layers], dim=1), averages)
-    return [
-        HeadSummary(**{name: prompt[..., i].copy() for i, name in enumerate(HEAD_STATS)})
-        for prompt in table.cpu().numpy()
-    ]
+    found = table.cpu().numpy()
+    return [HeadSummary(**{name: prompt[..., i].copy() for i, name in enumerate(HEAD_STATS)}) for prompt in found]
 
 
 def _alike(masks: Sequence[Tensor], step: int) -> Iterator[tuple[Tensor, list[list[int]]]]:

@@ -66,12 +66,17 @@ class _Functions(TorchFunctionMode):
             device = given.pop("device", None)
             made = func(*args, **given)
             return made if device is None else made.to(device)
+        if func in (Tensor.__getitem__, Tensor.__setitem__):
+            index = args[1] if isinstance(args[1], tuple) else (args[1],)
+            listed = tuple(torch.tensor(list(one)) if isinstance(one, list | range) else one for one in index)
+            args = (args[0], listed, *args[2:])
         return func(*args, **given)
 
 
 def _computed(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     name, given = str(func), dict(kwargs)
     tensors = [leaf for leaf in tree_leaves((args, given)) if isinstance(leaf, Tensor)]
+    assert not any(tensor.device == FAR and type(tensor) is Tensor for tensor in tensors), f"{name} lost its values"
     far = any(isinstance(tensor, _FarTensor) for tensor in tensors)
     copied = name.startswith(("aten.copy_.", "aten._to_copy."))
     if far and not copied:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ import torch
 from analysis.backends.hf_causal import HFCausalBackend
 from analysis.backends.loading import load_folder
 from analysis.model_sources import resolve
+from analysis.patch_types import PATCH_COMPONENTS, PatchRequest
+from analysis.patching import analyse_patch
 from analysis.registry import MEASUREMENTS, METHODS, PROBES
 from analysis.runner import run_batch
 from analysis.types import GenerationParams, ModelRef, Prompt, RunSpec, RunStatus
@@ -21,27 +24,83 @@ PROMPTS = (
     Prompt("a", "The quick fox found a small door in the", target=" wall", foil=" garden"),
     Prompt("b", "She thinks  that ☃ he"),
 )
+PAIR = PatchRequest("", "The baker said that the bread", "The bread said that the baker")
+MACHINE = {"seconds", "peak_bytes", "capsule"}
+OTHER_SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "integrated_gradients": {"rule": "riemann_middle", "hold_first": False, "baseline": "zero"},
+    "occlusion": {"masking": "delete", "unit": "word"},
+    "head_ablation": {"kind": "mean"},
+    "layer_gradients": {"rows": "written"},
+}
+Pair = tuple[HFCausalBackend, HFCausalBackend]
 
 
-@pytest.fixture(scope="module", params=["tiny_gpt2", "tiny_llama"])
-def pair(request: pytest.FixtureRequest) -> Iterator[tuple[HFCausalBackend, HFCausalBackend]]:
-    """A model on the CPU and the same on the pretended device."""
-    near: HFCausalBackend = request.getfixturevalue(request.param)
-    folder: Path = request.getfixturevalue(f"{request.param}_dir")
-    resolved = resolve(str(folder))
-    model, tokenizer = load_folder(folder, torch.float32)
+def far_from(near: HFCausalBackend) -> HFCausalBackend:
+    """The same model on the pretended device."""
+    resolved = resolve(near.info.path)
+    model, tokenizer = load_folder(resolved.path, torch.float32)
+    with pretended_device() as device:
+        model.to(device).tie_weights()  # as on a real device, where parameters stay the objects they are
+        return HFCausalBackend(model, tokenizer, resolved, "float32")
+
+
+@pytest.fixture(scope="module")
+def pair(tiny_gpt2: HFCausalBackend) -> Pair:
+    return tiny_gpt2, far_from(tiny_gpt2)
+
+
+def assert_close(far: Any, near: Any, path: str) -> None:
+    """Equal through dataclasses and tuples but for rounding, NaN equal to NaN."""
+    assert type(far) is type(near), path
+    if is_dataclass(near):
+        for name in (field.name for field in fields(near) if field.name not in MACHINE):
+            assert_close(getattr(far, name), getattr(near, name), f"{path}.{name}")
+    elif isinstance(near, tuple | list):
+        assert len(far) == len(near), path
+        for index, (one, other) in enumerate(zip(far, near, strict=True)):
+            assert_close(one, other, f"{path}[{index}]")
+    elif isinstance(near, dict):
+        assert_close(list(far.items()), list(near.items()), path)
+    elif isinstance(near, float | np.ndarray):
+        np.testing.assert_allclose(far, near, rtol=1e-3, atol=1e-4, err_msg=path)
+    else:
+        assert far == near, path
+
+
+def assert_same_runs(pair: Pair, spec: RunSpec) -> None:
+    near = run_batch(pair[0], spec, PROMPTS)
     with pretended_device():
-        yield near, HFCausalBackend(model.to(FAR), tokenizer, resolved, "float32")
+        far = run_batch(pair[1], spec, PROMPTS)
+    for here, there in zip(near, far, strict=True):
+        assert there.status is RunStatus.SUCCEEDED, there.error
+        assert not there.missing
+        assert [one.error for one in there.attributions] == [None] * len(here.attributions)
+        assert_close(there, here, there.prompt.id)
 
 
-@pytest.mark.parametrize("analysis", sorted([*MEASUREMENTS, *METHODS, *PROBES]))
-def test_x(pair: tuple[HFCausalBackend, HFCausalBackend], analysis: str) -> None:
-    spec = RunSpec(ModelRef("x"), (), (analysis,), generation=GenerationParams(2))
-    a = run_batch(pair[0], spec, PROMPTS)
-    b = run_batch(pair[1], spec, PROMPTS)
-    for x, y in zip(a, b):
-        assert y.status is RunStatus.SUCCEEDED, y.error
-        assert x.missing == y.missing
-        for m, n in zip(x.attributions, y.attributions):
-            assert m.error == n.error
-            np.testing.assert_allclose(n.scores, m.scores, rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize("analysis", sorted({*MEASUREMENTS, *METHODS, *PROBES}))
+def test_an_analysis(pair: Pair, analysis: str) -> None:
+    plain = RunSpec(ModelRef(""), (), ("saliency", analysis) if analysis == "receipts" else (analysis,))
+    assert_same_runs(pair, plain)
+    if given := OTHER_SETTINGS.get(analysis):
+        assert_same_runs(pair, replace(plain, params={analysis: given}))
+
+
+def test_weights_drawn_anew(pair: Pair) -> None:
+    params = {"receipts": {"weight_randomisation": True}}
+    assert_same_runs(pair, RunSpec(ModelRef(""), (), ("receipts", "input_x_gradient"), params=params))
+
+
+def test_a_continuation_and_what_it_rests_on(pair: Pair) -> None:
+    drawn = GenerationParams(3, 0.8, 0.9, 5)
+    spec = RunSpec(ModelRef(""), (), ("saliency", "occlusion", "attn_lrp"), generation=drawn, explain="continuation")
+    assert_same_runs(pair, spec)
+
+
+@pytest.mark.parametrize("component", PATCH_COMPONENTS)
+def test_patching(pair: Pair, component: str) -> None:
+    asked = replace(PAIR, component=component, cell=(1, 2))
+    near = analyse_patch(pair[0], asked)
+    with pretended_device():
+        far = analyse_patch(pair[1], asked)
+    assert_close(far, near, component)
