@@ -43,7 +43,7 @@ FEW = 8
 class JobRequest:
     """Everything a job needs. `batch_size` is the most prompts in one forward pass; `name` what the store calls the
     model, when that is not how it was asked for; `fresh` computes also what the store has, and replaces it there;
-    `chat` puts every prompt into the model's chat template, as the user's turn."""
+    `chat` puts every prompt into the model's chat template, as the user's turn; `device` is where the model computes."""
 
     experiment: str
     model: str
@@ -59,6 +59,7 @@ class JobRequest:
     fresh: bool = False
     dtype: str = "float32"
     chat: bool = False
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         """Raises InputError for a field of the wrong type or out of range."""
@@ -76,6 +77,7 @@ class JobRequest:
             self.quantity,
             self.explain,
             self.chat,
+            self.device,
         )
 
     def require_prompts(self) -> None:

@@ -50,6 +50,7 @@ def request_of(detail: RunDetail, model: str) -> tuple[RunSpec, Prompt]:
         detail.capsule.get("quantity", "logprob"),
         detail.capsule.get("explain", "next"),
         detail.capsule.get("chat", False),
+        detail.capsule.get("device", "cpu"),
     )
     return spec, prompt
 

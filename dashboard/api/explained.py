@@ -100,4 +100,5 @@ def again_request(detail: RunDetail, target: str | None, foil: str | None) -> Jo
         row.experiment, row.model, prompts, detail.analyses, seed=detail.seed or 0, generation=generation,
         params=given.get("params") or None, quantity=given.get("quantity", "logprob"),
         explain=given.get("explain", "next"), dtype=detail.model.ref.dtype, chat=given.get("chat", False),
+        device=given.get("device", "cpu"),
     )  # fmt: skip

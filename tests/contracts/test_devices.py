@@ -26,8 +26,14 @@ PROMPTS = (
 )
 PAIR = PatchRequest("", "The baker said that the bread", "The bread said that the baker")
 MACHINE = {"seconds", "peak_bytes", "capsule"}
-OTHER_SETTINGS: Mapping[str, Mapping[str, Any]] = {
-    "integrated_gradients": {"rule": "riemann_middle", "hold_first": False, "baseline": "zero"},
+QUICK: Mapping[str, Mapping[str, Any]] = {
+    "integrated_gradients": {"max_steps": 17},
+    "shap_partition": {"max_evals": 16},
+    "sampled_toxicity": {"samples": 2, "max_new_tokens": 2},
+    "self_consistency": {"samples": 2, "max_new_tokens": 2},
+}
+OTHERWISE: Mapping[str, Mapping[str, Any]] = {
+    "integrated_gradients": {"rule": "riemann_middle", "n_steps": 5, "hold_first": False, "baseline": "zero"},
     "occlusion": {"masking": "delete", "unit": "word"},
     "head_ablation": {"kind": "mean"},
     "layer_gradients": {"rows": "written"},
@@ -80,9 +86,10 @@ def assert_same_runs(pair: Pair, spec: RunSpec) -> None:
 
 @pytest.mark.parametrize("analysis", sorted({*MEASUREMENTS, *METHODS, *PROBES}))
 def test_an_analysis(pair: Pair, analysis: str) -> None:
-    plain = RunSpec(ModelRef(""), (), ("saliency", analysis) if analysis == "receipts" else (analysis,))
+    asked = ("saliency", analysis) if analysis == "receipts" else (analysis,)
+    plain = RunSpec(ModelRef(""), (), asked, params={analysis: QUICK.get(analysis, {})})
     assert_same_runs(pair, plain)
-    if given := OTHER_SETTINGS.get(analysis):
+    if given := OTHERWISE.get(analysis):
         assert_same_runs(pair, replace(plain, params={analysis: given}))
 
 
