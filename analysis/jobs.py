@@ -43,7 +43,7 @@ FEW = 8
 class JobRequest:
     """Everything a job needs. `batch_size` is the most prompts in one forward pass; `name` what the store calls the
     model, when that is not how it was asked for; `fresh` computes also what the store has, and replaces it there;
-    `chat` puts every prompt into the model's chat template, as the user's turn; `device` is where the model computes."""
+    `chat` puts every prompt into the model's chat template, as the user's turn; `device` is where it computes."""
 
     experiment: str
     model: str

@@ -16,8 +16,8 @@ _Key = tuple[str, str, str, int]
 class ModelCache:
     """Least recently used first out, bounded by count and by bytes of weights (default: half of the machine's memory).
 
-    A model larger than the bound is loaded all the same, alone: the check of free memory is the backend's. A device with
-    memory of its own holds one model at a time.
+    A model larger than the bound is loaded all the same, alone: the check of free memory is the backend's. Any other
+    device than the CPU holds one model at a time.
     """
 
     def __init__(self, max_models: int = 3, max_bytes: int | None = None) -> None:
