@@ -87,7 +87,8 @@ def why_no_reading(backend: CausalBackend) -> str | None:
     if getattr(config, "final_logit_softcapping", None):  # too little to be seen at small logits
         return capped
     with torch.no_grad():
-        probe = torch.linspace(-1, 1, backend.info.d_model).to(next(backend.model.parameters()))[None]
+        some = next(backend.model.parameters())
+        probe = torch.linspace(-1, 1, backend.info.d_model, dtype=some.dtype, device=some.device)[None]
         token = Target(1, "", 1, "given", 0.0, 1)
         direction, offset = target_direction(backend, [token])
         found = (frozen(probe) * direction).sum(-1).float() + offset
