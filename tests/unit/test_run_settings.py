@@ -145,9 +145,8 @@ def test_another_device_is_another_result_and_the_cpu_is_what_it_was() -> None:
     hashes = [replace(plain, device=device).spec_hash for device in ("cpu", "cuda", "cuda:1", "mps")]
     assert len(set(hashes)) == 3
     assert hashes[1] == hashes[2]  # which of the cards stands in the capsule
-    assert (
-        hashes[0] == "bd1bcf69963734a409cb3ba96a9e714efc65c9908b7c1dd627740f4a84fe39d6"
-    )  # of before there were devices
+    before_there_were_devices = "bd1bcf69963734a409cb3ba96a9e714efc65c9908b7c1dd627740f4a84fe39d6"
+    assert hashes[0] == before_there_were_devices
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
