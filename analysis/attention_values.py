@@ -13,7 +13,8 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 from transformers.modeling_utils import AttentionInterface
 
-from analysis.interfaces import Capture, CausalBackend, TokenBatch
+from analysis.interfaces import Capture, CausalBackend
+from analysis.made_up import made_up_batch
 from analysis.module_inputs import entering
 from analysis.once import once_per_model
 
@@ -62,8 +63,7 @@ def why_no_values(backend: CausalBackend) -> str | None:
     name = backend.info.architecture
     if not (backend.capabilities.attention and backend.capabilities.heads):
         return f"attention weights or the outputs of single heads cannot be read from {name}"
-    ids = (torch.arange(6)[None] * 7 + 1) % backend.info.vocab_size
-    batch = TokenBatch((), ids, torch.ones_like(ids), torch.tensor([6]))
+    batch = made_up_batch(backend, 6)
     with entering(backend.structure.head_projections) as given:
         patterns = backend.forward(batch, Capture(attention=True)).attentions
     try:

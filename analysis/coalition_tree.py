@@ -98,7 +98,7 @@ class _Tree:
     def _quantity(self, hidden: Tensor) -> Float64:
         parts = torch.split(hidden, chunk_rows(self._backend.info.vocab_size))
         found = [quantities(to_logits(self._backend.model, rows).float(), [self._target] * len(rows)) for rows in parts]
-        values: Float64 = torch.cat(found).double().numpy()
+        values: Float64 = torch.cat(found).cpu().double().numpy()
         return values
 
 

@@ -40,19 +40,20 @@ class EmbeddingPath:
         if hold_first:
             self._start[:, 0] = here.embeddings[:, 0]
         self._change = here.embeddings[:, :end] - self._start
-        self.moved = (self._change != 0).any(-1)
+        self.moved = (self._change != 0).any(-1).cpu()
         """bool `[B, T]`: False for tokens that stay where they are along the path (held, or equal to the baseline)."""
         self._prefix = self._held(hold_first)
-        self.input_rates = (here.gradient[:, :end] * self._change).sum(-1).double()
-        self.input_values = here.values.double()
+        self.input_rates = (here.gradient[:, :end] * self._change).sum(-1).cpu().double()
+        self.input_values = here.values.cpu().double()
 
     def evaluate(self, prompts: Sequence[int], steps: Sequence[float]) -> tuple[Tensor, Tensor]:
         """Score rates and values at N points, each a prompt's index and how far along its path.
 
         Rates float64 `[N, T]`: d quantity / d a of each token, `(e_t - b_t) . gradient_t`. Values float64 `[N]`, nats.
+        Both on the CPU: not every device has float64.
         """
         index, share = torch.tensor(list(prompts)), torch.tensor(list(steps), dtype=torch.float32)
-        lengths = (self.work.positions + 1)[index]
+        lengths = (self.work.positions.cpu() + 1)[index]
         order = torch.argsort(lengths)  # rows of similar length share a pass, which is cut to its longest
         rates = torch.zeros(len(index), self._size, dtype=torch.float64)
         values = torch.empty(len(index), dtype=torch.float64)
@@ -71,14 +72,14 @@ class EmbeddingPath:
     def _pass(self, rows: Tensor, at: Tensor, end: int) -> tuple[Tensor, Tensor]:
         first = 0 if self._prefix is None or end == 1 else 1
         change = self._change[rows, first:end]
-        points = (self._start[rows, first:end] + at.to(change.dtype)[:, None, None] * change).requires_grad_(True)
+        points = (self._start[rows, first:end] + at.to(change)[:, None, None] * change).requires_grad_(True)
         with torch.enable_grad():
             logits = self._logits(rows, points) if first else self._whole(rows, end, points)
             values = quantities(logits.float(), [self.targets[row] for row in rows.tolist()])
             (gradient,) = torch.autograd.grad(values.sum(), points)
         rates = torch.zeros(len(rows), end, dtype=torch.float64)
-        rates[:, first:] = (gradient * change).sum(-1)
-        return rates, values.detach().double()
+        rates[:, first:] = (gradient * change).sum(-1).cpu()
+        return rates, values.detach().cpu().double()
 
     def _logits(self, rows: Tensor, points: Tensor) -> Tensor:
         """Logits `[N, V]` at each row's explained position, from the tokens after the held first one."""
@@ -93,7 +94,7 @@ class EmbeddingPath:
 
     def _repeat(self, rows: Tensor, end: int) -> TokenBatch:
         batch, lengths = self.work.batch, (self.work.positions + 1)[rows]
-        mask = (torch.arange(end) < lengths[:, None]).to(batch.attention_mask.dtype)
+        mask = (torch.arange(end, device=lengths.device) < lengths[:, None]).to(batch.attention_mask.dtype)
         texts = tuple(self.work.texts[row] for row in rows.tolist())
         return TokenBatch(texts, batch.input_ids[rows, :end], mask, lengths)
 
@@ -124,7 +125,7 @@ def _mean(backend: CausalBackend) -> Tensor:
     version, kept = _means.get(module, (None, None))
     if kept is None or version != module.weight._version:
         rows = torch.split(torch.arange(backend.info.vocab_size), _ROWS_AT_ONCE)
-        total = torch.stack([_embedded(backend, part).double().sum(0) for part in rows]).sum(0)
+        total = torch.stack([_embedded(backend, part).cpu().double().sum(0) for part in rows]).sum(0)
         kept = (total / backend.info.vocab_size).to(module.weight)
         _means[module] = module.weight._version, kept
     return kept

@@ -206,8 +206,8 @@ def sensitivity(
     shaken = work.embeddings[owners].clone()
     for i, text in enumerate(work.texts):
         here = work.embeddings[i, : len(text)].float()
-        drawn = torch.randn(n_draws, *here.shape, generator=generator_of(text, seed)) * noise * here.std()
-        shaken[i * n_draws : (i + 1) * n_draws, : len(text)] += drawn.to(shaken.dtype)
+        drawn = torch.randn(n_draws, *here.shape, generator=generator_of(text, seed)).to(here.device)
+        shaken[i * n_draws : (i + 1) * n_draws, : len(text)] += (drawn * noise * here.std()).to(shaken.dtype)
     again = _again(work, targets, method, owners, shaken)
     changes = [_change(one, answers[i]) for one, i in zip(again, owners, strict=True)]
     return [max(changes[i * n_draws : (i + 1) * n_draws], default=_NAN) for i in range(len(answers))]
@@ -269,8 +269,8 @@ def random_weights(model: nn.Module, seed: int) -> Iterator[None]:
         with torch.no_grad():
             for parameter, before in kept:
                 spread = before.float().std() if before.numel() > 1 else torch.zeros(())
-                drawn = torch.randn(before.shape, generator=generator) * spread + before.float().mean()
-                parameter.copy_(drawn)
+                drawn = torch.randn(before.shape, generator=generator).to(before.device)
+                parameter.copy_(drawn * spread + before.float().mean())
         yield
     finally:
         with torch.no_grad():

@@ -40,14 +40,14 @@ def head_summaries(
     size = batch.input_ids.shape[1]
     masks = visible or [torch.ones(size, size, dtype=torch.bool).tril()] * len(attentions)
     n_prompts, n_heads = attentions[0].shape[:2]
-    table = torch.empty(n_prompts, len(attentions), n_heads, len(HEAD_STATS))
+    device = attentions[0].device
+    table = torch.empty(n_prompts, len(attentions), n_heads, len(HEAD_STATS), device=device)
     for mask, chunks in _alike(masks, max(1, CHUNK_ELEMENTS // max(1, attentions[0].numel()))):
-        averages = _averages(batch, mask)
+        averages = _averages(batch, mask.to(device))
         for layers in chunks:
             table[:, layers] = _statistics(torch.stack([attentions[layer] for layer in layers], dim=1), averages)
-    return [
-        HeadSummary(**{name: prompt[..., i].copy() for i, name in enumerate(HEAD_STATS)}) for prompt in table.numpy()
-    ]
+    found = table.cpu().numpy()
+    return [HeadSummary(**{name: prompt[..., i].copy() for i, name in enumerate(HEAD_STATS)}) for prompt in found]
 
 
 def _alike(masks: Sequence[Tensor], step: int) -> Iterator[tuple[Tensor, list[list[int]]]]:
@@ -74,8 +74,8 @@ def _per_query(pattern: Tensor, size: int) -> dict[str, Tensor]:
 
     Entropy and distance are of the weights divided by their sum: a learned sink leaves rows that sum to less than 1.
     """
-    position = torch.arange(size, dtype=torch.float32)
-    total, reach = (pattern @ torch.stack([torch.ones(size), position], dim=-1)).unbind(-1)
+    position = torch.arange(size, dtype=torch.float32, device=pattern.device)
+    total, reach = (pattern @ torch.stack([torch.ones_like(position), position], dim=-1)).unbind(-1)
     divisor = total.clamp(min=torch.finfo(torch.float32).tiny)
     entropy = (torch.special.entr(pattern).sum(-1) / divisor + torch.log(divisor)).clamp(min=0)
     distance = (position * total - reach) / divisor
@@ -86,7 +86,7 @@ def _per_query(pattern: Tensor, size: int) -> dict[str, Tensor]:
 def _averages(batch: TokenBatch, visible: Tensor) -> _Averages:
     """The weights for layers whose queries see the keys of `visible` `[query, key]`."""
     size = batch.input_ids.shape[1]
-    position = torch.arange(size)
+    position = torch.arange(size, device=batch.input_ids.device)
     real = batch.attention_mask.bool()
     counted = real & (position > 0)
     distance = position[:, None] - position[None, :]
@@ -122,7 +122,7 @@ def repeat_masks(input_ids: Tensor) -> tuple[Tensor, Tensor]:
     which matters only when a token repeats at once). Olsson et al. 2022, Wang et al. 2022.
     """
     size = input_ids.shape[1]
-    earlier = torch.ones(size, size, dtype=torch.bool).tril(-1)
+    earlier = torch.ones(size, size, dtype=torch.bool, device=input_ids.device).tril(-1)
     occurred = (input_ids[:, :, None] == input_ids[:, None, :]) & earlier
     induction = torch.zeros_like(occurred)
     induction[:, :, 1:] = occurred[:, :, :-1]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis import bounds
 from analysis.errors import InputError, UnknownNameError
-from analysis.types import DTYPES, EXPLAINED, QUANTITIES, GenerationParams, Prompt, PromptSet
+from analysis.types import DEVICE, DTYPES, EXPLAINED, QUANTITIES, GenerationParams, Prompt, PromptSet
 
 if TYPE_CHECKING:
     from analysis.jobs import JobRequest
@@ -34,6 +34,8 @@ def check(request: JobRequest) -> None:
     for name, valid in CHOICES.items():
         if (value := bounds.text(name, getattr(request, name))) not in valid:
             raise UnknownNameError(name, value, valid)
+    if not DEVICE.fullmatch(bounds.text("device", request.device)):
+        raise InputError(f"device must be cpu, cuda, cuda:N or mps, not {bounds.shown(request.device)}.")
     if not isinstance(request.generation, GenerationParams):
         raise InputError("generation must be an object of max_new_tokens, temperature, top_p and seed.")
     for analysis in request.analyses:

@@ -44,7 +44,7 @@ class JobRequest:
     """Everything a job needs. `batch_size` is the most prompts in one forward pass; `name` what the store calls the
     model, when that is not how it was asked for; `fresh` computes also what the store has, and replaces it there;
     `chat` puts every prompt into the model's chat template, as the user's turn; `start_token` puts the model's own
-    start token before it."""
+    start token before it; `device` is where it computes."""
 
     experiment: str
     model: str
@@ -61,6 +61,7 @@ class JobRequest:
     dtype: str = "float32"
     chat: bool = False
     start_token: bool = False
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         """Raises InputError for a field of the wrong type or out of range."""
@@ -79,6 +80,7 @@ class JobRequest:
             self.explain,
             self.chat,
             self.start_token,
+            self.device,
         )
 
     def require_prompts(self) -> None:

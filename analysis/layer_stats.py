@@ -19,11 +19,11 @@ def layer_summaries(work: Workspace, targets: Sequence[Target]) -> list[LayerSum
     """
     forward = work.forward
     residuals = torch.stack([layer.detach() for layer in forward.residuals], dim=1)  # [B, L, T, d]
-    norms = residuals.float().norm(dim=-1)
+    norms = residuals.float().norm(dim=-1).cpu()
     rows = torch.arange(len(work.texts))
     last = residuals[rows, :, work.positions]  # [B, L, d]
     logprobs, ranks, divergence = _lens(work, last, _watched(work, targets))
-    residual_norm = norms[rows, :, work.positions].numpy()
+    residual_norm = norms[rows, :, work.positions.cpu()].numpy()
     attn_norm, mlp_norm = (_update_norms(work, updates) for updates in (forward.attn_updates, forward.mlp_updates))
     return [
         LayerSummary(
@@ -48,14 +48,15 @@ def _update_norms(work: Workspace, updates: Sequence[Tensor]) -> Float32:
     if not updates:
         return np.full((len(work.texts), work.backend.info.n_layers), np.nan, dtype=np.float32)
     rows = torch.stack([work.rows_at_positions(update.detach()) for update in updates], dim=1)
-    norms: Float32 = rows.float().norm(dim=-1).numpy()
+    norms: Float32 = rows.float().norm(dim=-1).cpu().numpy()
     return norms
 
 
 def _watched(work: Workspace, targets: Sequence[Target]) -> Tensor:
     """Ids `[B, 3]` of the final top-1 token, the target and the foil (-1 without one)."""
-    given = torch.tensor([(target.token_id, target.foil_id) for target in targets])
-    return torch.cat([work.next_logprobs.argmax(-1)[:, None], given], dim=-1)
+    best = work.next_logprobs.argmax(-1)[:, None]
+    given = torch.tensor([(target.token_id, target.foil_id) for target in targets], device=best.device)
+    return torch.cat([best, given], dim=-1)
 
 
 def _lens(work: Workspace, states: Tensor, watched: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -76,7 +77,7 @@ def _lens(work: Workspace, states: Tensor, watched: Tensor) -> tuple[Tensor, Ten
             divergence = (negative_entropy[span] - cross + normaliser).clamp(min=0)
             chosen, ranks = _standing(logits, watched[span])
             parts.append((chosen - normaliser[..., None], ranks, divergence))
-    logprobs, ranks, divergence = (torch.cat(column) for column in zip(*parts, strict=True))
+    logprobs, ranks, divergence = (torch.cat(column).cpu() for column in zip(*parts, strict=True))
     return logprobs, ranks, divergence
 
 

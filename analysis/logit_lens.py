@@ -39,5 +39,5 @@ def _unembed_rows(work: Workspace, states: Tensor) -> tuple[Tensor, Tensor, Tens
             logprobs -= torch.logsumexp(logprobs, dim=-1, keepdim=True)
             top = logprobs.max(-1)
             parts.append((top.indices, top.values.exp(), -(logprobs.exp().mul_(logprobs)).sum(-1)))
-    ids, probs, entropies = (torch.cat(column) for column in zip(*parts, strict=True))
+    ids, probs, entropies = (torch.cat(column).cpu() for column in zip(*parts, strict=True))
     return ids, probs, entropies

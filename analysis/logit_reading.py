@@ -46,9 +46,9 @@ def target_direction(backend: CausalBackend, targets: Sequence[Target]) -> tuple
     head: Any = backend.model.get_output_embeddings()  # type: ignore[operator]
     chosen = torch.tensor([target.token_id for target in targets])
     foils = torch.tensor([target.foil_id for target in targets])
-    contrasted = (foils >= 0).float()
     weight, bias = head.weight.detach(), getattr(head, "bias", None)
-    bias = torch.zeros(len(weight)) if bias is None else bias.detach().float()
+    contrasted = (foils >= 0).float().to(weight.device)
+    bias = torch.zeros(len(weight), device=weight.device) if bias is None else bias.detach().float()
     foils = foils.clamp(min=0)
     direction = weight[chosen] - weight[foils] * contrasted[:, None].to(weight.dtype)
     return direction, bias[chosen] - bias[foils] * contrasted
@@ -87,7 +87,8 @@ def why_no_reading(backend: CausalBackend) -> str | None:
     if getattr(config, "final_logit_softcapping", None):  # too little to be seen at small logits
         return capped
     with torch.no_grad():
-        probe = torch.linspace(-1, 1, backend.info.d_model, dtype=next(backend.model.parameters()).dtype)[None]
+        some = next(backend.model.parameters())
+        probe = torch.linspace(-1, 1, backend.info.d_model, dtype=some.dtype, device=some.device)[None]
         token = Target(1, "", 1, "given", 0.0, 1)
         direction, offset = target_direction(backend, [token])
         found = (frozen(probe) * direction).sum(-1).float() + offset

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from analysis.attributions import position_attribution
-from analysis.interfaces import Capture, CausalBackend, TokenBatch
+from analysis.interfaces import Capture, CausalBackend
 from analysis.logit_reading import explaining_logit, target_direction, why_no_reading
 from analysis.lrp_rules import RULES, relevance_rules
+from analysis.made_up import made_up_batch
 from analysis.module_inputs import entering
 from analysis.once import once_per_model
 from analysis.types import Attribution, Float32, Target
@@ -108,7 +109,7 @@ def _attribution(
 
 def _padded(scores: Tensor, n_tokens: int) -> Float32:
     padded = np.full((*scores.shape[:-1], n_tokens), np.nan, dtype=np.float32)
-    padded[..., : scores.shape[-1]] = scores.numpy()
+    padded[..., : scores.shape[-1]] = scores.cpu().numpy()
     return padded
 
 
@@ -126,13 +127,12 @@ def _reason(backend: CausalBackend, rule: str) -> str | None:
     name = backend.info.architecture
     if (reason := why_no_reading(backend)) is not None:
         return reason
-    ids = (torch.arange(6)[None] * 7 + 1) % backend.info.vocab_size
-    batch = TokenBatch((), ids, torch.ones_like(ids), torch.tensor([6]))
+    batch = made_up_batch(backend, 6)
     embeddings = backend.embed(batch)
     logits = backend.forward(batch, Capture(), embeddings=embeddings).logits[0, -1].float()
     target = Target(int(logits.argmax()), "", 1, "predicted", 0.0, 1)
     try:
-        found = relevance(backend, embeddings, torch.tensor([5]), [target], rule)
+        found = relevance(backend, embeddings, batch.lengths - 1, [target], rule)
     except Exception as error:  # whatever an unknown architecture raises here, the rules do not fit it
         return f"the rules of relevance propagation cannot be put on {name}: {error}"
     if found.attention_calls != backend.info.n_layers:

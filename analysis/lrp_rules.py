@@ -38,9 +38,9 @@ class Ledger:
     attention function ran, which tells whether the model uses it.
     """
 
-    def __init__(self, rule: str, n_rows: int) -> None:
+    def __init__(self, rule: str, n_rows: int, device: torch.device) -> None:
         self.rule, self.calls = rule, 0
-        self.leak, self.bias = torch.zeros(n_rows), torch.zeros(n_rows)
+        self.leak, self.bias = torch.zeros(n_rows, device=device), torch.zeros(n_rows, device=device)
 
     def watch(self, tensor: Tensor, weight: float) -> None:
         """Adds `weight` times the tensor's relevance to the leak when the backward pass comes by."""
@@ -71,7 +71,8 @@ def relevance_rules(backend: CausalBackend, rule: str, n_rows: int) -> Iterator[
     Passes must have `n_rows` rows and start from embeddings that require grad.
     """
     model: Any = backend.model
-    ledger, handles, before = Ledger(rule, n_rows), [], model.config._attn_implementation
+    ledger = Ledger(rule, n_rows, next(backend.model.parameters()).device)
+    handles, before = [], model.config._attn_implementation
     token = _LEDGER.set(ledger)
     try:
         for module, hook in _forward_hooks(backend, ledger):

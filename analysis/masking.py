@@ -76,7 +76,7 @@ def _variant(work: Workspace, prompt: int, keep: Bools, absent: Tensor | None) -
     """Embeddings `[T, d]` of one variant, up to the explained position; `absent` takes the place of removed tokens."""
     end = int(work.positions[prompt]) + 1
     here = work.embeddings[prompt, :end]
-    kept = torch.from_numpy(keep[:end])
+    kept = torch.from_numpy(keep[:end]).to(here.device)
     return here[kept] if absent is None else torch.where(kept[:, None], here, absent)
 
 
@@ -98,12 +98,12 @@ def _passes(backend: CausalBackend, order: Sequence[int], lengths: Sequence[int]
 
 
 def _values(work: Workspace, variants: Sequence[Tensor], owners: Sequence[int], targets: Sequence[Target]) -> Float64:
-    lengths = torch.tensor([len(variant) for variant in variants])
     embeddings = torch.nn.utils.rnn.pad_sequence(list(variants), batch_first=True)
-    mask = (torch.arange(embeddings.shape[1]) < lengths[:, None]).long()
+    lengths = torch.tensor([len(variant) for variant in variants], device=embeddings.device)
+    mask = (torch.arange(embeddings.shape[1], device=embeddings.device) < lengths[:, None]).long()
     batch = TokenBatch(tuple(work.texts[owner] for owner in owners), torch.zeros_like(mask), mask, lengths)
     with torch.no_grad():
         result = work.backend.forward(batch, Capture(last_logits_only=True), embeddings=embeddings)
         found = quantities(result.logits[:, -1].float(), [targets[owner] for owner in owners])
-    values: Float64 = found.double().numpy()
+    values: Float64 = found.cpu().double().numpy()
     return values

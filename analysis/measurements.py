@@ -67,7 +67,7 @@ def without_scores(name: str, target: Target, reason: str, params: dict[str, Any
 def attention_tensors(work: Workspace) -> list[NDArray[np.float16]]:
     """Attention of each prompt without its padding, float16 `[layer, head, query, key]`."""
     stacked = torch.stack([layer.detach().half() for layer in _patterns(work)], dim=1)
-    return [stacked[i, :, :, :n, :n].numpy().copy() for i, n in enumerate(work.batch.lengths.tolist())]
+    return [stacked[i, :, :, :n, :n].cpu().numpy().copy() for i, n in enumerate(work.batch.lengths.tolist())]
 
 
 def _patterns(work: Workspace) -> Sequence[torch.Tensor]:

@@ -139,7 +139,7 @@ class _Patcher:
 
     def patched(self) -> Float32:
         """The quantity float32 `[layer, position]` (nats)."""
-        found = torch.full((len(self._activations), self._length), float(self.values[1]))
+        found = torch.full((len(self._activations), self._length), float(self.values[1]), device=self.values.device)
         for layer, activation in enumerate(self._activations):
             differs = ((activation[0] != activation[1]).any(-1) & self._reached).nonzero()[:, 0]
             if not len(differs):
@@ -147,12 +147,12 @@ class _Patcher:
             for positions in torch.split(differs, rows_per_pass(self._backend.info, self._length)):
                 final = self._rerun(layer, positions)
                 found[layer, positions] = self._suffix.values(final, [self.target] * len(positions))
-        values: Float32 = found.numpy()
+        values: Float32 = found.cpu().numpy()
         return values
 
     def cell_logits(self, layer: int, position: int) -> Tensor:
         """Next-token logits `[V]` with that one activation patched."""
-        final = self._rerun(layer, torch.tensor([position]))
+        final = self._rerun(layer, torch.tensor([position], device=self.values.device))
         return self._backend.unembed(final)[0].float()
 
     def _rerun(self, layer: int, positions: Tensor) -> Tensor:

@@ -55,7 +55,7 @@ class RemovalTest:
         self.n_random = n_random
         self.units = [units_of(text, int(at), "token") for text, at in zip(work.texts, work.positions, strict=True)]
         self._generators = [generator_of(text, seed) for text in work.texts]
-        self._full = quantities(work.next_logits, targets).double().numpy()
+        self._full = quantities(work.next_logits, targets).cpu().double().numpy()
         self.random = [
             [Ranking(i, self._shuffled(i)) for _ in range(n_random)] if len(units) >= FEWEST else []
             for i, units in enumerate(self.units)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import psutil
-
+from analysis import devices
 from analysis.attention_rows import why_no_pattern
 from analysis.attributions import nothing_to_explain
 from analysis.capsule import capsule
@@ -20,7 +20,7 @@ from analysis.evidence import PARAMS as EVIDENCE_PARAMS
 from analysis.evidence import attach_receipts
 from analysis.interfaces import Capture, CausalBackend, Method
 from analysis.measurements import COLUMNS, explained, shared_work, without_scores
-from analysis.memory import peak
+from analysis.memory import Peak, peak
 from analysis.params import resolve_params
 from analysis.parts import Parts, message
 from analysis.preflight import Preflight, preflight
@@ -196,8 +196,9 @@ def _attributions(
 def _measured(
     work: Workspace, targets: Sequence[Target], name: str, method: Method, params: dict[str, Any]
 ) -> list[Attribution]:
-    """The method's answers with the memory it took for the batch."""
-    with peak() as held:
+    """The method's answers with the memory it took for the batch; not measured on another device than the CPU."""
+    on_cpu = work.batch.input_ids.device.type == "cpu"
+    with peak() if on_cpu else nullcontext(Peak()) as held:
         found = _attribute(work, targets, name, method, params)
     return [replace(one, peak_bytes=held.n_bytes) for one in found]
 
@@ -305,7 +306,7 @@ def _check_memory(backend: CausalBackend, spec: RunSpec, length: int) -> None:
     """
     attention = bool({"heads", "attention"} & set(spec.analyses))
     needed = _prompt_bytes(backend, length) if attention else graph_bytes(backend.info, length)
-    available = psutil.virtual_memory().available
+    available = devices.free_bytes(next(backend.model.parameters()).device)
     if needed > available:
         raise InputError(
             f"its {length} tokens need about {needed / 1e9:.1f} GB and {available / 1e9:.1f} GB are free: shorten it"

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from analysis.errors import BackendError
 from analysis.interfaces import Capture, CausalBackend, ForwardResult, TokenBatch
+from analysis.made_up import made_up_batch
 from analysis.module_inputs import entering
 from analysis.once import once_per_model
 from analysis.types import ModelInfo, Target
@@ -88,8 +89,8 @@ def rows_per_pass(info: ModelInfo, length: int) -> int:
 @torch.no_grad()
 def why_no_suffix(backend: CausalBackend) -> str | None:
     """Why the last layers of this model cannot be run on their own, or None. Tries it on a short made-up batch."""
-    ids = (torch.arange(10).view(2, 5) * 7 + 1) % backend.info.vocab_size
-    batch, at = TokenBatch((), ids, torch.ones_like(ids), torch.tensor([5, 5])), torch.tensor([4, 2])
+    batch = made_up_batch(backend, 5, 2)
+    at = batch.lengths - torch.tensor([1, 3], device=batch.lengths.device)
     try:
         suffix = LayerSuffix(backend, batch, backend.embed(batch))
         expected = suffix.result.residuals[-1][torch.arange(2), at]

@@ -51,7 +51,7 @@ def _trace_rows(work: Workspace, following: Tensor, top_k: int) -> _Rows:
         top = torch.topk(logprobs, top_k, dim=-1)
         entropies = -(logprobs.exp().mul_(logprobs)).sum(-1)
         parts.append((chosen[:, 0], ranks, entropies, top.indices, top.values))
-    return _Rows(*(torch.cat(column) for column in zip(*parts, strict=True)))
+    return _Rows(*(torch.cat(column).cpu() for column in zip(*parts, strict=True)))
 
 
 def _trace_of(work: Workspace, index: int, rows: _Rows, candidates: list[str], span: slice) -> TokenTrace:

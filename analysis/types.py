@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -160,6 +161,8 @@ QUANTITIES: tuple[str, ...] = get_args(Quantity)
 EXPLAINED: tuple[str, ...] = get_args(Explained)
 DType = Literal["float32", "bfloat16", "float16"]
 DTYPES: tuple[str, ...] = get_args(DType)
+DEVICE = re.compile(r"cpu|mps|cuda(:\d{1,3})?")
+"""What a device may be called; which of them are here only torch knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +173,7 @@ class RunSpec:
     explain: `next`, the token after the prompt, or `continuation`, every generated token by the tokens before it.
     chat: the prompt's text is the user's turn in the model's chat template.
     start_token: the model's own start token stands before every prompt, also where the tokenizer puts none.
+    device: where the model computes.
     """
 
     model: ModelRef
@@ -182,10 +186,15 @@ class RunSpec:
     explain: str = "next"
     chat: bool = False
     start_token: bool = False
+    device: str = "cpu"
 
     @property
     def spec_hash(self) -> str:
-        """sha256 (hex) of everything but the prompts; the order of analyses and of keys does not matter."""
+        """sha256 (hex) of everything but the prompts; the order of analyses and of keys does not matter.
+
+        Of the device only its kind, for other kinds round otherwise; the CPU is not named, as in older hashes.
+        """
+        kind = self.device.partition(":")[0]
         return canonical_hash(
             {
                 "model": asdict(self.model),
@@ -197,6 +206,7 @@ class RunSpec:
                 "explain": self.explain,
                 "chat": self.chat,
                 **({"start_token": True} if self.start_token else {}),  # without it the keys are those of before
+                **({} if kind == "cpu" else {"device": kind}),
             }
         )
 

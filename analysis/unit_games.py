@@ -35,7 +35,7 @@ class UnitGame:
         if masking == "delete":
             return cls(work, targets, prompt, units, masking)
         here, absent = work.embeddings[prompt, : len(work.texts[prompt])], neutral(work.backend, masking)
-        stays = (here == absent).all(-1).numpy()
+        stays = (here == absent).all(-1).cpu().numpy()
         moved = [mask for mask in units if not stays[mask].all()]
         same = [mask for mask in units if stays[mask].all()]
         return cls(work, targets, prompt, moved, masking, same)

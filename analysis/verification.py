@@ -51,6 +51,7 @@ def request_of(detail: RunDetail, model: str) -> tuple[RunSpec, Prompt]:
         detail.capsule.get("explain", "next"),
         detail.capsule.get("chat", False),
         detail.capsule.get("start_token", False),
+        detail.capsule.get("device", "cpu"),
     )
     return spec, prompt
 

@@ -56,7 +56,8 @@ class Workspace:
         self.backend = backend
         self.texts = tuple(texts)
         self.batch: TokenBatch = backend.batch(self.texts)
-        self.positions = self.batch.lengths - 1 if positions is None else torch.as_tensor(list(positions))
+        here = self.batch.lengths
+        self.positions = here - 1 if positions is None else torch.tensor(list(positions), device=here.device)
         vocabulary = self.batch.input_ids.numel() * backend.info.vocab_size
         last_only = capture.gradients or vocabulary > CHUNK_ELEMENTS
         self._capture = replace(capture, residuals=True, last_logits_only=last_only)
@@ -198,8 +199,9 @@ def quantities(logits: Tensor, targets: Sequence[Target]) -> Tensor:
     if bool((foils >= 0).all()):
         return chosen - logits[rows, foils]
     plain = torch.tensor([target.quantity == "logit" for target in targets])
-    alone = torch.zeros_like(chosen) if bool(plain.all()) else torch.logsumexp(logits, dim=-1).masked_fill(plain, 0.0)
-    return chosen - torch.where(foils >= 0, logits[rows, foils.clamp(min=0)], alone)
+    normaliser = torch.zeros_like(chosen) if bool(plain.all()) else torch.logsumexp(logits, dim=-1)
+    alone = normaliser.masked_fill(plain.to(logits.device), 0.0)
+    return chosen - torch.where((foils >= 0).to(logits.device), logits[rows, foils.clamp(min=0)], alone)
 
 
 def chunk_rows(vocab_size: int) -> int:

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from analysis import model_sources
+from analysis import devices, model_sources
 from analysis.backends import sampling
 from analysis.backends.causality import check_causal
 from analysis.backends.heads import projection_weight
-from analysis.backends.loading import check_memory, info_of, load_folder, stop_ids
+from analysis.backends.loading import check_memory, info_of, load_folder, placed, stop_ids
 from analysis.backends.patterns import readable_layers, why_not_all, with_gaps
 from analysis.backends.structure import discover
 from analysis.backends.tokenization import TextCodec
@@ -69,10 +69,11 @@ class HFCausalBackend:
         if dtype not in DTYPES:
             raise BackendError(f"unknown dtype {dtype!r}: use {', '.join(DTYPES)}.")
         resolved = model_sources.resolve(name)
-        check_memory(resolved, dtype)
+        check_memory(resolved, dtype, device)
         model, tokenizer = load_folder(resolved.path, getattr(torch, dtype))
+        model = placed(model, device, resolved.name)
         try:
-            return cls(model.to(device), tokenizer, resolved, dtype)
+            return cls(model, tokenizer, resolved, dtype)
         except HeadscopeError:
             raise
         except Exception as error:  # whatever the first passes through an unknown architecture raise
@@ -206,6 +207,7 @@ class HFCausalBackend:
         """See `CausalBackend.describe`."""
         return {
             "device": str(self.device),
+            **({} if self.device.type == "cpu" else {"device_name": devices.name_of(self.device)}),
             "dtype": self.info.ref.dtype,
             "attention_implementation": f"eager where attention is captured, else {self._fused}",
             "threads": torch.get_num_threads(),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from analysis import fingerprints, model_sources
+from analysis import devices, fingerprints, model_sources
 from analysis.backends.structure import Structure
 from analysis.errors import BackendError
+from analysis.parts import message
 from analysis.types import ModelInfo, ModelRef
 
 _NO_LIMIT = 1_000_000
@@ -55,14 +55,28 @@ def _attention_can_be_set(config: Any) -> bool:
     return family is None or bool(family._can_set_attn_implementation())
 
 
-def check_memory(resolved: model_sources.ResolvedModel, dtype: str) -> None:
-    """Raises BackendError when the weights would not fit into what is free."""
-    needed, available = model_sources.memory_needed(resolved.path, dtype), psutil.virtual_memory().available
-    if needed > available:
+def check_memory(resolved: model_sources.ResolvedModel, dtype: str, device: str) -> None:
+    """Raises BackendError when the weights would not fit into what is free: here, where they are read, and there."""
+    needed = model_sources.memory_needed(resolved.path, dtype)
+    for place in dict.fromkeys(["cpu", device]):
+        available = devices.free_bytes(torch.device(place))
+        if needed > available:
+            raise BackendError(
+                f"{resolved.name} needs about {needed / 1e9:.1f} GB in {dtype} and {available / 1e9:.1f} GB are free"
+                f"{'' if place == 'cpu' else f' on {place}'}: use a smaller model, close other programs, or try dtype "
+                "bfloat16."
+            )
+
+
+def placed(model: Any, device: str, name: str) -> Any:
+    """The model, moved to the device. Raises BackendError."""
+    try:
+        return model.to(device)
+    except Exception as error:  # whatever the driver raises
         raise BackendError(
-            f"{resolved.name} needs about {needed / 1e9:.1f} GB in {dtype} and {available / 1e9:.1f} GB are free: "
-            "use a smaller model, close other programs, or try dtype bfloat16."
-        )
+            f"{name} could not be moved to {device} ({message(error).splitlines()[0]}): use a smaller model or another "
+            "dtype, or leave out --device to compute on the CPU."
+        ) from error
 
 
 def info_of(

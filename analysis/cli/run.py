@@ -72,6 +72,9 @@ def run(
     dtype: Annotated[
         kinds.DType, typer.Option(help="Number format of the weights; the shorter two take half the memory.")
     ] = "float32",
+    device: Annotated[
+        str, typer.Option(help="Where the model computes: cpu, cuda, cuda:N or mps, if this torch has it.")
+    ] = "cpu",
     chat: Annotated[
         bool, typer.Option("--chat", help="The prompt is the user's turn in the model's chat template.")
     ] = False,
@@ -116,6 +119,7 @@ def run(
             name=name,
             fresh=fresh,
             dtype=dtype,
+            device=device,
             chat=chat,
             start_token=start_token,
         )

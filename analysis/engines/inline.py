@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from analysis import live, model_sources, patching, runner
+from analysis import devices, live, model_sources, patching, runner
 from analysis.chat_template import require_chat_template
 from analysis.code_version import CODE_VERSION
 from analysis.content_filter import Policy, Verdict, screen
@@ -64,7 +64,7 @@ class InlineEngine:
     def prepare(self, spec: RunSpec, batch_size: int) -> Prepared:
         """See `Engine.prepare`."""
         _check(spec)
-        backend = self._models.get(spec.model.name, spec.model.dtype)
+        backend = self._models.get(spec.model.name, spec.model.dtype, spec.device)
         keys = tuple(result_key(backend.info, spec, prompt, CODE_VERSION) for prompt in spec.prompts)
         batches = tuple(tuple(batch) for batch in runner.plan_batches(backend, spec, batch_size))
         return Prepared(backend.info, keys, batches, runner.predict(backend, spec, spec.prompts, batches))
@@ -77,7 +77,7 @@ class InlineEngine:
     @_one_at_a_time
     def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
         """See `Engine.run_batch`."""
-        backend = self._models.get(spec.model.name, spec.model.dtype)
+        backend = self._models.get(spec.model.name, spec.model.dtype, spec.device)
         return runner.run_batch(backend, replace(spec, model=_named(spec.model, backend.info.ref)), prompts)
 
     @_one_at_a_time
@@ -113,6 +113,7 @@ class InlineEngine:
 def _check(spec: RunSpec) -> None:
     """What can be known of a request before its model is loaded."""
     runner.check(spec)
+    devices.require(spec.device)
     if spec.chat:
         require_chat_template(model_sources.resolve(spec.model.name))
     if spec.start_token:

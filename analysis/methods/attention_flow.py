@@ -42,7 +42,7 @@ class AttentionFlow:
         """One Attribution per prompt; one whose prompt is too long says so."""
         started = time.perf_counter()
         settings = resolve_params(self.NAME, self.PARAMS, params)
-        patterns = with_residual(head_means(work)).numpy()
+        patterns = with_residual(head_means(work)).cpu().numpy()
         lengths = (work.positions + 1).tolist()
         scores = torch.zeros(len(targets), patterns.shape[-1])
         for i, length in enumerate(lengths):

@@ -43,7 +43,7 @@ class DirectLogitAttribution:
         started = time.perf_counter()
         with torch.no_grad():
             parts = _parts(work, targets)
-        scores, delta = parts.scores.numpy(), parts.delta
+        scores, delta = parts.scores.cpu().numpy(), parts.delta
         seconds = (time.perf_counter() - started) / len(targets)
         return [
             attribution(

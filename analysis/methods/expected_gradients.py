@@ -72,7 +72,7 @@ class ExpectedGradients:
         scores[1 : rows.end] = found.scores[1:].float().numpy()
         change = value - found.baseline
         delta = float(found.scores.sum()) - change
-        accepted = ACCEPTED * error_scale(found.scores.cpu().numpy())
+        accepted = ACCEPTED * error_scale(found.scores.numpy())
         errors = np.full(len(rows.text), np.nan, dtype=np.float32)
         errors[1 : rows.end] = found.errors[1:].float().numpy()
         worst = float(found.errors.max())
@@ -118,10 +118,10 @@ def _sample(backend: CausalBackend, rows: PromptRows, settings: Params) -> _Esti
         start[:, 0] = rows.here[0]
         change = rows.here - start
         points = start + share[part, None, None].to(change) * change
-        terms = (rows.gradients(points) * change).double().sum(-1).cpu()
+        terms = (rows.gradients(points) * change).cpu().double().sum(-1)
         total += terms.sum(0)
         squares += terms.square().sum(0)
-        baseline += float(rows.values(start).double().sum())
+        baseline += float(rows.values(start).cpu().double().sum())
     mean = total / count
     variance = (squares / count - mean.square()).clamp(min=0) / (count - 1) if count > 1 else mean * float("nan")
     return _Estimate(mean, variance.sqrt(), baseline / count)

@@ -52,7 +52,7 @@ class HeadAblation:
         settings = resolve_params(self.NAME, self.PARAMS, params)
         with torch.no_grad():
             values, ablated = _ablate(work, targets, settings["kind"] == "mean")
-        scores = (values[:, None, None] - ablated).numpy()
+        scores = (values[:, None, None] - ablated).cpu().numpy()
         seconds = (time.perf_counter() - started) / len(targets)
         return [
             attribution(
@@ -79,7 +79,7 @@ def _ablate(work: Workspace, targets: Sequence[Target], mean: bool) -> tuple[Ten
     # row r of a layer: prompt r // H without head r % H
     prompts = torch.arange(len(targets)).repeat_interleave(n_heads)
     heads = torch.arange(n_heads).repeat(len(targets))
-    found = torch.empty(len(prompts), backend.info.n_layers)
+    found = torch.empty(len(prompts), backend.info.n_layers, device=cut.lengths.device)
     for layer, module in enumerate(backend.structure.head_projections):
         for rows in torch.split(torch.arange(len(prompts)), rows_per_pass(backend.info, end)):
             owners = prompts[rows]
@@ -101,7 +101,7 @@ def _without(projection: nn.Module, heads: Tensor, n_heads: int, positions: Tens
         if positions is None:
             per_head[rows, :, heads] = 0.0
         else:
-            counted = (torch.arange(mixed.shape[1]) <= positions[:, None]).to(mixed.dtype)
+            counted = (torch.arange(mixed.shape[1], device=mixed.device) <= positions[:, None]).to(mixed.dtype)
             means = torch.einsum("nt,nte->ne", counted, per_head[rows, :, heads]) / counted.sum(1, keepdim=True)
             per_head[rows, :, heads] = means[:, None]
         return (mixed, *args[1:])

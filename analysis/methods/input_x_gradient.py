@@ -37,7 +37,7 @@ class InputXGradient:
     def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
         """One Attribution per prompt, from the batch's one shared backward pass. No completeness is promised."""
         shared = work.embedding_gradient(targets)
-        scores = (shared.gradient * shared.embeddings).float().sum(-1).numpy()
+        scores = (shared.gradient * shared.embeddings).float().sum(-1).cpu().numpy()
         return [
             position_attribution(
                 self.NAME,
@@ -60,6 +60,6 @@ def embedding_cosine(backend: CausalBackend) -> float:
     work = Workspace(backend, [text], Capture(gradients=True))
     target = backend.resolve_target(text, None, None, work.next_logprobs[0])
     shared = work.embedding_gradient([target])
-    e, g = shared.embeddings[0].double(), shared.gradient[0].double()
+    e, g = shared.embeddings[0].cpu().double(), shared.gradient[0].cpu().double()
     cosines = (e * g).sum(-1).abs() / (e.norm(dim=-1) * g.norm(dim=-1))
     return float(torch.nan_to_num(cosines, nan=1.0).max())

@@ -39,7 +39,7 @@ class Occlusion:
         masks = [game.masks(~np.eye(len(game.units), dtype=bool)) for game in games]
         owners = [game.prompt for game, mine in zip(games, masks, strict=True) for _ in mine]
         without = masked_values(work, targets, owners, [mask for mine in masks for mask in mine], settings["masking"])
-        values = quantities(work.next_logits, targets).double().numpy()
+        values = quantities(work.next_logits, targets).cpu().double().numpy()
         starts = np.cumsum([0, *map(len, masks)])
         seconds = (time.perf_counter() - started) / len(targets)
         return [

@@ -28,7 +28,7 @@ class Saliency:
         """One Attribution per prompt, from the batch's one shared backward pass."""
         norm = str(params.get("norm", "l2"))
         shared = work.embedding_gradient(targets)
-        scores = shared.gradient.float().norm(p=1 if norm == "l1" else 2, dim=-1).numpy()
+        scores = shared.gradient.float().norm(p=1 if norm == "l1" else 2, dim=-1).cpu().numpy()
         return [
             position_attribution(
                 self.NAME,

@@ -40,7 +40,7 @@ class SmoothGrad:
         started = time.perf_counter()
         settings = resolve_params(self.NAME, self.PARAMS, params)
         order = 1 if settings["norm"] == "l1" else 2
-        scores = torch.zeros(work.batch.input_ids.shape)
+        scores = torch.zeros(work.batch.input_ids.shape, device=work.batch.input_ids.device)
         for i, target in enumerate(targets):
             rows = PromptRows(work, target, i)
             scores[i, : rows.end] = _mean_gradient(rows, settings).norm(p=order, dim=-1)

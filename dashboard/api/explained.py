@@ -101,4 +101,5 @@ def again_request(detail: RunDetail, target: str | None, foil: str | None) -> Jo
         params=given.get("params") or None, quantity=given.get("quantity", "logprob"),
         explain=given.get("explain", "next"), dtype=detail.model.ref.dtype, chat=given.get("chat", False),
         start_token=given.get("start_token", False),
+        device=given.get("device", "cpu"),
     )  # fmt: skip

@@ -21,7 +21,7 @@ def again_command(detail: RunDetail) -> str:
     words = ["headscope", "run", "--prompts", "-", "--model", _asked(detail), "--analyses", ",".join(detail.analyses)]
     words += ["--name", row.model] if row.model != _asked(detail) else []
     words += ["--experiment", row.experiment, "--seed", str(detail.seed), "--fresh"]
-    for option, usual in (("quantity", "logprob"), ("explain", "next"), ("dtype", "float32")):
+    for option, usual in (("quantity", "logprob"), ("explain", "next"), ("dtype", "float32"), ("device", "cpu")):
         if (given := detail.capsule.get(option, usual)) != usual:
             words += [f"--{option}", given]
     words += [f"--{name}" for name in ("chat", "start-token") if detail.capsule.get(name.replace("-", "_"))]

@@ -1,4 +1,4 @@
-"""Number format and chat template of a request."""
+"""Number format, device and chat template of a request."""
 
 from __future__ import annotations
 
@@ -54,15 +54,18 @@ def request(model: Path, **settings: object) -> JobRequest:
 
 
 def test_the_settings_are_kept_with_the_job_and_in_the_spec(chatty: Path) -> None:
-    asked = request(chatty, dtype="bfloat16", chat=True)
+    asked = request(chatty, dtype="bfloat16", chat=True, device="cuda:1")
     spec = JobRequest.from_json(json.loads(json.dumps(asked.to_json()))).spec()
-    assert (spec.model.dtype, spec.chat) == ("bfloat16", True)
-    old = {key: value for key, value in asked.to_json().items() if key not in {"dtype", "chat"}}
+    assert (spec.model.dtype, spec.chat, spec.device) == ("bfloat16", True, "cuda:1")
+    old = {key: value for key, value in asked.to_json().items() if key not in {"dtype", "chat", "device"}}
     before = JobRequest.from_json(old).spec()
-    assert (before.model.dtype, before.chat) == ("float32", False)
+    assert (before.model.dtype, before.chat, before.device) == ("float32", False, "cpu")
 
 
-@pytest.mark.parametrize(("setting", "wrong"), [("dtype", "int8"), ("chat", "yes"), ("start_token", 1)])
+@pytest.mark.parametrize(
+    ("setting", "wrong"),
+    [("dtype", "int8"), ("chat", "yes"), ("start_token", 1), ("device", "tpu"), ("device", "cuda:x")],
+)
 def test_a_setting_that_does_not_exist_is_refused(chatty: Path, setting: str, wrong: str) -> None:
     with pytest.raises((UnknownNameError, InputError), match=setting):
         request(chatty, **{setting: wrong})
@@ -128,6 +131,25 @@ def test_a_model_without_a_template_is_refused_before_a_job_is_written(
         assert not store.unfinished_jobs()
 
 
+def test_a_device_that_is_not_here_is_refused_before_a_job_is_written(
+    tiny_gpt2_dir: Path, engine: InlineEngine, tmp_path: Path
+) -> None:
+    asked = request(tiny_gpt2_dir, device="cuda:99")
+    with Store.open(str(tmp_path / "s.duckdb")) as store:
+        with pytest.raises(InputError, match=r"no device 'cuda:99' here: torch .* has cpu.*leave out --device"):
+            run_job(engine, store, asked)
+        assert not store.unfinished_jobs()
+
+
+def test_another_device_is_another_result_and_the_cpu_is_what_it_was() -> None:
+    plain = RunSpec(ModelRef("m"), (), ("heads",))
+    hashes = [replace(plain, device=device).spec_hash for device in ("cpu", "cuda", "cuda:1", "mps")]
+    assert len(set(hashes)) == 3
+    assert hashes[1] == hashes[2]  # which of the cards stands in the capsule
+    before_there_were_devices = "bd1bcf69963734a409cb3ba96a9e714efc65c9908b7c1dd627740f4a84fe39d6"
+    assert hashes[0] == before_there_were_devices
+
+
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 @pytest.mark.parametrize("model", ["tiny_gpt2_dir", "tiny_llama_dir"])
 def test_every_measurement_works_in_half_precision(
@@ -162,9 +184,14 @@ def test_a_stored_run_is_computed_again_as_it_was(chatty: Path, engine: InlineEn
     words = shlex.split(again_command(detail))
     assert words[words.index("--dtype") + 1] == "bfloat16"
     assert "--chat" in words
+    assert "--device" not in words
+    elsewhere = replace(detail, capsule={**detail.capsule, "device": "cuda:0"})
+    assert " --device cuda:0 " in again_command(elsewhere)
     assert detail.row.text in {prompt.text for prompt in SET.prompts}
     for spec in (request_of(detail, str(chatty))[0], again_request(detail, None, None).spec()):
-        assert (spec.model.dtype, spec.chat) == ("bfloat16", True)
+        assert (spec.model.dtype, spec.chat, spec.device) == ("bfloat16", True, "cpu")
+    for spec in (request_of(elsewhere, str(chatty))[0], again_request(elsewhere, None, None).spec()):
+        assert spec.device == "cuda:0"
 
 
 def test_probes_ask_the_model_in_the_template_too(chatty: Path, engine: InlineEngine) -> None:
@@ -192,7 +219,7 @@ def test_the_command_line_passes_them_on(chatty: Path, tmp_path: Path) -> None:
     words = ["run", "--prompts", str(tmp_path / "p.txt"), "--model", str(chatty), "--store", str(tmp_path / "s.duckdb")]
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        done = CliRunner().invoke(app, [*words, "--dtype", "float16", "--chat", "--start-token"])
+        done = CliRunner().invoke(app, [*words, "--dtype", "float16", "--chat", "--start-token", "--device", "cpu"])
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)

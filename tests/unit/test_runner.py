@@ -206,7 +206,7 @@ def test_a_prompt_too_large_for_the_memory_is_refused_before_it_ends_the_process
     class Memory:
         available = 500_000
 
-    monkeypatch.setattr("analysis.runner.psutil.virtual_memory", Memory)
+    monkeypatch.setattr("analysis.devices.psutil.virtual_memory", Memory)
     long = Prompt("long", "the " * 55)
     results = runner.run_batch(tiny_gpt2, spec_of(tiny_gpt2, "heads"), [GOOD[3], long])
     assert [result.error_kind for result in results] == [None, "out_of_memory"]
