@@ -148,6 +148,8 @@ def test_columns_are_kept_in_the_link_and_sized_to_what_they_hold(page: Page, ap
     headers = page.locator(".ag-header-cell[col-id]")
     for name in ("target", "target_rank", "margin"):
         expect(page.locator(f".ag-header-cell[col-id={name}]")).to_be_attached()
+    texts = page.locator(":is([col-id=margin], [col-id=mean_surprisal]) .ag-header-cell-text")
+    assert len(set(texts.evaluate_all("texts => texts.map((text) => text.offsetHeight)"))) == 1  # units wrap alike
     for cell in page.locator(f"{ROW}[row-index='0'] .ag-cell:not([col-id=text])").all():
         assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth + 1"), cell.inner_text()
     page.locator("summary", has_text="Columns").click()
