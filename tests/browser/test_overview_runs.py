@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from dashboard.services import Services
 from storage.repository import Store
@@ -271,6 +271,15 @@ def test_a_lost_server_is_said_and_forgotten(open_page: OpenPage, seeded_store: 
         expect(page.locator(".hs-offline")).to_be_hidden()
 
 
+def corners(box: Locator) -> list[bytes]:
+    """Pictures of both lower corners of a box, 14 x 3 px of its padding, where nothing but its background is drawn."""
+    at = box.evaluate("box => { const { x, y } = box.getBoundingClientRect(); return [x, y]; }")
+    width, height = box.evaluate("box => [box.clientWidth, box.clientHeight]")
+    places = (at[0], at[0] + width - 14)
+    clips = [FloatRect(x=place, y=at[1] + height - 3, width=14, height=3) for place in places]
+    return [box.page.screenshot(clip=clip) for clip in clips]
+
+
 def test_a_failed_run_shows_its_reason_in_the_list(page: Page, app_server: str) -> None:
     open_runs(page, app_server, "?error_kind=empty")
     expect(page.locator(f"{ROW} .hs-cell-error").first).to_have_text(re.compile("^the prompt is empty"))
@@ -278,6 +287,12 @@ def test_a_failed_run_shows_its_reason_in_the_list(page: Page, app_server: str) 
     assert wide is not None
     assert narrow is not None
     assert wide["width"] > 4 * narrow["width"]
+    page.set_viewport_size({"width": 390, "height": 900})
+    facets = page.locator(".hs-facets > div")
+    left, right = corners(facets)  # a shadow says on which side there is more
+    facets.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
+    left_at_end, right_at_end = corners(facets)
+    assert (left_at_end != left, right_at_end != right) == (True, True)
 
 
 def test_help_and_jumps(page: Page, app_server: str) -> None:
