@@ -126,13 +126,16 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
 
     with ExitStack() as stack:
 
-        def opened(theme: str = "light", width: int = 1440, height: int = 900, expected: str = "") -> Page:
-            """`expected`: a pattern of console errors the test provokes."""
+        def opened(
+            theme: str = "light", width: int = 1440, height: int = 900, expected: str = "", zone: str | None = None
+        ) -> Page:
+            """`expected`: a pattern of console errors the test provokes. `zone`: the viewer's, else this machine's."""
             context = browser.new_context(
                 viewport=ViewportSize(width=width, height=height),
                 color_scheme="dark" if theme == "dark" else "light",
                 accept_downloads=True,
                 reduced_motion="reduce",
+                timezone_id=zone,
             )
             stack.callback(context.close)
             page = context.new_page()

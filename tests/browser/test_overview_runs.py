@@ -13,6 +13,7 @@ from playwright.sync_api import FloatRect, Locator, Page, expect
 from dashboard.services import Services
 from storage.repository import Store
 from storage.rows import Condition, RunFilter
+from tests.browser import seed
 from tests.browser.conftest import OpenPage, serving
 
 ROW = ".ag-center-cols-container .ag-row"
@@ -280,8 +281,12 @@ def corners(box: Locator) -> list[bytes]:
     return [box.page.screenshot(clip=clip) for clip in clips]
 
 
-def test_a_failed_run_shows_its_reason_in_the_list(page: Page, app_server: str) -> None:
-    open_runs(page, app_server, "?error_kind=empty")
+def test_a_failed_run_of_the_viewers_day_shows_its_reason_in_the_list(open_page: OpenPage, app_server: str) -> None:
+    page = open_page(zone="Pacific/Auckland")
+    open_runs(page, app_server, f"?error_kind=empty&f=created_at:eq:{seed.NEXT_DAY_IN_AUCKLAND:%Y-%m-%d}")
+    expect(page.locator(COUNT)).to_have_text(shown(1))
+    expect(page.locator(".hs-chip", has_text="(Pacific/Auckland)")).to_be_visible()
+    expect(page.locator(f"{ROW} [col-id=created_at]")).to_have_text(f"{seed.NEXT_DAY_IN_AUCKLAND:%-d %b %Y}")
     expect(page.locator(f"{ROW} .hs-cell-error").first).to_have_text(re.compile("^the prompt is empty"))
     wide, narrow = (page.locator(f"{ROW} [col-id={name}]").first.bounding_box() for name in ("text", "status"))
     assert wide is not None
