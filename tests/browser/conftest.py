@@ -31,9 +31,11 @@ from tests.browser.install import find
 ARGUMENTS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--host-resolver-rules=MAP elsewhere.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]  # fmt: skip
-LOCAL = ("http://127.0.0.1:", "data:", "blob:")
+ELSEWHERE = "elsewhere.test"
+"""This machine under a name that browsers do not know for it: to them a plain, untrustworthy origin."""
+LOCAL = ("http://127.0.0.1:", f"http://{ELSEWHERE}:", "data:", "blob:")
 HERE = Path(__file__).parent
 PATIENCE_MS = 120_000  # a guard against hanging, not a limit: a busy machine is slow, not broken
 
