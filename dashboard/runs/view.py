@@ -85,7 +85,7 @@ def column_definition(column: Column) -> dict[str, Any]:
     """AG Grid's definition of one column."""
     definition: dict[str, Any] = {
         "field": column.field,
-        "headerName": column.header,
+        "headerName": column.header.replace(", ", ",\n"),  # a unit has a line of its own in every column: see pages.css
         "headerTooltip": column.hint or column.header,
         "filter": FILTERS[column.kind],
         "filterParams": {"maxNumConditions": 1, "buttons": ["reset"], "debounceMs": 350} | _date_params(column),

@@ -31,9 +31,11 @@ from tests.browser.install import find
 ARGUMENTS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--host-resolver-rules=MAP elsewhere.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]  # fmt: skip
-LOCAL = ("http://127.0.0.1:", "data:", "blob:")
+ELSEWHERE = "elsewhere.test"
+"""This machine under a name that browsers do not know for it: to them a plain, untrustworthy origin."""
+LOCAL = ("http://127.0.0.1:", f"http://{ELSEWHERE}:", "data:", "blob:")
 HERE = Path(__file__).parent
 PATIENCE_MS = 120_000  # a guard against hanging, not a limit: a busy machine is slow, not broken
 
@@ -118,16 +120,17 @@ class Tabs:
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
-        self._free: list[Page] = []
+        self._free: dict[str | None, list[Page]] = {}
 
-    def take(self, theme: str, width: int, height: int) -> Page:
-        """A page nobody has, as wide and as dark as asked."""
-        page = self._free.pop() if self._free else self._new()
+    def take(self, theme: str, width: int, height: int, zone: str | None) -> Page:
+        """A page nobody has, as wide and as dark as asked, in a time zone."""
+        free = self._free.setdefault(zone, [])
+        page = free.pop() if free else self._new(zone)
         page.set_viewport_size(ViewportSize(width=width, height=height))
         page.emulate_media(color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce")
         return page
 
-    def leave(self, page: Page) -> None:
+    def leave(self, page: Page, zone: str | None) -> None:
         """Empty what a test may have left behind, for the next."""
         for other in page.context.pages:
             if other is not page:
@@ -137,10 +140,10 @@ class Tabs:
         page.context.clear_cookies()
         page.evaluate("() => { if (location.origin !== 'null') { localStorage.clear(); sessionStorage.clear(); } }")
         page.goto("about:blank")
-        self._free.append(page)
+        self._free[zone].append(page)
 
-    def _new(self) -> Page:
-        page = self._browser.new_context(accept_downloads=True).new_page()
+    def _new(self, zone: str | None) -> Page:
+        page = self._browser.new_context(accept_downloads=True, timezone_id=zone).new_page()
         page.set_default_timeout(PATIENCE_MS)
         return page
 
@@ -175,29 +178,31 @@ def open_page(tabs: Tabs, request: pytest.FixtureRequest) -> Iterator[OpenPage]:
     def on_error(error: Error) -> None:
         problems.append(f"script: {error}")
 
-    def give_back(page: Page, on_console: Callable[[ConsoleMessage], None]) -> None:
+    def give_back(page: Page, zone: str | None, on_console: Callable[[ConsoleMessage], None]) -> None:
         page.remove_listener("request", on_request)
         page.remove_listener("console", on_console)
         page.remove_listener("pageerror", on_error)
         if page.is_closed() or SPOILT in request.node.stash or request.node.get_closest_marker("own_page"):
             page.context.close()
         else:
-            tabs.leave(page)
+            tabs.leave(page, zone)
 
     with ExitStack() as stack:
 
-        def opened(theme: str = "light", width: int = 1440, height: int = 900, expected: str = "") -> Page:
-            """`expected`: a pattern of console errors the test provokes."""
+        def opened(
+            theme: str = "light", width: int = 1440, height: int = 900, expected: str = "", zone: str | None = None
+        ) -> Page:
+            """`expected`: a pattern of console errors the test provokes. `zone`: the viewer's, else this machine's."""
 
             def on_console(message: ConsoleMessage) -> None:
                 if message.type == "error" and not (expected and re.search(expected, message.text)):
                     problems.append(f"console: {message.text}")
 
-            page = tabs.take(theme, width, height)
+            page = tabs.take(theme, width, height, zone)
             page.on("request", on_request)
             page.on("console", on_console)
             page.on("pageerror", on_error)
-            stack.callback(give_back, page, on_console)
+            stack.callback(give_back, page, zone, on_console)
             return page
 
         yield opened

@@ -8,11 +8,12 @@ from urllib.parse import unquote
 
 import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from dashboard.services import Services
 from storage.repository import Store
 from storage.rows import Condition, RunFilter
+from tests.browser import seed
 from tests.browser.conftest import OpenPage, serving
 
 ROW = ".ag-center-cols-container .ag-row"
@@ -148,6 +149,8 @@ def test_columns_are_kept_in_the_link_and_sized_to_what_they_hold(page: Page, ap
     headers = page.locator(".ag-header-cell[col-id]")
     for name in ("target", "target_rank", "margin"):
         expect(page.locator(f".ag-header-cell[col-id={name}]")).to_be_attached()
+    texts = page.locator(":is([col-id=margin], [col-id=mean_surprisal]) .ag-header-cell-text")
+    assert len(set(texts.evaluate_all("texts => texts.map((text) => text.offsetHeight)"))) == 1  # units wrap alike
     for cell in page.locator(f"{ROW}[row-index='0'] .ag-cell:not([col-id=text])").all():
         assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth + 1"), cell.inner_text()
     page.locator("summary", has_text="Columns").click()
@@ -269,13 +272,32 @@ def test_a_lost_server_is_said_and_forgotten(open_page: OpenPage, seeded_store: 
         expect(page.locator(".hs-offline")).to_be_hidden()
 
 
-def test_a_failed_run_shows_its_reason_in_the_list(page: Page, app_server: str) -> None:
-    open_runs(page, app_server, "?error_kind=empty")
+def corners(box: Locator) -> list[bytes]:
+    """Pictures of both lower corners of a box, 14 x 3 px of its padding, where nothing but its background is drawn."""
+    at = box.evaluate("box => { const { x, y } = box.getBoundingClientRect(); return [x, y]; }")
+    width, height = box.evaluate("box => [box.clientWidth, box.clientHeight]")
+    places = (at[0], at[0] + width - 14)
+    clips = [FloatRect(x=place, y=at[1] + height - 3, width=14, height=3) for place in places]
+    return [box.page.screenshot(clip=clip) for clip in clips]
+
+
+def test_a_failed_run_of_the_viewers_day_shows_its_reason_in_the_list(open_page: OpenPage, app_server: str) -> None:
+    page = open_page(zone="Pacific/Auckland")
+    open_runs(page, app_server, f"?error_kind=empty&f=created_at:eq:{seed.NEXT_DAY_IN_AUCKLAND:%Y-%m-%d}")
+    expect(page.locator(COUNT)).to_have_text(shown(1))
+    expect(page.locator(".hs-chip", has_text="(Pacific/Auckland)")).to_be_visible()
+    expect(page.locator(f"{ROW} [col-id=created_at]")).to_have_text(f"{seed.NEXT_DAY_IN_AUCKLAND:%-d %b %Y}")
     expect(page.locator(f"{ROW} .hs-cell-error").first).to_have_text(re.compile("^the prompt is empty"))
     wide, narrow = (page.locator(f"{ROW} [col-id={name}]").first.bounding_box() for name in ("text", "status"))
     assert wide is not None
     assert narrow is not None
     assert wide["width"] > 4 * narrow["width"]
+    page.set_viewport_size({"width": 390, "height": 900})
+    facets = page.locator(".hs-facets > div")
+    left, right = corners(facets)  # a shadow says on which side there is more
+    facets.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
+    left_at_end, right_at_end = corners(facets)
+    assert (left_at_end != left, right_at_end != right) == (True, True)
 
 
 def test_help_and_jumps(page: Page, app_server: str) -> None:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from storage.repository import Store
 from storage.rows import Condition, RunDetail, RunFilter, Sort
@@ -209,13 +209,34 @@ def test_tokens_are_one_tab_stop_with_arrow_keys(page: Page, app_server: str, wh
     assert page.evaluate("document.activeElement.closest('.hs-run-chips')") is None
 
 
-def test_another_order_of_heads_begins_at_its_top(page: Page, app_server: str, whole: RunDetail) -> None:
+HALF_HIDDEN = """(box) => {
+  const [names, ...cells] = box.querySelectorAll("thead th"), edge = names.getBoundingClientRect().right;
+  const half = ({ left, right }) => left < edge - 1 && right > edge + 1;
+  return cells.filter((cell) => half(cell.getBoundingClientRect())).map((cell) => cell.textContent);
+}"""
+
+
+def right_of(box: Locator) -> float:
+    """Where an element ends, in pixels from the left of the window."""
+    return float(box.evaluate("box => box.getBoundingClientRect().right"))
+
+
+def test_another_order_of_heads_begins_at_its_top_and_shows_whole_columns(
+    page: Page, app_server: str, whole: RunDetail
+) -> None:
     open_run(page, app_server, whole.row.id)
     table = page.locator("#run-attention-slot .hs-heads")
     table.evaluate("box => { box.style.maxHeight = '80px'; box.scrollTop = 60; }")
     table.get_by_role("button", name="First", exact=True).click()
     expect(table.locator("th[data-stat=first_token]")).to_have_attribute("aria-sort", "descending")
     assert table.evaluate("box => box.scrollTop") == 0
+    for width in (310, 330, 350):  # no column is half under the heads' names, nor the sorted one cut off
+        table.evaluate("(box, width) => { box.style.maxWidth = `${width}px`; }", width)
+        table.get_by_role("button", name="Induction lift").click()
+        last = table.locator("thead th").last
+        assert last.evaluate("cell => cell.getBoundingClientRect().right") <= right_of(table) + 1
+        assert table.evaluate(HALF_HIDDEN) == []
+        assert table.evaluate("box => box.scrollLeft") > 0
 
 
 def test_chips_show_exact_numbers_and_open_what_was_expected_there(

@@ -145,7 +145,7 @@ def test_induction_goes_on_as_it_went_before() -> None:
         assert str(prompt.foil).strip() in words
 
 
-def test_demo_takes_whole_pairs_and_three_failures() -> None:
+def test_demo_takes_whole_pairs_and_what_cannot_be_analysed() -> None:
     prompts = catalogue.load("demo").prompts
     counts = Counter(prompt.pair_id for prompt in prompts if prompt.pair_id)
     assert set(counts.values()) == {2}

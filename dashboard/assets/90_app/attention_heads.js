@@ -96,9 +96,15 @@
 
     /** Bring the sorted column into sight, inside the table only, with whole columns beside the heads' names. */
     showColumn(th) {
-      const box = this.root, cells = [...th.parentElement.children], names = cells[0].offsetWidth, right = th.offsetLeft + th.offsetWidth;
+      const box = this.root, cells = [...th.parentElement.children];
       if (!box.clientWidth) return;
-      const starts = cells.slice(1).map((cell) => cell.offsetLeft - names);
+      box.style.setProperty("--spare", "0px");
+      const names = cells[0].offsetWidth;
+      box.style.setProperty("--names", `${names}px`); // the style sheet lets scrolling stop at whole columns only
+      const starts = cells.slice(1).map((cell) => cell.offsetLeft - names), room = box.scrollWidth - box.clientWidth;
+      const spare = starts.find((start) => start >= room) - room; // the end, too, is where a column starts
+      box.style.setProperty("--spare", `${spare || 0}px`);
+      const right = th.offsetLeft + th.offsetWidth;
       box.scrollLeft = starts.find((start) => start >= right - box.clientWidth) ?? th.offsetLeft - names;
     }
 
