@@ -111,6 +111,12 @@ def legend(scale: float, span: float, is_signed: bool, unit: str, tint: bool = T
     )
 
 
+def scale_legend(limit: float, is_signed: bool, unit: str) -> html.Div:
+    """The one scale of a map."""
+    low = f"−{number(limit)}" if is_signed else "0"
+    return html.Div(_ramp("", low, f"{number(limit)} {unit}", is_signed, False), className="hs-compare-legend")
+
+
 def _ramp(name: str, low: str, high: str, is_signed: bool, tint: bool) -> list[Component]:
     kinds = [kind for kind, on in (("signed", is_signed), ("tint", tint)) if on]
     return [
