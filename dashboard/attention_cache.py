@@ -1,4 +1,4 @@
-"""Decoded attention, kept for whoever draws it next: a long prompt's tensor is a hundred megabytes to read and unpack."""
+"""Decoded attention, kept for whoever draws it next: a long prompt's tensor is a hundred megabytes to unpack."""
 
 from __future__ import annotations
 

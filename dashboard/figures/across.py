@@ -71,9 +71,9 @@ def surprisals(traces: Sequence[TokenTrace], ranges: Sequence[Sequence[Range]]) 
 def divergences(
     traces: Sequence[TokenTrace], ranges: Sequence[Sequence[Range]], by_id: Sequence[bool]
 ) -> tuple[Floats, Floats, Floats]:
-    """Divergence of what each run expects after each word from what the first one expects: lower bounds (bits), upper
-    bounds (bits) and the share known on both sides, each `[run, word]`. `by_id`: whether a run's token ids mean what the
-    first one's do; else texts are compared."""
+    """Divergence of what each run expects after each word from what the first one expects: lower bounds and upper
+    bounds (bits), and the share known on both sides, each `[run, word]`. `by_id`: whether a run's token ids mean what
+    the first one's do; else texts are compared."""
     found = [
         [
             _bounds(traces[0], first, trace, own, by_id[n])

@@ -30,8 +30,8 @@ def map_canvas(
     signed: bool,
     **more: Any,
 ) -> html.Div:
-    """`values` `[row, column]` as a map with a read-out. `kind` says how a cell is read out and what a click does, `limit`
-    ends the colour scale, `more` is what the kind needs beside."""
+    """`values` `[row, column]` as a map with a read-out. `kind`: how a cell is read out and what a click does,
+    `limit`: the end of the colour scale, `more`: what the kind needs beside."""
     view = {"kind": kind, "name": name, "rows": rows, "columns": columns, "limit": limit, "signed": signed,
             "values": packed(values), **more}  # fmt: skip
     return html.Div(className="hs-compare-map", **extra(data_compare_map=json.dumps(view)))

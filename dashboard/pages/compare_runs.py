@@ -20,8 +20,8 @@ KEPT_PAIRS = 64
 
 
 class RecentRuns:
-    """Runs of a store as just read: the cards of one page ask for the same two runs at the same moment. Decoded attention
-    and the change of every head stay longer: a choice of another head asks for them again."""
+    """Runs of a store as just read: the cards of one page ask for the same two runs at the same moment. Attention and
+    the change of every head stay longer: a choice of another head asks for them again."""
 
     def __init__(self, store: RunReader, attention: AttentionCache | None = None) -> None:
         self.store = store
@@ -51,7 +51,7 @@ class RecentRuns:
             return self._kept[run_id][1]
 
     def attention(self, run: RunDetail) -> NDArray[np.float16] | None:
-        """float16 `[layer, head, query, key]`, None when the run kept none. Raises StorageError when its file is gone."""
+        """float16 `[layer, head, query, key]`, None when the run kept none. Raises StorageError: its file is gone."""
         artifact = attention_artifact(run)
         return None if artifact is None else self._attention.get(run.row.id, artifact)
 

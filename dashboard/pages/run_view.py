@@ -19,7 +19,7 @@ from dashboard.figures.sources import of_continuation, sources_view, word_starts
 from dashboard.figures.tokens import TokenView, all_candidates, token_view
 from dashboard.pages.run_state import RunQuery, defaults
 from storage.interfaces import RunReader
-from storage.rows import Condition, RunDetail, RunFilter, RunRow, Sort
+from storage.rows import ArtifactRow, Condition, RunDetail, RunFilter, RunRow, Sort
 
 
 def run_href(run_id: str) -> str:
