@@ -4,7 +4,7 @@
   "use strict";
   const hs = (window.headscope = window.headscope || {});
   const { el, context, quoted, number, percent } = hs.dom, { floats } = hs.tensors;
-  const LEFT = 46, RIGHT = 8, TOP = 8, LOW = 34, HEIGHT = 178, DASH = { target: [], foil: [6, 4] };
+  const LEFT = 56, RIGHT = 8, TOP = 8, LOW = 34, HEIGHT = 178, DASH = { target: [], foil: [6, 4] };
   const COLOUR = { target: "--hs-accent", foil: "--hs-busy" };
 
   /** Values of one token: {role, a, b: {text, prob, rank} or null, prob, rank: differences, empty where there is none}. */
@@ -23,12 +23,12 @@
     const p = (v) => v / view.top, r = (v) => 1 - Math.log10(v) / decades, short = (n) => (n >= 1000 ? `${n / 1000}k` : String(n));
     const ticks = [0, 0.5, 1].map((h) => [h, percent(h * view.top)]), rankTicks = whole.map((d) => [1 - d / decades, short(10 ** d)]);
     const apartTicks = [-1, 0, 1].map((h) => [0.5 + h / 2, h === 0 ? "0" : `${h < 0 ? "−" : "+"}${percent(view.top)}`]);
-    const step = Math.max(1, Math.floor(decades / 2)), ratioTicks = [-step, 0, step].map((d) => [0.5 + d / (2 * decades), d === 0 ? "=" : times(d)]);
+    const step = Math.max(1, Math.floor(decades)), ratioTicks = [-step, 0, step].map((d) => [0.5 - d / (2 * decades), d === 0 ? "same" : times(d)]);
     return [
       ...["a", "b"].map((side) => ({ caption: `Probability · ${side.toUpperCase()}`, lines: of(side, "prob"), at: p, ticks })),
       { caption: "Probability · A − B", lines: apart("prob"), at: (v) => 0.5 + p(v) / 2, ticks: apartTicks },
       ...["a", "b"].map((side) => ({ caption: `Rank · ${side.toUpperCase()}`, lines: of(side, "rank"), at: r, ticks: rankTicks })),
-      { caption: "Rank · A ÷ B", lines: apart("rank"), at: (v) => 0.5 + v / (2 * decades), ticks: ratioTicks },
+      { caption: "Rank · A ÷ B, above the middle where A has it higher up", lines: apart("rank"), at: (v) => 0.5 - v / (2 * decades), ticks: ratioTicks },
     ];
   }
 

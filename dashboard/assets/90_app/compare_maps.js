@@ -11,7 +11,7 @@
     head: (view, node) => ({
       pick: (head, layer) => hs.compare.pickHead(view.side, layer, head, Boolean(node.closest(".hs-compare-panels").querySelector("[data-side='d']"))),
       titles: view.columns,
-      hint: "Point at a head; click it to see its attention.",
+      hint: "Rows: heads. Columns: layers. Point at a head; click it to see its attention.",
       describe: (head, layer, value) => [["Head", `L${layer} H${head}`], [view.name, measured(value, view.unit)]],
     }),
     /** Runs by words; where a number is a lower bound, what is known beside. */
@@ -22,7 +22,7 @@
         pick: null,
         titles: view.columns.map((text) => label(text, 12)),
         slanted: true,
-        hint: "Rows: runs. Columns: the words of A. Point at a cell for its number, or walk with the arrow keys.",
+        hint: `Rows: runs. Columns: the ${view.columns.length} words of A; a long text goes on to the right. Point at a cell for its number, or walk with the arrow keys.`,
         describe: (run, word, value) => [["Run", view.rows[run]], [high ? "after" : "word", quoted(view.columns[word])], [view.name, measured(value, view.unit)], ...known(run * view.columns.length + word)],
       };
     },
