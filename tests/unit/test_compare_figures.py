@@ -73,7 +73,7 @@ def test_every_half_widens_to_the_number_it_is() -> None:
     for some in (
         halves[: compare.NOT_FINITE],
         halves,
-    ):  # weights, subnormal ones too; and what is not finite or negative
+    ):  # as weights are, and all others
         with np.errstate(invalid="ignore"):
             np.testing.assert_array_equal(compare.widened(some), some.astype(np.float32))
     assert compare.widened(np.array([1.5])).dtype == np.float64

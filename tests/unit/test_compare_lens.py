@@ -81,7 +81,7 @@ def test_the_card_has_the_arrays_and_the_same_numbers_as_text() -> None:
 
 def test_what_was_not_measured_says_why() -> None:
     assert "Run B has no logit lens of target and foil: it was made without" in text_of(lens_view(pair(b=None)))
-    stored = (MissingPart("layers", "the model has no unembedding"),)
+    stored = (MissingPart("layers", "not_applicable", "the model has no unembedding"),)
     assert "foil: the model has no unembedding." in text_of(lens_view(pair(b=None, missing=stored)))
     assert "Run B has no top token of each layer" in text_of(lens_view(pair(lens=None)))
     no_foil = layers([0.5, 0.5], [1, 1])

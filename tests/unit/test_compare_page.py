@@ -18,7 +18,7 @@ from dashboard.pages.compare_data import CompareQuery, Pair, head
 from dashboard.pages.compare_facts import facts, missing, warnings
 from dashboard.pages.compare_runs import RecentRuns
 from dashboard.pages.compare_text import decimals_for, fixed, fixed_signed, percent, signed
-from storage.rows import RunDetail, RunRow
+from storage.rows import ArtifactRow, RunDetail, RunRow
 from tests.unit.test_compare_figures import tokenized
 
 WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -236,6 +236,33 @@ def test_the_cards_of_one_page_read_each_run_once() -> None:
     assert compare.compare(runs, "?a=a", VIEWS["compare-facts"]) is None
     assert compare.compare(runs, "?a=a&b=gone", VIEWS["compare-facts"]) is None
     assert "There is no run gone" in text_of(compare.pickers_view(store, CompareQuery(a="a", b="gone")))  # type: ignore[arg-type]
+
+
+def test_the_change_of_every_head_is_worked_out_once_per_pair_and_each_file_read_once() -> None:
+    sizes = (2, 3, 2, 2)
+    patterns = {"a": np.tril(np.full(sizes, 0.5)).astype(np.float16), "b": np.tril(np.ones(sizes)).astype(np.float16)}
+    one, other = (
+        run(name, artifacts=(ArtifactRow("attention", name, sizes, "float16", "tril-f16", 1, name),))
+        for name in patterns
+    )
+
+    class Attending(Runs):
+        def attention(self, run_id: str) -> Any:
+            self.asked += 1
+            return patterns[run_id]
+
+    store = Attending(one, other)
+    runs = RecentRuns(store)  # type: ignore[arg-type]
+    first = runs.changes(Pair(one, other))
+    assert runs.changes(Pair(one, other)) is first
+    np.testing.assert_allclose(first, np.full((2, 3), 0.375))  # queries move 0.5 / 2 and (0.5 + 0.5) / 2
+    for query in (CompareQuery(), CompareQuery(la=1, ha=2)):
+        assert "Attention moved most in" in text_of(VIEWS["compare-attention"](runs, query, Pair(one, other)))
+    runs.changes(Pair(other, one))
+    assert store.asked == 2
+    shaped = replace(other, model=replace(other.model, n_heads=1))
+    assert runs.changes(Pair(one, shaped)) is None
+    assert runs.changes(Pair(one, run("c"))) is None
 
 
 def test_numbers_as_text() -> None:
