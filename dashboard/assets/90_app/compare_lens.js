@@ -28,7 +28,7 @@
       ...["a", "b"].map((side) => ({ caption: `Probability · ${side.toUpperCase()}`, lines: of(side, "prob"), at: p, ticks })),
       { caption: "Probability · A − B", lines: apart("prob"), at: (v) => 0.5 + p(v) / 2, ticks: apartTicks },
       ...["a", "b"].map((side) => ({ caption: `Rank · ${side.toUpperCase()}`, lines: of(side, "rank"), at: r, ticks: rankTicks })),
-      { caption: "Rank · A ÷ B, above the middle where A has it higher up", lines: apart("rank"), at: (v) => 0.5 - v / (2 * decades), ticks: ratioTicks },
+      { caption: "Rank · A ÷ B (up: higher in A)", lines: apart("rank"), at: (v) => 0.5 - v / (2 * decades), ticks: ratioTicks },
     ];
   }
 
@@ -103,8 +103,8 @@
     return hs.run.pairs([["After layer", String(layer)], ...rows, ...tops]);
   }
 
-  const key = (tokens) => el("div", { class: "hs-compare-legend" }, tokens.flatMap((t) => [el("i", { class: `hs-line-key ${t.role}` }),
-    el("span", { text: `${t.role} ${[...new Set([t.a, t.b].filter(Boolean).map((side) => quoted(side.text)))].join(" and ")}` })]));
+  const key = (tokens) => el("div", { class: "hs-compare-legend" }, tokens.map((t) => el("span", { class: "hs-legend-scale" }, [el("i", { class: `hs-line-key ${t.role}` }),
+    el("span", { text: `${t.role} ${[...new Set([t.a, t.b].filter(Boolean).map((side) => quoted(side.text)))].join(" and ")}` })])));
 
   hs.canvases("data-compare-lens", (node) => {
     const view = JSON.parse(node.dataset.compareLens), tokens = view.tokens.map(unpack);
