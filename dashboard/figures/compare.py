@@ -130,8 +130,9 @@ def widened(weights: NDArray[np.floating]) -> NDArray[np.floating]:
     precision, which NumPy converts ten times slower than others: so the bits are moved and the exponent is scaled."""
     if weights.dtype != np.float16 or weights.view(np.uint16).max(initial=0) >= NOT_FINITE:
         return np.asarray(weights, dtype=np.result_type(weights, np.float32))
-    bits = weights.view(np.uint16).astype(np.uint32) << 13
-    return np.asarray(bits.view(np.float32) * np.float32(2.0**112))
+    values: NDArray[np.floating] = np.left_shift(weights.view(np.uint16), 13, dtype=np.uint32).view(np.float32)
+    values *= np.float32(2.0**112)
+    return values
 
 
 def _row_sums(values: NDArray[np.floating], ranges: Sequence[Range]) -> NDArray[np.floating]:
