@@ -16,6 +16,7 @@ from analysis.types import (
     LiveRequest,
     LiveResult,
 )
+from dashboard.attention_cache import AttentionCache
 from dashboard.settings import Settings
 from storage.interfaces import FindingSink, RunReader
 
@@ -70,3 +71,8 @@ class Services:
     engine: Engine | None = None
     settings: Settings = field(default_factory=Settings)
     findings: FindingSink | None = None
+    attention: AttentionCache = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """One cache of attention for all pages and routes: each tensor is in memory once."""
+        object.__setattr__(self, "attention", AttentionCache(self.store))

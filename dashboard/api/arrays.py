@@ -8,8 +8,6 @@ GET /api/v1/runs/<id>/attributions.safetensors             layer maps, heads, co
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,13 +18,13 @@ from safetensors.numpy import save
 
 from analysis.errors import HeadscopeError, InputError
 from dashboard.api.live_payload import sqrt_bytes
+from dashboard.attention_cache import attention_artifact
 from dashboard.figures.attention import thumbnail
 from dashboard.figures.flow import grid_arrays
 from dashboard.figures.sources import word_starts
 from dashboard.pages.run_maps import missing_reason
 from dashboard.security import error_json
 from dashboard.services import Services
-from storage.interfaces import RunReader
 from storage.rows import ArtifactRow, RunDetail
 
 ENCODING = "uint8 sqrt: weight = (value / 255)^2"
@@ -38,20 +36,17 @@ class NoAttention(HeadscopeError):  # noqa: N818 - a missing thing, answered wit
     """This run has no attention artifact."""
 
 
-class AttentionCache:
-    """The last few decoded attention tensors, bounded by their bytes; safe for many threads."""
+class Attention:
+    """Stored attention of runs, or the reason why there is none."""
 
-    def __init__(self, store: RunReader, budget: int = 256 * 2**20) -> None:
-        self._store, self._budget = store, budget
-        self._lock = threading.Lock()
-        self._items: OrderedDict[str, NDArray[np.float16]] = OrderedDict()
+    def __init__(self, services: Services) -> None:
+        self._store, self._cache = services.store, services.attention
 
     def artifact(self, run_id: str) -> ArtifactRow:
         """The artifact's row. Raises UnknownNameError (no such run) and NoAttention."""
         detail = self._store.run(run_id)
-        for artifact in detail.artifacts:
-            if artifact.kind == "attention":
-                return artifact
+        if (artifact := attention_artifact(detail)) is not None:
+            return artifact
         if (reason := missing_reason(detail, "attention")) is not None:
             raise NoAttention(f"this run has no attention: {reason}.")
         raise NoAttention(
@@ -59,25 +54,17 @@ class AttentionCache:
         )
 
     def get(self, run_id: str, artifact: ArtifactRow) -> NDArray[np.float16]:
-        """float16 `[layer, head, query, key]`, by content: the same tensor of two runs is read once."""
-        with self._lock:
-            if artifact.sha256 in self._items:
-                self._items.move_to_end(artifact.sha256)
-                return self._items[artifact.sha256]
-        weights = self._store.attention(run_id)
+        """float16 `[layer, head, query, key]`. Raises NoAttention and StorageError."""
+        weights = self._cache.get(run_id, artifact)
         if weights is None:
             raise NoAttention("this run's attention file is gone from the store.")
-        with self._lock:
-            self._items[artifact.sha256] = weights
-            while len(self._items) > 1 and sum(item.nbytes for item in self._items.values()) > self._budget:
-                self._items.popitem(last=False)
         return weights
 
 
 def register(server: Flask, services: Services) -> None:
     """Add the routes."""
     routes = Blueprint("arrays_api", __name__, url_prefix="/api/v1/runs/<run_id>")
-    cache = AttentionCache(services.store)
+    cache = Attention(services)
 
     @routes.errorhandler(NoAttention)
     def missing(error: NoAttention) -> tuple[dict[str, Any], int]:

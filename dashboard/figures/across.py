@@ -7,28 +7,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from analysis.alignment import Range
 from analysis.divergence import Bounds, js_bounds
 from analysis.types import TokenTrace
-from dashboard.figures import theme
 from dashboard.figures.compare import Unit, group_sums, units
-from dashboard.figures.tokens import short
 
 Floats = NDArray[np.float64]
-MOST_LABELS = 60
 MOST_RUNS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Across:
-    """Values float64 `[run, word]`, NaN where a run lacks the word or it was not measured. `notes` says what else is
-    known of a cell, `[run][word]`, "" for nothing. `words`: those of the first run."""
+    """Values float64 `[run, word]`, NaN where a run lacks the word or it was not measured. `words`: those of the first
+    run. Values that are lower bounds have `bounds`: what a cell is at most, and the share known on both sides."""
 
     values: Floats
-    notes: tuple[tuple[str, ...], ...]
+    bounds: tuple[Floats, Floats] | None
     words: tuple[str, ...]
     runs: tuple[str, ...]
     measure: str
@@ -74,9 +70,10 @@ def surprisals(traces: Sequence[TokenTrace], ranges: Sequence[Sequence[Range]]) 
 
 def divergences(
     traces: Sequence[TokenTrace], ranges: Sequence[Sequence[Range]], by_id: Sequence[bool]
-) -> tuple[Floats, list[list[Bounds]]]:
-    """Divergence of what each run expects after each word from what the first one expects: lower bounds `[run, word]`
-    (bits) and both bounds. `by_id`: whether a run's token ids mean what the first one's do; else texts are compared."""
+) -> tuple[Floats, Floats, Floats]:
+    """Divergence of what each run expects after each word from what the first one expects: lower bounds and upper
+    bounds (bits), and the share known on both sides, each `[run, word]`. `by_id`: whether a run's token ids mean what
+    the first one's do; else texts are compared."""
     found = [
         [
             _bounds(traces[0], first, trace, own, by_id[n])
@@ -84,7 +81,11 @@ def divergences(
         ]
         for n, trace in enumerate(traces)
     ]  # fmt: skip
-    return np.array([[bounds.low for bounds in row] for row in found], dtype=np.float64), found
+    low, high, shared = (
+        np.array([[getattr(one, name) for one in row] for row in found], dtype=np.float64)
+        for name in ("low", "high", "shared")
+    )
+    return low, high, shared
 
 
 def _bounds(reference: TokenTrace, first: Range, trace: TokenTrace, own: Range, by_id: bool) -> Bounds:
@@ -101,33 +102,3 @@ def _expected(trace: TokenTrace, row: int, by_id: bool) -> dict[int | str, float
         if np.isfinite(logprob):
             found[key] = found.get(key, 0.0) + float(np.exp(logprob))
     return found
-
-
-def across_figure(view: Across) -> go.Figure:
-    """Heat map with the exact number and its note in the hover text; a cell that was not measured is empty."""
-    size = float(np.nanmax(np.abs(view.values))) if np.isfinite(view.values).any() else 0.0
-    words = [short(word) for word in view.words]
-    text = [
-        [f"{name}, after “{word}”" if view.measure == "divergence" else f"{name}, “{word}”" for word in words]
-        for name in view.runs
-    ]
-    trace = go.Heatmap(
-        z=view.values,
-        customdata=np.dstack([np.array(text, dtype=object), np.array(view.notes, dtype=object)]),
-        hovertemplate="%{customdata[0]}<br><b>%{z:.4f}</b> " + view.unit + "<br>%{customdata[1]}<extra></extra>",
-        hoverongaps=False,
-        coloraxis="coloraxis",
-        xgap=1,
-        ygap=1,
-    )
-    fig = go.Figure(trace)
-    every = max(1, -(-len(words) // MOST_LABELS))
-    scale = theme.signed_axis(size or 1.0, view.unit) if view.signed else theme.unsigned_axis(size or 1.0, view.unit)
-    fig.update_layout(
-        coloraxis=scale,
-        xaxis={"tickvals": list(range(0, len(words), every)), "ticktext": words[::every], "tickangle": -45,
-               "side": "top", "showgrid": False},
-        yaxis={"tickvals": list(range(len(view.runs))), "ticktext": list(view.runs), "autorange": "reversed",
-               "showgrid": False},
-    )  # fmt: skip
-    return theme.finish(fig, height=130 + 30 * len(view.runs))

@@ -20,8 +20,9 @@ from dashboard.layout import notes_box, page_header
 from dashboard.pages import Page
 from dashboard.pages.compare_across import across_actions, across_view
 from dashboard.pages.compare_cards import ACTIONS, VIEWS, View, candidates
-from dashboard.pages.compare_data import CompareQuery, RecentRuns
+from dashboard.pages.compare_data import CompareQuery
 from dashboard.pages.compare_picker import found_view, further, picker
+from dashboard.pages.compare_runs import RecentRuns
 from dashboard.services import Services
 from dashboard.still import still
 from storage.interfaces import RunReader
@@ -39,6 +40,7 @@ class Ids(StrEnum):
     FACTS_QUERY = "compare-facts-query"
     SURPRISAL_QUERY = "compare-surprisal-query"
     SCORES_QUERY = "compare-scores-query"
+    LENS_QUERY = "compare-lens-query"
     ATTENTION_QUERY = "compare-attention-query"
     HEADS_QUERY = "compare-heads-query"
     ACROSS_QUERY = "compare-across-query"
@@ -48,6 +50,7 @@ CARDS = {
     Ids.FACTS_QUERY: "compare-facts",
     Ids.SURPRISAL_QUERY: "compare-surprisal",
     Ids.SCORES_QUERY: "compare-scores",
+    Ids.LENS_QUERY: "compare-lens",
     Ids.ATTENTION_QUERY: "compare-attention",
     Ids.HEADS_QUERY: "compare-heads",
 }
@@ -88,6 +91,7 @@ def _cards() -> list[Component]:
         "compare-facts": ("What differs", "Input, model and configuration of A and B."),
         "compare-surprisal": ("Surprisal", "How unexpected each part of the text was: the sum over its tokens."),
         "compare-candidates": ("Next token", "What each side expects after its whole text."),
+        "compare-lens": ("Logit lens", "Target and foil as each layer would say them next, at the end of the text."),
         "compare-scores": ("Attribution", "What the explained token rests on."),
         "compare-attention": ("Attention of one head", "Where it reads from, on units both runs have."),
         "compare-heads": ("All heads", "One statistic of every head; click a head to see its attention."),
@@ -100,12 +104,10 @@ def _cards() -> list[Component]:
 
 def register(app: Dash, services: Services) -> None:
     """Callbacks: the link is taken apart in the browser, each card follows its part."""
-    store, runs = services.store, RecentRuns(services.store)
+    store, runs = services.store, RecentRuns(services.store, services.attention)
     parts = [name for name in Ids if name.endswith("-query")]
     clientside(app, "headscope_compare", "split", *(Output(name, "data") for name in parts), Input(Shell.URL, "search"),
                Input(Ids.PICKERS, "id"), *(State(name, "data") for name in parts))  # fmt: skip
-    clientside(app, "headscope_compare", "pickHead", *(Input(f"compare-map-{side}", "clickData") for side in "abd"),
-               prevent_initial_call=True)  # fmt: skip
 
     @app.callback(Output(Ids.PICKERS, "children"), Input(Ids.PAIR_QUERY, "data"), prevent_initial_call=True)
     def show_pickers(search: str) -> Children:
@@ -164,7 +166,7 @@ def compare(runs: RecentRuns, search: str | None, view: View) -> Children:
         pair = runs.pair(query)
     except UnknownNameError:
         return None
-    return None if pair is None else view(runs.store, query, pair)
+    return None if pair is None else view(runs, query, pair)
 
 
 @guarded("compare all runs")
@@ -175,7 +177,7 @@ def across(runs: RecentRuns, search: str | None) -> Children:
         many = runs.many(query)
     except UnknownNameError:
         return None
-    return across_view(runs.store, query, many) if many else None
+    return across_view(runs, query, many) if many else None
 
 
 @guarded("compare all runs")

@@ -12,18 +12,19 @@ from numpy.typing import NDArray
 
 from analysis.alignment import Range
 from analysis.attributions import position_scores, word_rule
-from analysis.divergence import Bounds
 from analysis.types import TokenTrace
 from dashboard.cards import Children
-from dashboard.figures.across import Across, across_figure, divergences, matched, surprisals, word_ranges
-from dashboard.figures.compare import group_scores, group_sums, shares
+from dashboard.figures.across import Across, divergences, matched, surprisals, word_ranges
+from dashboard.figures.compare import group_scores, group_sums, largest, shares
 from dashboard.figures.tokens import short
+from dashboard.pages.compare_canvas import map_canvas, packed
 from dashboard.pages.compare_data import CompareQuery, attribution, letter
 from dashboard.pages.compare_facts import missing, same_tokenizer
+from dashboard.pages.compare_runs import RecentRuns
 from dashboard.pages.compare_surprisal import SPACES, start_notes
 from dashboard.pages.compare_text import number
+from dashboard.pages.compare_units import scale_legend
 from dashboard.pages.compare_view import options, select, sentences
-from storage.interfaces import RunReader
 from storage.rows import RunDetail
 
 Floats = NDArray[np.float64]
@@ -47,20 +48,26 @@ class Many:
     ranges: tuple[tuple[Range, ...], ...]
 
 
-def across_view(store: RunReader, query: CompareQuery, runs: Sequence[RunDetail]) -> Children:
+def across_view(reader: RecentRuns, query: CompareQuery, runs: Sequence[RunDetail]) -> Children:
     """The figure of the chosen measure, a row of numbers per run, and what cannot be shown and why."""
     lost = [missing(letter(i), run, "measurements") for i, run in enumerate(runs) if run.trace is None]
     many = _aligned(runs)
     if many is None:
         return sentences(lost)
-    view, said = _measured(store, query, many)
+    view, said = _measured(reader, query, many)
     traces = {name.split()[0]: trace for name, trace in zip(many.names, many.traces, strict=True)}
     notes = [html.P(text, className="hs-muted") for text in (*said, *start_notes(traces), *lost)]
     if not np.isfinite(view.values).any():
         return [sentences([f"No run has a number for {MEASURES[query.across].lower()} here."]), *notes]
-    graph = dcc.Graph(figure=across_figure(view), id="compare-across-plot",
-                      config={"displaylogo": False, "displayModeBar": False, "responsive": True})  # fmt: skip
-    return [graph, _table(many, view), *notes]
+    return [_map(view), _table(many, view), *notes]
+
+
+def _map(view: Across) -> Component:
+    limit = largest(view.values)
+    more = {} if view.bounds is None else {"high": packed(view.bounds[0]), "shared": packed(view.bounds[1])}
+    canvas = map_canvas("word", MEASURES[view.measure], view.values, view.runs, view.words, limit, signed=view.signed,
+                        unit=view.unit, **more)  # fmt: skip
+    return html.Div([canvas, scale_legend(limit, view.signed, view.unit)])
 
 
 def across_actions(query: CompareQuery, runs: Sequence[RunDetail]) -> Children:
@@ -88,23 +95,21 @@ def _aligned(runs: Sequence[RunDetail]) -> Many | None:
     return Many(tuple(run for _, run, _ in kept), traces, names, words, ranges)
 
 
-def _measured(store: RunReader, query: CompareQuery, many: Many) -> tuple[Across, list[str]]:
+def _measured(reader: RecentRuns, query: CompareQuery, many: Many) -> tuple[Across, list[str]]:
     if query.across == "divergence":
         return _divergence(many)
     values, unit, signed, said = {"surprisal": _surprisal, "attribution": _attribution, "attention": _attention}[
         query.across
-    ](store, query, many)
+    ](reader, query, many)
     if query.minus:
         values, signed = values - values[0], True
         said = [*said, "Each row minus that of A."]
-    notes = tuple(tuple("" for _ in many.words) for _ in many.runs)
-    return Across(values, notes, many.words, many.names, query.across, unit, signed), said
+    return Across(values, None, many.words, many.names, query.across, unit, signed), said
 
 
 def _divergence(many: Many) -> tuple[Across, list[str]]:
     by_id = [same_tokenizer(many.runs[0], run) for run in many.runs]
-    values, bounds = divergences(many.traces, many.ranges, by_id)
-    notes = tuple(tuple(map(_known, row)) for row in bounds)
+    values, high, shared = divergences(many.traces, many.ranges, by_id)
     said = [
         "Jensen–Shannon divergence (bits: 0 the same, 1 nothing in common) between what a run and what A expect after "
         f"the word. The {len(many.traces[0].topk_texts[0])} likeliest tokens of each are stored, so it is at least "
@@ -113,20 +118,14 @@ def _divergence(many: Many) -> tuple[Across, list[str]]:
     if not all(by_id):
         said.append("Where tokenizers differ, next tokens are matched by their text: a word cut elsewhere counts as "
                     "another outcome.")  # fmt: skip
-    return Across(values, notes, many.words, many.names, "divergence", "bits", False), said
-
-
-def _known(one: Bounds) -> str:
-    if np.isnan(one.low):
-        return ""
-    return f"between {one.low:.3f} and {one.high:.3f}, {one.shared:.0%} known on both sides"
+    return Across(values, (high, shared), many.words, many.names, "divergence", "bits", False), said
 
 
 WORDS = {"sum": "added up over its tokens", "norm": "the norm of its gradient", "largest": "its largest token"}
 Measured = tuple[Floats, str, bool, list[str]]
 
 
-def _surprisal(store: RunReader, query: CompareQuery, many: Many) -> Measured:
+def _surprisal(reader: RecentRuns, query: CompareQuery, many: Many) -> Measured:
     values = surprisals(many.traces, many.ranges) * (1.0 if query.unit == "bits" else NATS_PER_BIT)
     said = ["How unexpected each word was: the sum over its tokens."]
     if not all(same_tokenizer(many.runs[0], run) for run in many.runs):
@@ -134,7 +133,7 @@ def _surprisal(store: RunReader, query: CompareQuery, many: Many) -> Measured:
     return values, query.unit, False, said
 
 
-def _attribution(store: RunReader, query: CompareQuery, many: Many) -> Measured:
+def _attribution(reader: RecentRuns, query: CompareQuery, many: Many) -> Measured:
     names = _methods(many.runs)
     method = query.method if query.method in names else next(iter(names), "")
     found = [attribution(run, method) for run in many.runs]
@@ -158,9 +157,9 @@ def _attribution(store: RunReader, query: CompareQuery, many: Many) -> Measured:
     return np.stack(rows), "of the sum of |scores|", signed, said
 
 
-def _attention(store: RunReader, query: CompareQuery, many: Many) -> Measured:
+def _attention(reader: RecentRuns, query: CompareQuery, many: Many) -> Measured:
     rows = [
-        _read_from(store, query, run, len(trace.tokens), own)
+        _read_from(reader, query, run, len(trace.tokens), own)
         for run, trace, own in zip(many.runs, many.traces, many.ranges, strict=True)
     ]
     one = query.la is not None and query.ha is not None
@@ -171,8 +170,10 @@ def _attention(store: RunReader, query: CompareQuery, many: Many) -> Measured:
     return np.stack(rows), "attention weight", False, said
 
 
-def _read_from(store: RunReader, query: CompareQuery, run: RunDetail, n_tokens: int, ranges: Sequence[Range]) -> Floats:
-    weights = store.attention(run.row.id)
+def _read_from(
+    reader: RecentRuns, query: CompareQuery, run: RunDetail, n_tokens: int, ranges: Sequence[Range]
+) -> Floats:
+    weights = reader.attention(run)
     if weights is None or weights.shape[-1] != n_tokens:
         return np.full(len(ranges), np.nan)
     last = weights[:, :, -1].astype(np.float64)  # [L, H, T]

@@ -1,46 +1,39 @@
-"""Attention of both runs: one chosen head on aligned units, and every head's statistics."""
+"""Attention of both runs: one chosen head on aligned units, and the heads that moved most."""
 
 from __future__ import annotations
 
 import json
 from base64 import b64encode
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
-from dash import dcc, html
+from dash import html
 from dash.development.base_component import Component
 from numpy.typing import NDArray
 
-from analysis.types import HEAD_STATS, HeadSummary
 from dashboard.cards import extra
 from dashboard.figures import compare as numbers
-from dashboard.figures.compare_plots import head_map
 from dashboard.pages.compare_data import Aligned, CompareQuery, Pair, aligned, head
 from dashboard.pages.compare_facts import missing
-from dashboard.pages.compare_text import number, signed
+from dashboard.pages.compare_runs import RecentRuns
 from dashboard.pages.compare_units import legend
 from dashboard.pages.compare_view import select, sentences
-from storage.interfaces import RunReader
 
-GRAPH: Any = {"displayModeBar": False, "responsive": True}
 Array = NDArray[np.floating]
 Head = tuple[int, int]
 
 
-def attention_view(store: RunReader, query: CompareQuery, pair: Pair) -> list[Component] | None:
+def attention_view(runs: RecentRuns, query: CompareQuery, pair: Pair) -> list[Component] | None:
     """A | B | A - B of one head each, on aligned units, and the heads that changed most."""
     data = aligned(pair)
     if data is None:
         return None
-    patterns = [store.attention(pair.a.row.id), store.attention(pair.b.row.id)]
-    a, b = patterns
+    a, b = runs.attention(pair.a), runs.attention(pair.b)
     if a is None or b is None:
         sides = (("A", pair.a, a), ("B", pair.b, b))
         gaps = [missing(name, run, "stored attention pattern") for name, run, kept in sides if kept is None]
         return [sentences([*gaps, "Run the prompt again with the analysis “attention” to keep it."])]
-    change = numbers.attention_changes(a, b, data.ranges_a, data.ranges_b) if pair.same_shape else None
+    change = runs.changes(pair)
     top = numbers.top_heads(change) if change is not None else ()
     head_a, head_b = head(query, pair, default=top[0][:2] if top else (0, 0))
     pooled_a, pooled_b = (
@@ -133,48 +126,3 @@ def _changed_most(top: Sequence[tuple[int, int, float]], now: tuple[Head, Head])
     ]
     label = html.Span("Attention moved most in", className="hs-muted")
     return [html.Div([label, *buttons], className="hs-compare-top")]
-
-
-def heads_view(query: CompareQuery, pair: Pair) -> list[Component] | None:
-    """One statistic of every head: A | B | A - B where the shapes match, A | B otherwise."""
-    if pair.a.trace is None or pair.b.trace is None:
-        return None
-    if gaps := pair.gaps("head summaries", "heads"):
-        return [sentences(gaps)]
-    stat = query.stat if query.stat in HEAD_STATS else HEAD_STATS[0]
-    a, b = _stat(pair.a.heads, stat), _stat(pair.b.heads, stat)
-    head_a, head_b = head(query, pair) if query.la is not None else (None, None)
-    name, scale = stat.replace("_", " "), numbers.largest(a, b)
-    maps = [("A", "a", head_map(a, scale, False, name, head_a)), ("B", "b", head_map(b, scale, False, name, head_b))]
-    span = 0.0
-    if pair.same_shape:
-        span = numbers.largest(a - b)
-        maps.append(("A − B", "d", head_map(a - b, span, True, f"{name}, A − B", head_a)))
-    figures = [
-        _figure(f"{caption} · {_extremes(values)}", figure, id=f"compare-map-{side}")
-        for (caption, side, figure), values in zip(maps, (a, b, a - b if pair.same_shape else a), strict=False)
-    ]
-    apart = None if pair.same_shape else html.P(
-        f"A has {a.shape[0]} layers × {a.shape[1]} heads and B {b.shape[0]} × {b.shape[1]}: head by head there is no "
-        "difference to take.", className="hs-muted",
-    )  # fmt: skip
-    panels = html.Div(figures, className="hs-compare-panels")
-    return [panels, legend(scale, span, False, "", tint=False), *([apart] if apart else [])]
-
-
-def _figure(caption: str, figure: go.Figure, **graph: Any) -> html.Figure:
-    height = {"height": f"{figure.layout.height}px"}
-    return html.Figure([html.Figcaption(caption), dcc.Graph(figure=figure, config=GRAPH, style=height, **graph)])
-
-
-def _stat(heads: HeadSummary | None, name: str) -> Array:
-    values: Array = getattr(heads, name)
-    return values
-
-
-def _extremes(values: Array) -> str:
-    if np.all(np.isnan(values)):
-        return "not measured"
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    show = signed if low < 0 else number
-    return f"{show(low)} to {show(high)}"

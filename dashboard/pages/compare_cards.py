@@ -10,23 +10,25 @@ from analysis.attributions import word_rule
 from analysis.types import HEAD_STATS, Attribution
 from dashboard.cards import Children
 from dashboard.figures.compare import candidate_union, group_scores, largest, shares, surprisal_bits
-from dashboard.pages.compare_attention import attention_view, heads_view
+from dashboard.pages.compare_attention import attention_view
 from dashboard.pages.compare_candidates import candidates_view
 from dashboard.pages.compare_data import Aligned, CompareQuery, Pair, aligned, attribution, methods
 from dashboard.pages.compare_facts import facts
+from dashboard.pages.compare_heads import heads_view
+from dashboard.pages.compare_lens import lens_view
 from dashboard.pages.compare_margins import margins_view
+from dashboard.pages.compare_runs import RecentRuns
 from dashboard.pages.compare_surprisal import surprisal_notes
 from dashboard.pages.compare_units import units_view
 from dashboard.pages.compare_view import facts_view, open_links, options, select, sentences
-from storage.interfaces import RunReader
 
 SURPRISAL_THRESHOLD_BITS = 0.1
 SCORE_THRESHOLD = 0.05  # of the largest score of both runs
 NATS_PER_BIT = 0.6931471805599453
-View = Callable[[RunReader, CompareQuery, Pair], Children]
+View = Callable[[RecentRuns, CompareQuery, Pair], Children]
 
 
-def show_facts(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
+def show_facts(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
     """The margins, or why one run has nothing to compare; warnings, and the facts that differ."""
     unfinished = pair.gaps("measurements", "trace")
     return [
@@ -35,7 +37,7 @@ def show_facts(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
     ]
 
 
-def surprisal(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
+def surprisal(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
     """Surprisal of every aligned unit."""
     data = aligned(pair)
     if data is None:
@@ -51,7 +53,7 @@ def surprisal(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
             html.P(said, className="hs-muted")]  # fmt: skip
 
 
-def candidates(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
+def candidates(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
     """Next-token candidates of both runs."""
     a, b = pair.a.trace, pair.b.trace
     if a is None or b is None:
@@ -60,7 +62,7 @@ def candidates(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
     return candidates_view(candidate_union(a, b, by_id, (pair.a.target, pair.b.target)), query.all, by_id)
 
 
-def scores(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
+def scores(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
     """One attribution method on aligned units."""
     names, data = methods(pair), aligned(pair)
     if data is None:
@@ -117,19 +119,19 @@ def _question(one: Attribution) -> str:
     return f"“{one.target}” rather than “{one.foil}”" if one.foil else f"“{one.target}”"
 
 
-def _nothing(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
+def _nothing(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
     return None
 
 
-def _open(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
+def _open(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
     return open_links(pair.a.row.id, pair.b.row.id)
 
 
-def _units(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
+def _units(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
     return options("unit", [("bits", "bits"), ("nats", "nats")], query.unit, "Unit")
 
 
-def _score_actions(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
+def _score_actions(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
     names = methods(pair)
     if not names:
         return None
@@ -139,20 +141,24 @@ def _score_actions(store: RunReader, query: CompareQuery, pair: Pair) -> Childre
             options("scale", [("raw", "as measured"), ("share", "shares")], scale, "Scale")]  # fmt: skip
 
 
-def _stat_actions(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
+def _stat_actions(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
     now = query.stat if query.stat in HEAD_STATS else HEAD_STATS[0]
     return select("stat", "Statistic", [(name, name.replace("_", " ")) for name in HEAD_STATS], now)
 
 
-def _heads(store: RunReader, query: CompareQuery, pair: Pair) -> Children:
+def _heads(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
     return heads_view(query, pair)
+
+
+def _lens(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
+    return lens_view(pair)
 
 
 VIEWS: dict[str, View] = {
     "compare-facts": show_facts, "compare-surprisal": surprisal, "compare-scores": scores,
-    "compare-attention": attention_view, "compare-heads": _heads,
+    "compare-lens": _lens, "compare-attention": attention_view, "compare-heads": _heads,
 }  # fmt: skip
 ACTIONS: dict[str, View] = {
     "compare-facts": _open, "compare-surprisal": _units, "compare-scores": _score_actions,
-    "compare-attention": _nothing, "compare-heads": _stat_actions,
+    "compare-lens": _nothing, "compare-attention": _nothing, "compare-heads": _stat_actions,
 }  # fmt: skip

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from dataclasses import dataclass, replace
 from string import ascii_uppercase
 from typing import Any
@@ -15,10 +13,7 @@ from dashboard.figures.across import MOST_RUNS
 from dashboard.figures.compare import Unit, units
 from dashboard.pages.compare_facts import missing, same_tokenizer
 from dashboard.params import QueryState, choice, number
-from storage.interfaces import RunReader
 from storage.rows import RunDetail
-
-KEPT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,35 +100,6 @@ class Aligned:
     def grouped(self) -> bool:
         """Whether some unit holds several tokens, so that numbers are pooled."""
         return any(end - start > 1 for start, end in [*self.ranges_a, *self.ranges_b])
-
-
-class RecentRuns:
-    """Runs of a store as just read: the cards of one page ask for the same two runs at the same moment."""
-
-    def __init__(self, store: RunReader) -> None:
-        self.store = store
-        self._lock = threading.Lock()
-        self._kept: dict[str, tuple[float, RunDetail]] = {}
-
-    def pair(self, query: CompareQuery) -> Pair | None:
-        """Both runs, None while one is not chosen. Raises UnknownNameError for an id that is not in the store."""
-        return Pair(self.run(query.a), self.run(query.b)) if query.a and query.b else None
-
-    def many(self, query: CompareQuery) -> tuple[RunDetail, ...]:
-        """A, B and the further runs that the store has; empty while A or B is not chosen. Raises UnknownNameError."""
-        if (pair := self.pair(query)) is None:
-            return ()
-        known = {row.id for row in self.store.runs(list(query.further))} if query.further else set()
-        return (pair.a, pair.b, *(self.run(id_) for id_ in query.further if id_ in known))
-
-    def run(self, run_id: str) -> RunDetail:
-        """At most `KEPT_SECONDS` old, so that a run still being made shows up when the page is loaded again."""
-        with self._lock:
-            now = time.monotonic()
-            self._kept = {key: item for key, item in self._kept.items() if now - item[0] < KEPT_SECONDS}
-            if run_id not in self._kept:
-                self._kept[run_id] = (now, self.store.run(run_id))
-            return self._kept[run_id][1]
 
 
 def aligned(pair: Pair) -> Aligned | None:

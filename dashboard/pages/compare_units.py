@@ -104,18 +104,27 @@ def legend(scale: float, span: float, is_signed: bool, unit: str, tint: bool = T
     low = f"−{number(scale)}" if is_signed else "0"
     return html.Div(
         [
-            *_ramp("A and B", low, f"{number(scale)}{suffix}", is_signed, tint),
-            *(_ramp("A − B", f"−{number(span)}", f"+{number(span)}{suffix}", True, tint) if span else ()),
+            _ramp("A and B", low, f"{number(scale)}{suffix}", is_signed, tint),
+            _ramp("A − B", f"−{number(span)}", f"+{number(span)}{suffix}", True, tint) if span else None,
         ],
         className="hs-compare-legend",
     )
 
 
-def _ramp(name: str, low: str, high: str, is_signed: bool, tint: bool) -> list[Component]:
+def scale_legend(limit: float, is_signed: bool, unit: str) -> html.Div:
+    """The one scale of a map."""
+    low = f"−{number(limit)}" if is_signed else "0"
+    return html.Div(_ramp("", low, f"{number(limit)} {unit}", is_signed, False), className="hs-compare-legend")
+
+
+def _ramp(name: str, low: str, high: str, is_signed: bool, tint: bool) -> html.Span:
     kinds = [kind for kind, on in (("signed", is_signed), ("tint", tint)) if on]
-    return [
-        html.Span(name, className="hs-legend-name"),
-        html.Span(low, className="hs-num"),
-        html.I(className=" ".join(["hs-ramp", *kinds])),
-        html.Span(high, className="hs-num"),
-    ]
+    return html.Span(
+        [
+            html.Span(name, className="hs-legend-name") if name else None,
+            html.Span(low, className="hs-num"),
+            html.I(className=" ".join(["hs-ramp", *kinds])),
+            html.Span(high, className="hs-num"),
+        ],
+        className="hs-legend-scale",
+    )

@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 from plotly.graph_objects import Figure
 
 from analysis.types import HeadSummary
+from dashboard.attention_cache import attention_artifact
 from dashboard.cards import Children, Download, card, copyable, empty_box, extra, guarded
 from dashboard.figures.attention import misses
 from dashboard.figures.confidence import confidence_figure, confidence_info
@@ -18,7 +19,6 @@ from dashboard.figures.layers import formation_figure, norms_figure
 from dashboard.pages.run_again import BLACK_BOX, again_command
 from dashboard.pages.run_header import continuation, failure
 from dashboard.pages.run_maps import absent, components, flow, looks, lost, not_measured, sources
-from dashboard.pages.run_view import attention_artifact
 from storage.rows import RunDetail
 
 SHORT = 32

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from dashboard.attention_cache import attention_artifact
 from dashboard.figures.attention import head_stats
 from dashboard.figures.attributions import MethodView, method_views
 from dashboard.figures.flow import GridView, grid_views
@@ -40,11 +41,6 @@ def neighbours(store: RunReader, row: RunRow) -> tuple[str | None, str | None]:
         return page.rows[0].id if page.rows else None
 
     return nearest("lt", True), nearest("gt", False)
-
-
-def attention_artifact(detail: RunDetail) -> ArtifactRow | None:
-    """The artifact that holds the attention, None when it was not kept."""
-    return next((artifact for artifact in detail.artifacts if artifact.kind == "attention"), None)
 
 
 def view_model(detail: RunDetail, query: RunQuery, previous: str | None, following: str | None) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def two_models(seeded_store: Store) -> list[str]:
 def open_compare(page: Page, server: str, a: str, b: str, more: str = "") -> None:
     page.goto(f"{server}/compare?a={a}&b={b}{more}")
     expect(page.locator("#compare-attention .hs-attn-over").nth(2)).to_be_visible()
-    expect(page.locator("#compare-heads .js-plotly-plot").nth(1)).to_be_visible()
+    expect(page.locator("#compare-heads .hs-grid-canvas").nth(1)).to_be_visible()
 
 
 def numbers(page: Page, selector: str) -> list[float]:
@@ -50,6 +50,12 @@ def test_one_text_on_two_models(themed_page: Page, app_server: str, two_models: 
     open_compare(page, app_server, *two_models, "&all=1")
     expect(page.locator("#compare-facts")).to_contain_text("tiny-llama")
     expect(page.locator("#compare-candidates")).to_contain_text("because the tokenizers differ")
+    lens = page.locator("#compare-lens")
+    lens.locator("canvas").first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(lens.get_by_role("status")).to_contain_text("After layer 0")
+    lens.get_by_text("The numbers as a table").click()
+    expect(lens.locator("tbody tr").first.locator("td").first).to_have_text(re.compile("%"))
     expect(page.locator("#compare-attention")).to_contain_text("pooled into units")
     columns = page.locator(UNITS)
     for index in range(1, min(columns.count(), 6)):
@@ -92,9 +98,19 @@ def test_heads_are_chosen_together_or_apart(page: Page, app_server: str, two_tex
 
 def test_a_click_on_the_head_map_opens_that_head(page: Page, app_server: str, two_texts: list[str]) -> None:
     open_compare(page, app_server, *two_texts, "&la=0&ha=0")
-    page.evaluate("""() => document.querySelector("#compare-map-d .js-plotly-plot, #compare-map-d.js-plotly-plot")
-        .emit("plotly_click", {points: [{x: 2, y: 1, curveNumber: 0, pointNumber: [1, 2], data: {}}], event: {}})""")
+    maps = page.locator("#compare-heads .hs-compare-map")
+    difference = maps.nth(2).locator("canvas")
+    expect(difference).to_have_attribute("aria-label", re.compile("A − B.*Arrow keys read cells, Enter selects"))
+    difference.focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown"):  # from the framed head
+        page.keyboard.press(key)
+    expect(maps.nth(2)).to_contain_text("Head L2 H1")
+    page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("la=2&ha=1"))
+    expect(page.locator("#compare-attention figcaption").nth(1)).to_contain_text("layer 2, head 1")
+    size = difference.evaluate("node => [node.clientWidth, node.clientHeight]")
+    difference.click(position={"x": size[0] - 5, "y": size[1] - 5})  # the last layer's last head
+    expect(page).not_to_have_url(re.compile("la=2&ha=1"))
 
 
 def test_swap_and_pin(page: Page, app_server: str, two_texts: list[str]) -> None:
@@ -133,6 +149,7 @@ def test_runs_with_nothing_to_compare_say_why(
     partial = run_ids(seeded_store, experiment="second", status="succeeded")[0]
     page.goto(f"{app_server}/compare?a={two_texts[0]}&b={partial}")
     expect(page.locator("#compare-attention")).to_contain_text("Run B has no stored attention pattern")
+    expect(page.locator("#compare-lens")).to_contain_text("Run B has no top token of each layer")
     expect(page.locator("#compare-surprisal .hs-units")).to_be_visible()
     page.goto(f"{app_server}/compare?a={two_texts[0]}&b=no-such-run")
     expect(page.locator("#compare-pickers")).to_contain_text("There is no run no-such-run")
@@ -187,10 +204,13 @@ def test_many_runs_are_compared_word_by_word(themed_page: Page, app_server: str,
     rows = card.locator("tbody tr")
     expect(rows).to_have_count(4)
     expect(rows.first.locator("td").nth(4)).to_have_text("0")  # A from itself
+    card.locator("canvas").focus()
+    page.keyboard.press("ArrowRight")
+    expect(card.get_by_role("status")).to_contain_text("known on both sides")
     expect(card).to_contain_text("matched by their text")
     for measure in ("Surprisal", "Attribution", "Attention"):
         card.get_by_role("button", name=measure).click()
-        expect(card.locator(".js-plotly-plot")).to_be_visible()
+        expect(card.locator(".hs-grid-canvas")).to_be_visible()
         expect(page).to_have_url(re.compile(f"across={measure.lower()}"))
     card.get_by_role("button", name="minus A").click()
     expect(card).to_contain_text("Each row minus that of A.")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64decode
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from dash import dcc
 from dash.development.base_component import Component
 
 from analysis.types import Attribution
@@ -15,9 +16,10 @@ from dashboard.figures import across as figures
 from dashboard.figures.across import MOST_RUNS
 from dashboard.pages import compare
 from dashboard.pages.compare_across import across_actions, across_view
-from dashboard.pages.compare_data import CompareQuery, RecentRuns, attribution, letter
+from dashboard.pages.compare_data import CompareQuery, attribution, letter
+from dashboard.pages.compare_runs import RecentRuns
 from dashboard.runs.view import compare_href
-from storage.rows import RunDetail
+from storage.rows import ArtifactRow, RunDetail
 from tests.unit.test_compare_figures import tokenized
 from tests.unit.test_compare_page import Runs, run, text_of
 
@@ -26,13 +28,17 @@ B = run("b", ("The", " unbel", "ievable", " cat"), model=replace(A.model, tokeni
 C = run("c", ("The", " dog"))
 
 
-def figure_of(children: Any) -> Any:
-    items = children if isinstance(children, list) else [children]
-    return next(item.figure for item in items if isinstance(item, dcc.Graph))
+def drawn(children: Any, name: str = "values") -> Any:
+    """An array `[run, word]` of the map that is drawn."""
+    view = next(
+        json.loads(text) for item in _all(children) if (text := getattr(item, "data-compare-map", None)) is not None
+    )
+    values = np.frombuffer(b64decode(view[name]), dtype="<f4").astype(float)
+    return values.reshape(len(view["rows"]), len(view["columns"]))
 
 
 def shown(query: CompareQuery, *runs: RunDetail, store: Any = None) -> Any:
-    return across_view(store or Runs(*runs), query, runs)  # type: ignore[arg-type]
+    return across_view(RecentRuns(store or Runs(*runs)), query, runs)
 
 
 def test_words_of_the_first_run_meet_the_tokens_that_cover_them() -> None:
@@ -55,13 +61,13 @@ def test_a_word_that_a_run_lacks_is_empty() -> None:
 
 def test_surprisal_is_summed_over_the_word_and_the_difference_is_from_a() -> None:
     query = CompareQuery(across="surprisal")
-    values = np.array(figure_of(shown(query, A, B)).data[0].z, dtype=float)
+    values = drawn(shown(query, A, B))
     assert np.isnan(values[:, 0]).all()
     np.testing.assert_allclose(values[0, 1:], np.array([1 + 2 + 3, 4]) / np.log(2), rtol=1e-6)
     np.testing.assert_allclose(values[1, 1:], np.array([1 + 2, 3]) / np.log(2), rtol=1e-6)
-    minus = np.array(figure_of(shown(replace(query, minus=True), A, B)).data[0].z, dtype=float)
+    minus = drawn(shown(replace(query, minus=True), A, B))
     np.testing.assert_allclose(minus[:, 1:], (values - values[0])[:, 1:], rtol=1e-6)
-    nats = np.array(figure_of(shown(replace(query, unit="nats"), A, B)).data[0].z, dtype=float)
+    nats = drawn(shown(replace(query, unit="nats"), A, B))
     assert nats[0, 2] == pytest.approx(4)
 
 
@@ -71,8 +77,8 @@ def test_divergence_compares_what_is_expected_after_the_word() -> None:
     topk = B.trace.topk_logprobs.copy()
     topk[-1] = np.log([0.9, 0.1])
     other = replace(B, trace=replace(B.trace, topk_logprobs=topk))
-    fig = figure_of(shown(CompareQuery(), A, other))
-    values = np.array(fig.data[0].z, dtype=float)
+    view = shown(CompareQuery(), A, other)
+    values, high, shared = (drawn(view, name) for name in ("values", "high", "shared"))
     np.testing.assert_allclose(values[0], 0, atol=1e-12)
     np.testing.assert_allclose(values[1, :2], 0, atol=1e-7)
     terms = [(0.5, 0.9), (0.25, 0.1), (0.25, 0.0)]
@@ -80,14 +86,15 @@ def test_divergence_compares_what_is_expected_after_the_word() -> None:
         0.5 * x * np.log2(2 * x / (p + q)) for p, q in terms for x in (p, q) if x > 0
     )  # fmt: skip
     assert values[1, 2] == pytest.approx(expected, rel=1e-6)
-    assert "between" in fig.data[0].customdata[1][2][1]
+    assert high[1, 2] >= values[1, 2]
+    assert shared[1, 2] == pytest.approx((0.75 + 1.0) / 2)  # he and she are known on both sides
     assert "matched by their text" in text_of(shown(CompareQuery(), A, other))
     assert "matched by their text" not in text_of(shown(CompareQuery(), A, C))
 
 
 def test_attributions_are_shares_summed_over_words_and_a_run_without_the_method_is_empty() -> None:
     without = replace(C, attributions=())
-    values = np.array(figure_of(shown(CompareQuery(across="attribution"), A, without)).data[0].z, dtype=float)
+    values = drawn(shown(CompareQuery(across="attribution"), A, without))
     scores = np.arange(5) - 0.5
     np.testing.assert_allclose(values[0], np.array([scores[0], scores[1:4].sum(), scores[4]]) / np.abs(scores).sum())
     assert np.isnan(values[1]).all()
@@ -116,12 +123,14 @@ def test_attention_is_what_the_last_token_reads_of_one_head_or_of_all() -> None:
         def attention(self, run_id: str) -> Any:
             return weights if run_id == "a" else None
 
-    store, last = Attending(A, C), weights[:, :, -1].astype(float)
-    every = np.array(figure_of(shown(CompareQuery(across="attention"), A, C, store=store)).data[0].z, dtype=float)
+    kept = ArtifactRow("attention", "k", weights.shape, "float16", "full-f16", weights.nbytes, "sha")
+    with_it = replace(A, artifacts=(kept,))
+    store, last = Attending(with_it, C), weights[:, :, -1].astype(float)
+    every = drawn(shown(CompareQuery(across="attention"), with_it, C, store=store))
     mean = last.mean((0, 1))
     np.testing.assert_allclose(every[0], [mean[0], mean[1:4].sum(), mean[4]])
     assert np.isnan(every[1]).all()
-    one = np.array(figure_of(shown(CompareQuery(across="attention", la=1, ha=2), A, C, store=store)).data[0].z)
+    one = drawn(shown(CompareQuery(across="attention", la=1, ha=2), with_it, C, store=store))
     np.testing.assert_allclose(one[0].astype(float), [last[1, 2, 0], last[1, 2, 1:4].sum(), last[1, 2, 4]])
 
 

@@ -68,6 +68,27 @@ def test_pooled_attention_by_hand() -> None:
     assert pooled == pytest.approx(np.array([[1.0, 0.0], [0.375, 0.625]]))
 
 
+def test_every_half_widens_to_the_number_it_is() -> None:
+    halves = np.arange(0x10000, dtype=np.uint16).view(np.float16)
+    for some in (
+        halves[: compare.NOT_FINITE],
+        halves,
+    ):  # as weights are, and all others
+        with np.errstate(invalid="ignore"):
+            np.testing.assert_array_equal(compare.widened(some), some.astype(np.float32))
+    assert compare.widened(np.array([1.5])).dtype == np.float64
+
+
+def test_change_of_every_head_by_hand() -> None:
+    a = np.array([[1.0, 0.0], [0.25, 0.75]], dtype=np.float16)
+    b = np.array([[1.0, 0.0], [0.75, 0.25]], dtype=np.float16)
+    unlike = np.full((2, 2), np.nan, dtype=np.float16)
+    single, whole = [(0, 1), (1, 2)], [(0, 2)]
+    change = compare.attention_changes(np.stack([[a, a], [b, unlike]]), np.stack([[a, b], [b, b]]), single, single)
+    np.testing.assert_allclose(change, [[0.0, 0.25], [0.0, np.nan]])  # queries: 0 and 0.5 of their weight
+    assert compare.attention_changes(a[None, None], b[None, None], whole, whole) == pytest.approx(0.0)
+
+
 def test_pooled_rows_add_up_to_one_for_every_head() -> None:
     weights = np.stack([causal(6, seed) for seed in range(4)]).reshape(2, 2, 6, 6)
     pooled = compare.pool_attention(weights, [(0, 2), (2, 3), (3, 6)])

@@ -14,10 +14,11 @@ from analysis.types import Attribution, ModelInfo, ModelRef, RunStatus, Target, 
 from dashboard.pages import compare, live
 from dashboard.pages.compare_across import across_view
 from dashboard.pages.compare_cards import ACTIONS, VIEWS, candidates
-from dashboard.pages.compare_data import CompareQuery, Pair, RecentRuns, head
+from dashboard.pages.compare_data import CompareQuery, Pair, head
 from dashboard.pages.compare_facts import facts, missing, warnings
+from dashboard.pages.compare_runs import RecentRuns
 from dashboard.pages.compare_text import decimals_for, fixed, fixed_signed, percent, signed
-from storage.rows import RunDetail, RunRow
+from storage.rows import ArtifactRow, RunDetail, RunRow
 from tests.unit.test_compare_figures import tokenized
 
 WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -83,16 +84,16 @@ def with_start(detail: RunDetail) -> RunDetail:
 def test_surprisals_that_do_not_compare_say_so_and_others_do_not() -> None:
     view, across = VIEWS["compare-surprisal"], CompareQuery(across="surprisal")
     one, other, started = run("one"), run("other"), with_start(run("third"))
-    alike = text_of(view(Runs(), CompareQuery(), Pair(one, other)))  # type: ignore[arg-type]
+    alike = text_of(view(READER, CompareQuery(), Pair(one, other)))
     assert "Pimentel" not in alike
     assert "start token" not in alike
-    apart = text_of(view(Runs(), CompareQuery(), Pair(one, started)))  # type: ignore[arg-type]
+    apart = text_of(view(READER, CompareQuery(), Pair(one, started)))
     assert "Pimentel and Meister 2024" in apart
     assert "B begins with a start token, A does not" in apart
-    three = text_of(across_view(Runs(), across, (one, other, started)))  # type: ignore[arg-type]
+    three = text_of(across_view(READER, across, (one, other, started)))
     assert "Pimentel and Meister 2024" in three
     assert "C begins with a start token, A and B do not" in three
-    both = text_of(across_view(Runs(), CompareQuery(), (started, started)))  # type: ignore[arg-type]
+    both = text_of(across_view(READER, CompareQuery(), (started, started)))
     assert "start token" not in both
 
 
@@ -111,8 +112,12 @@ class Runs:
     def runs(self, ids: list[str]) -> tuple[RunRow, ...]:
         return tuple(self.details[id_].row for id_ in ids if id_ in self.details)
 
-    def attention(self, run_id: str) -> None:
+    def attention(self, run_id: str) -> Any:
         return None
+
+
+READER = RecentRuns(Runs())  # type: ignore[arg-type]
+"""For cards of runs that keep no attention."""
 
 
 @pytest.mark.parametrize(
@@ -178,25 +183,25 @@ def test_every_reason_for_a_gap_is_told_apart(status: RunStatus, words: str) -> 
 
 def test_cards_of_two_texts() -> None:
     pair = Pair(run("a", ("The", " cat", " sat")), run("b", ("The", " dog", " sat")))
-    shown = text_of(VIEWS["compare-surprisal"](Runs(), CompareQuery(unit="nats"), pair))  # type: ignore[arg-type]
+    shown = text_of(VIEWS["compare-surprisal"](READER, CompareQuery(unit="nats"), pair))
     assert "cat" in shown
     assert "dog" in shown
     assert "nats" in shown
-    assert "agree to within" in text_of(candidates(Runs(), CompareQuery(), pair))  # type: ignore[arg-type]
-    assert "Both explain" in text_of(VIEWS["compare-scores"](Runs(), CompareQuery(), pair))  # type: ignore[arg-type]
+    assert "agree to within" in text_of(candidates(READER, CompareQuery(), pair))
+    assert "Both explain" in text_of(VIEWS["compare-scores"](READER, CompareQuery(), pair))
 
 
 def test_unchanged_units_fold_unless_everything_is_asked_for() -> None:
     pair = Pair(run("a", ("The", " cat", " sat", " down")), run("b", ("The", " cat", " sat", " down")))
     view = VIEWS["compare-surprisal"]
-    assert "4 unchanged" in text_of(view(Runs(), CompareQuery(), pair))  # type: ignore[arg-type]
-    assert "unchanged" not in text_of(view(Runs(), CompareQuery(all=True), pair)[0])  # type: ignore[arg-type]
+    assert "4 unchanged" in text_of(view(READER, CompareQuery(), pair))
+    assert "unchanged" not in text_of(view(READER, CompareQuery(all=True), pair)[0])
 
 
 def test_scores_of_different_questions_and_of_no_convergence_carry_a_warning() -> None:
     a, b = run("a"), run("b")
     other = replace(b.attributions[0], target=" she", params={"converged": False})
-    shown = text_of(VIEWS["compare-scores"](Runs(), CompareQuery(), Pair(a, replace(b, attributions=(other,)))))  # type: ignore[arg-type]
+    shown = text_of(VIEWS["compare-scores"](READER, CompareQuery(), Pair(a, replace(b, attributions=(other,)))))
     assert "answer different questions" in shown
     assert "scores of B did not converge" in shown
 
@@ -205,13 +210,13 @@ def test_a_failed_run_is_said_once_and_a_missing_analysis_in_its_card() -> None:
     failed = run("b", trace=None, attributions=())
     failed = replace(failed, row=replace(failed.row, status=RunStatus.FAILED, error="it was empty."))
     pair = Pair(run("a"), failed)
-    assert "it was empty." in text_of(VIEWS["compare-facts"](Runs(), CompareQuery(), pair))  # type: ignore[arg-type]
+    assert "it was empty." in text_of(VIEWS["compare-facts"](READER, CompareQuery(), pair))
     for name in ("compare-surprisal", "compare-scores", "compare-attention", "compare-heads"):
-        assert VIEWS[name](Runs(), CompareQuery(), pair) is None  # type: ignore[arg-type]
+        assert VIEWS[name](READER, CompareQuery(), pair) is None
     whole = Pair(run("a"), run("b"))
-    assert "attention pattern" in text_of(VIEWS["compare-attention"](Runs(), CompareQuery(), whole))  # type: ignore[arg-type]
-    assert "head summaries" in text_of(VIEWS["compare-heads"](Runs(), CompareQuery(), whole))  # type: ignore[arg-type]
-    assert ACTIONS["compare-scores"](Runs(), CompareQuery(), whole)  # type: ignore[arg-type]
+    assert "attention pattern" in text_of(VIEWS["compare-attention"](READER, CompareQuery(), whole))
+    assert "head summaries" in text_of(VIEWS["compare-heads"](READER, CompareQuery(), whole))
+    assert ACTIONS["compare-scores"](READER, CompareQuery(), whole)
 
 
 def test_b_follows_a_until_it_is_set_apart_and_stays_inside_its_model() -> None:
@@ -233,6 +238,33 @@ def test_the_cards_of_one_page_read_each_run_once() -> None:
     assert "There is no run gone" in text_of(compare.pickers_view(store, CompareQuery(a="a", b="gone")))  # type: ignore[arg-type]
 
 
+def test_the_change_of_every_head_is_worked_out_once_per_pair_and_each_file_read_once() -> None:
+    sizes = (2, 3, 2, 2)
+    patterns = {"a": np.tril(np.full(sizes, 0.5)).astype(np.float16), "b": np.tril(np.ones(sizes)).astype(np.float16)}
+    one, other = (
+        run(name, artifacts=(ArtifactRow("attention", name, sizes, "float16", "tril-f16", 1, name),))
+        for name in patterns
+    )
+
+    class Attending(Runs):
+        def attention(self, run_id: str) -> Any:
+            self.asked += 1
+            return patterns[run_id]
+
+    store = Attending(one, other)
+    runs = RecentRuns(store)  # type: ignore[arg-type]
+    first = runs.changes(Pair(one, other))
+    assert runs.changes(Pair(one, other)) is first
+    np.testing.assert_allclose(first, np.full((2, 3), 0.375))  # queries move 0.5 / 2 and (0.5 + 0.5) / 2
+    for query in (CompareQuery(), CompareQuery(la=1, ha=2)):
+        assert "Attention moved most in" in text_of(VIEWS["compare-attention"](runs, query, Pair(one, other)))
+    runs.changes(Pair(other, one))
+    assert store.asked == 2
+    shaped = replace(other, model=replace(other.model, n_heads=1))
+    assert runs.changes(Pair(one, shaped)) is None
+    assert runs.changes(Pair(one, run("c"))) is None
+
+
 def test_numbers_as_text() -> None:
     assert (fixed(-0.004, 2), fixed(float("nan"), 2), fixed(-1.5, 1)) == ("0.00", "–", "−1.5")
     assert (fixed_signed(0.004, 2), fixed_signed(0.5, 1), fixed_signed(-0.5, 1)) == ("0.00", "+0.5", "−0.5")
@@ -247,19 +279,19 @@ TARGET = Target(7, " Paris", 1, "given", -1.5, 3, 8, " Rome", 1, -2.25, 40)
 def test_the_margins_of_both_head_the_page() -> None:
     other = replace(TARGET, logprob=-1.0, foil_logprob=-3.0)
     pair = Pair(run("a", target=TARGET), run("b", target=other))
-    shown = text_of(VIEWS["compare-facts"](Runs(), CompareQuery(), pair))  # type: ignore[arg-type]
+    shown = text_of(VIEWS["compare-facts"](READER, CompareQuery(), pair))
     for value in ("A +0.750  nats", "B +2.000  nats", "A − B −1.250  nats", "“␣Paris” rather than “␣Rome”"):
         assert value in shown
     bare = replace(TARGET, foil_text=None, foil_id=-1)
     shown = text_of(
-        VIEWS["compare-facts"](Runs(), CompareQuery(), Pair(run("a", target=TARGET), run("b", target=bare)))
+        VIEWS["compare-facts"](READER, CompareQuery(), Pair(run("a", target=TARGET), run("b", target=bare)))
     )  # type: ignore[arg-type]
     assert "A − B –" in shown  # a margin and a log-probability have no difference
 
 
 def test_target_and_foil_are_always_among_the_candidates() -> None:
     pair = Pair(run("a", target=TARGET), run("b", target=TARGET))
-    shown = text_of(candidates(Runs(), CompareQuery(), pair))  # type: ignore[arg-type]
+    shown = text_of(candidates(READER, CompareQuery(), pair))
     assert "“␣Paris” target" in shown
     assert "22.3 % #3" in shown
     assert "“␣Rome” foil" in shown

@@ -17,7 +17,7 @@ from analysis.calibration import Reliability, SelectiveRisk
 from analysis.patch_types import PatchRequest, PatchResult
 from analysis.types import TokenizedText
 from dashboard import figures
-from dashboard.figures import across, behaviour, compare_plots, confidence, layers, patching, theme
+from dashboard.figures import behaviour, confidence, layers, patching, theme
 from tests.factories import make_info, make_result
 from tests.unit.test_compare_figures import tokenized
 
@@ -56,12 +56,6 @@ def risk(name: str) -> go.Figure:
     return behaviour.selective_risk({name: SelectiveRisk(np.full(1, 0.5), np.full(1, 0.5), 0.1, 0.1, 1)})
 
 
-def many(text: str) -> go.Figure:
-    return across.across_figure(
-        across.Across(np.ones((1, 1)), ((text,),), (text,), (text,), "surprisal", "bits", False)
-    )
-
-
 def sureness(text: str) -> go.Figure:
     one = np.ones(1)
     return confidence.confidence_figure(confidence.ConfidenceInfo((text,), one, one, np.ones(1, np.int32), 1.0))
@@ -74,7 +68,6 @@ def formation(text: str) -> go.Figure:
 
 
 WITH_TEXT: dict[Callable[..., go.Figure], Build] = {
-    across.across_figure: many,
     behaviour.distributions: lambda name: behaviour.distributions([behaviour.Panel("t", "u", dict.fromkeys(
         (name, "other"), np.arange(9.0)))]),
     behaviour.reliability: reliability,
@@ -84,7 +77,7 @@ WITH_TEXT: dict[Callable[..., go.Figure], Build] = {
     layers.formation_figure: formation,
     patching.patch_figure: lambda text: patching.patch_figure(patched(text), None),
 }  # fmt: skip
-WITHOUT_TEXT = {compare_plots.head_map, layers.norms_figure}
+WITHOUT_TEXT = {layers.norms_figure}
 """Builders that are given numbers and names of statistics only."""
 
 

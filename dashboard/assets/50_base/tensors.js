@@ -47,6 +47,13 @@
     return { tensors, metadata: header.__metadata__ || {} };
   }
 
+  /** float32 of a base64 text. */
+  function floats(text) {
+    const binary = atob(text), bytes = new Uint8Array(binary.length);
+    for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
+    return new Float32Array(bytes.buffer);
+  }
+
   /** A least-recently-used map bounded by the sum of its weights. */
   class Lru {
     constructor(budget) { this.budget = budget; this.used = 0; this.items = new Map(); }
@@ -101,5 +108,5 @@
     return pending.get(url);
   }
 
-  hs.tensors = { parse, load, Lru, reason };
+  hs.tensors = { parse, floats, load, Lru, reason };
 })();

@@ -4,8 +4,8 @@
   const hs = (window.headscope = window.headscope || {});
   const clientside = (window.dash_clientside = window.dash_clientside || {});
   const PINNED = "headscope-reference";
-  /* Output order of the callback: pair, facts, surprisal, scores, attention, heads, across. */
-  const PARTS = [["a", "b", "more"], ["a", "b", "all"], ["a", "b", "all", "unit"], ["a", "b", "all", "method", "scale"],
+  /* Output order of the callback: pair, facts, surprisal, scores, lens, attention, heads, across. */
+  const PARTS = [["a", "b", "more"], ["a", "b", "all"], ["a", "b", "all", "unit"], ["a", "b", "all", "method", "scale"], ["a", "b"],
     ["a", "b", "la", "ha", "lb", "hb"], ["a", "b", "stat", "la", "ha", "lb", "hb"],
     ["a", "b", "more", "across", "method", "minus", "unit", "la", "ha"]];
   const shown = () => document.getElementById("compare-root");
@@ -48,13 +48,10 @@
     document.getElementById("compare-cards").hidden = !both;
   }
 
-  /** A click on a head map: that side's head, or both where B follows A. */
-  function pickHead(...clicks) {
-    const side = (clientside.callback_context.triggered[0]?.prop_id || "").match(/^compare-map-(\w)/)?.[1];
-    const point = clicks["abd".indexOf(side)]?.points?.[0];
-    if (!point) return;
-    const query = now(), apart = query.has("lb") || query.has("hb") || !document.querySelector("#compare-map-d");
-    set(side === "b" && apart ? `lb=${point.x}&hb=${point.y}` : `la=${point.x}&ha=${point.y}`);
+  /** A head chosen on a map: that side's, or both where B follows A. `shaped`: both models have the same heads. */
+  function pickHead(side, layer, head, shaped) {
+    const query = now(), apart = query.has("lb") || query.has("hb") || !shaped;
+    set(side === "b" && apart ? `lb=${layer}&hb=${head}` : `la=${layer}&ha=${head}`);
   }
 
   function step(name, by) {
@@ -121,5 +118,6 @@
   const keys = { "[": ["la", -1], "]": ["la", 1], ",": ["ha", -1], ".": ["ha", 1] };
   for (const [key, [name, by]] of Object.entries(keys)) hs.keys.add(key, () => step(name, by));
 
-  clientside.headscope_compare = { split, pickHead };
+  clientside.headscope_compare = { split };
+  hs.compare = { pickHead };
 })();

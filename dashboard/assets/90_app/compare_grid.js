@@ -4,7 +4,6 @@
   "use strict";
   const hs = (window.headscope = window.headscope || {});
   const { el, quoted } = hs.dom;
-  const grids = new Map(); // element -> draws it again
 
   /** Weights `[query * n + key]`, NaN above the diagonal and where a side lacks the unit. */
   function decoded(text, n) {
@@ -32,28 +31,9 @@
       matrix.over.setAttribute("aria-label", `${node.dataset.name}: ${n} by ${n} units. Arrow keys move.`);
     };
     node.replaceChildren(matrix.root, read);
-    grids.set(node, draw);
     draw();
+    return draw;
   }
 
-  const again = hs.dom.perFrame(() => {
-    for (const [node, draw] of grids) {
-      if (node.isConnected) draw();
-      else grids.delete(node);
-    }
-  });
-  hs.color.onTheme(again);
-  window.addEventListener("resize", again);
-  new MutationObserver((changes) => {
-    const found = new Set();
-    for (const { type, target, addedNodes } of changes) {
-      if (type === "attributes") found.add(target);
-      for (const node of addedNodes) {
-        if (node.nodeType !== 1) continue;
-        if (node.dataset.compareGrid) found.add(node);
-        node.querySelectorAll("[data-compare-grid]").forEach((one) => found.add(one));
-      }
-    }
-    found.forEach(build);
-  }).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-compare-grid"] });
+  hs.canvases("data-compare-grid", build);
 })();

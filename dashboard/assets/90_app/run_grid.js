@@ -8,8 +8,8 @@
 
   class Grid {
     /** view: {name, rows, columns, values (row by row), limit, signed, slanted, describe(row, column, value), tall}.
-        pick(row, column) is called on click and Enter. */
-    constructor(pick) {
+        pick(row, column) is called on click and Enter; without it cells are only read. */
+    constructor(pick = null) {
       this.canvas = el("canvas", { class: "hs-grid-canvas", tabindex: "0", role: "img" });
       this.facts = el("div", { class: "hs-run-facts hs-grid-facts", role: "status" });
       this.root = el("div", { class: "hs-grid-map" }, [el("div", { class: "hs-grid-box" }, [this.canvas]), this.facts]);
@@ -18,7 +18,8 @@
       this.canvas.addEventListener("mousemove", (event) => this.look(here(event)));
       this.canvas.addEventListener("mouseleave", () => this.look(null));
       this.canvas.addEventListener("blur", () => this.look(null));
-      this.canvas.addEventListener("click", (event) => { const cell = here(event); if (cell) this.pick(...cell); });
+      this.canvas.classList.toggle("hs-grid-only-read", !pick);
+      this.canvas.addEventListener("click", (event) => { const cell = here(event); if (cell) this.choose(cell); });
       this.canvas.addEventListener("keydown", (event) => this.walk(event));
     }
 
@@ -34,7 +35,7 @@
       this.gaps(c);
       this.labels(c);
       this.frame(c);
-      this.canvas.setAttribute("aria-label", `${view.name}: ${rows.length} rows by ${columns.length} columns. Arrow keys read cells, Enter selects.`);
+      this.canvas.setAttribute("aria-label", `${view.name}: ${rows.length} rows by ${columns.length} columns. Arrow keys read cells${this.pick ? ", Enter selects" : ""}.`);
       this.look(null);
     }
 
@@ -117,14 +118,23 @@
 
     walk(event) {
       const by = STEP[event.key], { rows, columns } = this.view, cell = this.cell || [this.marks.row || 0, this.marks.column || 0];
-      if (event.key === "Enter") return this.pick(...cell);
+      if (event.key === "Enter") return this.choose(cell);
       if (!by) return undefined;
       event.preventDefault();
-      return this.look([Math.max(0, Math.min(rows.length - 1, cell[0] + by[0])), Math.max(0, Math.min(columns.length - 1, cell[1] + by[1]))]);
+      return this.look([Math.max(0, Math.min(rows.length - 1, cell[0] + by[0])), Math.max(0, Math.min(columns.length - 1, cell[1] + by[1]))], true);
     }
 
-    look(cell) {
+    choose(cell) { if (this.pick) this.pick(...cell); }
+
+    /** Bring a column of a map wider than its card into sight. */
+    reveal(column) {
+      const box = this.canvas.parentElement, x = this.left + column * this.w;
+      if (x < box.scrollLeft || x + this.w > box.scrollLeft + box.clientWidth) box.scrollLeft = x - box.clientWidth / 2;
+    }
+
+    look(cell, walked = false) {
       this.cell = cell;
+      if (walked) this.reveal(cell[1]);
       const { view } = this;
       if (!cell) return this.facts.replaceChildren(el("span", { class: "hs-muted", text: view.hint }));
       const value = view.values[cell[0] * view.columns.length + cell[1]];
