@@ -31,9 +31,9 @@ def start(store: Store, experiment: str = "e", **options: Any) -> str:
 
 
 def change(store: Store, job_id: str, **values: Any) -> None:
-    """As if another process had written the job's row."""
-    with store.engine.begin() as connection:
-        connection.execute(sa.update(schema.jobs).where(schema.jobs.c.id == sa.cast(job_id, sa.Uuid)).values(**values))
+    """As if another process had written the job's row: again, when a heartbeat was in the way."""
+    row = sa.update(schema.jobs).where(schema.jobs.c.id == sa.cast(job_id, sa.Uuid)).values(**values)
+    store._transaction(lambda connection: connection.execute(row))
 
 
 def by_sql(store: Store, job_id: str) -> str:
