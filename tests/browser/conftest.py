@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, ViewportSize, expect, sync_playwright
@@ -138,9 +139,13 @@ class Tabs:
         page.unroute_all(behavior="ignoreErrors")
         page.context.clear_permissions()
         page.context.clear_cookies()
-        page.evaluate("() => { if (location.origin !== 'null') { localStorage.clear(); sessionStorage.clear(); } }")
-        page.goto("about:blank")
-        self._free[zone].append(page)
+        try:  # not about:blank, which is of no site: the browser would take another process, and compile all again
+            page.goto(f"{urljoin(page.url, '/')}assets/favicon.svg")
+            page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+        except Error:  # its server is gone
+            page.context.close()
+        else:
+            self._free[zone].append(page)
 
     def _new(self, zone: str | None) -> Page:
         page = self._browser.new_context(accept_downloads=True, timezone_id=zone).new_page()
