@@ -206,7 +206,8 @@ class MethodFailure:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptRow:
-    """The removal test of one attribution, with its run. Changes of the explained quantity are in nats."""
+    """The removal test of one attribution, with its run. Changes of the explained quantity are in nats. converged is
+    the method's own word, None when it gives none."""
 
     run_id: str
     method: str
@@ -231,6 +232,7 @@ class ReceiptRow:
     p_value: float | None
     error: float | None
     sensitivity: float | None
+    converged: bool | None
 
 
 @dataclass(frozen=True, slots=True)
