@@ -139,8 +139,7 @@ class JobOutcome:
 def prepare(
     engine: Engine, request: JobRequest, on_prepared: Callable[[Preflight], None] = lambda needs: None
 ) -> Prepared:
-    """All that can refuse a request before it has a job, without a store. `on_prepared` hears what it will need before
-    anything is computed, and may refuse by raising.
+    """All that refuses a request and needs no store. `on_prepared` hears what it will need, and may refuse by raising.
 
     Raises what `Engine.prepare` does; InputError without prompts.
     """
@@ -162,7 +161,7 @@ def run_job(
     """Serve what the store has, compute the rest batch by batch, store each batch whole.
 
     A new job is written once its model is loaded, its analyses and parameters are known and it has prompts: what cannot
-    run leaves no job behind. `job_id` goes on with one that is there; `prepared` is what `prepare` gave, if it was asked.
+    run leaves no job behind. `job_id` goes on with one that is there; `prepared`: what `prepare` gave.
 
     Stops after the current batch when `should_stop()`. An error that is no prompt's fault (the model cannot be loaded,
     the disk is full) marks the job failed and is raised again; every batch saved before it stays.
