@@ -365,6 +365,18 @@ class FailureFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """How `n_runs` runs of a model were computed. device is empty where the run does not tell."""
+
+    model: str
+    dtype: str
+    device: str
+    start_token: bool
+    chat: bool
+    n_runs: int
+
+
+@dataclass(frozen=True, slots=True)
 class ToxicityRow:
     """One row of `toxicity_scores` with its run."""
 

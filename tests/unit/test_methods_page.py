@@ -215,6 +215,23 @@ def test_what_did_not_converge_is_said_on_the_cards_and_counted_in_the_downloads
     assert {converged for method, converged in told if method == "saliency"} == {""}
 
 
+def test_runs_of_one_model_that_were_computed_differently_are_said_once_with_counts(tmp_path: Path) -> None:
+    made = method_runs.results(6, receipts=False)
+    start = [replace(result, capsule={**result.capsule, "start_token": True, "device": "cpu"}) for result in made[:2]]
+    plain = [replace(result, capsule={**result.capsule, "device": "cpu"}) for result in made[2:]]
+    with Store.open(str(tmp_path / "s.duckdb")) as store:
+        method_runs.save(store, "one way", plain)
+        method_runs.save(store, "mixed", plain + start)
+        method_runs.save(store, "mixed", plain, model="other")
+        method_runs.save(store, "mixed", plain[:3], dtype="bfloat16")
+        text = " ".join(text_of(bar(store, MethodsQuery(experiment="mixed"))).split())
+        assert text.endswith("Runs of tiny that were computed differently are counted together here: 6 in float32, "
+                             "3 in bfloat16; 7 without a start token, 2 with a start token.")  # fmt: skip
+        assert text.count("counted together") == 1
+        assert "counted together" not in text_of(bar(store, MethodsQuery(experiment="mixed", model="other")))
+        assert "counted together" not in text_of(bar(store, MethodsQuery(experiment="one way")))
+
+
 def test_by_prompt_set(services: Services) -> None:
     query = replace(COMPARED, model="tiny", by="set")
     body, _ = shown(services, query, methods.Ids.BOARD)
