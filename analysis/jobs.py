@@ -136,6 +136,19 @@ class JobOutcome:
     progress: Progress
 
 
+def prepare(
+    engine: Engine, request: JobRequest, on_prepared: Callable[[Preflight], None] = lambda needs: None
+) -> Prepared:
+    """All that refuses a request and needs no store. `on_prepared` hears what it will need, and may refuse by raising.
+
+    Raises what `Engine.prepare` does; InputError without prompts.
+    """
+    request.require_prompts()
+    prepared = engine.prepare(request.spec(), request.batch_size)
+    on_prepared(prepared.preflight)
+    return prepared
+
+
 def run_job(
     engine: Engine,
     sink: Store,
@@ -143,21 +156,18 @@ def run_job(
     on_progress: Callable[[str, Progress], None] = lambda job_id, progress: None,
     should_stop: Callable[[], bool] = lambda: False,
     job_id: str | None = None,
-    on_prepared: Callable[[Preflight], None] = lambda needs: None,
+    prepared: Prepared | None = None,
 ) -> JobOutcome:
     """Serve what the store has, compute the rest batch by batch, store each batch whole.
 
     A new job is written once its model is loaded, its analyses and parameters are known and it has prompts: what cannot
-    run leaves no job behind. `job_id` goes on with one that is there.
+    run leaves no job behind. `job_id` goes on with one that is there; `prepared`: what `prepare` gave.
 
     Stops after the current batch when `should_stop()`. An error that is no prompt's fault (the model cannot be loaded,
-    the disk is full) marks the job failed and is raised again; every batch saved before it stays. `on_prepared` hears
-    what the request will need before anything is computed, and may refuse by raising.
+    the disk is full) marks the job failed and is raised again; every batch saved before it stays.
     """
     total = len(request.prompt_set.prompts)
-    request.require_prompts()
-    prepared = engine.prepare(request.spec(), request.batch_size)
-    on_prepared(prepared.preflight)
+    prepared = prepared or prepare(engine, request)
     info = _named(prepared.info, request.name, sink)
     if job_id is None:
         model = request.name or request.model

@@ -17,6 +17,7 @@ from analysis.measurements import attention_tensors
 from analysis.methods.occlusion import Occlusion
 from analysis.token_trace import token_traces
 from analysis.types import (
+    MOST_LIVE_TOKENS,
     Continuation,
     LiveContinueRequest,
     LiveExplainRequest,
@@ -29,7 +30,6 @@ from analysis.types import (
 )
 from analysis.workspace import Workspace
 
-MAX_TOKENS = 256  # every head's pattern goes to the page: 256 tokens of a 30 x 9 head model are 35 MB
 MAX_NEW_TOKENS = 64
 PART_TOKENS = 1024
 """Tokens of one part of a leave-one-out: all variants of 32 tokens are one part, in one pass."""
@@ -91,10 +91,10 @@ def _looked_at(backend: CausalBackend, request: LiveRequest, capture: Capture) -
 
 def _tokens(backend: CausalBackend, typed: str) -> TokenizedText:
     text = backend.tokenize(typed)
-    if len(text) > MAX_TOKENS:
+    if len(text) > MOST_LIVE_TOKENS:
         raise InputError(
-            f"the text has {len(text):,} tokens, and the live view takes {MAX_TOKENS}: shorten it, or analyse it with "
-            "`headscope run --prompts FILE`.",
+            f"the text has {len(text):,} tokens, and the live view takes {MOST_LIVE_TOKENS}: shorten it, or analyse it "
+            "with `headscope run --prompts FILE`.",
             "too_long",
         )
     return text

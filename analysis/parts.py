@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -10,6 +11,11 @@ from analysis.types import MissingPart, RunResult
 
 T = TypeVar("T")
 NOT_APPLICABLE, FAILED = "not_applicable", "part"
+TOLD = 3
+"""So many reasons are told of each part."""
+KEPT = 50
+"""So many different ones are counted; a job may have a million prompts, each with its own."""
+OTHER = ""
 
 
 class Parts:
@@ -42,10 +48,10 @@ def message(error: Exception) -> str:
 
 
 class Tally:
-    """Which parts and methods runs lack, counted over the batches of a job."""
+    """Which parts and methods runs lack and why, counted over the batches of a job."""
 
     def __init__(self) -> None:
-        self._found: dict[str, tuple[int, str]] = {}
+        self._found: dict[str, Counter[str]] = {}
 
     def add(self, results: Iterable[RunResult]) -> None:
         """Count what these lack."""
@@ -53,12 +59,26 @@ class Tally:
             lacking = {part.part: part.reason for part in result.missing}
             lacking |= {item.method: item.error for item in result.attributions if item.error is not None}
             for name, reason in lacking.items():
-                count, first = self._found.get(name, (0, reason))
-                self._found[name] = count + 1, first
+                reasons = self._found.setdefault(name, Counter())
+                reasons[reason if reason in reasons or len(reasons) < KEPT else OTHER] += 1
 
     def sentences(self) -> tuple[str, ...]:
-        """One for each part or method: on how many prompts it is missing, and the first reason."""
+        """One for each part or method: from how many prompts it is missing, and why; several reasons with the number of
+        prompts that have them, the most frequent first."""
         return tuple(
-            f"{name} is missing from {count} prompt{'s' if count > 1 else ''}: {reason}"
-            for name, (count, reason) in self._found.items()
+            f"{name} is missing from {_prompts(reasons.total())}: {_why(reasons)}"
+            for name, reasons in self._found.items()
         )
+
+
+def _why(reasons: Counter[str]) -> str:
+    if len(reasons) == 1:
+        return next(iter(reasons))
+    said = [item for item in reasons.most_common(TOLD + 1) if item[0] != OTHER][:TOLD]
+    rest = reasons.total() - sum(count for _, count in said)
+    others = [f"{_prompts(rest)} for other reasons"] if rest else []
+    return "; ".join([*(f"{count} × {reason}" for reason, count in said), *others])
+
+
+def _prompts(count: int) -> str:
+    return f"{count} prompt{'s' if count > 1 else ''}"

@@ -136,6 +136,8 @@ class PromptSet:
 
 
 MOST_NEW_TOKENS, MOST_TEMPERATURE = 1_000_000, 1000.0
+MOST_LIVE_TOKENS = 256
+"""Every head's pattern goes to the Live page: 256 tokens of a model of 30 x 9 heads are 35 MB."""
 
 
 @dataclass(frozen=True, slots=True)

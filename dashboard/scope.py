@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboard.cards import Children, empty_box, extra, guarded
-from dashboard.parts import Entry, menu, stay
+from dashboard.parts import Entry, menu, stay, warning
 from dashboard.scope_query import ScopeQuery
 from dashboard.tables import table, when
 from storage.interfaces import RunReader
-from storage.rows import Condition, ExperimentRow, RunFilter
+from storage.rows import Condition, ExperimentRow, ModelSettings, RunFilter
+
+SETTINGS: dict[str, Callable[[Any], str]] = {
+    "dtype": lambda dtype: f"in {dtype}",
+    "device": lambda device: f"on {device or 'an unknown device'}",
+    "start_token": lambda given: f"{'with' if given else 'without'} a start token",
+    "chat": lambda given: f"{'in' if given else 'without'} the chat template",
+}
 
 
 @guarded("read the experiments")
@@ -32,7 +43,25 @@ def scope_bar(store: RunReader, query: ScopeQuery, purpose: str, icon_name: str)
     if not any_runs(store, query):
         return [*parts, no_runs(query)]
     parts.append(dcc.Link("Show the runs", href=query.runs(), className="hs-scope-runs"))
-    return parts
+    return [*parts, *map(warning, mixed(store.model_settings(query.where())))]
+
+
+def mixed(rows: Sequence[ModelSettings]) -> list[str]:
+    """A sentence for each model whose runs differ in how they were computed: pages count them as one model's."""
+    said = []
+    for model in dict.fromkeys(row.model for row in rows):
+        mine = [row for row in rows if row.model == model]
+        told = [_counted(mine, name, words) for name, words in SETTINGS.items()]
+        if differences := "; ".join(filter(None, told)):
+            said.append(f"Runs of {model} that were computed differently are counted together here: {differences}.")
+    return said
+
+
+def _counted(rows: Sequence[ModelSettings], name: str, words: Callable[[Any], str]) -> str:
+    counts: Counter[str] = Counter()
+    for row in rows:
+        counts[words(getattr(row, name))] += row.n_runs
+    return ", ".join(f"{n:,} {said}" for said, n in counts.most_common()) if len(counts) > 1 else ""
 
 
 def any_runs(store: RunReader, query: ScopeQuery) -> bool:

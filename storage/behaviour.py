@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +13,8 @@ from sqlalchemy.engine import Connection, Engine
 
 from analysis.types import RunStatus
 from storage import counts, filters, session
-from storage.rows import FindingRow, LensRanks, Measures, RunFilter, ToxicityRow
-from storage.schema import layer_summaries, probe_results, runs, toxicity_scores
+from storage.rows import FindingRow, LensRanks, Measures, ModelSettings, RunFilter, ToxicityRow
+from storage.schema import capsules, layer_summaries, models, probe_results, run_details, runs, toxicity_scores
 
 R, L, P, T = runs.c, layer_summaries.c, probe_results.c, toxicity_scores.c
 NUMBERS = tuple(name for name, kind in Measures.__annotations__.items() if kind == "Float64")
@@ -36,6 +37,13 @@ class BehaviourReader:
             version = counts.version(connection)
             key = ("measures", repr(where), limit)
             return self._samples.get(key, version, lambda: _measures(connection, clauses, limit, version))
+
+    def model_settings(self, where: RunFilter) -> tuple[ModelSettings, ...]:
+        """See `RunReader.model_settings`."""
+        clauses = [*filters.clauses(where), R.status == RunStatus.SUCCEEDED.value]
+        with session.reading(self.engine) as connection:
+            key, version = ("settings", repr(where)), counts.version(connection)
+            return self._samples.get(key, version, lambda: _settings(connection, clauses))
 
     def lens_ranks(self, where: RunFilter, limit: int = 5_000) -> tuple[LensRanks, ...]:
         """See `RunReader.lens_ranks`."""
@@ -74,6 +82,21 @@ class BehaviourReader:
 def _sampled(query: sa.Select[Any], limit: int) -> sa.Select[Any]:
     """At most `limit` rows: as good as random, and the same ones every time."""
     return query.order_by(sa.func.md5(sa.cast(R.id, sa.String))).limit(limit)
+
+
+def _settings(connection: Connection, clauses: Sequence[filters.Clause]) -> tuple[ModelSettings, ...]:
+    keys = (R.model, R.model_id, run_details.c.capsule_id)
+    joined = runs.join(run_details, run_details.c.run_id == R.id)
+    groups = sa.select(*keys, sa.func.count().label("n")).select_from(joined).where(*clauses).group_by(*keys).subquery()
+    query = sa.select(groups.c.model, models.c.dtype, capsules.c.content, groups.c.n).select_from(
+        groups.join(models, models.c.id == groups.c.model_id).join(capsules, capsules.c.id == groups.c.capsule_id)
+    )
+    found: Counter[tuple[str, str, str, bool, bool]] = Counter()
+    for model, dtype, content, n in connection.execute(query):
+        chosen = bool(content.get("start_token")), bool(content.get("chat"))
+        found[model, dtype, str(content.get("device") or ""), *chosen] += n
+    rows = sorted(found.items(), key=lambda item: (item[0][0], -item[1], item[0]))
+    return tuple(ModelSettings(*key, n) for key, n in rows)
 
 
 def _measures(connection: Connection, clauses: Sequence[filters.Clause], limit: int, version: int) -> Measures:

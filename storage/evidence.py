@@ -23,7 +23,8 @@ A, C, R = attributions.c, attribution_receipts.c, runs.c
 OVER_RANDOM = C.gain - C.random_gain
 RANKED = sa.and_(A.error.is_(None), HasElement(A.axes, "position"), sa.not_(HasElement(A.axes, "target_position")))
 UNRANKED = ("layer_scores", "layer_shape", "score_errors")
-NOT_CONVERGED = sa.cast(A.params.op("->>")("converged"), sa.String) == "false"
+CONVERGED = sa.cast(A.params.op("->>")("converged"), sa.String)
+NOT_CONVERGED = CONVERGED == "false"
 SHOWN = ("run_id", "prompt_set", "prompt_key", "model", "text")
 
 
@@ -53,7 +54,7 @@ class EvidenceReader:
 
     def receipts(self, where: RunFilter, method: str = "", limit: int = 100) -> tuple[ReceiptRow, ...]:
         """See `RunReader.receipts`."""
-        of_run = {"run_id": R.id, "target": A.target, "foil": A.foil}
+        of_run = {"run_id": R.id, "target": A.target, "foil": A.foil, "converged": sa.cast(CONVERGED, sa.Boolean)}
         of_run |= {name: R[name] for name in ("experiment", "model", "prompt_set", "prompt_key", "text")}
         names = ReceiptRow.__dataclass_fields__
         columns = [of_run[name].label(name) if name in of_run else C[name] for name in names]

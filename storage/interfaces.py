@@ -22,6 +22,7 @@ from storage.rows import (
     Measures,
     MethodFailure,
     MethodStats,
+    ModelSettings,
     Overview,
     ReceiptRow,
     RunDetail,
@@ -78,6 +79,9 @@ class RunReader(Protocol):
 
     def measures(self, where: RunFilter, limit: int = 20_000) -> Measures:
         """Succeeded runs as columns, for distributions and pairs; a fixed random sample when there are more."""
+
+    def model_settings(self, where: RunFilter) -> tuple[ModelSettings, ...]:
+        """In how many ways the succeeded ones of these runs were computed, by model, most runs first."""
 
     def lens_ranks(self, where: RunFilter, limit: int = 5_000) -> tuple[LensRanks, ...]:
         """Where in the layers the final answer appears, of at most `limit` runs (a fixed random sample)."""

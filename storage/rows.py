@@ -206,7 +206,8 @@ class MethodFailure:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptRow:
-    """The removal test of one attribution, with its run. Changes of the explained quantity are in nats."""
+    """The removal test of one attribution, with its run. Changes of the explained quantity are in nats. converged is
+    the method's own word, None when it gives none."""
 
     run_id: str
     method: str
@@ -231,6 +232,7 @@ class ReceiptRow:
     p_value: float | None
     error: float | None
     sensitivity: float | None
+    converged: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +362,18 @@ class FailureFilter:
     detector: str = ""
     severities: tuple[str, ...] = ()
     status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """How `n_runs` runs of a model were computed. device is empty where the run does not tell."""
+
+    model: str
+    dtype: str
+    device: str
+    start_token: bool
+    chat: bool
+    n_runs: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,12 +64,20 @@ def results(count: int, *, receipts: bool = True, seed: int = 0) -> list[RunResu
 
 
 def save(
-    store: Store, experiment: str, made: list[RunResult], *, model: str = "tiny", name: str = "facts"
+    store: Store,
+    experiment: str,
+    made: list[RunResult],
+    *,
+    model: str = "tiny",
+    name: str = "facts",
+    dtype: str = "float32",
 ) -> list[str]:
     """Store results as a job of `experiment`; the runs' ids."""
     job = store.start_job(experiment=experiment, model=model, spec={}, total=len(made))
     prompts = make_set(*(result.prompt for result in made), name=name)
-    return list(store.save(job, make_info(model), prompts, ["receipts"], 0, made).run_ids)
+    info = make_info(model)
+    info = replace(info, ref=replace(info.ref, dtype=dtype))
+    return list(store.save(job, info, prompts, ["receipts"], 0, made).run_ids)
 
 
 def fill(store: Store) -> None:

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from analysis.engines.base import Engine
+from analysis.engines.base import Engine, Prepared
 from analysis.engines.local import LocalEngine
 from analysis.engines.threads import yield_when_waiting
 from analysis.errors import HeadscopeError, InputError
-from analysis.jobs import JobOutcome, JobRequest, describe, run_job, to_resume
+from analysis.jobs import JobOutcome, JobRequest, describe, prepare, run_job, to_resume
 from analysis.preflight import Preflight
 from analysis.types import Progress, RunStatus
 from storage import owner, private, repository, session
@@ -52,6 +52,12 @@ def run(
         if server is not None:
             return _remote(server, request, on_progress, should_stop, job, on_resumed)
         path = session.database_path(url)
+
+        def ready(request: JobRequest) -> tuple[Engine, Prepared]:
+            engine = stack.enter_context(closing(_engine(workers)))
+            return engine, prepare(engine, request, _with_room(path, on_prepared))
+
+        begun = ready(request) if request and path and not path.exists() else None  # a refusal leaves no empty file
         private.keep_to_this_user()
         store = stack.enter_context(repository.Store.open(url, create=request is not None))
         if path is not None:
@@ -61,8 +67,8 @@ def run(
             found = to_resume(store, job)
             on_resumed(describe(found))
             job_id, request = found.id, JobRequest.from_json(found.spec)
-        engine = stack.enter_context(closing(_engine(workers)))
-        return run_job(engine, store, request, on_progress, should_stop, job_id, _with_room(path, on_prepared))
+        engine, prepared = begun or ready(request)
+        return run_job(engine, store, request, on_progress, should_stop, job_id, prepared)
 
 
 def run_with(
@@ -70,11 +76,12 @@ def run_with(
 ) -> JobOutcome:
     """Carry out `request` here, with an engine of the caller's."""
     path = session.database_path(url)
+    prepared = prepare(engine, request, _with_room(path, lambda needs: None))
     private.keep_to_this_user()
     with repository.Store.open(url) as store, ExitStack() as stack:
         if path is not None:
             stack.enter_context(owner.claim(path, "headscope blackbox"))
-        return run_job(engine, store, request, on_progress, should_stop, None, _with_room(path, lambda needs: None))
+        return run_job(engine, store, request, on_progress, should_stop, None, prepared)
 
 
 def _with_room(path: Path | None, on_prepared: Callable[[Preflight], None]) -> Callable[[Preflight], None]:
@@ -82,7 +89,10 @@ def _with_room(path: Path | None, on_prepared: Callable[[Preflight], None]) -> C
 
     def check(needs: Preflight) -> None:
         on_prepared(needs)
-        free = shutil.disk_usage(path.absolute().parent).free if path is not None else needs.stored_bytes
+        if path is None:
+            return
+        there = next(folder for folder in path.absolute().parents if folder.exists())  # a store's own may not be yet
+        free = shutil.disk_usage(there).free
         if needs.stored_bytes > free:
             raise InputError(
                 f"this request stores about {needs.stored_bytes / 1e9:.1f} GB and {free / 1e9:.1f} GB are free beside "

@@ -72,29 +72,32 @@ def _stats_row(row: MethodStats) -> Sequence[Any]:
 
 
 def agreements(_services: Services, comparisons: Comparisons, query: MethodsQuery) -> Table:
-    """A row per two methods, with every measure."""
+    """A row per two methods, with every measure, and on how many of the runs that have both each did not converge."""
     comparison = comparisons.of(query)
-    head = ["method_a", "method_b", *(f"{name}_{part}" for name in MEASURES for part in ("mean", "low", "high", "n"))]
+    head = ["method_a", "method_b", *(f"{name}_{part}" for name in MEASURES for part in ("mean", "low", "high", "n")),
+            "not_converged_a", "not_converged_b"]  # fmt: skip
 
     def rows() -> Iterator[Sequence[Any]]:
         for one, other in combinations(shown_methods(comparison, query), 2):
             at = tuple(comparison.index((one, other)))
             means = [comparison.measure(name) for name in MEASURES]
             parts = [part[at] for item in means for part in (item.mean, item.low, item.high, item.n)]
-            yield [one, other, *parts]
+            both = [run.not_converged for run in comparison.runs if run.scores.keys() >= {one, other}]
+            yield [one, other, *parts, *(sum(name in unsure for unsure in both) for name in (one, other))]
 
     return head, rows()
 
 
 def disputed(_services: Services, comparisons: Comparisons, query: MethodsQuery) -> Table:
-    """A row per prompt, the most disputed first."""
+    """A row per prompt, the most disputed first, with its methods that did not converge."""
     comparison = comparisons.of(query)
     found = disputes(comparison, query.two or shown_methods(comparison, query))
     head = ["run_id", "model", "prompt_set", "prompt_key", "text", "target", "foil", "dispute", "method_a", "method_b",
-            "tau"]  # fmt: skip
+            "tau", "not_converged"]  # fmt: skip
     return head, (
-        [*(getattr(item.run, name) for name in head[:7]), item.value, *item.apart, item.apart_tau] for item in found
-    )
+        [*(getattr(item.run, name) for name in head[:7]), item.value, *item.apart, item.apart_tau,
+         " ".join(sorted(item.run.not_converged & item.run.scores.keys()))] for item in found
+    )  # fmt: skip
 
 
 def receipts(services: Services, _comparisons: Comparisons, query: MethodsQuery) -> Table:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
+from analysis.types import MOST_LIVE_TOKENS
 from dashboard.api.live import DEFAULT_EXPERIMENT, MAX_CHARACTERS
 from dashboard.cards import card, extra, icon
 from dashboard.clientside import clientside
@@ -83,7 +84,8 @@ def layout(**query: str | list[str]) -> Component:
     }
     return html.Div(
         [
-            page_header("Live", "Type, and see what the model makes of it. Only what you save is stored.", _actions()),
+            page_header("Live", f"Type up to {MOST_LIVE_TOKENS} tokens, and see what the model makes of them. Only "
+                        "what you save is stored.", _actions()),
             notes_box(state.notes),
             dcc.Store(id=Ids.BOOT, data=boot),
             dcc.Store(id=Ids.READY),
@@ -93,7 +95,7 @@ def layout(**query: str | list[str]) -> Component:
         ],
         id=Ids.ROOT,
         className="hs-live",
-    )
+    )  # fmt: skip
 
 
 def register(app: Dash, services: Services) -> None:
@@ -184,6 +186,8 @@ def _dialog() -> Component:
         [
             html.H2("Save as run"),
             html.P("", id="live-save-what"),
+            html.P("The scores of leave-one-out are not among them: the run does not keep what this page shows of it. "
+                   "Ask for occlusion by headscope run --analyses to store it.", className="hs-muted"),
             html.Label("Experiment", htmlFor=Ids.EXPERIMENT),
             html.Div(id="live-experiment-box", **extra(data_default=DEFAULT_EXPERIMENT)),
             html.Div(id="live-save-state", className="hs-live-save-state", role="status"),
@@ -198,4 +202,4 @@ def _dialog() -> Component:
         id=Ids.DIALOG,
         className="hs-dialog hs-live-dialog",
         **extra(aria_label="Save as run"),
-    )
+    )  # fmt: skip

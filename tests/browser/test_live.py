@@ -146,6 +146,7 @@ def test_errors_stand_under_the_text_and_the_last_picture_stays(browser: Browser
     page = browser.new_page()  # the browser logs every refused request, so this page is not a guarded one
     try:
         open_live(page, app_server)
+        expect(page.locator(".hs-page-subtitle")).to_contain_text("up to 256 tokens")
         page.locator("#live-text").fill("word " * 100)
         expect(page.locator("#live-message.error")).to_contain_text("64")
         expect(page.locator("#live-root.stale")).to_be_visible()
@@ -174,6 +175,7 @@ def test_what_is_typed_is_stored_only_when_saved(page: Page, app_server: str, se
     assert seeded_store.runs_page(where).total == 0
     page.locator("#live-save").click()
     expect(page.locator("#live-save-what")).to_contain_text("captain")
+    expect(page.locator("#live-dialog")).to_contain_text("leave-one-out are not among them")
     page.locator("#live-experiment").fill("typed")
     page.locator("#live-save-go").click()
     link = page.locator("#live-save-state a")
@@ -181,6 +183,7 @@ def test_what_is_typed_is_stored_only_when_saved(page: Page, app_server: str, se
     row = seeded_store.runs_page(where).rows[0]
     assert (row.experiment, row.model, row.prompt_set) == ("typed", "tiny-gpt2", "live")
     assert link.get_attribute("href") == f"/run?id={row.id}"
+    assert "occlusion" not in {one.method for one in seeded_store.run(row.id).attributions}
 
 
 def test_saving_an_explained_token_cuts_the_text_before_it(page: Page, app_server: str, seeded_store: Store) -> None:

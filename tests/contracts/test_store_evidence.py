@@ -85,6 +85,9 @@ class TestEvidence:
         assert {row.method: row.n_not_converged for row in rows if row.n_not_converged} == {"input_x_gradient": 1}
         unsure = [run.not_converged for run in store.position_scores(FIRST).runs if run.not_converged]
         assert unsure == [frozenset({"input_x_gradient"})]
+        said = [row.converged for row in store.receipts(FIRST, "input_x_gradient")]
+        assert sorted(said, key=str) == [False, *[True] * 4]
+        assert {row.converged for row in store.receipts(FIRST, "saliency")} == {None}
 
     def test_scores_have_their_errors_in_views_and_runs(self, store: Store) -> None:
         (of_first,) = [run for run in store.position_scores(FIRST).runs if run.not_converged]

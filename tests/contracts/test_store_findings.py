@@ -14,7 +14,7 @@ from analysis.errors import InputError, UnknownNameError
 from analysis.probe_types import ProbeResult, ToxicityScore
 from analysis.types import Prompt
 from storage.repository import Store
-from storage.rows import FailureFilter
+from storage.rows import FailureFilter, ModelSettings
 
 FINDINGS = (
     ToxicityScore("prompt", "toxic", 0.1, "judge-1", {"tokens": ["a"], "scores": [0.5]}),
@@ -55,6 +55,24 @@ def test_findings_come_back_and_unmeasured_stays_unmeasured(store: Store) -> Non
     assert {row.score for row in scores if row.part == "continuation"} == {0.9375}
     assert store.toxicity(experiment_runs("other")) == ()
     assert store.check() == []
+
+
+def test_runs_are_counted_by_how_they_were_computed(store: Store) -> None:
+    one = make_result(make_prompt("p9", "A hen sat"), seed=9)
+    one = replace(one, capsule={"device": "cuda", "chat": True, "start_token": True})
+    job, info = store.start_job(experiment="demo", model="tiny", spec={}, total=1), make_info("tiny")
+    half = replace(info, ref=replace(info.ref, dtype="bfloat16"))
+    store.save(job, half, make_set(one.prompt, name="more"), [], 0, [one])
+    first, second = store.model_settings(experiment_runs("demo"))
+    assert (first.model, first.dtype, first.start_token, first.chat, first.n_runs) == (
+        "tiny",
+        "float32",
+        False,
+        False,
+        3,
+    )
+    assert second == ModelSettings("tiny", "bfloat16", "cuda", True, True, 1)
+    assert store.model_settings(experiment_runs("other")) == ()
 
 
 def test_runs_served_again_keep_their_findings(store: Store) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from analysis.cli import handover
 from storage import owner
 from storage.repository import Store
 from tests.cli import GUARD, HEADSCOPE, headscope
@@ -259,6 +261,46 @@ def test_what_is_wrong_is_said_in_a_line_or_two(
     assert done.stderr.startswith("error:")
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "says"),
+    [
+        ((), "", "no prompts"),
+        (("--prompts", "no_such_set"), "", "no_such_set"),
+        (("--prompts", "-"), "", "input is empty"),
+        (("--prompts", "-", "--model", "gpt3"), "a", "gpt3"),
+        (("--prompts", "-", "--device", "cuda:99"), "a", "no device"),
+        (("--prompts", "-", "--chat"), "a", "no chat template"),
+        (("--prompts", "-", "--analyses", "salienc"), "a", "unknown analysis"),
+        (("--prompts", "-", "--param", "saliency.nothing=1"), "a", "nothing"),
+        (("--prompts", "-", "--explain", "continuation"), "a", "max-new-tokens"),
+        (("--prompts", "-", "--experiment", " "), "a", "experiment"),
+        (("--prompts", "-", "--name", "x" * 501), "a", "name"),
+        (("--prompts", "-", "--content-filter", "perhaps"), "a", "rules per label"),
+    ],
+)
+def test_a_refused_run_leaves_no_store_behind(
+    tmp_path: Path, tiny_gpt2_dir: Path, arguments: tuple[str, ...], stdin: str, says: str
+) -> None:
+    model = () if "--model" in arguments else ("--model", str(tiny_gpt2_dir))
+    done = headscope("run", *arguments, *model, "--store", str(tmp_path / "new" / "s.duckdb"), stdin=stdin)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error:")
+    assert says in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_the_disk_cannot_hold_leaves_no_store_behind(
+    tmp_path: Path, tiny_gpt2_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = shutil.disk_usage(tmp_path)._replace(free=1)
+    monkeypatch.setattr(handover.shutil, "disk_usage", lambda folder: full)
+    done = headscope("run", "--prompts", "-", "--model", str(tiny_gpt2_dir), "--analyses", "heads",
+                     "--store", str(tmp_path / "new" / "s.duckdb"), stdin="a cat")  # fmt: skip
+    assert done.returncode == 1
+    assert "0.0 GB are free beside" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_help_answers_without_loading_a_model_library() -> None:

@@ -100,6 +100,15 @@ def test_attributions_are_shares_summed_over_words_and_a_run_without_the_method_
     assert np.isnan(values[1]).all()
 
 
+def test_scores_that_did_not_converge_are_named() -> None:
+    unsure = replace(B, attributions=tuple(replace(one, params={"converged": False}) for one in B.attributions))
+    query = CompareQuery(across="attribution")
+    said = text_of(shown(query, A, unsure))
+    assert "Not converged: B  " in said
+    assert "Small differences mean nothing there." in said
+    assert "ot converged" not in text_of(shown(query, A, B))
+
+
 def test_a_method_over_layers_is_reduced_to_tokens_and_one_over_heads_is_not_offered() -> None:
     layered = Attribution("attention_x_gradient", "logprob", " he", None, np.ones((2, 3, 5), np.float32),
                           ("layer", "head", "position"), True, -1.0, float("nan"), 0.0, {})  # fmt: skip

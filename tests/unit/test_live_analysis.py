@@ -176,3 +176,12 @@ def test_a_model_without_attention_is_told_apart(tiny_gpt2: HFCausalBackend, mon
     monkeypatch.setattr(tiny_gpt2, "capabilities", Capabilities(attention=False, sublayers=True, heads=True))
     with pytest.raises(NotApplicable, match="attention weights"):
         live(tiny_gpt2)
+
+
+def test_a_text_beyond_the_limit_is_told_it_and_what_to_do(
+    tiny_gpt2: HFCausalBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_module, "MOST_LIVE_TOKENS", 2)
+    with pytest.raises(InputError, match=r"the live view takes 2: shorten it, or .*`headscope run --prompts") as caught:
+        analyse_live(tiny_gpt2, LiveRequest("tiny-gpt2", "The cat sat on the mat"))
+    assert caught.value.kind == "too_long"

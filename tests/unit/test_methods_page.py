@@ -14,6 +14,7 @@ import pytest
 from scipy import stats
 
 from analysis.agreement import agreement
+from analysis.types import RunResult
 from dashboard.app import create_app
 from dashboard.methods import sql
 from dashboard.methods.data import Comparisons, compare, disputes
@@ -40,7 +41,20 @@ ONE_MODEL = replace(COMPARED, model="tiny", prompt_set="facts")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with Store.open(str(tmp_path_factory.mktemp("store") / "methods.duckdb")) as opened:
         method_runs.fill(opened)
+        method_runs.save(opened, "unsure", unsure_results())
         yield opened
+
+
+def unsure_results() -> list[RunResult]:
+    """Six runs; CP-LRP did not converge on two of them, AttnLRP says on all that it did, the others say nothing."""
+    made = method_runs.results(6, seed=500)
+    said = [{"cp_lrp": index >= 2, "attn_lrp": True} for index in range(len(made))]
+    return [
+        replace(result, attributions=tuple(
+            replace(item, params={"converged": words[item.method]}) if item.method in words else item
+            for item in result.attributions))
+        for result, words in zip(made, said, strict=True)
+    ]  # fmt: skip
 
 
 @pytest.fixture
@@ -54,6 +68,12 @@ def shown(services: Services, query: MethodsQuery, id_: methods.Ids) -> tuple[An
 
 def words(services: Services, query: MethodsQuery, id_: methods.Ids) -> str:
     return text_of(shown(services, query, id_)[0])
+
+
+def downloaded(store: Store, name: str, query: MethodsQuery) -> list[dict[str, str]]:
+    client = create_app(Services(store)).server.test_client()
+    answer = client.get(f"/api/v1/methods/{name}.csv{query.to_query()}", headers=HOST)
+    return list(csv.DictReader(io.StringIO(answer.text)))
 
 
 def bar(store: Any, query: MethodsQuery) -> Any:
@@ -167,6 +187,49 @@ def test_pooled_models_and_few_prompts_are_said(services: Services) -> None:
     assert "Fewer than 5 prompts" in few
     assert "no interval" in few
     assert "Fewer than 5 prompts" in words(services, MethodsQuery(experiment="few"), methods.Ids.MATRIX)
+
+
+def test_what_did_not_converge_is_said_on_the_cards_and_counted_in_the_downloads(
+    store: Store, services: Services
+) -> None:
+    query = MethodsQuery(experiment="unsure")
+    board = words(services, query, methods.Ids.BOARD)
+    assert "Not converged, and in these averages all the same: 2 of CP-LRP." in " ".join(board.split())
+    assert "2 of 6 not converged" in board
+    assert board.count("not converged") == 1
+    matrix = words(services, query, methods.Ids.MATRIX)
+    assert "Not converged, and compared all the same: 2 of CP-LRP." in " ".join(matrix.split())
+    for id_ in (methods.Ids.BOARD, methods.Ids.MATRIX):
+        assert "ot converged" not in words(services, ONE_MODEL, id_)
+
+    (found,) = [row for row in downloaded(store, "leaderboard", query) if row["method"] == "cp_lrp"]
+    assert (found["n"], found["n_not_converged"]) == ("6", "2")
+    pairs = {(row["method_a"], row["method_b"]): row for row in downloaded(store, "agreement", query)}
+    pair = pairs["attn_lrp", "cp_lrp"]
+    assert (pair["not_converged_a"], pair["not_converged_b"]) == ("0", "2")
+    said = [row["not_converged"] for row in downloaded(store, "disputes", query)]
+    assert sorted(said) == [*[""] * 4, *["cp_lrp"] * 2]
+    told = [(row["method"], row["converged"]) for row in downloaded(store, "receipts", query)]
+    assert told.count(("cp_lrp", "False")) == 2
+    assert told.count(("cp_lrp", "True")) == 4
+    assert {converged for method, converged in told if method == "saliency"} == {""}
+
+
+def test_runs_of_one_model_that_were_computed_differently_are_said_once_with_counts(tmp_path: Path) -> None:
+    made = method_runs.results(6, receipts=False)
+    start = [replace(result, capsule={**result.capsule, "start_token": True, "device": "cpu"}) for result in made[:2]]
+    plain = [replace(result, capsule={**result.capsule, "device": "cpu"}) for result in made[2:]]
+    with Store.open(str(tmp_path / "s.duckdb")) as store:
+        method_runs.save(store, "one way", plain)
+        method_runs.save(store, "mixed", plain + start)
+        method_runs.save(store, "mixed", plain, model="other")
+        method_runs.save(store, "mixed", plain[:3], dtype="bfloat16")
+        text = " ".join(text_of(bar(store, MethodsQuery(experiment="mixed"))).split())
+        assert text.endswith("Runs of tiny that were computed differently are counted together here: 6 in float32, "
+                             "3 in bfloat16; 7 without a start token, 2 with a start token.")  # fmt: skip
+        assert text.count("counted together") == 1
+        assert "counted together" not in text_of(bar(store, MethodsQuery(experiment="mixed", model="other")))
+        assert "counted together" not in text_of(bar(store, MethodsQuery(experiment="one way")))
 
 
 def test_by_prompt_set(services: Services) -> None:

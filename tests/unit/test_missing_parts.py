@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
@@ -15,6 +17,7 @@ from analysis.types import GenerationParams, MissingPart, Prompt, PromptSet, Run
 from dashboard.pages.run_cards import cards
 from storage import schema
 from storage.repository import Store
+from tests.factories import make_attribution, make_result
 
 if TYPE_CHECKING:
     from analysis.backends.hf_causal import HFCausalBackend
@@ -106,6 +109,30 @@ def test_a_pass_that_keeps_too_much_fails_alone(tiny_gpt2: HFCausalBackend, monk
         assert {part.part for part in result.missing} == {"heads", "attention"}
         assert result.trace is not None
         assert result.lens is not None
+
+
+def lacking(*reasons: str) -> list[RunResult]:
+    """A result for each reason, which is why its saliency is missing."""
+    found = [make_attribution("saliency", np.empty(0), error=reason) for reason in reasons]
+    return [replace(make_result(), attributions=(one,)) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("reasons", "said"),
+    [
+        (["a"], "from 1 prompt: a"),
+        (["a", "a"], "from 2 prompts: a"),
+        (["a", "b"], "from 2 prompts: 1 × a; 1 × b"),
+        (["a", "b", "b", "c"], "from 4 prompts: 2 × b; 1 × a; 1 × c"),
+        (["a", "b", "b", "c", "d", "e"], "from 6 prompts: 2 × b; 1 × a; 1 × c; 2 prompts for other reasons"),
+        ([str(n) for n in range(200)], "from 200 prompts: 1 × 0; 1 × 1; 1 × 2; 197 prompts for other reasons"),
+    ],
+)
+def test_every_reason_is_told_with_its_own_count(reasons: list[str], said: str) -> None:
+    tally = Tally()
+    for result in lacking(*reasons):
+        tally.add([result])  # a batch of one
+    assert tally.sentences() == (f"saliency is missing {said}",)
 
 
 def test_the_reason_is_stored_shown_and_told(
