@@ -70,9 +70,9 @@ class InlineEngine:
         return Prepared(backend.info, keys, batches, runner.predict(backend, spec, spec.prompts, batches))
 
     @_one_at_a_time
-    def load(self, model: ModelRef) -> None:
+    def load(self, model: ModelRef, device: str) -> None:
         """Have a model ready before it is asked for."""
-        self._models.get(model.name, model.dtype)
+        self._models.get(model.name, model.dtype, device)
 
     @_one_at_a_time
     def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:

@@ -124,9 +124,9 @@ class Worker:
         self._connection = self._process = None
 
 
-def _load(worker: Worker, model: ModelRef) -> None:
+def _load(worker: Worker, model: ModelRef, device: str) -> None:
     with suppress(HeadscopeError):  # the batch that needs the model will say what is wrong
-        worker.call("load", model)
+        worker.call("load", model, device)
 
 
 class LocalEngine:
@@ -151,7 +151,7 @@ class LocalEngine:
     def prepare(self, spec: RunSpec, batch_size: int) -> Prepared:
         """See `Engine.prepare`. The other workers load the model meanwhile."""
         for worker in self._jobs[1:]:
-            threading.Thread(target=_load, args=(worker, spec.model), daemon=True).start()
+            threading.Thread(target=_load, args=(worker, spec.model, spec.device), daemon=True).start()
         answer: Prepared = self._call("prepare", spec, batch_size)
         return answer
 
