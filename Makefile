@@ -64,7 +64,7 @@ lint: $(VENV)/.dev
 
 # Its cache lies in .venv, so that a clean checkout beside an old .venv need not begin anew.
 types: $(VENV)/.dev
-	$(BIN)/mypy --cache-dir $(VENV)/.mypy_cache
+	$(BIN)/mypy --num-workers 2 --cache-dir $(VENV)/.mypy_cache
 
 browser: $(VENV)/.dev
 	@$(BIN)/python tests/browser/install.py
