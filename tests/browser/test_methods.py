@@ -36,10 +36,9 @@ def query_of(page: Page) -> dict[str, list[str]]:
     return parse_qs(urlsplit(page.url).query)
 
 
-@pytest.mark.parametrize("width", [1440, 900])
-def test_everything_is_there_in_both_themes(themed_page: Page, methods_server: str, width: int) -> None:
-    page = themed_page
-    page.set_viewport_size({"width": width, "height": 900})
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 900)])
+def test_everything_is_there_in_both_themes(open_page: OpenPage, methods_server: str, theme: str, width: int) -> None:
+    page = open_page(theme, width)
     opened(page, methods_server)
     expect(page.locator("#methods-board tbody th").first).to_contain_text("AttnLRP")
     expect(page.locator("#methods-board")).to_contain_text("has no scores on")

@@ -67,10 +67,11 @@ def strips(page: Page) -> Locator:
     return page.locator("#run-attributions .hs-attr tbody tr")
 
 
-@pytest.mark.parametrize("width", [1440, 900])
-def test_every_card_is_drawn_in_both_themes(themed_page: Page, server: str, store: Store, width: int) -> None:
-    page = themed_page
-    page.set_viewport_size({"width": width, "height": 900})
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 900)])
+def test_every_card_is_drawn_in_both_themes(
+    open_page: OpenPage, server: str, store: Store, theme: str, width: int
+) -> None:
+    page = open_page(theme, width)
     opened(page, server, run_of(store, NEXT))
     for name in ("flow", "components", "looks"):
         expect(page.locator(f"#run-{name} canvas").first).to_be_visible()

@@ -45,6 +45,11 @@
   };
   let leaving = false; // requests are cut off when the page is left, which says nothing about the server
   window.addEventListener("pagehide", () => (leaving = true));
+  // The browser only knows of the network, and the server may be on this machine: ask it.
+  for (const change of ["offline", "online"])
+    window.addEventListener(change, () => {
+      window.fetch("/assets/favicon.svg", { method: "HEAD", cache: "no-store" }).catch(() => {});
+    });
 
   /* ---- routing ---------------------------------------------------------------------------------------------- */
   let routes = [], named = { path: "", words: "" }, place = { path: "", label: "", site: "Headscope" };
