@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,9 @@ import pytest
 from analysis.types import RunStatus
 from storage.repository import Store
 from storage.rows import RunFilter
-from tests.cli import GUARD
 
 SIZE = 3
-MOMENTS = ("file", "first statement", "half of the statements", "last statement", "commit", "committed")
+MOMENTS = ("file", "first-statement", "half-of-the-statements", "last-statement", "commit", "committed")
 PROGRAM = f"""
 import os, signal, sys, threading
 sys.path[:0] = {[str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]!r}
@@ -23,10 +23,18 @@ import sqlalchemy as sa
 from factories import make_info, make_prompt, make_result, make_set
 from storage.artifacts import ArtifactFolder
 from storage.repository import Store
-url, moment, seed = sys.argv[1], sys.argv[2], int(sys.argv[3])
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
+
+for line in sys.stdin:  # a process for each, which need not import all this anew
+    url, moment, seed = line.split()
+    seed = int(seed)
+    if not (child := os.fork()):
+        break
+    print("ended", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+else:
+    sys.exit()
 
 with Store.open(url) as store:
     job = store.start_job(experiment="e", model="tiny", spec={{}}, total=0)
@@ -46,7 +54,7 @@ with Store.open(url) as store:
     sa.event.listen(store.engine, "before_cursor_execute", count)
     save(seed + 1)
     print("saved", flush=True)
-    at = {{"first statement": 1, "half of the statements": len(seen) // 2, "last statement": len(seen)}}.get(moment, 0)
+    at = {{"first-statement": 1, "half-of-the-statements": len(seen) // 2, "last-statement": len(seen)}}.get(moment, 0)
     seen.clear()
     if at:
         sa.event.listen(store.engine, "before_cursor_execute", lambda *told: die() if len(seen) == at else None)
@@ -61,16 +69,40 @@ with Store.open(url) as store:
 """
 
 
-def test_a_killed_writer_leaves_whole_runs(store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def writer() -> Iterator[subprocess.Popen[str]]:
+    """The program, waiting to be told a store, a moment and a number."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield process
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def killed(writer: subprocess.Popen[str], url: str, moment: str, number: int) -> int:
+    """Write until killed at the moment; how many batches were told to be saved."""
+    assert writer.stdin is not None
+    assert writer.stdout is not None
+    writer.stdin.write(f"{url} {moment} {number}\n")
+    writer.stdin.flush()
+    told = [writer.stdout.readline()]
+    while told[-1] == "saved\n":
+        told.append(writer.stdout.readline())
+    assert told.pop() == f"ended {-signal.SIGKILL}\n"
+    return len(told)
+
+
+def test_a_killed_writer_leaves_whole_runs(
+    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     monkeypatch.setenv("HEADSCOPE_ARTIFACTS", str(tmp_path / "artifacts"))
+    writer = request.getfixturevalue("writer")
     batches = 0
     for number, moment in enumerate(MOMENTS):
-        command = [sys.executable, "-c", PROGRAM, store_url, moment, str(10 * number)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=GUARD, check=False)
-        assert done.returncode == -signal.SIGKILL, done.stderr
-        told = done.stdout.split()
-        assert len(told) == (2 if moment == "committed" else 1), f"not killed at: {moment}"
-        batches += 1 + len(told)
+        told = killed(writer, store_url, moment, 10 * number)
+        assert told == (2 if moment == "committed" else 1), f"not killed at: {moment}"
+        batches += 1 + told
         with Store.open(store_url) as store:
             assert store.check() == []
             page = store.runs_page(RunFilter(), (), 0, 10_000)
