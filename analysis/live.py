@@ -13,21 +13,18 @@ from analysis.continuations import first_tokens
 from analysis.errors import InputError, NotApplicable
 from analysis.head_stats import head_summaries
 from analysis.interfaces import Capture, CausalBackend
-from analysis.measurements import attention_tensors
-from analysis.methods.occlusion import Occlusion
-from analysis.token_trace import token_traces
-from analysis.types import (
+from analysis.live_types import (
     MOST_LIVE_TOKENS,
-    Continuation,
     LiveContinueRequest,
     LiveExplainRequest,
     LiveExplanation,
     LiveRequest,
     LiveResult,
-    Target,
-    TokenizedText,
-    against,
 )
+from analysis.measurements import attention_tensors
+from analysis.methods.occlusion import Occlusion
+from analysis.token_trace import token_traces
+from analysis.types import Continuation, Target, TokenizedText, against
 from analysis.workspace import Workspace
 
 MAX_NEW_TOKENS = 64

@@ -10,8 +10,9 @@ import torch
 
 from analysis.backends.hf_causal import HFCausalBackend
 from analysis.live import analyse_live
+from analysis.live_types import LiveRequest
 from analysis.runner import run_batch
-from analysis.types import LiveRequest, Prompt, RunSpec
+from analysis.types import Prompt, RunSpec
 from benchmarks.harness import interleaved, ratio, summary, write_result
 
 MODEL = "smollm2-135m-instruct"

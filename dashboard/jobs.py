@@ -16,17 +16,9 @@ from analysis.detection import Store
 from analysis.engines.base import Engine
 from analysis.errors import HeadscopeError, StorageError, UnknownNameError
 from analysis.jobs import JobRequest, run_job, to_resume
+from analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveExplanation, LiveRequest, LiveResult
 from analysis.patch_types import PatchRequest, PatchResult
-from analysis.types import (
-    Continuation,
-    LiveContinueRequest,
-    LiveExplainRequest,
-    LiveExplanation,
-    LiveRequest,
-    LiveResult,
-    Progress,
-    RunStatus,
-)
+from analysis.types import Continuation, Progress, RunStatus
 from dashboard.line import Line, Slots
 from dashboard.services import ModelListing
 from storage.rows import JobRow, RunFilter

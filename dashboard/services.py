@@ -7,15 +7,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from analysis.jobs import JobRequest
+from analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveExplanation, LiveRequest, LiveResult
 from analysis.patch_types import PatchRequest, PatchResult
-from analysis.types import (
-    Continuation,
-    LiveContinueRequest,
-    LiveExplainRequest,
-    LiveExplanation,
-    LiveRequest,
-    LiveResult,
-)
+from analysis.types import Continuation
 from dashboard.attention_cache import AttentionCache
 from dashboard.settings import Settings
 from storage.interfaces import FindingSink, RunReader

@@ -18,6 +18,7 @@ from analysis.code_version import CODE_VERSION
 from analysis.content_filter import Policy, Verdict, screen
 from analysis.engines.base import Prepared
 from analysis.errors import InputError, NotApplicable
+from analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveExplanation, LiveRequest, LiveResult
 from analysis.patch_types import PatchRequest, PatchResult
 from analysis.preflight import Preflight
 from analysis.types import (
@@ -25,11 +26,6 @@ from analysis.types import (
     Continuation,
     Float32,
     GenerationParams,
-    LiveContinueRequest,
-    LiveExplainRequest,
-    LiveExplanation,
-    LiveRequest,
-    LiveResult,
     ModelInfo,
     ModelRef,
     Prompt,

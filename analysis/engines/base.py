@@ -7,20 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from analysis.content_filter import Policy, Verdict
+from analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveExplanation, LiveRequest, LiveResult
 from analysis.patch_types import PatchRequest, PatchResult
 from analysis.preflight import Preflight
-from analysis.types import (
-    Continuation,
-    LiveContinueRequest,
-    LiveExplainRequest,
-    LiveExplanation,
-    LiveRequest,
-    LiveResult,
-    ModelInfo,
-    Prompt,
-    RunResult,
-    RunSpec,
-)
+from analysis.types import Continuation, ModelInfo, Prompt, RunResult, RunSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,23 +14,12 @@ from analysis.code_version import CODE_VERSION
 from analysis.content_filter import Policy, Verdict, screen
 from analysis.engines.base import Prepared
 from analysis.fingerprints import cache_dir
+from analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveExplanation, LiveRequest, LiveResult
 from analysis.model_cache import ModelCache
 from analysis.patch_types import PatchRequest, PatchResult
 from analysis.start_token import require_start_token
 from analysis.tensor_cache import TensorCache, tensor_cache_bytes
-from analysis.types import (
-    Continuation,
-    LiveContinueRequest,
-    LiveExplainRequest,
-    LiveExplanation,
-    LiveRequest,
-    LiveResult,
-    ModelRef,
-    Prompt,
-    RunResult,
-    RunSpec,
-    result_key,
-)
+from analysis.types import Continuation, ModelRef, Prompt, RunResult, RunSpec, result_key
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -23,19 +23,9 @@ from analysis.content_filter import Policy, Verdict
 from analysis.engines.base import Prepared
 from analysis.engines.threads import yield_when_waiting
 from analysis.errors import BackendError, HeadscopeError
+from analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveExplanation, LiveRequest, LiveResult
 from analysis.patch_types import PatchRequest, PatchResult
-from analysis.types import (
-    Continuation,
-    LiveContinueRequest,
-    LiveExplainRequest,
-    LiveExplanation,
-    LiveRequest,
-    LiveResult,
-    ModelRef,
-    Prompt,
-    RunResult,
-    RunSpec,
-)
+from analysis.types import Continuation, ModelRef, Prompt, RunResult, RunSpec
 
 
 def _context() -> multiprocessing.context.BaseContext:

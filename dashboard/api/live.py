@@ -21,17 +21,9 @@ from flask import Blueprint, Flask, Response, jsonify
 
 from analysis.errors import HeadscopeError, InputError, UnknownNameError
 from analysis.jobs import JobRequest
+from analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveRequest
 from analysis.registry import STANDARD
-from analysis.types import (
-    GenerationParams,
-    LiveContinueRequest,
-    LiveExplainRequest,
-    LiveRequest,
-    Prompt,
-    PromptSet,
-    RunStatus,
-    canonical_hash,
-)
+from analysis.types import GenerationParams, Prompt, PromptSet, RunStatus, canonical_hash
 from dashboard.api.live_payload import continuation, encode, explanation
 from dashboard.line import Busy, Superseded
 from dashboard.request_body import json_object

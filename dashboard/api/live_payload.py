@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
+from analysis.live_types import LiveExplanation, LiveResult
 from analysis.registry import METHODS
 from analysis.spelling import spelling
-from analysis.types import Continuation, LiveExplanation, LiveResult, ModelInfo, Target
+from analysis.types import Continuation, ModelInfo, Target
 from dashboard.figures.attention import STATS, head_stats
 
 MAX_EXACT_BYTES = 4 * 2**20

@@ -12,7 +12,7 @@ from enum import StrEnum
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
-from analysis.types import MOST_LIVE_TOKENS
+from analysis.live_types import MOST_LIVE_TOKENS
 from dashboard.api.live import DEFAULT_EXPERIMENT, MAX_CHARACTERS
 from dashboard.cards import card, extra, icon
 from dashboard.clientside import clientside

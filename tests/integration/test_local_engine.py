@@ -15,8 +15,9 @@ from analysis.engines.inline import InlineEngine
 from analysis.engines.local import LocalEngine
 from analysis.errors import BackendError, HeadscopeError
 from analysis.jobs import JobRequest, run_job
+from analysis.live_types import LiveRequest
 from analysis.patch_types import PatchRequest
-from analysis.types import LiveRequest, ModelRef, Prompt, PromptSet, RunSpec, RunStatus
+from analysis.types import ModelRef, Prompt, PromptSet, RunSpec, RunStatus
 from storage import readonly_sql
 from storage.repository import Store
 

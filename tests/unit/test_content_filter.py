@@ -14,8 +14,9 @@ from analysis.content_filter import OFF, Policy, Rule, admit, allow, screen
 from analysis.engines.inline import InlineEngine
 from analysis.errors import InputError
 from analysis.jobs import JobRequest
+from analysis.live_types import LiveRequest
 from analysis.patch_types import PatchRequest
-from analysis.types import LiveRequest, Prompt, PromptSet
+from analysis.types import Prompt, PromptSet
 from dashboard.app import create_app
 from dashboard.jobs import JobQueue, ServerEngine
 from dashboard.services import Services

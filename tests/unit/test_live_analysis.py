@@ -10,15 +10,9 @@ from analysis import live as live_module
 from analysis.errors import InputError, NotApplicable
 from analysis.interfaces import Capabilities, Capture
 from analysis.live import MAX_NEW_TOKENS, analyse_live, continue_live, explain_live
+from analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveExplanation, LiveRequest, LiveResult
 from analysis.methods.occlusion import Occlusion
-from analysis.types import (
-    GenerationParams,
-    LiveContinueRequest,
-    LiveExplainRequest,
-    LiveExplanation,
-    LiveRequest,
-    LiveResult,
-)
+from analysis.types import GenerationParams
 from analysis.workspace import Workspace
 
 if TYPE_CHECKING:

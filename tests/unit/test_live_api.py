@@ -12,17 +12,13 @@ from safetensors.numpy import load
 
 from analysis.errors import BackendError, InputError, UnknownNameError
 from analysis.jobs import JobRequest
+from analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveExplanation, LiveRequest, LiveResult
 from analysis.types import (
     HEAD_STATS,
     Attribution,
     Continuation,
     GenerationParams,
     HeadSummary,
-    LiveContinueRequest,
-    LiveExplainRequest,
-    LiveExplanation,
-    LiveRequest,
-    LiveResult,
     ModelInfo,
     ModelRef,
     Target,

@@ -13,16 +13,9 @@ import pytest
 from analysis.engines.inline import InlineEngine
 from analysis.errors import BackendError, InputError, UnknownNameError
 from analysis.jobs import JobRequest, run_job
+from analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveExplanation, LiveRequest
 from analysis.patch_types import PatchRequest
-from analysis.types import (
-    GenerationParams,
-    LiveContinueRequest,
-    LiveExplainRequest,
-    LiveExplanation,
-    LiveRequest,
-    Prompt,
-    PromptSet,
-)
+from analysis.types import GenerationParams, Prompt, PromptSet
 from dashboard import server
 from dashboard.app import create_app
 from dashboard.jobs import JobQueue, ServerEngine
