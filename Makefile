@@ -22,7 +22,7 @@ help:
 	@echo "make demo          install, analyse the demo prompts with the embedded model, open the dashboard"
 	@echo "make demo SERVE=0  the same without the dashboard"
 	@echo "make test          everything: lint, types, contracts, tests on both databases, browser flows"
-	@echo "make check         the quick part of it: lint, types, unit tests, contracts; no browser, no PostgreSQL"
+	@echo "make check         the quick part of it: lint, types, the short unit tests and contracts; no browser, no PostgreSQL"
 	@echo "make flakes N=5    the tests N times, and which of them did not end the same"
 	@echo "make bench         the benchmarks (results in benchmarks/results)"
 
@@ -77,7 +77,7 @@ test: lint types browser
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile $(PYTEST)
 
 check: lint types
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -k "not postgresql" tests/unit tests/contracts $(PYTEST)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -k "not postgresql" -m "not thorough" tests/unit tests/contracts $(PYTEST)
 
 N ?= 5
 flakes: $(VENV)/.dev browser

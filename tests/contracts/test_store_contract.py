@@ -633,6 +633,7 @@ class TestStore:
             connection.exec_driver_sql(damage)
         assert any(expected in problem for problem in filled.store.check())
 
+    @pytest.mark.thorough
     def test_one_writer_and_twenty_readers(self, filled: Filled) -> None:
         """Every reader sees whole batches only, and counts that never go back."""
         batches, size, errors = 4, 3, []

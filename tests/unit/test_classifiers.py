@@ -131,6 +131,7 @@ def test_a_label_nobody_judged_costs_nothing() -> None:
     assert masked_loss(logits, labels).item() == pytest.approx(np.log(2) * (2 + LABEL_WEIGHTS[1]) / 2)
 
 
+@pytest.mark.thorough
 def test_training_lowers_the_loss_and_its_adapter_loads(tmp_path: Path) -> None:
     base = minilm.folder()
     assert base is not None

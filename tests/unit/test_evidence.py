@@ -59,6 +59,7 @@ def prepared(backend: HFCausalBackend, *texts: str, target: str | None = None) -
     return work, [backend.resolve_target(text, target, None, row) for text, row in rows]
 
 
+@pytest.mark.thorough
 def test_random_attributions_fail_at_least_95_times_in_100(tiny_gpt2: HFCausalBackend) -> None:
     work, targets = prepared(tiny_gpt2, TEXT)
     test = RemovalTest(work, targets, "mean", 12, 0)

@@ -58,6 +58,7 @@ def client(app: Dash) -> FlaskClient:
     return app.server.test_client()
 
 
+@pytest.mark.thorough
 def test_no_fuzzed_request_is_our_fault(
     app: Dash, client: FlaskClient, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -150,6 +150,7 @@ def test_another_device_is_another_result_and_the_cpu_is_what_it_was() -> None:
     assert hashes[0] == before_there_were_devices
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 @pytest.mark.parametrize("model", ["tiny_gpt2_dir", "tiny_llama_dir"])
 def test_every_measurement_works_in_half_precision(

@@ -106,6 +106,7 @@ def numbers(result: RunResult) -> dict[str, np.ndarray]:
     }
 
 
+@pytest.mark.thorough
 def test_padding_and_company_change_nothing(backend: HFCausalBackend) -> None:
     together = runner.run_batch(backend, spec_of(backend), GOOD)
     for prompt, one in zip(GOOD, together, strict=True):
@@ -115,6 +116,7 @@ def test_padding_and_company_change_nothing(backend: HFCausalBackend) -> None:
             np.testing.assert_allclose(values, expected[name], rtol=2e-3, atol=2e-4, err_msg=name)
 
 
+@pytest.mark.thorough
 def test_bad_prompts_fail_with_a_reason_and_the_others_finish(backend: HFCausalBackend) -> None:
     mixed = [prompt for pair in zip(BAD.values(), (*GOOD, GOOD[0]), strict=True) for prompt in pair]
     results = runner.run_batch(backend, spec_of(backend), mixed)
