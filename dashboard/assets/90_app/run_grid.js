@@ -88,7 +88,7 @@
       c.font = this.font();
       c.textBaseline = "middle";
       c.textAlign = "right";
-      const everyRow = Math.ceil(12 / this.h), everyColumn = Math.ceil((slanted ? 12 : 24) / this.w);
+      const everyRow = Math.ceil(12 / this.h), everyColumn = Math.ceil((slanted ? 17 : 24) / this.w);
       rows.forEach((name, y) => { if (y % everyRow === 0 || y === row || y === rows.length - 1) { ink(y === row); c.fillText(name, this.left - 6, this.top + (y + 0.5) * this.h); } });
       c.textAlign = slanted ? "left" : "center";
       columns.forEach((name, x) => {
