@@ -67,7 +67,7 @@ def form(query: PatchingQuery, models: Sequence[ModelListing], default: str) -> 
             _prompt("corrupted", "Corrupted prompt", query.corrupted, "The capital of Italy is"),
             html.Div(
                 [
-                    _text("target", "Target", query.target, "clean prompt’s own first choice"),
+                    _text("target", "Target", query.target, "the first choice"),
                     _text("foil", "Foil", query.foil, "none"),
                     _select("model", "Model", names, chosen),
                     _select("component", "Patched", list(PATCH_COMPONENTS), query.component),
@@ -146,7 +146,7 @@ def pair_list(pairs: Sequence[Pair]) -> Children:
                 html.Td(dcc.Link(pair.clean.text, href=_pair_href(pair))),
                 html.Td(pair.corrupted.text),
                 html.Td(visible(pair.clean.target)),
-                html.Td(pair.clean.model, className="hs-nowrap"),
+                html.Td(pair.clean.model, className="hs-patching-model"),
             ]
         )
         for pair in pairs
@@ -170,7 +170,8 @@ def facts(result: PatchResult, share: bool) -> Children:
     sentences = [
         html.P(
             ["Explained: ", html.B(what), f". Clean prompt {signed(result.clean_value, 3)} nats, corrupted prompt "
-             f"{signed(result.corrupted_value, 3)} nats. Computed in {result.seconds:.1f} s with {result.info.ref.name}."]
+             f"{signed(result.corrupted_value, 3)} nats. Computed in {result.seconds:.1f} s with ",
+             f"{result.info.ref.name}."]
         )
     ]  # fmt: skip
     if not share:
