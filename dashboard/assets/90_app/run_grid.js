@@ -92,7 +92,7 @@
       rows.forEach((name, y) => { if (y % everyRow === 0 || y === row || y === rows.length - 1) { ink(y === row); c.fillText(name, this.left - 6, this.top + (y + 0.5) * this.h); } });
       c.textAlign = slanted ? "left" : "center";
       columns.forEach((name, x) => {
-        if (x % everyColumn && x !== column) return;
+        if (x !== column && (x % everyColumn || Math.abs(x - (column ?? NaN)) < everyColumn)) return;
         ink(x === column);
         c.save();
         c.translate(this.left + (x + 0.5) * this.w, this.top - (slanted ? 5 : 8));
