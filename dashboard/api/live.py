@@ -36,6 +36,8 @@ from storage.rows import Condition, RunFilter
 MAX_CHARACTERS = 4000
 NEW_TOKENS = 16
 DEFAULT_EXPERIMENT = "live"
+TAG = "live"
+"""Of prompts typed on the page."""
 
 
 def register(server: Flask, services: Services) -> None:
@@ -164,7 +166,7 @@ def job_request(body: Mapping[str, Any]) -> JobRequest:
     experiment = _text(body, "experiment").strip() or DEFAULT_EXPERIMENT
     prompt = Prompt(
         id=f"live-{canonical_hash([asked.text, asked.target, asked.foil])[:16]}", text=asked.text, target=asked.target,
-        foil=asked.foil, tags=("live",),
+        foil=asked.foil, tags=(TAG,),
     )  # fmt: skip
     prompts = PromptSet(
         name="live", version="1", licence="", purpose="Typed on the Live page", sha256=canonical_hash([asdict(prompt)]),

@@ -52,8 +52,15 @@ def distributions(panels: Sequence[Panel]) -> go.Figure:
     return finish(fig.update_layout(legend={"y": 1.1}, margin={"t": 56}), height=460)
 
 
-def reliability(curves: Mapping[str, Reliability]) -> go.Figure:
-    """Stated probability against the share that was right, with Wilson intervals; the diagonal is calibration."""
+def reliability(
+    curves: Mapping[str, Reliability],
+    stated: str = "probability of the top token",
+    true: str = "right",
+    counted: str = "prompts",
+) -> go.Figure:
+    """Stated probability against the share that was right, with Wilson intervals; the diagonal is calibration.
+    `stated`, `true`, `counted`: what the axes and the hover call the probability, what it is of, and what has one.
+    """
     fig = go.Figure()
     fig.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "width": 1, "color": "#8a939e"},
                     name="calibrated", hoverinfo="skip")  # fmt: skip
@@ -63,10 +70,10 @@ def reliability(curves: Mapping[str, Reliability]) -> go.Figure:
             error_y={"array": curve.observed_high - curve.observed, "width": 0, "thickness": 1,
                      "arrayminus": curve.observed - curve.observed_low},
             customdata=curve.counts,
-            hovertemplate="stated %{x:.2f}, right %{y:.2f} of %{customdata} prompts<extra></extra>",
+            hovertemplate=f"stated %{{x:.2f}}, {true} %{{y:.2f}} of %{{customdata}} {counted}<extra></extra>",
         )  # fmt: skip
-    fig.update_xaxes(title_text="probability of the top token", range=[-0.02, 1.02])
-    fig.update_yaxes(title_text="share right", range=[-0.02, 1.02])
+    fig.update_xaxes(title_text=stated, range=[-0.02, 1.02])
+    fig.update_yaxes(title_text=f"share {true}", range=[-0.02, 1.02])
     return finish(fig, height=340)
 
 

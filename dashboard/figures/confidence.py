@@ -50,7 +50,9 @@ def confidence_figure(info: ConfidenceInfo) -> go.Figure:
         "<extra></extra>",
     )  # fmt: skip
     fig.add_scatter(
-        x=x, y=info.entropy, customdata=hover, name="entropy before it", mode="lines+markers", marker={"size": 5},
+        x=x, y=info.entropy, customdata=hover, name="entropy before it",
+        mode="lines+markers" if len(x) <= MOST_LABELS else "lines", marker={"size": 5},
+        line={"width": 2 if len(x) <= MOST_LABELS else 1},
         hovertemplate="%{pointNumber} “%{customdata[0]}”<br>entropy before %{y:.4f} bits<extra></extra>",
     )  # fmt: skip
     if np.isfinite(info.mean_surprisal):

@@ -59,12 +59,22 @@ def _probability(p: float, bound: float, rank: int | None, top: float) -> html.T
     )
 
 
+def _bounds(row: Candidate) -> str:
+    """What is known of A - B, in percentage points, when one side is only known to be at most its bound."""
+    low, high = (
+        (row.prob_a - row.bound_b, row.prob_a) if math.isnan(row.prob_b) else (-row.prob_b, row.bound_a - row.prob_b)
+    )
+    if low >= 0:
+        return f"≥ {fixed_signed(100 * low, 2)}"
+    if high <= 0:
+        return f"≤ {fixed_signed(100 * high, 2)}"
+    return f"{fixed_signed(100 * low, 2)} to {fixed_signed(100 * high, 2)}"
+
+
 def _difference(row: Candidate, span: float) -> html.Td:
     delta = row.difference
     if math.isnan(delta):
-        least = row.prob_a - row.bound_b if math.isnan(row.prob_b) else row.prob_b - row.bound_a
-        sign = "+" if math.isnan(row.prob_b) else "−"
-        return html.Td(html.Span(f"at least {sign}{100 * max(least, 0):.2f} pp", className="hs-num hs-muted"))
+        return html.Td(html.Span(f"{_bounds(row)} pp", className="hs-num hs-muted"))
     tone = "negative" if delta < 0 else "positive"
     return html.Td(
         [html.I(className=tone, style={"--t": f"{abs(delta) / span if span else 0:.4f}"}),

@@ -103,5 +103,5 @@ def _group(title: str, link: str, rows: Sequence[RunRow]) -> Component:
 def _summary(row: RunRow) -> list[Component]:
     return [
         html.Span(row.text or "(empty text)", className="hs-pick-text"),
-        html.Small([f"{row.model} · {row.experiment} · {row.created_at:%Y-%m-%d %H:%M} ", status_badge(row.status)]),
+        html.Small([f"{row.model} · {row.experiment} · {row.created_at:%Y-%m-%d %H:%M} · ", status_badge(row.status)]),
     ]

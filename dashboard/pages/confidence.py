@@ -29,9 +29,9 @@ PATH = "/confidence"
 LISTED = 30
 MEASURES = (
     ("Mean surprisal", "bits per token", "mean_surprisal", 1 / NATS_PER_BIT),
-    ("Entropy of the next token", "bits", "next_entropy", 1 / NATS_PER_BIT),
-    ("Probability of the top token", "probability", "next_token_prob", 1.0),
-    ("Margin, target over foil", "nats", "margin", 1.0),
+    ("Next-token entropy", "bits", "next_entropy", 1 / NATS_PER_BIT),
+    ("Top probability", "probability", "next_token_prob", 1.0),
+    ("Margin over foil", "nats", "margin", 1.0),
 )
 
 
@@ -56,7 +56,7 @@ def distributions(services: Services, query: ConfidenceQuery) -> Children:
         )
         for title, unit, name, factor in MEASURES
     ]
-    head = ("Series", *(f"{title}, {unit}>" for title, unit, *_ in MEASURES))
+    head = ("Series", *(f"{title}>" if unit in title else f"{title}, {unit}>" for title, unit, *_ in MEASURES))
     rows = [
         html.Tr([series_cell(item, query), *(spread_cell(spread(panel.series[item.name])) for panel in panels)])
         for item in split

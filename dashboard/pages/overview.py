@@ -262,13 +262,19 @@ def models_list(rows: Sequence[ModelRow]) -> Component:
         [
             counted(
                 row.info.ref.name, row.n_runs, runs_href(model=row.info.ref.name),
-                f"{row.info.n_layers} layers × {row.info.n_heads} heads · "
-                f"{parameters(row.info.n_params)} · {row.info.ref.dtype}",
+                _shape(row),
             )
             for row in rows
         ],
         className="hs-counts",
     )  # fmt: skip
+
+
+def _shape(row: ModelRow) -> str:
+    info = row.info
+    if not info.n_layers:  # nothing inside is known of it
+        return "behind an API"
+    return f"{info.n_layers} layers × {info.n_heads} heads · {parameters(info.n_params)} · {info.ref.dtype}"
 
 
 def prompt_sets_list(rows: Sequence[PromptSetRow]) -> Component:
@@ -277,7 +283,8 @@ def prompt_sets_list(rows: Sequence[PromptSetRow]) -> Component:
         [
             counted(row.name, row.n_runs, runs_href(prompt_set=row.name),
                     " · ".join(filter(None, [f"version {row.version}" if row.version else "",
-                                             f"{row.n_prompts:,} prompts", row.licence])))
+                                             f"{row.n_prompts:,} prompts",
+                                             f"licence {row.licence}" if row.licence else ""])))
             for row in rows
         ],
         className="hs-counts",

@@ -13,6 +13,7 @@ from analysis.patch_types import PATCH_COMPONENTS, Candidates, PatchRequest, Pat
 from analysis.spelling import spelling
 from dashboard.cards import Children, extra
 from dashboard.params import QueryState, choice, number
+from dashboard.parts import signed
 from dashboard.services import ModelListing
 from dashboard.tables import table, visible
 from storage.interfaces import RunReader
@@ -66,7 +67,7 @@ def form(query: PatchingQuery, models: Sequence[ModelListing], default: str) -> 
             _prompt("corrupted", "Corrupted prompt", query.corrupted, "The capital of Italy is"),
             html.Div(
                 [
-                    _text("target", "Target", query.target, "clean prompt’s own first choice"),
+                    _text("target", "Target", query.target, "the first choice"),
                     _text("foil", "Foil", query.foil, "none"),
                     _select("model", "Model", names, chosen),
                     _select("component", "Patched", list(PATCH_COMPONENTS), query.component),
@@ -145,7 +146,7 @@ def pair_list(pairs: Sequence[Pair]) -> Children:
                 html.Td(dcc.Link(pair.clean.text, href=_pair_href(pair))),
                 html.Td(pair.corrupted.text),
                 html.Td(visible(pair.clean.target)),
-                html.Td(pair.clean.model),
+                html.Td(pair.clean.model, className="hs-patching-model"),
             ]
         )
         for pair in pairs
@@ -168,8 +169,9 @@ def facts(result: PatchResult, share: bool) -> Children:
     what = f"log-probability of “{target}”" + (f" minus that of “{visible(foil)}”" if foil else "")
     sentences = [
         html.P(
-            ["Explained: ", html.B(what), f". Clean prompt {result.clean_value:+.3f} nats, corrupted prompt "
-             f"{result.corrupted_value:+.3f} nats. Computed in {result.seconds:.1f} s with {result.info.ref.name}."]
+            ["Explained: ", html.B(what), f". Clean prompt {signed(result.clean_value, 3)} nats, corrupted prompt "
+             f"{signed(result.corrupted_value, 3)} nats. Computed in {result.seconds:.1f} s with ",
+             f"{result.info.ref.name}."]
         )
     ]  # fmt: skip
     if not share:

@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 from plotly.graph_objects import Figure
 
 from analysis.types import HeadSummary
+from dashboard.api.live import TAG as LIVE_TAG
 from dashboard.attention_cache import attention_artifact
 from dashboard.cards import Children, Download, card, copyable, empty_box, extra, guarded
 from dashboard.figures.attention import misses
@@ -120,7 +121,11 @@ def _confidence(detail: RunDetail) -> Children:
 def _attributions(detail: RunDetail) -> Children:
     if not detail.attributions:
         return not_measured("Attributions were", "--analyses saliency,input_x_gradient,integrated_gradients")
-    return html.Div(id="run-attributions-slot")
+    slot = html.Div(id="run-attributions-slot")
+    if LIVE_TAG not in detail.row.tags or any(found.method == "occlusion" for found in detail.attributions):
+        return slot
+    said = ["Saved from Live, whose leave-one-out is not kept: ", html.Code("--analyses occlusion"), " stores it."]
+    return [slot, html.P(said, className="hs-muted hs-note-line")]
 
 
 def _attention(detail: RunDetail) -> Children:

@@ -237,7 +237,7 @@ def explorer(_services: Services, query: ToxicityQuery) -> Children:
         for line in stated.thresholds
     ]  # fmt: skip
     return [
-        graph(figures.reliability({stated.classifier: shape})),
+        graph(figures.reliability({stated.classifier: shape}, "score", "toxic", "texts")),
         table(("Threshold>", "Precision>", "Recall>", "False positives>"), rows),
         note(f"On {curve['n']:,} test texts, in which toxic ones are far more frequent than in most data: there "
              "precision will be lower."),

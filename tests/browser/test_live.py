@@ -16,6 +16,7 @@ from analysis.engines.inline import InlineEngine
 from analysis.jobs import JobRequest, run_job
 from analysis.registry import parse_analyses
 from dashboard.jobs import JobQueue, ServerEngine
+from dashboard.pages import run_cards
 from dashboard.services import Services
 from dashboard.settings import Settings
 from storage.repository import Store
@@ -183,7 +184,9 @@ def test_what_is_typed_is_stored_only_when_saved(page: Page, app_server: str, se
     row = seeded_store.runs_page(where).rows[0]
     assert (row.experiment, row.model, row.prompt_set) == ("typed", "tiny-gpt2", "live")
     assert link.get_attribute("href") == f"/run?id={row.id}"
-    assert "occlusion" not in {one.method for one in seeded_store.run(row.id).attributions}
+    saved = seeded_store.run(row.id)
+    assert "occlusion" not in {one.method for one in saved.attributions}
+    assert "leave-one-out is not kept" in str(run_cards.cards(saved))
 
 
 def test_saving_an_explained_token_cuts_the_text_before_it(page: Page, app_server: str, seeded_store: Store) -> None:

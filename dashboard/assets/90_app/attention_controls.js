@@ -63,17 +63,17 @@
     }
 
     drawLegend(state, slice) {
-      const width = 220, height = 30, c = context(this.legend, width, height), { signed } = this.view;
+      const width = 232, height = 30, edge = 16, c = context(this.legend, width, height), { signed } = this.view;
       const top = (slice && { head: slice.max, fit: slice.fit }[state.scale]) ** 2 || 1, low = signed ? -1 : 0;
-      for (let x = 0; x < width - 20; x++) {
-        c.fillStyle = hs.color.css(low + (1 - low) * (x / (width - 21)), signed);
-        c.fillRect(10 + x, 2, 1, 10);
+      for (let x = 0; x <= width - 2 * edge; x++) {
+        c.fillStyle = hs.color.css(low + (1 - low) * (x / (width - 2 * edge)), signed);
+        c.fillRect(edge + x, 2, 1, 10);
       }
       c.font = `10px ${hs.color.variable("--bs-body-font-family")}`;
       c.fillStyle = hs.color.variable("--hs-ink-3");
       c.textAlign = "center";
       for (const level of signed ? [-1, -0.5, 0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1]) {
-        c.fillText(number(Math.sign(level) * level ** 2 * top, 2), 10 + ((level - low) / (1 - low)) * (width - 20), 25);
+        c.fillText(number(Math.sign(level) * level ** 2 * top, 2), edge + ((level - low) / (1 - low)) * (width - 2 * edge), 25);
       }
       this.note.textContent = `${this.view.signed ? "difference" : "attention weight"}, square-root scale`
         + `${state.scale === "fit" ? "; the largest 1 % share the full colour" : ""}${state.sink ? "" : "; first token hidden, not renormalised"}`;

@@ -58,13 +58,14 @@
       c.font = `10px ${hs.color.variable("--bs-body-font-family") || "sans-serif"}`;
       c.textBaseline = "middle";
       const text = (s, x, y, on) => { c.fillStyle = hs.color.variable(on ? "--hs-accent" : "--hs-ink-3"); c.fillText(s, x, y); };
+      const told = (i, chosen) => i === chosen || (i % every === 0 && Math.abs(i - chosen) >= every); // none runs into the chosen one's
       c.textAlign = "center";
       for (let l = 0; l < L; l++) {
-        if (l % every === 0 || l === state.layer) text(String(l), this.origin(l, 0)[0] + this.cell / 2, 8, l === state.layer);
+        if (told(l, state.layer)) text(String(l), this.origin(l, 0)[0] + this.cell / 2, 8, l === state.layer);
       }
       c.textAlign = "right";
       for (let h = 0; h < H; h++) {
-        if (h % every === 0 || h === state.head) text(String(h), LEFT - 5, this.origin(0, h)[1] + this.cell / 2, h === state.head);
+        if (told(h, state.head)) text(String(h), LEFT - 5, this.origin(0, h)[1] + this.cell / 2, h === state.head);
       }
     }
 

@@ -24,7 +24,7 @@
       const rows = [{ name: "Surprisal", unit, values: unitOf(arrays.logprobs, -1), marks: unitOf(arrays.entropies, 1), note: "– expected (entropy)" }];
       const waits = explained.pending && explained.done === 0 && (explained.asked ? "computing …" : "not computed yet");
       rows.push({ name: explained.label, unit, signed: true, error: explained.error || waits, values: unitOf(explained.scores, 1),
-        note: facts.target.foil_text === null ? `of ${label(facts.target.text, 12)}` : `of ${label(facts.target.text, 9)} over ${label(facts.target.foil_text, 9)}` });
+        note: facts.target.foil_text === null ? `of “${label(facts.target.text, 12)}”` : `of “${label(facts.target.text, 9)}” over “${label(facts.target.foil_text, 9)}”` });
       return rows;
     }
 
@@ -53,7 +53,7 @@
       const zero = row.signed ? y + ROW / 2 : y + ROW, scale = (row.signed ? ROW / 2 : ROW) / top;
       const title = [svg("text", { x: 0, y: y + 13, class: "name", text: row.name }), svg("text", { x: 0, y: y + 29, class: "note", text: row.note })];
       const axis = svg("line", { x1: LEFT, x2: width - 8, y1: zero, y2: zero, class: "axis" });
-      if (row.error) return [...title, axis, svg("text", { x: LEFT + 8, y: y + ROW / 2, class: "note", text: row.error })];
+      if (row.error) return [...title, axis, svg("text", { x: LEFT + 8, y: y + ROW / 2 - 6, class: "note", text: row.error })];
       const ends = svg("text", { x: LEFT - 8, y: y + 9, "text-anchor": "end", class: "tick", text: `${number(top, 2)}${row.unit ? ` ${row.unit}` : ""}` });
       const low = row.signed ? svg("text", { x: LEFT - 8, y: y + ROW, "text-anchor": "end", class: "tick", text: `−${number(top, 2)}` }) : null;
       return [...title, ends, low, axis, ...row.values.map((v, i) => this.bar(v, i, zero, scale, row)), ...(row.marks || []).map((v, i) => this.mark(v, i, zero, scale))];

@@ -88,11 +88,11 @@
       c.font = this.font();
       c.textBaseline = "middle";
       c.textAlign = "right";
-      const everyRow = Math.ceil(12 / this.h), everyColumn = Math.ceil((slanted ? 12 : 24) / this.w);
+      const everyRow = Math.ceil(12 / this.h), everyColumn = Math.ceil((slanted ? 17 : 24) / this.w);
       rows.forEach((name, y) => { if (y % everyRow === 0 || y === row || y === rows.length - 1) { ink(y === row); c.fillText(name, this.left - 6, this.top + (y + 0.5) * this.h); } });
       c.textAlign = slanted ? "left" : "center";
       columns.forEach((name, x) => {
-        if (x % everyColumn && x !== column) return;
+        if (x !== column && (x % everyColumn || Math.abs(x - (column ?? NaN)) < everyColumn)) return;
         ink(x === column);
         c.save();
         c.translate(this.left + (x + 0.5) * this.w, this.top - (slanted ? 5 : 8));

@@ -27,12 +27,17 @@
       details.addEventListener("toggle", () => (details.open ? this.open.add(m.method) : this.open.delete(m.method)));
       return el("section", { class: `hs-receipt ${m.verdict}`, "data-method": m.method }, [
         el("h3", {}, [m.label, badge ? mark(badge[0], badge[1], badge[2]) : null]),
-        m.error ? null : el("p", { class: "hs-receipt-test" }, m.receipt ? [mark(test[0], test[1], m.receipt.words)] : [mark("hs-muted", "question-circle", m.strip ? "not tested: add receipts to --analyses" : "no score per token to test")]),
+        m.error ? null : el("p", { class: "hs-receipt-test" }, m.receipt ? [mark(test[0], test[1], m.receipt.words)] : [mark("hs-muted", "question-circle", this.untested(m))]),
         m.receipt && m.receipt.gain !== null ? gain(m.receipt) : null,
         el("p", { class: "hs-muted", text: [m.summary, m.note].filter(Boolean).join(" ") }),
         m.warning ? el("p", { class: "hs-run-warning", role: "note", text: m.warning }) : null,
         m.error ? el("p", { class: "hs-run-warning", role: "note", text: `No scores: ${m.error}` }) : null,
         m.error ? list(rows) : details]);
+    }
+
+    untested(m) {
+      if (!m.strip) return "no score per token to test";
+      return m.method.startsWith("perturbation_") ? "not tested: receipts need the model itself" : "not tested: add receipts to --analyses";
     }
 
     evidence(receipt) {
