@@ -20,6 +20,7 @@ from dashboard.figures.layers import formation_figure, norms_figure
 from dashboard.pages.run_again import BLACK_BOX, again_command
 from dashboard.pages.run_header import continuation, failure
 from dashboard.pages.run_maps import absent, components, flow, looks, lost, not_measured, sources
+from dashboard.parts import note
 from storage.rows import RunDetail
 
 SHORT = 32
@@ -124,8 +125,8 @@ def _attributions(detail: RunDetail) -> Children:
     slot = html.Div(id="run-attributions-slot")
     if LIVE_TAG not in detail.row.tags or any(found.method == "occlusion" for found in detail.attributions):
         return slot
-    said = ["Saved from Live, whose leave-one-out is not kept: ", html.Code("--analyses occlusion"), " stores it."]
-    return [slot, html.P(said, className="hs-muted hs-note-line")]
+    asked = html.Code("--analyses occlusion")
+    return [slot, note("Saved from Live, whose leave-one-out is not kept: ", asked, " stores it.")]
 
 
 def _attention(detail: RunDetail) -> Children:

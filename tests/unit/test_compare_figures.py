@@ -8,6 +8,7 @@ from analysis.attributions import word_rule
 from analysis.types import TokenizedText, TokenTrace
 from dashboard.figures import compare
 from dashboard.figures.tokens import grouped
+from dashboard.pages.compare_candidates import candidates_view
 from tests.run_samples import T, attribution
 
 
@@ -139,6 +140,15 @@ def test_candidates_of_one_tokenizer_are_matched_by_id() -> None:
     assert np.isnan(rows[" he"].prob_b)
     assert rows[" he"].bound_b == pytest.approx(0.1)
     assert rows[" he"].rank_b is None
+
+
+@pytest.mark.parametrize(
+    ("prob_a", "prob_b", "said"),
+    [(0.7, np.nan, "≥ +69.00 pp"), (np.nan, 0.7, "≤ −69.00 pp"), (np.nan, 0.002, "−0.20 to +0.80 pp")],
+)
+def test_a_difference_known_only_in_part_is_a_bound(prob_a: float, prob_b: float, said: str) -> None:
+    row = compare.Candidate(" word", prob_a, prob_b, bound_a=0.01, bound_b=0.01, rank_a=None, rank_b=None)
+    assert said in str(candidates_view([row], everything=True, by_id=True))
 
 
 def test_candidates_of_two_tokenizers_are_matched_by_text_and_added_up() -> None:
