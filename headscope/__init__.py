@@ -1,0 +1,32 @@
+"""Headscope: everything you measure inside your language models, kept and looked at together.
+
+In a notebook: `import headscope; store = headscope.open("headscope.duckdb"); store.runs(model="gpt2")` (docs/sql.md).
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from headscope.storage.notebook import Notebook
+
+__all__ = ["__version__", "open"]
+
+
+def open(url: str, frame: Literal["pandas", "arrow"] = "pandas") -> Notebook:  # noqa: A001 - headscope.open(...)
+    """A handle that reads a store into pandas frames or Arrow tables (`headscope.storage.notebook.Notebook`).
+
+    A DuckDB file that `headscope serve` holds is read through that server. Raises InputError for a wrong address,
+    StorageError when there is no store, or another process holds it.
+    """
+    from headscope.storage.notebook import Notebook
+
+    return Notebook(url, frame)
+
+
+def __getattr__(name: str) -> str:
+    """`__version__`, read when it is asked for: looking through the installed packages takes longer than the import."""
+    if name == "__version__":
+        return version("headscope")
+    raise AttributeError(f"module 'headscope' has no attribute {name!r}")
