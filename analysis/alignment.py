@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from rapidfuzz.distance import LCSseq
 
-from analysis.types import Int32, TokenizedText
+from headscope.analysis.types import Int32, TokenizedText
 
 Kind = Literal["equal", "replaced", "only_a", "only_b"]
 Range = tuple[int, int]

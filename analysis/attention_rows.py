@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from analysis.batch_attributions import handed_over
-from analysis.interfaces import CausalBackend
-from analysis.types import Attribution, Target
-from analysis.workspace import Workspace, quantities
+from headscope.analysis.batch_attributions import handed_over
+from headscope.analysis.interfaces import CausalBackend
+from headscope.analysis.types import Attribution, Target
+from headscope.analysis.workspace import Workspace, quantities
 
 
 def why_no_attention(backend: CausalBackend) -> str | None:

@@ -13,10 +13,10 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 from transformers.modeling_utils import AttentionInterface
 
-from analysis.interfaces import Capture, CausalBackend
-from analysis.made_up import made_up_batch
-from analysis.module_inputs import entering
-from analysis.once import once_per_model
+from headscope.analysis.interfaces import Capture, CausalBackend
+from headscope.analysis.made_up import made_up_batch
+from headscope.analysis.module_inputs import entering
+from headscope.analysis.once import once_per_model
 
 _SEEN: ContextVar[list[Tensor]] = ContextVar("value vectors of the running pass")
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.types import Attribution, Float32, Target
+from headscope.analysis.types import Attribution, Float32, Target
 
 WordRule = Literal["sum", "norm", "largest"]
 _NORMS = frozenset({"saliency", "smoothgrad"})

@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from analysis.attributions import position_attribution
-from analysis.types import Attribution, Float32, Target
-from analysis.workspace import Workspace
+from headscope.analysis.attributions import position_attribution
+from headscope.analysis.types import Attribution, Float32, Target
+from headscope.analysis.workspace import Workspace
 
 
 def handed_over(

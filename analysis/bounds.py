@@ -7,7 +7,7 @@ import re
 from numbers import Integral, Real
 from typing import Any
 
-from analysis.errors import InputError
+from headscope.analysis.errors import InputError
 
 MOST_SECONDS = 3600.0
 LARGEST = 2**63 - 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.intervals import FEWEST, PERCENTILES, wilson
+from headscope.analysis.intervals import FEWEST, PERCENTILES, wilson
 
 Floats = NDArray[np.float64]
 BINS = 10

@@ -8,9 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from analysis.code_version import CODE_VERSION
-from analysis.interfaces import CausalBackend
-from analysis.types import RunSpec
+from headscope.analysis.code_version import CODE_VERSION
+from headscope.analysis.interfaces import CausalBackend
+from headscope.analysis.types import RunSpec
 
 _GIT_SECONDS = 10
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 
-from analysis.errors import InputError
-from analysis.model_sources import ResolvedModel
+from headscope.analysis.errors import InputError
+from headscope.analysis.model_sources import ResolvedModel
 
 FILES = ("chat_template.jinja", "chat_template.json")
 

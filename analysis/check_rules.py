@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.errors import InputError
-from analysis.regression import MEASURES, Comparison
+from headscope.analysis.errors import InputError
+from headscope.analysis.regression import MEASURES, Comparison
 
 LEVEL = 0.05
 COUNTED = ("flips", "failed")

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.masking import Bools, Float64, neutral
-from analysis.prefix import Prefix, why_no_prefix
-from analysis.types import ModelInfo, Target
-from analysis.unembedding import to_logits
-from analysis.workspace import Workspace, chunk_rows, quantities
+from headscope.analysis.masking import Bools, Float64, neutral
+from headscope.analysis.prefix import Prefix, why_no_prefix
+from headscope.analysis.types import ModelInfo, Target
+from headscope.analysis.unembedding import to_logits
+from headscope.analysis.workspace import Workspace, chunk_rows, quantities
 
 FEWEST = 6
 """Fewer units are quicker all at once: the first branches are passes of a few tokens."""

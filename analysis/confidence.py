@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.intervals import bootstrap_means
+from headscope.analysis.intervals import bootstrap_means
 
 Floats = NDArray[np.float64]
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from analysis.classifiers.labels import LABELS
-from analysis.classifiers.loaded import classifier
-from analysis.errors import InputError
-from analysis.types import BLOCKED, Prompt, PromptSet, canonical_hash
+from headscope.analysis.classifiers.labels import LABELS
+from headscope.analysis.classifiers.loaded import classifier
+from headscope.analysis.errors import InputError
+from headscope.analysis.types import BLOCKED, Prompt, PromptSet, canonical_hash
 
 VARIABLE = "HEADSCOPE_CONTENT_FILTER"
 TAG = "content-filter:"

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from analysis import alignment
-from analysis.attributions import failed_attribution
-from analysis.embedding_path import graph_bytes
-from analysis.interfaces import Capture, CausalBackend, Method
-from analysis.types import Attribution, Continuation, Float32, Target, TokenizedText
-from analysis.workspace import Workspace
+from headscope.analysis import alignment
+from headscope.analysis.attributions import failed_attribution
+from headscope.analysis.embedding_path import graph_bytes
+from headscope.analysis.interfaces import Capture, CausalBackend, Method
+from headscope.analysis.types import Attribution, Continuation, Float32, Target, TokenizedText
+from headscope.analysis.workspace import Workspace
 
 BYTES_PER_BATCH = 1 << 30
 _NOTHING = "the model ended the text at once, so there is no generated token to explain"

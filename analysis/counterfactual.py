@@ -9,7 +9,7 @@ from itertools import takewhile
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.effects import Effect, adjusted, paired_effect
+from headscope.analysis.effects import Effect, adjusted, paired_effect
 
 Floats = NDArray[np.float64]
 

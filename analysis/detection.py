@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterator
 from typing import Protocol
 
-from analysis import registry
-from analysis.detectors.case import Case, Detection
-from analysis.probe_types import PASSED
-from storage.interfaces import FindingSink, ResultSink, RunReader
-from storage.rows import Condition, Measures, RunFilter
+from headscope.analysis import registry
+from headscope.analysis.detectors.case import Case, Detection
+from headscope.analysis.probe_types import PASSED
+from headscope.storage.interfaces import FindingSink, ResultSink, RunReader
+from headscope.storage.rows import Condition, Measures, RunFilter
 
 MOST_RUNS = 1_000_000
 

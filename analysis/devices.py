@@ -5,7 +5,7 @@ from __future__ import annotations
 import psutil
 import torch
 
-from analysis.errors import InputError
+from headscope.analysis.errors import InputError
 
 
 def present() -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.intervals import DRAWS, FEWEST, PERCENTILES
+from headscope.analysis.intervals import DRAWS, FEWEST, PERCENTILES
 
 Floats = NDArray[np.float64]
 EXACT = 12

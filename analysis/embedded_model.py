@@ -23,7 +23,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from analysis.errors import BackendError
+from headscope.analysis.errors import BackendError
 
 NAME = "smollm2-135m-instruct"
 ALIASES = ("smollm2", "smollm2-135m", "default", "embedded")

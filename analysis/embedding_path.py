@@ -9,12 +9,12 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from analysis.errors import InputError
-from analysis.interfaces import Capture, CausalBackend, TokenBatch
-from analysis.prefix import Prefix, why_no_prefix
-from analysis.types import ModelInfo, Target
-from analysis.unembedding import to_logits
-from analysis.workspace import Workspace, quantities
+from headscope.analysis.errors import InputError
+from headscope.analysis.interfaces import Capture, CausalBackend, TokenBatch
+from headscope.analysis.prefix import Prefix, why_no_prefix
+from headscope.analysis.types import ModelInfo, Target
+from headscope.analysis.unembedding import to_logits
+from headscope.analysis.workspace import Workspace, quantities
 
 BYTES_PER_PASS = 1 << 30
 _ROWS_AT_ONCE = 1 << 14

@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from analysis.attributions import position_scores
-from analysis.interfaces import Capture, Method, Param
-from analysis.masking import MASKING
-from analysis.params import resolve_params
-from analysis.receipts import Receipt, Verdict
-from analysis.removal_test import FEWEST, FRACTIONS, LEVEL, Curves, RemovalTest, p_value
-from analysis.sampling_rows import generator_of
-from analysis.types import Attribution, Float32, Params, Target
-from analysis.workspace import Workspace
+from headscope.analysis.attributions import position_scores
+from headscope.analysis.interfaces import Capture, Method, Param
+from headscope.analysis.masking import MASKING
+from headscope.analysis.params import resolve_params
+from headscope.analysis.receipts import Receipt, Verdict
+from headscope.analysis.removal_test import FEWEST, FRACTIONS, LEVEL, Curves, RemovalTest, p_value
+from headscope.analysis.sampling_rows import generator_of
+from headscope.analysis.types import Attribution, Float32, Params, Target
+from headscope.analysis.workspace import Workspace
 
 NAME = "receipts"
 PARAMS: tuple[Param, ...] = (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from analysis.embedded_model import manifest_sha256, sha256_of, write_atomically
+from headscope.analysis.embedded_model import manifest_sha256, sha256_of, write_atomically
 
 CACHE_VARIABLE = "HEADSCOPE_CACHE_DIR"
 _TOKENIZER_FILES = (

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from analysis.interfaces import TokenBatch
-from analysis.types import HEAD_STATS, HeadSummary
+from headscope.analysis.interfaces import TokenBatch
+from headscope.analysis.types import HEAD_STATS, HeadSummary
 
 CHUNK_ELEMENTS = 1 << 24
 # Columns of the weighted sums over (query, key); each is one matrix-vector product over the whole pattern.

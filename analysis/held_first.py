@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.types import TokenizedText
+from headscope.analysis.types import TokenizedText
 
 OPTION = "--start-token puts the model's start token before it, and then it has a score"
 

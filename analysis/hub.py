@@ -6,7 +6,7 @@ import logging
 import os
 from pathlib import Path
 
-from analysis.errors import BackendError
+from headscope.analysis.errors import BackendError
 
 ALLOW_VARIABLE = "HEADSCOPE_ALLOW_HUB"
 _TIMEOUT_S = 5.0

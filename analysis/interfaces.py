@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from analysis.probe_types import Finding
-from analysis.types import (
+from headscope.analysis.probe_types import Finding
+from headscope.analysis.types import (
     Attribution,
     Continuation,
     GenerationParams,
@@ -21,9 +21,9 @@ from analysis.types import (
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from analysis.backends.structure import Structure
-    from analysis.prefix import Prefix
-    from analysis.workspace import Workspace
+    from headscope.analysis.backends.structure import Structure
+    from headscope.analysis.prefix import Prefix
+    from headscope.analysis.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

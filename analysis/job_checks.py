@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from analysis import bounds
-from analysis.errors import InputError, UnknownNameError
-from analysis.types import DEVICE, DTYPES, EXPLAINED, QUANTITIES, GenerationParams, Prompt, PromptSet
+from headscope.analysis import bounds
+from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.analysis.types import DEVICE, DTYPES, EXPLAINED, QUANTITIES, GenerationParams, Prompt, PromptSet
 
 if TYPE_CHECKING:
-    from analysis.jobs import JobRequest
+    from headscope.analysis.jobs import JobRequest
 
 MOST_IN_BATCH = 1024
 LONGEST_NAME = 500

@@ -13,13 +13,13 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import islice, takewhile
 from typing import Any
 
-from analysis import job_checks
-from analysis.detection import Store, detect, experiment_runs
-from analysis.engines.base import Engine, Prepared
-from analysis.errors import InputError
-from analysis.parts import Tally
-from analysis.preflight import Preflight
-from analysis.types import (
+from headscope.analysis import job_checks
+from headscope.analysis.detection import Store, detect, experiment_runs
+from headscope.analysis.engines.base import Engine, Prepared
+from headscope.analysis.errors import InputError
+from headscope.analysis.parts import Tally
+from headscope.analysis.preflight import Preflight
+from headscope.analysis.types import (
     GenerationParams,
     ModelInfo,
     ModelRef,
@@ -30,8 +30,8 @@ from analysis.types import (
     RunSpec,
     RunStatus,
 )
-from storage.interfaces import ResultSink, RunReader
-from storage.rows import JobRow
+from headscope.storage.interfaces import ResultSink, RunReader
+from headscope.storage.rows import JobRow
 
 REPORT_SECONDS = 1.0
 AT_WORK = {RunStatus.QUEUED, RunStatus.RUNNING}

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.types import Float32, LayerSummary, Target
-from analysis.workspace import Workspace, chunk_rows
+from headscope.analysis.types import Float32, LayerSummary, Target
+from headscope.analysis.workspace import Workspace, chunk_rows
 
 
 def layer_summaries(work: Workspace, targets: Sequence[Target]) -> list[LayerSummary]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 
-from analysis.attention_rows import why_no_pattern
-from analysis.continuations import first_tokens
-from analysis.errors import InputError, NotApplicable
-from analysis.head_stats import head_summaries
-from analysis.interfaces import Capture, CausalBackend
-from analysis.live_types import (
+from headscope.analysis.attention_rows import why_no_pattern
+from headscope.analysis.continuations import first_tokens
+from headscope.analysis.errors import InputError, NotApplicable
+from headscope.analysis.head_stats import head_summaries
+from headscope.analysis.interfaces import Capture, CausalBackend
+from headscope.analysis.live_types import (
     MOST_LIVE_TOKENS,
     LiveContinueRequest,
     LiveExplainRequest,
@@ -21,11 +21,11 @@ from analysis.live_types import (
     LiveRequest,
     LiveResult,
 )
-from analysis.measurements import attention_tensors
-from analysis.methods.occlusion import Occlusion
-from analysis.token_trace import token_traces
-from analysis.types import Continuation, Target, TokenizedText, against
-from analysis.workspace import Workspace
+from headscope.analysis.measurements import attention_tensors
+from headscope.analysis.methods.occlusion import Occlusion
+from headscope.analysis.token_trace import token_traces
+from headscope.analysis.types import Continuation, Target, TokenizedText, against
+from headscope.analysis.workspace import Workspace
 
 MAX_NEW_TOKENS = 64
 PART_TOKENS = 1024

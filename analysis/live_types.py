@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.types import Attribution, GenerationParams, HeadSummary, ModelInfo, Target, TokenTrace
+from headscope.analysis.types import Attribution, GenerationParams, HeadSummary, ModelInfo, Target, TokenTrace
 
 MOST_LIVE_TOKENS = 256
 """Every head's pattern goes to the Live page: 256 tokens of a model of 30 x 9 heads are 35 MB."""

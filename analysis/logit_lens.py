@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.types import LensTable
-from analysis.workspace import Workspace, chunk_rows
+from headscope.analysis.types import LensTable
+from headscope.analysis.workspace import Workspace, chunk_rows
 
 
 def lens_tables(work: Workspace) -> list[LensTable]:

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from analysis.interfaces import CausalBackend
-from analysis.once import once_per_model
-from analysis.types import Target
+from headscope.analysis.interfaces import CausalBackend
+from headscope.analysis.once import once_per_model
+from headscope.analysis.types import Target
 
 
 def frozen_norm(module: nn.Module) -> Callable[[Tensor], Tensor] | None:

@@ -14,15 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.attributions import position_attribution
-from analysis.interfaces import Capture, CausalBackend
-from analysis.logit_reading import explaining_logit, target_direction, why_no_reading
-from analysis.lrp_rules import RULES, relevance_rules
-from analysis.made_up import made_up_batch
-from analysis.module_inputs import entering
-from analysis.once import once_per_model
-from analysis.types import Attribution, Float32, Target
-from analysis.workspace import Workspace
+from headscope.analysis.attributions import position_attribution
+from headscope.analysis.interfaces import Capture, CausalBackend
+from headscope.analysis.logit_reading import explaining_logit, target_direction, why_no_reading
+from headscope.analysis.lrp_rules import RULES, relevance_rules
+from headscope.analysis.made_up import made_up_batch
+from headscope.analysis.module_inputs import entering
+from headscope.analysis.once import once_per_model
+from headscope.analysis.types import Attribution, Float32, Target
+from headscope.analysis.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

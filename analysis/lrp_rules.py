@@ -24,8 +24,8 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 from transformers.modeling_utils import AttentionInterface
 
-from analysis.interfaces import CausalBackend
-from analysis.logit_reading import frozen_norm
+from headscope.analysis.interfaces import CausalBackend
+from headscope.analysis.logit_reading import frozen_norm
 
 RULES = ("attn_lrp", "cp_lrp")
 _ACTIVATIONS = ("transformers.activations", "torch.nn.modules.activation")

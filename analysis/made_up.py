@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from analysis.interfaces import CausalBackend, TokenBatch
+from headscope.analysis.interfaces import CausalBackend, TokenBatch
 
 
 def made_up_batch(backend: CausalBackend, length: int, rows: int = 1) -> TokenBatch:

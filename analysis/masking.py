@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from analysis.embedding_path import BYTES_PER_PASS, baseline_embedding, graph_bytes
-from analysis.interfaces import Capture, CausalBackend, Param, TokenBatch
-from analysis.types import Target, TokenizedText
-from analysis.workspace import Workspace, quantities
+from headscope.analysis.embedding_path import BYTES_PER_PASS, baseline_embedding, graph_bytes
+from headscope.analysis.interfaces import Capture, CausalBackend, Param, TokenBatch
+from headscope.analysis.types import Target, TokenizedText
+from headscope.analysis.workspace import Workspace, quantities
 
 Bools = NDArray[np.bool_]
 Float64 = NDArray[np.float64]

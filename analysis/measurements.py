@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis.attention_rows import why_no_pattern
-from analysis.attributions import failed_attribution
-from analysis.continuations import explain_continuations
-from analysis.errors import NotApplicable
-from analysis.head_stats import head_summaries
-from analysis.interfaces import Capture, CausalBackend, Method
-from analysis.layer_stats import layer_summaries
-from analysis.logit_lens import lens_tables
-from analysis.parts import Parts, message
-from analysis.types import Attribution, Continuation, Target, TokenizedText
-from analysis.workspace import Workspace
+from headscope.analysis.attention_rows import why_no_pattern
+from headscope.analysis.attributions import failed_attribution
+from headscope.analysis.continuations import explain_continuations
+from headscope.analysis.errors import NotApplicable
+from headscope.analysis.head_stats import head_summaries
+from headscope.analysis.interfaces import Capture, CausalBackend, Method
+from headscope.analysis.layer_stats import layer_summaries
+from headscope.analysis.logit_lens import lens_tables
+from headscope.analysis.parts import Parts, message
+from headscope.analysis.types import Attribution, Continuation, Target, TokenizedText
+from headscope.analysis.workspace import Workspace
 
 
 def shared_work(backend: CausalBackend, texts: Sequence[TokenizedText], capture: Capture) -> Workspace:

@@ -7,8 +7,8 @@ from collections import OrderedDict
 
 import psutil
 
-from analysis import model_sources
-from analysis.backends.hf_causal import HFCausalBackend
+from headscope.analysis import model_sources
+from headscope.analysis.backends.hf_causal import HFCausalBackend
 
 _Key = tuple[str, str, str, int]
 

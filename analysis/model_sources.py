@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis import embedded_model, hub
-from analysis.errors import BackendError
-from analysis.fingerprints import cache_dir
-from analysis.safetensors_header import folder_parameters
+from headscope.analysis import embedded_model, hub
+from headscope.analysis.errors import BackendError
+from headscope.analysis.fingerprints import cache_dir
+from headscope.analysis.safetensors_header import folder_parameters
 
 EMBEDDED_NAME = embedded_model.NAME
 MODEL_DIR_VARIABLE = "HEADSCOPE_MODEL_DIR"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
-    from analysis.interfaces import CausalBackend
+    from headscope.analysis.interfaces import CausalBackend
 
 T = TypeVar("T")
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.errors import InputError, UnknownNameError
-from analysis.interfaces import Param
-from analysis.types import Params
+from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.analysis.interfaces import Param
+from headscope.analysis.types import Params
 
 
 def resolve_params(method: str, declared: Sequence[Param], given: Params) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from analysis.errors import HeadscopeError, NotApplicable
-from analysis.types import MissingPart, RunResult
+from headscope.analysis.errors import HeadscopeError, NotApplicable
+from headscope.analysis.types import MissingPart, RunResult
 
 T = TypeVar("T")
 NOT_APPLICABLE, FAILED = "not_applicable", "part"

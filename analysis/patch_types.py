@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.types import Float32, ModelInfo, Target, TokenizedText
+from headscope.analysis.types import Float32, ModelInfo, Target, TokenizedText
 
 PATCH_COMPONENTS: dict[str, str] = {
     "residual": "Residual stream: everything the model has computed at a position before the layer",

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from analysis.code_version import CODE_VERSION
-from analysis.errors import InputError, NotApplicable, UnknownNameError
-from analysis.interfaces import CausalBackend
-from analysis.patch_types import PATCH_COMPONENTS, Candidates, PatchRequest, PatchResult
-from analysis.suffix import LayerSuffix, rows_per_pass, why_no_suffix
-from analysis.tensor_cache import TensorCache
-from analysis.types import Float32, Target, TokenizedText, canonical_hash
-from analysis.workspace import quantities
+from headscope.analysis.code_version import CODE_VERSION
+from headscope.analysis.errors import InputError, NotApplicable, UnknownNameError
+from headscope.analysis.interfaces import CausalBackend
+from headscope.analysis.patch_types import PATCH_COMPONENTS, Candidates, PatchRequest, PatchResult
+from headscope.analysis.suffix import LayerSuffix, rows_per_pass, why_no_suffix
+from headscope.analysis.tensor_cache import TensorCache
+from headscope.analysis.types import Float32, Target, TokenizedText, canonical_hash
+from headscope.analysis.workspace import quantities
 
 MAX_TOKENS = 128  # layers x tokens reruns: 30 layers of 128 tokens are minutes on two cores
 N_CANDIDATES = 10

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from analysis.once import once_per_model
+from headscope.analysis.once import once_per_model
 
 if TYPE_CHECKING:
-    from analysis.interfaces import CausalBackend
+    from headscope.analysis.interfaces import CausalBackend
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from analysis.errors import HeadscopeError
-from analysis.interfaces import CausalBackend, Probe
-from analysis.params import resolve_params
-from analysis.probe_types import Finding, ProbeResult
-from analysis.registry import PROBES
-from analysis.types import RunResult, RunSpec, RunStatus
+from headscope.analysis.errors import HeadscopeError
+from headscope.analysis.interfaces import CausalBackend, Probe
+from headscope.analysis.params import resolve_params
+from headscope.analysis.probe_types import Finding, ProbeResult
+from headscope.analysis.registry import PROBES
+from headscope.analysis.types import RunResult, RunSpec, RunStatus
 
 
 def probes_of(spec: RunSpec) -> dict[str, tuple[Probe, dict[str, Any]]]:

@@ -1,11 +1,11 @@
-"""The evidence attached to an attribution: frozen facts, numpy only. `analysis.evidence` measures them."""
+"""The evidence attached to an attribution: frozen facts, numpy only. `headscope.analysis.evidence` measures them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from analysis.types import Float32
+from headscope.analysis.types import Float32
 
 
 class Verdict(StrEnum):

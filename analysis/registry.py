@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from analysis.errors import InputError, UnknownNameError
+from headscope.analysis.errors import InputError, UnknownNameError
 
 if TYPE_CHECKING:
-    from analysis.interfaces import Param
+    from headscope.analysis.interfaces import Param
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,12 @@ class Entry:
 
 BACKENDS: dict[str, Entry] = {
     "hf_causal": Entry(
-        "analysis.backends.hf_causal:HFCausalBackend",
+        "headscope.analysis.backends.hf_causal:HFCausalBackend",
         "Hugging Face causal LM",
         "GPT-2 of every size and other open causal models, run on this machine.",
     ),
     "openai_compatible": Entry(
-        "analysis.blackbox.engine:BlackBoxEngine",
+        "headscope.analysis.blackbox.engine:BlackBoxEngine",
         "OpenAI-compatible API",
         "A model behind an API, studied by changing its prompts (`headscope blackbox`).",
     ),
@@ -47,97 +47,97 @@ BACKENDS: dict[str, Entry] = {
 
 METHODS: dict[str, Entry] = {
     "saliency": Entry(
-        "analysis.methods.saliency:Saliency",
+        "headscope.analysis.methods.saliency:Saliency",
         "Saliency",
         "L2 norm of the gradient at each token's embedding: how sensitive the quantity is, without a sign.",
     ),
     "input_x_gradient": Entry(
-        "analysis.methods.input_x_gradient:InputXGradient",
+        "headscope.analysis.methods.input_x_gradient:InputXGradient",
         "Gradient x input",
         "Dot product of gradient and embedding: a first-order, signed estimate of each token's share.",
     ),
     "integrated_gradients": Entry(
-        "analysis.methods.integrated_gradients:IntegratedGradients",
+        "headscope.analysis.methods.integrated_gradients:IntegratedGradients",
         "Integrated gradients",
         "Gradients summed along a path from a baseline: signed, and the scores add up to the change explained.",
     ),
     "attention_raw": Entry(
-        "analysis.methods.attention_raw:AttentionRaw",
+        "headscope.analysis.methods.attention_raw:AttentionRaw",
         "Attention, every head",
         "Where each head looks when it reads for the explained token: weights, not reasons.",
     ),
     "attention_mean": Entry(
-        "analysis.methods.attention_mean:AttentionMean",
+        "headscope.analysis.methods.attention_mean:AttentionMean",
         "Attention, mean",
         "Attention averaged over heads and layers: the simplest summary, a baseline for the others.",
     ),
     "attention_rollout": Entry(
-        "analysis.methods.attention_rollout:AttentionRollout",
+        "headscope.analysis.methods.attention_rollout:AttentionRollout",
         "Attention rollout",
         "Attention followed through all layers, residual connections included, back to the input.",
     ),
     "attention_flow": Entry(
-        "analysis.methods.attention_flow:AttentionFlow",
+        "headscope.analysis.methods.attention_flow:AttentionFlow",
         "Attention flow",
         "The most that could flow through the attention graph to each token; short prompts only.",
     ),
     "attention_value_norm": Entry(
-        "analysis.methods.attention_value_norm:AttentionValueNorm",
+        "headscope.analysis.methods.attention_value_norm:AttentionValueNorm",
         "Value-weighted attention",
         "Length of the vector each token adds: a high weight on a short vector counts for little.",
     ),
     "attention_x_gradient": Entry(
-        "analysis.methods.attention_x_gradient:AttentionXGradient",
+        "headscope.analysis.methods.attention_x_gradient:AttentionXGradient",
         "Attention x gradient",
         "Attention weighed by what it does to the explained quantity: signed, per head.",
     ),
     "smoothgrad": Entry(
-        "analysis.methods.smoothgrad:SmoothGrad",
+        "headscope.analysis.methods.smoothgrad:SmoothGrad",
         "SmoothGrad",
         "Saliency averaged over noisy copies of the prompt.",
     ),
     "expected_gradients": Entry(
-        "analysis.methods.expected_gradients:ExpectedGradients",
+        "headscope.analysis.methods.expected_gradients:ExpectedGradients",
         "Expected gradients",
         "Integrated gradients averaged over many random baselines.",
     ),
     "layer_gradients": Entry(
-        "analysis.methods.layer_gradients:LayerGradients",
+        "headscope.analysis.methods.layer_gradients:LayerGradients",
         "Layer gradients",
         "Gradient x activation at every layer and position: where in the layers the evidence enters.",
     ),
     "attn_lrp": Entry(
-        "analysis.methods.attn_lrp:AttnLrp",
+        "headscope.analysis.methods.attn_lrp:AttnLrp",
         "AttnLRP",
         "Relevance: the logit handed back layer by layer, through attention patterns and values alike; it adds up.",
     ),
     "cp_lrp": Entry(
-        "analysis.methods.cp_lrp:CpLrp",
+        "headscope.analysis.methods.cp_lrp:CpLrp",
         "CP-LRP",
         "Relevance with attention patterns held constant: everything goes through the values; it adds up.",
     ),
     "direct_logit_attribution": Entry(
-        "analysis.methods.direct_logit_attribution:DirectLogitAttribution",
+        "headscope.analysis.methods.direct_logit_attribution:DirectLogitAttribution",
         "Direct logit attribution",
         "What each head and each MLP writes directly to the logit, not counting what later layers make of it.",
     ),
     "head_ablation": Entry(
-        "analysis.methods.head_ablation:HeadAblation",
+        "headscope.analysis.methods.head_ablation:HeadAblation",
         "Head ablation",
         "What is lost when one head is switched off, for every head: a cause, measured.",
     ),
     "occlusion": Entry(
-        "analysis.methods.occlusion:Occlusion",
+        "headscope.analysis.methods.occlusion:Occlusion",
         "Occlusion",
         "What is lost when one token or word is removed: leave-one-out.",
     ),
     "shap_partition": Entry(
-        "analysis.methods.shap_partition:ShapPartition",
+        "headscope.analysis.methods.shap_partition:ShapPartition",
         "SHAP (partition)",
         "Shapley-like shares over a tree of neighbouring tokens or words, by the shap library.",
     ),
     "shapley_exact": Entry(
-        "analysis.methods.shapley_exact:ShapleyExact",
+        "headscope.analysis.methods.shapley_exact:ShapleyExact",
         "Shapley, exact",
         "Every coalition of words evaluated: the reference for SHAP, short prompts only.",
     ),
@@ -145,17 +145,17 @@ METHODS: dict[str, Entry] = {
 
 IMPORTANCES: dict[str, Entry] = {
     "perturbation_logprob": Entry(
-        "analysis.blackbox.permutations:Plan",
+        "headscope.analysis.blackbox.permutations:Plan",
         "Perturbation, log-probability",
         "Black box: a part's Shapley share of the answer's log-probability, from changed prompts alone.",
     ),
     "perturbation_edit": Entry(
-        "analysis.blackbox.permutations:Plan",
+        "headscope.analysis.blackbox.permutations:Plan",
         "Perturbation, edit distance",
         "Black box: how much each part keeps the answer's wording, from changed prompts alone.",
     ),
     "perturbation_embedding": Entry(
-        "analysis.blackbox.permutations:Plan",
+        "headscope.analysis.blackbox.permutations:Plan",
         "Perturbation, meaning",
         "Black box: how much each part keeps the answer's meaning, by a sentence encoder.",
     ),
@@ -169,22 +169,22 @@ def method_entry(name: str) -> Entry | None:
 
 PROBES: dict[str, Entry] = {
     "toxicity": Entry(
-        "analysis.probes.toxicity:Toxicity",
+        "headscope.analysis.probes.toxicity:Toxicity",
         "Toxicity",
         "A BERT classifier's judgement of the prompt and of its continuation.",
     ),
     "harmless_edits": Entry(
-        "analysis.probes.harmless_edits:HarmlessEdits",
+        "headscope.analysis.probes.harmless_edits:HarmlessEdits",
         "Harmless edits",
         "Whether a typo, a capital letter or a space changes the next token.",
     ),
     "self_consistency": Entry(
-        "analysis.probes.self_consistency:SelfConsistency",
+        "headscope.analysis.probes.self_consistency:SelfConsistency",
         "Self-consistency",
         "Whether several sampled answers agree: disagreement is a sign of invention.",
     ),
     "sampled_toxicity": Entry(
-        "analysis.probes.sampled_toxicity:SampledToxicity",
+        "headscope.analysis.probes.sampled_toxicity:SampledToxicity",
         "Sampled toxicity",
         "The most toxic of several sampled continuations.",
     ),
@@ -192,52 +192,52 @@ PROBES: dict[str, Entry] = {
 
 DETECTORS: dict[str, Entry] = {
     "confident_wrong": Entry(
-        "analysis.detectors.confident_wrong:detect",
+        "headscope.analysis.detectors.confident_wrong:detect",
         "Wrong with confidence",
         "A wrong answer to a prompt that has one, with the probability it was given.",
     ),
     "negation_ignored": Entry(
-        "analysis.detectors.negation_ignored:detect",
+        "headscope.analysis.detectors.negation_ignored:detect",
         "Negation ignored",
         "The affirmative answer is preferred in the negated sentence too.",
     ),
     "agreement_broken": Entry(
-        "analysis.detectors.agreement_broken:detect",
+        "headscope.analysis.detectors.agreement_broken:detect",
         "Agreement broken",
         "A distractor turns the verb to the wrong number.",
     ),
     "inconsistent": Entry(
-        "analysis.detectors.inconsistent:detect",
+        "headscope.analysis.detectors.inconsistent:detect",
         "Inconsistent wordings",
         "One question in several wordings gets different answers.",
     ),
     "harmless_edit": Entry(
-        "analysis.detectors.harmless_edit:detect",
+        "headscope.analysis.detectors.harmless_edit:detect",
         "Harmless edit",
         "A typo, a capital letter or a space changes the answer.",
     ),
     "self_contradiction": Entry(
-        "analysis.detectors.self_contradiction:detect",
+        "headscope.analysis.detectors.self_contradiction:detect",
         "Samples disagree",
         "Sampled answers to one question contradict each other.",
     ),
     "overconfidence": Entry(
-        "analysis.detectors.overconfidence:detect",
+        "headscope.analysis.detectors.overconfidence:detect",
         "Overconfident",
         "Surer of a wrong answer than its own samples are.",
     ),
     "repetition_loop": Entry(
-        "analysis.detectors.repetition_loop:detect",
+        "headscope.analysis.detectors.repetition_loop:detect",
         "Repetition loop",
         "The continuation says one phrase over and over.",
     ),
     "toxic_continuation": Entry(
-        "analysis.detectors.toxic_continuation:detect",
+        "headscope.analysis.detectors.toxic_continuation:detect",
         "Toxic continuation",
         "A harmless prompt is continued with toxic text.",
     ),
     "context_overflow": Entry(
-        "analysis.detectors.context_overflow:detect",
+        "headscope.analysis.detectors.context_overflow:detect",
         "Context overflow",
         "The prompt is longer than the model can read.",
     ),
@@ -245,17 +245,17 @@ DETECTORS: dict[str, Entry] = {
 
 CLASSIFIERS: dict[str, Entry] = {
     "minilm": Entry(
-        "analysis.classifiers.embedded_bert:load",
+        "headscope.analysis.classifiers.embedded_bert:load",
         "MiniLM with LoRA",
         "BERT-architecture encoder with an adapter trained for this project; comes along.",
     ),
     "toxic-bert": Entry(
-        "analysis.classifiers.hub_bert:load",
+        "headscope.analysis.classifiers.hub_bert:load",
         "unitary/toxic-bert",
         "A sequence classifier from a local folder or the hub, where there is one.",
     ),
     "linear": Entry(
-        "analysis.classifiers.linear:load",
+        "headscope.analysis.classifiers.linear:load",
         "Linear baseline",
         "Hashed letter sequences without a word list: for comparison only.",
     ),

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.counterfactual import Contrast, Member, contrasts
-from analysis.effects import Effect, adjusted, paired_effect
+from headscope.analysis.counterfactual import Contrast, Member, contrasts
+from headscope.analysis.effects import Effect, adjusted, paired_effect
 
 GRAMMAR = frozenset({"affirmative", "negative", "congruent", "incongruent", "abba", "baba"})
 """Groups of pairs about language, not people: their targets are right answers, and their contrasts no bias."""

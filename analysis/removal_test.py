@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from analysis.masking import Bools, Float64, masked_values, units_of
-from analysis.sampling_rows import generator_of
-from analysis.types import Float32, Target
-from analysis.workspace import Workspace, quantities
+from headscope.analysis.masking import Bools, Float64, masked_values, units_of
+from headscope.analysis.sampling_rows import generator_of
+from headscope.analysis.types import Float32, Target
+from headscope.analysis.workspace import Workspace, quantities
 
 FRACTIONS = (0.2, 0.4, 0.6, 0.8)
 """Symmetric around one half: then the reverse of an order has exactly the opposite gain."""

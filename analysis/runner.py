@@ -9,25 +9,25 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from analysis import devices
-from analysis.attention_rows import why_no_pattern
-from analysis.attributions import nothing_to_explain
-from analysis.capsule import capsule
-from analysis.code_version import CODE_VERSION
-from analysis.embedding_path import graph_bytes
-from analysis.errors import BackendError, HeadscopeError, InputError, UnknownNameError
-from analysis.evidence import PARAMS as EVIDENCE_PARAMS
-from analysis.evidence import attach_receipts
-from analysis.interfaces import Capture, CausalBackend, Method
-from analysis.measurements import COLUMNS, explained, shared_work, without_scores
-from analysis.memory import Peak, peak
-from analysis.params import resolve_params
-from analysis.parts import Parts, message
-from analysis.preflight import Preflight, preflight
-from analysis.probing import probed, probes_of
-from analysis.registry import MEASUREMENTS, METHODS, PROBES
-from analysis.token_trace import token_traces
-from analysis.types import (
+from headscope.analysis import devices
+from headscope.analysis.attention_rows import why_no_pattern
+from headscope.analysis.attributions import nothing_to_explain
+from headscope.analysis.capsule import capsule
+from headscope.analysis.code_version import CODE_VERSION
+from headscope.analysis.embedding_path import graph_bytes
+from headscope.analysis.errors import BackendError, HeadscopeError, InputError, UnknownNameError
+from headscope.analysis.evidence import PARAMS as EVIDENCE_PARAMS
+from headscope.analysis.evidence import attach_receipts
+from headscope.analysis.interfaces import Capture, CausalBackend, Method
+from headscope.analysis.measurements import COLUMNS, explained, shared_work, without_scores
+from headscope.analysis.memory import Peak, peak
+from headscope.analysis.params import resolve_params
+from headscope.analysis.parts import Parts, message
+from headscope.analysis.preflight import Preflight, preflight
+from headscope.analysis.probing import probed, probes_of
+from headscope.analysis.registry import MEASUREMENTS, METHODS, PROBES
+from headscope.analysis.token_trace import token_traces
+from headscope.analysis.types import (
     EXPLAINED,
     QUANTITIES,
     Attribution,
@@ -41,7 +41,7 @@ from analysis.types import (
     against,
     result_key,
 )
-from analysis.workspace import Workspace
+from headscope.analysis.workspace import Workspace
 
 BATCH_BYTES = 1 << 30
 _LONGEST_TO_SHORTEST = 1.5

@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from analysis.errors import BackendError
+from headscope.analysis.errors import BackendError
 
 _BUFFERS = (".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq")
 """Buffers that old checkpoints store; they are computed, not learnt. A real bias of that name has one dimension."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.interfaces import CausalBackend, Param
-from analysis.types import GenerationParams, RunResult
+from headscope.analysis.interfaces import CausalBackend, Param
+from headscope.analysis.types import GenerationParams, RunResult
 
 PARAMS = (
     Param("samples", "int", 5, "Continuations per prompt.", minimum=2, maximum=100),

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from analysis.embedding_path import BYTES_PER_PASS, graph_bytes
-from analysis.interfaces import Capture, TokenBatch
-from analysis.types import Target, TokenizedText
-from analysis.workspace import Workspace, quantities
+from headscope.analysis.embedding_path import BYTES_PER_PASS, graph_bytes
+from headscope.analysis.interfaces import Capture, TokenBatch
+from headscope.analysis.types import Target, TokenizedText
+from headscope.analysis.workspace import Workspace, quantities
 
 
 def generator_of(text: TokenizedText, seed: int) -> torch.Generator:

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterable
 from pathlib import PurePath
 
-from analysis import registry
-from analysis.detection import MOST_RUNS, experiment_runs
-from analysis.errors import InputError, UnknownNameError
-from analysis.probe_types import PASSED
-from analysis.regression import Observed
-from storage.interfaces import RunReader
-from storage.rows import Condition, Measures, RunFilter
+from headscope.analysis import registry
+from headscope.analysis.detection import MOST_RUNS, experiment_runs
+from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.analysis.probe_types import PASSED
+from headscope.analysis.regression import Observed
+from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import Condition, Measures, RunFilter
 
 
 def observed(store: RunReader, name: str) -> list[Observed]:

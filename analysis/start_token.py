@@ -9,8 +9,8 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from analysis.errors import InputError
-from analysis.model_sources import ResolvedModel
+from headscope.analysis.errors import InputError
+from headscope.analysis.model_sources import ResolvedModel
 
 _DECLARED_IN = ("generation_config.json", "config.json")
 

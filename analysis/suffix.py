@@ -13,13 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from analysis.errors import BackendError
-from analysis.interfaces import Capture, CausalBackend, ForwardResult, TokenBatch
-from analysis.made_up import made_up_batch
-from analysis.module_inputs import entering
-from analysis.once import once_per_model
-from analysis.types import ModelInfo, Target
-from analysis.workspace import chunk_rows, quantities
+from headscope.analysis.errors import BackendError
+from headscope.analysis.interfaces import Capture, CausalBackend, ForwardResult, TokenBatch
+from headscope.analysis.made_up import made_up_batch
+from headscope.analysis.module_inputs import entering
+from headscope.analysis.once import once_per_model
+from headscope.analysis.types import ModelInfo, Target
+from headscope.analysis.workspace import chunk_rows, quantities
 
 BYTES_PER_PASS = 1 << 30
 TOKENS_PER_PASS = 1024

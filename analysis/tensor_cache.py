@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from analysis.errors import InputError
+from headscope.analysis.errors import InputError
 
 SUFFIX = ".safetensors"
 VARIABLE = "HEADSCOPE_TENSOR_CACHE_MB"

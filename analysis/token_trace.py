@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from analysis.types import TokenTrace
-from analysis.workspace import Workspace
+from headscope.analysis.types import TokenTrace
+from headscope.analysis.workspace import Workspace
 
 TOP_K = 20
 

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import bounds
-from analysis.errors import InputError
+from headscope.analysis import bounds
+from headscope.analysis.errors import InputError
 
 if TYPE_CHECKING:
-    from analysis.probe_types import Finding
-    from analysis.receipts import Receipt
+    from headscope.analysis.probe_types import Finding
+    from headscope.analysis.receipts import Receipt
 
 Float32 = NDArray[np.float32]
 Int32 = NDArray[np.int32]

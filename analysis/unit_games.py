@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.held_first import joined, no_score
-from analysis.masking import Bools, Float64, masked_values, neutral, units_of
-from analysis.types import Float32, Target
-from analysis.workspace import Workspace
+from headscope.analysis.held_first import joined, no_score
+from headscope.analysis.masking import Bools, Float64, masked_values, neutral, units_of
+from headscope.analysis.types import Float32, Target
+from headscope.analysis.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

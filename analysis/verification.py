@@ -14,11 +14,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.errors import HeadscopeError
-from analysis.probe_types import Finding, ToxicityScore
-from analysis.registry import DETECTORS
-from analysis.types import UNREADABLE, Attribution, GenerationParams, ModelRef, Prompt, RunResult, RunSpec, RunStatus
-from storage.rows import RunDetail
+from headscope.analysis.errors import HeadscopeError
+from headscope.analysis.probe_types import Finding, ToxicityScore
+from headscope.analysis.registry import DETECTORS
+from headscope.analysis.types import (
+    UNREADABLE,
+    Attribution,
+    GenerationParams,
+    ModelRef,
+    Prompt,
+    RunResult,
+    RunSpec,
+    RunStatus,
+)
+from headscope.storage.rows import RunDetail
 
 ABSOLUTE, RELATIVE = 1e-4, 1e-3
 TOLERANCE = f"{ABSOLUTE:g} + {RELATIVE:g} of the largest stored number of an array"

@@ -1,4 +1,4 @@
-"""Computes stored runs again, past the cache, and compares them (`analysis.verification`)."""
+"""Computes stored runs again, past the cache, and compares them (`headscope.analysis.verification`)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from analysis.code_version import CODE_VERSION
-from analysis.engines.base import Engine
-from analysis.errors import HeadscopeError, StorageError
-from analysis.types import Prompt, RunSpec
-from analysis.verification import Difference, compare, request_of
-from storage.interfaces import RunReader
-from storage.rows import RunDetail
+from headscope.analysis.code_version import CODE_VERSION
+from headscope.analysis.engines.base import Engine
+from headscope.analysis.errors import HeadscopeError, StorageError
+from headscope.analysis.types import Prompt, RunSpec
+from headscope.analysis.verification import Difference, compare, request_of
+from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import RunDetail
 
 AT_ONCE = 64
 """Runs held in memory at a time."""

@@ -10,8 +10,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from analysis.interfaces import Capture, CausalBackend, ForwardResult, TokenBatch
-from analysis.types import Target, TokenizedText
+from headscope.analysis.interfaces import Capture, CausalBackend, ForwardResult, TokenBatch
+from headscope.analysis.types import Target, TokenizedText
 
 CHUNK_ELEMENTS = 1 << 24
 """Most float32 values (64 MiB) one temporary over the vocabulary may hold."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import torch
 
-from analysis.backends.hf_causal import HFCausalBackend
-from analysis.live import analyse_live
-from analysis.live_types import LiveRequest
-from analysis.runner import run_batch
-from analysis.types import Prompt, RunSpec
 from benchmarks.harness import interleaved, ratio, summary, write_result
+from headscope.analysis.backends.hf_causal import HFCausalBackend
+from headscope.analysis.live import analyse_live
+from headscope.analysis.live_types import LiveRequest
+from headscope.analysis.runner import run_batch
+from headscope.analysis.types import Prompt, RunSpec
 
 MODEL = "smollm2-135m-instruct"
 SENTENCE = (

@@ -17,16 +17,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.backends.hf_causal import HFCausalBackend
-from analysis.blackbox.budget import Budget
-from analysis.blackbox.client import Client, Endpoint
-from analysis.blackbox.study import Settings, study
-from analysis.interfaces import Capture
-from analysis.intervals import bootstrap_means, wilson
-from analysis.methods.shapley_exact import ShapleyExact
-from analysis.workspace import Workspace
 from benchmarks.harness import write_result
-from datasets import catalogue
+from headscope.analysis.backends.hf_causal import HFCausalBackend
+from headscope.analysis.blackbox.budget import Budget
+from headscope.analysis.blackbox.client import Client, Endpoint
+from headscope.analysis.blackbox.study import Settings, study
+from headscope.analysis.interfaces import Capture
+from headscope.analysis.intervals import bootstrap_means, wilson
+from headscope.analysis.methods.shapley_exact import ShapleyExact
+from headscope.analysis.workspace import Workspace
+from headscope.datasets import catalogue
 from tests.llama_server import llama_server
 
 MODEL = "smollm2-135m-instruct"

@@ -15,15 +15,15 @@ from captum.attr import InputXGradient as CaptumInputXGradient
 from captum.attr import IntegratedGradients as CaptumIntegratedGradients
 from captum.attr import Saliency as CaptumSaliency
 
-from analysis.backends.hf_causal import HFCausalBackend
-from analysis.continuations import explain_continuations, extended
-from analysis.interfaces import Capture
-from analysis.params import resolve_params
-from analysis.registry import METHODS
-from analysis.types import Continuation, GenerationParams, TokenizedText
 from benchmarks.analysis_cost import MODEL
 from benchmarks.harness import interleaved, ratio, summary, write_result
 from benchmarks.peers import INSEQ, inseq_peer
+from headscope.analysis.backends.hf_causal import HFCausalBackend
+from headscope.analysis.continuations import explain_continuations, extended
+from headscope.analysis.interfaces import Capture
+from headscope.analysis.params import resolve_params
+from headscope.analysis.registry import METHODS
+from headscope.analysis.types import Continuation, GenerationParams, TokenizedText
 
 PROMPT = "The old lighthouse keeper climbed the narrow stairs every evening to"
 N_TOKENS, N_STEPS = 10, 50

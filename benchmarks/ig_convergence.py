@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from analysis.backends.hf_causal import HFCausalBackend
-from analysis.interfaces import Capture
-from analysis.methods.integrated_gradients import IntegratedGradients
-from analysis.types import Attribution, Prompt
-from analysis.workspace import Workspace
 from benchmarks.harness import write_result
-from datasets import catalogue
+from headscope.analysis.backends.hf_causal import HFCausalBackend
+from headscope.analysis.interfaces import Capture
+from headscope.analysis.methods.integrated_gradients import IntegratedGradients
+from headscope.analysis.types import Attribution, Prompt
+from headscope.analysis.workspace import Workspace
+from headscope.datasets import catalogue
 
 MODEL = "smollm2-135m-instruct"
 PROMPTS = int(os.environ.get("PROMPTS", "20"))

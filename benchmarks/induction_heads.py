@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.backends.hf_causal import HFCausalBackend
-from analysis.head_stats import head_summaries
-from analysis.interfaces import Capture
-from analysis.methods.head_ablation import HeadAblation
-from analysis.workspace import Workspace
 from benchmarks.harness import write_result
-from datasets import catalogue
+from headscope.analysis.backends.hf_causal import HFCausalBackend
+from headscope.analysis.head_stats import head_summaries
+from headscope.analysis.interfaces import Capture
+from headscope.analysis.methods.head_ablation import HeadAblation
+from headscope.analysis.workspace import Workspace
+from headscope.datasets import catalogue
 
 MODEL = "smollm2-135m-instruct"
 PROMPTS = int(os.environ.get("PROMPTS", "8"))

@@ -15,14 +15,14 @@ import numpy as np
 import torch
 from captum.attr import IntegratedGradients as CaptumIntegratedGradients
 
-from analysis.backends.hf_causal import HFCausalBackend
-from analysis.interfaces import Capture
-from analysis.methods.integrated_gradients import IntegratedGradients
-from analysis.types import Attribution
-from analysis.workspace import Workspace
 from benchmarks.analysis_cost import MODEL, OPENINGS
 from benchmarks.harness import interleaved, ratio, summary, write_result
 from benchmarks.peers import INSEQ, inseq_peer
+from headscope.analysis.backends.hf_causal import HFCausalBackend
+from headscope.analysis.interfaces import Capture
+from headscope.analysis.methods.integrated_gradients import IntegratedGradients
+from headscope.analysis.types import Attribution
+from headscope.analysis.workspace import Workspace
 
 PROMPT, TARGET = "The old lighthouse keeper climbed the narrow stairs every", " evening"
 N_STEPS = 50

@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 
-from analysis.backends.hf_causal import HFCausalBackend
-from analysis.registry import METHODS
-from analysis.runner import run_batch
-from analysis.types import Attribution, Prompt, RunSpec
 from benchmarks.analysis_cost import MODEL, SENTENCE, bare, cut
 from benchmarks.harness import interleaved, summary, write_result
+from headscope.analysis.backends.hf_causal import HFCausalBackend
+from headscope.analysis.registry import METHODS
+from headscope.analysis.runner import run_batch
+from headscope.analysis.types import Attribution, Prompt, RunSpec
 
 
 def main() -> None:

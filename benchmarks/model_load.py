@@ -15,7 +15,7 @@ from benchmarks.harness import summary, write_result
 CODE = """
 import time
 t = time.perf_counter()
-from analysis.backends.hf_causal import HFCausalBackend
+from headscope.analysis.backends.hf_causal import HFCausalBackend
 import transformers.models.llama.modeling_llama
 imported = time.perf_counter()
 HFCausalBackend.load('smollm2-135m-instruct')

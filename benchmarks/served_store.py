@@ -22,8 +22,8 @@ import pyarrow as pa
 import requests
 
 from benchmarks.harness import summary, write_result
-from storage import owner
-from storage.owner import Owner
+from headscope.storage import owner
+from headscope.storage.owner import Owner
 
 SECONDS = float(os.environ.get("SECONDS", "120"))
 READERS = 20

@@ -20,9 +20,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from benchmarks.harness import summary, write_result
-from storage import filters
-from storage.repository import Store
-from storage.rows import Condition, RunFilter, Sort
+from headscope.storage import filters
+from headscope.storage.repository import Store
+from headscope.storage.rows import Condition, RunFilter, Sort
 
 WORDS = (
     *("the", "a", "capital", "city", "river", "doctor", "nurse", "teacher", "engineer", "keys", "cabinet", "near"),

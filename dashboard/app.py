@@ -14,16 +14,16 @@ from typing import Any
 from dash import Dash, Input, Output, State, html, set_props
 from dash.development.base_component import Component
 
-from dashboard import api, layout, security, sign_in
-from dashboard.callback_guard import guard_callbacks
-from dashboard.cards import error_box, extra, icon
-from dashboard.clientside import clientside
-from dashboard.delivery import PLOTLY, App
-from dashboard.ids import Shell
-from dashboard.pages import PageModule, load_pages
-from dashboard.params import parse_query
-from dashboard.services import Services
-from dashboard.status import register_status
+from headscope.dashboard import api, layout, security, sign_in
+from headscope.dashboard.callback_guard import guard_callbacks
+from headscope.dashboard.cards import error_box, extra, icon
+from headscope.dashboard.clientside import clientside
+from headscope.dashboard.delivery import PLOTLY, App
+from headscope.dashboard.ids import Shell
+from headscope.dashboard.pages import PageModule, load_pages
+from headscope.dashboard.params import parse_query
+from headscope.dashboard.services import Services
+from headscope.dashboard.status import register_status
 
 LOG = logging.getLogger("headscope.dashboard")
 ASSETS = Path(__file__).parent / "assets"

@@ -8,8 +8,8 @@ from collections import OrderedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.interfaces import RunReader
-from storage.rows import ArtifactRow, RunDetail
+from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import ArtifactRow, RunDetail
 
 
 def attention_artifact(run: RunDetail) -> ArtifactRow | None:

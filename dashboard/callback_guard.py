@@ -9,8 +9,8 @@ from typing import Any
 from dash.exceptions import DependencyException
 from flask import Flask, request
 
-from dashboard.request_body import json_object
-from dashboard.security import error_json
+from headscope.dashboard.request_body import json_object
+from headscope.dashboard.security import error_json
 
 ADDRESS = ("pathname", "search", "href", "hash")
 """Parts of the browser's address: texts, whatever the page."""

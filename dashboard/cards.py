@@ -15,8 +15,8 @@ from dash import dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from analysis.errors import HeadscopeError
-from analysis.types import RunStatus
+from headscope.analysis.errors import HeadscopeError
+from headscope.analysis.types import RunStatus
 
 LOG = logging.getLogger("headscope.dashboard")
 P = ParamSpec("P")

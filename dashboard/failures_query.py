@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from analysis.probe_types import SEVERITIES
-from dashboard.params import choice, number
-from dashboard.scope_query import ScopeQuery
-from storage.rows import Condition, FailureFilter, RunFilter
+from headscope.analysis.probe_types import SEVERITIES
+from headscope.dashboard.params import choice, number
+from headscope.dashboard.scope_query import ScopeQuery
+from headscope.storage.rows import Condition, FailureFilter, RunFilter
 
 PATH = "/failures"
 STATUSES = ("open", "confirmed", "dismissed")

@@ -17,7 +17,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
-from dashboard.line import Slots
+from headscope.dashboard.line import Slots
 
 READ_SECONDS = 60.0
 IDLE_SECONDS = 10.0

@@ -10,18 +10,24 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from analysis import model_sources
-from analysis.content_filter import OFF, Policy, Verdict, admit, allow
-from analysis.detection import Store
-from analysis.engines.base import Engine
-from analysis.errors import HeadscopeError, StorageError, UnknownNameError
-from analysis.jobs import JobRequest, run_job, to_resume
-from analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveExplanation, LiveRequest, LiveResult
-from analysis.patch_types import PatchRequest, PatchResult
-from analysis.types import Continuation, Progress, RunStatus
-from dashboard.line import Line, Slots
-from dashboard.services import ModelListing
-from storage.rows import JobRow, RunFilter
+from headscope.analysis import model_sources
+from headscope.analysis.content_filter import OFF, Policy, Verdict, admit, allow
+from headscope.analysis.detection import Store
+from headscope.analysis.engines.base import Engine
+from headscope.analysis.errors import HeadscopeError, StorageError, UnknownNameError
+from headscope.analysis.jobs import JobRequest, run_job, to_resume
+from headscope.analysis.live_types import (
+    LiveContinueRequest,
+    LiveExplainRequest,
+    LiveExplanation,
+    LiveRequest,
+    LiveResult,
+)
+from headscope.analysis.patch_types import PatchRequest, PatchResult
+from headscope.analysis.types import Continuation, Progress, RunStatus
+from headscope.dashboard.line import Line, Slots
+from headscope.dashboard.services import ModelListing
+from headscope.storage.rows import JobRow, RunFilter
 
 LOG = logging.getLogger("headscope.jobs")
 _NOT_LISTED = (

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from dash import dcc, html
 
-from dashboard.cards import Children, extra, icon
-from dashboard.figures import theme
-from dashboard.ids import Shell
-from dashboard.pages import Page
-from dashboard.settings import Settings
+from headscope.dashboard.cards import Children, extra, icon
+from headscope.dashboard.figures import theme
+from headscope.dashboard.ids import Shell
+from headscope.dashboard.pages import Page
+from headscope.dashboard.settings import Settings
 
 SHORTCUTS = (
     ("Everywhere", (("/", "search"), ("?", "this help"), ("g", "then a letter of the navigation: go there"),

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from analysis.errors import HeadscopeError
+from headscope.analysis.errors import HeadscopeError
 
 
 class Superseded(Exception):  # noqa: N818 - the ordinary course of typing, not a fault

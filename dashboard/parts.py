@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from dash import dcc, html
 
-from dashboard.cards import Children, copyable, extra, icon
-from dashboard.scope_query import ScopeQuery
-from dashboard.tables import DASH
+from headscope.dashboard.cards import Children, copyable, extra, icon
+from headscope.dashboard.scope_query import ScopeQuery
+from headscope.dashboard.tables import DASH
 
 Choices = Sequence[tuple[str, str]]
 Entry = tuple[str, str, int | None]

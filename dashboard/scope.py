@@ -9,12 +9,12 @@ from typing import Any
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from dashboard.cards import Children, empty_box, extra, guarded
-from dashboard.parts import Entry, menu, stay, warning
-from dashboard.scope_query import ScopeQuery
-from dashboard.tables import table, when
-from storage.interfaces import RunReader
-from storage.rows import Condition, ExperimentRow, ModelSettings, RunFilter
+from headscope.dashboard.cards import Children, empty_box, extra, guarded
+from headscope.dashboard.parts import Entry, menu, stay, warning
+from headscope.dashboard.scope_query import ScopeQuery
+from headscope.dashboard.tables import table, when
+from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import Condition, ExperimentRow, ModelSettings, RunFilter
 
 SETTINGS: dict[str, Callable[[Any], str]] = {
     "dtype": lambda dtype: f"in {dtype}",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from dashboard.params import QueryState
-from dashboard.runs.query import runs_href
-from storage.rows import Condition, RunFilter
+from headscope.dashboard.params import QueryState
+from headscope.dashboard.runs.query import runs_href
+from headscope.storage.rows import Condition, RunFilter
 
 SCOPE = ("experiment", "model", "prompt_set")
 

@@ -10,14 +10,14 @@ from dash import Dash, Input, Output, State, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from dashboard.cards import Children, card, guarded, loading_box
-from dashboard.ids import Shell
-from dashboard.layout import notes_box, page_header
-from dashboard.pages import Page
-from dashboard.scope import scope_bar
-from dashboard.scope_query import ScopeQuery
-from dashboard.services import Services
-from dashboard.still import still
+from headscope.dashboard.cards import Children, card, guarded, loading_box
+from headscope.dashboard.ids import Shell
+from headscope.dashboard.layout import notes_box, page_header
+from headscope.dashboard.pages import Page
+from headscope.dashboard.scope import scope_bar
+from headscope.dashboard.scope_query import ScopeQuery
+from headscope.dashboard.services import Services
+from headscope.dashboard.still import still
 
 Q = TypeVar("Q", bound=ScopeQuery)
 

@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
 
-from dashboard.settings import Settings
+from headscope.dashboard.settings import Settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 API_PREFIX = "/api/"
@@ -47,7 +47,7 @@ Demand = Callable[[Settings], ResponseReturnValue | None]
 def protect(server: Flask, settings: Settings, script_hashes: Sequence[str], demand: Demand) -> None:
     """Install the checks and headers. Call it after every clientside callback: their hashes are part of the policy.
 
-    `demand` (see `dashboard.sign_in`) answers requests that may come in but not see anything yet.
+    `demand` (see `headscope.dashboard.sign_in`) answers requests that may come in but not see anything yet.
     """
     policy = content_security_policy(script_hashes)
 

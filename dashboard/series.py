@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.rows import Measures
+from headscope.storage.rows import Measures
 
 MOST = 6  # lines that can still be told apart
 SERIES = (("model", "by model"), ("prompt_set", "by prompt set"), ("group", "by group"), ("tag", "by tag"))

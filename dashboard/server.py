@@ -18,19 +18,19 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
-from analysis import model_sources
-from analysis.content_filter import OFF, Policy
-from analysis.engines.local import LocalEngine
-from analysis.errors import HeadscopeError, InputError, UnknownNameError
-from analysis.visible import visible
-from dashboard.api.live import first_model
-from dashboard.app import create_app
-from dashboard.intake import THREADS, DeadlineWorker, Intake
-from dashboard.jobs import JobQueue, ServerEngine
-from dashboard.line import Slots
-from dashboard.services import Services
-from dashboard.settings import NO_MODEL, Settings
-from storage import owner, private, repository, session
+from headscope.analysis import model_sources
+from headscope.analysis.content_filter import OFF, Policy
+from headscope.analysis.engines.local import LocalEngine
+from headscope.analysis.errors import HeadscopeError, InputError, UnknownNameError
+from headscope.analysis.visible import visible
+from headscope.dashboard.api.live import first_model
+from headscope.dashboard.app import create_app
+from headscope.dashboard.intake import THREADS, DeadlineWorker, Intake
+from headscope.dashboard.jobs import JobQueue, ServerEngine
+from headscope.dashboard.line import Slots
+from headscope.dashboard.services import Services
+from headscope.dashboard.settings import NO_MODEL, Settings
+from headscope.storage import owner, private, repository, session
 
 TOKEN_VARIABLE = "HEADSCOPE_TOKEN"
 LEAST_TOKEN = 16

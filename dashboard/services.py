@@ -6,13 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from analysis.jobs import JobRequest
-from analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveExplanation, LiveRequest, LiveResult
-from analysis.patch_types import PatchRequest, PatchResult
-from analysis.types import Continuation
-from dashboard.attention_cache import AttentionCache
-from dashboard.settings import Settings
-from storage.interfaces import FindingSink, RunReader
+from headscope.analysis.jobs import JobRequest
+from headscope.analysis.live_types import (
+    LiveContinueRequest,
+    LiveExplainRequest,
+    LiveExplanation,
+    LiveRequest,
+    LiveResult,
+)
+from headscope.analysis.patch_types import PatchRequest, PatchResult
+from headscope.analysis.types import Continuation
+from headscope.dashboard.attention_cache import AttentionCache
+from headscope.dashboard.settings import Settings
+from headscope.storage.interfaces import FindingSink, RunReader
 
 
 @dataclass(frozen=True, slots=True)

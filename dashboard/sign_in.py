@@ -16,8 +16,8 @@ from urllib.parse import urlencode, urlsplit
 from flask import Flask, Response, make_response, redirect, render_template_string, request, session
 from werkzeug.wrappers import Response as AnyResponse
 
-from dashboard.security import SAFE_METHODS, bears_token, error_json, wants_json
-from dashboard.settings import Settings
+from headscope.dashboard.security import SAFE_METHODS, bears_token, error_json, wants_json
+from headscope.dashboard.settings import Settings
 
 PATH = "/sign-in"
 OPEN = frozenset({PATH, "/healthz", "/api/v1/owner"})  # the last proves the server, and tells nothing without its token

@@ -7,11 +7,11 @@ import shlex
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
-from dashboard.cards import Children, guarded, icon
-from dashboard.ids import Shell
-from dashboard.services import Services
-from storage import session
-from storage.rows import RunFilter
+from headscope.dashboard.cards import Children, guarded, icon
+from headscope.dashboard.ids import Shell
+from headscope.dashboard.services import Services
+from headscope.storage import session
+from headscope.storage.rows import RunFilter
 
 FIRST_RUN = "headscope run --prompts factual_recall --model smollm2-135m-instruct --experiment first --store"
 

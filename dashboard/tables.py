@@ -9,8 +9,8 @@ from datetime import datetime
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from dashboard.cards import extra
-from dashboard.runs.columns import NATS_PER_BIT, utc_iso
+from headscope.dashboard.cards import extra
+from headscope.dashboard.runs.columns import NATS_PER_BIT, utc_iso
 
 DASH = "–"
 

@@ -12,7 +12,7 @@ import threading
 from dataclasses import dataclass
 from typing import IO
 
-from analysis.errors import InputError, UnknownNameError
+from headscope.analysis.errors import InputError, UnknownNameError
 
 MOST_BYTES = 256 * 2**20
 MOST_UPLOADS = 4

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from analysis.types import Prompt
+from headscope.analysis.types import Prompt
 
 FIELDS = ("foil", "group", "id", "invalid", "pair_id", "tags", "target", "text")
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

@@ -14,11 +14,11 @@ from typing import Any
 
 import yaml
 
-from analysis.errors import HeadscopeError, InputError, UnknownNameError
-from analysis.types import Prompt, PromptSet
-from datasets import importers
-from datasets.canonical import canonical_sha256
-from datasets.loaders import load_file, load_stdin
+from headscope.analysis.errors import HeadscopeError, InputError, UnknownNameError
+from headscope.analysis.types import Prompt, PromptSet
+from headscope.datasets import importers
+from headscope.datasets.canonical import canonical_sha256
+from headscope.datasets.loaders import load_file, load_stdin
 
 DATA = Path(__file__).parent / "data"
 LONGEST_NAME = 255

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from analysis.errors import InputError
-from analysis.spelling import summary
-from analysis.types import Prompt
+from headscope.analysis.errors import InputError
+from headscope.analysis.spelling import summary
+from headscope.analysis.types import Prompt
 
 COLUMNS = ("id", "text", "target", "foil", "group", "pair_id", "tags")
 NAMES = ("id", "group", "pair_id")

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from analysis.errors import InputError
-from analysis.types import Prompt
-from datasets.importers.base import KIND, Record, Source
-from datasets.schema import Problems, name_of, shown
+from headscope.analysis.errors import InputError
+from headscope.analysis.types import Prompt
+from headscope.datasets.importers.base import KIND, Record, Source
+from headscope.datasets.schema import Problems, name_of, shown
 
 COLUMNS = ("id", "score")
 

@@ -1,1 +1,1 @@
-"""The schema's versions, applied by Alembic (`migrations.api`)."""
+"""The schema's versions, applied by Alembic (`headscope.migrations.api`)."""

@@ -1,4 +1,4 @@
-"""Run by Alembic. The connection comes from `migrations.api`; there is no offline mode and no ini file."""
+"""Run by Alembic. The connection comes from `headscope.migrations.api`; there is no offline mode and no ini file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from alembic import context
 
-from storage.schema import metadata
+from headscope.storage.schema import metadata
 
 
 def include_object(item: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:

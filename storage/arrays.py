@@ -1,4 +1,4 @@
-"""Between the types of `analysis.types` and rows of flat arrays, both ways. No SQL here.
+"""Between the types of `headscope.analysis.types` and rows of flat arrays, both ways. No SQL here.
 
 A value that was not measured is NaN in a float array and NULL for a single number or a rank.
 """
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.types import (
+from headscope.analysis.types import (
     HEAD_STATS,
     LAYER_STATS,
     Continuation,
@@ -26,8 +26,8 @@ from analysis.types import (
     TokenizedText,
     TokenTrace,
 )
-from storage import attribution_rows
-from storage.values import flat, floats, number, unmeasured
+from headscope.storage import attribution_rows
+from headscope.storage.values import flat, floats, number, unmeasured
 
 Row = dict[str, Any]
 ARRAY_TABLES = (

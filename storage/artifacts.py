@@ -22,9 +22,9 @@ from platformdirs import user_data_path
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from analysis.errors import StorageError
-from storage import private, session
-from storage.rows import ArtifactRow
+from headscope.analysis.errors import StorageError
+from headscope.storage import private, session
+from headscope.storage.rows import ArtifactRow
 
 VARIABLE = "HEADSCOPE_ARTIFACTS"
 TRIANGLE, SQUARE = "tril-f16", "full-f16"

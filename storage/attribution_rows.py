@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.receipts import Receipt, Verdict
-from analysis.types import Attribution
-from storage.values import flat, floats, number, unmeasured
+from headscope.analysis.receipts import Receipt, Verdict
+from headscope.analysis.types import Attribution
+from headscope.storage.values import flat, floats, number, unmeasured
 
 Row = dict[str, Any]
 CURVES = ("fractions", "deletion", "insertion", "random_deletion", "random_insertion")

@@ -10,10 +10,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from analysis.types import ModelInfo, PromptSet, RunResult, RunStatus, canonical_hash
-from storage import arrays, bulk, catalogue, finding_rows, run_columns, schema
-from storage.ids import new_id, parse_id
-from storage.rows import ArtifactRow
+from headscope.analysis.types import ModelInfo, PromptSet, RunResult, RunStatus, canonical_hash
+from headscope.storage import arrays, bulk, catalogue, finding_rows, run_columns, schema
+from headscope.storage.ids import new_id, parse_id
+from headscope.storage.rows import ArtifactRow
 
 SMALL_TABLES = ("artifacts", "failures", *finding_rows.TABLES)
 RUN_TABLES = ("run_details", *arrays.ARRAY_TABLES, *SMALL_TABLES)

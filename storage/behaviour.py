@@ -11,10 +11,18 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection, Engine
 
-from analysis.types import RunStatus
-from storage import counts, filters, session
-from storage.rows import FindingRow, LensRanks, Measures, ModelSettings, RunFilter, ToxicityRow
-from storage.schema import capsules, layer_summaries, models, probe_results, run_details, runs, toxicity_scores
+from headscope.analysis.types import RunStatus
+from headscope.storage import counts, filters, session
+from headscope.storage.rows import FindingRow, LensRanks, Measures, ModelSettings, RunFilter, ToxicityRow
+from headscope.storage.schema import (
+    capsules,
+    layer_summaries,
+    models,
+    probe_results,
+    run_details,
+    runs,
+    toxicity_scores,
+)
 
 R, L, P, T = runs.c, layer_summaries.c, probe_results.c, toxicity_scores.c
 NUMBERS = tuple(name for name, kind in Measures.__annotations__.items() if kind == "Float64")
@@ -25,7 +33,7 @@ FINDING = ("probe", "label", "score", "evidence")
 
 
 class BehaviourReader:
-    """The part of `storage.interfaces.RunReader` that reads many runs at once."""
+    """The part of `headscope.storage.interfaces.RunReader` that reads many runs at once."""
 
     engine: Engine
     _samples: counts.Counts

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
 
-from analysis.types import ModelInfo, ModelRef, Prompt, PromptSet, canonical_hash
-from storage import bulk, schema
-from storage.ids import new_id
+from headscope.analysis.types import ModelInfo, ModelRef, Prompt, PromptSet, canonical_hash
+from headscope.storage import bulk, schema
+from headscope.storage.ids import new_id
 
 MODEL_COLUMNS = (
     "architecture",

@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from storage.schema import jobs
+from headscope.storage.schema import jobs
 
 T = TypeVar("T")
 

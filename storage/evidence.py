@@ -9,14 +9,14 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from analysis.attributions import position_scores
-from analysis.receipts import Verdict
-from analysis.types import Float32
-from storage import counts, filters, session
-from storage.attribution_rows import attributions_of
-from storage.expressions import HasElement
-from storage.rows import MethodFailure, MethodStats, PromptScores, ReceiptRow, RunFilter, ScoreSample
-from storage.schema import attribution_receipts, attributions, runs
+from headscope.analysis.attributions import position_scores
+from headscope.analysis.receipts import Verdict
+from headscope.analysis.types import Float32
+from headscope.storage import counts, filters, session
+from headscope.storage.attribution_rows import attributions_of
+from headscope.storage.expressions import HasElement
+from headscope.storage.rows import MethodFailure, MethodStats, PromptScores, ReceiptRow, RunFilter, ScoreSample
+from headscope.storage.schema import attribution_receipts, attributions, runs
 
 CHUNK = 200  # runs whose scores are read at once
 A, C, R = attributions.c, attribution_receipts.c, runs.c
@@ -29,7 +29,7 @@ SHOWN = ("run_id", "prompt_set", "prompt_key", "model", "text")
 
 
 class EvidenceReader:
-    """The part of `storage.interfaces.RunReader` that compares methods."""
+    """The part of `headscope.storage.interfaces.RunReader` that compares methods."""
 
     engine: Engine
     _counts: counts.Counts

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from analysis.errors import UnknownNameError
+from headscope.analysis.errors import UnknownNameError
 
 FORMATS = ("csv", "json", "parquet")
 MEDIA_TYPES = {

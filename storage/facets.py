@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
-from storage import filters
-from storage.rows import FacetCount, RunFilter
-from storage.schema import run_facets, runs
+from headscope.storage import filters
+from headscope.storage.rows import FacetCount, RunFilter
+from headscope.storage.schema import run_facets, runs
 
 MORE = ("group_name", "target")  # not in `run_facets`, because they have many values: counted by a query each
 

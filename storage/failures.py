@@ -9,13 +9,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from analysis.errors import InputError, UnknownNameError
-from analysis.probe_types import PASSED, SEVERITIES, ProbeResult
-from storage import bulk, filters, finding_rows, session
-from storage.batch import now
-from storage.ids import new_id, parse_id
-from storage.rows import DetectorCount, FailureFilter, FailureRow, RunFilter
-from storage.schema import probe_results, runs, triage
+from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.analysis.probe_types import PASSED, SEVERITIES, ProbeResult
+from headscope.storage import bulk, filters, finding_rows, session
+from headscope.storage.batch import now
+from headscope.storage.ids import new_id, parse_id
+from headscope.storage.rows import DetectorCount, FailureFilter, FailureRow, RunFilter
+from headscope.storage.schema import probe_results, runs, triage
 
 P, R, T = probe_results.c, runs.c, triage.c
 STATUSES = ("open", "confirmed", "dismissed")

@@ -9,12 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
-from analysis.errors import InputError, UnknownNameError
-from storage import bulk
-from storage.expressions import HasElement, HasText, InSelect, needs_fold
-from storage.ids import parse_id
-from storage.rows import RUN_COLUMNS, Condition, RunFilter, Sort
-from storage.schema import run_facets, runs
+from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.storage import bulk
+from headscope.storage.expressions import HasElement, HasText, InSelect, needs_fold
+from headscope.storage.ids import parse_id
+from headscope.storage.rows import RUN_COLUMNS, Condition, RunFilter, Sort
+from headscope.storage.schema import run_facets, runs
 
 Clause = ColumnElement[bool]
 FACETS = ("model", "prompt_set", "experiment", "status", "error_kind", "tags")

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from analysis.probe_types import Finding, ProbeResult, ToxicityScore
-from storage import bulk
-from storage.ids import new_id
-from storage.values import number
+from headscope.analysis.probe_types import Finding, ProbeResult, ToxicityScore
+from headscope.storage import bulk
+from headscope.storage.ids import new_id
+from headscope.storage.values import number
 
 TABLES = ("toxicity_scores", "probe_results")
 

@@ -8,13 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from analysis.errors import StorageError
-from analysis.types import HEAD_STATS, LAYER_STATS, RunStatus
-from storage import filters, schema
-from storage.artifacts import COLUMNS, ArtifactFolder, row_of
-from storage.attribution_rows import CURVES
-from storage.batch import RUN_TABLES
-from storage.rows import ArtifactRow
+from headscope.analysis.errors import StorageError
+from headscope.analysis.types import HEAD_STATS, LAYER_STATS, RunStatus
+from headscope.storage import filters, schema
+from headscope.storage.artifacts import COLUMNS, ArtifactFolder, row_of
+from headscope.storage.attribution_rows import CURVES
+from headscope.storage.batch import RUN_TABLES
+from headscope.storage.rows import ArtifactRow
 
 MOST = 10_000  # lines from one query
 RESERVED = ("annotations", "triage")

@@ -1,5 +1,5 @@
-"""What the app and the command line may ask of a store. `storage.repository.Store` is the one implementation; both
-databases pass the same contract tests."""
+"""What the app and the command line may ask of a store. `headscope.storage.repository.Store` is the one implementation;
+both databases pass the same contract tests."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.probe_types import ProbeResult
-from analysis.types import ModelInfo, Progress, PromptSet, RunResult, RunStatus
-from storage.rows import (
+from headscope.analysis.probe_types import ProbeResult
+from headscope.analysis.types import ModelInfo, Progress, PromptSet, RunResult, RunStatus
+from headscope.storage.rows import (
     DetectorCount,
     FacetCount,
     FailureFilter,

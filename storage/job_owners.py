@@ -18,10 +18,10 @@ import psutil
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from analysis.errors import InputError
-from analysis.types import RunStatus
-from storage import schema
-from storage.schema.base import Json
+from headscope.analysis.errors import InputError
+from headscope.analysis.types import RunStatus
+from headscope.storage import schema
+from headscope.storage.schema.base import Json
 
 LOG = logging.getLogger("headscope.storage")
 BEAT_SECONDS = 15.0

@@ -9,11 +9,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from analysis.errors import InputError, UnknownNameError
-from analysis.types import RunStatus
-from storage.ids import parse_id
-from storage.job_owners import VIEW
-from storage.rows import JobRow
+from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.analysis.types import RunStatus
+from headscope.storage.ids import parse_id
+from headscope.storage.job_owners import VIEW
+from headscope.storage.rows import JobRow
 
 RANKS = {RunStatus.INTERRUPTED: 0, RunStatus.CANCELLED: 0, RunStatus.RUNNING: 1, RunStatus.QUEUED: 1}
 FACTS = ("experiment", "model", "total", "done", "failed", "cached", "error", "host", "pid")

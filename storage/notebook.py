@@ -11,14 +11,14 @@ import pyarrow as pa
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from analysis.errors import HeadscopeError, InputError, StorageError
-from analysis.types import Params
-from migrations import api
-from storage import artifacts, filters, readonly_sql, served, session
-from storage.artifacts import ArtifactFolder
-from storage.ids import parse_id
-from storage.readonly_sql import MAX_BYTES
-from storage.rows import RUN_COLUMNS, Condition, RunFilter, Sort
+from headscope.analysis.errors import HeadscopeError, InputError, StorageError
+from headscope.analysis.types import Params
+from headscope.migrations import api
+from headscope.storage import artifacts, filters, readonly_sql, served, session
+from headscope.storage.artifacts import ArtifactFolder
+from headscope.storage.ids import parse_id
+from headscope.storage.readonly_sql import MAX_BYTES
+from headscope.storage.rows import RUN_COLUMNS, Condition, RunFilter, Sort
 
 ARROW_TYPES = {
     16: pa.bool_(),
@@ -45,7 +45,7 @@ Frame = Any
 
 
 class Notebook:
-    """Made by `storage.open`. Every method gives a frame; unmeasured numbers are missing values."""
+    """Made by `headscope.open`. Every method gives a frame; unmeasured numbers are missing values."""
 
     def __init__(self, url: str, frame: Literal["pandas", "arrow"] = "pandas") -> None:
         if frame not in {"pandas", "arrow"}:

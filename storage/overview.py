@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from analysis.types import RunStatus
-from storage import catalogue, schema
-from storage.rows import ExperimentRow, ModelRow, Overview, PromptSetRow
+from headscope.analysis.types import RunStatus
+from headscope.storage import catalogue, schema
+from headscope.storage.rows import ExperimentRow, ModelRow, Overview, PromptSetRow
 
 
 def summary(connection: Connection) -> Overview:

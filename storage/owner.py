@@ -24,7 +24,7 @@ from pathlib import Path
 
 import psutil
 
-from analysis.errors import StorageError
+from headscope.analysis.errors import StorageError
 
 LOOPBACK_URL = re.compile(r"http://(127(\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5}")
 MOST_BYTES = 10_000

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection, Engine
 
-from analysis.errors import UnknownNameError
-from analysis.types import RunStatus
-from storage import (
+from headscope.analysis.errors import UnknownNameError
+from headscope.analysis.types import RunStatus
+from headscope.storage import (
     arrays,
     attribution_rows,
     catalogue,
@@ -29,9 +29,9 @@ from storage import (
     schema,
     session,
 )
-from storage.artifacts import COLUMNS, ArtifactFolder, row_of
-from storage.ids import parse_id
-from storage.rows import (
+from headscope.storage.artifacts import COLUMNS, ArtifactFolder, row_of
+from headscope.storage.ids import parse_id
+from headscope.storage.rows import (
     RUN_COLUMNS,
     ArtifactRow,
     FacetCount,
@@ -49,7 +49,7 @@ SCANNING = {"contains", "not_contains", "starts_with", "ends_with"}
 
 
 class Reader:
-    """The reading half of a store (`storage.interfaces.RunReader`); each call reads one consistent snapshot."""
+    """The reading half of a store (`headscope.storage.interfaces.RunReader`); a call reads one consistent snapshot."""
 
     engine: Engine
     artifacts: ArtifactFolder

@@ -20,9 +20,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from analysis import bounds
-from analysis.errors import InputError, StorageError
-from storage import session
+from headscope.analysis import bounds
+from headscope.analysis.errors import InputError, StorageError
+from headscope.storage import session
 
 MAX_BYTES = 2**30
 MOST_ROWS = 2**31

@@ -7,9 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from storage import catalogue, filters, integrity, schema, session
-from storage.artifacts import LOST, ArtifactFolder
-from storage.batch import RUN_TABLES
+from headscope.storage import catalogue, filters, integrity, schema, session
+from headscope.storage.artifacts import LOST, ArtifactFolder
+from headscope.storage.batch import RUN_TABLES
 
 
 def repair(engine: Engine, folder: ArtifactFolder) -> list[str]:

@@ -8,20 +8,20 @@ from typing import Self
 
 import sqlalchemy as sa
 
-from migrations import api
-from storage import artifacts, integrity, private, repair, session, sweep
-from storage.behaviour import BehaviourReader
-from storage.counts import Counts
-from storage.evidence import EvidenceReader
-from storage.failures import FailureStore
-from storage.job_owners import Heartbeat
-from storage.queries import Reader
-from storage.sweep import Swept
-from storage.writer import Writer
+from headscope.migrations import api
+from headscope.storage import artifacts, integrity, private, repair, session, sweep
+from headscope.storage.behaviour import BehaviourReader
+from headscope.storage.counts import Counts
+from headscope.storage.evidence import EvidenceReader
+from headscope.storage.failures import FailureStore
+from headscope.storage.job_owners import Heartbeat
+from headscope.storage.queries import Reader
+from headscope.storage.sweep import Swept
+from headscope.storage.writer import Writer
 
 
 class Store(Reader, EvidenceReader, BehaviourReader, FailureStore, Writer):
-    """Implements `storage.interfaces.RunReader` and `ResultSink`. Open it with `Store.open`, use it from any thread."""
+    """A `headscope.storage.interfaces.RunReader` and `ResultSink`. Open it with `Store.open`, use it from any thread."""
 
     def __init__(self, url: str, engine: sa.Engine, folder: artifacts.ArtifactFolder) -> None:
         self.url, self.engine, self.artifacts = url, engine, folder
@@ -70,7 +70,7 @@ class Store(Reader, EvidenceReader, BehaviourReader, FailureStore, Writer):
         return repair.repair(self.engine, self.artifacts)
 
     def gc(self, grace: timedelta, *, dry_run: bool = False) -> Swept:
-        """Remove artifact files that no row names and that are older than `grace` (`storage.sweep`)."""
+        """Remove artifact files that no row names and that are older than `grace` (`headscope.storage.sweep`)."""
         return sweep.sweep(self.engine, self.artifacts, grace, dry_run=dry_run)
 
     def __enter__(self) -> Self:

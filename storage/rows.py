@@ -1,4 +1,4 @@
-"""What queries return: frozen rows over plain values and the arrays of `analysis.types`. No SQL here."""
+"""What queries return: frozen rows over plain values and the arrays of `headscope.analysis.types`. No SQL here."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.probe_types import Finding
-from analysis.types import (
+from headscope.analysis.probe_types import Finding
+from headscope.analysis.types import (
     Attribution,
     Continuation,
     Float32,
@@ -396,7 +396,7 @@ class ToxicityRow:
 @dataclass(frozen=True, slots=True)
 class ArtifactRow:
     """A stored file of a run: `kind` is `attention`; `shape` the logical shape, `encoding` how it lies on disk; `lost`
-    when a check found it missing or damaged (`storage.repair`)."""
+    when a check found it missing or damaged (`headscope.storage.repair`)."""
 
     kind: str
     key: str

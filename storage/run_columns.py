@@ -10,11 +10,11 @@ from uuid import UUID
 
 import numpy as np
 
-from analysis.types import MissingPart, Prompt, RunResult, RunStatus
-from storage import arrays, bulk
-from storage.ids import new_id
-from storage.rows import ArtifactRow
-from storage.values import number
+from headscope.analysis.types import MissingPart, Prompt, RunResult, RunStatus
+from headscope.storage import arrays, bulk
+from headscope.storage.ids import new_id
+from headscope.storage.rows import ArtifactRow
+from headscope.storage.values import number
 
 METHOD = "method"
 """The kind of a failure that is one method's; its reason is the attribution's as well."""

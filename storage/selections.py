@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.types import Prompt, PromptSet
+from headscope.analysis.types import Prompt, PromptSet
 
 
 def split(prompt_set: PromptSet, prompts: Sequence[Prompt]) -> list[tuple[PromptSet, dict[int, Prompt]]]:

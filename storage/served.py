@@ -16,9 +16,9 @@ from typing import Any
 import pyarrow as pa
 import requests
 
-from analysis import bounds
-from analysis.errors import HeadscopeError, InputError, StorageError
-from storage import owner, session
+from headscope.analysis import bounds
+from headscope.analysis.errors import HeadscopeError, InputError, StorageError
+from headscope.storage import owner, session
 
 TIMEOUT_SECONDS = 30
 TRUNCATED = "X-Headscope-Truncated"

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from analysis.errors import InputError, StorageError
-from storage import owner
+from headscope.analysis.errors import InputError, StorageError
+from headscope.storage import owner
 
 POOL_SIZE = 32
 CONNECT_SECONDS = 10

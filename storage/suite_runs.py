@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from analysis.suites.base import SuiteRun
+from headscope.analysis.suites.base import SuiteRun
 
 
 @dataclass(frozen=True, slots=True)

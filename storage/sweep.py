@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from analysis.errors import StorageError
-from storage import schema, session
-from storage.artifacts import ArtifactFolder
+from headscope.analysis.errors import StorageError
+from headscope.storage import schema, session
+from headscope.storage.artifacts import ArtifactFolder
 
 OURS = re.compile(r"attention/[0-9a-f]{2}/([0-9a-f]{64}\.safetensors|\.writing-\w+)")
 """Keys that we write; whatever else lies in the folder is not ours to remove."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.types import Float32
+from headscope.analysis.types import Float32
 
 
 def number(value: float | None) -> float | None:

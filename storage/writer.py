@@ -12,13 +12,13 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from analysis.errors import StorageError, UnknownNameError
-from analysis.types import ModelInfo, Progress, PromptSet, RunResult, RunStatus
-from storage import bulk, catalogue, job_owners, schema, selections, session
-from storage.artifacts import COLUMNS, ArtifactFolder, row_of
-from storage.batch import Batch, now
-from storage.ids import new_id, parse_id
-from storage.rows import Saved
+from headscope.analysis.errors import StorageError, UnknownNameError
+from headscope.analysis.types import ModelInfo, Progress, PromptSet, RunResult, RunStatus
+from headscope.storage import bulk, catalogue, job_owners, schema, selections, session
+from headscope.storage.artifacts import COLUMNS, ArtifactFolder, row_of
+from headscope.storage.batch import Batch, now
+from headscope.storage.ids import new_id, parse_id
+from headscope.storage.rows import Saved
 
 T = TypeVar("T")
 ATTEMPTS = 6
@@ -26,7 +26,7 @@ CHUNK = 500  # ids in one IN list
 
 
 class Writer:
-    """The writing half of a store (`storage.interfaces.ResultSink`); writers of one process wait for each other."""
+    """The writing half of a store (`headscope.storage.interfaces.ResultSink`); writers of a process wait for each other."""
 
     engine: Engine
     artifacts: ArtifactFolder
@@ -191,7 +191,7 @@ class Writer:
 
 
 def _count_write(connection: Connection, job_id: str) -> None:
-    """See `storage.counts.version`."""
+    """See `headscope.storage.counts.version`."""
     jobs = schema.jobs
     connection.execute(sa.update(jobs).where(jobs.c.id == parse_id(job_id)).values(writes=jobs.c.writes + 1))
 

@@ -12,9 +12,8 @@ import pytest
 from _pytest.terminal import TerminalReporter
 
 if TYPE_CHECKING:
-    from databases import DuckDBFiles, PostgresServer
-
-    from analysis.backends.hf_causal import HFCausalBackend
+    from headscope.analysis.backends.hf_causal import HFCausalBackend
+    from tests.databases import DuckDBFiles, PostgresServer
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -29,7 +28,7 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def tiny_gpt2_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a tiny GPT-2: 3 layers, 4 heads, d 32, context 64."""
-    from tiny_models import build_tiny_gpt2
+    from tests.tiny_models import build_tiny_gpt2
 
     return build_tiny_gpt2(tmp_path_factory.mktemp("models") / "tiny-gpt2")
 
@@ -37,7 +36,7 @@ def tiny_gpt2_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_llama_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a tiny Llama: 3 layers, 4 heads over 2 key-value heads, d 32, context 64, BOS token."""
-    from tiny_models import build_tiny_llama
+    from tests.tiny_models import build_tiny_llama
 
     return build_tiny_llama(tmp_path_factory.mktemp("models") / "tiny-llama")
 
@@ -45,7 +44,7 @@ def tiny_llama_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_gpt2(tiny_gpt2_dir: Path) -> HFCausalBackend:
     """The tiny GPT-2, loaded."""
-    from analysis.backends.hf_causal import HFCausalBackend
+    from headscope.analysis.backends.hf_causal import HFCausalBackend
 
     return HFCausalBackend.load(str(tiny_gpt2_dir))
 
@@ -53,7 +52,7 @@ def tiny_gpt2(tiny_gpt2_dir: Path) -> HFCausalBackend:
 @pytest.fixture(scope="session")
 def tiny_llama(tiny_llama_dir: Path) -> HFCausalBackend:
     """The tiny Llama, loaded."""
-    from analysis.backends.hf_causal import HFCausalBackend
+    from headscope.analysis.backends.hf_causal import HFCausalBackend
 
     return HFCausalBackend.load(str(tiny_llama_dir))
 
@@ -61,7 +60,7 @@ def tiny_llama(tiny_llama_dir: Path) -> HFCausalBackend:
 @pytest.fixture(scope="session")
 def smollm2() -> HFCausalBackend:
     """The real embedded model (135M parameters); converted once per machine, so use it sparingly."""
-    from analysis.backends.hf_causal import HFCausalBackend
+    from headscope.analysis.backends.hf_causal import HFCausalBackend
 
     return HFCausalBackend.load("smollm2-135m-instruct")
 
@@ -69,7 +68,7 @@ def smollm2() -> HFCausalBackend:
 @pytest.fixture(scope="session")
 def duckdb_files(tmp_path_factory: pytest.TempPathFactory) -> DuckDBFiles:
     """Makes new DuckDB stores."""
-    from databases import DuckDBFiles
+    from tests.databases import DuckDBFiles
 
     return DuckDBFiles(tmp_path_factory.mktemp("duckdb"))
 
@@ -77,7 +76,7 @@ def duckdb_files(tmp_path_factory: pytest.TempPathFactory) -> DuckDBFiles:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """A real PostgreSQL; tests that need it are skipped, saying why, where it cannot start."""
-    import databases
+    from tests import databases
 
     with contextlib.ExitStack() as stack:
         try:

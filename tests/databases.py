@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from migrations import api
+from headscope.migrations import api
 
 
 class DuckDBFiles:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.receipts import Receipt, Verdict
-from analysis.types import (
+from headscope.analysis.receipts import Receipt, Verdict
+from headscope.analysis.types import (
     HEAD_STATS,
     LAYER_STATS,
     Attribution,

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.receipts import Verdict
-from analysis.types import Attribution, RunResult
-from storage.repository import Store
+from headscope.analysis.receipts import Verdict
+from headscope.analysis.types import Attribution, RunResult
+from headscope.storage.repository import Store
 from tests.factories import NAN, make_attribution, make_info, make_prompt, make_receipt, make_result, make_set
 
 WORDS = ("The", "doctor", "told", "her", "old", "friend", "that", "Paris", "is", "the", "capital", "of", "France")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.types import (
+from headscope.analysis.types import (
     HEAD_STATS,
     Attribution,
     Continuation,

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from analysis.suites import suite
-from analysis.suites.base import Case, Score, Scored, SuiteRun
+from headscope.analysis.suites import suite
+from headscope.analysis.suites.base import Case, Score, Scored, SuiteRun
 
 NAN = float("nan")
 

@@ -1,1 +1,1 @@
-"""Model backends: one file each, named in `analysis.registry.BACKENDS`."""
+"""Model backends: one file each, named in `headscope.analysis.registry.BACKENDS`."""

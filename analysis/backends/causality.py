@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from analysis.errors import BackendError
+from headscope.analysis.errors import BackendError
 
 _TOKENS = 8
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from analysis.backends.watching import Passage, close
+from headscope.analysis.backends.watching import Passage, close
 
 
 def head_projections(

@@ -17,22 +17,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from analysis import devices, model_sources
-from analysis.backends import sampling
-from analysis.backends.causality import check_causal
-from analysis.backends.heads import projection_weight
-from analysis.backends.loading import check_memory, info_of, load_folder, placed, stop_ids
-from analysis.backends.patterns import readable_layers, why_not_all, with_gaps
-from analysis.backends.structure import discover
-from analysis.backends.tokenization import TextCodec
-from analysis.backends.visibility import visible_keys, watching_masks
-from analysis.backends.watching import complete, last_hidden, watching
-from analysis.errors import BackendError, HeadscopeError, InputError, NotApplicable
-from analysis.interfaces import Capabilities, Capture, ForwardResult, TokenBatch
-from analysis.parts import message
-from analysis.prefix import Prefix
-from analysis.start_token import start_token_id
-from analysis.types import (
+from headscope.analysis import devices, model_sources
+from headscope.analysis.backends import sampling
+from headscope.analysis.backends.causality import check_causal
+from headscope.analysis.backends.heads import projection_weight
+from headscope.analysis.backends.loading import check_memory, info_of, load_folder, placed, stop_ids
+from headscope.analysis.backends.patterns import readable_layers, why_not_all, with_gaps
+from headscope.analysis.backends.structure import discover
+from headscope.analysis.backends.tokenization import TextCodec
+from headscope.analysis.backends.visibility import visible_keys, watching_masks
+from headscope.analysis.backends.watching import complete, last_hidden, watching
+from headscope.analysis.errors import BackendError, HeadscopeError, InputError, NotApplicable
+from headscope.analysis.interfaces import Capabilities, Capture, ForwardResult, TokenBatch
+from headscope.analysis.parts import message
+from headscope.analysis.prefix import Prefix
+from headscope.analysis.start_token import start_token_id
+from headscope.analysis.types import (
     DTYPES,
     Continuation,
     GenerationParams,
@@ -40,11 +40,11 @@ from analysis.types import (
     Target,
     TokenizedText,
 )
-from analysis.unembedding import to_logits
+from headscope.analysis.unembedding import to_logits
 
 
 class HFCausalBackend:
-    """A CausalBackend (see `analysis.interfaces`) over a transformers model; GPT-2, Llama and their relatives."""
+    """A CausalBackend (see `headscope.analysis.interfaces`) over a transformers model: GPT-2, Llama, relatives."""
 
     def __init__(self, model: nn.Module, tokenizer: Any, resolved: model_sources.ResolvedModel, dtype: str) -> None:
         """Wrap a loaded model; `load` is the usual way in."""

@@ -9,11 +9,11 @@ import torch
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from analysis import devices, fingerprints, model_sources
-from analysis.backends.structure import Structure
-from analysis.errors import BackendError
-from analysis.parts import message
-from analysis.types import ModelInfo, ModelRef
+from headscope.analysis import devices, fingerprints, model_sources
+from headscope.analysis.backends.structure import Structure
+from headscope.analysis.errors import BackendError
+from headscope.analysis.parts import message
+from headscope.analysis.types import ModelInfo, ModelRef
 
 _NO_LIMIT = 1_000_000
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from analysis.backends.structure import Structure
-from analysis.backends.visibility import has_sink, is_attention
-from analysis.backends.watching import watching
+from headscope.analysis.backends.structure import Structure
+from headscope.analysis.backends.visibility import has_sink, is_attention
+from headscope.analysis.backends.watching import watching
 
 
 @torch.no_grad()

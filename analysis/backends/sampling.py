@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from analysis.errors import NotApplicable
-from analysis.types import GenerationParams
+from headscope.analysis.errors import NotApplicable
+from headscope.analysis.types import GenerationParams
 
 
 @dataclass(frozen=True, slots=True)

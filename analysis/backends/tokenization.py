@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from analysis import alignment
-from analysis.backends.spelling import OwnDecoder
-from analysis.errors import BackendError, InputError
-from analysis.parts import message
-from analysis.start_token import no_start_token
-from analysis.types import TokenizedText
+from headscope.analysis import alignment
+from headscope.analysis.backends.spelling import OwnDecoder
+from headscope.analysis.errors import BackendError, InputError
+from headscope.analysis.parts import message
+from headscope.analysis.start_token import no_start_token
+from headscope.analysis.types import TokenizedText
 
 
 def _is_sentencepiece(backend: Any) -> bool:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from analysis.errors import HeadscopeError
+from headscope.analysis.errors import HeadscopeError
 
 
 class BudgetSpent(HeadscopeError):  # noqa: N818 - what happened, not a fault

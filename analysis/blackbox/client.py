@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import requests
 import tenacity
 
-from analysis.blackbox.answers import Answer, Known, Question, parse
-from analysis.blackbox.budget import Budget, Rate
-from analysis.errors import BackendError, InputError
+from headscope.analysis.blackbox.answers import Answer, Known, Question, parse
+from headscope.analysis.blackbox.budget import Budget, Rate
+from headscope.analysis.errors import BackendError, InputError
 
 BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 OVERHEAD = 64

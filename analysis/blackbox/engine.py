@@ -11,17 +11,23 @@ from typing import Any
 
 import numpy as np
 
-from analysis.blackbox import units
-from analysis.blackbox.client import Client, upper_bound
-from analysis.blackbox.study import Settings, Study, most_questions, question, study, target_logprob
-from analysis.code_version import CODE_VERSION
-from analysis.content_filter import Policy, Verdict, screen
-from analysis.engines.base import Prepared
-from analysis.errors import InputError, NotApplicable
-from analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveExplanation, LiveRequest, LiveResult
-from analysis.patch_types import PatchRequest, PatchResult
-from analysis.preflight import Preflight
-from analysis.types import (
+from headscope.analysis.blackbox import units
+from headscope.analysis.blackbox.client import Client, upper_bound
+from headscope.analysis.blackbox.study import Settings, Study, most_questions, question, study, target_logprob
+from headscope.analysis.code_version import CODE_VERSION
+from headscope.analysis.content_filter import Policy, Verdict, screen
+from headscope.analysis.engines.base import Prepared
+from headscope.analysis.errors import InputError, NotApplicable
+from headscope.analysis.live_types import (
+    LiveContinueRequest,
+    LiveExplainRequest,
+    LiveExplanation,
+    LiveRequest,
+    LiveResult,
+)
+from headscope.analysis.patch_types import PatchRequest, PatchResult
+from headscope.analysis.preflight import Preflight
+from headscope.analysis.types import (
     Attribution,
     Continuation,
     Float32,

@@ -13,12 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.blackbox import units
-from analysis.blackbox.answers import Answer, Question
-from analysis.blackbox.distances import edit_distances, embedding_distances
-from analysis.blackbox.permutations import Importance, Plan
-from analysis.edits import harmless_edits
-from analysis.probe_types import ProbeResult
+from headscope.analysis.blackbox import units
+from headscope.analysis.blackbox.answers import Answer, Question
+from headscope.analysis.blackbox.distances import edit_distances, embedding_distances
+from headscope.analysis.blackbox.permutations import Importance, Plan
+from headscope.analysis.edits import harmless_edits
+from headscope.analysis.probe_types import ProbeResult
 
 Float64 = NDArray[np.float64]
 MEASURES = ("logprob", "edit", "embedding")

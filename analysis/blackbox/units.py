@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.types import TokenizedText
+from headscope.analysis.types import TokenizedText
 
 Bools = NDArray[np.bool_]
 PATTERNS = {

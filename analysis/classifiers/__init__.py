@@ -1,1 +1,1 @@
-"""Text classifiers: one file each, named in `analysis.registry.CLASSIFIERS`."""
+"""Text classifiers: one file each, named in `headscope.analysis.registry.CLASSIFIERS`."""

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.errors import BackendError
-from analysis.types import Float32
+from headscope.analysis.errors import BackendError
+from headscope.analysis.types import Float32
 
 WEIGHTS = Path(__file__).with_name("toxicity") / "linear.npz"
 NAME = "linear-toxicity-1"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol
 
-from analysis import registry
-from analysis.types import Float32
+from headscope.analysis import registry
+from headscope.analysis.types import Float32
 
 
 class TextClassifier(Protocol):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.types import Float32
+from headscope.analysis.types import Float32
 
 WINDOW = 128
 OVERLAP = 32

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from analysis.classifiers.sequence import WINDOW, SequenceClassifier
-from analysis.errors import UnknownNameError
-from analysis.types import Float32
+from headscope.analysis.classifiers.sequence import WINDOW, SequenceClassifier
+from headscope.analysis.errors import UnknownNameError
+from headscope.analysis.types import Float32
 
 STEPS = 32
 

@@ -11,10 +11,23 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from analysis.cli import blackbox, check, data, detect, jobs, models, run, serve, store, suites, toxicity, verify
-from analysis.cli.terminal import Console
-from analysis.errors import HeadscopeError
-from analysis.visible import visible
+from headscope.analysis.cli import (
+    blackbox,
+    check,
+    data,
+    detect,
+    jobs,
+    models,
+    run,
+    serve,
+    store,
+    suites,
+    toxicity,
+    verify,
+)
+from headscope.analysis.cli.terminal import Console
+from headscope.analysis.errors import HeadscopeError
+from headscope.analysis.visible import visible
 
 app = typer.Typer(
     name="headscope",

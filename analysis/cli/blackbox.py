@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from analysis import jobs
-from analysis import types as kinds
-from analysis.bounds import MOST_SECONDS
-from analysis.cli import handover
-from analysis.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
-from analysis.cli.run import EXIT_CANCELLED, _bar, _report, _Stop, screened
-from analysis.cli.terminal import Console
-from analysis.errors import InputError, StorageError
-from storage import served
+from headscope.analysis import jobs
+from headscope.analysis import types as kinds
+from headscope.analysis.bounds import MOST_SECONDS
+from headscope.analysis.cli import handover
+from headscope.analysis.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
+from headscope.analysis.cli.run import EXIT_CANCELLED, _bar, _report, _Stop, screened
+from headscope.analysis.cli.terminal import Console
+from headscope.analysis.errors import InputError, StorageError
+from headscope.storage import served
 
 if TYPE_CHECKING:
-    from analysis.blackbox.client import Client
+    from headscope.analysis.blackbox.client import Client
 
 ANALYSES = ("perturbation", "harmless_edits", "self_consistency")
 
@@ -78,12 +78,12 @@ def blackbox(
 
     Prompts are sent to the address given and nowhere else. The key is read from HEADSCOPE_API_KEY and never stored.
     """
-    from analysis.blackbox.budget import Budget
-    from analysis.blackbox.client import KEY_VARIABLE, Client, Endpoint
-    from analysis.blackbox.engine import BlackBoxEngine
-    from analysis.blackbox.study import Settings
-    from analysis.fingerprints import cache_dir
-    from datasets import catalogue
+    from headscope.analysis.blackbox.budget import Budget
+    from headscope.analysis.blackbox.client import KEY_VARIABLE, Client, Endpoint
+    from headscope.analysis.blackbox.engine import BlackBoxEngine
+    from headscope.analysis.blackbox.study import Settings
+    from headscope.analysis.fingerprints import cache_dir
+    from headscope.datasets import catalogue
 
     settings = Settings(unit.value, masking.value, permutations, edits, samples, max_tokens=max_new_tokens,
                         temperature=temperature, seed=seed)  # fmt: skip

@@ -12,14 +12,14 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from analysis import check_rules
-from analysis.cli.options import DEFAULT_STORE, StoreOption
-from analysis.cli.terminal import Console
-from analysis.errors import InputError
-from analysis.visible import visible
+from headscope.analysis import check_rules
+from headscope.analysis.cli.options import DEFAULT_STORE, StoreOption
+from headscope.analysis.cli.terminal import Console
+from headscope.analysis.errors import InputError
+from headscope.analysis.visible import visible
 
 if TYPE_CHECKING:
-    from analysis.regression import Comparison, Flip
+    from headscope.analysis.regression import Comparison, Flip
 
 REGRESSION = 3
 """Exit status of a regression; 1 is an error, 2 a wrong option."""
@@ -45,8 +45,8 @@ def check(
     output: Annotated[Report, typer.Option("--format", help="How to print the comparison.")] = Report.TABLE,
 ) -> None:
     """Compare two experiments prompt by prompt; exit status 3 when the candidate is worse."""
-    from analysis import regression, snapshot
-    from storage.repository import Store
+    from headscope.analysis import regression, snapshot
+    from headscope.storage.repository import Store
 
     rules = check_rules.parse(fail_on)
     with Store.open(store, create=False) as opened:

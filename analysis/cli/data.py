@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from analysis.cli.terminal import Console
-from analysis.errors import InputError
+from headscope.analysis.cli.terminal import Console
+from headscope.analysis.errors import InputError
 
 if TYPE_CHECKING:
-    from analysis.types import PromptSet
+    from headscope.analysis.types import PromptSet
 
 app = typer.Typer(help="Prompt sets: list, show, import, and check your own files.", no_args_is_help=True)
 
@@ -20,7 +20,7 @@ app = typer.Typer(help="Prompt sets: list, show, import, and check your own file
 @app.command("list")
 def list_sets() -> None:
     """The prompt sets that come with Headscope."""
-    from datasets import catalogue
+    from headscope.datasets import catalogue
 
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "version", "prompts", "licence", "purpose"):
@@ -36,7 +36,7 @@ def show(
     rows: int = typer.Option(10, min=0, help="How many prompts to print."),
 ) -> None:
     """Load a prompt set (this is also the check of a file of your own) and print its head."""
-    from datasets import catalogue
+    from headscope.datasets import catalogue
 
     _print_head(catalogue.load(source), rows)
 
@@ -44,7 +44,7 @@ def show(
 @app.command("formats")
 def list_formats() -> None:
     """The published formats that can be imported, from files you have."""
-    from datasets import importers
+    from headscope.datasets import importers
 
     table = Table(box=None, pad_edge=False)
     for heading in ("format", "set", "licence", "reads"):
@@ -64,7 +64,7 @@ def import_set(
     rows: Annotated[int, typer.Option(min=0, help="How many prompts to print.")] = 10,
 ) -> None:
     """Check a published set and show its head; with --out, write it as a prompt file."""
-    from datasets import canonical, importers
+    from headscope.datasets import canonical, importers
 
     prompt_set = importers.load(format, path, limit=limit, seed=seed)
     _print_head(prompt_set, rows)

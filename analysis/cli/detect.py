@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from analysis.cli.options import DEFAULT_STORE, StoreOption
-from analysis.cli.terminal import Console
-from analysis.errors import UnknownNameError
+from headscope.analysis.cli.options import DEFAULT_STORE, StoreOption
+from headscope.analysis.cli.terminal import Console
+from headscope.analysis.errors import UnknownNameError
 
 
 def detect(
@@ -17,9 +17,9 @@ def detect(
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Look for failures in stored runs again (every `headscope run` does so at its end); triage stays."""
-    from analysis import detection, registry
-    from storage import private
-    from storage.repository import Store
+    from headscope.analysis import detection, registry
+    from headscope.storage import private
+    from headscope.storage.repository import Store
 
     private.keep_to_this_user()
     with Store.open(store, create=False) as opened:

@@ -13,15 +13,15 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from analysis.engines.base import Engine, Prepared
-from analysis.engines.local import LocalEngine
-from analysis.engines.threads import yield_when_waiting
-from analysis.errors import HeadscopeError, InputError
-from analysis.jobs import JobOutcome, JobRequest, describe, prepare, run_job, to_resume
-from analysis.preflight import Preflight
-from analysis.types import Progress, RunStatus
-from storage import owner, private, repository, session
-from storage.served import Server, server_of
+from headscope.analysis.engines.base import Engine, Prepared
+from headscope.analysis.engines.local import LocalEngine
+from headscope.analysis.engines.threads import yield_when_waiting
+from headscope.analysis.errors import HeadscopeError, InputError
+from headscope.analysis.jobs import JobOutcome, JobRequest, describe, prepare, run_job, to_resume
+from headscope.analysis.preflight import Preflight
+from headscope.analysis.types import Progress, RunStatus
+from headscope.storage import owner, private, repository, session
+from headscope.storage.served import Server, server_of
 
 POLL_SECONDS = 0.5
 PART_BYTES = 4 * 2**20
@@ -106,7 +106,7 @@ def _engine(workers: int) -> Engine:
     if workers > 1:
         return LocalEngine(workers)
     yield_when_waiting()
-    from analysis.engines.inline import InlineEngine
+    from headscope.analysis.engines.inline import InlineEngine
 
     return InlineEngine()
 

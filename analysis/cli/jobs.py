@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from analysis.cli.options import DEFAULT_STORE, StoreOption
-from analysis.cli.store import Format, query, show
-from storage import repository, served
+from headscope.analysis.cli.options import DEFAULT_STORE, StoreOption
+from headscope.analysis.cli.store import Format, query, show
+from headscope.storage import repository, served
 
 JOBS = """
 SELECT id, experiment, model, status, done, total, failed, created_at AS started,

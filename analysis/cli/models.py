@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 from rich.table import Table
 
-from analysis.cli.terminal import Console
+from headscope.analysis.cli.terminal import Console
 
 app = typer.Typer(help="Models: list, get and inspect them.", no_args_is_help=True)
 
@@ -13,7 +13,7 @@ app = typer.Typer(help="Models: list, get and inspect them.", no_args_is_help=Tr
 @app.command("list")
 def list_models() -> None:
     """Every model Headscope knows by name or finds on this machine, and whether it can be used now."""
-    from analysis import model_sources
+    from headscope.analysis import model_sources
 
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "family", "available", "source", "size", "note"):
@@ -29,7 +29,7 @@ def list_models() -> None:
 @app.command()
 def pull(name: str = typer.Argument(help="A name from `headscope models list`, or a Hugging Face id.")) -> None:
     """Get a model from the hub (or unpack the embedded one), so that it can be used offline afterwards."""
-    from analysis import model_sources
+    from headscope.analysis import model_sources
 
     console = Console(stderr=True)
     with console.status(f"getting {name}"):
@@ -40,7 +40,7 @@ def pull(name: str = typer.Argument(help="A name from `headscope models list`, o
 @app.command()
 def show(name: str) -> None:
     """Architecture, size, context length and memory need of one model."""
-    from analysis import model_sources
+    from headscope.analysis import model_sources
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for key, value in model_sources.show(name).items():

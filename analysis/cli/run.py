@@ -11,16 +11,16 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from analysis import jobs, registry
-from analysis import types as kinds
-from analysis.cli import handover
-from analysis.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
-from analysis.cli.terminal import Console
-from analysis.content_filter import Policy, admit, screen
-from analysis.errors import InputError
-from analysis.interfaces import Param
-from analysis.job_checks import MOST_IN_BATCH
-from analysis.preflight import Preflight
+from headscope.analysis import jobs, registry
+from headscope.analysis import types as kinds
+from headscope.analysis.cli import handover
+from headscope.analysis.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
+from headscope.analysis.cli.terminal import Console
+from headscope.analysis.content_filter import Policy, admit, screen
+from headscope.analysis.errors import InputError
+from headscope.analysis.interfaces import Param
+from headscope.analysis.job_checks import MOST_IN_BATCH
+from headscope.analysis.preflight import Preflight
 
 EXIT_CANCELLED = 130
 
@@ -147,8 +147,8 @@ def _check_resume(job: str, asked: str, *, resume: bool) -> None:
 def _request(
     source: str, model: str, experiment: str, analyses: tuple[str, ...], guard: str, **rest: Any
 ) -> jobs.JobRequest:
-    from analysis.model_sources import EMBEDDED_NAME
-    from datasets import catalogue
+    from headscope.analysis.model_sources import EMBEDDED_NAME
+    from headscope.datasets import catalogue
 
     prompt_set = screened(catalogue.load(source), guard)
     for warning in prompt_set.warnings:
@@ -184,7 +184,7 @@ def _params(texts: list[str]) -> dict[str, dict[str, Any]]:
 
 def _declared(method: str) -> tuple[Param, ...]:
     if method == "receipts":
-        from analysis.evidence import PARAMS
+        from headscope.analysis.evidence import PARAMS
 
         return PARAMS
     known = {**registry.METHODS, **registry.PROBES}

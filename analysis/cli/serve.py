@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from analysis.cli.options import DEFAULT_STORE, FilterOption, StoreOption
-from analysis.content_filter import Policy
+from headscope.analysis.cli.options import DEFAULT_STORE, FilterOption, StoreOption
+from headscope.analysis.content_filter import Policy
 
 
 def serve(
@@ -35,8 +35,8 @@ def serve(
     threads: Annotated[int, typer.Option(min=2, max=64, help="Requests served at once.")] = 8,
 ) -> None:
     """Open the dashboard. Ctrl-C stops it; a job it is running stops after its current batch and can be resumed."""
-    from dashboard import server
-    from dashboard.settings import Settings
+    from headscope.dashboard import server
+    from headscope.dashboard.settings import Settings
 
     token, names = server.read_token(token_file), tuple(allowed_host or ())
     settings = Settings(host=host, port=port, allowed_hosts=names, token=token, live_model=live_model)

@@ -15,11 +15,11 @@ import typer
 from rich.table import Table
 from typer.core import TyperCommand
 
-from analysis.bounds import MOST_SECONDS
-from analysis.cli.options import DEFAULT_STORE, StoreOption, finite
-from analysis.cli.terminal import Console
-from analysis.errors import InputError
-from storage import artifacts, export, private, readonly_sql, repository, served, session
+from headscope.analysis.bounds import MOST_SECONDS
+from headscope.analysis.cli.options import DEFAULT_STORE, StoreOption, finite
+from headscope.analysis.cli.terminal import Console
+from headscope.analysis.errors import InputError
+from headscope.storage import artifacts, export, private, readonly_sql, repository, served, session
 
 app = typer.Typer(help="The store: schema, integrity, and files nobody needs.", no_args_is_help=True)
 SHOWN = 20
@@ -126,7 +126,7 @@ def _cell(value: Any) -> str:
 @app.command()
 def upgrade(store: StoreOption = DEFAULT_STORE) -> None:
     """Bring the store's schema to this version (a new store has it)."""
-    from migrations import api
+    from headscope.migrations import api
 
     session.require(store)
     private.keep_to_this_user()

@@ -12,16 +12,16 @@ import pyarrow as pa
 import typer
 from rich.table import Table
 
-from analysis.cli.options import DEFAULT_STORE, StoreOption
-from analysis.cli.store import Format
-from analysis.cli.terminal import Console
-from analysis.errors import InputError
-from storage import export, readonly_sql, served
-from storage.values import number
+from headscope.analysis.cli.options import DEFAULT_STORE, StoreOption
+from headscope.analysis.cli.store import Format
+from headscope.analysis.cli.terminal import Console
+from headscope.analysis.errors import InputError
+from headscope.storage import export, readonly_sql, served
+from headscope.storage.values import number
 
 if TYPE_CHECKING:
-    from analysis.suites.base import ScoreCases, Scored, ScoreRuns, Suite
-    from storage.suite_runs import ModelRuns
+    from headscope.analysis.suites.base import ScoreCases, Scored, ScoreRuns, Suite
+    from headscope.storage.suite_runs import ModelRuns
 
 app = typer.Typer(help="Scores of published sets (docs/suites.md).", no_args_is_help=True)
 MOST_RUNS = 1_000_000
@@ -31,7 +31,7 @@ SECONDS = 600.0
 @app.command("list")
 def list_suites() -> None:
     """The sets that have scores, and what the scores are called."""
-    from analysis.suites import SUITES
+    from headscope.analysis.suites import SUITES
 
     table = Table(box=None, pad_edge=False)
     for heading in ("format", "scores", "paper", "reads"):
@@ -56,7 +56,7 @@ def score(
     output: Annotated[Format, typer.Option("--format", help="How to print the scores.")] = Format.TABLE,
 ) -> None:
     """Print the scores of a published set over runs of its prompts, or over a classifier's scores."""
-    from analysis import suites
+    from headscope.analysis import suites
 
     suite = suites.suite(format)
     if suite.score_cases is not None:
@@ -75,7 +75,7 @@ def score(
 
 
 def _of_runs(suite: Suite, score_runs: ScoreRuns, experiment: str | None, store: str) -> list[tuple[str, Scored]]:
-    from storage import suite_runs
+    from headscope.storage import suite_runs
 
     if experiment is None:
         raise InputError(
@@ -112,9 +112,9 @@ def _ask(store: str, statement: str) -> pa.Table:
 def _of_cases(
     suite: Suite, score_cases: ScoreCases, prompts: str | None, scores: Path | None
 ) -> list[tuple[str, Scored]]:
-    from analysis.suites.base import Case
-    from datasets import catalogue
-    from datasets.scores import read_scores, unknown
+    from headscope.analysis.suites.base import Case
+    from headscope.datasets import catalogue
+    from headscope.datasets.scores import read_scores, unknown
 
     if prompts is None or scores is None:
         raise InputError(

@@ -10,7 +10,7 @@ from rich import console as rich_console
 from rich.segment import Segment
 from rich.text import Text
 
-from analysis.visible import visible
+from headscope.analysis.visible import visible
 
 UNWRAPPED = 10**9
 

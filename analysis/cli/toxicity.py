@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from analysis import registry
-from analysis.cli.options import finite
-from analysis.cli.terminal import Console
-from analysis.errors import BackendError
+from headscope.analysis import registry
+from headscope.analysis.cli.options import finite
+from headscope.analysis.cli.terminal import Console
+from headscope.analysis.errors import BackendError
 
 app = typer.Typer(help="Toxicity: score texts; train and measure the classifier.", no_args_is_help=True)
 Data = Annotated[Path, typer.Option(help="Labelled texts, csv: src, split, text, toxic, and a column per other label.")]
@@ -27,7 +27,7 @@ def score(
     explain: Annotated[bool, typer.Option("--explain", help="Which words made it say so.")] = False,
 ) -> None:
     """The probability of every label; nothing is stored."""
-    from analysis.classifiers.loaded import classifier as loaded
+    from headscope.analysis.classifiers.loaded import classifier as loaded
 
     texts = [line.rstrip("\n") for line in sys.stdin] if text == "-" else [text]
     judge = loaded(classifier)
@@ -43,8 +43,8 @@ def score(
 
 
 def _explain(judge: Any, texts: list[str]) -> None:
-    from analysis.classifiers.sequence import SequenceClassifier
-    from analysis.classifiers.token_scores import explain
+    from headscope.analysis.classifiers.sequence import SequenceClassifier
+    from headscope.analysis.classifiers.token_scores import explain
 
     if not isinstance(judge, SequenceClassifier):
         raise BackendError(f"{judge.name} has no gradients to explain it with: choose another classifier.")
@@ -62,10 +62,10 @@ def train(
     bf16: Annotated[bool, typer.Option(help="Matrix products in bfloat16: faster where the processor has it.")] = False,
 ) -> None:
     """Train the adapter and the linear baseline, calibrate and measure them; needs the extra `train`."""
-    from analysis import minilm
-    from analysis.classifiers import embedded_bert
-    from analysis.training import linear_baseline, toxicity, toxicity_audit
-    from analysis.training.toxicity_data import training_rows
+    from headscope.analysis import minilm
+    from headscope.analysis.classifiers import embedded_bert
+    from headscope.analysis.training import linear_baseline, toxicity, toxicity_audit
+    from headscope.analysis.training.toxicity_data import training_rows
 
     base = minilm.folder()
     if base is None:
@@ -82,9 +82,9 @@ def train(
 @app.command()
 def evaluate(data: Data, classifier: Classifier = "minilm") -> None:
     """The figures of the model card, measured again."""
-    from analysis.classifiers.loaded import classifier as loaded
-    from analysis.classifiers.sequence import SequenceClassifier
-    from analysis.training.toxicity_report import figures
+    from headscope.analysis.classifiers.loaded import classifier as loaded
+    from headscope.analysis.classifiers.sequence import SequenceClassifier
+    from headscope.analysis.training.toxicity_report import figures
 
     judge = loaded(classifier)
     threshold = judge.calibration["toxic"].threshold if isinstance(judge, SequenceClassifier) else 0.5

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from analysis.cli.options import DEFAULT_STORE, StoreOption
-from analysis.cli.terminal import Console
-from analysis.errors import UnknownNameError
+from headscope.analysis.cli.options import DEFAULT_STORE, StoreOption
+from headscope.analysis.cli.terminal import Console
+from headscope.analysis.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from analysis.verified_runs import Verified
-    from storage.interfaces import RunReader
+    from headscope.analysis.verified_runs import Verified
+    from headscope.storage.interfaces import RunReader
 
 DIFFERS = 3
 """Exit status when something differs; 1 is an error, 2 a wrong option."""
@@ -33,9 +33,9 @@ def verify(
 
     Nothing is written. Exit status 3 when something differs beyond rounding, or nothing could be computed again.
     """
-    from analysis.engines.inline import InlineEngine
-    from analysis.verified_runs import verify as verified
-    from storage.repository import Store
+    from headscope.analysis.engines.inline import InlineEngine
+    from headscope.analysis.verified_runs import verify as verified
+    from headscope.storage.repository import Store
 
     with Store.open(store, create=False) as opened, closing(InlineEngine()) as engine:
         same = _report(verified(engine, opened, _runs(opened, what)))
@@ -45,7 +45,7 @@ def verify(
 
 def _runs(store: RunReader, what: str) -> list[str]:
     """Raises UnknownNameError when there is neither such a run nor such an experiment."""
-    from analysis.detection import MOST_RUNS, experiment_runs
+    from headscope.analysis.detection import MOST_RUNS, experiment_runs
 
     if found := store.runs([what]):
         return [found[0].id]
@@ -57,7 +57,7 @@ def _runs(store: RunReader, what: str) -> list[str]:
 
 def _report(runs: Iterable[Verified]) -> bool:
     """Prints what was found; whether all that could be computed again is the same, and something could."""
-    from analysis.verification import TOLERANCE
+    from headscope.analysis.verification import TOLERANCE
 
     console = Console()
     kinds: dict[str, list[tuple[float, bool]]] = {}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from analysis.detectors.case import Case, Detection
-from analysis.probe_types import PASSED, ProbeResult
+from headscope.analysis.detectors.case import Case, Detection
+from headscope.analysis.probe_types import PASSED, ProbeResult
 
 NAME = "context_overflow"
 KIND = "too_long"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from analysis.detectors.case import Case, Detection, detection
+from headscope.analysis.detectors.case import Case, Detection, detection
 
 NAME = "harmless_edit"
 LEVELS = (0.25, 0.5, 0.75)

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from analysis.detectors.case import Case, Detection, detection
+from headscope.analysis.detectors.case import Case, Detection, detection
 
 NAME = "inconsistent"
 LEVELS = (0.3, 0.5, 0.75)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from analysis.detectors.case import Case, Detection, detection, pairs
+from headscope.analysis.detectors.case import Case, Detection, detection, pairs
 
 NAME = "negation_ignored"
 LEVELS = (1e-9, 0.5, 2.0)

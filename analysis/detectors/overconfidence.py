@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from analysis.detectors.case import Case, Detection, detection
+from headscope.analysis.detectors.case import Case, Detection, detection
 
 NAME = "overconfidence"
 LEVELS = (0.2, 0.4, 0.6)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from analysis.detectors.case import Case, Detection, detection
+from headscope.analysis.detectors.case import Case, Detection, detection
 
 NAME = "repetition_loop"
 LEVELS = (0.3, 0.5, 0.8)

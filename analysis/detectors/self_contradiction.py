@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from analysis.detectors.case import Case, Detection, detection
+from headscope.analysis.detectors.case import Case, Detection, detection
 
 NAME = "self_contradiction"
 LEVELS = (0.4, 0.6, 0.8)

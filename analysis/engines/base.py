@@ -6,11 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from analysis.content_filter import Policy, Verdict
-from analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveExplanation, LiveRequest, LiveResult
-from analysis.patch_types import PatchRequest, PatchResult
-from analysis.preflight import Preflight
-from analysis.types import Continuation, ModelInfo, Prompt, RunResult, RunSpec
+from headscope.analysis.content_filter import Policy, Verdict
+from headscope.analysis.live_types import (
+    LiveContinueRequest,
+    LiveExplainRequest,
+    LiveExplanation,
+    LiveRequest,
+    LiveResult,
+)
+from headscope.analysis.patch_types import PatchRequest, PatchResult
+from headscope.analysis.preflight import Preflight
+from headscope.analysis.types import Continuation, ModelInfo, Prompt, RunResult, RunSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,24 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from analysis import devices, live, model_sources, patching, runner
-from analysis.chat_template import require_chat_template
-from analysis.code_version import CODE_VERSION
-from analysis.content_filter import Policy, Verdict, screen
-from analysis.engines.base import Prepared
-from analysis.fingerprints import cache_dir
-from analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveExplanation, LiveRequest, LiveResult
-from analysis.model_cache import ModelCache
-from analysis.patch_types import PatchRequest, PatchResult
-from analysis.start_token import require_start_token
-from analysis.tensor_cache import TensorCache, tensor_cache_bytes
-from analysis.types import Continuation, ModelRef, Prompt, RunResult, RunSpec, result_key
+from headscope.analysis import devices, live, model_sources, patching, runner
+from headscope.analysis.chat_template import require_chat_template
+from headscope.analysis.code_version import CODE_VERSION
+from headscope.analysis.content_filter import Policy, Verdict, screen
+from headscope.analysis.engines.base import Prepared
+from headscope.analysis.fingerprints import cache_dir
+from headscope.analysis.live_types import (
+    LiveContinueRequest,
+    LiveExplainRequest,
+    LiveExplanation,
+    LiveRequest,
+    LiveResult,
+)
+from headscope.analysis.model_cache import ModelCache
+from headscope.analysis.patch_types import PatchRequest, PatchResult
+from headscope.analysis.start_token import require_start_token
+from headscope.analysis.tensor_cache import TensorCache, tensor_cache_bytes
+from headscope.analysis.types import Continuation, ModelRef, Prompt, RunResult, RunSpec, result_key
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -19,13 +19,19 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
-from analysis.content_filter import Policy, Verdict
-from analysis.engines.base import Prepared
-from analysis.engines.threads import yield_when_waiting
-from analysis.errors import BackendError, HeadscopeError
-from analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveExplanation, LiveRequest, LiveResult
-from analysis.patch_types import PatchRequest, PatchResult
-from analysis.types import Continuation, ModelRef, Prompt, RunResult, RunSpec
+from headscope.analysis.content_filter import Policy, Verdict
+from headscope.analysis.engines.base import Prepared
+from headscope.analysis.engines.threads import yield_when_waiting
+from headscope.analysis.errors import BackendError, HeadscopeError
+from headscope.analysis.live_types import (
+    LiveContinueRequest,
+    LiveExplainRequest,
+    LiveExplanation,
+    LiveRequest,
+    LiveResult,
+)
+from headscope.analysis.patch_types import PatchRequest, PatchResult
+from headscope.analysis.types import Continuation, ModelRef, Prompt, RunResult, RunSpec
 
 
 def _context() -> multiprocessing.context.BaseContext:
@@ -36,7 +42,7 @@ def _context() -> multiprocessing.context.BaseContext:
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["analysis.engines.worker"])
+    context.set_forkserver_preload(["headscope.analysis.engines.worker"])
     return context
 
 
@@ -44,7 +50,7 @@ def _worker_main(connection: Connection, threads: int | None, environment: dict[
     """Body of a worker process; torch is on its side of the border. `environment`: what the owner's is by now."""
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle: it lets the batch finish
-    from analysis.engines.worker import serve
+    from headscope.analysis.engines.worker import serve
 
     serve(connection, threads)
 

@@ -7,8 +7,8 @@ from multiprocessing.connection import Connection
 
 import torch
 
-from analysis.engines.inline import InlineEngine
-from analysis.errors import BackendError, HeadscopeError
+from headscope.analysis.engines.inline import InlineEngine
+from headscope.analysis.errors import BackendError, HeadscopeError
 
 
 def serve(connection: Connection, threads: int | None) -> None:

@@ -1,1 +1,1 @@
-"""Interpretation methods, one file each, listed in `analysis.registry.METHODS`."""
+"""Interpretation methods, one file each, listed in `headscope.analysis.registry.METHODS`."""

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
-from analysis.attention_rows import head_means, unsigned, why_no_attention, with_residual
-from analysis.attributions import failed_attribution
-from analysis.interfaces import CausalBackend, Needs, Param
-from analysis.params import resolve_params
-from analysis.types import Attribution, Params, Target
-from analysis.workspace import Workspace
+from headscope.analysis.attention_rows import head_means, unsigned, why_no_attention, with_residual
+from headscope.analysis.attributions import failed_attribution
+from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.params import resolve_params
+from headscope.analysis.types import Attribution, Params, Target
+from headscope.analysis.workspace import Workspace
 
 UNIT = 1_000_000
 """Capacities are whole numbers, attention in millionths: a score is off by at most the number of edges cut / 10^6."""

@@ -6,11 +6,11 @@ import time
 from collections.abc import Sequence
 from typing import ClassVar
 
-from analysis.attention_rows import explained_rows, unsigned, why_no_attention
-from analysis.interfaces import CausalBackend, Needs, Param
-from analysis.params import resolve_params
-from analysis.types import Attribution, Params, Target
-from analysis.workspace import Workspace
+from headscope.analysis.attention_rows import explained_rows, unsigned, why_no_attention
+from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.params import resolve_params
+from headscope.analysis.types import Attribution, Params, Target
+from headscope.analysis.workspace import Workspace
 
 
 class AttentionMean:

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import torch
 
-from analysis.attention_rows import head_means, unsigned, why_no_attention, with_residual
-from analysis.interfaces import CausalBackend, Needs, Param
-from analysis.types import Attribution, Params, Target
-from analysis.workspace import Workspace
+from headscope.analysis.attention_rows import head_means, unsigned, why_no_attention, with_residual
+from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.types import Attribution, Params, Target
+from headscope.analysis.workspace import Workspace
 
 
 class AttentionRollout:

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import torch
 
-from analysis.attention_rows import explained_rows, unsigned
-from analysis.attention_values import value_vectors, why_no_values
-from analysis.interfaces import CausalBackend, Needs, Param
-from analysis.types import Attribution, Params, Target
-from analysis.workspace import Workspace
+from headscope.analysis.attention_rows import explained_rows, unsigned
+from headscope.analysis.attention_values import value_vectors, why_no_values
+from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.types import Attribution, Params, Target
+from headscope.analysis.workspace import Workspace
 
 
 class AttentionValueNorm:

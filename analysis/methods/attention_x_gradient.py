@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import torch
 
-from analysis.attention_rows import why_no_attention
-from analysis.batch_attributions import handed_over
-from analysis.interfaces import CausalBackend, Needs, Param
-from analysis.types import Attribution, Params, Target
-from analysis.workspace import Workspace
+from headscope.analysis.attention_rows import why_no_attention
+from headscope.analysis.batch_attributions import handed_over
+from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.types import Attribution, Params, Target
+from headscope.analysis.workspace import Workspace
 
 
 class AttentionXGradient:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from analysis.interfaces import CausalBackend, Needs, Param
-from analysis.lrp import lrp_attributions, why_no_lrp
-from analysis.types import Attribution, Params, Target
-from analysis.workspace import Workspace
+from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.lrp import lrp_attributions, why_no_lrp
+from headscope.analysis.types import Attribution, Params, Target
+from headscope.analysis.workspace import Workspace
 
 
 class AttnLrp:

@@ -10,12 +10,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from analysis.attributions import attribution
-from analysis.interfaces import Capture, CausalBackend, Needs, Param
-from analysis.logit_reading import explaining_logit, logit_reading, why_no_reading
-from analysis.module_inputs import entering
-from analysis.types import Attribution, Params, Target
-from analysis.workspace import Workspace, quantities
+from headscope.analysis.attributions import attribution
+from headscope.analysis.interfaces import Capture, CausalBackend, Needs, Param
+from headscope.analysis.logit_reading import explaining_logit, logit_reading, why_no_reading
+from headscope.analysis.module_inputs import entering
+from headscope.analysis.types import Attribution, Params, Target
+from headscope.analysis.workspace import Workspace, quantities
 
 
 class DirectLogitAttribution:

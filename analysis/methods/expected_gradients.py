@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.attributions import failed_attribution, position_attribution
-from analysis.held_first import joined, no_score
-from analysis.interfaces import CausalBackend, Needs, Param
-from analysis.params import resolve_params
-from analysis.quadrature import error_scale
-from analysis.sampling_rows import PromptRows, generator_of
-from analysis.types import Attribution, Params, Target
-from analysis.workspace import Workspace, quantities
+from headscope.analysis.attributions import failed_attribution, position_attribution
+from headscope.analysis.held_first import joined, no_score
+from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.params import resolve_params
+from headscope.analysis.quadrature import error_scale
+from headscope.analysis.sampling_rows import PromptRows, generator_of
+from headscope.analysis.types import Attribution, Params, Target
+from headscope.analysis.workspace import Workspace, quantities
 
 ACCEPTED = 0.1
 """Largest error of a converged result, as a share of the largest score."""

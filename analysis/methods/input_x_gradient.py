@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import torch
 
-from analysis.attributions import position_attribution
-from analysis.interfaces import Capture, CausalBackend, Needs, Param
-from analysis.once import once_per_model
-from analysis.types import Attribution, Params, Target
-from analysis.workspace import Workspace
+from headscope.analysis.attributions import position_attribution
+from headscope.analysis.interfaces import Capture, CausalBackend, Needs, Param
+from headscope.analysis.once import once_per_model
+from headscope.analysis.types import Attribution, Params, Target
+from headscope.analysis.workspace import Workspace
 
 ROUNDING = 2e-3
 """|e . g| / (|e| |g|) below this at every token of a sentence is no accident: the size of e is normalised away."""

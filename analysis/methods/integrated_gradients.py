@@ -2,7 +2,8 @@
 
 Two things make them usable on a real language model. The first token is held at its own embedding: it is the attention
 sink, and moving it makes the integrand so wild that no number of steps converges. And the steps are placed where the
-path is rough (`analysis.quadrature`), until two step counts agree and the scores add up; when they do not, it is said.
+path is rough (`headscope.analysis.quadrature`), until two step counts agree and the scores add up; when they do not, it is
+said.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from analysis.attributions import failed_attribution, position_attribution
-from analysis.embedding_path import EmbeddingPath
-from analysis.held_first import joined, no_score
-from analysis.interfaces import CausalBackend, Needs, Param
-from analysis.params import resolve_params
-from analysis.quadrature import AdaptiveIntegral, Float64, error_scale, fixed_errors, fixed_rule
-from analysis.types import Attribution, Params, Target
-from analysis.workspace import Workspace
+from headscope.analysis.attributions import failed_attribution, position_attribution
+from headscope.analysis.embedding_path import EmbeddingPath
+from headscope.analysis.held_first import joined, no_score
+from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.params import resolve_params
+from headscope.analysis.quadrature import AdaptiveIntegral, Float64, error_scale, fixed_errors, fixed_rule
+from headscope.analysis.types import Attribution, Params, Target
+from headscope.analysis.workspace import Workspace
 
 _HELD = "is held at its own embedding (hold_first)"
 _NOTHING_LEFT = (

@@ -10,12 +10,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from analysis.attributions import failed_attribution
-from analysis.batch_attributions import handed_over
-from analysis.interfaces import CausalBackend, Needs, Param
-from analysis.params import resolve_params
-from analysis.types import Attribution, Params, Target
-from analysis.workspace import InputGradient, Workspace
+from headscope.analysis.attributions import failed_attribution
+from headscope.analysis.batch_attributions import handed_over
+from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.params import resolve_params
+from headscope.analysis.types import Attribution, Params, Target
+from headscope.analysis.workspace import InputGradient, Workspace
 
 _NO_UPDATES = (
     "what the layers of this architecture add to the residual stream cannot be read: use rows=stream, which needs only "

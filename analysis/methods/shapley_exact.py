@@ -9,14 +9,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from analysis.attributions import attribution, failed_attribution
-from analysis.coalition_tree import tree_values
-from analysis.interfaces import CausalBackend, Needs, Param
-from analysis.masking import MASKING, UNIT, Bools, Float64
-from analysis.params import resolve_params
-from analysis.types import Attribution, Params, Target
-from analysis.unit_games import UnitGame
-from analysis.workspace import Workspace
+from headscope.analysis.attributions import attribution, failed_attribution
+from headscope.analysis.coalition_tree import tree_values
+from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.masking import MASKING, UNIT, Bools, Float64
+from headscope.analysis.params import resolve_params
+from headscope.analysis.types import Attribution, Params, Target
+from headscope.analysis.unit_games import UnitGame
+from headscope.analysis.workspace import Workspace
 
 MOST = 12
 _UNIT = Param("unit", "choice", "word", UNIT.help, choices=UNIT.choices)

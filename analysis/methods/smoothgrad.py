@@ -9,12 +9,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from analysis.batch_attributions import handed_over
-from analysis.interfaces import CausalBackend, Needs, Param
-from analysis.params import resolve_params
-from analysis.sampling_rows import PromptRows, generator_of
-from analysis.types import Attribution, Params, Target
-from analysis.workspace import Workspace, quantities
+from headscope.analysis.batch_attributions import handed_over
+from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.params import resolve_params
+from headscope.analysis.sampling_rows import PromptRows, generator_of
+from headscope.analysis.types import Attribution, Params, Target
+from headscope.analysis.workspace import Workspace, quantities
 
 
 class SmoothGrad:

@@ -1,1 +1,1 @@
-"""Probes: what a model does with a prompt. One file each, named in `analysis.registry.PROBES`."""
+"""Probes: what a model does with a prompt. One file each, named in `headscope.analysis.registry.PROBES`."""

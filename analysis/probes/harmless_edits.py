@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from analysis.edits import harmless_edits
-from analysis.errors import InputError
-from analysis.interfaces import Capture, CausalBackend, Param
-from analysis.probe_types import Finding, ProbeResult
-from analysis.types import RunResult
-from analysis.workspace import Workspace
+from headscope.analysis.edits import harmless_edits
+from headscope.analysis.errors import InputError
+from headscope.analysis.interfaces import Capture, CausalBackend, Param
+from headscope.analysis.probe_types import Finding, ProbeResult
+from headscope.analysis.types import RunResult
+from headscope.analysis.workspace import Workspace
 
 
 class HarmlessEdits:

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from analysis.classifiers.loaded import classifier
-from analysis.interfaces import CausalBackend, Param
-from analysis.probe_types import Finding, ProbeResult
-from analysis.registry import CLASSIFIERS
-from analysis.samples import PARAMS as SAMPLING
-from analysis.samples import sampled
-from analysis.types import RunResult
+from headscope.analysis.classifiers.loaded import classifier
+from headscope.analysis.interfaces import CausalBackend, Param
+from headscope.analysis.probe_types import Finding, ProbeResult
+from headscope.analysis.registry import CLASSIFIERS
+from headscope.analysis.samples import PARAMS as SAMPLING
+from headscope.analysis.samples import sampled
+from headscope.analysis.types import RunResult
 
 
 class SampledToxicity:

@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.interfaces import CausalBackend, Param
-from analysis.probe_types import Finding, ProbeResult
-from analysis.samples import PARAMS as SAMPLING
-from analysis.samples import sampled
-from analysis.types import RunResult
+from headscope.analysis.interfaces import CausalBackend, Param
+from headscope.analysis.probe_types import Finding, ProbeResult
+from headscope.analysis.samples import PARAMS as SAMPLING
+from headscope.analysis.samples import sampled
+from headscope.analysis.types import RunResult
 
 _WORD = re.compile(r"\w+", re.UNICODE)
 

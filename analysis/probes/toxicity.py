@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.classifiers.loaded import TextClassifier, classifier
-from analysis.classifiers.sequence import SequenceClassifier
-from analysis.classifiers.token_scores import explain
-from analysis.interfaces import CausalBackend, Param
-from analysis.probe_types import Finding, ToxicityScore
-from analysis.registry import CLASSIFIERS
-from analysis.types import RunResult
+from headscope.analysis.classifiers.loaded import TextClassifier, classifier
+from headscope.analysis.classifiers.sequence import SequenceClassifier
+from headscope.analysis.classifiers.token_scores import explain
+from headscope.analysis.interfaces import CausalBackend, Param
+from headscope.analysis.probe_types import Finding, ToxicityScore
+from headscope.analysis.registry import CLASSIFIERS
+from headscope.analysis.types import RunResult
 
 FLAGGED = 0.5
 EXPLAINED = "toxic"

@@ -1,12 +1,12 @@
-"""Scores of published sets, as their papers define them, over runs of prompts that `datasets.importers` made.
+"""Scores of published sets, as their papers define them, over runs of prompts that `headscope.datasets.importers` made.
 
 A suite is one module with a `SUITE`, named in `SUITES` by the format it scores.
 """
 
 from __future__ import annotations
 
-from analysis.errors import UnknownNameError
-from analysis.suites import (
+from headscope.analysis.errors import UnknownNameError
+from headscope.analysis.suites import (
     bbq,
     crows_pairs,
     hatecheck,
@@ -18,7 +18,7 @@ from analysis.suites import (
     winobias,
     winogender,
 )
-from analysis.suites.base import Suite
+from headscope.analysis.suites.base import Suite
 
 SUITES: dict[str, Suite] = {
     module.SUITE.name: module.SUITE

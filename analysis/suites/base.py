@@ -10,9 +10,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.errors import InputError
-from analysis.types import Float32, Int32
-from datasets.tags import CONTEXT, value_of
+from headscope.analysis.errors import InputError
+from headscope.analysis.types import Float32, Int32
+from headscope.datasets.tags import CONTEXT, value_of
 
 Floats = NDArray[np.float64]
 K = TypeVar("K", bound=Hashable)

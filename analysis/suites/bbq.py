@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.suites.base import Floats, Score, Scored, Suite, SuiteRun, by_key, needed, total
-from analysis.suites.estimates import mean_score, missing, of_sums
+from headscope.analysis.suites.base import Floats, Score, Scored, Suite, SuiteRun, by_key, needed, total
+from headscope.analysis.suites.estimates import mean_score, missing, of_sums
 
 ANSWERS = 3
 CONDITIONS = ("ambig", "disambig")

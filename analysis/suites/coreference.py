@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from analysis.suites.base import SuiteRun, total
+from headscope.analysis.suites.base import SuiteRun, total
 
 
 def choice(runs: Sequence[SuiteRun], candidates: tuple[str, str]) -> str | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.suites.base import Scored, Suite, SuiteRun, by_key, needed, total
-from analysis.suites.estimates import mean_score
+from headscope.analysis.suites.base import Scored, Suite, SuiteRun, by_key, needed, total
+from headscope.analysis.suites.estimates import mean_score
 
 PREFERS = "prefers_stereotype"
 

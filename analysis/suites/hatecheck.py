@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.errors import InputError
-from analysis.suites.base import Case, Scored, Suite
-from analysis.suites.estimates import mean_score
-from datasets.tags import value_of
+from headscope.analysis.errors import InputError
+from headscope.analysis.suites.base import Case, Scored, Suite
+from headscope.analysis.suites.estimates import mean_score
+from headscope.datasets.tags import value_of
 
 THRESHOLD = 0.5
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.suites.base import Floats, Score, Scored, Suite, SuiteRun
-from analysis.suites.estimates import mean_score, of_sums
+from headscope.analysis.suites.base import Floats, Score, Scored, Suite, SuiteRun
+from headscope.analysis.suites.estimates import mean_score, of_sums
 
 
 def score(runs: Sequence[SuiteRun]) -> Scored:

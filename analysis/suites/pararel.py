@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from analysis.suites.base import Scored, Suite, SuiteRun, by_key, needed
-from analysis.suites.lama import hit, macro
+from headscope.analysis.suites.base import Scored, Suite, SuiteRun, by_key, needed
+from headscope.analysis.suites.lama import hit, macro
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.suites.base import Case, Scored, Suite
-from analysis.suites.estimates import mean_score, missing
+from headscope.analysis.suites.base import Case, Scored, Suite
+from headscope.analysis.suites.estimates import mean_score, missing
 
 THRESHOLD = 0.5
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.suites.base import Floats, Score, Scored, Suite, SuiteRun, by_key, needed, per_token
-from analysis.suites.estimates import of_sums
+from headscope.analysis.suites.base import Floats, Score, Scored, Suite, SuiteRun, by_key, needed, per_token
+from headscope.analysis.suites.estimates import of_sums
 
 LABELS = ("stereotype", "anti-stereotype", "unrelated")
 TASKS = ("intrasentence", "intersentence")

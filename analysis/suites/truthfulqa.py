@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.suites.base import Scored, Suite, SuiteRun, by_key, needed, total
-from analysis.suites.estimates import mean_score
+from headscope.analysis.suites.base import Scored, Suite, SuiteRun, by_key, needed, total
+from headscope.analysis.suites.estimates import mean_score
 
 
 def score(runs: Sequence[SuiteRun]) -> Scored:

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis.effects import paired_effect
-from analysis.errors import InputError
-from analysis.suites import coreference
-from analysis.suites.base import Score, Scored, Suite, SuiteRun, by_key, needed
-from analysis.suites.estimates import mean_score
+from headscope.analysis.effects import paired_effect
+from headscope.analysis.errors import InputError
+from headscope.analysis.suites import coreference
+from headscope.analysis.suites.base import Score, Scored, Suite, SuiteRun, by_key, needed
+from headscope.analysis.suites.estimates import mean_score
 
 CANDIDATES = ("answer", "other")
 TYPES = ("type1", "type2")

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from analysis.effects import paired_effect
-from analysis.suites import coreference
-from analysis.suites.base import Floats, Score, Scored, Suite, SuiteRun, by_key, needed
-from analysis.suites.estimates import mean_score, of_sums
+from headscope.analysis.effects import paired_effect
+from headscope.analysis.suites import coreference
+from headscope.analysis.suites.base import Floats, Score, Scored, Suite, SuiteRun, by_key, needed
+from headscope.analysis.suites.estimates import mean_score, of_sums
 
 CANDIDATES = ("occupation", "participant")
 GENDERS = ("male", "female", "neutral")

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, get_linear_schedule_with_warmup
 
-from analysis.classifiers.labels import LABELS
-from analysis.training.toxicity_data import LabelledTexts
+from headscope.analysis.classifiers.labels import LABELS
+from headscope.analysis.training.toxicity_data import LabelledTexts
 
 TARGETS = ("query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense")
 LABEL_WEIGHTS = (1.0, 0.3, 0.3, 0.3, 0.3)

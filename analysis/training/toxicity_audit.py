@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import yaml
 
-from analysis.calibration import calibration_error
-from analysis.classifiers.card import CARD_FILE
-from analysis.classifiers.loaded import TextClassifier
-from analysis.classifiers.sequence import SequenceClassifier
-from analysis.intervals import bootstrap_means
-from analysis.training import toxicity_report as report
-from analysis.training.toxicity_data import OWN, read_mix
+from headscope.analysis.calibration import calibration_error
+from headscope.analysis.classifiers.card import CARD_FILE
+from headscope.analysis.classifiers.loaded import TextClassifier
+from headscope.analysis.classifiers.sequence import SequenceClassifier
+from headscope.analysis.intervals import bootstrap_means
+from headscope.analysis.training import toxicity_report as report
+from headscope.analysis.training.toxicity_data import OWN, read_mix
 
 CUTS = tuple(round(float(cut), 2) for cut in np.linspace(0.05, 0.95, 19))
 SWAPPED = "names_a_group"

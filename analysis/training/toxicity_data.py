@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from analysis.classifiers.labels import LABELS
-from analysis.errors import InputError
-from analysis.types import Float32
+from headscope.analysis.classifiers.labels import LABELS
+from headscope.analysis.errors import InputError
+from headscope.analysis.types import Float32
 
 OWN = Path(__file__).with_name("own_sentences.yaml")
 COLUMNS = ("src", "split", "text", *LABELS)

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, roc_auc_score
 
-from analysis.calibration import calibration_error
-from analysis.classifiers.labels import LABELS
-from analysis.classifiers.loaded import TextClassifier
-from analysis.classifiers.sequence import Calibration, SequenceClassifier
-from analysis.intervals import wilson
-from analysis.training.toxicity_data import LabelledTexts, own_sentences, read_mix
-from analysis.types import Float32
+from headscope.analysis.calibration import calibration_error
+from headscope.analysis.classifiers.labels import LABELS
+from headscope.analysis.classifiers.loaded import TextClassifier
+from headscope.analysis.classifiers.sequence import Calibration, SequenceClassifier
+from headscope.analysis.intervals import wilson
+from headscope.analysis.training.toxicity_data import LabelledTexts, own_sentences, read_mix
+from headscope.analysis.types import Float32
 
 FEWEST = 20
 """Positives (and negatives) below which a label's or a source's figure is not given."""

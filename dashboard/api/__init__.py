@@ -12,22 +12,22 @@ from typing import Any
 from flask import Flask, Response, make_response
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from analysis.errors import HeadscopeError, StorageError, UnknownNameError
-from dashboard.request_body import strict_bodies
-from dashboard.security import error_json, wants_json
-from dashboard.services import Services
+from headscope.analysis.errors import HeadscopeError, StorageError, UnknownNameError
+from headscope.dashboard.request_body import strict_bodies
+from headscope.dashboard.security import error_json, wants_json
+from headscope.dashboard.services import Services
 
 APIS: list[str] = [
-    "dashboard.api.health",
-    "dashboard.api.owner",
-    "dashboard.api.jobs",
-    "dashboard.api.runs_export",
-    "dashboard.api.methods_export",
-    "dashboard.api.failures",
-    "dashboard.api.arrays",
-    "dashboard.api.explained",
-    "dashboard.api.export",
-    "dashboard.api.live",
+    "headscope.dashboard.api.health",
+    "headscope.dashboard.api.owner",
+    "headscope.dashboard.api.jobs",
+    "headscope.dashboard.api.runs_export",
+    "headscope.dashboard.api.methods_export",
+    "headscope.dashboard.api.failures",
+    "headscope.dashboard.api.arrays",
+    "headscope.dashboard.api.explained",
+    "headscope.dashboard.api.export",
+    "headscope.dashboard.api.live",
 ]
 
 

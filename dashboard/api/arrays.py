@@ -16,16 +16,16 @@ from flask import Blueprint, Flask, Response, request
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from analysis.errors import HeadscopeError, InputError
-from dashboard.api.live_payload import sqrt_bytes
-from dashboard.attention_cache import attention_artifact
-from dashboard.figures.attention import thumbnail
-from dashboard.figures.flow import grid_arrays
-from dashboard.figures.sources import word_starts
-from dashboard.pages.run_maps import missing_reason
-from dashboard.security import error_json
-from dashboard.services import Services
-from storage.rows import ArtifactRow, RunDetail
+from headscope.analysis.errors import HeadscopeError, InputError
+from headscope.dashboard.api.live_payload import sqrt_bytes
+from headscope.dashboard.attention_cache import attention_artifact
+from headscope.dashboard.figures.attention import thumbnail
+from headscope.dashboard.figures.flow import grid_arrays
+from headscope.dashboard.figures.sources import word_starts
+from headscope.dashboard.pages.run_maps import missing_reason
+from headscope.dashboard.security import error_json
+from headscope.dashboard.services import Services
+from headscope.storage.rows import ArtifactRow, RunDetail
 
 ENCODING = "uint8 sqrt: weight = (value / 255)^2"
 MOST_WHOLE = 16 * 2**20

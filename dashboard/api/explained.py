@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass
 
 from flask import Blueprint, Flask, Response, jsonify
 
-from analysis.errors import InputError
-from analysis.jobs import JobRequest
-from analysis.types import GenerationParams, Prompt, PromptSet, RunStatus, canonical_hash
-from dashboard.request_body import json_object
-from dashboard.services import Services
-from storage.interfaces import RunReader
-from storage.rows import Condition, RunDetail, RunFilter
+from headscope.analysis.errors import InputError
+from headscope.analysis.jobs import JobRequest
+from headscope.analysis.types import GenerationParams, Prompt, PromptSet, RunStatus, canonical_hash
+from headscope.dashboard.request_body import json_object
+from headscope.dashboard.services import Services
+from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import Condition, RunDetail, RunFilter
 
 
 @dataclass(frozen=True, slots=True)

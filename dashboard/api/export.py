@@ -10,12 +10,12 @@ import json
 import pyarrow as pa
 from flask import Blueprint, Flask, Response
 
-from analysis.errors import InputError
-from dashboard.figures.plain import plain
-from dashboard.figures.tokens import token_view, usable
-from dashboard.services import Services
-from storage.export import to_format
-from storage.rows import RunDetail
+from headscope.analysis.errors import InputError
+from headscope.dashboard.figures.plain import plain
+from headscope.dashboard.figures.tokens import token_view, usable
+from headscope.dashboard.services import Services
+from headscope.storage.export import to_format
+from headscope.storage.rows import RunDetail
 
 KINDS = {"json": "application/json", "csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 

@@ -15,12 +15,12 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify, request
 
-from analysis.errors import InputError
-from dashboard.api.methods_export import written
-from dashboard.failures_query import FailuresQuery
-from dashboard.request_body import json_object
-from dashboard.services import Services
-from storage.rows import FailureRow
+from headscope.analysis.errors import InputError
+from headscope.dashboard.api.methods_export import written
+from headscope.dashboard.failures_query import FailuresQuery
+from headscope.dashboard.request_body import json_object
+from headscope.dashboard.services import Services
+from headscope.storage.rows import FailureRow
 
 MOST_NOTE = 2_000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response
 
-from dashboard.services import Services
+from headscope.dashboard.services import Services
 
 
 def register(server: Flask, services: Services) -> None:

@@ -9,15 +9,15 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, request
 
-from analysis import bounds
-from analysis.jobs import JobRequest, describe
-from dashboard.jobs import ServerEngine
-from dashboard.request_body import json_object, object_of
-from dashboard.security import bears_token, error_json, is_handed_over
-from dashboard.services import Services
-from dashboard.settings import Settings
-from dashboard.uploads import Uploads
-from storage import readonly_sql, served
+from headscope.analysis import bounds
+from headscope.analysis.jobs import JobRequest, describe
+from headscope.dashboard.jobs import ServerEngine
+from headscope.dashboard.request_body import json_object, object_of
+from headscope.dashboard.security import bears_token, error_json, is_handed_over
+from headscope.dashboard.services import Services
+from headscope.dashboard.settings import Settings
+from headscope.dashboard.uploads import Uploads
+from headscope.storage import readonly_sql, served
 
 View = Callable[..., Any]
 

@@ -19,19 +19,19 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify
 
-from analysis.errors import HeadscopeError, InputError, UnknownNameError
-from analysis.jobs import JobRequest
-from analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveRequest
-from analysis.registry import STANDARD
-from analysis.types import GenerationParams, Prompt, PromptSet, RunStatus, canonical_hash
-from dashboard.api.live_payload import continuation, encode, explanation
-from dashboard.line import Busy, Superseded
-from dashboard.request_body import json_object
-from dashboard.security import error_json
-from dashboard.services import Engine, ModelListing, Services
-from dashboard.settings import NO_MODEL
-from storage.interfaces import RunReader
-from storage.rows import Condition, RunFilter
+from headscope.analysis.errors import HeadscopeError, InputError, UnknownNameError
+from headscope.analysis.jobs import JobRequest
+from headscope.analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveRequest
+from headscope.analysis.registry import STANDARD
+from headscope.analysis.types import GenerationParams, Prompt, PromptSet, RunStatus, canonical_hash
+from headscope.dashboard.api.live_payload import continuation, encode, explanation
+from headscope.dashboard.line import Busy, Superseded
+from headscope.dashboard.request_body import json_object
+from headscope.dashboard.security import error_json
+from headscope.dashboard.services import Engine, ModelListing, Services
+from headscope.dashboard.settings import NO_MODEL
+from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import Condition, RunFilter
 
 MAX_CHARACTERS = 4000
 NEW_TOKENS = 16

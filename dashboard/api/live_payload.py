@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from analysis.live_types import LiveExplanation, LiveResult
-from analysis.registry import METHODS
-from analysis.spelling import spelling
-from analysis.types import Continuation, ModelInfo, Target
-from dashboard.figures.attention import STATS, head_stats
+from headscope.analysis.live_types import LiveExplanation, LiveResult
+from headscope.analysis.registry import METHODS
+from headscope.analysis.spelling import spelling
+from headscope.analysis.types import Continuation, ModelInfo, Target
+from headscope.dashboard.figures.attention import STATS, head_stats
 
 MAX_EXACT_BYTES = 4 * 2**20
 

@@ -15,12 +15,12 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, request
 
-from analysis.errors import InputError, UnknownNameError
-from analysis.intervals import t_interval, wilson
-from dashboard.methods.data import Comparisons, disputes, shown_methods
-from dashboard.methods.query import MEASURES, MethodsQuery
-from dashboard.services import Services
-from storage.rows import MethodStats, ReceiptRow
+from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.analysis.intervals import t_interval, wilson
+from headscope.dashboard.methods.data import Comparisons, disputes, shown_methods
+from headscope.dashboard.methods.query import MEASURES, MethodsQuery
+from headscope.dashboard.services import Services
+from headscope.storage.rows import MethodStats, ReceiptRow
 
 Table = tuple[Sequence[str], Iterator[Sequence[Any]]]
 STATS = tuple(item.name for item in fields(MethodStats))

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask, Response, jsonify, request
 
-from analysis.errors import InputError
-from dashboard.services import Services
-from storage import owner, session
+from headscope.analysis.errors import InputError
+from headscope.dashboard.services import Services
+from headscope.storage import owner, session
 
 NONCE_CHARACTERS = range(16, 129)
 

@@ -18,12 +18,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from flask import Blueprint, Flask, Response, request
 
-from analysis.errors import InputError, UnknownNameError
-from dashboard.runs.columns import utc_iso
-from dashboard.runs.query import RunsQuery
-from dashboard.services import Services
-from storage.interfaces import RunReader
-from storage.rows import RUN_COLUMNS, RunRow, Sort
+from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.dashboard.runs.columns import utc_iso
+from headscope.dashboard.runs.query import RunsQuery
+from headscope.dashboard.services import Services
+from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import RUN_COLUMNS, RunRow, Sort
 
 BLOCK = 5_000
 OLDEST_FIRST = (Sort("created_at"),)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.alignment import Range
-from analysis.divergence import Bounds, js_bounds
-from analysis.types import TokenTrace
-from dashboard.figures.compare import Unit, group_sums, units
+from headscope.analysis.alignment import Range
+from headscope.analysis.divergence import Bounds, js_bounds
+from headscope.analysis.types import TokenTrace
+from headscope.dashboard.figures.compare import Unit, group_sums, units
 
 Floats = NDArray[np.float64]
 MOST_RUNS = 20

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.types import HEAD_STATS, HeadSummary
+from headscope.analysis.types import HEAD_STATS, HeadSummary
 
 STATS: dict[str, tuple[str, str, str]] = {
     "entropy": ("Entropy", "nats", "How widely a query spreads its attention, mean over queries."),

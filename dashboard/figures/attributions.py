@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from analysis.attributions import position_scores, word_rule
-from analysis.registry import method_entry
-from analysis.types import Attribution, Float32
-from dashboard.figures.receipts import ReceiptView, receipt_view
-from dashboard.figures.tokens import ANSWER_UNITS, grouped, largest, quantity_unit, score_unit, short
+from headscope.analysis.attributions import position_scores, word_rule
+from headscope.analysis.registry import method_entry
+from headscope.analysis.types import Attribution, Float32
+from headscope.dashboard.figures.receipts import ReceiptView, receipt_view
+from headscope.dashboard.figures.tokens import ANSWER_UNITS, grouped, largest, quantity_unit, score_unit, short
 
 TOLERANCE = 0.05
 """A convergence delta beyond this share of the largest score is called not converged when the method is silent."""

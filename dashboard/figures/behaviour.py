@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from analysis.calibration import Reliability, SelectiveRisk
-from dashboard.figures.theme import COLORWAY, finish
+from headscope.analysis.calibration import Reliability, SelectiveRisk
+from headscope.dashboard.figures.theme import COLORWAY, finish
 
 Floats = NDArray[np.float64]
 BINS = 30

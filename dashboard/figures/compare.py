@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.alignment import Kind, Range, align
-from analysis.attributions import WordRule
-from analysis.types import Target, TokenizedText, TokenTrace
+from headscope.analysis.alignment import Kind, Range, align
+from headscope.analysis.attributions import WordRule
+from headscope.analysis.types import Target, TokenizedText, TokenTrace
 
 Floats = NDArray[np.float64]
 NATS_PER_BIT = float(np.log(2))
@@ -88,7 +88,7 @@ def group_sums(values: NDArray[np.floating], ranges: Sequence[Range]) -> Floats:
 
 
 def group_scores(values: NDArray[np.floating], ranges: Sequence[Range], rule: WordRule) -> Floats:
-    """float64 `[U]`: scores of tokens `[T]` as scores of units, by `analysis.attributions.word_rule`; NaN as above."""
+    """float64 `[U]`: scores of tokens `[T]` as scores of units, by `attributions.word_rule`; NaN as above."""
     wide = np.asarray(values, dtype=np.float64)
     if rule == "sum":
         return group_sums(wide, ranges)

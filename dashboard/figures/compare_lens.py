@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.types import LayerSummary, LensTable, Target
+from headscope.analysis.types import LayerSummary, LensTable, Target
 
 Floats = NDArray[np.float64]
 

@@ -8,9 +8,9 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from analysis.types import TokenTrace
-from dashboard.figures.theme import finish
-from dashboard.figures.tokens import NATS_PER_BIT, short
+from headscope.analysis.types import TokenTrace
+from headscope.dashboard.figures.theme import finish
+from headscope.dashboard.figures.tokens import NATS_PER_BIT, short
 
 MOST_LABELS = 48
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.attributions import word_rule
-from analysis.intervals import FEWEST, Z
-from analysis.registry import method_entry
-from analysis.types import Attribution, Float32, HeadSummary
-from dashboard.figures.attention import head_stats
-from dashboard.figures.attributions import explained, over_tokens
-from dashboard.figures.tokens import grouped, largest, quantity_unit, score_unit
+from headscope.analysis.attributions import word_rule
+from headscope.analysis.intervals import FEWEST, Z
+from headscope.analysis.registry import method_entry
+from headscope.analysis.types import Attribution, Float32, HeadSummary
+from headscope.dashboard.figures.attention import head_stats
+from headscope.dashboard.figures.attributions import explained, over_tokens
+from headscope.dashboard.figures.tokens import grouped, largest, quantity_unit, score_unit
 
 Floats = NDArray[np.float64]
 KINDS: Mapping[tuple[str, ...], str] = {("layer", "head"): "heads", ("layer", "component"): "components"}

@@ -9,9 +9,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from analysis.types import Float32, LayerSummary, LensTable, Target, TokenTrace
-from dashboard.figures.theme import COLORWAY, finish
-from dashboard.figures.tokens import NATS_PER_BIT, short
+from headscope.analysis.types import Float32, LayerSummary, LensTable, Target, TokenTrace
+from headscope.dashboard.figures.theme import COLORWAY, finish
+from headscope.dashboard.figures.tokens import NATS_PER_BIT, short
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from analysis.patch_types import PatchResult
-from dashboard.figures.theme import finish, signed_axis
-from dashboard.figures.tokens import short
+from headscope.analysis.patch_types import PatchResult
+from headscope.dashboard.figures.theme import finish, signed_axis
+from headscope.dashboard.figures.tokens import short
 
 
 def recovers(result: PatchResult) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.receipts import Receipt, Verdict
+from headscope.analysis.receipts import Receipt, Verdict
 
 Curve = NDArray[np.float32]
 TONES = {Verdict.BETTER: "better", Verdict.NO_BETTER: "no_better", Verdict.UNMEASURED: "unmeasured"}

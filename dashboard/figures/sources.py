@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.alignment import token_words
-from analysis.types import Attribution, Continuation, TokenizedText
-from dashboard.figures.tokens import runs_of
+from headscope.analysis.alignment import token_words
+from headscope.analysis.types import Attribution, Continuation, TokenizedText
+from headscope.dashboard.figures.tokens import runs_of
 
 
 @dataclass(frozen=True, slots=True)

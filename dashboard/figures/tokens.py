@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.attributions import WordRule, position_scores, word_rule
-from analysis.registry import method_entry
-from analysis.types import Attribution, Target, TokenTrace
+from headscope.analysis.attributions import WordRule, position_scores, word_rule
+from headscope.analysis.registry import method_entry
+from headscope.analysis.types import Attribution, Target, TokenTrace
 
 NATS_PER_BIT = float(np.log(2))
 NAN = float("nan")
@@ -90,7 +90,7 @@ class Candidates:
 
 def usable(attributions: Sequence[Attribution], n_tokens: int) -> tuple[Attribution, ...]:
     """The attributions that have one score per token, axes `("position",)`; layers and heads are reduced by
-    `analysis.attributions.position_scores`."""
+    `headscope.analysis.attributions.position_scores`."""
     reduced = ((item, position_scores(item)) for item in attributions if item.error is None)
     return tuple(
         replace(item, scores=scores, axes=("position",))
@@ -117,8 +117,8 @@ def runs_of(labels: np.ndarray) -> list[tuple[int, int]]:
 
 
 def grouped(scores: NDArray[np.float32], starts: Sequence[int], rule: WordRule) -> NDArray[np.float64]:
-    """Scores `[..., token]` as `[..., group]`, groups beginning at `starts`, by `analysis.attributions.word_rule`. NaN
-    where a part is unmeasured."""
+    """Scores `[..., token]` as `[..., group]`, groups beginning at `starts`, by `attributions.word_rule`. NaN where a
+    part is unmeasured."""
     values = scores.astype(np.float64)
     if not len(starts):
         return values[..., :0]

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.agreement import agreement, dispute
-from analysis.intervals import Means, bootstrap_means
-from analysis.registry import METHODS
-from dashboard.methods.query import MethodsQuery
-from storage.counts import Counts
-from storage.interfaces import RunReader
-from storage.rows import PromptScores
+from headscope.analysis.agreement import agreement, dispute
+from headscope.analysis.intervals import Means, bootstrap_means
+from headscope.analysis.registry import METHODS
+from headscope.dashboard.methods.query import MethodsQuery
+from headscope.storage.counts import Counts
+from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import PromptScores
 
 MAX_RUNS = 2000
 MAX_PAIRS = 400_000_000  # pairs of positions over all methods: some seconds; long texts have very many

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 from urllib.parse import quote
 
-from analysis.registry import method_entry
-from dashboard.params import choice, number
-from dashboard.scope_query import ScopeQuery
+from headscope.analysis.registry import method_entry
+from headscope.dashboard.params import choice, number
+from headscope.dashboard.scope_query import ScopeQuery
 
 PATH = "/methods"
 MEASURES = {"tau": "Kendall’s τ", "overlap": "Top-k overlap", "signs": "Sign agreement"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard.methods.query import MethodsQuery
+from headscope.dashboard.methods.query import MethodsQuery
 
 BOARD = """SELECT method, count(*) AS n, avg(gain - random_gain) AS gain_over_random,
        stddev_samp(gain - random_gain) AS deviation, avg(comprehensiveness) AS comprehensiveness,

@@ -20,21 +20,21 @@ from typing import Protocol, cast
 from dash import Dash
 from dash.development.base_component import Component
 
-from dashboard.services import Services
+from headscope.dashboard.services import Services
 
 PAGES: list[str] = [
-    "dashboard.pages.overview",
-    "dashboard.pages.runs",
-    "dashboard.pages.methods",
-    "dashboard.pages.confidence",
-    "dashboard.pages.toxicity",
-    "dashboard.pages.bias",
-    "dashboard.pages.failures",
-    "dashboard.pages.blackbox",
-    "dashboard.pages.run",
-    "dashboard.pages.live",
-    "dashboard.pages.patching",
-    "dashboard.pages.compare",
+    "headscope.dashboard.pages.overview",
+    "headscope.dashboard.pages.runs",
+    "headscope.dashboard.pages.methods",
+    "headscope.dashboard.pages.confidence",
+    "headscope.dashboard.pages.toxicity",
+    "headscope.dashboard.pages.bias",
+    "headscope.dashboard.pages.failures",
+    "headscope.dashboard.pages.blackbox",
+    "headscope.dashboard.pages.run",
+    "headscope.dashboard.pages.live",
+    "headscope.dashboard.pages.patching",
+    "headscope.dashboard.pages.compare",
 ]
 
 

@@ -10,18 +10,18 @@ from urllib.parse import urlencode
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
-from analysis.counterfactual import Contrast, Member, PairDifference, by_template, contrasts
-from analysis.intervals import FEWEST
-from dashboard.cards import Children, copyable, empty_box, extra, icon
-from dashboard.pages import Page
-from dashboard.params import choice
-from dashboard.parts import interval, note, plain, signed, stay, switch, warning
-from dashboard.scope_query import ScopeQuery
-from dashboard.scoped_page import Card, ScopedPage
-from dashboard.services import Services
-from dashboard.tables import table
-from storage.interfaces import RunReader
-from storage.rows import Measures
+from headscope.analysis.counterfactual import Contrast, Member, PairDifference, by_template, contrasts
+from headscope.analysis.intervals import FEWEST
+from headscope.dashboard.cards import Children, copyable, empty_box, extra, icon
+from headscope.dashboard.pages import Page
+from headscope.dashboard.params import choice
+from headscope.dashboard.parts import interval, note, plain, signed, stay, switch, warning
+from headscope.dashboard.scope_query import ScopeQuery
+from headscope.dashboard.scoped_page import Card, ScopedPage
+from headscope.dashboard.services import Services
+from headscope.dashboard.tables import table
+from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import Measures
 
 PATH = "/bias"
 LEVEL = 0.05

@@ -11,17 +11,17 @@ import numpy as np
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
-from analysis.intervals import bootstrap_means, wilson
-from dashboard.cards import Children, copyable, empty_box
-from dashboard.pages import Page
-from dashboard.params import choice
-from dashboard.parts import interval, note, plain, signed, stay, switch, warning
-from dashboard.scope_query import ScopeQuery
-from dashboard.scoped_page import Card, ScopedPage
-from dashboard.services import Services
-from dashboard.tables import table, visible
-from storage.interfaces import RunReader
-from storage.rows import FindingRow
+from headscope.analysis.intervals import bootstrap_means, wilson
+from headscope.dashboard.cards import Children, copyable, empty_box
+from headscope.dashboard.pages import Page
+from headscope.dashboard.params import choice
+from headscope.dashboard.parts import interval, note, plain, signed, stay, switch, warning
+from headscope.dashboard.scope_query import ScopeQuery
+from headscope.dashboard.scoped_page import Card, ScopedPage
+from headscope.dashboard.services import Services
+from headscope.dashboard.tables import table, visible
+from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import FindingRow
 
 PATH = "/blackbox"
 LISTED = 20

@@ -11,21 +11,21 @@ from enum import StrEnum
 from dash import Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
-from analysis.errors import UnknownNameError
-from dashboard.cards import Children, card, empty_box, guarded, icon, loading_box
-from dashboard.clientside import clientside
-from dashboard.figures.across import MOST_RUNS
-from dashboard.ids import Shell
-from dashboard.layout import notes_box, page_header
-from dashboard.pages import Page
-from dashboard.pages.compare_across import across_actions, across_view
-from dashboard.pages.compare_cards import ACTIONS, VIEWS, View, candidates
-from dashboard.pages.compare_data import CompareQuery
-from dashboard.pages.compare_picker import found_view, further, picker
-from dashboard.pages.compare_runs import RecentRuns
-from dashboard.services import Services
-from dashboard.still import still
-from storage.interfaces import RunReader
+from headscope.analysis.errors import UnknownNameError
+from headscope.dashboard.cards import Children, card, empty_box, guarded, icon, loading_box
+from headscope.dashboard.clientside import clientside
+from headscope.dashboard.figures.across import MOST_RUNS
+from headscope.dashboard.ids import Shell
+from headscope.dashboard.layout import notes_box, page_header
+from headscope.dashboard.pages import Page
+from headscope.dashboard.pages.compare_across import across_actions, across_view
+from headscope.dashboard.pages.compare_cards import ACTIONS, VIEWS, View, candidates
+from headscope.dashboard.pages.compare_data import CompareQuery
+from headscope.dashboard.pages.compare_picker import found_view, further, picker
+from headscope.dashboard.pages.compare_runs import RecentRuns
+from headscope.dashboard.services import Services
+from headscope.dashboard.still import still
+from headscope.storage.interfaces import RunReader
 
 PAGE = Page("compare", "/compare", "Compare", "layout-split", 40, shortcut="c")
 

@@ -10,22 +10,22 @@ from dash import dcc, html
 from dash.development.base_component import Component
 from numpy.typing import NDArray
 
-from analysis.alignment import Range
-from analysis.attributions import position_scores, word_rule
-from analysis.types import TokenTrace
-from dashboard.cards import Children
-from dashboard.figures.across import Across, divergences, matched, surprisals, word_ranges
-from dashboard.figures.compare import group_scores, group_sums, largest, shares
-from dashboard.figures.tokens import short
-from dashboard.pages.compare_canvas import map_canvas, packed
-from dashboard.pages.compare_data import CompareQuery, attribution, letter
-from dashboard.pages.compare_facts import missing, same_tokenizer
-from dashboard.pages.compare_runs import RecentRuns
-from dashboard.pages.compare_surprisal import SPACES, start_notes
-from dashboard.pages.compare_text import number
-from dashboard.pages.compare_units import scale_legend
-from dashboard.pages.compare_view import options, select, sentences
-from storage.rows import RunDetail
+from headscope.analysis.alignment import Range
+from headscope.analysis.attributions import position_scores, word_rule
+from headscope.analysis.types import TokenTrace
+from headscope.dashboard.cards import Children
+from headscope.dashboard.figures.across import Across, divergences, matched, surprisals, word_ranges
+from headscope.dashboard.figures.compare import group_scores, group_sums, largest, shares
+from headscope.dashboard.figures.tokens import short
+from headscope.dashboard.pages.compare_canvas import map_canvas, packed
+from headscope.dashboard.pages.compare_data import CompareQuery, attribution, letter
+from headscope.dashboard.pages.compare_facts import missing, same_tokenizer
+from headscope.dashboard.pages.compare_runs import RecentRuns
+from headscope.dashboard.pages.compare_surprisal import SPACES, start_notes
+from headscope.dashboard.pages.compare_text import number
+from headscope.dashboard.pages.compare_units import scale_legend
+from headscope.dashboard.pages.compare_view import options, select, sentences
+from headscope.storage.rows import RunDetail
 
 Floats = NDArray[np.float64]
 MEASURES = {

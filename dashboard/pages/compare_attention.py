@@ -11,13 +11,13 @@ from dash import html
 from dash.development.base_component import Component
 from numpy.typing import NDArray
 
-from dashboard.cards import extra
-from dashboard.figures import compare as numbers
-from dashboard.pages.compare_data import Aligned, CompareQuery, Pair, aligned, head
-from dashboard.pages.compare_facts import missing
-from dashboard.pages.compare_runs import RecentRuns
-from dashboard.pages.compare_units import legend
-from dashboard.pages.compare_view import select, sentences
+from headscope.dashboard.cards import extra
+from headscope.dashboard.figures import compare as numbers
+from headscope.dashboard.pages.compare_data import Aligned, CompareQuery, Pair, aligned, head
+from headscope.dashboard.pages.compare_facts import missing
+from headscope.dashboard.pages.compare_runs import RecentRuns
+from headscope.dashboard.pages.compare_units import legend
+from headscope.dashboard.pages.compare_view import select, sentences
 
 Array = NDArray[np.floating]
 Head = tuple[int, int]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dash import html
 from dash.development.base_component import Component
 
-from dashboard.figures.compare import Candidate
-from dashboard.pages.compare_text import fixed_signed, percent, visible
+from headscope.dashboard.figures.compare import Candidate
+from headscope.dashboard.pages.compare_text import fixed_signed, percent, visible
 
 CANDIDATES_SHOWN = 12
 CANDIDATE_THRESHOLD = 0.005

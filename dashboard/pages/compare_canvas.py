@@ -11,7 +11,7 @@ import numpy as np
 from dash import html
 from numpy.typing import NDArray
 
-from dashboard.cards import extra
+from headscope.dashboard.cards import extra
 
 
 def packed(values: NDArray[np.floating]) -> str:

@@ -6,21 +6,21 @@ from collections.abc import Callable
 
 from dash import html
 
-from analysis.attributions import word_rule
-from analysis.types import HEAD_STATS, Attribution
-from dashboard.cards import Children
-from dashboard.figures.compare import candidate_union, group_scores, largest, shares, surprisal_bits
-from dashboard.pages.compare_attention import attention_view
-from dashboard.pages.compare_candidates import candidates_view
-from dashboard.pages.compare_data import Aligned, CompareQuery, Pair, aligned, attribution, methods
-from dashboard.pages.compare_facts import facts
-from dashboard.pages.compare_heads import heads_view
-from dashboard.pages.compare_lens import lens_view
-from dashboard.pages.compare_margins import margins_view
-from dashboard.pages.compare_runs import RecentRuns
-from dashboard.pages.compare_surprisal import surprisal_notes
-from dashboard.pages.compare_units import units_view
-from dashboard.pages.compare_view import facts_view, open_links, options, select, sentences
+from headscope.analysis.attributions import word_rule
+from headscope.analysis.types import HEAD_STATS, Attribution
+from headscope.dashboard.cards import Children
+from headscope.dashboard.figures.compare import candidate_union, group_scores, largest, shares, surprisal_bits
+from headscope.dashboard.pages.compare_attention import attention_view
+from headscope.dashboard.pages.compare_candidates import candidates_view
+from headscope.dashboard.pages.compare_data import Aligned, CompareQuery, Pair, aligned, attribution, methods
+from headscope.dashboard.pages.compare_facts import facts
+from headscope.dashboard.pages.compare_heads import heads_view
+from headscope.dashboard.pages.compare_lens import lens_view
+from headscope.dashboard.pages.compare_margins import margins_view
+from headscope.dashboard.pages.compare_runs import RecentRuns
+from headscope.dashboard.pages.compare_surprisal import surprisal_notes
+from headscope.dashboard.pages.compare_units import units_view
+from headscope.dashboard.pages.compare_view import facts_view, open_links, options, select, sentences
 
 SURPRISAL_THRESHOLD_BITS = 0.1
 SCORE_THRESHOLD = 0.05  # of the largest score of both runs

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from string import ascii_uppercase
 from typing import Any
 
-from analysis.alignment import Range
-from analysis.attributions import position_scores
-from analysis.types import Attribution, TokenTrace
-from dashboard.figures.across import MOST_RUNS
-from dashboard.figures.compare import Unit, units
-from dashboard.pages.compare_facts import missing, same_tokenizer
-from dashboard.params import QueryState, choice, number
-from storage.rows import RunDetail
+from headscope.analysis.alignment import Range
+from headscope.analysis.attributions import position_scores
+from headscope.analysis.types import Attribution, TokenTrace
+from headscope.dashboard.figures.across import MOST_RUNS
+from headscope.dashboard.figures.compare import Unit, units
+from headscope.dashboard.pages.compare_facts import missing, same_tokenizer
+from headscope.dashboard.params import QueryState, choice, number
+from headscope.storage.rows import RunDetail
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from analysis.types import RunStatus
-from storage.rows import RunDetail
+from headscope.analysis.types import RunStatus
+from headscope.storage.rows import RunDetail
 
 CIRCUMSTANCES = frozenset({"batch_size", "threads", "platform", "notes", "seconds"})  # change nothing but rounding
 OUTCOMES = frozenset({  # what a method found, not how it was set

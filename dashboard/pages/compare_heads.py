@@ -7,14 +7,14 @@ from dash import html
 from dash.development.base_component import Component
 from numpy.typing import NDArray
 
-from analysis.types import HEAD_STATS
-from dashboard.figures.attention import STATS
-from dashboard.figures.compare import largest
-from dashboard.pages.compare_canvas import map_canvas
-from dashboard.pages.compare_data import CompareQuery, Pair, head
-from dashboard.pages.compare_text import number, signed
-from dashboard.pages.compare_units import legend
-from dashboard.pages.compare_view import sentences
+from headscope.analysis.types import HEAD_STATS
+from headscope.dashboard.figures.attention import STATS
+from headscope.dashboard.figures.compare import largest
+from headscope.dashboard.pages.compare_canvas import map_canvas
+from headscope.dashboard.pages.compare_data import CompareQuery, Pair, head
+from headscope.dashboard.pages.compare_text import number, signed
+from headscope.dashboard.pages.compare_units import legend
+from headscope.dashboard.pages.compare_view import sentences
 
 Array = NDArray[np.floating]
 

@@ -10,16 +10,16 @@ import numpy as np
 from dash import html
 from dash.development.base_component import Component
 
-from analysis.types import RunStatus
-from dashboard.cards import extra
-from dashboard.figures.compare_lens import LensSide, LensToken, lens_tokens, scales, top_tokens
-from dashboard.pages.compare_canvas import packed
-from dashboard.pages.compare_data import Pair
-from dashboard.pages.compare_facts import missing
-from dashboard.pages.compare_text import percent, visible
-from dashboard.pages.compare_view import sentences
-from dashboard.pages.run_maps import missing_reason
-from storage.rows import RunDetail
+from headscope.analysis.types import RunStatus
+from headscope.dashboard.cards import extra
+from headscope.dashboard.figures.compare_lens import LensSide, LensToken, lens_tokens, scales, top_tokens
+from headscope.dashboard.pages.compare_canvas import packed
+from headscope.dashboard.pages.compare_data import Pair
+from headscope.dashboard.pages.compare_facts import missing
+from headscope.dashboard.pages.compare_text import percent, visible
+from headscope.dashboard.pages.compare_view import sentences
+from headscope.dashboard.pages.run_maps import missing_reason
+from headscope.storage.rows import RunDetail
 
 ASK = "Run the prompt again with the analysis “layers” to have it."
 

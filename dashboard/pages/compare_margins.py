@@ -5,10 +5,10 @@ from __future__ import annotations
 from dash import html
 from dash.development.base_component import Component
 
-from analysis.types import Target
-from dashboard.cards import extra
-from dashboard.pages.compare_data import Pair
-from dashboard.pages.compare_text import fixed, fixed_signed, visible
+from headscope.analysis.types import Target
+from headscope.dashboard.cards import extra
+from headscope.dashboard.pages.compare_data import Pair
+from headscope.dashboard.pages.compare_text import fixed, fixed_signed, visible
 
 
 def margins_view(pair: Pair) -> list[Component]:

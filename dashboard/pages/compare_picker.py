@@ -8,10 +8,10 @@ import dash_bootstrap_components as dbc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from dashboard.cards import Children, extra, icon, status_badge
-from dashboard.pages.compare_data import letter
-from storage.interfaces import RunReader
-from storage.rows import Condition, RunFilter, RunRow
+from headscope.dashboard.cards import Children, extra, icon, status_badge
+from headscope.dashboard.pages.compare_data import letter
+from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import Condition, RunFilter, RunRow
 
 FOUND = 12
 SUGGESTED = 6

@@ -9,11 +9,11 @@ from collections import OrderedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.attention_cache import AttentionCache, attention_artifact
-from dashboard.figures.compare import Floats, attention_changes
-from dashboard.pages.compare_data import CompareQuery, Pair, aligned
-from storage.interfaces import RunReader
-from storage.rows import RunDetail
+from headscope.dashboard.attention_cache import AttentionCache, attention_artifact
+from headscope.dashboard.figures.compare import Floats, attention_changes
+from headscope.dashboard.pages.compare_data import CompareQuery, Pair, aligned
+from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import RunDetail
 
 KEPT_SECONDS = 5.0
 KEPT_PAIRS = 64

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from analysis.types import TokenTrace
-from dashboard.pages.compare_facts import same_tokenizer
-from storage.rows import RunDetail
+from headscope.analysis.types import TokenTrace
+from headscope.dashboard.pages.compare_facts import same_tokenizer
+from headscope.storage.rows import RunDetail
 
 SPACES = (
     "The tokenizers differ. Most put the space before a word into the word's first token, so whether the word before "

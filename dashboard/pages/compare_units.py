@@ -10,11 +10,11 @@ from dash import html
 from dash.development.base_component import Component
 from numpy.typing import NDArray
 
-from analysis.types import TokenTrace
-from dashboard.cards import extra
-from dashboard.figures.compare import Gap, Unit, changed_units, largest, with_gaps
-from dashboard.pages.compare_data import Aligned
-from dashboard.pages.compare_text import decimals_for, fixed, fixed_signed, number, visible
+from headscope.analysis.types import TokenTrace
+from headscope.dashboard.cards import extra
+from headscope.dashboard.figures.compare import Gap, Unit, changed_units, largest, with_gaps
+from headscope.dashboard.pages.compare_data import Aligned
+from headscope.dashboard.pages.compare_text import decimals_for, fixed, fixed_signed, number, visible
 
 Array = NDArray[np.floating]
 

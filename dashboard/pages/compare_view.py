@@ -8,8 +8,8 @@ import dash_bootstrap_components as dbc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from dashboard.cards import empty_box, extra, icon
-from dashboard.pages.compare_facts import Fact, Part, warnings
+from headscope.dashboard.cards import empty_box, extra, icon
+from headscope.dashboard.pages.compare_facts import Fact, Part, warnings
 
 Children = list[Component | str | None]
 PART_LABELS = {

@@ -9,21 +9,21 @@ import numpy as np
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
-from analysis.calibration import calibration_error, selective_risk
-from analysis.confidence import Spread, answered_right, lock_in, spread
-from analysis.intervals import DRAWS, FEWEST, wilson
-from dashboard.cards import Children, empty_box, extra
-from dashboard.figures import behaviour as figures
-from dashboard.pages import Page
-from dashboard.params import choice
-from dashboard.parts import graph, interval, note, plain, switch, warning
-from dashboard.runs.columns import NATS_PER_BIT
-from dashboard.scope_query import ScopeQuery
-from dashboard.scoped_page import Card, ScopedPage
-from dashboard.series import SERIES, Series, series_of
-from dashboard.services import Services
-from dashboard.tables import table, visible
-from storage.rows import FindingRow, Measures
+from headscope.analysis.calibration import calibration_error, selective_risk
+from headscope.analysis.confidence import Spread, answered_right, lock_in, spread
+from headscope.analysis.intervals import DRAWS, FEWEST, wilson
+from headscope.dashboard.cards import Children, empty_box, extra
+from headscope.dashboard.figures import behaviour as figures
+from headscope.dashboard.pages import Page
+from headscope.dashboard.params import choice
+from headscope.dashboard.parts import graph, interval, note, plain, switch, warning
+from headscope.dashboard.runs.columns import NATS_PER_BIT
+from headscope.dashboard.scope_query import ScopeQuery
+from headscope.dashboard.scoped_page import Card, ScopedPage
+from headscope.dashboard.series import SERIES, Series, series_of
+from headscope.dashboard.services import Services
+from headscope.dashboard.tables import table, visible
+from headscope.storage.rows import FindingRow, Measures
 
 PATH = "/confidence"
 LISTED = 30

@@ -7,19 +7,19 @@ from typing import Any
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
-from analysis.clusters import MOST as MOST_CLUSTERED
-from analysis.clusters import clusters
-from analysis.intervals import wilson
-from analysis.probe_types import PASSED, SEVERITIES
-from analysis.registry import DETECTORS
-from dashboard.cards import Children, Download, copyable, download_menu, empty_box, extra, icon
-from dashboard.failures_query import PATH, STATUSES, FailuresQuery
-from dashboard.pages import Page
-from dashboard.parts import Entry, menu, note, plain, stay, switch
-from dashboard.scoped_page import Card, ScopedPage
-from dashboard.services import Services
-from dashboard.tables import DASH, table, visible
-from storage.rows import DetectorCount, FailureRow
+from headscope.analysis.clusters import MOST as MOST_CLUSTERED
+from headscope.analysis.clusters import clusters
+from headscope.analysis.intervals import wilson
+from headscope.analysis.probe_types import PASSED, SEVERITIES
+from headscope.analysis.registry import DETECTORS
+from headscope.dashboard.cards import Children, Download, copyable, download_menu, empty_box, extra, icon
+from headscope.dashboard.failures_query import PATH, STATUSES, FailuresQuery
+from headscope.dashboard.pages import Page
+from headscope.dashboard.parts import Entry, menu, note, plain, stay, switch
+from headscope.dashboard.scoped_page import Card, ScopedPage
+from headscope.dashboard.services import Services
+from headscope.dashboard.tables import DASH, table, visible
+from headscope.storage.rows import DetectorCount, FailureRow
 
 PAGE_SIZE = 25
 EXAMPLES = 4

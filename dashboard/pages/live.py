@@ -1,7 +1,7 @@
 """Live: type a prompt and watch tokens, candidates and attention follow; when typing rests, what the answer rests on.
 
 The page is drawn by assets/90_app/live*.js from one binary answer per keystroke and small ones after it
-(dashboard.api.live); there is no Dash round trip. This module makes the skeleton and hands over the state in the URL.
+(headscope.dashboard.api.live); there is no Dash round trip. This module makes the skeleton and hands over the state in the URL.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from enum import StrEnum
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
-from analysis.live_types import MOST_LIVE_TOKENS
-from dashboard.api.live import DEFAULT_EXPERIMENT, MAX_CHARACTERS
-from dashboard.cards import card, extra, icon
-from dashboard.clientside import clientside
-from dashboard.layout import notes_box, page_header
-from dashboard.pages import Page
-from dashboard.params import QueryState, choice, number
-from dashboard.services import Services
+from headscope.analysis.live_types import MOST_LIVE_TOKENS
+from headscope.dashboard.api.live import DEFAULT_EXPERIMENT, MAX_CHARACTERS
+from headscope.dashboard.cards import card, extra, icon
+from headscope.dashboard.clientside import clientside
+from headscope.dashboard.layout import notes_box, page_header
+from headscope.dashboard.pages import Page
+from headscope.dashboard.params import QueryState, choice, number
+from headscope.dashboard.services import Services
 
 PAGE = Page("live", "/live", "Live", "lightning-charge", 30, shortcut="l")
 MAX_LINK_CHARACTERS = 1200

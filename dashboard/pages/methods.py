@@ -13,18 +13,18 @@ from dash import Dash, Input, Output, State, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from dashboard.cards import Children, card, guarded, loading_box
-from dashboard.ids import Shell
-from dashboard.layout import notes_box, page_header
-from dashboard.methods.data import Comparisons
-from dashboard.methods.query import PATH, MethodsQuery, label
-from dashboard.pages import Page
-from dashboard.pages.methods_agreement import dispute_list, matrix, measures
-from dashboard.pages.methods_board import board, csv_menu, receipts
-from dashboard.parts import stay, switch
-from dashboard.scope import any_runs, scope_bar
-from dashboard.services import Services
-from dashboard.still import still
+from headscope.dashboard.cards import Children, card, guarded, loading_box
+from headscope.dashboard.ids import Shell
+from headscope.dashboard.layout import notes_box, page_header
+from headscope.dashboard.methods.data import Comparisons
+from headscope.dashboard.methods.query import PATH, MethodsQuery, label
+from headscope.dashboard.pages import Page
+from headscope.dashboard.pages.methods_agreement import dispute_list, matrix, measures
+from headscope.dashboard.pages.methods_board import board, csv_menu, receipts
+from headscope.dashboard.parts import stay, switch
+from headscope.dashboard.scope import any_runs, scope_bar
+from headscope.dashboard.services import Services
+from headscope.dashboard.still import still
 
 PAGE = Page("methods", PATH, "Methods", "rulers", 25, shortcut="m")
 LISTED = 20

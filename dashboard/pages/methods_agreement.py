@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from analysis.intervals import FEWEST, Means
-from dashboard.cards import Children, empty_box, extra, icon
-from dashboard.methods import sql
-from dashboard.methods.data import Comparison, Dispute, disputes, shown_methods
-from dashboard.methods.query import MEASURES, TOPS, MethodsQuery, label, run_href, summary
-from dashboard.parts import interval, note, plain, signed, sql_box, stay, switch, warning
-from dashboard.tables import DASH, table, visible
+from headscope.analysis.intervals import FEWEST, Means
+from headscope.dashboard.cards import Children, empty_box, extra, icon
+from headscope.dashboard.methods import sql
+from headscope.dashboard.methods.data import Comparison, Dispute, disputes, shown_methods
+from headscope.dashboard.methods.query import MEASURES, TOPS, MethodsQuery, label, run_href, summary
+from headscope.dashboard.parts import interval, note, plain, signed, sql_box, stay, switch, warning
+from headscope.dashboard.tables import DASH, table, visible
 
 LISTED = 15
 SAID = {

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from analysis.intervals import FEWEST, t_interval, wilson
-from dashboard.cards import Children, Download, copyable, download_menu, empty_box, extra, icon
-from dashboard.methods import sql
-from dashboard.methods.query import MethodsQuery, download_href, label, run_href, runs_of, summary
-from dashboard.parts import interval, memory, note, plain, seconds, signed, sql_box, stay, warning
-from dashboard.tables import DASH, table, visible
-from storage.rows import MethodFailure, MethodStats, ReceiptRow
+from headscope.analysis.intervals import FEWEST, t_interval, wilson
+from headscope.dashboard.cards import Children, Download, copyable, download_menu, empty_box, extra, icon
+from headscope.dashboard.methods import sql
+from headscope.dashboard.methods.query import MethodsQuery, download_href, label, run_href, runs_of, summary
+from headscope.dashboard.parts import interval, memory, note, plain, seconds, signed, sql_box, stay, warning
+from headscope.dashboard.tables import DASH, table, visible
+from headscope.storage.rows import MethodFailure, MethodStats, ReceiptRow
 
 HEAD = (
     "Method", "Runs>", "Gain over random, nats", "Compr.>", "Suff.>", "Better than random>",

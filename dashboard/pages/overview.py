@@ -10,17 +10,28 @@ from dash import Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from analysis.types import RunStatus
-from dashboard.cards import Children, card, copyable, empty_box, error_box, extra, icon, loading_box, stat, status_badge
-from dashboard.layout import notes_box, page_header
-from dashboard.pages import Page
-from dashboard.pages.overview_jobs import jobs_card
-from dashboard.params import QueryState
-from dashboard.runs.query import runs_href
-from dashboard.services import Services
-from dashboard.status import first_command
-from dashboard.tables import bits, counted, parameters, table, visible, when
-from storage.rows import ExperimentRow, ModelRow, Overview, PromptSetRow, RunRow
+from headscope.analysis.types import RunStatus
+from headscope.dashboard.cards import (
+    Children,
+    card,
+    copyable,
+    empty_box,
+    error_box,
+    extra,
+    icon,
+    loading_box,
+    stat,
+    status_badge,
+)
+from headscope.dashboard.layout import notes_box, page_header
+from headscope.dashboard.pages import Page
+from headscope.dashboard.pages.overview_jobs import jobs_card
+from headscope.dashboard.params import QueryState
+from headscope.dashboard.runs.query import runs_href
+from headscope.dashboard.services import Services
+from headscope.dashboard.status import first_command
+from headscope.dashboard.tables import bits, counted, parameters, table, visible, when
+from headscope.storage.rows import ExperimentRow, ModelRow, Overview, PromptSetRow, RunRow
 
 PAGE = Page("overview", "/", "Overview", "grid-1x2", 0, shortcut="o")
 SHOWN_FAILURES = 4

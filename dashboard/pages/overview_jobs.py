@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dash import html
 from dash.development.base_component import Component
 
-from analysis.types import RunStatus
-from dashboard.cards import card, copyable, status_badge
-from dashboard.tables import table, when
-from storage import session
-from storage.rows import JobRow
+from headscope.analysis.types import RunStatus
+from headscope.dashboard.cards import card, copyable, status_badge
+from headscope.dashboard.tables import table, when
+from headscope.storage import session
+from headscope.storage.rows import JobRow
 
 AT_WORK = {RunStatus.QUEUED, RunStatus.RUNNING}
 

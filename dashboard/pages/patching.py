@@ -13,15 +13,23 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from analysis.errors import InputError
-from analysis.patch_types import PATCH_COMPONENTS, PatchResult
-from dashboard.cards import Children, card, empty_box, guarded, loading_box
-from dashboard.figures.patching import patch_figure, recovers
-from dashboard.ids import Shell
-from dashboard.layout import notes_box, page_header
-from dashboard.pages import Page
-from dashboard.pages.patching_parts import PATH, PatchingQuery, candidates, facts, form, pair_list, stored_pairs
-from dashboard.services import Services
+from headscope.analysis.errors import InputError
+from headscope.analysis.patch_types import PATCH_COMPONENTS, PatchResult
+from headscope.dashboard.cards import Children, card, empty_box, guarded, loading_box
+from headscope.dashboard.figures.patching import patch_figure, recovers
+from headscope.dashboard.ids import Shell
+from headscope.dashboard.layout import notes_box, page_header
+from headscope.dashboard.pages import Page
+from headscope.dashboard.pages.patching_parts import (
+    PATH,
+    PatchingQuery,
+    candidates,
+    facts,
+    form,
+    pair_list,
+    stored_pairs,
+)
+from headscope.dashboard.services import Services
 
 PAGE = Page("patching", PATH, "Patching", "bandaid", 45, shortcut="p")
 ABOUT = (

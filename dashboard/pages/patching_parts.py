@@ -9,15 +9,15 @@ import dash_bootstrap_components as dbc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from analysis.patch_types import PATCH_COMPONENTS, Candidates, PatchRequest, PatchResult
-from analysis.spelling import spelling
-from dashboard.cards import Children, extra
-from dashboard.params import QueryState, choice, number
-from dashboard.parts import signed
-from dashboard.services import ModelListing
-from dashboard.tables import table, visible
-from storage.interfaces import RunReader
-from storage.rows import Condition, RunFilter, RunRow, Sort
+from headscope.analysis.patch_types import PATCH_COMPONENTS, Candidates, PatchRequest, PatchResult
+from headscope.analysis.spelling import spelling
+from headscope.dashboard.cards import Children, extra
+from headscope.dashboard.params import QueryState, choice, number
+from headscope.dashboard.parts import signed
+from headscope.dashboard.services import ModelListing
+from headscope.dashboard.tables import table, visible
+from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import Condition, RunFilter, RunRow, Sort
 
 PATH = "/patching"
 MOST_PAIRS = 12

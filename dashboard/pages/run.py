@@ -12,18 +12,18 @@ from typing import Any
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
-from analysis.errors import UnknownNameError
-from dashboard.cards import Children, empty_box, error_box, loading_box
-from dashboard.clientside import clientside
-from dashboard.layout import notes_box
-from dashboard.pages import Page
-from dashboard.pages.run_cards import cards
-from dashboard.pages.run_header import header, headline
-from dashboard.pages.run_state import RunQuery, fitted
-from dashboard.pages.run_view import neighbours, view_model
-from dashboard.services import Services
-from dashboard.still import still
-from storage.interfaces import RunReader
+from headscope.analysis.errors import UnknownNameError
+from headscope.dashboard.cards import Children, empty_box, error_box, loading_box
+from headscope.dashboard.clientside import clientside
+from headscope.dashboard.layout import notes_box
+from headscope.dashboard.pages import Page
+from headscope.dashboard.pages.run_cards import cards
+from headscope.dashboard.pages.run_header import header, headline
+from headscope.dashboard.pages.run_state import RunQuery, fitted
+from headscope.dashboard.pages.run_view import neighbours, view_model
+from headscope.dashboard.services import Services
+from headscope.dashboard.still import still
+from headscope.storage.interfaces import RunReader
 
 PAGE = Page("run", "/run", "Run", "card-text", 25, in_nav=False, identity=("id",))
 

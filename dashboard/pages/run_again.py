@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 
-from analysis.types import UNREADABLE, GenerationParams
-from storage.rows import RunDetail, RunRow
+from headscope.analysis.types import UNREADABLE, GenerationParams
+from headscope.storage.rows import RunDetail, RunRow
 
 BLACK_BOX = "openai_compatible"
 

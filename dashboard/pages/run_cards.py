@@ -10,18 +10,18 @@ from dash import dcc, html
 from dash.development.base_component import Component
 from plotly.graph_objects import Figure
 
-from analysis.types import HeadSummary
-from dashboard.api.live import TAG as LIVE_TAG
-from dashboard.attention_cache import attention_artifact
-from dashboard.cards import Children, Download, card, copyable, empty_box, extra, guarded
-from dashboard.figures.attention import misses
-from dashboard.figures.confidence import confidence_figure, confidence_info
-from dashboard.figures.layers import formation_figure, norms_figure
-from dashboard.pages.run_again import BLACK_BOX, again_command
-from dashboard.pages.run_header import continuation, failure
-from dashboard.pages.run_maps import absent, components, flow, looks, lost, not_measured, sources
-from dashboard.parts import note
-from storage.rows import RunDetail
+from headscope.analysis.types import HeadSummary
+from headscope.dashboard.api.live import TAG as LIVE_TAG
+from headscope.dashboard.attention_cache import attention_artifact
+from headscope.dashboard.cards import Children, Download, card, copyable, empty_box, extra, guarded
+from headscope.dashboard.figures.attention import misses
+from headscope.dashboard.figures.confidence import confidence_figure, confidence_info
+from headscope.dashboard.figures.layers import formation_figure, norms_figure
+from headscope.dashboard.pages.run_again import BLACK_BOX, again_command
+from headscope.dashboard.pages.run_header import continuation, failure
+from headscope.dashboard.pages.run_maps import absent, components, flow, looks, lost, not_measured, sources
+from headscope.dashboard.parts import note
+from headscope.storage.rows import RunDetail
 
 SHORT = 32
 """Up to this many tokens a map over them fits half the page."""

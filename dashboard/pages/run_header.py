@@ -8,15 +8,15 @@ from urllib.parse import quote, urlencode
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from analysis.spelling import spelling
-from analysis.types import UNREADABLE
-from dashboard.cards import Children, Download, copyable, download_menu, extra, icon, stat, status_badge
-from dashboard.figures.tokens import NATS_PER_BIT
-from dashboard.layout import page_header
-from dashboard.pages.run_again import again_command
-from dashboard.pages.run_maps import missing_reason
-from dashboard.pages.run_view import api_href, run_href
-from storage.rows import RunDetail, RunRow
+from headscope.analysis.spelling import spelling
+from headscope.analysis.types import UNREADABLE
+from headscope.dashboard.cards import Children, Download, copyable, download_menu, extra, icon, stat, status_badge
+from headscope.dashboard.figures.tokens import NATS_PER_BIT
+from headscope.dashboard.layout import page_header
+from headscope.dashboard.pages.run_again import again_command
+from headscope.dashboard.pages.run_maps import missing_reason
+from headscope.dashboard.pages.run_view import api_href, run_href
+from headscope.storage.rows import RunDetail, RunRow
 
 TITLE_CHARACTERS = 140
 ADVICE = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dash import html
 from dash.development.base_component import Component
 
-from dashboard.cards import Children, empty_box
-from dashboard.figures.sources import of_continuation
-from dashboard.pages.run_view import grids
-from storage.rows import RunDetail
+from headscope.dashboard.cards import Children, empty_box
+from headscope.dashboard.figures.sources import of_continuation
+from headscope.dashboard.pages.run_view import grids
+from headscope.storage.rows import RunDetail
 
 
 def not_measured(what: str, *options: str) -> Component:

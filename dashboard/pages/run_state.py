@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from dashboard.figures.attention import head_stats
-from dashboard.figures.tokens import usable
-from dashboard.params import QueryState, choice, number
-from storage.rows import RunDetail
+from headscope.dashboard.figures.attention import head_stats
+from headscope.dashboard.figures.tokens import usable
+from headscope.dashboard.params import QueryState, choice, number
+from headscope.storage.rows import RunDetail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

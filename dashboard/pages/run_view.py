@@ -9,17 +9,17 @@ from urllib.parse import quote
 
 import numpy as np
 
-from dashboard.attention_cache import attention_artifact
-from dashboard.figures.attention import head_stats
-from dashboard.figures.attributions import MethodView, method_views
-from dashboard.figures.flow import GridView, grid_views
-from dashboard.figures.layers import lens_view
-from dashboard.figures.plain import plain
-from dashboard.figures.sources import of_continuation, sources_view, word_starts
-from dashboard.figures.tokens import TokenView, all_candidates, token_view
-from dashboard.pages.run_state import RunQuery, defaults
-from storage.interfaces import RunReader
-from storage.rows import ArtifactRow, Condition, RunDetail, RunFilter, RunRow, Sort
+from headscope.dashboard.attention_cache import attention_artifact
+from headscope.dashboard.figures.attention import head_stats
+from headscope.dashboard.figures.attributions import MethodView, method_views
+from headscope.dashboard.figures.flow import GridView, grid_views
+from headscope.dashboard.figures.layers import lens_view
+from headscope.dashboard.figures.plain import plain
+from headscope.dashboard.figures.sources import of_continuation, sources_view, word_starts
+from headscope.dashboard.figures.tokens import TokenView, all_candidates, token_view
+from headscope.dashboard.pages.run_state import RunQuery, defaults
+from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import ArtifactRow, Condition, RunDetail, RunFilter, RunRow, Sort
 
 
 def run_href(run_id: str) -> str:

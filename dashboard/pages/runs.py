@@ -16,20 +16,20 @@ from dash import Dash, Input, Output, State, ctx, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from analysis.errors import HeadscopeError
-from dashboard.cards import LOG, Children, error_box, extra, guarded, icon, loading_box
-from dashboard.clientside import clientside
-from dashboard.ids import Shell
-from dashboard.layout import notes_box, page_header
-from dashboard.pages import Page
-from dashboard.runs import view
-from dashboard.runs.columns import DEFAULT, TELLING, grid_row
-from dashboard.runs.conditions import from_model
-from dashboard.runs.query import FACETS, MAX_SELECTED, RunsQuery, sort_of
-from dashboard.services import Services
-from dashboard.status import first_command
-from dashboard.still import still
-from storage.rows import RunFilter
+from headscope.analysis.errors import HeadscopeError
+from headscope.dashboard.cards import LOG, Children, error_box, extra, guarded, icon, loading_box
+from headscope.dashboard.clientside import clientside
+from headscope.dashboard.ids import Shell
+from headscope.dashboard.layout import notes_box, page_header
+from headscope.dashboard.pages import Page
+from headscope.dashboard.runs import view
+from headscope.dashboard.runs.columns import DEFAULT, TELLING, grid_row
+from headscope.dashboard.runs.conditions import from_model
+from headscope.dashboard.runs.query import FACETS, MAX_SELECTED, RunsQuery, sort_of
+from headscope.dashboard.services import Services
+from headscope.dashboard.status import first_command
+from headscope.dashboard.still import still
+from headscope.storage.rows import RunFilter
 
 PAGE = Page("runs", "/runs", "Runs", "table", 10, shortcut="r", libraries=("dash_ag_grid",))
 PAGE_SIZE, MAX_BLOCK = 100, 500

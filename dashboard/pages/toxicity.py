@@ -11,20 +11,20 @@ import numpy as np
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
-from analysis.calibration import Reliability
-from analysis.classifiers.card import ScorerCard, card
-from analysis.classifiers.labels import EXPERIMENTAL
-from analysis.intervals import bootstrap_means, wilson
-from dashboard.cards import Children, copyable, empty_box, extra, icon
-from dashboard.figures import behaviour as figures
-from dashboard.pages import Page
-from dashboard.params import choice, number
-from dashboard.parts import graph, interval, note, plain, signed, switch
-from dashboard.scope_query import ScopeQuery
-from dashboard.scoped_page import Card, ScopedPage
-from dashboard.services import Services
-from dashboard.tables import table
-from storage.rows import ToxicityRow
+from headscope.analysis.calibration import Reliability
+from headscope.analysis.classifiers.card import ScorerCard, card
+from headscope.analysis.classifiers.labels import EXPERIMENTAL
+from headscope.analysis.intervals import bootstrap_means, wilson
+from headscope.dashboard.cards import Children, copyable, empty_box, extra, icon
+from headscope.dashboard.figures import behaviour as figures
+from headscope.dashboard.pages import Page
+from headscope.dashboard.params import choice, number
+from headscope.dashboard.parts import graph, interval, note, plain, signed, switch
+from headscope.dashboard.scope_query import ScopeQuery
+from headscope.dashboard.scoped_page import Card, ScopedPage
+from headscope.dashboard.services import Services
+from headscope.dashboard.tables import table
+from headscope.storage.rows import ToxicityRow
 
 PATH = "/toxicity"
 LISTED = 40

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from storage.rows import RunRow
+from headscope.storage.rows import RunRow
 
 NATS_PER_BIT = math.log(2)
 TEXT, NUMBER, INTEGER, DATE = "text", "number", "integer", "date"

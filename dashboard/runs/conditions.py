@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from analysis.errors import InputError
-from dashboard.runs.columns import BY_FIELD, DATE, INTEGER, NUMBER, TEXT, Column
-from dashboard.runs.zone import viewer_zone
-from storage.rows import Condition
+from headscope.analysis.errors import InputError
+from headscope.dashboard.runs.columns import BY_FIELD, DATE, INTEGER, NUMBER, TEXT, Column
+from headscope.dashboard.runs.zone import viewer_zone
+from headscope.storage.rows import Condition
 
 TEXT_OPS = {"contains": "contains", "notContains": "not_contains", "equals": "eq", "notEqual": "ne",
             "startsWith": "starts_with", "endsWith": "ends_with"}  # fmt: skip

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from analysis.errors import InputError
-from analysis.types import RunStatus
-from dashboard.params import Query, QueryState
-from dashboard.runs.columns import BY_FIELD
-from dashboard.runs.conditions import ColumnFilter, from_link, from_model, item_conditions, to_model
-from storage.rows import Condition, RunFilter, Sort
+from headscope.analysis.errors import InputError
+from headscope.analysis.types import RunStatus
+from headscope.dashboard.params import Query, QueryState
+from headscope.dashboard.runs.columns import BY_FIELD
+from headscope.dashboard.runs.conditions import ColumnFilter, from_link, from_model, item_conditions, to_model
+from headscope.storage.rows import Condition, RunFilter, Sort
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ import dash_ag_grid as dag
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from analysis.types import RunStatus
-from dashboard.cards import STATUS_ICONS, Children, copyable, empty_box, extra, icon
-from dashboard.figures.across import MOST_RUNS
-from dashboard.runs.columns import COLUMNS, DATE, Column
-from dashboard.runs.query import FACETS, Facet, RunsQuery
-from storage.rows import FacetCount
+from headscope.analysis.types import RunStatus
+from headscope.dashboard.cards import STATUS_ICONS, Children, copyable, empty_box, extra, icon
+from headscope.dashboard.figures.across import MOST_RUNS
+from headscope.dashboard.runs.columns import COLUMNS, DATE, Column
+from headscope.dashboard.runs.query import FACETS, Facet, RunsQuery
+from headscope.storage.rows import FacetCount
 
 SHOWN_VALUES = 8
 WIDEST = 240  # px a column takes by itself: a model's name, not a folder's

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from analysis.errors import InputError, UnknownNameError
-from analysis.types import Prompt, PromptSet
-from datasets.canonical import canonical_sha256
-from datasets.importers import (
+from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.analysis.types import Prompt, PromptSet
+from headscope.datasets.canonical import canonical_sha256
+from headscope.datasets.importers import (
     bbq,
     bold,
     crows_pairs,
@@ -26,8 +26,8 @@ from datasets.importers import (
     winobias,
     winogender,
 )
-from datasets.importers.base import KIND, Importer, Source
-from datasets.schema import Problems, read_prompts
+from headscope.datasets.importers.base import KIND, Importer, Source
+from headscope.datasets.schema import Problems, read_prompts
 
 FORMATS: dict[str, Importer] = {
     module.IMPORTER.name: module.IMPORTER

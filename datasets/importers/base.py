@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis.errors import InputError
-from datasets.loaders import jsonl
-from datasets.loaders.table import read_table
-from datasets.loaders.text_lines import decode, numbered_lines
-from datasets.schema import Problems, Row
+from headscope.analysis.errors import InputError
+from headscope.datasets.loaders import jsonl
+from headscope.datasets.loaders.table import read_table
+from headscope.datasets.loaders.text_lines import decode, numbered_lines
+from headscope.datasets.schema import Problems, Row
 
 KIND = "prompt_file"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from analysis.errors import InputError
-from datasets.importers.base import KIND, Importer, Record, Source
-from datasets.schema import Row
-from datasets.tags import tag
+from headscope.analysis.errors import InputError
+from headscope.datasets.importers.base import KIND, Importer, Record, Source
+from headscope.datasets.schema import Row
+from headscope.datasets.tags import tag
 
 SUFFIX = "_prompt"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from datasets.tags import CONTEXT, tag
+from headscope.datasets.tags import CONTEXT, tag
 
 
 def values(

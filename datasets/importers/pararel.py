@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from analysis.errors import InputError
-from datasets.importers import cloze
-from datasets.importers.base import KIND, Importer, Record, Source
-from datasets.schema import Row
-from datasets.tags import tag
+from headscope.analysis.errors import InputError
+from headscope.datasets.importers import cloze
+from headscope.datasets.importers.base import KIND, Importer, Record, Source
+from headscope.datasets.schema import Row
+from headscope.datasets.tags import tag
 
 FACTS = ("facts", "trex_lms_vocab")
 PATTERNS = ("patterns", "pattern_data/graphs_json")

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from analysis.errors import InputError
-from datasets.importers.base import KIND, Importer, Record, Source
-from datasets.schema import Row
-from datasets.tags import CONTEXT, tag
+from headscope.analysis.errors import InputError
+from headscope.datasets.importers.base import KIND, Importer, Record, Source
+from headscope.datasets.schema import Row
+from headscope.datasets.tags import CONTEXT, tag
 
 COLUMNS = ("Question", "Best Answer", "Correct Answers", "Incorrect Answers")
 Answers = dict[str, dict[str, bool]]

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.errors import InputError
-from datasets.importers import coreference
-from datasets.importers.base import KIND, Importer, Source, read_lines
-from datasets.schema import Row
+from headscope.analysis.errors import InputError
+from headscope.datasets.importers import coreference
+from headscope.datasets.importers.base import KIND, Importer, Source, read_lines
+from headscope.datasets.schema import Row
 
 FILES = "*_stereotyped_type[12].txt.*"
 NAME = re.compile(r"(pro|anti)_stereotyped_(type[12])\.txt\.(\w+)$")

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from datasets.importers import coreference
-from datasets.importers.base import Importer, Record, Source
-from datasets.schema import Row
-from datasets.tags import tag
+from headscope.datasets.importers import coreference
+from headscope.datasets.importers.base import Importer, Record, Source
+from headscope.datasets.schema import Row
+from headscope.datasets.tags import tag
 
 PRONOUNS = {
     "male": {"NOM": "he", "POSS": "his", "ACC": "him"},

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from analysis.errors import InputError
-from analysis.types import PromptSet
-from datasets.canonical import canonical_sha256
-from datasets.loaders import delimited, jsonl, parquet, text_lines
-from datasets.schema import Problems, Row, read_prompts
+from headscope.analysis.errors import InputError
+from headscope.analysis.types import PromptSet
+from headscope.datasets.canonical import canonical_sha256
+from headscope.datasets.loaders import delimited, jsonl, parquet, text_lines
+from headscope.datasets.schema import Problems, Row, read_prompts
 
 Reader = Callable[[BinaryIO, Problems], Iterator[Row]]
 READERS: dict[str, Reader] = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
 
-from analysis.errors import InputError
-from datasets.loaders.table import read_table
-from datasets.schema import COLUMNS, NAMES, Problems, Row, missing_text
+from headscope.analysis.errors import InputError
+from headscope.datasets.loaders.table import read_table
+from headscope.datasets.schema import COLUMNS, NAMES, Problems, Row, missing_text
 
 
 def rows(stream: BinaryIO, problems: Problems) -> Iterator[Row]:

@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from analysis.errors import InputError
-from datasets.loaders.text_lines import decode, numbered_lines
-from datasets.schema import Problems, Row, shown
+from headscope.analysis.errors import InputError
+from headscope.datasets.loaders.text_lines import decode, numbered_lines
+from headscope.datasets.schema import Problems, Row, shown
 
 
 class DoubledKeyError(ValueError):

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from analysis.errors import InputError
-from datasets.loaders.text_lines import decode
-from datasets.schema import Problems, Row, missing_text
+from headscope.analysis.errors import InputError
+from headscope.datasets.loaders.text_lines import decode
+from headscope.datasets.schema import Problems, Row, missing_text
 
 
 def rows(stream: BinaryIO, problems: Problems) -> Iterator[Row]:

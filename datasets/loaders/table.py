@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import BinaryIO, Literal
 
-from analysis.errors import InputError
-from datasets.schema import Problems, shown
+from headscope.analysis.errors import InputError
+from headscope.datasets.schema import Problems, shown
 
 DELIMITERS = ",;\t"
 _BLANK = ' "\r\n' + DELIMITERS

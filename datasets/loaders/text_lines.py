@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import BinaryIO
 
-from datasets.schema import Problems, Row
+from headscope.datasets.schema import Problems, Row
 
 BOM = b"\xef\xbb\xbf"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from migrations.v0001.tables import column
+from headscope.migrations.v0001.tables import column
 
 RECEIPTS = "attribution_receipts"
 RECEIPT_COLUMNS = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from migrations.v0001.views import DuckDB, PostgreSQL
+from headscope.migrations.v0001.views import DuckDB, PostgreSQL
 
 NAMES = ("v_attribution_cells", "v_attribution_layers", "v_receipts")
 SCORE = "NULLIF(score, CAST('NaN' AS REAL)) AS score"

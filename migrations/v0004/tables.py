@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from migrations.v0001.tables import column
+from headscope.migrations.v0001.tables import column
 
 TRIAGE = "id uuid!, run_id uuid!, probe text, status text, note text, tags text[], who text, created_at timestamp"
 VIEWS = {

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from alembic import op
 
-from migrations.v0001 import views as v0001
-from migrations.v0001.views import DuckDB, PostgreSQL
-from migrations.v0002 import views as v0002
-from migrations.v0002.views import RECEIPTS, SCORE
+from headscope.migrations.v0001 import views as v0001
+from headscope.migrations.v0001.views import DuckDB, PostgreSQL
+from headscope.migrations.v0002 import views as v0002
+from headscope.migrations.v0002.views import RECEIPTS, SCORE
 
 NAMES = ("v_attribution_scores", "v_attribution_cells", "v_receipts")
 CONVERGED = "CAST((a.params->>'converged') AS BOOLEAN) AS converged"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-from migrations.v0001 import views as before
-from migrations.v0001.tables import column
+from headscope.migrations.v0001 import views as before
+from headscope.migrations.v0001.tables import column
 
 ADDED = {
     "head_summaries": "induction_lift real[]?, missing_mass real[]?",

@@ -6,7 +6,7 @@ Revises:
 
 from __future__ import annotations
 
-from migrations.v0001 import tables, views
+from headscope.migrations.v0001 import tables, views
 
 revision = "0001"
 down_revision = None

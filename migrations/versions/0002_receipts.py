@@ -6,7 +6,7 @@ Revises: 0001
 
 from __future__ import annotations
 
-from migrations.v0002 import tables, views
+from headscope.migrations.v0002 import tables, views
 
 revision = "0002"
 down_revision = "0001"

@@ -6,7 +6,7 @@ Revises: 0003
 
 from __future__ import annotations
 
-from migrations.v0004 import tables
+from headscope.migrations.v0004 import tables
 
 revision = "0004"
 down_revision = "0003"

@@ -6,7 +6,7 @@ Revises: 0004
 
 from __future__ import annotations
 
-from migrations.v0005 import tables
+from headscope.migrations.v0005 import tables
 
 revision = "0005"
 down_revision = "0004"

@@ -6,7 +6,7 @@ Revises: 0005
 
 from __future__ import annotations
 
-from migrations.v0006 import tables, views
+from headscope.migrations.v0006 import tables, views
 
 revision = "0006"
 down_revision = "0005"

@@ -6,7 +6,7 @@ Revises: 0005
 
 from __future__ import annotations
 
-from migrations.v0007 import tables
+from headscope.migrations.v0007 import tables
 
 revision = "0007"
 down_revision = "0006"

@@ -7,7 +7,7 @@ a zone. Arrays are flat and row-major, with their dimensions as columns; NaN ins
 
 from __future__ import annotations
 
-from storage.schema.arrays import (
+from headscope.storage.schema.arrays import (
     attribution_receipts,
     attributions,
     continuations,
@@ -15,9 +15,9 @@ from storage.schema.arrays import (
     layer_summaries,
     token_traces,
 )
-from storage.schema.base import metadata
-from storage.schema.catalogue import experiments, jobs, models, prompt_sets, prompts
-from storage.schema.reserved import (
+from headscope.storage.schema.base import metadata
+from headscope.storage.schema.catalogue import experiments, jobs, models, prompt_sets, prompts
+from headscope.storage.schema.reserved import (
     api_tokens,
     audit_log,
     bias_results,
@@ -27,7 +27,7 @@ from storage.schema.reserved import (
     triage,
     users,
 )
-from storage.schema.runs import artifacts, capsules, failures, run_details, run_facets, runs
+from headscope.storage.schema.runs import artifacts, capsules, failures, run_details, run_facets, runs
 
 __all__ = [
     "api_tokens",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Double, Integer, Table
 
-from analysis.types import HEAD_STATS, LAYER_STATS
-from storage.schema.base import (
+from headscope.analysis.types import HEAD_STATS, LAYER_STATS
+from headscope.storage.schema.base import (
     Integers,
     Json,
     Reals,

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from analysis.types import RunStatus
+from headscope.analysis.types import RunStatus
 
 metadata = MetaData()
 Json = JSON().with_variant(JSONB(), "postgresql")

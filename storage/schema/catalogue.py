@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, DateTime, Double, Index, Integer, Table, Uuid
 
-from storage.schema.base import (
+from headscope.storage.schema.base import (
     Json,
     Strings,
     created_at,

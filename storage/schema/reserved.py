@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, DateTime, Double, Index, Table, Uuid
 
-from storage.schema.base import Json, Strings, created_at, id_column, metadata, run_id_column, text
+from headscope.storage.schema.base import Json, Strings, created_at, id_column, metadata, run_id_column, text
 
 toxicity_scores = Table(
     "toxicity_scores",

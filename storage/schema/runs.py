@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Double, Index, Integer, Table, Uuid
 
-from storage.schema.base import (
+from headscope.storage.schema.base import (
     Integers,
     Json,
     Strings,

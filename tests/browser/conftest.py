@@ -20,12 +20,12 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, ViewportSize, expect, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from analysis.engines.inline import InlineEngine
-from dashboard.app import create_app
-from dashboard.jobs import JobQueue, ServerEngine
-from dashboard.services import Services
-from dashboard.settings import Settings
-from storage.repository import Store
+from headscope.analysis.engines.inline import InlineEngine
+from headscope.dashboard.app import create_app
+from headscope.dashboard.jobs import JobQueue, ServerEngine
+from headscope.dashboard.services import Services
+from headscope.dashboard.settings import Settings
+from headscope.storage.repository import Store
 from tests.browser import seed
 from tests.browser.install import find
 

@@ -8,8 +8,8 @@ from urllib.parse import unquote
 import pytest
 from playwright.sync_api import Page, expect
 
-from storage.repository import Store
-from storage.rows import Condition, RunFilter
+from headscope.storage.repository import Store
+from headscope.storage.rows import Condition, RunFilter
 
 UNITS = "#compare-surprisal .hs-unit:not(.hs-unit-names):not(.hs-unit-fold)"
 

@@ -9,10 +9,10 @@ import plotly.graph_objects as go
 import pytest
 from playwright.sync_api import Page, expect
 
-from dashboard.figures.behaviour import Panel, distributions
-from dashboard.figures.confidence import ConfidenceInfo, confidence_figure
-from dashboard.figures.layers import formation_figure
-from storage.repository import Store
+from headscope.dashboard.figures.behaviour import Panel, distributions
+from headscope.dashboard.figures.confidence import ConfidenceInfo, confidence_figure
+from headscope.dashboard.figures.layers import formation_figure
+from headscope.storage.repository import Store
 from tests.browser.test_compare import run_ids
 from tests.factories import make_result
 

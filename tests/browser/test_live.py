@@ -12,15 +12,15 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Error, Page, Route, expect
 
-from analysis.engines.inline import InlineEngine
-from analysis.jobs import JobRequest, run_job
-from analysis.registry import parse_analyses
-from dashboard.jobs import JobQueue, ServerEngine
-from dashboard.pages import run_cards
-from dashboard.services import Services
-from dashboard.settings import Settings
-from storage.repository import Store
-from storage.rows import Condition, RunFilter
+from headscope.analysis.engines.inline import InlineEngine
+from headscope.analysis.jobs import JobRequest, run_job
+from headscope.analysis.registry import parse_analyses
+from headscope.dashboard.jobs import JobQueue, ServerEngine
+from headscope.dashboard.pages import run_cards
+from headscope.dashboard.services import Services
+from headscope.dashboard.settings import Settings
+from headscope.storage.repository import Store
+from headscope.storage.rows import Condition, RunFilter
 from tests.browser import seed
 from tests.browser.conftest import PATIENCE_MS, OpenPage, serving
 from tests.tiny_models import build_tiny_gpt2

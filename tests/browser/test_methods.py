@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from dashboard.services import Services
-from storage.repository import Store
+from headscope.dashboard.services import Services
+from headscope.storage.repository import Store
 from tests import method_runs
 from tests.browser.conftest import OpenPage, serving
 

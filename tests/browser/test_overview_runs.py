@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
-from dashboard.services import Services
-from storage.repository import Store
-from storage.rows import Condition, RunFilter
+from headscope.dashboard.services import Services
+from headscope.storage.repository import Store
+from headscope.storage.rows import Condition, RunFilter
 from tests.browser import seed
 from tests.browser.conftest import OpenPage, serving
 

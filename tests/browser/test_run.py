@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from storage.repository import Store
-from storage.rows import Condition, RunDetail, RunFilter, Sort
+from headscope.storage.repository import Store
+from headscope.storage.rows import Condition, RunDetail, RunFilter, Sort
 from tests.browser.conftest import OpenPage
 
 OVER = "#run-attention-slot .hs-attn-over"

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from analysis.engines.inline import InlineEngine
-from analysis.jobs import JobRequest, run_job
-from analysis.types import GenerationParams, Prompt, PromptSet
-from dashboard.figures.flow import spearman
-from dashboard.jobs import JobQueue, ServerEngine
-from dashboard.services import Services
-from dashboard.settings import Settings
-from storage.repository import Store
-from storage.rows import RunDetail, RunFilter
+from headscope.analysis.engines.inline import InlineEngine
+from headscope.analysis.jobs import JobRequest, run_job
+from headscope.analysis.types import GenerationParams, Prompt, PromptSet
+from headscope.dashboard.figures.flow import spearman
+from headscope.dashboard.jobs import JobQueue, ServerEngine
+from headscope.dashboard.services import Services
+from headscope.dashboard.settings import Settings
+from headscope.storage.repository import Store
+from headscope.storage.rows import RunDetail, RunFilter
 from tests.browser.conftest import OpenPage, serving
 
 METHODS = ("heads", "attention", "receipts", "saliency", "input_x_gradient", "layer_gradients", "head_ablation",

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from dashboard.services import Services
-from dashboard.settings import Settings
-from storage.repository import Store
+from headscope.dashboard.services import Services
+from headscope.dashboard.settings import Settings
+from headscope.storage.repository import Store
 from tests.browser.conftest import ELSEWHERE, OpenPage, serving
 
 TOKEN = "a-token-of-the-team"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from storage.repository import Store
+from headscope.storage.repository import Store
 from tests.browser.conftest import OpenPage
 from tests.browser.test_compare import run_ids
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 import transformers
 
-from analysis import runner
-from analysis.backends.hf_causal import HFCausalBackend
-from analysis.errors import BackendError
-from analysis.types import GenerationParams, Prompt, RunResult, RunSpec, RunStatus
+from headscope.analysis import runner
+from headscope.analysis.backends.hf_causal import HFCausalBackend
+from headscope.analysis.errors import BackendError
+from headscope.analysis.types import GenerationParams, Prompt, RunResult, RunSpec, RunStatus
 from tests.families import FAMILIES, build
 
 REFUSED = {

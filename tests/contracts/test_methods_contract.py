@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from analysis.interfaces import Capture, Method
-from analysis.params import resolve_params
-from analysis.registry import METHODS
-from analysis.types import Attribution, Target
-from analysis.workspace import Workspace
+from headscope.analysis.interfaces import Capture, Method
+from headscope.analysis.params import resolve_params
+from headscope.analysis.registry import METHODS
+from headscope.analysis.types import Attribution, Target
+from headscope.analysis.workspace import Workspace
 
 if TYPE_CHECKING:
-    from analysis.backends.hf_causal import HFCausalBackend
+    from headscope.analysis.backends.hf_causal import HFCausalBackend
 
 TEXTS = ("The quick fox found a small door in the wall", "One two", "She thinks  that ☃ he thinks")
 

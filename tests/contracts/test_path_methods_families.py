@@ -12,13 +12,13 @@ import torch
 import transformers
 from captum.attr import IntegratedGradients as CaptumIntegratedGradients
 
-from analysis.backends.hf_causal import HFCausalBackend
-from analysis.embedding_path import baseline_embedding
-from analysis.interfaces import Capture
-from analysis.masking import neutral
-from analysis.methods.input_x_gradient import InputXGradient, embedding_cosine
-from analysis.methods.integrated_gradients import IntegratedGradients
-from analysis.workspace import Workspace
+from headscope.analysis.backends.hf_causal import HFCausalBackend
+from headscope.analysis.embedding_path import baseline_embedding
+from headscope.analysis.interfaces import Capture
+from headscope.analysis.masking import neutral
+from headscope.analysis.methods.input_x_gradient import InputXGradient, embedding_cosine
+from headscope.analysis.methods.integrated_gradients import IntegratedGradients
+from headscope.analysis.workspace import Workspace
 
 SMALL = {
     "hidden_size": 32,

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from factories import make_attention, make_info, make_prompt, make_result, make_set
 
-from analysis.errors import StorageError
-from analysis.types import RunResult
-from storage.artifacts import encode_attention
-from storage.repository import Store
+from headscope.analysis.errors import StorageError
+from headscope.analysis.types import RunResult
+from headscope.storage.artifacts import encode_attention
+from headscope.storage.repository import Store
+from tests.factories import make_attention, make_info, make_prompt, make_result, make_set
 
 HOUR = timedelta(hours=1)
 

@@ -1,4 +1,4 @@
-"""One class for every database: what `storage.interfaces` promises, on DuckDB and on a real PostgreSQL."""
+"""One class for every database: what `headscope.storage.interfaces` promises, on DuckDB and on a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from factories import (
+
+from headscope.analysis.errors import InputError, StorageError, UnknownNameError
+from headscope.analysis.receipts import Verdict
+from headscope.analysis.types import Progress, Prompt, RunResult, RunStatus
+from headscope.storage.interfaces import ResultSink, RunReader
+from headscope.storage.repository import Store
+from headscope.storage.rows import RUN_COLUMNS, Condition, FacetCount, RunFilter, Sort
+from tests.factories import (
     NAN,
     make_attention,
     make_attribution,
@@ -24,13 +31,6 @@ from factories import (
     make_result,
     make_set,
 )
-
-from analysis.errors import InputError, StorageError, UnknownNameError
-from analysis.receipts import Verdict
-from analysis.types import Progress, Prompt, RunResult, RunStatus
-from storage.interfaces import ResultSink, RunReader
-from storage.repository import Store
-from storage.rows import RUN_COLUMNS, Condition, FacetCount, RunFilter, Sort
 
 NASTY = (
     "100% of_it",

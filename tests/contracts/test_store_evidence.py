@@ -8,14 +8,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from factories import NAN, make_attribution, make_failure, make_info, make_prompt, make_receipt, make_result, make_set
 
-from analysis.attributions import position_scores
-from analysis.errors import UnknownNameError
-from analysis.receipts import Verdict
-from analysis.types import Attribution, RunResult
-from storage.repository import Store
-from storage.rows import Condition, RunFilter
+from headscope.analysis.attributions import position_scores
+from headscope.analysis.errors import UnknownNameError
+from headscope.analysis.receipts import Verdict
+from headscope.analysis.types import Attribution, RunResult
+from headscope.storage.repository import Store
+from headscope.storage.rows import Condition, RunFilter
+from tests.factories import (
+    NAN,
+    make_attribution,
+    make_failure,
+    make_info,
+    make_prompt,
+    make_receipt,
+    make_result,
+    make_set,
+)
 
 EVERYTHING = RunFilter()
 FIRST = RunFilter((Condition("experiment", "eq", "first"),))

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from factories import make_info, make_prompt, make_result, make_set
 
-from analysis.detection import detect, experiment_runs
-from analysis.errors import InputError, UnknownNameError
-from analysis.probe_types import ProbeResult, ToxicityScore
-from analysis.types import Prompt
-from storage.repository import Store
-from storage.rows import FailureFilter, ModelSettings
+from headscope.analysis.detection import detect, experiment_runs
+from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.analysis.probe_types import ProbeResult, ToxicityScore
+from headscope.analysis.types import Prompt
+from headscope.storage.repository import Store
+from headscope.storage.rows import FailureFilter, ModelSettings
+from tests.factories import make_info, make_prompt, make_result, make_set
 
 FINDINGS = (
     ToxicityScore("prompt", "toxic", 0.1, "judge-1", {"tokens": ["a"], "scores": [0.5]}),

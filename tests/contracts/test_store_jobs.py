@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from analysis.errors import InputError, UnknownNameError
-from analysis.types import RunStatus
-from storage import job_owners, readonly_sql, schema
-from storage.repository import Store
+from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.analysis.types import RunStatus
+from headscope.storage import job_owners, readonly_sql, schema
+from headscope.storage.repository import Store
 
 NO_PROCESS = 2**22 + 1  # above the largest number Linux gives
 LONG_AGO = timedelta(minutes=3)

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from factories import make_attribution, make_failure, make_info, make_prompt, make_result, make_set
 
-import storage
-from analysis.detection import detect, experiment_runs
-from analysis.errors import StorageError
-from analysis.probe_types import ToxicityScore
-from analysis.types import LAYER_STATS, Prompt
-from storage import readonly_sql
-from storage.repository import Store
-from storage.rows import RunDetail
+import headscope
+from headscope.analysis.detection import detect, experiment_runs
+from headscope.analysis.errors import StorageError
+from headscope.analysis.probe_types import ToxicityScore
+from headscope.analysis.types import LAYER_STATS, Prompt
+from headscope.storage import readonly_sql
+from headscope.storage.repository import Store
+from headscope.storage.rows import RunDetail
+from tests.factories import make_attribution, make_failure, make_info, make_prompt, make_result, make_set
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "sql.md").read_text()
 QUERIES = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
@@ -87,7 +87,7 @@ def test_the_notebook_example_runs(filled_url: str, monkeypatch: pytest.MonkeyPa
 
 
 def test_views_give_null_for_what_was_not_measured(filled_url: str) -> None:
-    with storage.open(filled_url, frame="arrow") as store:
+    with headscope.open(filled_url, frame="arrow") as store:
         run_id = store.runs(status="succeeded", sort="prompt_key").column("id")[0].as_py()
         tokens, heads = store.tokens(run_id), store.heads(run_id)
     detail = run_detail(filled_url, run_id)
@@ -104,7 +104,7 @@ def test_views_give_null_for_what_was_not_measured(filled_url: str) -> None:
 
 
 def test_views_agree_with_the_arrays(filled_url: str) -> None:
-    with storage.open(filled_url, frame="arrow") as store:
+    with headscope.open(filled_url, frame="arrow") as store:
         run_id = store.runs(status="succeeded", sort="prompt_key").column("id")[0].as_py()
         layers, lens, candidates = store.layers(run_id), store.lens(run_id), store.candidates(run_id)
         scores = store.attributions(run_id)
@@ -122,7 +122,7 @@ def test_views_agree_with_the_arrays(filled_url: str) -> None:
 
 
 def test_views_of_attributions_agree_with_the_arrays(filled_url: str) -> None:
-    with storage.open(filled_url, frame="arrow") as store:
+    with headscope.open(filled_url, frame="arrow") as store:
         run_id = store.runs(status="succeeded", sort="prompt_key").column("id")[0].as_py()
         cells, layers, receipts = store.cells(run_id), store.attribution_layers(run_id), store.receipts(run_id)
     _, signed, _, heads, targets = run_detail(filled_url, run_id).attributions
@@ -161,14 +161,14 @@ def test_cells_of_four_axes(filled_url: str) -> None:
     with Store.open(filled_url) as store:
         job = store.start_job(experiment="wide", model="tiny", spec={}, total=1)
         store.save(job, make_info(), make_set(result.prompt), ["heads"], 0, [result])
-    with storage.open(filled_url, frame="arrow") as store:
+    with headscope.open(filled_url, frame="arrow") as store:
         rows = store.cells(experiment="wide").to_pylist()
     assert [tuple(row[name] for name in "abcd") for row in rows] == list(np.ndindex(scores.shape))
     assert [row["score"] for row in rows] == list(range(120))
 
 
 def test_a_notebook_writes_nothing(filled_url: str) -> None:
-    with storage.open(filled_url) as store:
+    with headscope.open(filled_url) as store:
         before = len(store.runs())
         with pytest.raises(StorageError):
             store.sql("DELETE FROM runs")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from factories import make_failure, make_info, make_prompt, make_result, make_set
 
-from analysis.types import Prompt, RunResult
-from storage import readonly_sql, suite_runs
-from storage.repository import Store
-from storage.suite_runs import ModelRuns
+from headscope.analysis.types import Prompt, RunResult
+from headscope.storage import readonly_sql, suite_runs
+from headscope.storage.repository import Store
+from headscope.storage.suite_runs import ModelRuns
+from tests.factories import make_failure, make_info, make_prompt, make_result, make_set
 
 NASTY = 'it\'s 100% \\ "mine"; --'
 

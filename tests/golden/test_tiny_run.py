@@ -1,6 +1,6 @@
 """A whole run of a tiny model, number by number. Regenerate on purpose: HEADSCOPE_REGENERATE_GOLDEN=1 pytest <this>.
 
-A difference here means stored numbers change: raise `analysis.code_version.CODE_VERSION` with it.
+A difference here means stored numbers change: raise `headscope.analysis.code_version.CODE_VERSION` with it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from analysis.runner import run_batch
-from analysis.types import HEAD_STATS, LAYER_STATS, Prompt, RunResult, RunSpec
+from headscope.analysis.runner import run_batch
+from headscope.analysis.types import HEAD_STATS, LAYER_STATS, Prompt, RunResult, RunSpec
 
 if TYPE_CHECKING:
-    from analysis.backends.hf_causal import HFCausalBackend
+    from headscope.analysis.backends.hf_causal import HFCausalBackend
 
 FOLDER = Path(__file__).parent
 PROMPTS = (

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from dashboard.pages import blackbox, run
-from dashboard.services import Services
-from storage.repository import Store
+from headscope.dashboard.pages import blackbox, run
+from headscope.dashboard.services import Services
+from headscope.storage.repository import Store
 from tests.cli import Done, headscope
 from tests.llama_server import llama_server
 from tests.unit.test_behaviour_pages import hrefs, text_of

@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from analysis.cli import handover
-from storage import owner
-from storage.repository import Store
+from headscope.analysis.cli import handover
+from headscope.storage import owner
+from headscope.storage.repository import Store
 from tests.cli import GUARD, HEADSCOPE, headscope
 
 FAST = "heads,layers,saliency"
@@ -43,7 +43,7 @@ def many(tmp_path: Path) -> Path:
 
 HELD = """
 import sys
-from analysis.engines.inline import InlineEngine
+from headscope.analysis.engines.inline import InlineEngine
 compute, begun = InlineEngine.run_batch, []
 def held(self, spec, prompts):
     begun.append(prompts)
@@ -52,7 +52,7 @@ def held(self, spec, prompts):
         sys.stdin.readline()
     return compute(self, spec, prompts)
 InlineEngine.run_batch = held
-from analysis.cli import main
+from headscope.analysis.cli import main
 main()
 """
 
@@ -304,7 +304,7 @@ def test_a_run_that_the_disk_cannot_hold_leaves_no_store_behind(
 
 
 def test_help_answers_without_loading_a_model_library() -> None:
-    code = "import sys; sys.argv = ['headscope', '--help']\nfrom analysis.cli import main\n"
+    code = "import sys; sys.argv = ['headscope', '--help']\nfrom headscope.analysis.cli import main\n"
     done = subprocess.run(
         [sys.executable, "-c", code + "try: main()\nfinally: assert 'torch' not in sys.modules"],
         capture_output=True, text=True, timeout=GUARD, check=False,

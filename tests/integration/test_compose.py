@@ -15,7 +15,7 @@ import pytest
 import requests
 import yaml
 
-from storage.repository import Store
+from headscope.storage.repository import Store
 from tests.databases import PostgresServer
 
 ROOT = Path(__file__).parents[2]

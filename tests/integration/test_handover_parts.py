@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from factories import make_set
 
-from analysis.cli import handover
-from analysis.errors import HeadscopeError
-from analysis.jobs import JobRequest
-from analysis.types import Prompt, RunStatus
-from storage import served
+from headscope.analysis.cli import handover
+from headscope.analysis.errors import HeadscopeError
+from headscope.analysis.jobs import JobRequest
+from headscope.analysis.types import Prompt, RunStatus
+from headscope.storage import served
+from tests.factories import make_set
 
 HEADSCOPE = str(Path(sys.executable).with_name("headscope"))
 LONG = 200_000

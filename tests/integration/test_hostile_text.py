@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis.cli import main
-from analysis.types import RunStatus
-from storage.repository import Store
+from headscope.analysis.cli import main
+from headscope.analysis.types import RunStatus
+from headscope.storage.repository import Store
 from tests.factories import make_failure, make_info, make_prompt, make_result, make_set
 
 HOSTILE = "evil\x1b]0;owned\x07\x1b[2J\r\x08\x7f\x9b31m\u202egnp\u2028\u2066[red]:smile:"

@@ -11,15 +11,15 @@ import numpy as np
 import psutil
 import pytest
 
-from analysis.engines.inline import InlineEngine
-from analysis.engines.local import LocalEngine
-from analysis.errors import BackendError, HeadscopeError
-from analysis.jobs import JobRequest, run_job
-from analysis.live_types import LiveRequest
-from analysis.patch_types import PatchRequest
-from analysis.types import ModelRef, Prompt, PromptSet, RunSpec, RunStatus
-from storage import readonly_sql
-from storage.repository import Store
+from headscope.analysis.engines.inline import InlineEngine
+from headscope.analysis.engines.local import LocalEngine
+from headscope.analysis.errors import BackendError, HeadscopeError
+from headscope.analysis.jobs import JobRequest, run_job
+from headscope.analysis.live_types import LiveRequest
+from headscope.analysis.patch_types import PatchRequest
+from headscope.analysis.types import ModelRef, Prompt, PromptSet, RunSpec, RunStatus
+from headscope.storage import readonly_sql
+from headscope.storage.repository import Store
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""`storage.open` while `headscope serve` holds the file: every method gives the frame that the file itself gives."""
+"""`headscope.open` while `headscope serve` holds the file: every method gives the frame that the file itself gives."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from factories import make_failure, make_info, make_prompt, make_result, make_set
 
-import storage
-from analysis.errors import InputError, StorageError
-from storage import readonly_sql, served
-from storage.notebook import Notebook
-from storage.repository import Store
+import headscope
+from headscope.analysis.errors import InputError, StorageError
+from headscope.storage import readonly_sql, served
+from headscope.storage.notebook import Notebook
+from headscope.storage.repository import Store
+from tests.factories import make_failure, make_info, make_prompt, make_result, make_set
 
 HEADSCOPE = str(Path(sys.executable).with_name("headscope"))
 Ask = Callable[[Notebook, str], Any]
@@ -105,7 +105,7 @@ def test_every_method_is_asked() -> None:
 def test_the_same_frame_either_way(held: tuple[str, str, str], name: str) -> None:
     path, copy, run_id = held
     for frame in ("pandas", "arrow"):
-        with storage.open(path, frame=frame) as over, storage.open(copy, frame=frame) as direct:
+        with headscope.open(path, frame=frame) as over, headscope.open(copy, frame=frame) as direct:
             assert over._server is not None
             assert direct._server is None
             mine, its = ASKED[name](over, run_id), ASKED[name](direct, run_id)
@@ -121,7 +121,7 @@ def test_the_same_frame_either_way(held: tuple[str, str, str], name: str) -> Non
 
 def test_the_frames_hold_something(held: tuple[str, str, str]) -> None:
     path, _, run_id = held
-    with storage.open(path) as book:
+    with headscope.open(path) as book:
         assert {name: len(getattr(book, name)(run_id)) > 0 for name in VIEWS} == dict.fromkeys(VIEWS, True)
         assert len(book.runs()) == 4
         assert len(book.runs(id=run_id)) == 1
@@ -130,7 +130,7 @@ def test_the_frames_hold_something(held: tuple[str, str, str]) -> None:
 
 
 def test_nothing_is_written_through_a_server(held: tuple[str, str, str]) -> None:
-    with storage.open(held[0]) as book:
+    with headscope.open(held[0]) as book:
         for statement in ("DELETE FROM runs", "SELECT 1; DELETE FROM runs", "SELECT nothing"):
             with pytest.raises(StorageError, match="the server at"):
                 book.sql(statement)
@@ -139,7 +139,7 @@ def test_nothing_is_written_through_a_server(held: tuple[str, str, str]) -> None
 
 def test_a_cut_result_is_an_error(held: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readonly_sql, "MOST_ROWS", 3)
-    with storage.open(held[0]) as book, pytest.raises(StorageError, match="ask for fewer"):
+    with headscope.open(held[0]) as book, pytest.raises(StorageError, match="ask for fewer"):
         book.runs()
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 import typer
-from databases import PostgresServer
-from factories import make_info, make_prompt, make_result, make_set
 
-from analysis.cli import app, store
-from analysis.errors import HeadscopeError, StorageError
-from storage import session
-from storage.repository import Store
+from headscope.analysis.cli import app, store
+from headscope.analysis.errors import HeadscopeError, StorageError
+from headscope.storage import session
+from headscope.storage.repository import Store
+from tests.databases import PostgresServer
+from tests.factories import make_info, make_prompt, make_result, make_set
 
 READING: dict[str, list[str]] = {
     "sql": ["SELECT 1 AS one FROM runs"],

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from analysis.errors import InputError, StorageError, UnknownNameError
-from storage import export, readonly_sql, session
+from headscope.analysis.errors import InputError, StorageError, UnknownNameError
+from headscope.storage import export, readonly_sql, session
 
 
 @pytest.fixture(params=["file closed", "file open here"])

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from databases import PostgresServer
 
-from analysis.errors import InputError, StorageError
-from storage import readonly_sql, session
+from headscope.analysis.errors import InputError, StorageError
+from headscope.storage import readonly_sql, session
+from tests.databases import PostgresServer
 
 
 @pytest.fixture(scope="module")

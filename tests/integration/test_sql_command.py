@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from storage import export
-from storage.repository import Store
+from headscope.storage import export
+from headscope.storage.repository import Store
 from tests.cli import Done, headscope
 
 LONG = "a sentence of many words " * 40

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis.types import RunStatus
-from storage.repository import Store
-from storage.rows import RunFilter
+from headscope.analysis.types import RunStatus
+from headscope.storage.repository import Store
+from headscope.storage.rows import RunFilter
 
 SIZE = 3
 MOMENTS = ("file", "first-statement", "half-of-the-statements", "last-statement", "commit", "committed")
@@ -20,9 +20,9 @@ PROGRAM = f"""
 import os, signal, sys, threading
 sys.path[:0] = {[str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]!r}
 import sqlalchemy as sa
-from factories import make_info, make_prompt, make_result, make_set
-from storage.artifacts import ArtifactFolder
-from storage.repository import Store
+from tests.factories import make_info, make_prompt, make_result, make_set
+from headscope.storage.artifacts import ArtifactFolder
+from headscope.storage.repository import Store
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)

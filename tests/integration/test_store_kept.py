@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import zstandard
-from databases import PostgresServer
 from stores.contents import contents
 
-from analysis.errors import StorageError
-from migrations import api
-from storage.repository import Store
-from storage.rows import RunFilter
+from headscope.analysis.errors import StorageError
+from headscope.migrations import api
+from headscope.storage.repository import Store
+from headscope.storage.rows import RunFilter
+from tests.databases import PostgresServer
 
 RENAMED = {"group": "group_name"}
 """What older programs called it -> what it is called now."""

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-import storage
-from analysis.errors import InputError, StorageError
-from storage import artifacts, owner, session
-from storage.repository import Store
+import headscope
+from headscope.analysis.errors import InputError, StorageError
+from headscope.storage import artifacts, owner, session
+from headscope.storage.repository import Store
 
 HOLD = """
 import sys
 from pathlib import Path
-from storage import owner
-from storage.repository import Store
+from headscope.storage import owner
+from headscope.storage.repository import Store
 with Store.open(sys.argv[1]), owner.claim(Path(sys.argv[1]), "headscope serve"):
     print("held", flush=True)
     sys.stdin.read()
@@ -64,7 +64,7 @@ def test_who_holds_the_file_is_said(tmp_path: Path) -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
-        for opened in (Store.open, storage.open):
+        for opened in (Store.open, headscope.open):
             with pytest.raises(session.StoreHeld, match=f"headscope serve \\(process {process.pid}\\)") as caught:
                 opened(str(path))
             assert (caught.value.pid, caught.value.what) == (process.pid, "headscope serve")
@@ -79,8 +79,8 @@ def test_who_holds_the_file_is_said(tmp_path: Path) -> None:
 def test_two_may_read_what_nobody_writes(tmp_path: Path) -> None:
     path = str(tmp_path / "read.duckdb")
     Store.open(path).close()
-    program = f"import storage; print(len(storage.open({path!r}).runs()))"
-    with storage.open(path) as store:
+    program = f"import headscope; print(len(headscope.open({path!r}).runs()))"
+    with headscope.open(path) as store:
         assert len(store.runs()) == 0
         assert (
             subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "0\n"
@@ -89,13 +89,13 @@ def test_two_may_read_what_nobody_writes(tmp_path: Path) -> None:
 
 def test_reading_beside_a_writer_of_the_same_process(tmp_path: Path) -> None:
     path = str(tmp_path / "both.duckdb")
-    with Store.open(path), storage.open(path) as store:
+    with Store.open(path), headscope.open(path) as store:
         assert len(store.runs()) == 0
 
 
 def test_reading_a_store_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="there is no store"):
-        storage.open(str(tmp_path / "none.duckdb"))
+        headscope.open(str(tmp_path / "none.duckdb"))
     assert not (tmp_path / "none.duckdb").exists()
 
 

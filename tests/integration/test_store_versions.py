@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from databases import PostgresServer
-from factories import make_info, make_prompt, make_result, make_set
 
-from analysis.errors import StorageError
-from migrations import api
-from migrations.v0001 import tables
-from storage import session
-from storage.repository import Store
+from headscope.analysis.errors import StorageError
+from headscope.migrations import api
+from headscope.migrations.v0001 import tables
+from headscope.storage import session
+from headscope.storage.repository import Store
+from tests.databases import PostgresServer
+from tests.factories import make_info, make_prompt, make_result, make_set
 
 KEY = "01a20766-c10e-7000-82e3-32d23155c6e9"
 SAMPLES = {

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from dashboard.pages.run_again import again_command
-from storage import session
-from storage.repository import Store
-from storage.rows import RunFilter, RunRow
+from headscope.dashboard.pages.run_again import again_command
+from headscope.storage import session
+from headscope.storage.repository import Store
+from headscope.storage.rows import RunFilter, RunRow
 from tests.cli import Done, headscope
 
 PROMPTS = (
@@ -156,8 +156,8 @@ def test_a_prompt_that_failed_fails_again_by_the_command_of_its_page(folder: Pat
 
 
 def test_canonical_lines_come_back_as_they_were(made: Path) -> None:
-    from datasets.canonical import canonical_line
-    from datasets.loaders import load_file
+    from headscope.datasets.canonical import canonical_line
+    from headscope.datasets.loaders import load_file
 
     once = load_file(made / "p.jsonl")
     (made / "again.jsonl").write_text("".join(canonical_line(prompt) + "\n" for prompt in once.prompts))

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from storage.repository import Store
-from storage.rows import RunFilter
+from headscope.storage.repository import Store
+from headscope.storage.rows import RunFilter
 
 
 def plain(value: Any) -> Any:

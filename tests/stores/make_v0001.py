@@ -22,13 +22,13 @@ from types import SimpleNamespace
 
 import zstandard
 from contents import contents
-from databases import postgres
-from factories import NAN, make_failure, make_info, make_prompt, make_result, make_set
 
-from analysis.types import Progress, Prompt, RunStatus
-from migrations import api
-from storage import batch, ids, writer
-from storage.repository import Store
+from headscope.analysis.types import Progress, Prompt, RunStatus
+from headscope.migrations import api
+from headscope.storage import batch, ids, writer
+from headscope.storage.repository import Store
+from tests.databases import postgres
+from tests.factories import NAN, make_failure, make_info, make_prompt, make_result, make_set
 
 SHAPE = (2, 3)
 FIRST = datetime(2026, 1, 2, 3, 4, 5, 678901)

@@ -8,9 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from analysis import alignment
-from analysis.alignment import AlignedPair, RawTokens
-from analysis.types import TokenizedText
+from headscope.analysis import alignment
+from headscope.analysis.alignment import AlignedPair, RawTokens
+from headscope.analysis.types import TokenizedText
 
 
 def cut(text: str, *parts: str, added: int = 0) -> TokenizedText:
@@ -199,7 +199,7 @@ def test_empty_against_text() -> None:
 
 def test_alignment_and_sources_need_no_torch() -> None:
     code = (
-        "import sys, analysis.alignment, analysis.model_sources as m; m.list_models();"
+        "import sys, headscope.analysis.alignment, headscope.analysis.model_sources as m; m.list_models();"
         "print([x for x in ('torch', 'transformers') if x in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from analysis import alignment
-from analysis.types import TokenizedText
+from headscope.analysis import alignment
+from headscope.analysis.types import TokenizedText
 
 FRAGMENTS = (
     "the", " door", "  ", "\n", "\t", "\r\n", "🙂", "👩‍🔬", "🏳️‍🌈", "👍🏽", "你好", "日本語", "한국어", "é",

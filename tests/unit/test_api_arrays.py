@@ -15,10 +15,10 @@ from flask.testing import FlaskClient
 from safetensors.numpy import load
 from werkzeug.test import TestResponse
 
-from analysis.types import RunStatus
-from dashboard.app import create_app
-from dashboard.services import Services
-from storage.repository import Store
+from headscope.analysis.types import RunStatus
+from headscope.dashboard.app import create_app
+from headscope.dashboard.services import Services
+from headscope.storage.repository import Store
 from tests.run_samples import HEADS, INFO, LAYERS, SHARES, TEXT, TOKENS, T, attention, bare, failed, full, prompt_set
 
 HOST = {"Host": "127.0.0.1:8050"}

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from analysis.jobs import JobRequest
-from analysis.types import RunStatus
-from dashboard.api.explained import again_request
-from dashboard.app import create_app
-from dashboard.services import ModelListing, Services
-from storage.repository import Store
-from storage.rows import RunFilter
+from headscope.analysis.jobs import JobRequest
+from headscope.analysis.types import RunStatus
+from headscope.dashboard.api.explained import again_request
+from headscope.dashboard.app import create_app
+from headscope.dashboard.services import ModelListing, Services
+from headscope.storage.repository import Store
+from headscope.storage.rows import RunFilter
 from tests.run_samples import INFO, bare, full, prompt_set
 
 

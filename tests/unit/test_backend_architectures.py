@@ -10,11 +10,11 @@ import pytest
 import torch
 import transformers
 
-from analysis.backends.hf_causal import HFCausalBackend
-from analysis.errors import BackendError, NotApplicable
-from analysis.head_stats import head_summaries
-from analysis.interfaces import Capture
-from analysis.types import GenerationParams
+from headscope.analysis.backends.hf_causal import HFCausalBackend
+from headscope.analysis.errors import BackendError, NotApplicable
+from headscope.analysis.head_stats import head_summaries
+from headscope.analysis.interfaces import Capture
+from headscope.analysis.types import GenerationParams
 from tests.families import GROUPED, PLAIN, build
 
 NORMED_AFTER = ("Gemma2Config", "Olmo2Config")  # the update is no sum of the heads' outputs
@@ -124,7 +124,7 @@ def test_rows_that_leave_weight_to_a_learned_sink_are_noted_at_load(tmp_path: Pa
 
 
 def test_model_whose_head_is_not_understood_is_refused() -> None:
-    from analysis.backends.structure import discover
+    from headscope.analysis.backends.structure import discover
 
     config = transformers.BertConfig(vocab_size=400, is_decoder=True, **PLAIN)
     with pytest.raises(BackendError, match="not supported"):

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from analysis.backends.hf_causal import HFCausalBackend
-from analysis.errors import BackendError, InputError
-from analysis.interfaces import Capture, ForwardResult
+from headscope.analysis.backends.hf_causal import HFCausalBackend
+from headscope.analysis.errors import BackendError, InputError
+from headscope.analysis.interfaces import Capture, ForwardResult
 
 EVERYTHING = Capture(attention=True, residuals=True, gradients=True)
 TEXTS = (

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from analysis.interfaces import Capture
-from analysis.types import Target
-from analysis.workspace import Workspace, quantities
+from headscope.analysis.interfaces import Capture
+from headscope.analysis.types import Target
+from headscope.analysis.workspace import Workspace, quantities
 
 
 @pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_llama"])

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.backends.hf_causal import HFCausalBackend
-from analysis.backends.sampling import _draw
-from analysis.errors import InputError
-from analysis.interfaces import Capture
-from analysis.types import GenerationParams, Target
+from headscope.analysis.backends.hf_causal import HFCausalBackend
+from headscope.analysis.backends.sampling import _draw
+from headscope.analysis.errors import InputError
+from headscope.analysis.interfaces import Capture
+from headscope.analysis.types import GenerationParams, Target
 
 PROMPTS = ("The baker said that the bread", "Anna gave", "One two three four five six seven eight nine ten")
 

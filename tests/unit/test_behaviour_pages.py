@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import make_info, make_result, make_set
 
-from analysis.detection import detect, experiment_runs
-from analysis.probe_types import ProbeResult, ToxicityScore
-from analysis.types import Prompt
-from dashboard.app import create_app
-from dashboard.pages import bias, confidence, failures, toxicity
-from dashboard.scoped_page import ScopedPage
-from dashboard.services import Services
-from storage.repository import Store
+from headscope.analysis.detection import detect, experiment_runs
+from headscope.analysis.probe_types import ProbeResult, ToxicityScore
+from headscope.analysis.types import Prompt
+from headscope.dashboard.app import create_app
+from headscope.dashboard.pages import bias, confidence, failures, toxicity
+from headscope.dashboard.scoped_page import ScopedPage
+from headscope.dashboard.services import Services
+from headscope.storage.repository import Store
+from tests.factories import make_info, make_result, make_set
 from tests.unit.test_dashboard_lists import BrokenStore, hrefs, text_of
 
 HOST = {"Host": "127.0.0.1:8050"}

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from analysis.blackbox.answers import Question, parse
-from analysis.blackbox.budget import Budget, BudgetSpent, Rate
-from analysis.blackbox.client import Client, Endpoint, upper_bound
-from analysis.errors import BackendError, InputError
+from headscope.analysis.blackbox.answers import Question, parse
+from headscope.analysis.blackbox.budget import Budget, BudgetSpent, Rate
+from headscope.analysis.blackbox.client import Client, Endpoint, upper_bound
+from headscope.analysis.errors import BackendError, InputError
 
 OK = {"choices": [{"text": " yes"}], "usage": {"total_tokens": 5}}
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.blackbox import units
-from analysis.blackbox.answers import Answer, Question
-from analysis.blackbox.distances import edit_distances, embedding_distances
-from analysis.blackbox.permutations import Plan
-from analysis.blackbox.study import Settings, most_questions, study, target_logprob
+from headscope.analysis.blackbox import units
+from headscope.analysis.blackbox.answers import Answer, Question
+from headscope.analysis.blackbox.distances import edit_distances, embedding_distances
+from headscope.analysis.blackbox.permutations import Plan
+from headscope.analysis.blackbox.study import Settings, most_questions, study, target_logprob
 
 
 @pytest.mark.parametrize("kind", units.KINDS)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis import bounds, check_rules, registry
-from analysis.errors import InputError, UnknownNameError
-from analysis.interfaces import Param
-from analysis.jobs import JobRequest
-from analysis.params import resolve_params
-from analysis.types import GenerationParams, Prompt, PromptSet
-from dashboard.runs.conditions import from_link
+from headscope.analysis import bounds, check_rules, registry
+from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.analysis.interfaces import Param
+from headscope.analysis.jobs import JobRequest
+from headscope.analysis.params import resolve_params
+from headscope.analysis.types import GenerationParams, Prompt, PromptSet
+from headscope.dashboard.runs.conditions import from_link
 
 SETS = PromptSet("s", "1", "", "", "0", (Prompt("a", "The cat"),))
 REQUEST = JobRequest("exp", "m", SETS, ("heads",))

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from analysis import suffix
-from analysis.interfaces import Capabilities, Capture
-from analysis.methods.direct_logit_attribution import DirectLogitAttribution
-from analysis.methods.head_ablation import HeadAblation
-from analysis.suffix import LayerSuffix, why_no_suffix
-from analysis.types import Target
-from analysis.workspace import Workspace, quantities
+from headscope.analysis import suffix
+from headscope.analysis.interfaces import Capabilities, Capture
+from headscope.analysis.methods.direct_logit_attribution import DirectLogitAttribution
+from headscope.analysis.methods.head_ablation import HeadAblation
+from headscope.analysis.suffix import LayerSuffix, why_no_suffix
+from headscope.analysis.types import Target
+from headscope.analysis.workspace import Workspace, quantities
 
 if TYPE_CHECKING:
-    from analysis.backends.hf_causal import HFCausalBackend
+    from headscope.analysis.backends.hf_causal import HFCausalBackend
 
 TEXTS = ("The quick fox found a small door", "One two three", "She thinks that he thinks that the train is late")
 

@@ -10,17 +10,17 @@ import torch
 from captum.attr import LayerIntegratedGradients
 from transformers import BertConfig, BertForSequenceClassification
 
-from analysis import minilm
-from analysis.classifiers import embedded_bert, hub_bert, linear
-from analysis.classifiers.card import card
-from analysis.classifiers.labels import LABELS
-from analysis.classifiers.loaded import classifier
-from analysis.classifiers.sequence import OVERLAP, WINDOW, SequenceClassifier
-from analysis.classifiers.token_scores import explain
-from analysis.errors import BackendError, InputError, UnknownNameError
-from analysis.registry import CLASSIFIERS
-from analysis.training.toxicity import LABEL_WEIGHTS, Recipe, masked_loss, train
-from analysis.training.toxicity_data import LabelledTexts, own_sentences, read_mix
+from headscope.analysis import minilm
+from headscope.analysis.classifiers import embedded_bert, hub_bert, linear
+from headscope.analysis.classifiers.card import card
+from headscope.analysis.classifiers.labels import LABELS
+from headscope.analysis.classifiers.loaded import classifier
+from headscope.analysis.classifiers.sequence import OVERLAP, WINDOW, SequenceClassifier
+from headscope.analysis.classifiers.token_scores import explain
+from headscope.analysis.errors import BackendError, InputError, UnknownNameError
+from headscope.analysis.registry import CLASSIFIERS
+from headscope.analysis.training.toxicity import LABEL_WEIGHTS, Recipe, masked_loss, train
+from headscope.analysis.training.toxicity_data import LabelledTexts, own_sentences, read_mix
 
 pytestmark = pytest.mark.skipif(minilm.folder() is None, reason="the encoder's package is not installed")
 

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from dash.development.base_component import Component
 
-from analysis.types import Attribution
-from dashboard.figures import across as figures
-from dashboard.figures.across import MOST_RUNS
-from dashboard.pages import compare
-from dashboard.pages.compare_across import across_actions, across_view
-from dashboard.pages.compare_data import CompareQuery, attribution, letter
-from dashboard.pages.compare_runs import RecentRuns
-from dashboard.runs.view import compare_href
-from storage.rows import ArtifactRow, RunDetail
+from headscope.analysis.types import Attribution
+from headscope.dashboard.figures import across as figures
+from headscope.dashboard.figures.across import MOST_RUNS
+from headscope.dashboard.pages import compare
+from headscope.dashboard.pages.compare_across import across_actions, across_view
+from headscope.dashboard.pages.compare_data import CompareQuery, attribution, letter
+from headscope.dashboard.pages.compare_runs import RecentRuns
+from headscope.dashboard.runs.view import compare_href
+from headscope.storage.rows import ArtifactRow, RunDetail
 from tests.unit.test_compare_figures import tokenized
 from tests.unit.test_compare_page import Runs, run, text_of
 

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.alignment import word_spans
-from analysis.attributions import word_rule
-from analysis.types import TokenizedText, TokenTrace
-from dashboard.figures import compare
-from dashboard.figures.tokens import grouped
-from dashboard.pages.compare_candidates import candidates_view
+from headscope.analysis.alignment import word_spans
+from headscope.analysis.attributions import word_rule
+from headscope.analysis.types import TokenizedText, TokenTrace
+from headscope.dashboard.figures import compare
+from headscope.dashboard.figures.tokens import grouped
+from headscope.dashboard.pages.compare_candidates import candidates_view
 from tests.run_samples import T, attribution
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.types import LayerSummary, LensTable, Target
-from dashboard.figures.compare_lens import lens_tokens, scales
-from dashboard.pages.compare_data import Pair
-from dashboard.pages.compare_lens import lens_view
-from storage.rows import MissingPart
+from headscope.analysis.types import LayerSummary, LensTable, Target
+from headscope.dashboard.figures.compare_lens import lens_tokens, scales
+from headscope.dashboard.pages.compare_data import Pair
+from headscope.dashboard.pages.compare_lens import lens_view
+from headscope.storage.rows import MissingPart
 from tests.unit.test_compare_page import TARGET, run, text_of
 
 

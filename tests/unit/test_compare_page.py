@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from dash.development.base_component import Component
 
-from analysis.errors import UnknownNameError
-from analysis.types import Attribution, ModelInfo, ModelRef, RunStatus, Target, TokenizedText, TokenTrace
-from dashboard.pages import compare, live
-from dashboard.pages.compare_across import across_view
-from dashboard.pages.compare_cards import ACTIONS, VIEWS, candidates
-from dashboard.pages.compare_data import CompareQuery, Pair, head
-from dashboard.pages.compare_facts import facts, missing, warnings
-from dashboard.pages.compare_runs import RecentRuns
-from dashboard.pages.compare_text import decimals_for, fixed, fixed_signed, percent, signed
-from storage.rows import ArtifactRow, RunDetail, RunRow
+from headscope.analysis.errors import UnknownNameError
+from headscope.analysis.types import Attribution, ModelInfo, ModelRef, RunStatus, Target, TokenizedText, TokenTrace
+from headscope.dashboard.pages import compare, live
+from headscope.dashboard.pages.compare_across import across_view
+from headscope.dashboard.pages.compare_cards import ACTIONS, VIEWS, candidates
+from headscope.dashboard.pages.compare_data import CompareQuery, Pair, head
+from headscope.dashboard.pages.compare_facts import facts, missing, warnings
+from headscope.dashboard.pages.compare_runs import RecentRuns
+from headscope.dashboard.pages.compare_text import decimals_for, fixed, fixed_signed, percent, signed
+from headscope.storage.rows import ArtifactRow, RunDetail, RunRow
 from tests.unit.test_compare_figures import tokenized
 
 WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)

@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 
-from analysis.content_filter import OFF, Policy, Rule, admit, allow, screen
-from analysis.engines.inline import InlineEngine
-from analysis.errors import InputError
-from analysis.jobs import JobRequest
-from analysis.live_types import LiveRequest
-from analysis.patch_types import PatchRequest
-from analysis.types import Prompt, PromptSet
-from dashboard.app import create_app
-from dashboard.jobs import JobQueue, ServerEngine
-from dashboard.services import Services
-from dashboard.settings import Settings
-from storage.repository import Store
-from storage.rows import RunFilter
+from headscope.analysis.content_filter import OFF, Policy, Rule, admit, allow, screen
+from headscope.analysis.engines.inline import InlineEngine
+from headscope.analysis.errors import InputError
+from headscope.analysis.jobs import JobRequest
+from headscope.analysis.live_types import LiveRequest
+from headscope.analysis.patch_types import PatchRequest
+from headscope.analysis.types import Prompt, PromptSet
+from headscope.dashboard.app import create_app
+from headscope.dashboard.jobs import JobQueue, ServerEngine
+from headscope.dashboard.services import Services
+from headscope.dashboard.settings import Settings
+from headscope.storage.repository import Store
+from headscope.storage.rows import RunFilter
 
 HOST = {"Host": "127.0.0.1:8050"}
 RUDE = "You are a stupid worthless idiot and everybody hates you"
@@ -68,7 +68,7 @@ def test_the_strictest_rule_a_text_meets_decides() -> None:
 
 
 def test_without_a_number_the_classifiers_own_threshold_decides() -> None:
-    from analysis.classifiers.card import card
+    from headscope.analysis.classifiers.card import card
 
     (verdict,) = screen([RUDE], BLOCK)
     assert verdict.threshold == card().threshold
@@ -88,7 +88,7 @@ def test_a_text_that_cannot_be_judged_does_not_pass() -> None:
 
     from unittest.mock import patch
 
-    with patch("analysis.content_filter.classifier", lambda name: Mute()):
+    with patch("headscope.analysis.content_filter.classifier", lambda name: Mute()):
         (verdict,) = screen(["\u2603 snow"], BLOCK)
     assert verdict.action == "block"
     assert "could not judge" in verdict.reason

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from analysis.continuations import explain_continuations, extended, first_tokens
-from analysis.errors import InputError
-from analysis.interfaces import Capture
-from analysis.methods.input_x_gradient import InputXGradient
-from analysis.runner import run_batch
-from analysis.types import GenerationParams, ModelRef, Prompt, RunSpec, RunStatus
-from analysis.workspace import Workspace
+from headscope.analysis.continuations import explain_continuations, extended, first_tokens
+from headscope.analysis.errors import InputError
+from headscope.analysis.interfaces import Capture
+from headscope.analysis.methods.input_x_gradient import InputXGradient
+from headscope.analysis.runner import run_batch
+from headscope.analysis.types import GenerationParams, ModelRef, Prompt, RunSpec, RunStatus
+from headscope.analysis.workspace import Workspace
 
 if TYPE_CHECKING:
-    from analysis.backends.hf_causal import HFCausalBackend
+    from headscope.analysis.backends.hf_causal import HFCausalBackend
 
 PROMPTS = (Prompt("a", "The fox ran"), Prompt("b", "Héllo ☃ one two three four"))
 

@@ -16,14 +16,14 @@ from dash import Dash
 from dash.development.base_component import Component
 from flask.testing import FlaskClient
 
-import dashboard
-from dashboard.app import ASSETS, create_app, render
-from dashboard.delivery import PLOTLY
-from dashboard.layout import shell
-from dashboard.pages import PAGES, load_pages
-from dashboard.services import Services
-from dashboard.settings import Settings
-from storage.repository import Store
+from headscope import dashboard
+from headscope.dashboard.app import ASSETS, create_app, render
+from headscope.dashboard.delivery import PLOTLY
+from headscope.dashboard.layout import shell
+from headscope.dashboard.pages import PAGES, load_pages
+from headscope.dashboard.services import Services
+from headscope.dashboard.settings import Settings
+from headscope.storage.repository import Store
 
 HOST = {"Host": "127.0.0.1:8050"}
 MODULES = load_pages()
@@ -119,8 +119,8 @@ def test_two_apps_in_one_process_do_not_mix(store: Store) -> None:
 
 def test_importing_the_app_loads_no_model_library() -> None:
     code = (
-        "import sys, dashboard.app, dashboard.server\n"
-        "from dashboard.pages import load_pages; load_pages()\n"
+        "import sys, headscope.dashboard.app, headscope.dashboard.server\n"
+        "from headscope.dashboard.pages import load_pages; load_pages()\n"
         "heavy = {'torch', 'transformers', 'captum', 'shap'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.types import RunStatus
-from dashboard.api.runs_export import write_csv, write_json, write_parquet
-from storage.rows import RUN_COLUMNS, RunRow
+from headscope.analysis.types import RunStatus
+from headscope.dashboard.api.runs_export import write_csv, write_json, write_parquet
+from headscope.storage.rows import RUN_COLUMNS, RunRow
 
 TEXTS = ["plain", 'comma, "quote"', "two\nlines", "émoji 🧭 漢字", "", "=1+1"]
 

@@ -16,16 +16,16 @@ from dash import html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from analysis.errors import StorageError
-from analysis.types import RunStatus
-from dashboard.app import create_app
-from dashboard.cards import guarded
-from dashboard.pages import overview, runs
-from dashboard.runs.query import RunsQuery
-from dashboard.services import Services
-from dashboard.settings import Settings
-from dashboard.status import first_command, store_label, store_state
-from storage.repository import Store
+from headscope.analysis.errors import StorageError
+from headscope.analysis.types import RunStatus
+from headscope.dashboard.app import create_app
+from headscope.dashboard.cards import guarded
+from headscope.dashboard.pages import overview, runs
+from headscope.dashboard.runs.query import RunsQuery
+from headscope.dashboard.services import Services
+from headscope.dashboard.settings import Settings
+from headscope.dashboard.status import first_command, store_label, store_state
+from headscope.storage.repository import Store
 from tests.factories import make_failure, make_info, make_prompt, make_result, make_set
 
 HOST = {"Host": "127.0.0.1:8050"}

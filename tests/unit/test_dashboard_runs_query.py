@@ -11,10 +11,10 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.errors import InputError
-from analysis.types import RunStatus
-from dashboard.runs.columns import COLUMNS, DATE
-from dashboard.runs.conditions import (
+from headscope.analysis.errors import InputError
+from headscope.analysis.types import RunStatus
+from headscope.dashboard.runs.columns import COLUMNS, DATE
+from headscope.dashboard.runs.conditions import (
     NULL_OPS,
     OPS,
     RANGE,
@@ -24,8 +24,8 @@ from dashboard.runs.conditions import (
     item_conditions,
     to_model,
 )
-from dashboard.runs.query import FACETS, RunsQuery, runs_href, sort_of
-from storage.rows import RUN_COLUMNS, Condition, Sort
+from headscope.dashboard.runs.query import FACETS, RunsQuery, runs_href, sort_of
+from headscope.storage.rows import RUN_COLUMNS, Condition, Sort
 
 NUMBERS = st.integers(-(10**9), 10**9) | st.floats(-1e6, 1e6).map(lambda value: round(value, 4))
 DAYS = st.dates(min_value=datetime(1990, 1, 1).date(), max_value=datetime(2100, 1, 1).date()).map(str)

@@ -9,7 +9,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 import pytest
 
-from dashboard.figures import theme
+from headscope.dashboard.figures import theme
 
 CSS = (Path(theme.__file__).parents[1] / "assets/90_app/app.css").read_text()
 

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.errors import InputError
-from analysis.types import Prompt, PromptSet
-from datasets import catalogue
-from datasets.loaders import load_file, load_stdin
-from datasets.schema import Problems, Row, read_prompts
+from headscope.analysis.errors import InputError
+from headscope.analysis.types import Prompt, PromptSet
+from headscope.datasets import catalogue
+from headscope.datasets.loaders import load_file, load_stdin
+from headscope.datasets.schema import Problems, Row, read_prompts
 
 Load = Callable[[str, str | bytes], PromptSet]
 

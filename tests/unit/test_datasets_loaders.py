@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.errors import InputError
-from analysis.types import Prompt
-from datasets.loaders import load_file, load_stdin
+from headscope.analysis.errors import InputError
+from headscope.analysis.types import Prompt
+from headscope.datasets.loaders import load_file, load_stdin
 
 Write = Callable[[str, bytes], Path]
 

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.types import Prompt, PromptSet
-from datasets.loaders import load_file, load_stdin
+from headscope.analysis.types import Prompt, PromptSet
+from headscope.datasets.loaders import load_file, load_stdin
 
 COLUMNS = ("id", "text", "target", "foil", "group", "pair_id", "tags")
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
-from analysis.errors import HeadscopeError, InputError, UnknownNameError
-from analysis.types import Prompt
-from datasets import catalogue
-from datasets.canonical import canonical_line, canonical_sha256
+from headscope.analysis.errors import HeadscopeError, InputError, UnknownNameError
+from headscope.analysis.types import Prompt
+from headscope.datasets import catalogue
+from headscope.datasets.canonical import canonical_line, canonical_sha256
 
 INFOS = {info.name: info for info in catalogue.list_sets()}
 TOPICS = sorted(INFOS.keys() - {"demo", "edge_cases"})
@@ -23,7 +23,7 @@ PAIRED = ["indirect_object", "negation", "occupation_gender", "subject_verb_agre
 @pytest.fixture(scope="session")
 def smollm2_tokenizer() -> Tokenizer:
     """The embedded model's own tokenizer; no weights are read."""
-    from analysis import model_sources
+    from headscope.analysis import model_sources
 
     return Tokenizer.from_file(str(Path(model_sources.resolve(model_sources.EMBEDDED_NAME).path) / "tokenizer.json"))
 

@@ -10,11 +10,11 @@ import pytest
 from flask.testing import FlaskClient
 from plotly.offline import get_plotlyjs_version
 
-from dashboard import figures
-from dashboard.app import create_app
-from dashboard.pages import load_pages
-from dashboard.services import Services
-from storage.repository import Store
+from headscope.dashboard import figures
+from headscope.dashboard.app import create_app
+from headscope.dashboard.pages import load_pages
+from headscope.dashboard.services import Services
+from headscope.storage.repository import Store
 
 ENCODED = {"Accept-Encoding": "gzip, br"}
 PATHS = [module.PAGE.path for module in load_pages()]

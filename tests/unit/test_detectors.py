@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.detectors.case import Case
-from analysis.detectors.repetition_loop import looped
-from analysis.edits import harmless_edits
-from analysis.probe_types import PASSED, ProbeResult
-from analysis.registry import DETECTORS
+from headscope.analysis.detectors.case import Case
+from headscope.analysis.detectors.repetition_loop import looped
+from headscope.analysis.edits import harmless_edits
+from headscope.analysis.probe_types import PASSED, ProbeResult
+from headscope.analysis.registry import DETECTORS
 
 
 def said(name: str, *cases: Case) -> dict[str, ProbeResult]:

@@ -9,24 +9,24 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.attributions import position_attribution
-from analysis.evidence import attach_receipts, random_weights
-from analysis.interfaces import Capture, Needs
-from analysis.masking import masked_values
-from analysis.methods.input_x_gradient import InputXGradient
-from analysis.methods.layer_gradients import LayerGradients
-from analysis.methods.occlusion import Occlusion
-from analysis.methods.saliency import Saliency
-from analysis.receipts import Verdict
-from analysis.registry import METHODS
-from analysis.removal_test import FRACTIONS, RemovalTest, counts, p_value
-from analysis.types import Attribution, Target
-from analysis.workspace import Workspace
+from headscope.analysis.attributions import position_attribution
+from headscope.analysis.evidence import attach_receipts, random_weights
+from headscope.analysis.interfaces import Capture, Needs
+from headscope.analysis.masking import masked_values
+from headscope.analysis.methods.input_x_gradient import InputXGradient
+from headscope.analysis.methods.layer_gradients import LayerGradients
+from headscope.analysis.methods.occlusion import Occlusion
+from headscope.analysis.methods.saliency import Saliency
+from headscope.analysis.receipts import Verdict
+from headscope.analysis.registry import METHODS
+from headscope.analysis.removal_test import FRACTIONS, RemovalTest, counts, p_value
+from headscope.analysis.types import Attribution, Target
+from headscope.analysis.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analysis.backends.hf_causal import HFCausalBackend
+    from headscope.analysis.backends.hf_causal import HFCausalBackend
 
 TEXT = "The quick fox found a small door in the wall and the dog ran away"
 CAPTURE = Capture(gradients=True)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.types import Attribution, HeadSummary
-from dashboard.figures.flow import grid_arrays, grid_views, layer_labels, spearman
-from dashboard.figures.sources import of_continuation, sources_view, word_starts
+from headscope.analysis.types import Attribution, HeadSummary
+from headscope.dashboard.figures.flow import grid_arrays, grid_views, layer_labels, spearman
+from headscope.dashboard.figures.sources import of_continuation, sources_view, word_starts
 from tests.run_samples import HEADS, LAYERS, T, attribution, full, tokens
 
 RNG = np.random.default_rng(3)

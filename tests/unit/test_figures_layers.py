@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.types import HEAD_STATS
-from dashboard.figures.attention import STATS, head_stats, thumbnail
-from dashboard.figures.attributions import convergence, method_views
-from dashboard.figures.layers import formation_curves, formation_figure, lens_view, norms_figure
-from dashboard.figures.tokens import runs_of
+from headscope.analysis.types import HEAD_STATS
+from headscope.dashboard.figures.attention import STATS, head_stats, thumbnail
+from headscope.dashboard.figures.attributions import convergence, method_views
+from headscope.dashboard.figures.layers import formation_curves, formation_figure, lens_view, norms_figure
+from headscope.dashboard.figures.tokens import runs_of
 from tests.run_samples import NAN, PATH, T, attribution, attributions, full, trace
 
 

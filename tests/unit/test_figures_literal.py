@@ -13,11 +13,11 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from analysis.calibration import Reliability, SelectiveRisk
-from analysis.patch_types import PatchRequest, PatchResult
-from analysis.types import TokenizedText
-from dashboard import figures
-from dashboard.figures import behaviour, confidence, layers, patching, theme
+from headscope.analysis.calibration import Reliability, SelectiveRisk
+from headscope.analysis.patch_types import PatchRequest, PatchResult
+from headscope.analysis.types import TokenizedText
+from headscope.dashboard import figures
+from headscope.dashboard.figures import behaviour, confidence, layers, patching, theme
 from tests.factories import make_info, make_result
 from tests.unit.test_compare_figures import tokenized
 

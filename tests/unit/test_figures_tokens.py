@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dashboard.figures.confidence import MOST_LABELS, confidence_figure, confidence_info, token_axis
-from dashboard.figures.plain import plain
-from dashboard.figures.theme import SIGNED_STOPS, UNSIGNED_STOPS
-from dashboard.figures.tokens import all_candidates, candidates, largest, short, token_view
+from headscope.dashboard.figures.confidence import MOST_LABELS, confidence_figure, confidence_info, token_axis
+from headscope.dashboard.figures.plain import plain
+from headscope.dashboard.figures.theme import SIGNED_STOPS, UNSIGNED_STOPS
+from headscope.dashboard.figures.tokens import all_candidates, candidates, largest, short, token_view
 from tests.run_samples import PATH, SALIENCY, SHARES, TEXT, TOKENS, T, attributions, full, trace
 
 

@@ -15,14 +15,14 @@ import pytest
 from dash import Dash
 from flask.testing import FlaskClient
 
-from analysis.engines.inline import InlineEngine
-from analysis.types import RunStatus
-from dashboard.app import create_app
-from dashboard.jobs import JobQueue, ServerEngine
-from dashboard.services import Services
-from dashboard.settings import Settings
-from storage.repository import Store
-from storage.rows import RunFilter
+from headscope.analysis.engines.inline import InlineEngine
+from headscope.analysis.types import RunStatus
+from headscope.dashboard.app import create_app
+from headscope.dashboard.jobs import JobQueue, ServerEngine
+from headscope.dashboard.services import Services
+from headscope.dashboard.settings import Settings
+from headscope.storage.repository import Store
+from headscope.storage.rows import RunFilter
 from tests import method_runs, run_samples
 from tests.request_fuzz import DEEP, HOST, TOKEN, requests
 

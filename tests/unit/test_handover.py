@@ -12,15 +12,15 @@ import pytest
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
-from analysis.cli import handover
-from analysis.errors import HeadscopeError, StorageError
-from analysis.jobs import JobRequest
-from analysis.types import Prompt, PromptSet
-from dashboard.app import create_app
-from dashboard.services import Services
-from dashboard.settings import Settings
-from storage import owner, served
-from storage.repository import Store
+from headscope.analysis.cli import handover
+from headscope.analysis.errors import HeadscopeError, StorageError
+from headscope.analysis.jobs import JobRequest
+from headscope.analysis.types import Prompt, PromptSet
+from headscope.dashboard.app import create_app
+from headscope.dashboard.services import Services
+from headscope.dashboard.settings import Settings
+from headscope.storage import owner, served
+from headscope.storage.repository import Store
 
 SECRET = "a prompt that nobody else may see"
 REQUEST = JobRequest("e", "m", PromptSet("s", "1", "", "", "x", (Prompt("a", SECRET),)), ("heads",))

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from analysis.errors import InputError
-from analysis.types import Prompt
-from datasets import importers
-from datasets.tags import value_of
+from headscope.analysis.errors import InputError
+from headscope.analysis.types import Prompt
+from headscope.datasets import importers
+from headscope.datasets.tags import value_of
 
 Write = Callable[[str, str], Path]
 

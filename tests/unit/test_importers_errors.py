@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from analysis.errors import InputError, UnknownNameError
-from analysis.types import Prompt
-from datasets import catalogue, importers
-from datasets.canonical import canonical_line
-from datasets.loaders import load_file
-from datasets.scores import read_scores
+from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.analysis.types import Prompt
+from headscope.datasets import catalogue, importers
+from headscope.datasets.canonical import canonical_line
+from headscope.datasets.loaders import load_file
+from headscope.datasets.scores import read_scores
 
 CROWS = ",sent_more,sent_less,stereo_antistereo,bias_type\n"
 BBQ = {

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from dashboard import intake
-from dashboard.intake import DeadlineSocket, Intake
-from dashboard.line import Busy, Line, Slots, Superseded
+from headscope.dashboard import intake
+from headscope.dashboard.intake import DeadlineSocket, Intake
+from headscope.dashboard.line import Busy, Line, Slots, Superseded
 
 GUARD = 120  # seconds until a hanging test fails
 

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import make_set
 from typer.testing import CliRunner
 
-from analysis.cli import app
-from analysis.engines.inline import InlineEngine
-from analysis.errors import BackendError, HeadscopeError, InputError, UnknownNameError
-from analysis.jobs import JobRequest, run_job, to_resume
-from analysis.types import Progress, Prompt, PromptSet, RunStatus
-from dashboard.jobs import JobQueue
-from datasets import catalogue
-from storage.repository import Store
-from storage.rows import RunFilter
+from headscope.analysis.cli import app
+from headscope.analysis.engines.inline import InlineEngine
+from headscope.analysis.errors import BackendError, HeadscopeError, InputError, UnknownNameError
+from headscope.analysis.jobs import JobRequest, run_job, to_resume
+from headscope.analysis.types import Progress, Prompt, PromptSet, RunStatus
+from headscope.dashboard.jobs import JobQueue
+from headscope.datasets import catalogue
+from headscope.storage.repository import Store
+from headscope.storage.rows import RunFilter
+from tests.factories import make_set
 
 CATS = make_set(*(Prompt(f"p{n}", f"the cat number {n} sat") for n in range(4)), name="cats")
 

@@ -6,17 +6,23 @@ import numpy as np
 import pytest
 import torch
 
-from analysis import live as live_module
-from analysis.errors import InputError, NotApplicable
-from analysis.interfaces import Capabilities, Capture
-from analysis.live import MAX_NEW_TOKENS, analyse_live, continue_live, explain_live
-from analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveExplanation, LiveRequest, LiveResult
-from analysis.methods.occlusion import Occlusion
-from analysis.types import GenerationParams
-from analysis.workspace import Workspace
+from headscope.analysis import live as live_module
+from headscope.analysis.errors import InputError, NotApplicable
+from headscope.analysis.interfaces import Capabilities, Capture
+from headscope.analysis.live import MAX_NEW_TOKENS, analyse_live, continue_live, explain_live
+from headscope.analysis.live_types import (
+    LiveContinueRequest,
+    LiveExplainRequest,
+    LiveExplanation,
+    LiveRequest,
+    LiveResult,
+)
+from headscope.analysis.methods.occlusion import Occlusion
+from headscope.analysis.types import GenerationParams
+from headscope.analysis.workspace import Workspace
 
 if TYPE_CHECKING:
-    from analysis.backends.hf_causal import HFCausalBackend
+    from headscope.analysis.backends.hf_causal import HFCausalBackend
 
 TEXT = "The quick fox found a small door in the wall"
 

@@ -10,10 +10,16 @@ import pytest
 from flask import Flask
 from safetensors.numpy import load
 
-from analysis.errors import BackendError, InputError, UnknownNameError
-from analysis.jobs import JobRequest
-from analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveExplanation, LiveRequest, LiveResult
-from analysis.types import (
+from headscope.analysis.errors import BackendError, InputError, UnknownNameError
+from headscope.analysis.jobs import JobRequest
+from headscope.analysis.live_types import (
+    LiveContinueRequest,
+    LiveExplainRequest,
+    LiveExplanation,
+    LiveRequest,
+    LiveResult,
+)
+from headscope.analysis.types import (
     HEAD_STATS,
     Attribution,
     Continuation,
@@ -25,10 +31,10 @@ from analysis.types import (
     TokenizedText,
     TokenTrace,
 )
-from dashboard.api import live
-from dashboard.api.live_payload import encode, sqrt_bytes
-from dashboard.line import Busy, Superseded
-from dashboard.services import ModelListing, Services
+from headscope.dashboard.api import live
+from headscope.dashboard.api.live_payload import encode, sqrt_bytes
+from headscope.dashboard.line import Busy, Superseded
+from headscope.dashboard.services import ModelListing, Services
 
 LAYERS, HEADS, TOKENS = 2, 3, 4
 

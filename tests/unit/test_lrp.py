@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from families import build
-from lrp_reference import explicit_relevance
 
-from analysis.backends.hf_causal import HFCausalBackend
-from analysis.interfaces import Capture
-from analysis.lrp import relevance, why_no_lrp
-from analysis.lrp_rules import RULES, relevance_rules
-from analysis.methods.attn_lrp import AttnLrp
-from analysis.methods.cp_lrp import CpLrp
-from analysis.types import Target
-from analysis.workspace import Workspace
+from headscope.analysis.backends.hf_causal import HFCausalBackend
+from headscope.analysis.interfaces import Capture
+from headscope.analysis.lrp import relevance, why_no_lrp
+from headscope.analysis.lrp_rules import RULES, relevance_rules
+from headscope.analysis.methods.attn_lrp import AttnLrp
+from headscope.analysis.methods.cp_lrp import CpLrp
+from headscope.analysis.types import Target
+from headscope.analysis.workspace import Workspace
+from tests.families import build
+from tests.lrp_reference import explicit_relevance
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,17 +11,17 @@ import pytest
 import torch
 from captum.attr import FeatureAblation
 
-from analysis.interfaces import Capture, Method
-from analysis.masking import MASKINGS, masked_values, neutral, units_of
-from analysis.methods.occlusion import Occlusion
-from analysis.methods.shap_partition import ShapPartition
-from analysis.methods.shapley_exact import ShapleyExact, all_coalitions, shapley
-from analysis.types import Target
-from analysis.unit_games import UnitGame
-from analysis.workspace import Workspace
+from headscope.analysis.interfaces import Capture, Method
+from headscope.analysis.masking import MASKINGS, masked_values, neutral, units_of
+from headscope.analysis.methods.occlusion import Occlusion
+from headscope.analysis.methods.shap_partition import ShapPartition
+from headscope.analysis.methods.shapley_exact import ShapleyExact, all_coalitions, shapley
+from headscope.analysis.types import Target
+from headscope.analysis.unit_games import UnitGame
+from headscope.analysis.workspace import Workspace
 
 if TYPE_CHECKING:
-    from analysis.backends.hf_causal import HFCausalBackend
+    from headscope.analysis.backends.hf_causal import HFCausalBackend
 
 TEXTS = ("The unbelievable fox found doors", "One two three")
 

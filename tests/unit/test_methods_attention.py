@@ -9,21 +9,21 @@ import pytest
 import torch
 from scipy.optimize import linprog
 
-from analysis.attention_rows import explained_rows
-from analysis.attention_values import value_vectors, why_no_values
-from analysis.interfaces import Capture
-from analysis.methods.attention_flow import AttentionFlow, flows
-from analysis.methods.attention_mean import AttentionMean
-from analysis.methods.attention_raw import AttentionRaw
-from analysis.methods.attention_rollout import AttentionRollout
-from analysis.methods.attention_value_norm import AttentionValueNorm
-from analysis.methods.attention_x_gradient import AttentionXGradient
-from analysis.methods.layer_gradients import LayerGradients
-from analysis.types import Target
-from analysis.workspace import Workspace
+from headscope.analysis.attention_rows import explained_rows
+from headscope.analysis.attention_values import value_vectors, why_no_values
+from headscope.analysis.interfaces import Capture
+from headscope.analysis.methods.attention_flow import AttentionFlow, flows
+from headscope.analysis.methods.attention_mean import AttentionMean
+from headscope.analysis.methods.attention_raw import AttentionRaw
+from headscope.analysis.methods.attention_rollout import AttentionRollout
+from headscope.analysis.methods.attention_value_norm import AttentionValueNorm
+from headscope.analysis.methods.attention_x_gradient import AttentionXGradient
+from headscope.analysis.methods.layer_gradients import LayerGradients
+from headscope.analysis.types import Target
+from headscope.analysis.workspace import Workspace
 
 if TYPE_CHECKING:
-    from analysis.backends.hf_causal import HFCausalBackend
+    from headscope.analysis.backends.hf_causal import HFCausalBackend
 
 TEXTS = ("The quick fox found a small door", "One two three")
 CAPTURE = Capture(attention=True, gradients=True, attention_gradients=True)

@@ -12,14 +12,14 @@ from captum.attr import InputXGradient as CaptumInputXGradient
 from captum.attr import Saliency as CaptumSaliency
 from torch import Tensor
 
-from analysis.interfaces import Capture
-from analysis.methods.input_x_gradient import InputXGradient
-from analysis.methods.saliency import Saliency
-from analysis.types import Target
-from analysis.workspace import Workspace
+from headscope.analysis.interfaces import Capture
+from headscope.analysis.methods.input_x_gradient import InputXGradient
+from headscope.analysis.methods.saliency import Saliency
+from headscope.analysis.types import Target
+from headscope.analysis.workspace import Workspace
 
 if TYPE_CHECKING:
-    from analysis.backends.hf_causal import HFCausalBackend
+    from headscope.analysis.backends.hf_causal import HFCausalBackend
 
 TEXTS = ("The quick fox found a small door", "One two three", "She thinks that he thinks")
 

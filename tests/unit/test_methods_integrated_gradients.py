@@ -10,15 +10,15 @@ from captum.attr import IntegratedGradients as CaptumIntegratedGradients
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.embedding_path import EmbeddingPath
-from analysis.interfaces import Capture
-from analysis.methods.integrated_gradients import IntegratedGradients
-from analysis.quadrature import AdaptiveIntegral, error_scale
-from analysis.types import Attribution
-from analysis.workspace import Workspace
+from headscope.analysis.embedding_path import EmbeddingPath
+from headscope.analysis.interfaces import Capture
+from headscope.analysis.methods.integrated_gradients import IntegratedGradients
+from headscope.analysis.quadrature import AdaptiveIntegral, error_scale
+from headscope.analysis.types import Attribution
+from headscope.analysis.workspace import Workspace
 
 if TYPE_CHECKING:
-    from analysis.backends.hf_causal import HFCausalBackend
+    from headscope.analysis.backends.hf_causal import HFCausalBackend
 
 TEXTS = ("The quick fox found a small door", "One two three", "She thinks that he thinks")
 METHOD = IntegratedGradients()
@@ -117,7 +117,7 @@ def test_a_batch_equals_prompts_alone_and_passes_may_be_split(
 ) -> None:
     together, _ = attribute(backend, TEXTS)
     alone = [attribute(backend, (text,))[0][0] for text in TEXTS]
-    monkeypatch.setattr("analysis.embedding_path.BYTES_PER_PASS", 1)  # one row a pass
+    monkeypatch.setattr("headscope.analysis.embedding_path.BYTES_PER_PASS", 1)  # one row a pass
     split, _ = attribute(backend, TEXTS)
     for one, other, third in zip(together, alone, split, strict=True):
         np.testing.assert_allclose(one.scores, other.scores, rtol=1e-3, atol=1e-4)

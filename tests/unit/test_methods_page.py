@@ -13,22 +13,22 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.agreement import agreement
-from analysis.types import RunResult
-from dashboard.app import create_app
-from dashboard.methods import sql
-from dashboard.methods.data import Comparisons, compare, disputes
-from dashboard.methods.query import MethodsQuery, label
-from dashboard.pages import methods
-from dashboard.pages.methods_board import Scale, gain_scale
-from dashboard.params import parse_query
-from dashboard.parts import interval, memory, seconds, signed
-from dashboard.runs.query import RunsQuery
-from dashboard.scope import scope_bar
-from dashboard.services import Services
-from storage import readonly_sql
-from storage.repository import Store
-from storage.rows import PromptScores
+from headscope.analysis.agreement import agreement
+from headscope.analysis.types import RunResult
+from headscope.dashboard.app import create_app
+from headscope.dashboard.methods import sql
+from headscope.dashboard.methods.data import Comparisons, compare, disputes
+from headscope.dashboard.methods.query import MethodsQuery, label
+from headscope.dashboard.pages import methods
+from headscope.dashboard.pages.methods_board import Scale, gain_scale
+from headscope.dashboard.params import parse_query
+from headscope.dashboard.parts import interval, memory, seconds, signed
+from headscope.dashboard.runs.query import RunsQuery
+from headscope.dashboard.scope import scope_bar
+from headscope.dashboard.services import Services
+from headscope.storage import readonly_sql
+from headscope.storage.repository import Store
+from headscope.storage.rows import PromptScores
 from tests import method_runs
 from tests.unit.test_dashboard_lists import BrokenStore, CountingStore, hrefs, text_of
 
@@ -133,7 +133,7 @@ def test_disputes_by_hand() -> None:
 
 def test_a_comparison_is_worked_out_once_per_filter(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr("dashboard.methods.data.agreement", lambda *args: calls.append(1) or agreement(*args))
+    monkeypatch.setattr("headscope.dashboard.methods.data.agreement", lambda *args: calls.append(1) or agreement(*args))
     comparisons = Comparisons(store)
     comparisons.of(ONE_MODEL)
     assert len(calls) == 24
@@ -338,13 +338,13 @@ def test_hidden_methods_are_out_of_the_matrix_and_can_come_back(services: Servic
 
 
 def test_a_sample_is_said(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dashboard.methods.data.MAX_RUNS", 10)
+    monkeypatch.setattr("headscope.dashboard.methods.data.MAX_RUNS", 10)
     assert "random sample of 10 of 24 runs" in words(services, ONE_MODEL, methods.Ids.MATRIX)
 
 
 def test_long_texts_are_sampled_instead_of_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [scores(str(i), str(i), a=[1.0, 2.0, 3.0, 4.0], b=[1.0, 3.0, 2.0, 4.0]) for i in range(20)]
-    monkeypatch.setattr("dashboard.methods.data.MAX_PAIRS", 16 * 7)
+    monkeypatch.setattr("headscope.dashboard.methods.data.MAX_PAIRS", 16 * 7)
     first, again = compare(runs, 20, 1), compare(runs, 20, 1)
     assert (len(first.runs), first.total) == (7, 20)
     assert first.runs == again.runs

@@ -13,23 +13,23 @@ from captum.attr import GradientShap, LayerGradientXActivation, NoiseTunnel
 from captum.attr import Saliency as CaptumSaliency
 from captum.attr._core.gradient_shap import InputBaselineXGradient
 
-from analysis.continuations import first_tokens
-from analysis.embedding_path import graph_bytes
-from analysis.interfaces import Capture
-from analysis.methods.expected_gradients import ExpectedGradients
-from analysis.methods.input_x_gradient import InputXGradient
-from analysis.methods.layer_gradients import LayerGradients
-from analysis.methods.saliency import Saliency
-from analysis.methods.smoothgrad import SmoothGrad
-from analysis.sampling_rows import generator_of
-from analysis.types import Target
-from analysis.workspace import Workspace
+from headscope.analysis.continuations import first_tokens
+from headscope.analysis.embedding_path import graph_bytes
+from headscope.analysis.interfaces import Capture
+from headscope.analysis.methods.expected_gradients import ExpectedGradients
+from headscope.analysis.methods.input_x_gradient import InputXGradient
+from headscope.analysis.methods.layer_gradients import LayerGradients
+from headscope.analysis.methods.saliency import Saliency
+from headscope.analysis.methods.smoothgrad import SmoothGrad
+from headscope.analysis.sampling_rows import generator_of
+from headscope.analysis.types import Target
+from headscope.analysis.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from analysis.backends.hf_causal import HFCausalBackend
-    from analysis.interfaces import ForwardResult, TokenBatch
+    from headscope.analysis.backends.hf_causal import HFCausalBackend
+    from headscope.analysis.interfaces import ForwardResult, TokenBatch
 
 TEXT = "The quick fox found a small door"
 
@@ -119,7 +119,9 @@ def test_passes_cut_anywhere_give_the_same_scores(
         return forward(batch, capture, **options)
 
     monkeypatch.setattr(backend, "forward", counted)
-    monkeypatch.setattr("analysis.sampling_rows.BYTES_PER_PASS", 3 * graph_bytes(backend.info, len(work.texts[0])))
+    monkeypatch.setattr(
+        "headscope.analysis.sampling_rows.BYTES_PER_PASS", 3 * graph_bytes(backend.info, len(work.texts[0]))
+    )
     (cut,) = method.attribute(work, [target], {"samples": 7})
     assert max(rows) == 3
     np.testing.assert_allclose(cut.scores, whole.scores, rtol=1e-3, atol=1e-5)

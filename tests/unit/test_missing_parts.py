@@ -10,24 +10,24 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from analysis import measurements, runner
-from analysis.errors import BackendError, NotApplicable
-from analysis.parts import Tally
-from analysis.types import GenerationParams, MissingPart, Prompt, PromptSet, RunResult, RunSpec, RunStatus
-from dashboard.pages.run_cards import cards
-from storage import schema
-from storage.repository import Store
+from headscope.analysis import measurements, runner
+from headscope.analysis.errors import BackendError, NotApplicable
+from headscope.analysis.parts import Tally
+from headscope.analysis.types import GenerationParams, MissingPart, Prompt, PromptSet, RunResult, RunSpec, RunStatus
+from headscope.dashboard.pages.run_cards import cards
+from headscope.storage import schema
+from headscope.storage.repository import Store
 from tests.factories import make_attribution, make_result
 
 if TYPE_CHECKING:
-    from analysis.backends.hf_causal import HFCausalBackend
+    from headscope.analysis.backends.hf_causal import HFCausalBackend
 
 PROMPTS = (Prompt("a", "The fox found a door"), Prompt("b", "One two three four five six"))
 ASKED = ("heads", "layers", "logit_lens", "attention", "receipts", "saliency")
 WHERE = {
-    "heads": "analysis.measurements.head_summaries",
-    "receipts": "analysis.runner.attach_receipts",
-    "continuation": "analysis.backends.sampling.sample",
+    "heads": "headscope.analysis.measurements.head_summaries",
+    "receipts": "headscope.analysis.runner.attach_receipts",
+    "continuation": "headscope.analysis.backends.sampling.sample",
 }
 
 
@@ -88,7 +88,7 @@ def test_what_the_model_has_not_is_missing_from_the_batch_at_once(
 def test_a_continuation_that_cannot_be_explained_is_there_all_the_same(
     tiny_gpt2: HFCausalBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("analysis.measurements.explain_continuations", explode)
+    monkeypatch.setattr("headscope.analysis.measurements.explain_continuations", explode)
     for result in run(tiny_gpt2, explain="continuation"):
         assert result.continuation is not None
         assert result.missing == ()
@@ -142,7 +142,7 @@ def test_the_reason_is_stored_shown_and_told(
         raise NotApplicable("it has none")
 
     monkeypatch.setattr(tiny_gpt2, "generate", refuse)
-    monkeypatch.setattr("analysis.measurements._patterns", refuse)
+    monkeypatch.setattr("headscope.analysis.measurements._patterns", refuse)
     results = run(tiny_gpt2)
     tally = Tally()
     tally.add(results)

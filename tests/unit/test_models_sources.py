@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from analysis import embedded_model, fingerprints, hub, model_sources
-from analysis.errors import BackendError
-from analysis.safetensors_header import folder_parameters
+from headscope.analysis import embedded_model, fingerprints, hub, model_sources
+from headscope.analysis.errors import BackendError
+from headscope.analysis.safetensors_header import folder_parameters
 
 
 @pytest.fixture(autouse=True)

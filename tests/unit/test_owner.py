@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from storage import owner
-from storage.owner import NotBelieved, Owner
+from headscope.storage import owner
+from headscope.storage.owner import NotBelieved, Owner
 
 URL = "http://127.0.0.1:8050"
 NOBODY = 65534

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from analysis.errors import InputError, UnknownNameError
-from analysis.interfaces import Param
-from analysis.params import resolve_params
-from analysis.registry import STANDARD, parse_analyses
+from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.analysis.interfaces import Param
+from headscope.analysis.params import resolve_params
+from headscope.analysis.registry import STANDARD, parse_analyses
 
 DECLARED = (
     Param("norm", "choice", "l2", "", choices=("l1", "l2")),

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from analysis import patching, suffix
-from analysis.engines.inline import InlineEngine
-from analysis.errors import InputError, NotApplicable, UnknownNameError
-from analysis.interfaces import Capabilities, Capture
-from analysis.patch_types import PATCH_COMPONENTS, PatchRequest, PatchResult
-from analysis.patching import analyse_patch
-from analysis.workspace import quantities
+from headscope.analysis import patching, suffix
+from headscope.analysis.engines.inline import InlineEngine
+from headscope.analysis.errors import InputError, NotApplicable, UnknownNameError
+from headscope.analysis.interfaces import Capabilities, Capture
+from headscope.analysis.patch_types import PATCH_COMPONENTS, PatchRequest, PatchResult
+from headscope.analysis.patching import analyse_patch
+from headscope.analysis.workspace import quantities
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from analysis.backends.hf_causal import HFCausalBackend
+    from headscope.analysis.backends.hf_causal import HFCausalBackend
 
 # the same number of tokens for both tiny tokenizers
 CLEAN, CORRUPTED = "One two three, the river ran", "One two three, the bread ran"

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from analysis.errors import InputError
-from analysis.patch_types import PatchRequest, PatchResult
-from analysis.patching import analyse_patch
-from analysis.tensor_cache import TensorCache, tensor_cache_bytes
-from dashboard.figures.patching import differing, patch_figure, position_labels, recovers
-from dashboard.pages import patching
-from dashboard.pages.patching_parts import PatchingQuery, candidates, facts, pair_list, stored_pairs
-from dashboard.services import ModelListing, Services
+from headscope.analysis.errors import InputError
+from headscope.analysis.patch_types import PatchRequest, PatchResult
+from headscope.analysis.patching import analyse_patch
+from headscope.analysis.tensor_cache import TensorCache, tensor_cache_bytes
+from headscope.dashboard.figures.patching import differing, patch_figure, position_labels, recovers
+from headscope.dashboard.pages import patching
+from headscope.dashboard.pages.patching_parts import PatchingQuery, candidates, facts, pair_list, stored_pairs
+from headscope.dashboard.services import ModelListing, Services
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from analysis.backends.hf_causal import HFCausalBackend
+    from headscope.analysis.backends.hf_causal import HFCausalBackend
 
 CLEAN, CORRUPTED = "One two three four five", "One six three four five"
 
@@ -132,7 +132,7 @@ def test_a_cell_is_looked_at_without_computing_the_map_again(
 ) -> None:
     cache, request = TensorCache(tmp_path, 1 << 20), PatchRequest("tiny", CLEAN, CORRUPTED)
     whole = analyse_patch(tiny_gpt2, request, cache)
-    monkeypatch.setattr("analysis.patching._Patcher.patched", lambda _: pytest.fail("computed again"))
+    monkeypatch.setattr("headscope.analysis.patching._Patcher.patched", lambda _: pytest.fail("computed again"))
     again = analyse_patch(tiny_gpt2, replace(request, cell=(0, 1)), TensorCache(tmp_path, 1 << 20))
     np.testing.assert_array_equal(again.patched, whole.patched)
     assert again.cell_candidates is not None

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from analysis import coalition_tree
-from analysis.backends.hf_causal import HFCausalBackend
-from analysis.coalition_tree import kv_bytes, tree_values
-from analysis.embedding_path import EmbeddingPath
-from analysis.interfaces import Capture
-from analysis.methods.shapley_exact import all_coalitions
-from analysis.prefix import why_no_prefix
-from analysis.types import Target
-from analysis.unit_games import UnitGame
-from analysis.workspace import Workspace
+from headscope.analysis import coalition_tree
+from headscope.analysis.backends.hf_causal import HFCausalBackend
+from headscope.analysis.coalition_tree import kv_bytes, tree_values
+from headscope.analysis.embedding_path import EmbeddingPath
+from headscope.analysis.interfaces import Capture
+from headscope.analysis.methods.shapley_exact import all_coalitions
+from headscope.analysis.prefix import why_no_prefix
+from headscope.analysis.types import Target
+from headscope.analysis.unit_games import UnitGame
+from headscope.analysis.workspace import Workspace
 from tests.tiny_models import SENTENCES
 
 TEXT = SENTENCES[0]

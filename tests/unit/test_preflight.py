@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from analysis.cli import handover
-from analysis.engines.inline import InlineEngine
-from analysis.errors import InputError
-from analysis.jobs import JobRequest
-from analysis.runner import plan_batches, predict, run_batch
-from analysis.types import ModelRef, Prompt, PromptSet, RunSpec
+from headscope.analysis.cli import handover
+from headscope.analysis.engines.inline import InlineEngine
+from headscope.analysis.errors import InputError
+from headscope.analysis.jobs import JobRequest
+from headscope.analysis.runner import plan_batches, predict, run_batch
+from headscope.analysis.types import ModelRef, Prompt, PromptSet, RunSpec
 
 if TYPE_CHECKING:
-    from analysis.backends.hf_causal import HFCausalBackend
+    from headscope.analysis.backends.hf_causal import HFCausalBackend
 
 PROMPTS = (*(Prompt(str(n), "one two three four " * (n + 1)) for n in range(9)), Prompt("empty", ""))
 

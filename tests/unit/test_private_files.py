@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from storage import private
-from storage.artifacts import ArtifactFolder
-from storage.repository import Store
+from headscope.storage import private
+from headscope.storage.artifacts import ArtifactFolder
+from headscope.storage.repository import Store
 
 
 @pytest.fixture(autouse=True)
@@ -62,8 +62,8 @@ def test_a_store_that_was_there_is_opened_and_keeps_its_mode(tmp_path: Path) -> 
 WRITES = """
 import os, sys
 os.umask(0o022)
-from storage import private
-from storage.repository import Store
+from headscope.storage import private
+from headscope.storage.repository import Store
 private.keep_to_this_user()
 with Store.open(sys.argv[1]) as store:
     store.start_job(experiment="e", model="m", spec={}, total=1)

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from dash.development.base_component import Component
 
-from analysis.types import RunStatus
-from dashboard.api.export import render, token_table
-from dashboard.pages import run
-from dashboard.pages.run_again import again_command
-from dashboard.pages.run_cards import cards
-from dashboard.pages.run_header import ADVICE, failure, header, headline
-from dashboard.pages.run_state import RunQuery, defaults, fitted
-from dashboard.pages.run_view import neighbours, view_model
-from storage.repository import Store
-from storage.rows import RunDetail
+from headscope.analysis.types import RunStatus
+from headscope.dashboard.api.export import render, token_table
+from headscope.dashboard.pages import run
+from headscope.dashboard.pages.run_again import again_command
+from headscope.dashboard.pages.run_cards import cards
+from headscope.dashboard.pages.run_header import ADVICE, failure, header, headline
+from headscope.dashboard.pages.run_state import RunQuery, defaults, fitted
+from headscope.dashboard.pages.run_view import neighbours, view_model
+from headscope.storage.repository import Store
+from headscope.storage.rows import RunDetail
 from tests.run_samples import INFO, T, bare, failed, full, prompt_set
 
 

@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from analysis import registry
-from analysis.backends.hf_causal import HFCausalBackend
-from analysis.cli import app
-from analysis.engines.inline import InlineEngine
-from analysis.errors import InputError, UnknownNameError
-from analysis.jobs import JobRequest, run_job
-from analysis.probe_types import ProbeResult
-from analysis.types import GenerationParams, ModelRef, Prompt, PromptSet, RunSpec, RunStatus
-from analysis.verification import request_of
-from dashboard.api.explained import again_request
-from dashboard.pages.run_again import again_command
-from storage.repository import Store
+from headscope.analysis import registry
+from headscope.analysis.backends.hf_causal import HFCausalBackend
+from headscope.analysis.cli import app
+from headscope.analysis.engines.inline import InlineEngine
+from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.analysis.jobs import JobRequest, run_job
+from headscope.analysis.probe_types import ProbeResult
+from headscope.analysis.types import GenerationParams, ModelRef, Prompt, PromptSet, RunSpec, RunStatus
+from headscope.analysis.verification import request_of
+from headscope.dashboard.api.explained import again_request
+from headscope.dashboard.pages.run_again import again_command
+from headscope.storage.repository import Store
 
 TEMPLATE = (
     "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}"

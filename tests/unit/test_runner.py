@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from analysis import runner
-from analysis.code_version import CODE_VERSION
-from analysis.errors import BackendError, InputError, UnknownNameError
-from analysis.interfaces import Capabilities
-from analysis.methods.saliency import Saliency
-from analysis.registry import METHODS, analysis_names
-from analysis.types import (
+from headscope.analysis import runner
+from headscope.analysis.code_version import CODE_VERSION
+from headscope.analysis.errors import BackendError, InputError, UnknownNameError
+from headscope.analysis.interfaces import Capabilities
+from headscope.analysis.methods.saliency import Saliency
+from headscope.analysis.registry import METHODS, analysis_names
+from headscope.analysis.types import (
     BLOCKED,
     HEAD_STATS,
     LAYER_STATS,
@@ -26,7 +26,7 @@ from analysis.types import (
 )
 
 if TYPE_CHECKING:
-    from analysis.backends.hf_causal import HFCausalBackend
+    from headscope.analysis.backends.hf_causal import HFCausalBackend
 
 GOOD = (
     Prompt("a", "The quick fox found a small door in the wall"),
@@ -208,7 +208,7 @@ def test_a_prompt_too_large_for_the_memory_is_refused_before_it_ends_the_process
     class Memory:
         available = 500_000
 
-    monkeypatch.setattr("analysis.devices.psutil.virtual_memory", Memory)
+    monkeypatch.setattr("headscope.analysis.devices.psutil.virtual_memory", Memory)
     long = Prompt("long", "the " * 55)
     results = runner.run_batch(tiny_gpt2, spec_of(tiny_gpt2, "heads"), [GOOD[3], long])
     assert [result.error_kind for result in results] == [None, "out_of_memory"]

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from dashboard import sign_in
-from dashboard.app import ASSETS, create_app
-from dashboard.services import Services
-from dashboard.settings import Settings
-from storage.repository import Store
+from headscope.dashboard import sign_in
+from headscope.dashboard.app import ASSETS, create_app
+from headscope.dashboard.services import Services
+from headscope.dashboard.settings import Settings
+from headscope.storage.repository import Store
 
 TOKEN = "correct-horse-battery-staple"
 HOST = {"Host": "lab.example:8050"}

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from analysis import runner
-from analysis.spelling import spelling, summary
-from analysis.types import Prompt, RunSpec, RunStatus
-from dashboard.pages.patching_parts import PatchingQuery, form
-from dashboard.services import ModelListing
-from datasets import catalogue
-from datasets.loaders import load_file
+from headscope.analysis import runner
+from headscope.analysis.spelling import spelling, summary
+from headscope.analysis.types import Prompt, RunSpec, RunStatus
+from headscope.dashboard.pages.patching_parts import PatchingQuery, form
+from headscope.dashboard.services import ModelListing
+from headscope.datasets import catalogue
+from headscope.datasets.loaders import load_file
 from tests.cli import headscope
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from dash import dcc, html
 
-from dashboard.cards import extra
-from dashboard.still import still
+from headscope.dashboard.cards import extra
+from headscope.dashboard.still import still
 
 
 def trees(component: Any) -> Any:

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from suite_samples import NAN, of_runs, run, scores, values
 
-from analysis.errors import UnknownNameError
-from analysis.suites import SUITES, suite
-from analysis.suites.base import SuiteRun, likelihood, per_token, total
-from analysis.suites.estimates import mean_score, of_sums
-from datasets import importers
+from headscope.analysis.errors import UnknownNameError
+from headscope.analysis.suites import SUITES, suite
+from headscope.analysis.suites.base import SuiteRun, likelihood, per_token, total
+from headscope.analysis.suites.estimates import mean_score, of_sums
+from headscope.datasets import importers
+from tests.suite_samples import NAN, of_runs, run, scores, values
 
 # What is scored
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
-from suite_samples import of_cases, of_runs, run, scores, values
 
-from analysis.errors import InputError
-from analysis.suites.base import Case, SuiteRun
+from headscope.analysis.errors import InputError
+from headscope.analysis.suites.base import Case, SuiteRun
+from tests.suite_samples import of_cases, of_runs, run, scores, values
 
 
 def answer(question: str, index: int, value: float, group: str, choices: str, of: int) -> SuiteRun:

@@ -11,9 +11,9 @@ import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from analysis import runner
-from analysis.backends.hf_causal import HFCausalBackend
-from analysis.types import GenerationParams, Prompt, RunResult, RunSpec, RunStatus
+from headscope.analysis import runner
+from headscope.analysis.backends.hf_causal import HFCausalBackend
+from headscope.analysis.types import GenerationParams, Prompt, RunResult, RunSpec, RunStatus
 from tests import tiny_models
 from tests.tiny_models import SENTENCES
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.interfaces import Capture
-from analysis.token_trace import token_traces
-from analysis.workspace import Workspace
+from headscope.analysis.interfaces import Capture
+from headscope.analysis.token_trace import token_traces
+from headscope.analysis.workspace import Workspace
 
 if TYPE_CHECKING:
-    from analysis.backends.hf_causal import HFCausalBackend
+    from headscope.analysis.backends.hf_causal import HFCausalBackend
 
 TEXTS = ("The quick fox found a small door", "One two", "She thinks that he thinks that the train is late")
 
@@ -53,7 +53,7 @@ def test_every_number_against_a_loop_over_the_models_own_output(backend: HFCausa
 
 def test_chunks_over_the_vocabulary_change_nothing(backend: HFCausalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = token_traces(workspace(backend, *TEXTS))
-    monkeypatch.setattr("analysis.workspace.CHUNK_ELEMENTS", 3 * backend.info.vocab_size)
+    monkeypatch.setattr("headscope.analysis.workspace.CHUNK_ELEMENTS", 3 * backend.info.vocab_size)
     for one, other in zip(whole, token_traces(workspace(backend, *TEXTS)), strict=True):
         np.testing.assert_allclose(one.logprobs, other.logprobs, atol=1e-5)
         np.testing.assert_array_equal(one.topk_ids, other.topk_ids)

@@ -5,11 +5,20 @@ from dataclasses import replace
 
 import pytest
 
-from analysis import registry
-from analysis.errors import HeadscopeError, InputError, NotApplicable, UnknownNameError
-from analysis.interfaces import Param
-from analysis.jobs import JobRequest
-from analysis.types import GenerationParams, ModelInfo, ModelRef, Progress, Prompt, PromptSet, RunSpec, result_key
+from headscope.analysis import registry
+from headscope.analysis.errors import HeadscopeError, InputError, NotApplicable, UnknownNameError
+from headscope.analysis.interfaces import Param
+from headscope.analysis.jobs import JobRequest
+from headscope.analysis.types import (
+    GenerationParams,
+    ModelInfo,
+    ModelRef,
+    Progress,
+    Prompt,
+    PromptSet,
+    RunSpec,
+    result_key,
+)
 
 INFO = ModelInfo(ModelRef("m", weights_sha256="w"), "llama", 2, 2, 1, 8, 50, 64, 1000, "t", "folder", "/m")
 PROMPT = Prompt("p", "text", " target", " foil")

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from analysis.errors import InputError, UnknownNameError
-from dashboard import uploads
-from dashboard.uploads import Uploads
+from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.dashboard import uploads
+from headscope.dashboard.uploads import Uploads
 
 
 def wait_for_none(found: Uploads) -> None:
