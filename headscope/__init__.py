@@ -5,7 +5,6 @@ In a notebook: `import headscope; store = headscope.open("headscope.duckdb"); st
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -26,7 +25,9 @@ def open(url: str, frame: Literal["pandas", "arrow"] = "pandas") -> Notebook:  #
 
 
 def __getattr__(name: str) -> str:
-    """`__version__`, read when it is asked for: looking through the installed packages takes longer than the import."""
+    """`__version__`, read when it is asked for: looking through what is installed takes longer than the rest."""
     if name == "__version__":
+        from importlib.metadata import version
+
         return version("headscope")
     raise AttributeError(f"module 'headscope' has no attribute {name!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tests.databases import DuckDBFiles, PostgresServer
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+sys.path.append(str(Path(__file__).parents[1]))  # for `tests` in processes of our own; last, so that it hides nothing
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

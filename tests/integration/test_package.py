@@ -1,0 +1,109 @@
+"""The installed package: one name, beside Hugging Face's `datasets`, typed, and quick to import."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import headscope
+
+ROOT = Path(__file__).parents[2]
+
+ROOMS = ("analysis", "dashboard", "datasets", "migrations", "storage")
+BOTH = """
+import json, sys
+import headscope
+light = sorted(sys.modules.keys() & {"numpy", "pandas", "sqlalchemy", "duckdb", "torch"})
+import datasets
+from headscope.datasets import catalogue
+from transformers import Trainer
+from transformers.utils import is_datasets_available
+rows = datasets.Dataset.from_dict({"text": ["one", "two"]}).map(lambda row: {"size": len(row["text"])})
+print(json.dumps({
+    "at": headscope.__file__, "version": headscope.__version__, "light": light, "sizes": rows["size"][:],
+    "available": is_datasets_available(), "sets": len(catalogue.list_sets()), "trainer": Trainer.__name__,
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from a copy: a build in place would leave its folder behind."""
+    copy, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    for room in ("headscope", *ROOMS):
+        shutil.copytree(ROOT / room, copy / room, ignore=shutil.ignore_patterns("__pycache__"))
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps"]
+    subprocess.run([*pip, "--no-build-isolation", "--wheel-dir", str(out), str(copy)], check=True)
+    (made,) = out.glob("*.whl")
+    return made
+
+
+@pytest.fixture(scope="module")
+def fresh(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of a new environment with the wheel in it, over the packages installed here (not our checkout)."""
+    home = tmp_path_factory.mktemp("fresh")
+    venv.create(home, with_pip=False, symlinks=True)
+    python = home / "bin" / "python"
+    (packages,) = home.glob("lib/python*/site-packages")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python), "install", "--quiet",
+         "--no-deps", str(wheel)], check=True,
+    )  # fmt: skip
+    # A .pth of a folder that a .pth names is not read: the checkout's own editable install stays out.
+    (packages / "zz_beside.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
+    return python
+
+
+def test_the_wheel_holds_one_name_and_everything_it_needs(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"headscope"}
+    here = {
+        f"headscope/{path.relative_to(ROOT)}"
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*.*")
+        if "__pycache__" not in path.parts
+    }
+    assert sorted({*here, "headscope/py.typed"} - set(names)) == []
+
+
+def test_it_lives_beside_hugging_face_datasets(fresh: Path, tmp_path: Path) -> None:
+    done = subprocess.run([fresh, "-c", BOTH], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert str(fresh.parents[1]) in found["at"]
+    assert (found["version"], found["sizes"], found["trainer"]) == (headscope.__version__, [3, 3], "Trainer")
+    assert found["available"]
+    assert found["sets"] > 5
+    assert found["light"] == []  # `import headscope` brings nothing heavy
+
+
+def test_the_installed_command_makes_and_reads_a_store(fresh: Path, tiny_gpt2_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_text("one two three\n")
+    command = [str(fresh.with_name("headscope"))]
+    run = ["run", "--prompts", "prompts.txt", "--model", str(tiny_gpt2_dir), "--analyses", "heads,saliency"]
+    done = subprocess.run([*command, *run], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    sql = ["sql", "SELECT count(*) AS runs FROM v_runs", "--format", "csv"]
+    done = subprocess.run([*command, *sql], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["runs", "1"], done.stderr
+
+
+def test_datasets_in_this_process_is_hugging_faces() -> None:
+    import datasets
+
+    assert ROOT not in Path(str(datasets.__file__)).parents or ".venv" in str(datasets.__file__)
+
+
+def test_the_public_face_says_what_it_does_not_have() -> None:
+    assert set(headscope.__all__) == {"__version__", "open"}
+    with pytest.raises(AttributeError, match="no attribute 'opne'"):
+        headscope.opne  # noqa: B018
