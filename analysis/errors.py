@@ -52,3 +52,8 @@ class BackendError(HeadscopeError):
 
 class StorageError(HeadscopeError):
     """The store could not be opened, read or written."""
+
+
+def message(error: Exception) -> str:
+    """What a user reads of any error."""
+    return str(error) if isinstance(error, HeadscopeError) else f"{type(error).__name__}: {error}"

@@ -21,8 +21,8 @@ from headscope.analysis.types import (
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from headscope.analysis.backends.prefix import Prefix
     from headscope.analysis.backends.structure import Structure
-    from headscope.analysis.prefix import Prefix
     from headscope.analysis.workspace import Workspace
 
 

@@ -1,4 +1,4 @@
-"""The evidence attached to an attribution: frozen facts, numpy only. `headscope.analysis.evidence` measures them."""
+"""The evidence attached to an attribution: frozen facts, numpy only. `attribution.evidence` measures them."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ from headscope.analysis.blackbox.budget import Budget
 from headscope.analysis.blackbox.client import Client, Endpoint
 from headscope.analysis.blackbox.study import Settings, study
 from headscope.analysis.interfaces import Capture
-from headscope.analysis.intervals import bootstrap_means, wilson
 from headscope.analysis.methods.shapley_exact import ShapleyExact
+from headscope.analysis.statistics.intervals import bootstrap_means, wilson
 from headscope.analysis.workspace import Workspace
 from headscope.datasets import catalogue
 from tests.llama_server import llama_server

@@ -18,8 +18,8 @@ from captum.attr import Saliency as CaptumSaliency
 from benchmarks.analysis_cost import MODEL
 from benchmarks.harness import interleaved, ratio, summary, write_result
 from benchmarks.peers import INSEQ, inseq_peer
+from headscope.analysis.attribution.continuations import explain_continuations, extended
 from headscope.analysis.backends.hf_causal import HFCausalBackend
-from headscope.analysis.continuations import explain_continuations, extended
 from headscope.analysis.interfaces import Capture
 from headscope.analysis.params import resolve_params
 from headscope.analysis.registry import METHODS

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from benchmarks.harness import write_result
 from headscope.analysis.backends.hf_causal import HFCausalBackend
-from headscope.analysis.head_stats import head_summaries
 from headscope.analysis.interfaces import Capture
+from headscope.analysis.measurements.heads import head_summaries
 from headscope.analysis.methods.head_ablation import HeadAblation
 from headscope.analysis.workspace import Workspace
 from headscope.datasets import catalogue

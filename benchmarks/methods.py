@@ -16,7 +16,7 @@ from benchmarks.analysis_cost import MODEL, SENTENCE, bare, cut
 from benchmarks.harness import interleaved, summary, write_result
 from headscope.analysis.backends.hf_causal import HFCausalBackend
 from headscope.analysis.registry import METHODS
-from headscope.analysis.runner import run_batch
+from headscope.analysis.running.runner import run_batch
 from headscope.analysis.types import Attribution, Prompt, RunSpec
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from headscope.analysis.fingerprints import cache_dir
+from headscope.analysis.models.fingerprints import cache_dir
 
 INSEQ = "0.7.1"
 

@@ -10,12 +10,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from headscope.analysis import model_sources
-from headscope.analysis.content_filter import OFF, Policy, Verdict, admit, allow
-from headscope.analysis.detection import Store
+from headscope.analysis.classifiers.content_filter import OFF, Policy, Verdict, admit, allow
 from headscope.analysis.engines.base import Engine
 from headscope.analysis.errors import HeadscopeError, StorageError, UnknownNameError
-from headscope.analysis.jobs import JobRequest, run_job, to_resume
 from headscope.analysis.live_types import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -23,10 +20,13 @@ from headscope.analysis.live_types import (
     LiveRequest,
     LiveResult,
 )
+from headscope.analysis.models import sources as model_sources
 from headscope.analysis.patch_types import PatchRequest, PatchResult
 from headscope.analysis.types import Continuation, Progress, RunStatus
 from headscope.dashboard.line import Line, Slots
 from headscope.dashboard.services import ModelListing
+from headscope.jobs.detection import Store
+from headscope.jobs.job import JobRequest, run_job, to_resume
 from headscope.storage.rows import JobRow, RunFilter
 
 LOG = logging.getLogger("headscope.jobs")

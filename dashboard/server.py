@@ -18,11 +18,11 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
-from headscope.analysis import model_sources
-from headscope.analysis.content_filter import OFF, Policy
+from headscope.analysis.classifiers.content_filter import OFF, Policy
 from headscope.analysis.engines.local import LocalEngine
 from headscope.analysis.errors import HeadscopeError, InputError, UnknownNameError
-from headscope.analysis.visible import visible
+from headscope.analysis.models import sources as model_sources
+from headscope.analysis.printable import visible
 from headscope.dashboard.api.live import first_model
 from headscope.dashboard.app import create_app
 from headscope.dashboard.intake import THREADS, DeadlineWorker, Intake

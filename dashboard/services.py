@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from headscope.analysis.jobs import JobRequest
 from headscope.analysis.live_types import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -18,6 +17,7 @@ from headscope.analysis.patch_types import PatchRequest, PatchResult
 from headscope.analysis.types import Continuation
 from headscope.dashboard.attention_cache import AttentionCache
 from headscope.dashboard.settings import Settings
+from headscope.jobs.job import JobRequest
 from headscope.storage.interfaces import FindingSink, RunReader
 
 

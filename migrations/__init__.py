@@ -1,1 +1,1 @@
-"""The schema's versions, applied by Alembic (`headscope.migrations.api`)."""
+"""The schema's versions, applied by Alembic (`headscope.storage.upgrade`)."""

@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from headscope.analysis.attributions import position_scores
+from headscope.analysis.attribution.results import position_scores
 from headscope.analysis.receipts import Verdict
 from headscope.analysis.types import Float32
 from headscope.storage import counts, filters, session

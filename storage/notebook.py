@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from headscope.analysis.errors import HeadscopeError, InputError, StorageError
 from headscope.analysis.types import Params
-from headscope.migrations import api
 from headscope.storage import artifacts, filters, readonly_sql, served, session
+from headscope.storage import upgrade as api
 from headscope.storage.artifacts import ArtifactFolder
 from headscope.storage.ids import parse_id
 from headscope.storage.readonly_sql import MAX_BYTES

@@ -8,8 +8,8 @@ from typing import Self
 
 import sqlalchemy as sa
 
-from headscope.migrations import api
 from headscope.storage import artifacts, integrity, private, repair, session, sweep
+from headscope.storage import upgrade as api
 from headscope.storage.behaviour import BehaviourReader
 from headscope.storage.counts import Counts
 from headscope.storage.evidence import EvidenceReader

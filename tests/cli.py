@@ -32,7 +32,7 @@ class Done:
 
 def headscope(*arguments: str, stdin: str = "") -> Done:
     """Run a command in this process; what it changes of the process is put back."""
-    from headscope.analysis.cli import main
+    from headscope.cli import main
 
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     source = io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8")

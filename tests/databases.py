@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from headscope.migrations import api
+from headscope.storage import upgrade as api
 
 
 class DuckDBFiles:

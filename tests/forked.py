@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.cli import GUARD, Done
 
 PRELOADED = [
-    "headscope.analysis.cli",
+    "headscope.cli",
     "headscope.analysis.backends.hf_causal",
     "headscope.analysis.engines.inline",
     "headscope.storage.repository",
@@ -39,7 +39,7 @@ def headscope_forked(*arguments: str, stdin: str, cwd: Path, env: Mapping[str, s
 
 
 def _command(arguments: tuple[str, ...], cwd: Path, env: dict[str, str], paths: list[Path]) -> None:
-    from headscope.analysis.cli import main
+    from headscope.cli import main
 
     for number, path in enumerate(paths):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)

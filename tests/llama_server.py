@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from headscope.analysis.embedded_model import gguf_path
+from headscope.analysis.models.embedded import gguf_path
 
 _SERVE = """
 import sys, time, xllamacpp

@@ -17,21 +17,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from headscope.analysis import devices, model_sources
 from headscope.analysis.backends import sampling
 from headscope.analysis.backends.causality import check_causal
 from headscope.analysis.backends.heads import projection_weight
 from headscope.analysis.backends.loading import check_memory, info_of, load_folder, placed, stop_ids
 from headscope.analysis.backends.patterns import readable_layers, why_not_all, with_gaps
+from headscope.analysis.backends.prefix import Prefix
 from headscope.analysis.backends.structure import discover
 from headscope.analysis.backends.tokenization import TextCodec
+from headscope.analysis.backends.unembedding import to_logits
 from headscope.analysis.backends.visibility import visible_keys, watching_masks
 from headscope.analysis.backends.watching import complete, last_hidden, watching
-from headscope.analysis.errors import BackendError, HeadscopeError, InputError, NotApplicable
+from headscope.analysis.errors import BackendError, HeadscopeError, InputError, NotApplicable, message
 from headscope.analysis.interfaces import Capabilities, Capture, ForwardResult, TokenBatch
-from headscope.analysis.parts import message
-from headscope.analysis.prefix import Prefix
-from headscope.analysis.start_token import start_token_id
+from headscope.analysis.models import devices
+from headscope.analysis.models import sources as model_sources
+from headscope.analysis.models.start_token import start_token_id
 from headscope.analysis.types import (
     DTYPES,
     Continuation,
@@ -40,7 +41,6 @@ from headscope.analysis.types import (
     Target,
     TokenizedText,
 )
-from headscope.analysis.unembedding import to_logits
 
 
 class HFCausalBackend:

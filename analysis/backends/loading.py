@@ -9,10 +9,10 @@ import torch
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from headscope.analysis import devices, fingerprints, model_sources
 from headscope.analysis.backends.structure import Structure
-from headscope.analysis.errors import BackendError
-from headscope.analysis.parts import message
+from headscope.analysis.errors import BackendError, message
+from headscope.analysis.models import devices, fingerprints
+from headscope.analysis.models import sources as model_sources
 from headscope.analysis.types import ModelInfo, ModelRef
 
 _NO_LIMIT = 1_000_000

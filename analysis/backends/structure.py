@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from headscope.analysis.backends.heads import head_projections
+from headscope.analysis.backends.unembedding import to_logits
 from headscope.analysis.backends.watching import Passage, close, last_hidden, passage
 from headscope.analysis.errors import BackendError
-from headscope.analysis.unembedding import to_logits
 
 _MLP_NAMES = ("mlp", "feed_forward", "ffn", "block_sparse_moe", "moe", "feedforward")
 _POST_NORMS = (("post_attention_layernorm", "post_feedforward_layernorm"),)

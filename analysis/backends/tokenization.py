@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from headscope.analysis import alignment
-from headscope.analysis.backends.spelling import OwnDecoder
-from headscope.analysis.errors import BackendError, InputError
-from headscope.analysis.parts import message
-from headscope.analysis.start_token import no_start_token
+from headscope.analysis.backends.token_spelling import OwnDecoder
+from headscope.analysis.errors import BackendError, InputError, message
+from headscope.analysis.models.start_token import no_start_token
 from headscope.analysis.types import TokenizedText
 
 

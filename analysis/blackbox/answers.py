@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from headscope.analysis.embedded_model import write_atomically
 from headscope.analysis.errors import BackendError
+from headscope.analysis.models.embedded import write_atomically
 
 
 @dataclass(frozen=True, slots=True)

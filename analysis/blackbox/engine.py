@@ -14,8 +14,8 @@ import numpy as np
 from headscope.analysis.blackbox import units
 from headscope.analysis.blackbox.client import Client, upper_bound
 from headscope.analysis.blackbox.study import Settings, Study, most_questions, question, study, target_logprob
+from headscope.analysis.classifiers.content_filter import Policy, Verdict, screen
 from headscope.analysis.code_version import CODE_VERSION
-from headscope.analysis.content_filter import Policy, Verdict, screen
 from headscope.analysis.engines.base import Prepared
 from headscope.analysis.errors import InputError, NotApplicable
 from headscope.analysis.live_types import (
@@ -26,7 +26,7 @@ from headscope.analysis.live_types import (
     LiveResult,
 )
 from headscope.analysis.patch_types import PatchRequest, PatchResult
-from headscope.analysis.preflight import Preflight
+from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import (
     Attribution,
     Continuation,

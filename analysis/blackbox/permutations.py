@@ -9,7 +9,7 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from headscope.analysis.intervals import PERCENTILES
+from headscope.analysis.statistics.intervals import PERCENTILES
 
 Bools = NDArray[np.bool_]
 Float64 = NDArray[np.float64]

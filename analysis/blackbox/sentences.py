@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headscope.analysis import minilm
+from headscope.analysis.models import minilm
 
 LONGEST = 128
 BATCH = 64

@@ -16,7 +16,7 @@ FOLDER = Path(__file__).with_name("toxicity")
 @dataclass(frozen=True, slots=True)
 class ScorerCard:
     """figures, baseline: lines `{name, value, low, high, n}`. thresholds: precision, recall and false positives by
-    threshold. reliability: `headscope.analysis.calibration.Reliability`. identity_swaps: score shift by group word."""
+    threshold. reliability: `statistics.calibration.Reliability`. identity_swaps: score shift by group word."""
 
     classifier: str
     threshold: float

@@ -14,10 +14,10 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from headscope.analysis import minilm
 from headscope.analysis.classifiers.labels import LABELS
 from headscope.analysis.classifiers.sequence import Calibration, SequenceClassifier
 from headscope.analysis.errors import BackendError
+from headscope.analysis.models import minilm
 
 logging: Any = transformers_logging
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from headscope.analysis import model_sources
 from headscope.analysis.classifiers.sequence import SequenceClassifier
 from headscope.analysis.errors import BackendError
+from headscope.analysis.models import sources as model_sources
 
 DEFAULT = "unitary/toxic-bert"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from headscope.analysis.content_filter import Policy, Verdict
+from headscope.analysis.classifiers.content_filter import Policy, Verdict
 from headscope.analysis.live_types import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -15,7 +15,7 @@ from headscope.analysis.live_types import (
     LiveResult,
 )
 from headscope.analysis.patch_types import PatchRequest, PatchResult
-from headscope.analysis.preflight import Preflight
+from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import Continuation, ModelInfo, Prompt, RunResult, RunSpec
 
 

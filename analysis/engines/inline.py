@@ -8,12 +8,10 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from headscope.analysis import devices, live, model_sources, patching, runner
-from headscope.analysis.chat_template import require_chat_template
+from headscope.analysis.classifiers.content_filter import Policy, Verdict, screen
 from headscope.analysis.code_version import CODE_VERSION
-from headscope.analysis.content_filter import Policy, Verdict, screen
 from headscope.analysis.engines.base import Prepared
-from headscope.analysis.fingerprints import cache_dir
+from headscope.analysis.engines.model_cache import ModelCache
 from headscope.analysis.live_types import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -21,10 +19,14 @@ from headscope.analysis.live_types import (
     LiveRequest,
     LiveResult,
 )
-from headscope.analysis.model_cache import ModelCache
+from headscope.analysis.models import devices
+from headscope.analysis.models import sources as model_sources
+from headscope.analysis.models.chat_template import require_chat_template
+from headscope.analysis.models.fingerprints import cache_dir
+from headscope.analysis.models.start_token import require_start_token
 from headscope.analysis.patch_types import PatchRequest, PatchResult
-from headscope.analysis.start_token import require_start_token
-from headscope.analysis.tensor_cache import TensorCache, tensor_cache_bytes
+from headscope.analysis.running import live, patching, runner
+from headscope.analysis.running.tensor_cache import TensorCache, tensor_cache_bytes
 from headscope.analysis.types import Continuation, ModelRef, Prompt, RunResult, RunSpec, result_key
 
 F = TypeVar("F", bound=Callable[..., Any])

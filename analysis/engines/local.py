@@ -19,7 +19,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
-from headscope.analysis.content_filter import Policy, Verdict
+from headscope.analysis.classifiers.content_filter import Policy, Verdict
 from headscope.analysis.engines.base import Prepared
 from headscope.analysis.engines.threads import yield_when_waiting
 from headscope.analysis.errors import BackendError, HeadscopeError

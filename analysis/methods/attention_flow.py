@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
-from headscope.analysis.attention_rows import head_means, unsigned, why_no_attention, with_residual
-from headscope.analysis.attributions import failed_attribution
+from headscope.analysis.attribution.attention_rows import head_means, unsigned, why_no_attention, with_residual
+from headscope.analysis.attribution.results import failed_attribution
 from headscope.analysis.interfaces import CausalBackend, Needs, Param
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target

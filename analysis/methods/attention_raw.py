@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import ClassVar
 
-from headscope.analysis.attention_rows import explained_rows, unsigned, why_no_attention
+from headscope.analysis.attribution.attention_rows import explained_rows, unsigned, why_no_attention
 from headscope.analysis.interfaces import CausalBackend, Needs, Param
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import torch
 
-from headscope.analysis.attention_rows import head_means, unsigned, why_no_attention, with_residual
+from headscope.analysis.attribution.attention_rows import head_means, unsigned, why_no_attention, with_residual
 from headscope.analysis.interfaces import CausalBackend, Needs, Param
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace

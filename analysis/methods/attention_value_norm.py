@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import torch
 
-from headscope.analysis.attention_rows import explained_rows, unsigned
-from headscope.analysis.attention_values import value_vectors, why_no_values
+from headscope.analysis.attribution.attention_rows import explained_rows, unsigned
+from headscope.analysis.attribution.attention_values import value_vectors, why_no_values
 from headscope.analysis.interfaces import CausalBackend, Needs, Param
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import torch
 
-from headscope.analysis.attention_rows import why_no_attention
-from headscope.analysis.batch_attributions import handed_over
+from headscope.analysis.attribution.attention_rows import why_no_attention
+from headscope.analysis.attribution.batches import handed_over
 from headscope.analysis.interfaces import CausalBackend, Needs, Param
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from headscope.analysis.attribution.lrp import lrp_attributions, why_no_lrp
 from headscope.analysis.interfaces import CausalBackend, Needs, Param
-from headscope.analysis.lrp import lrp_attributions, why_no_lrp
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
 

@@ -10,10 +10,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from headscope.analysis.attributions import attribution
+from headscope.analysis.attribution.logit_reading import explaining_logit, logit_reading, why_no_reading
+from headscope.analysis.attribution.results import attribution
+from headscope.analysis.backends.module_inputs import entering
 from headscope.analysis.interfaces import Capture, CausalBackend, Needs, Param
-from headscope.analysis.logit_reading import explaining_logit, logit_reading, why_no_reading
-from headscope.analysis.module_inputs import entering
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace, quantities
 

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from headscope.analysis.attributions import failed_attribution, position_attribution
-from headscope.analysis.held_first import joined, no_score
+from headscope.analysis.attribution.held_first import joined, no_score
+from headscope.analysis.attribution.quadrature import error_scale
+from headscope.analysis.attribution.results import failed_attribution, position_attribution
+from headscope.analysis.attribution.sampling_rows import PromptRows, generator_of
 from headscope.analysis.interfaces import CausalBackend, Needs, Param
 from headscope.analysis.params import resolve_params
-from headscope.analysis.quadrature import error_scale
-from headscope.analysis.sampling_rows import PromptRows, generator_of
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace, quantities
 

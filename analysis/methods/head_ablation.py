@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from headscope.analysis.attributions import attribution
+from headscope.analysis.attribution.results import attribution
+from headscope.analysis.backends.suffix import LayerSuffix, rows_per_pass, why_no_suffix
 from headscope.analysis.interfaces import CausalBackend, Needs, Param, TokenBatch
 from headscope.analysis.params import resolve_params
-from headscope.analysis.suffix import LayerSuffix, rows_per_pass, why_no_suffix
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace, quantities
 

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import torch
 
-from headscope.analysis.attributions import position_attribution
+from headscope.analysis.attribution.results import position_attribution
+from headscope.analysis.backends.once import once_per_model
 from headscope.analysis.interfaces import Capture, CausalBackend, Needs, Param
-from headscope.analysis.once import once_per_model
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
 

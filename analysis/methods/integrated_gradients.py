@@ -2,8 +2,7 @@
 
 Two things make them usable on a real language model. The first token is held at its own embedding: it is the attention
 sink, and moving it makes the integrand so wild that no number of steps converges. And the steps are placed where the
-path is rough (`headscope.analysis.quadrature`), until two step counts agree and the scores add up; when they do not,
-it is said.
+path is rough (`attribution.quadrature`), until two step counts agree and the scores add up; else the result says so.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from headscope.analysis.attributions import failed_attribution, position_attribution
-from headscope.analysis.embedding_path import EmbeddingPath
-from headscope.analysis.held_first import joined, no_score
+from headscope.analysis.attribution.embedding_path import EmbeddingPath
+from headscope.analysis.attribution.held_first import joined, no_score
+from headscope.analysis.attribution.quadrature import AdaptiveIntegral, Float64, error_scale, fixed_errors, fixed_rule
+from headscope.analysis.attribution.results import failed_attribution, position_attribution
 from headscope.analysis.interfaces import CausalBackend, Needs, Param
 from headscope.analysis.params import resolve_params
-from headscope.analysis.quadrature import AdaptiveIntegral, Float64, error_scale, fixed_errors, fixed_rule
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
 

@@ -10,8 +10,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from headscope.analysis.attributions import failed_attribution
-from headscope.analysis.batch_attributions import handed_over
+from headscope.analysis.attribution.batches import handed_over
+from headscope.analysis.attribution.results import failed_attribution
 from headscope.analysis.interfaces import CausalBackend, Needs, Param
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from headscope.analysis.attributions import position_attribution
+from headscope.analysis.attribution.results import position_attribution
 from headscope.analysis.interfaces import CausalBackend, Needs, Param
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from headscope.analysis.attributions import attribution, failed_attribution
+from headscope.analysis.attribution.masking import MASKING, UNIT, Float64
+from headscope.analysis.attribution.results import attribution, failed_attribution
+from headscope.analysis.attribution.unit_games import UnitGame
 from headscope.analysis.interfaces import CausalBackend, Needs, Param
-from headscope.analysis.masking import MASKING, UNIT, Float64
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target
-from headscope.analysis.unit_games import UnitGame
 from headscope.analysis.workspace import Workspace
 
 

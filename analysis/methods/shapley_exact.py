@@ -9,13 +9,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from headscope.analysis.attributions import attribution, failed_attribution
-from headscope.analysis.coalition_tree import tree_values
+from headscope.analysis.attribution.coalition_tree import tree_values
+from headscope.analysis.attribution.masking import MASKING, UNIT, Bools, Float64
+from headscope.analysis.attribution.results import attribution, failed_attribution
+from headscope.analysis.attribution.unit_games import UnitGame
 from headscope.analysis.interfaces import CausalBackend, Needs, Param
-from headscope.analysis.masking import MASKING, UNIT, Bools, Float64
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target
-from headscope.analysis.unit_games import UnitGame
 from headscope.analysis.workspace import Workspace
 
 MOST = 12

@@ -9,10 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from headscope.analysis.batch_attributions import handed_over
+from headscope.analysis.attribution.batches import handed_over
+from headscope.analysis.attribution.sampling_rows import PromptRows, generator_of
 from headscope.analysis.interfaces import CausalBackend, Needs, Param
 from headscope.analysis.params import resolve_params
-from headscope.analysis.sampling_rows import PromptRows, generator_of
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace, quantities
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from headscope.analysis.edits import harmless_edits
 from headscope.analysis.errors import InputError
 from headscope.analysis.interfaces import Capture, CausalBackend, Param
 from headscope.analysis.probe_types import Finding, ProbeResult
+from headscope.analysis.probes.edits import harmless_edits
 from headscope.analysis.types import RunResult
 from headscope.analysis.workspace import Workspace
 

@@ -10,9 +10,9 @@ import numpy as np
 from headscope.analysis.classifiers.loaded import classifier
 from headscope.analysis.interfaces import CausalBackend, Param
 from headscope.analysis.probe_types import Finding, ProbeResult
+from headscope.analysis.probes.samples import PARAMS as SAMPLING
+from headscope.analysis.probes.samples import sampled
 from headscope.analysis.registry import CLASSIFIERS
-from headscope.analysis.samples import PARAMS as SAMPLING
-from headscope.analysis.samples import sampled
 from headscope.analysis.types import RunResult
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from headscope.analysis.interfaces import CausalBackend, Param
 from headscope.analysis.probe_types import Finding, ProbeResult
-from headscope.analysis.samples import PARAMS as SAMPLING
-from headscope.analysis.samples import sampled
+from headscope.analysis.probes.samples import PARAMS as SAMPLING
+from headscope.analysis.probes.samples import sampled
 from headscope.analysis.types import RunResult
 
 _WORD = re.compile(r"\w+", re.UNICODE)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headscope.analysis.errors import InputError
+from headscope.analysis.prompt_tags import CONTEXT, value_of
 from headscope.analysis.types import Float32, Int32
-from headscope.datasets.tags import CONTEXT, value_of
 
 Floats = NDArray[np.float64]
 K = TypeVar("K", bound=Hashable)

@@ -1,4 +1,4 @@
-"""Scores with intervals: means by `headscope.analysis.intervals`, and any function of sums by the same bootstrap."""
+"""Scores with intervals: means by `statistics.intervals`, and any function of sums by the same bootstrap."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
-from headscope.analysis.intervals import DRAWS, FEWEST, PERCENTILES, bootstrap_means, wilson
+from headscope.analysis.statistics.intervals import DRAWS, FEWEST, PERCENTILES, bootstrap_means, wilson
 from headscope.analysis.suites.base import Floats, Score
 
 CHUNK = 50  # draws at once, so that memory stays small for many thousand items

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from headscope.analysis.errors import InputError
+from headscope.analysis.prompt_tags import value_of
 from headscope.analysis.suites.base import Case, Scored, Suite
 from headscope.analysis.suites.estimates import mean_score
-from headscope.datasets.tags import value_of
 
 THRESHOLD = 0.5
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from headscope.analysis.effects import paired_effect
 from headscope.analysis.errors import InputError
+from headscope.analysis.statistics.effects import paired_effect
 from headscope.analysis.suites import coreference
 from headscope.analysis.suites.base import Score, Scored, Suite, SuiteRun, by_key, needed
 from headscope.analysis.suites.estimates import mean_score

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from headscope.analysis.effects import paired_effect
+from headscope.analysis.statistics.effects import paired_effect
 from headscope.analysis.suites import coreference
 from headscope.analysis.suites.base import Floats, Score, Scored, Suite, SuiteRun, by_key, needed
 from headscope.analysis.suites.estimates import mean_score, of_sums

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import yaml
 
-from headscope.analysis.calibration import calibration_error
 from headscope.analysis.classifiers.card import CARD_FILE
 from headscope.analysis.classifiers.loaded import TextClassifier
 from headscope.analysis.classifiers.sequence import SequenceClassifier
-from headscope.analysis.intervals import bootstrap_means
+from headscope.analysis.statistics.calibration import calibration_error
+from headscope.analysis.statistics.intervals import bootstrap_means
 from headscope.analysis.training import toxicity_report as report
 from headscope.analysis.training.toxicity_data import OWN, read_mix
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, roc_auc_score
 
-from headscope.analysis.calibration import calibration_error
 from headscope.analysis.classifiers.labels import LABELS
 from headscope.analysis.classifiers.loaded import TextClassifier
 from headscope.analysis.classifiers.sequence import Calibration, SequenceClassifier
-from headscope.analysis.intervals import wilson
+from headscope.analysis.statistics.calibration import calibration_error
+from headscope.analysis.statistics.intervals import wilson
 from headscope.analysis.training.toxicity_data import LabelledTexts, own_sentences, read_mix
 from headscope.analysis.types import Float32
 

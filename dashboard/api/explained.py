@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from flask import Blueprint, Flask, Response, jsonify
 
 from headscope.analysis.errors import InputError
-from headscope.analysis.jobs import JobRequest
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet, RunStatus, canonical_hash
 from headscope.dashboard.request_body import json_object
 from headscope.dashboard.services import Services
+from headscope.jobs.job import JobRequest
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Condition, RunDetail, RunFilter
 

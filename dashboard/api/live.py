@@ -20,7 +20,6 @@ from typing import Any
 from flask import Blueprint, Flask, Response, jsonify
 
 from headscope.analysis.errors import HeadscopeError, InputError, UnknownNameError
-from headscope.analysis.jobs import JobRequest
 from headscope.analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveRequest
 from headscope.analysis.registry import STANDARD
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet, RunStatus, canonical_hash
@@ -30,6 +29,7 @@ from headscope.dashboard.request_body import json_object
 from headscope.dashboard.security import error_json
 from headscope.dashboard.services import Engine, ModelListing, Services
 from headscope.dashboard.settings import NO_MODEL
+from headscope.jobs.job import JobRequest
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Condition, RunFilter
 

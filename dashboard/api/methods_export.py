@@ -16,7 +16,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, request
 
 from headscope.analysis.errors import InputError, UnknownNameError
-from headscope.analysis.intervals import t_interval, wilson
+from headscope.analysis.statistics.intervals import t_interval, wilson
 from headscope.dashboard.methods.data import Comparisons, disputes, shown_methods
 from headscope.dashboard.methods.query import MEASURES, MethodsQuery
 from headscope.dashboard.services import Services

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headscope.analysis.alignment import Range
-from headscope.analysis.divergence import Bounds, js_bounds
+from headscope.analysis.statistics.divergence import Bounds, js_bounds
 from headscope.analysis.types import TokenTrace
 from headscope.dashboard.figures.compare import Unit, group_sums, units
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from headscope.analysis.attributions import position_scores, word_rule
+from headscope.analysis.attribution.results import position_scores, word_rule
 from headscope.analysis.registry import method_entry
 from headscope.analysis.types import Attribution, Float32
 from headscope.dashboard.figures.receipts import ReceiptView, receipt_view

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from headscope.analysis.calibration import Reliability, SelectiveRisk
+from headscope.analysis.statistics.calibration import Reliability, SelectiveRisk
 from headscope.dashboard.figures.theme import COLORWAY, finish
 
 Floats = NDArray[np.float64]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headscope.analysis.alignment import Kind, Range, align
-from headscope.analysis.attributions import WordRule
+from headscope.analysis.attribution.results import WordRule
 from headscope.analysis.types import Target, TokenizedText, TokenTrace
 
 Floats = NDArray[np.float64]

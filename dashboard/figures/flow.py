@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from headscope.analysis.attributions import word_rule
-from headscope.analysis.intervals import FEWEST, Z
+from headscope.analysis.attribution.results import word_rule
 from headscope.analysis.registry import method_entry
+from headscope.analysis.statistics.intervals import FEWEST, Z
 from headscope.analysis.types import Attribution, Float32, HeadSummary
 from headscope.dashboard.figures.attention import head_stats
 from headscope.dashboard.figures.attributions import explained, over_tokens

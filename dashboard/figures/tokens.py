@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from headscope.analysis.attributions import WordRule, position_scores, word_rule
+from headscope.analysis.attribution.results import WordRule, position_scores, word_rule
 from headscope.analysis.registry import method_entry
 from headscope.analysis.types import Attribution, Target, TokenTrace
 
@@ -90,7 +90,7 @@ class Candidates:
 
 def usable(attributions: Sequence[Attribution], n_tokens: int) -> tuple[Attribution, ...]:
     """The attributions that have one score per token, axes `("position",)`; layers and heads are reduced by
-    `headscope.analysis.attributions.position_scores`."""
+    `headscope.analysis.attribution.results.position_scores`."""
     reduced = ((item, position_scores(item)) for item in attributions if item.error is None)
     return tuple(
         replace(item, scores=scores, axes=("position",))

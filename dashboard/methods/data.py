@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headscope.analysis.agreement import agreement, dispute
-from headscope.analysis.intervals import Means, bootstrap_means
 from headscope.analysis.registry import METHODS
+from headscope.analysis.statistics.agreement import agreement, dispute
+from headscope.analysis.statistics.intervals import Means, bootstrap_means
 from headscope.dashboard.methods.query import MethodsQuery
 from headscope.storage.counts import Counts
 from headscope.storage.interfaces import RunReader

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
-from headscope.analysis.counterfactual import Contrast, Member, PairDifference, by_template, contrasts
-from headscope.analysis.intervals import FEWEST
+from headscope.analysis.statistics.counterfactual import Contrast, Member, PairDifference, by_template, contrasts
+from headscope.analysis.statistics.intervals import FEWEST
 from headscope.dashboard.cards import Children, copyable, empty_box, extra, icon
 from headscope.dashboard.pages import Page
 from headscope.dashboard.params import choice

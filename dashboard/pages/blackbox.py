@@ -11,7 +11,7 @@ import numpy as np
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
-from headscope.analysis.intervals import bootstrap_means, wilson
+from headscope.analysis.statistics.intervals import bootstrap_means, wilson
 from headscope.dashboard.cards import Children, copyable, empty_box
 from headscope.dashboard.pages import Page
 from headscope.dashboard.params import choice

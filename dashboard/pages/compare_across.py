@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 from numpy.typing import NDArray
 
 from headscope.analysis.alignment import Range
-from headscope.analysis.attributions import position_scores, word_rule
+from headscope.analysis.attribution.results import position_scores, word_rule
 from headscope.analysis.types import TokenTrace
 from headscope.dashboard.cards import Children
 from headscope.dashboard.figures.across import Across, divergences, matched, surprisals, word_ranges

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from dash import html
 
-from headscope.analysis.attributions import word_rule
+from headscope.analysis.attribution.results import word_rule
 from headscope.analysis.types import HEAD_STATS, Attribution
 from headscope.dashboard.cards import Children
 from headscope.dashboard.figures.compare import candidate_union, group_scores, largest, shares, surprisal_bits

@@ -7,7 +7,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from headscope.analysis.alignment import Range
-from headscope.analysis.attributions import position_scores
+from headscope.analysis.attribution.results import position_scores
 from headscope.analysis.types import Attribution, TokenTrace
 from headscope.dashboard.figures.across import MOST_RUNS
 from headscope.dashboard.figures.compare import Unit, units

@@ -9,9 +9,9 @@ import numpy as np
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
-from headscope.analysis.calibration import calibration_error, selective_risk
-from headscope.analysis.confidence import Spread, answered_right, lock_in, spread
-from headscope.analysis.intervals import DRAWS, FEWEST, wilson
+from headscope.analysis.statistics.calibration import calibration_error, selective_risk
+from headscope.analysis.statistics.confidence import Spread, answered_right, lock_in, spread
+from headscope.analysis.statistics.intervals import DRAWS, FEWEST, wilson
 from headscope.dashboard.cards import Children, empty_box, extra
 from headscope.dashboard.figures import behaviour as figures
 from headscope.dashboard.pages import Page

@@ -7,11 +7,11 @@ from typing import Any
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
-from headscope.analysis.clusters import MOST as MOST_CLUSTERED
-from headscope.analysis.clusters import clusters
-from headscope.analysis.intervals import wilson
 from headscope.analysis.probe_types import PASSED, SEVERITIES
 from headscope.analysis.registry import DETECTORS
+from headscope.analysis.statistics.clusters import MOST as MOST_CLUSTERED
+from headscope.analysis.statistics.clusters import clusters
+from headscope.analysis.statistics.intervals import wilson
 from headscope.dashboard.cards import Children, Download, copyable, download_menu, empty_box, extra, icon
 from headscope.dashboard.failures_query import PATH, STATUSES, FailuresQuery
 from headscope.dashboard.pages import Page

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from headscope.analysis.intervals import FEWEST, Means
+from headscope.analysis.statistics.intervals import FEWEST, Means
 from headscope.dashboard.cards import Children, empty_box, extra, icon
 from headscope.dashboard.methods import sql
 from headscope.dashboard.methods.data import Comparison, Dispute, disputes, shown_methods

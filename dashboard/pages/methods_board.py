@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from headscope.analysis.intervals import FEWEST, t_interval, wilson
+from headscope.analysis.statistics.intervals import FEWEST, t_interval, wilson
 from headscope.dashboard.cards import Children, Download, copyable, download_menu, empty_box, extra, icon
 from headscope.dashboard.methods import sql
 from headscope.dashboard.methods.query import MethodsQuery, download_href, label, run_href, runs_of, summary

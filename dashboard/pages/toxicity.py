@@ -11,10 +11,10 @@ import numpy as np
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
-from headscope.analysis.calibration import Reliability
 from headscope.analysis.classifiers.card import ScorerCard, card
 from headscope.analysis.classifiers.labels import EXPERIMENTAL
-from headscope.analysis.intervals import bootstrap_means, wilson
+from headscope.analysis.statistics.calibration import Reliability
+from headscope.analysis.statistics.intervals import bootstrap_means, wilson
 from headscope.dashboard.cards import Children, copyable, empty_box, extra, icon
 from headscope.dashboard.figures import behaviour as figures
 from headscope.dashboard.pages import Page

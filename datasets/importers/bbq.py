@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from headscope.analysis.prompt_tags import CONTEXT, tag
 from headscope.datasets.importers.base import Importer, Record, Source
 from headscope.datasets.schema import Row
-from headscope.datasets.tags import CONTEXT, tag
 
 ANSWERS = ("ans0", "ans1", "ans2")
 FIELDS = (

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from headscope.analysis.errors import InputError
+from headscope.analysis.prompt_tags import tag
 from headscope.datasets.importers.base import KIND, Importer, Record, Source
 from headscope.datasets.schema import Row
-from headscope.datasets.tags import tag
 
 SUFFIX = "_prompt"
 

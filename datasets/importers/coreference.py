@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from headscope.datasets.tags import CONTEXT, tag
+from headscope.analysis.prompt_tags import CONTEXT, tag
 
 
 def values(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from headscope.analysis.prompt_tags import tag
 from headscope.datasets.importers.base import Importer, Source
 from headscope.datasets.schema import Row
-from headscope.datasets.tags import tag
 
 COLUMNS = ("functionality", "case_id", "test_case", "label_gold")
 LABELS = ("hateful", "non-hateful")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from headscope.analysis.prompt_tags import tag
 from headscope.datasets.importers import cloze
 from headscope.datasets.importers.base import Importer, Record, Source
 from headscope.datasets.schema import Row
-from headscope.datasets.tags import tag
 
 RELATIONS = "relations.jsonl"
 GOOGLE_RE = {

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from headscope.analysis.errors import InputError
+from headscope.analysis.prompt_tags import tag
 from headscope.datasets.importers import cloze
 from headscope.datasets.importers.base import KIND, Importer, Record, Source
 from headscope.datasets.schema import Row
-from headscope.datasets.tags import tag
 
 FACTS = ("facts", "trex_lms_vocab")
 PATTERNS = ("patterns", "pattern_data/graphs_json")

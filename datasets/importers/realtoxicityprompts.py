@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from headscope.analysis.prompt_tags import tag
 from headscope.datasets.importers.base import Importer, Record, Source
 from headscope.datasets.schema import Row
-from headscope.datasets.tags import tag
 
 TOXIC = 0.5
 """From this score on a text counts as toxic, as in the paper."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from headscope.analysis.errors import InputError
+from headscope.analysis.prompt_tags import CONTEXT, tag
 from headscope.datasets.importers.base import KIND, Importer, Record, Source
 from headscope.datasets.schema import Row
-from headscope.datasets.tags import CONTEXT, tag
 
 TASKS = ("intrasentence", "intersentence")
 LABELS = ("stereotype", "anti-stereotype", "unrelated")

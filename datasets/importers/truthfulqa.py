@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from headscope.analysis.errors import InputError
+from headscope.analysis.prompt_tags import CONTEXT, tag
 from headscope.datasets.importers.base import KIND, Importer, Record, Source
 from headscope.datasets.schema import Row
-from headscope.datasets.tags import CONTEXT, tag
 
 COLUMNS = ("Question", "Best Answer", "Correct Answers", "Incorrect Answers")
 Answers = dict[str, dict[str, bool]]

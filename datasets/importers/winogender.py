@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from headscope.analysis.prompt_tags import tag
 from headscope.datasets.importers import coreference
 from headscope.datasets.importers.base import Importer, Record, Source
 from headscope.datasets.schema import Row
-from headscope.datasets.tags import tag
 
 PRONOUNS = {
     "male": {"NOM": "he", "POSS": "his", "ACC": "him"},

@@ -13,12 +13,12 @@ import pytest
 from playwright.sync_api import Browser, Error, Page, Route, expect
 
 from headscope.analysis.engines.inline import InlineEngine
-from headscope.analysis.jobs import JobRequest, run_job
 from headscope.analysis.registry import parse_analyses
 from headscope.dashboard.jobs import JobQueue, ServerEngine
 from headscope.dashboard.pages import run_cards
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
+from headscope.jobs.job import JobRequest, run_job
 from headscope.storage.repository import Store
 from headscope.storage.rows import Condition, RunFilter
 from tests.browser import seed

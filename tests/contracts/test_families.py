@@ -9,9 +9,9 @@ import pytest
 import torch
 import transformers
 
-from headscope.analysis import runner
 from headscope.analysis.backends.hf_causal import HFCausalBackend
 from headscope.analysis.errors import BackendError
+from headscope.analysis.running import runner
 from headscope.analysis.types import GenerationParams, Prompt, RunResult, RunSpec, RunStatus
 from tests.families import FAMILIES, build
 

@@ -12,10 +12,10 @@ import torch
 import transformers
 from captum.attr import IntegratedGradients as CaptumIntegratedGradients
 
+from headscope.analysis.attribution.embedding_path import baseline_embedding
+from headscope.analysis.attribution.masking import neutral
 from headscope.analysis.backends.hf_causal import HFCausalBackend
-from headscope.analysis.embedding_path import baseline_embedding
 from headscope.analysis.interfaces import Capture
-from headscope.analysis.masking import neutral
 from headscope.analysis.methods.input_x_gradient import InputXGradient, embedding_cosine
 from headscope.analysis.methods.integrated_gradients import IntegratedGradients
 from headscope.analysis.workspace import Workspace

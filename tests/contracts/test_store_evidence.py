@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from headscope.analysis.attributions import position_scores
+from headscope.analysis.attribution.results import position_scores
 from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.receipts import Verdict
 from headscope.analysis.types import Attribution, RunResult

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from headscope.analysis.detection import detect, experiment_runs
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.probe_types import ProbeResult, ToxicityScore
 from headscope.analysis.types import Prompt
+from headscope.jobs.detection import detect, experiment_runs
 from headscope.storage.repository import Store
 from headscope.storage.rows import FailureFilter, ModelSettings
 from tests.factories import make_info, make_prompt, make_result, make_set

@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 import headscope
-from headscope.analysis.detection import detect, experiment_runs
 from headscope.analysis.errors import StorageError
 from headscope.analysis.probe_types import ToxicityScore
 from headscope.analysis.types import LAYER_STATS, Prompt
+from headscope.jobs.detection import detect, experiment_runs
 from headscope.storage import readonly_sql
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunDetail

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from headscope.analysis.runner import run_batch
+from headscope.analysis.running.runner import run_batch
 from headscope.analysis.types import HEAD_STATS, LAYER_STATS, Prompt, RunResult, RunSpec
 
 if TYPE_CHECKING:

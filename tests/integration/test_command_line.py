@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from headscope.analysis.cli import handover
+from headscope.cli import handover
 from headscope.storage import owner
 from headscope.storage.repository import Store
 from tests.cli import GUARD, HEADSCOPE, headscope
@@ -52,7 +52,7 @@ def held(self, spec, prompts):
         sys.stdin.readline()
     return compute(self, spec, prompts)
 InlineEngine.run_batch = held
-from headscope.analysis.cli import main
+from headscope.cli import main
 main()
 """
 
@@ -304,7 +304,7 @@ def test_a_run_that_the_disk_cannot_hold_leaves_no_store_behind(
 
 
 def test_help_answers_without_loading_a_model_library() -> None:
-    code = "import sys; sys.argv = ['headscope', '--help']\nfrom headscope.analysis.cli import main\n"
+    code = "import sys; sys.argv = ['headscope', '--help']\nfrom headscope.cli import main\n"
     done = subprocess.run(
         [sys.executable, "-c", code + "try: main()\nfinally: assert 'torch' not in sys.modules"],
         capture_output=True, text=True, timeout=GUARD, check=False,

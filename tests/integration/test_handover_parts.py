@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from headscope.analysis.cli import handover
 from headscope.analysis.errors import HeadscopeError
-from headscope.analysis.jobs import JobRequest
 from headscope.analysis.types import Prompt, RunStatus
+from headscope.cli import handover
+from headscope.jobs.job import JobRequest
 from headscope.storage import served
 from tests.factories import make_set
 

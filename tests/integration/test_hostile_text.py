@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from headscope.analysis.cli import main
 from headscope.analysis.types import RunStatus
+from headscope.cli import main
 from headscope.storage.repository import Store
 from tests.factories import make_failure, make_info, make_prompt, make_result, make_set
 

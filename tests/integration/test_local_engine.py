@@ -14,10 +14,10 @@ import pytest
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.engines.local import LocalEngine
 from headscope.analysis.errors import BackendError, HeadscopeError
-from headscope.analysis.jobs import JobRequest, run_job
 from headscope.analysis.live_types import LiveRequest
 from headscope.analysis.patch_types import PatchRequest
 from headscope.analysis.types import ModelRef, Prompt, PromptSet, RunSpec, RunStatus
+from headscope.jobs.job import JobRequest, run_job
 from headscope.storage import readonly_sql
 from headscope.storage.repository import Store
 

@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 import typer
 
-from headscope.analysis.cli import app, store
 from headscope.analysis.errors import HeadscopeError, StorageError
+from headscope.cli import app, store
 from headscope.storage import session
 from headscope.storage.repository import Store
 from tests.databases import PostgresServer

@@ -13,7 +13,7 @@ import zstandard
 from stores.contents import contents
 
 from headscope.analysis.errors import StorageError
-from headscope.migrations import api
+from headscope.storage import upgrade as api
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
 from tests.databases import PostgresServer

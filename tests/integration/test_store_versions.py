@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from headscope.analysis.errors import StorageError
-from headscope.migrations import api
 from headscope.migrations.v0001 import tables
 from headscope.storage import session
+from headscope.storage import upgrade as api
 from headscope.storage.repository import Store
 from tests.databases import PostgresServer
 from tests.factories import make_info, make_prompt, make_result, make_set

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from headscope.analysis.agreement import agreement, dispute, top_share
+from headscope.analysis.statistics.agreement import agreement, dispute, top_share
 
 NAN = float("nan")
 
@@ -28,7 +28,7 @@ def test_tau_is_scipys_also_with_ties_and_unmeasured_positions() -> None:
 def test_tau_of_a_long_text_is_the_same_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = np.random.default_rng(0).standard_normal((3, 60))
     whole = agreement(scores, [True] * 3, 5).tau
-    monkeypatch.setattr("headscope.analysis.agreement.PAIRS_AT_ONCE", 130)
+    monkeypatch.setattr("headscope.analysis.statistics.agreement.PAIRS_AT_ONCE", 130)
     np.testing.assert_array_equal(agreement(scores, [True] * 3, 5).tau, whole)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from headscope.analysis.engines.inline import InlineEngine
-from headscope.analysis.jobs import JobRequest
 from headscope.analysis.types import Prompt, PromptSet
 from headscope.dashboard.app import create_app
 from headscope.dashboard.jobs import JobQueue, ServerEngine
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
+from headscope.jobs.job import JobRequest
 from headscope.storage.repository import Store
 
 HEADERS = {"Host": "127.0.0.1:8050", "Authorization": "Bearer t"}

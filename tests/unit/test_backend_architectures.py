@@ -12,8 +12,8 @@ import transformers
 
 from headscope.analysis.backends.hf_causal import HFCausalBackend
 from headscope.analysis.errors import BackendError, NotApplicable
-from headscope.analysis.head_stats import head_summaries
 from headscope.analysis.interfaces import Capture
+from headscope.analysis.measurements.heads import head_summaries
 from headscope.analysis.types import GenerationParams
 from tests.families import GROUPED, PLAIN, build
 

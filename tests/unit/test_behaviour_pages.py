@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from headscope.analysis.detection import detect, experiment_runs
 from headscope.analysis.probe_types import ProbeResult, ToxicityScore
 from headscope.analysis.types import Prompt
 from headscope.dashboard.app import create_app
 from headscope.dashboard.pages import bias, confidence, failures, toxicity
 from headscope.dashboard.scoped_page import ScopedPage
 from headscope.dashboard.services import Services
+from headscope.jobs.detection import detect, experiment_runs
 from headscope.storage.repository import Store
 from tests.factories import make_info, make_result, make_set
 from tests.unit.test_dashboard_lists import BrokenStore, hrefs, text_of

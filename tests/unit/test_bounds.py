@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headscope.analysis import bounds, check_rules, registry
+from headscope.analysis import bounds, registry
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.interfaces import Param
-from headscope.analysis.jobs import JobRequest
 from headscope.analysis.params import resolve_params
+from headscope.analysis.statistics import check_rules
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet
 from headscope.dashboard.runs.conditions import from_link
+from headscope.jobs.job import JobRequest
 
 SETS = PromptSet("s", "1", "", "", "0", (Prompt("a", "The cat"),))
 REQUEST = JobRequest("exp", "m", SETS, ("heads",))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from headscope.analysis.calibration import calibration_error, selective_risk
-from headscope.analysis.clusters import clusters
-from headscope.analysis.confidence import answered_right, lock_in, spread
-from headscope.analysis.counterfactual import OTHERS, Member, by_template, contrasts, template_of
+from headscope.analysis.statistics.calibration import calibration_error, selective_risk
+from headscope.analysis.statistics.clusters import clusters
+from headscope.analysis.statistics.confidence import answered_right, lock_in, spread
+from headscope.analysis.statistics.counterfactual import OTHERS, Member, by_template, contrasts, template_of
 
 
 def test_calibration_error_by_hand() -> None:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from headscope.analysis import suffix
+from headscope.analysis.backends import suffix
+from headscope.analysis.backends.suffix import LayerSuffix, why_no_suffix
 from headscope.analysis.interfaces import Capabilities, Capture
 from headscope.analysis.methods.direct_logit_attribution import DirectLogitAttribution
 from headscope.analysis.methods.head_ablation import HeadAblation
-from headscope.analysis.suffix import LayerSuffix, why_no_suffix
 from headscope.analysis.types import Target
 from headscope.analysis.workspace import Workspace, quantities
 

@@ -10,7 +10,6 @@ import torch
 from captum.attr import LayerIntegratedGradients
 from transformers import BertConfig, BertForSequenceClassification
 
-from headscope.analysis import minilm
 from headscope.analysis.classifiers import embedded_bert, hub_bert, linear
 from headscope.analysis.classifiers.card import card
 from headscope.analysis.classifiers.labels import LABELS
@@ -18,6 +17,7 @@ from headscope.analysis.classifiers.loaded import classifier
 from headscope.analysis.classifiers.sequence import OVERLAP, WINDOW, SequenceClassifier
 from headscope.analysis.classifiers.token_scores import explain
 from headscope.analysis.errors import BackendError, InputError, UnknownNameError
+from headscope.analysis.models import minilm
 from headscope.analysis.registry import CLASSIFIERS
 from headscope.analysis.training.toxicity import LABEL_WEIGHTS, Recipe, masked_loss, train
 from headscope.analysis.training.toxicity_data import LabelledTexts, own_sentences, read_mix

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from headscope.analysis.alignment import word_spans
-from headscope.analysis.attributions import word_rule
+from headscope.analysis.attribution.results import word_rule
 from headscope.analysis.types import TokenizedText, TokenTrace
 from headscope.dashboard.figures import compare
 from headscope.dashboard.figures.tokens import grouped

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from headscope.analysis.content_filter import OFF, Policy, Rule, admit, allow, screen
+from headscope.analysis.classifiers.content_filter import OFF, Policy, Rule, admit, allow, screen
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.errors import InputError
-from headscope.analysis.jobs import JobRequest
 from headscope.analysis.live_types import LiveRequest
 from headscope.analysis.patch_types import PatchRequest
 from headscope.analysis.types import Prompt, PromptSet
@@ -21,6 +20,7 @@ from headscope.dashboard.app import create_app
 from headscope.dashboard.jobs import JobQueue, ServerEngine
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
+from headscope.jobs.job import JobRequest
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
 
@@ -88,7 +88,7 @@ def test_a_text_that_cannot_be_judged_does_not_pass() -> None:
 
     from unittest.mock import patch
 
-    with patch("headscope.analysis.content_filter.classifier", lambda name: Mute()):
+    with patch("headscope.analysis.classifiers.content_filter.classifier", lambda name: Mute()):
         (verdict,) = screen(["\u2603 snow"], BLOCK)
     assert verdict.action == "block"
     assert "could not judge" in verdict.reason

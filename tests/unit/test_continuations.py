@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from headscope.analysis.continuations import explain_continuations, extended, first_tokens
+from headscope.analysis.attribution.continuations import explain_continuations, extended, first_tokens
 from headscope.analysis.errors import InputError
 from headscope.analysis.interfaces import Capture
 from headscope.analysis.methods.input_x_gradient import InputXGradient
-from headscope.analysis.runner import run_batch
+from headscope.analysis.running.runner import run_batch
 from headscope.analysis.types import GenerationParams, ModelRef, Prompt, RunSpec, RunStatus
 from headscope.analysis.workspace import Workspace
 

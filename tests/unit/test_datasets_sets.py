@@ -23,7 +23,7 @@ PAIRED = ["indirect_object", "negation", "occupation_gender", "subject_verb_agre
 @pytest.fixture(scope="session")
 def smollm2_tokenizer() -> Tokenizer:
     """The embedded model's own tokenizer; no weights are read."""
-    from headscope.analysis import model_sources
+    from headscope.analysis.models import sources as model_sources
 
     return Tokenizer.from_file(str(Path(model_sources.resolve(model_sources.EMBEDDED_NAME).path) / "tokenizer.json"))
 

@@ -9,8 +9,8 @@ import pytest
 
 from headscope.analysis.detectors.case import Case
 from headscope.analysis.detectors.repetition_loop import looped
-from headscope.analysis.edits import harmless_edits
 from headscope.analysis.probe_types import PASSED, ProbeResult
+from headscope.analysis.probes.edits import harmless_edits
 from headscope.analysis.registry import DETECTORS
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
-from headscope.analysis.divergence import js_bounds
+from headscope.analysis.statistics.divergence import js_bounds
 
 SIZE = 60
 

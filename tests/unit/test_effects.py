@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from headscope.analysis.effects import adjusted, paired_effect
+from headscope.analysis.statistics.effects import adjusted, paired_effect
 
 
 def test_mean_and_size_are_those_of_a_hand_calculation() -> None:

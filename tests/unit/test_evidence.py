@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from headscope.analysis.attributions import position_attribution
-from headscope.analysis.evidence import attach_receipts, random_weights
+from headscope.analysis.attribution.evidence import attach_receipts, random_weights
+from headscope.analysis.attribution.masking import masked_values
+from headscope.analysis.attribution.removal_test import FRACTIONS, RemovalTest, counts, p_value
+from headscope.analysis.attribution.results import position_attribution
 from headscope.analysis.interfaces import Capture, Needs
-from headscope.analysis.masking import masked_values
 from headscope.analysis.methods.input_x_gradient import InputXGradient
 from headscope.analysis.methods.layer_gradients import LayerGradients
 from headscope.analysis.methods.occlusion import Occlusion
 from headscope.analysis.methods.saliency import Saliency
 from headscope.analysis.receipts import Verdict
 from headscope.analysis.registry import METHODS
-from headscope.analysis.removal_test import FRACTIONS, RemovalTest, counts, p_value
 from headscope.analysis.types import Attribution, Target
 from headscope.analysis.workspace import Workspace
 

@@ -12,13 +12,13 @@ import pytest
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
-from headscope.analysis.cli import handover
 from headscope.analysis.errors import HeadscopeError, StorageError
-from headscope.analysis.jobs import JobRequest
 from headscope.analysis.types import Prompt, PromptSet
+from headscope.cli import handover
 from headscope.dashboard.app import create_app
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
+from headscope.jobs.job import JobRequest
 from headscope.storage import owner, served
 from headscope.storage.repository import Store
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from headscope.analysis.head_stats import head_summaries, repeat_masks
 from headscope.analysis.interfaces import TokenBatch
+from headscope.analysis.measurements.heads import head_summaries, repeat_masks
 from headscope.analysis.types import HEAD_STATS
 
 
@@ -165,7 +165,7 @@ def test_repeat_masks_against_loops() -> None:
 def test_layers_in_several_chunks_agree_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
     patterns = [torch.softmax(torch.randn(1, 2, 5, 5), -1).tril() for _ in range(5)]
     whole = head_summaries(patterns, batch_of([1, 2, 1, 2, 3]))[0]
-    monkeypatch.setattr("headscope.analysis.head_stats.CHUNK_ELEMENTS", 100)
+    monkeypatch.setattr("headscope.analysis.measurements.heads.CHUNK_ELEMENTS", 100)
     parts = head_summaries(patterns, batch_of([1, 2, 1, 2, 3]))[0]
     for name in HEAD_STATS:
         np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-5)

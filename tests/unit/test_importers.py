@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from headscope.analysis.errors import InputError
+from headscope.analysis.prompt_tags import value_of
 from headscope.analysis.types import Prompt
 from headscope.datasets import importers
-from headscope.datasets.tags import value_of
 
 Write = Callable[[str, str], Path]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from headscope.analysis.intervals import FEWEST, bootstrap_means, t_interval, wilson
+from headscope.analysis.statistics.intervals import FEWEST, bootstrap_means, t_interval, wilson
 
 NAN = float("nan")
 

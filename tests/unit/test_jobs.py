@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from headscope.analysis.cli import app
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.errors import BackendError, HeadscopeError, InputError, UnknownNameError
-from headscope.analysis.jobs import JobRequest, run_job, to_resume
 from headscope.analysis.types import Progress, Prompt, PromptSet, RunStatus
+from headscope.cli import app
 from headscope.dashboard.jobs import JobQueue
 from headscope.datasets import catalogue
+from headscope.jobs.job import JobRequest, run_job, to_resume
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
 from tests.factories import make_set

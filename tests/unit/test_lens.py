@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from headscope.analysis.interfaces import Capture
-from headscope.analysis.layer_stats import layer_summaries
-from headscope.analysis.logit_lens import lens_tables
+from headscope.analysis.measurements.layers import layer_summaries
+from headscope.analysis.measurements.lens import lens_tables
 from headscope.analysis.types import Target
 from headscope.analysis.workspace import Workspace
 
@@ -80,7 +80,7 @@ def test_target_and_foil_are_followed_through_the_layers(work: Workspace, monkey
         work.backend.resolve_target(text, *words, row)
         for text, words, row in zip(work.texts, given, work.next_logprobs, strict=True)
     ]
-    monkeypatch.setattr("headscope.analysis.layer_stats.chunk_rows", lambda _: 1)  # a prompt at a time
+    monkeypatch.setattr("headscope.analysis.measurements.layers.chunk_rows", lambda _: 1)  # a prompt at a time
     for index, (summary, target) in enumerate(zip(layer_summaries(work, targets), targets, strict=True)):
         expected, hidden = model_output(work, index)
         for layer in range(work.backend.info.n_layers):

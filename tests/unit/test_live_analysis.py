@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from headscope.analysis import live as live_module
 from headscope.analysis.errors import InputError, NotApplicable
 from headscope.analysis.interfaces import Capabilities, Capture
-from headscope.analysis.live import MAX_NEW_TOKENS, analyse_live, continue_live, explain_live
 from headscope.analysis.live_types import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -18,6 +16,8 @@ from headscope.analysis.live_types import (
     LiveResult,
 )
 from headscope.analysis.methods.occlusion import Occlusion
+from headscope.analysis.running import live as live_module
+from headscope.analysis.running.live import MAX_NEW_TOKENS, analyse_live, continue_live, explain_live
 from headscope.analysis.types import GenerationParams
 from headscope.analysis.workspace import Workspace
 

@@ -11,7 +11,6 @@ from flask import Flask
 from safetensors.numpy import load
 
 from headscope.analysis.errors import BackendError, InputError, UnknownNameError
-from headscope.analysis.jobs import JobRequest
 from headscope.analysis.live_types import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -35,6 +34,7 @@ from headscope.dashboard.api import live
 from headscope.dashboard.api.live_payload import encode, sqrt_bytes
 from headscope.dashboard.line import Busy, Superseded
 from headscope.dashboard.services import ModelListing, Services
+from headscope.jobs.job import JobRequest
 
 LAYERS, HEADS, TOKENS = 2, 3, 4
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from headscope.analysis.attribution.lrp import relevance, why_no_lrp
+from headscope.analysis.attribution.lrp_rules import RULES, relevance_rules
 from headscope.analysis.backends.hf_causal import HFCausalBackend
 from headscope.analysis.interfaces import Capture
-from headscope.analysis.lrp import relevance, why_no_lrp
-from headscope.analysis.lrp_rules import RULES, relevance_rules
 from headscope.analysis.methods.attn_lrp import AttnLrp
 from headscope.analysis.methods.cp_lrp import CpLrp
 from headscope.analysis.types import Target

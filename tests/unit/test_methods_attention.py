@@ -9,8 +9,8 @@ import pytest
 import torch
 from scipy.optimize import linprog
 
-from headscope.analysis.attention_rows import explained_rows
-from headscope.analysis.attention_values import value_vectors, why_no_values
+from headscope.analysis.attribution.attention_rows import explained_rows
+from headscope.analysis.attribution.attention_values import value_vectors, why_no_values
 from headscope.analysis.interfaces import Capture
 from headscope.analysis.methods.attention_flow import AttentionFlow, flows
 from headscope.analysis.methods.attention_mean import AttentionMean

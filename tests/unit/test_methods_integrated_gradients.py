@@ -10,10 +10,10 @@ from captum.attr import IntegratedGradients as CaptumIntegratedGradients
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headscope.analysis.embedding_path import EmbeddingPath
+from headscope.analysis.attribution.embedding_path import EmbeddingPath
+from headscope.analysis.attribution.quadrature import AdaptiveIntegral, error_scale
 from headscope.analysis.interfaces import Capture
 from headscope.analysis.methods.integrated_gradients import IntegratedGradients
-from headscope.analysis.quadrature import AdaptiveIntegral, error_scale
 from headscope.analysis.types import Attribution
 from headscope.analysis.workspace import Workspace
 
@@ -117,7 +117,7 @@ def test_a_batch_equals_prompts_alone_and_passes_may_be_split(
 ) -> None:
     together, _ = attribute(backend, TEXTS)
     alone = [attribute(backend, (text,))[0][0] for text in TEXTS]
-    monkeypatch.setattr("headscope.analysis.embedding_path.BYTES_PER_PASS", 1)  # one row a pass
+    monkeypatch.setattr("headscope.analysis.attribution.embedding_path.BYTES_PER_PASS", 1)  # one row a pass
     split, _ = attribute(backend, TEXTS)
     for one, other, third in zip(together, alone, split, strict=True):
         np.testing.assert_allclose(one.scores, other.scores, rtol=1e-3, atol=1e-4)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from headscope.analysis.agreement import agreement
+from headscope.analysis.statistics.agreement import agreement
 from headscope.analysis.types import RunResult
 from headscope.dashboard.app import create_app
 from headscope.dashboard.methods import sql

@@ -13,15 +13,15 @@ from captum.attr import GradientShap, LayerGradientXActivation, NoiseTunnel
 from captum.attr import Saliency as CaptumSaliency
 from captum.attr._core.gradient_shap import InputBaselineXGradient
 
-from headscope.analysis.continuations import first_tokens
-from headscope.analysis.embedding_path import graph_bytes
+from headscope.analysis.attribution.continuations import first_tokens
+from headscope.analysis.attribution.embedding_path import graph_bytes
+from headscope.analysis.attribution.sampling_rows import generator_of
 from headscope.analysis.interfaces import Capture
 from headscope.analysis.methods.expected_gradients import ExpectedGradients
 from headscope.analysis.methods.input_x_gradient import InputXGradient
 from headscope.analysis.methods.layer_gradients import LayerGradients
 from headscope.analysis.methods.saliency import Saliency
 from headscope.analysis.methods.smoothgrad import SmoothGrad
-from headscope.analysis.sampling_rows import generator_of
 from headscope.analysis.types import Target
 from headscope.analysis.workspace import Workspace
 
@@ -120,7 +120,7 @@ def test_passes_cut_anywhere_give_the_same_scores(
 
     monkeypatch.setattr(backend, "forward", counted)
     monkeypatch.setattr(
-        "headscope.analysis.sampling_rows.BYTES_PER_PASS", 3 * graph_bytes(backend.info, len(work.texts[0]))
+        "headscope.analysis.attribution.sampling_rows.BYTES_PER_PASS", 3 * graph_bytes(backend.info, len(work.texts[0]))
     )
     (cut,) = method.attribute(work, [target], {"samples": 7})
     assert max(rows) == 3

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from headscope.analysis import measurements, runner
 from headscope.analysis.errors import BackendError, NotApplicable
-from headscope.analysis.parts import Tally
+from headscope.analysis.running import measuring as measurements
+from headscope.analysis.running import runner
+from headscope.analysis.running.parts import Tally
 from headscope.analysis.types import GenerationParams, MissingPart, Prompt, PromptSet, RunResult, RunSpec, RunStatus
 from headscope.dashboard.pages.run_cards import cards
 from headscope.storage import schema
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 PROMPTS = (Prompt("a", "The fox found a door"), Prompt("b", "One two three four five six"))
 ASKED = ("heads", "layers", "logit_lens", "attention", "receipts", "saliency")
 WHERE = {
-    "heads": "headscope.analysis.measurements.head_summaries",
-    "receipts": "headscope.analysis.runner.attach_receipts",
+    "heads": "headscope.analysis.running.measuring.head_summaries",
+    "receipts": "headscope.analysis.running.runner.attach_receipts",
     "continuation": "headscope.analysis.backends.sampling.sample",
 }
 
@@ -88,7 +89,7 @@ def test_what_the_model_has_not_is_missing_from_the_batch_at_once(
 def test_a_continuation_that_cannot_be_explained_is_there_all_the_same(
     tiny_gpt2: HFCausalBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headscope.analysis.measurements.explain_continuations", explode)
+    monkeypatch.setattr("headscope.analysis.running.measuring.explain_continuations", explode)
     for result in run(tiny_gpt2, explain="continuation"):
         assert result.continuation is not None
         assert result.missing == ()
@@ -142,7 +143,7 @@ def test_the_reason_is_stored_shown_and_told(
         raise NotApplicable("it has none")
 
     monkeypatch.setattr(tiny_gpt2, "generate", refuse)
-    monkeypatch.setattr("headscope.analysis.measurements._patterns", refuse)
+    monkeypatch.setattr("headscope.analysis.running.measuring._patterns", refuse)
     results = run(tiny_gpt2)
     tally = Tally()
     tally.add(results)

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from headscope.analysis import model_sources
 from headscope.analysis.backends import hf_causal
 from headscope.analysis.backends.hf_causal import HFCausalBackend
+from headscope.analysis.engines.model_cache import ModelCache
 from headscope.analysis.errors import BackendError
-from headscope.analysis.model_cache import ModelCache
+from headscope.analysis.models import sources as model_sources
 
 
 def test_memory_is_checked_before_loading(tiny_gpt2_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headscope.analysis import embedded_model
-from headscope.analysis.embedded_model import damage, manifest_sha256, materialise, sha256_of
 from headscope.analysis.errors import BackendError
-from headscope.analysis.fingerprints import weights_sha256
+from headscope.analysis.models import embedded as embedded_model
+from headscope.analysis.models.embedded import damage, manifest_sha256, materialise, sha256_of
+from headscope.analysis.models.fingerprints import weights_sha256
 
 
 def build(folder: Path) -> None:

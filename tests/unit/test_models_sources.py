@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import torch
 
-from headscope.analysis import embedded_model, fingerprints, hub, model_sources
 from headscope.analysis.errors import BackendError
-from headscope.analysis.safetensors_header import folder_parameters
+from headscope.analysis.models import embedded as embedded_model
+from headscope.analysis.models import fingerprints, hub
+from headscope.analysis.models import sources as model_sources
+from headscope.analysis.models.safetensors_header import folder_parameters
 
 
 @pytest.fixture(autouse=True)

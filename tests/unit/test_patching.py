@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from headscope.analysis import patching, suffix
+from headscope.analysis.backends import suffix
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.errors import InputError, NotApplicable, UnknownNameError
 from headscope.analysis.interfaces import Capabilities, Capture
 from headscope.analysis.patch_types import PATCH_COMPONENTS, PatchRequest, PatchResult
-from headscope.analysis.patching import analyse_patch
+from headscope.analysis.running import patching
+from headscope.analysis.running.patching import analyse_patch
 from headscope.analysis.workspace import quantities
 
 if TYPE_CHECKING:

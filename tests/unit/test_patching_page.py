@@ -10,8 +10,8 @@ import pytest
 
 from headscope.analysis.errors import InputError
 from headscope.analysis.patch_types import PatchRequest, PatchResult
-from headscope.analysis.patching import analyse_patch
-from headscope.analysis.tensor_cache import TensorCache, tensor_cache_bytes
+from headscope.analysis.running.patching import analyse_patch
+from headscope.analysis.running.tensor_cache import TensorCache, tensor_cache_bytes
 from headscope.dashboard.figures.patching import differing, patch_figure, position_labels, recovers
 from headscope.dashboard.pages import patching
 from headscope.dashboard.pages.patching_parts import PatchingQuery, candidates, facts, pair_list, stored_pairs
@@ -132,7 +132,7 @@ def test_a_cell_is_looked_at_without_computing_the_map_again(
 ) -> None:
     cache, request = TensorCache(tmp_path, 1 << 20), PatchRequest("tiny", CLEAN, CORRUPTED)
     whole = analyse_patch(tiny_gpt2, request, cache)
-    monkeypatch.setattr("headscope.analysis.patching._Patcher.patched", lambda _: pytest.fail("computed again"))
+    monkeypatch.setattr("headscope.analysis.running.patching._Patcher.patched", lambda _: pytest.fail("computed again"))
     again = analyse_patch(tiny_gpt2, replace(request, cell=(0, 1)), TensorCache(tmp_path, 1 << 20))
     np.testing.assert_array_equal(again.patched, whole.patched)
     assert again.cell_candidates is not None

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from headscope.analysis import coalition_tree
+from headscope.analysis.attribution import coalition_tree
+from headscope.analysis.attribution.coalition_tree import kv_bytes, tree_values
+from headscope.analysis.attribution.embedding_path import EmbeddingPath
+from headscope.analysis.attribution.unit_games import UnitGame
 from headscope.analysis.backends.hf_causal import HFCausalBackend
-from headscope.analysis.coalition_tree import kv_bytes, tree_values
-from headscope.analysis.embedding_path import EmbeddingPath
+from headscope.analysis.backends.prefix import why_no_prefix
 from headscope.analysis.interfaces import Capture
 from headscope.analysis.methods.shapley_exact import all_coalitions
-from headscope.analysis.prefix import why_no_prefix
 from headscope.analysis.types import Target
-from headscope.analysis.unit_games import UnitGame
 from headscope.analysis.workspace import Workspace
 from tests.tiny_models import SENTENCES
 

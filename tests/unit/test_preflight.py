@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headscope.analysis.cli import handover
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.errors import InputError
-from headscope.analysis.jobs import JobRequest
-from headscope.analysis.runner import plan_batches, predict, run_batch
+from headscope.analysis.running.runner import plan_batches, predict, run_batch
 from headscope.analysis.types import ModelRef, Prompt, PromptSet, RunSpec
+from headscope.cli import handover
+from headscope.jobs.job import JobRequest
 
 if TYPE_CHECKING:
     from headscope.analysis.backends.hf_causal import HFCausalBackend

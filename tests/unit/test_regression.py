@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from headscope.analysis import check_rules
 from headscope.analysis.errors import InputError
-from headscope.analysis.regression import Observed, compare
+from headscope.analysis.statistics import check_rules
+from headscope.analysis.statistics.regression import Observed, compare
 
 Runs = list[Observed]
 

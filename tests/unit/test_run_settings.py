@@ -15,15 +15,15 @@ from typer.testing import CliRunner
 
 from headscope.analysis import registry
 from headscope.analysis.backends.hf_causal import HFCausalBackend
-from headscope.analysis.cli import app
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.errors import InputError, UnknownNameError
-from headscope.analysis.jobs import JobRequest, run_job
 from headscope.analysis.probe_types import ProbeResult
 from headscope.analysis.types import GenerationParams, ModelRef, Prompt, PromptSet, RunSpec, RunStatus
-from headscope.analysis.verification import request_of
+from headscope.cli import app
 from headscope.dashboard.api.explained import again_request
 from headscope.dashboard.pages.run_again import again_command
+from headscope.jobs.job import JobRequest, run_job
+from headscope.jobs.verification import request_of
 from headscope.storage.repository import Store
 
 TEMPLATE = (

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from headscope.analysis import runner
 from headscope.analysis.code_version import CODE_VERSION
 from headscope.analysis.errors import BackendError, InputError, UnknownNameError
 from headscope.analysis.interfaces import Capabilities
 from headscope.analysis.methods.saliency import Saliency
 from headscope.analysis.registry import METHODS, analysis_names
+from headscope.analysis.running import runner
 from headscope.analysis.types import (
     BLOCKED,
     HEAD_STATS,
@@ -208,7 +208,7 @@ def test_a_prompt_too_large_for_the_memory_is_refused_before_it_ends_the_process
     class Memory:
         available = 500_000
 
-    monkeypatch.setattr("headscope.analysis.devices.psutil.virtual_memory", Memory)
+    monkeypatch.setattr("headscope.analysis.models.devices.psutil.virtual_memory", Memory)
     long = Prompt("long", "the " * 55)
     results = runner.run_batch(tiny_gpt2, spec_of(tiny_gpt2, "heads"), [GOOD[3], long])
     assert [result.error_kind for result in results] == [None, "out_of_memory"]

@@ -12,7 +12,6 @@ import pytest
 
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.errors import BackendError, InputError, UnknownNameError
-from headscope.analysis.jobs import JobRequest, run_job
 from headscope.analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveExplanation, LiveRequest
 from headscope.analysis.patch_types import PatchRequest
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet
@@ -21,6 +20,7 @@ from headscope.dashboard.app import create_app
 from headscope.dashboard.jobs import JobQueue, ServerEngine
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
+from headscope.jobs.job import JobRequest, run_job
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
 
@@ -196,7 +196,7 @@ def test_a_listed_hub_name_does_not_open_a_folder_of_that_name(
     snapshot.mkdir(parents=True)
     (snapshot / "config.json").write_text("{}")
     (snapshot / "model.safetensors").write_bytes(b"")
-    monkeypatch.setattr("headscope.analysis.hub._cache_root", lambda: tmp_path / "hub")
+    monkeypatch.setattr("headscope.analysis.models.hub._cache_root", lambda: tmp_path / "hub")
     monkeypatch.chdir(tmp_path)
     served = engine[0]
     served.only_listed("owner/name")

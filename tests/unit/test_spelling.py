@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from headscope.analysis import runner
+from headscope.analysis.running import runner
 from headscope.analysis.spelling import spelling, summary
 from headscope.analysis.types import Prompt, RunSpec, RunStatus
 from headscope.dashboard.pages.patching_parts import PatchingQuery, form

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headscope.analysis.tensor_cache import TensorCache
+from headscope.analysis.running.tensor_cache import TensorCache
 
 KIB = np.arange(256, dtype=np.float32)  # 1 KiB of numbers; a file also has a short header
 
@@ -55,7 +55,7 @@ def test_a_damaged_file_is_a_miss_and_is_removed(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_takes_nothing_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headscope.analysis.tensor_cache.os.replace", _full)
+    monkeypatch.setattr("headscope.analysis.running.tensor_cache.os.replace", _full)
     cache = TensorCache(tmp_path, 1 << 20)
     cache.put("aa", {"x": KIB})
     assert cache.get("aa") is None

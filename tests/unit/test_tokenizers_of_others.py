@@ -11,8 +11,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from headscope.analysis import runner
 from headscope.analysis.backends.hf_causal import HFCausalBackend
+from headscope.analysis.running import runner
 from headscope.analysis.types import GenerationParams, Prompt, RunResult, RunSpec, RunStatus
 from tests import tiny_models
 from tests.tiny_models import SENTENCES

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from headscope.analysis.interfaces import Capture
-from headscope.analysis.token_trace import token_traces
+from headscope.analysis.measurements.trace import token_traces
 from headscope.analysis.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ import pytest
 from headscope.analysis import registry
 from headscope.analysis.errors import HeadscopeError, InputError, NotApplicable, UnknownNameError
 from headscope.analysis.interfaces import Param
-from headscope.analysis.jobs import JobRequest
 from headscope.analysis.types import (
     GenerationParams,
     ModelInfo,
@@ -19,6 +18,7 @@ from headscope.analysis.types import (
     RunSpec,
     result_key,
 )
+from headscope.jobs.job import JobRequest
 
 INFO = ModelInfo(ModelRef("m", weights_sha256="w"), "llama", 2, 2, 1, 8, 50, 64, 1000, "t", "folder", "/m")
 PROMPT = Prompt("p", "text", " target", " foil")

@@ -1,0 +1,170 @@
+"""Backward rules of layer-wise relevance propagation, put on a model for the time of a block.
+
+With them, gradient x input IS the relevance: every non-linear part passes back what it was given, no more and no less
+(Achtibat et al. 2024, AttnLRP; Ali et al. 2022, CP-LRP). The forward pass computes the same numbers as without.
+- norms: the denominator is a constant;
+- activations: f(x) = x * [f(x) / x], the factor a constant (identity rule);
+- gated MLP: the product of gate and value gives half to each (uniform rule);
+- attention, AttnLRP: the product of pattern and values gives half to each, the softmax is linearised where it is
+  (which leaks: the leak is counted), the product of queries and keys gives half to each;
+- attention, CP-LRP: the pattern is a constant, everything goes to the values.
+Nothing of the library is replaced: module hooks, and an attention function registered under a name of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+from transformers.modeling_utils import AttentionInterface
+
+from headscope.analysis.attribution.logit_reading import frozen_norm
+from headscope.analysis.interfaces import CausalBackend
+
+RULES = ("attn_lrp", "cp_lrp")
+_ACTIVATIONS = ("transformers.activations", "torch.nn.modules.activation")
+
+
+class Ledger:
+    """What a backward pass under the rules gives to something else than the tokens, `[B]` each.
+
+    leak: relevance that the linearised softmaxes lose. bias: relevance of all bias vectors. calls: how often the
+    attention function ran, which tells whether the model uses it.
+    """
+
+    def __init__(self, rule: str, n_rows: int, device: torch.device) -> None:
+        self.rule, self.calls = rule, 0
+        self.leak, self.bias = torch.zeros(n_rows, device=device), torch.zeros(n_rows, device=device)
+
+    def watch(self, tensor: Tensor, weight: float) -> None:
+        """Adds `weight` times the tensor's relevance to the leak when the backward pass comes by."""
+
+        def passing(gradient: Tensor) -> None:
+            self.leak += weight * (gradient * tensor).float().flatten(1).sum(1)
+
+        if tensor.requires_grad:
+            tensor.register_hook(passing)  # type: ignore[no-untyped-call]
+
+    def watch_bias(self, output: Tensor, bias: Tensor) -> None:
+        """Adds the relevance of a bias that was added to `output`."""
+
+        def passing(gradient: Tensor) -> None:
+            self.bias += (gradient.reshape(len(self.bias), -1, len(bias)) @ bias).float().sum(1)
+
+        if output.requires_grad:
+            output.register_hook(passing)  # type: ignore[no-untyped-call]
+
+
+_LEDGER: ContextVar[Ledger] = ContextVar("ledger of the running relevance pass")
+
+
+@contextmanager
+def relevance_rules(backend: CausalBackend, rule: str, n_rows: int) -> Iterator[Ledger]:
+    """Inside the block the model's backward pass follows `rule`; everything is as before at its end, however it ends.
+
+    Passes must have `n_rows` rows and start from embeddings that require grad.
+    """
+    model: Any = backend.model
+    ledger = Ledger(rule, n_rows, next(backend.model.parameters()).device)
+    handles, before = [], model.config._attn_implementation
+    token = _LEDGER.set(ledger)
+    try:
+        for module, hook in _forward_hooks(backend, ledger):
+            handles.append(module.register_forward_hook(hook))
+        for module in _gated_products(backend):
+            handles.append(module.register_forward_pre_hook(_halved))
+        model.set_attn_implementation(_REGISTERED)
+        yield ledger
+    finally:
+        for handle in handles:
+            handle.remove()
+        model.set_attn_implementation(before)
+        _LEDGER.reset(token)
+
+
+class _Scaled(torch.autograd.Function):
+    """The identity, with a scaled gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, scale: float) -> Tensor:
+        ctx.scale = scale
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient * ctx.scale, None
+
+
+def _scaled(x: Tensor, scale: float) -> Tensor:
+    found: Tensor = _Scaled.apply(x, scale)  # type: ignore[no-untyped-call]
+    return found
+
+
+def _attention(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **options: Any
+) -> tuple[Tensor, None]:
+    """The fused attention with the backward rule of the running relevance pass."""
+    ledger = _LEDGER.get()
+    ledger.calls += 1
+    if ledger.rule == "cp_lrp":
+        return sdpa_attention_forward(module, query.detach(), key.detach(), value, mask, **options)
+    # half of the output's relevance to the pattern, and half of that to each of queries and keys
+    parts = _scaled(query, 0.25), _scaled(key, 0.25), _scaled(value, 0.5)
+    output, _ = sdpa_attention_forward(module, *parts, mask, **options)
+    ledger.watch(output, 1.0)
+    for part in (query, key, value):
+        ledger.watch(part, -1.0)
+    return output, None
+
+
+_REGISTERED = "headscope_relevance"
+AttentionInterface.register(_REGISTERED, _attention)
+AttentionMaskInterface.register(_REGISTERED, sdpa_mask)  # without it the attention is silently bidirectional
+
+
+def _forward_hooks(backend: CausalBackend, ledger: Ledger) -> Iterator[tuple[nn.Module, Callable[..., Any]]]:
+    inside = {id(module) for layer in backend.structure.layers for module in layer.modules()}
+    for module in backend.structure.base.modules():
+        if (norm := frozen_norm(module)) is not None:
+            yield module, lambda _m, args, _out, norm=norm: norm(args[0])
+        elif id(module) in inside and _is_activation(module):
+            yield module, _identity_rule
+        bias = getattr(module, "bias", None)
+        if isinstance(bias, Tensor) and bias.dim() == 1:
+            yield module, lambda _m, _args, out, bias=bias: ledger.watch_bias(out, bias)
+
+
+def _is_activation(module: nn.Module) -> bool:
+    """An element-wise function that is 0 at 0; softmax and the like are not."""
+    if type(module).__module__ not in _ACTIVATIONS or any(True for _ in module.children()):
+        return False
+    if any(True for _ in module.parameters()) or isinstance(module, nn.Softmax | nn.LogSoftmax | nn.Softmin):
+        return False
+    return bool((module(torch.zeros(1, 2)) == 0).all())
+
+
+def _identity_rule(_: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    x = args[0]
+    zero = x == 0
+    factor = torch.where(zero, 0.5, output / torch.where(zero, 1.0, x))
+    return x * factor.detach()
+
+
+def _gated_products(backend: CausalBackend) -> list[nn.Module]:
+    """Of every MLP with a gate the last linear map, which reads the product; none for MLPs of two linear maps."""
+    found = []
+    for mlp in backend.structure.mlp_updates:
+        linear = [m for m in mlp.modules() if isinstance(w := getattr(m, "weight", None), Tensor) and w.dim() == 2]
+        if len(linear) == 3:
+            found.append(linear[-1])
+    return found
+
+
+def _halved(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Any, ...]:
+    return (_scaled(args[0], 0.5), *args[1:])

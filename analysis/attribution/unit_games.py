@@ -1,0 +1,80 @@
+"""Removing units (tokens or words) of a prompt as a game: which units are there decides the explained quantity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from headscope.analysis.attribution.held_first import joined, no_score
+from headscope.analysis.attribution.masking import Bools, Float64, masked_values, neutral, units_of
+from headscope.analysis.types import Float32, Target
+from headscope.analysis.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class UnitGame:
+    """One prompt's units (masks bool `[T]`) and the value of any coalition of them; other tokens are always there.
+
+    same: units left out because what takes their place is what they are already: removing them would change nothing,
+    and their score would be 0 by construction.
+    """
+
+    work: Workspace
+    targets: Sequence[Target]
+    prompt: int
+    units: Sequence[Bools]
+    masking: str
+    same: Sequence[Bools] = ()
+
+    @classmethod
+    def of(cls, work: Workspace, targets: Sequence[Target], prompt: int, unit: str, masking: str) -> UnitGame:
+        """The game of prompt `prompt` of the batch."""
+        units = units_of(work.texts[prompt], int(work.positions[prompt]), unit)
+        if masking == "delete":
+            return cls(work, targets, prompt, units, masking)
+        here, absent = work.embeddings[prompt, : len(work.texts[prompt])], neutral(work.backend, masking)
+        stays = (here == absent).all(-1).cpu().numpy()
+        moved = [mask for mask in units if not stays[mask].all()]
+        same = [mask for mask in units if stays[mask].all()]
+        return cls(work, targets, prompt, moved, masking, same)
+
+    @property
+    def why_empty(self) -> str:
+        """Why there is no unit."""
+        return self._its_own_replacement or "there is no token that could be removed"
+
+    @property
+    def not_explained(self) -> dict[str, str]:
+        """What the result's params say of units that were left out."""
+        return joined(no_score(self.work.texts[self.prompt], "is never removed"), self._its_own_replacement)
+
+    @property
+    def _its_own_replacement(self) -> str:
+        if not self.same:
+            return ""
+        which = ", ".join(str(position) for position in np.flatnonzero(np.any(self.same, axis=0)).tolist())
+        return (
+            f"the token at position {which} is what removed tokens are replaced by (masking {self.masking}) and would "
+            "score 0 by construction: take another masking to explain it"
+        )
+
+    def masks(self, coalitions: Bools) -> list[Bools]:
+        """Tokens that are there, bool `[T]` each, for coalitions bool `[N, unit]`."""
+        size = len(self.work.texts[self.prompt])
+        members = np.array(self.units, dtype=np.float32).reshape(len(self.units), size)
+        return list((~coalitions).astype(np.float32) @ members == 0)
+
+    def values(self, coalitions: Bools) -> Float64:
+        """The explained quantity of coalitions bool `[N, unit]`, float64 `[N]`."""
+        masks = self.masks(coalitions)
+        return masked_values(self.work, self.targets, [self.prompt] * len(masks), masks, self.masking)
+
+    def token_scores(self, scores: Float64) -> Float32:
+        """Scores of units, `[unit]`, on tokens, float32 `[T]`: a word's score in equal parts on its tokens, so that the
+        sum stays; NaN where nothing was removed."""
+        found = np.full(len(self.work.texts[self.prompt]), np.nan, dtype=np.float32)
+        for mask, score in zip(self.units, scores, strict=True):
+            found[mask] = score / mask.sum()
+        return found

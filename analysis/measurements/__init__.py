@@ -1,0 +1,1 @@
+"""Measurements of one shared pass: heads, layers, the logit lens, the token trace."""

@@ -1,0 +1,1 @@
+"""Statistics over stored runs: intervals, effects, calibration, agreement. numpy only, no model."""

@@ -1,0 +1,108 @@
+"""How far stated probabilities are from what happens: reliability, expected calibration error, selective risk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from headscope.analysis.statistics.intervals import FEWEST, PERCENTILES, wilson
+
+Floats = NDArray[np.float64]
+BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """One row per bin that holds something, float64 `[bin]`: mean stated probability, share that was right with its
+    95 % Wilson interval, and how many. error: expected calibration error, the mean distance of the two weighed by
+    count (Guo et al. 2017, eq. 3; ten bins of equal count), with its bootstrap interval `low`, `high`. n: answers."""
+
+    stated: Floats
+    observed: Floats
+    observed_low: Floats
+    observed_high: Floats
+    counts: NDArray[np.int64]
+    error: float
+    low: float
+    high: float
+    n: int
+
+
+def calibration_error(
+    probabilities: ArrayLike, right: ArrayLike, *, bins: int = BINS, draws: int = 0, seed: int = 0
+) -> Reliability:
+    """Compare stated `probabilities` `[answer]` with what was `right` (0 or 1). NaN left out.
+
+    Bins hold equally many answers, so that no bin is decided by two of them. draws: bootstrap resamples for the
+    interval of the error, 0 for none; fewer than 5 answers have none.
+    """
+    stated = np.asarray(probabilities, dtype=np.float64)
+    truth = np.asarray(right, dtype=np.float64)
+    known = np.isfinite(stated) & np.isfinite(truth)
+    stated, truth = stated[known], truth[known]
+    order = np.argsort(stated, kind="stable")
+    stated, truth = stated[order], truth[order]
+    if not len(stated):
+        empty = np.empty(0)
+        nan = float("nan")
+        return Reliability(empty, empty, empty, empty, np.empty(0, dtype=np.int64), nan, nan, nan, 0)
+    edges = np.unique(np.linspace(0, len(stated), min(bins, len(stated)) + 1).round().astype(int))
+    counts = np.diff(edges)
+    means = np.add.reduceat(stated, edges[:-1]) / counts
+    shares = np.add.reduceat(truth, edges[:-1]) / counts
+    bounds = [wilson(round(share * count), int(count)) for share, count in zip(shares, counts, strict=True)]
+    low, high = _interval(stated, truth, bins, draws, seed)
+    return Reliability(
+        means,
+        shares,
+        np.array([bound[0] for bound in bounds]),
+        np.array([bound[1] for bound in bounds]),
+        counts,
+        float((np.abs(means - shares) * counts).sum() / counts.sum()),
+        low,
+        high,
+        len(stated),
+    )
+
+
+def _interval(stated: Floats, truth: Floats, bins: int, draws: int, seed: int) -> tuple[float, float]:
+    if draws == 0 or len(stated) < FEWEST:
+        return float("nan"), float("nan")
+    generator = np.random.default_rng(seed)
+    errors = []
+    for _ in range(draws):
+        chosen = generator.integers(0, len(stated), len(stated))
+        errors.append(calibration_error(stated[chosen], truth[chosen], bins=bins).error)
+    low, high = np.percentile(errors, PERCENTILES)
+    return float(low), float(high)
+
+
+@dataclass(frozen=True, slots=True)
+class SelectiveRisk:
+    """Answering only where most confident (El-Yaniv and Wiener 2010). coverage, risk: float64 `[n]`, the share of
+    prompts answered and the share of wrong answers among them, most confident first. area: the mean risk over all
+    coverages (0 is perfect); random: what any order would give on average, the overall share of wrong answers."""
+
+    coverage: Floats
+    risk: Floats
+    area: float
+    random: float
+    n: int
+
+
+def selective_risk(confidence: ArrayLike, right: ArrayLike) -> SelectiveRisk:
+    """The risk-coverage curve; equally confident answers count together (the mean over their orders)."""
+    stated = np.asarray(confidence, dtype=np.float64)
+    truth = np.asarray(right, dtype=np.float64)
+    known = np.isfinite(stated) & np.isfinite(truth)
+    stated, wrong = stated[known], 1.0 - truth[known]
+    if not len(stated):
+        return SelectiveRisk(np.empty(0), np.empty(0), float("nan"), float("nan"), 0)
+    order = np.argsort(-stated, kind="stable")
+    values, inverse = np.unique(-stated[order], return_inverse=True)
+    expected = (np.bincount(inverse, wrong[order]) / np.bincount(inverse))[inverse] if len(values) else wrong
+    counts = np.arange(1, len(stated) + 1)
+    risk = np.cumsum(expected) / counts
+    return SelectiveRisk(counts / len(stated), risk, float(risk.mean()), float(wrong.mean()), len(stated))

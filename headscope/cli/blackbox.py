@@ -1,0 +1,138 @@
+"""`headscope blackbox`: study a model behind an OpenAI-compatible API by changing its prompts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import closing
+from dataclasses import asdict
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headscope.analysis import types as kinds
+from headscope.analysis.bounds import MOST_SECONDS
+from headscope.analysis.errors import InputError, StorageError
+from headscope.cli import handover
+from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
+from headscope.cli.run import EXIT_CANCELLED, _bar, _report, _Stop, screened
+from headscope.cli.terminal import Console
+from headscope.jobs import job as jobs
+from headscope.storage import served
+
+if TYPE_CHECKING:
+    from headscope.analysis.blackbox.client import Client
+
+ANALYSES = ("perturbation", "harmless_edits", "self_consistency")
+
+
+class Unit(StrEnum):
+    """What is taken out at a time; auto: words, of long prompts only where it matters."""
+
+    AUTO = "auto"
+    TOKEN = "token"
+    WORD = "word"
+    SENTENCE = "sentence"
+
+
+class Masking(StrEnum):
+    """What takes the place of what is taken out."""
+
+    DELETE = "delete"
+    SUBSTITUTE = "substitute"
+
+
+def blackbox(
+    prompts: Annotated[str, typer.Option(help="A prompt set's name, a file, FORMAT:PATH, or - for stdin.")],
+    api: Annotated[str, typer.Option(envvar="HEADSCOPE_API_URL", help="Base address, like http://127.0.0.1:8000/v1.")],
+    model: Annotated[str, typer.Option(help="The model's name at that server.")],
+    experiment: Annotated[str, typer.Option(help="The experiment the runs belong to.")] = "blackbox",
+    store: StoreOption = DEFAULT_STORE,
+    chat: Annotated[bool, typer.Option("--chat", help="Ask /chat/completions, not /completions.")] = False,
+    unit: Annotated[Unit, typer.Option(help="What is taken out of a prompt at a time.")] = Unit.AUTO,
+    masking: Annotated[Masking, typer.Option(help="Taken out means deleted, or replaced by ___.")] = Masking.DELETE,
+    permutations: Annotated[int, typer.Option(min=2, max=1000, help="Orders in which parts are taken out.")] = 8,
+    samples: Annotated[int, typer.Option(min=0, max=100, help="Answers drawn to see whether they agree.")] = 5,
+    edits: Annotated[bool, typer.Option(help="Ask harmless edits of the prompt as well.")] = True,
+    max_new_tokens: Annotated[int, typer.Option(min=1, max=4096, help="Length of every answer.")] = 8,
+    temperature: Annotated[
+        float,
+        typer.Option(min=0.0, max=kinds.MOST_TEMPERATURE, callback=finite, help="Of the answers that are compared."),
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of permutations and samples.")] = 0,
+    candidates: Annotated[int, typer.Option(min=0, max=1000, help="Log-probabilities to ask for; 0: none.")] = 20,
+    budget_calls: Annotated[int | None, typer.Option(min=1, help="Never make more calls than this.")] = None,
+    budget_tokens: Annotated[int | None, typer.Option(min=1, help="Never use more tokens, in and out.")] = None,
+    per_minute: Annotated[
+        float, typer.Option(min=0, max=1e6, callback=finite, help="Most calls in a minute; 0: no limit.")
+    ] = 0,
+    parallel: Annotated[int, typer.Option(min=1, max=64, help="Calls at the same time.")] = 4,
+    timeout: Annotated[
+        float, typer.Option(min=1, max=MOST_SECONDS, callback=finite, help="Seconds to wait for an answer.")
+    ] = 60,
+    content_filter: FilterOption = "off",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be asked, and ask nothing.")] = False,
+) -> None:
+    """Ask a model behind an API about changed prompts and store what mattered (docs/blackbox.md).
+
+    Prompts are sent to the address given and nowhere else. The key is read from HEADSCOPE_API_KEY and never stored.
+    """
+    from headscope.analysis.blackbox.budget import Budget
+    from headscope.analysis.blackbox.client import KEY_VARIABLE, Client, Endpoint
+    from headscope.analysis.blackbox.engine import BlackBoxEngine
+    from headscope.analysis.blackbox.study import Settings
+    from headscope.analysis.models.fingerprints import cache_dir
+    from headscope.datasets import catalogue
+
+    settings = Settings(unit.value, masking.value, permutations, edits, samples, max_tokens=max_new_tokens,
+                        temperature=temperature, seed=seed)  # fmt: skip
+    endpoint = Endpoint(api, model, chat, os.environ.get(KEY_VARIABLE, ""), candidates, timeout,
+                        parallel=parallel, per_minute=per_minute)  # fmt: skip
+    client = Client(endpoint, Budget(budget_calls, budget_tokens), cache_dir() / "answers")
+    prompt_set = screened(catalogue.load(prompts), content_filter)
+    engine = BlackBoxEngine(client, settings)
+    console = Console(stderr=True)
+    _plan(console, client, len(prompt_set.prompts), *engine.bounds(prompt_set.prompts))
+    if dry_run:
+        return
+    request = jobs.JobRequest(
+        experiment, model, prompt_set, ANALYSES, seed=seed,
+        generation=kinds.GenerationParams(max_new_tokens, temperature, 1.0, seed),
+        params={"blackbox": {**asdict(settings), "api": api, "chat": chat}},
+    )  # fmt: skip
+    if served.server_of(store) is not None:
+        raise StorageError("a running server owns this store: stop it, or store into another file or in PostgreSQL.")
+    stop = _Stop(console)
+    with _bar(console) as on_progress, closing(engine):
+        try:
+            outcome = handover.run_with(engine, store, request, on_progress, stop)
+        finally:
+            _spent(console, client)
+    _report(console, outcome, store, "the same command again")
+    if outcome.status is kinds.RunStatus.CANCELLED:
+        sys.exit(EXIT_CANCELLED)
+
+
+def _plan(console: Console, client: Client, n: int, calls: int, tokens: int) -> None:
+    if not n:
+        raise InputError("there are no prompts to ask about.")
+    budget = client.budget
+    console.print(
+        f"{n} prompts: at most {calls:,} calls and {tokens:,} tokens to {client.endpoint.url}; budget: "
+        f"{_limit(budget.calls, 'calls')}, {_limit(budget.tokens, 'tokens')}.",
+        soft_wrap=True,
+    )
+    if (budget.calls is not None and calls > budget.calls) or (budget.tokens is not None and tokens > budget.tokens):
+        console.print("The budget may end before the prompts do; what is done by then is kept.", style="yellow")
+
+
+def _limit(value: int | None, what: str) -> str:
+    return f"any number of {what}" if value is None else f"{value:,} {what}"
+
+
+def _spent(console: Console, client: Client) -> None:
+    budget = client.budget
+    console.print(
+        f"asked: {budget.used_calls:,} calls, {budget.used_tokens:,} tokens; {client.remembered:,} answers were known.",
+    )

@@ -1,0 +1,283 @@
+"""`headscope run`: put prompts through a model and store what happens inside."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from headscope.analysis import registry
+from headscope.analysis import types as kinds
+from headscope.analysis.classifiers.content_filter import Policy, admit, screen
+from headscope.analysis.errors import InputError
+from headscope.analysis.interfaces import Param
+from headscope.analysis.running.preflight import Preflight
+from headscope.cli import handover
+from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
+from headscope.cli.terminal import Console
+from headscope.jobs import job as jobs
+from headscope.jobs.checks import MOST_IN_BATCH
+
+EXIT_CANCELLED = 130
+
+
+def run(
+    job: Annotated[
+        str, typer.Argument(metavar="[JOB]", help="With --resume: the job to go on with, an id or its beginning.")
+    ] = "",
+    prompts: Annotated[
+        str | None,
+        typer.Option(
+            help="A prompt set's name, a jsonl/csv/parquet/text file, FORMAT:PATH of a published set, or - for stdin."
+        ),
+    ] = None,
+    model: Annotated[str, typer.Option(help="A model's name or folder (see `headscope models list`).")] = "",
+    name: Annotated[
+        str, typer.Option(help="What tables, pages and SQL call the model; else it is --model as it was written.")
+    ] = "",
+    analyses: Annotated[
+        str, typer.Option(help=f"`all`, `standard`, or some of: {', '.join(registry.analysis_names())}.")
+    ] = "heads,layers,saliency,input_x_gradient",
+    experiment: Annotated[str, typer.Option(help="The experiment the runs belong to.")] = "default",
+    store: StoreOption = DEFAULT_STORE,
+    batch_size: Annotated[int, typer.Option(min=1, max=MOST_IN_BATCH, help="Most prompts in one forward pass.")] = 16,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes that share the work, each with the model.")
+    ] = 1,
+    max_new_tokens: Annotated[
+        int, typer.Option(min=0, max=kinds.MOST_NEW_TOKENS, help="Length of the continuation; 0 for none.")
+    ] = 0,
+    temperature: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=kinds.MOST_TEMPERATURE, callback=finite, help="0 takes the most likely token each time."
+        ),
+    ] = 0.0,
+    top_p: Annotated[float, typer.Option(min=0.0, max=1.0, callback=finite, help="Nucleus sampling.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Makes sampling reproducible.")] = 0,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(help="A method's parameter, like integrated_gradients.max_steps=100; may be repeated."),
+    ] = None,
+    quantity: Annotated[
+        kinds.Quantity, typer.Option(help="What attributions explain: the target's log-probability, or its logit.")
+    ] = "logprob",
+    explain: Annotated[
+        kinds.Explained, typer.Option(help="The next token, or every token of the continuation by those before it.")
+    ] = "next",
+    dtype: Annotated[
+        kinds.DType, typer.Option(help="Number format of the weights; the shorter two take half the memory.")
+    ] = "float32",
+    device: Annotated[
+        str, typer.Option(help="Where the model computes: cpu, cuda, cuda:N or mps, if this torch has it.")
+    ] = "cpu",
+    chat: Annotated[
+        bool, typer.Option("--chat", help="The prompt is the user's turn in the model's chat template.")
+    ] = False,
+    start_token: Annotated[
+        bool,
+        typer.Option(
+            "--start-token",
+            help="Put the model's own start token before every prompt: the first word is explained too. Off, because "
+            "it changes predictions (embedded model: another top token in 13 of 30 prompts; see docs/methods.md).",
+        ),
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Compute also what the store has; the new results replace it there.")
+    ] = False,
+    content_filter: FilterOption = "off",
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with a job: JOB, or the newest that was interrupted (`headscope jobs`)."),
+    ] = False,
+) -> None:
+    """Analyse every prompt and store one run for each, also for those that fail."""
+    request: jobs.JobRequest | None = None
+    _check_resume(job, prompts or model, resume=resume)
+    if not resume:
+        if prompts is None:
+            raise InputError(
+                "no prompts: say --prompts NAME, FILE or - (see `headscope datasets list`), "
+                "or --resume to go on with an unfinished job."
+            )
+        request = _request(
+            prompts,
+            model,
+            experiment,
+            registry.parse_analyses(analyses),
+            content_filter,
+            batch_size=batch_size,
+            seed=seed,
+            generation=kinds.GenerationParams(max_new_tokens, temperature, top_p, seed),
+            params=_params(param or []),
+            quantity=quantity,
+            explain=explain,
+            name=name,
+            fresh=fresh,
+            dtype=dtype,
+            device=device,
+            chat=chat,
+            start_token=start_token,
+        )
+    console = Console(stderr=True)
+    stop = _Stop(console)
+    with _bar(console) as on_progress:
+        outcome = handover.run(
+            store, request, on_progress, stop, workers, lambda needs: _announce(console, needs), job,
+            lambda told: console.print(f"going on with {told}", highlight=False, soft_wrap=True),
+        )  # fmt: skip
+    _report(console, outcome, store)
+    if outcome.status is kinds.RunStatus.CANCELLED:
+        sys.exit(EXIT_CANCELLED)
+
+
+def _check_resume(job: str, asked: str, *, resume: bool) -> None:
+    if job and not resume:
+        raise InputError(
+            f"{job!r} stands alone: say --prompts {job} for prompts, or --resume {job} to go on with a job of that id."
+        )
+    if resume and asked:
+        raise InputError("--resume goes on with a job's own prompts and model: leave out --prompts and --model.")
+
+
+def _request(
+    source: str, model: str, experiment: str, analyses: tuple[str, ...], guard: str, **rest: Any
+) -> jobs.JobRequest:
+    from headscope.analysis.models.sources import EMBEDDED_NAME
+    from headscope.datasets import catalogue
+
+    prompt_set = screened(catalogue.load(source), guard)
+    for warning in prompt_set.warnings:
+        Console(stderr=True).print(f"warning: {warning}", style="yellow")
+    return jobs.JobRequest(experiment, model or EMBEDDED_NAME, prompt_set, analyses, **rest)
+
+
+def screened(prompt_set: kinds.PromptSet, guard: str) -> kinds.PromptSet:
+    """The set as the content filter lets it through, told on stderr; raises InputError for a filter that is none."""
+    policy = Policy.parse(guard)
+    admitted, caught = admit(screen, prompt_set, policy)
+    if policy.rules:
+        told = {action: sum(verdict.action == action for verdict in caught.values()) for action in ("block", "warn")}
+        Console(stderr=True).print(
+            f"content filter ({policy.describe()}): {told['block']} of {len(prompt_set.prompts)} prompts blocked, "
+            f"{told['warn']} with a warning.",
+            style="yellow" if caught else None, soft_wrap=True,
+        )  # fmt: skip
+    return admitted
+
+
+def _params(texts: list[str]) -> dict[str, dict[str, Any]]:
+    """`method.name=value` texts as nested parameters, checked against the method's PARAMS."""
+    params: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        left, equals, value = text.partition("=")
+        method, dot, name = left.partition(".")
+        if not (equals and dot):
+            raise InputError(f"--param {text!r} is not of the form method.name=value.")
+        params.setdefault(method, {})[name] = registry.parse_param(method, _declared(method), name, value)
+    return params
+
+
+def _declared(method: str) -> tuple[Param, ...]:
+    if method == "receipts":
+        from headscope.analysis.attribution.evidence import PARAMS
+
+        return PARAMS
+    known = {**registry.METHODS, **registry.PROBES}
+    declared: tuple[Param, ...] = registry.entry("method or probe", known, method).load().PARAMS
+    return declared
+
+
+class _Stop:
+    """Ctrl-C once: stop after this batch. Twice: stop now."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._asked = console, False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._handle)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        self._console.print("stopping after this batch (again to stop at once) ...", style="yellow")
+
+    def __call__(self) -> bool:
+        return self._asked
+
+
+class _bar:  # noqa: N801 - used like a function
+    """A progress bar with rate and time left; plain lines when stderr is no terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._next_line = console, 0.0
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[detail]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("loading model", total=None, detail="")
+
+    def __enter__(self) -> Callable[[str, kinds.Progress], None]:
+        self._progress.start()
+        return self._show
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def _show(self, job_id: str, now: kinds.Progress) -> None:
+        detail = f"{now.cached} from the store  {now.failed} failed"
+        if now.rate == now.rate:  # not NaN
+            detail = f"{now.rate:.1f} prompts/s  {_clock(now.seconds_left)} left  {detail}"
+        self._progress.update(self._task, description="analysing", total=now.total, completed=now.done, detail=detail)
+        if not self._console.is_terminal and (now.seconds >= self._next_line or now.done == now.total):
+            self._console.print(f"{now.done}/{now.total}  {detail}")
+            self._next_line = now.seconds + 5
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def _announce(console: Console, needs: Preflight) -> None:
+    memory, stored = f"{needs.memory_bytes / 1e9:.2g} GB", f"{needs.stored_bytes / 1e6:,.0f} MB"
+    console.print(
+        f"{needs.n_prompts} prompts in {needs.n_batches} batches, the longest of {needs.longest:,} tokens: "
+        f"up to {memory} of memory beside the model, about {stored} to store.",
+        soft_wrap=True,
+    )
+    if needs.warning:
+        console.print(f"warning: {needs.warning}.", style="yellow", soft_wrap=True)
+
+
+def _report(console: Console, outcome: jobs.JobOutcome, store: str, again: str = "headscope run --resume") -> None:
+    now = outcome.progress
+    computed = now.done - now.cached
+    console.print(
+        f"{now.done} of {now.total} prompts stored in {_shown(store)}: {computed - now.failed} succeeded, "
+        f"{now.failed} failed, {now.cached} already there.",
+        soft_wrap=True,
+    )
+    for sentence in now.missing:
+        console.print(f"  {sentence}", style="yellow", soft_wrap=True)
+    if now.failed:
+        console.print(
+            "why: headscope sql \"SELECT error_kind, error, text FROM runs WHERE status = 'failed'\"",
+            soft_wrap=True,
+        )
+    if outcome.status is kinds.RunStatus.CANCELLED:
+        console.print(f"go on with: {again}")
+
+
+def _shown(store: str) -> str:
+    """Without the user and password of a database address."""
+    return store.rsplit("@", maxsplit=1)[-1]

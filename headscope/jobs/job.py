@@ -1,0 +1,299 @@
+"""A job: one request for runs, carried out by an engine and written to a store, batch by batch.
+
+The command line and the server both run jobs through `run_job`; `JobRequest` is also the body of the HTTP hand-over and
+what the store keeps so that a job can be resumed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice, takewhile
+from typing import Any
+
+from headscope.analysis.engines.base import Engine, Prepared
+from headscope.analysis.errors import InputError
+from headscope.analysis.running.parts import Tally
+from headscope.analysis.running.preflight import Preflight
+from headscope.analysis.types import (
+    GenerationParams,
+    ModelInfo,
+    ModelRef,
+    Progress,
+    Prompt,
+    PromptSet,
+    RunResult,
+    RunSpec,
+    RunStatus,
+)
+from headscope.jobs import checks as job_checks
+from headscope.jobs.detection import Store, detect, experiment_runs
+from headscope.storage.interfaces import ResultSink, RunReader
+from headscope.storage.rows import JobRow
+
+REPORT_SECONDS = 1.0
+AT_WORK = {RunStatus.QUEUED, RunStatus.RUNNING}
+FEW = 8
+"""So many prompts are done before a second process has loaded the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """Everything a job needs. `batch_size` is the most prompts in one forward pass; `name` what the store calls the
+    model, when that is not how it was asked for; `fresh` computes also what the store has, and replaces it there;
+    `chat` puts every prompt into the model's chat template, as the user's turn; `start_token` puts the model's own
+    start token before it; `device` is where it computes."""
+
+    experiment: str
+    model: str
+    prompt_set: PromptSet
+    analyses: tuple[str, ...]
+    batch_size: int = 16
+    seed: int = 0
+    generation: GenerationParams = field(default_factory=GenerationParams)
+    params: Mapping[str, Mapping[str, Any]] | None = None
+    quantity: str = "logprob"
+    explain: str = "next"
+    name: str = ""
+    fresh: bool = False
+    dtype: str = "float32"
+    chat: bool = False
+    start_token: bool = False
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        """Raises InputError for a field of the wrong type or out of range."""
+        job_checks.check(self)
+
+    def spec(self) -> RunSpec:
+        """The RunSpec of all prompts."""
+        return RunSpec(
+            ModelRef(self.model, dtype=self.dtype),
+            self.prompt_set.prompts,
+            self.analyses,
+            self.seed,
+            self.generation,
+            self.params or {},
+            self.quantity,
+            self.explain,
+            self.chat,
+            self.start_token,
+            self.device,
+        )
+
+    def require_prompts(self) -> None:
+        """Raises InputError when there is nothing to run."""
+        if not self.prompt_set.prompts:
+            raise InputError(
+                f"prompt set {self.prompt_set.name!r} holds no prompts, so there is nothing to run: name another."
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> JobRequest:
+        """Inverse of `to_json`; raises InputError naming what is wrong, two prompts of one id too."""
+        try:
+            rest = {key: value for key, value in data.items() if key not in {"prompt_set", "generation", "analyses"}}
+            return cls(
+                prompt_set=_prompt_set(data["prompt_set"]),
+                generation=GenerationParams(**(data.get("generation") or {})),
+                analyses=tuple(data["analyses"]),
+                **rest,
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"this is not a job request: {type(error).__name__}: {error}") from error
+
+
+def _prompt_set(data: Mapping[str, Any]) -> PromptSet:
+    sets = dict(data)
+    prompts = tuple(map(_prompt, sets.pop("prompts")))
+    sets["warnings"] = tuple(sets.get("warnings") or ())
+    sets["parts"] = tuple(map(_prompt_set, sets.get("parts") or ()))
+    return PromptSet(prompts=prompts, **sets)
+
+
+def _prompt(row: Mapping[str, Any]) -> Prompt:
+    """Only texts may stand in it: the ids 1 and "1" would be one prompt in the store."""
+    prompt = Prompt(**{**row, "tags": tuple(row.get("tags") or ())})
+    texts = (prompt.id, prompt.text, *prompt.tags)
+    others = (prompt.target, prompt.foil, prompt.group, prompt.pair_id, prompt.invalid)
+    if not prompt.id or not all(isinstance(text, str) for text in (*texts, *(it for it in others if it is not None))):
+        raise ValueError(f"a prompt needs an id, and every field of it is text: {row!r:.200}")
+    return prompt
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutcome:
+    """How a job ended; `cancelled` when it was asked to stop and can be resumed."""
+
+    job_id: str
+    status: RunStatus
+    progress: Progress
+
+
+def prepare(
+    engine: Engine, request: JobRequest, on_prepared: Callable[[Preflight], None] = lambda needs: None
+) -> Prepared:
+    """All that refuses a request and needs no store. `on_prepared` hears what it will need, and may refuse by raising.
+
+    Raises what `Engine.prepare` does; InputError without prompts.
+    """
+    request.require_prompts()
+    prepared = engine.prepare(request.spec(), request.batch_size)
+    on_prepared(prepared.preflight)
+    return prepared
+
+
+def run_job(
+    engine: Engine,
+    sink: Store,
+    request: JobRequest,
+    on_progress: Callable[[str, Progress], None] = lambda job_id, progress: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    job_id: str | None = None,
+    prepared: Prepared | None = None,
+) -> JobOutcome:
+    """Serve what the store has, compute the rest batch by batch, store each batch whole.
+
+    A new job is written once its model is loaded, its analyses and parameters are known and it has prompts: what cannot
+    run leaves no job behind. `job_id` goes on with one that is there; `prepared`: what `prepare` gave.
+
+    Stops after the current batch when `should_stop()`. An error that is no prompt's fault (the model cannot be loaded,
+    the disk is full) marks the job failed and is raised again; every batch saved before it stays.
+    """
+    total = len(request.prompt_set.prompts)
+    prepared = prepared or prepare(engine, request)
+    info = _named(prepared.info, request.name, sink)
+    if job_id is None:
+        model = request.name or request.model
+        job_id = sink.start_job(experiment=request.experiment, model=model, spec=request.to_json(), total=total)
+    else:
+        sink.claim_job(job_id, RunStatus.RUNNING)
+    try:
+        progress = _compute(engine, sink, request, prepared, info, job_id, on_progress, should_stop)
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            sink.finish_job(job_id, RunStatus.CANCELLED)
+        else:
+            sink.finish_job(job_id, RunStatus.FAILED, f"{type(error).__name__}: {error}")
+        raise
+    status = RunStatus.SUCCEEDED if progress.done == total else RunStatus.CANCELLED
+    sink.report_job(job_id, progress)
+    for part in request.prompt_set.parts or (request.prompt_set,):
+        detect(sink, experiment_runs(request.experiment, part.name))
+    sink.finish_job(job_id, status)
+    return JobOutcome(job_id, status, progress)
+
+
+def to_resume(store: RunReader, name: str = "", *, carried: Callable[[str], bool] = lambda job_id: False) -> JobRow:
+    """The job to go on with: `name` (an id or its beginning), or the newest that was interrupted or cancelled, failed
+    ones last. `carried`: which jobs this process has at work already; one of those is the answer before a failed one.
+
+    Raises InputError, UnknownNameError when there is none.
+    """
+    if name:
+        job = store.job(name)
+        if job.status is RunStatus.SUCCEEDED:
+            raise InputError(f"{describe(job)} has succeeded: there is nothing to go on with.")
+        if _is_of_an_api(job):
+            raise InputError(f"{describe(job)} asked an API: give its `headscope blackbox` command again to go on.")
+        return job
+    for row in store.unfinished_jobs():
+        if row.status in AT_WORK and not carried(row.id):
+            continue
+        if not _is_of_an_api(job := store.job(row.id)):
+            return job
+    raise InputError("there is no unfinished job in this store: start one with --prompts.")
+
+
+def _is_of_an_api(job: JobRow) -> bool:
+    return "blackbox" in (job.spec.get("params") or {})
+
+
+def describe(job: JobRow) -> str:
+    """A job in a few words."""
+    return f"job {job.id} ({job.experiment}, {job.model}, {job.done} of {job.total} prompts stored)"
+
+
+def _named(info: ModelInfo, name: str, store: RunReader) -> ModelInfo:
+    """The model under the name it was given. Raises InputError when the store knows these weights under another."""
+    if not name:
+        return info
+    key = (info.ref.weights_sha256, info.tokenizer_sha256, info.ref.backend, info.ref.dtype)
+    for known in (row.info for row in store.overview(0).models):
+        same = (known.ref.weights_sha256, known.tokenizer_sha256, known.ref.backend, known.ref.dtype) == key
+        if same and known.ref.name != name:
+            raise InputError(
+                f"this store has the same weights under the name {known.ref.name!r}, and a model has one name there: "
+                "leave out --name, or use another store."
+            )
+    return replace(info, ref=replace(info.ref, name=name))
+
+
+def _compute(
+    engine: Engine,
+    sink: ResultSink,
+    request: JobRequest,
+    prepared: Prepared,
+    info: ModelInfo,
+    job_id: str,
+    on_progress: Callable[[str, Progress], None],
+    should_stop: Callable[[], bool],
+) -> Progress:
+    prompts = request.prompt_set.prompts
+    found = sink.find_results(prepared.keys, job_id if request.fresh else None)
+    hits = {prompt.id: found[key] for prompt, key in zip(prompts, prepared.keys, strict=True) if key in found}
+    cached = sink.reuse(job_id, request.prompt_set, hits) if hits else 0
+    spec = replace(request.spec(), prompts=(), model=prepared.info.ref)
+    progress = Progress(len(prompts), cached, 0, cached, 0.0)
+    on_progress(job_id, progress)
+    started = reported = time.monotonic()
+    missing = [[prompts[i] for i in batch if prompts[i].id not in hits] for batch in prepared.batches]
+    tally = Tally()
+    for results in _batches(engine, spec, [batch for batch in missing if batch], should_stop):
+        sink.save(job_id, info, request.prompt_set, request.analyses, request.seed, results, replace_old=request.fresh)
+        tally.add(results)
+        failed = sum(result.status is RunStatus.FAILED for result in results)
+        progress = Progress(
+            len(prompts),
+            progress.done + len(results),
+            progress.failed + failed,
+            cached,
+            time.monotonic() - started,
+            tally.sentences(),
+        )
+        on_progress(job_id, progress)
+        if time.monotonic() - reported > REPORT_SECONDS:
+            sink.report_job(job_id, progress)
+            reported = time.monotonic()
+    return progress
+
+
+def _effort(batch: Sequence[Prompt]) -> int:
+    return len(batch) * max(len(prompt.text) for prompt in batch)
+
+
+def _batches(
+    engine: Engine, spec: RunSpec, batches: list[list[Prompt]], should_stop: Callable[[], bool]
+) -> Iterator[list[RunResult]]:
+    """Results of each batch as it is done, as many at a time as the engine runs; after a stop those already begun."""
+    if engine.parallel == 1 or sum(map(len, batches)) <= FEW:
+        yield from (engine.run_batch(spec, batch) for batch in takewhile(lambda _: not should_stop(), batches))
+        return
+    todo = iter(sorted(batches, key=_effort, reverse=True))  # the longest last would leave the others idle at the end
+    pool = ThreadPoolExecutor(engine.parallel)
+    try:
+        running = {pool.submit(engine.run_batch, spec, batch) for batch in islice(todo, engine.parallel)}
+        while running:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            if not should_stop():
+                running |= {pool.submit(engine.run_batch, spec, batch) for batch in islice(todo, len(done))}
+            for future in done:
+                yield future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # closing the engine ends what an interrupted job still computes
