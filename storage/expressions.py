@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,14 +9,15 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from headscope.storage import folding
+
 ESCAPE = "\\"
 AFFIXES = {"contains": ("%", "%"), "starts_with": ("", "%"), "ends_with": ("%", "")}
 
 
 class HasText(FunctionElement[bool]):
     """Whether `text` contains, starts with or ends with `value`, taken literally: `contains()` and the like on DuckDB
-    (5 times as fast as LIKE there), an escaped LIKE elsewhere (which a trigram index serves). A value with more
-    than one spelling of its lower case is compared folded."""
+    (5 times as fast as LIKE there), an escaped LIKE elsewhere (which a trigram index serves)."""
 
     name = "has_text"
     inherit_cache = False
@@ -25,11 +25,9 @@ class HasText(FunctionElement[bool]):
 
     def __init__(self, how: str, text: Any, value: str) -> None:
         self.how = how
-        fold = needs_fold(value)
         before, after = AFFIXES[how]
         escaped = value.replace(ESCAPE, ESCAPE * 2).replace("%", f"{ESCAPE}%").replace("_", f"{ESCAPE}_")
-        parts = (text, sa.literal(value, sa.String()), sa.literal(f"{before}{escaped}{after}", sa.String()))
-        super().__init__(*(map(Fold, parts) if fold else parts))
+        super().__init__(text, sa.literal(value, sa.String()), sa.literal(f"{before}{escaped}{after}", sa.String()))
 
 
 @compiles(HasText)
@@ -44,30 +42,31 @@ def _contains(element: HasText, compiler: SQLCompiler, **options: Any) -> str:
     return f"{element.how}({compiler.process(text, **options)}, {compiler.process(value, **options)})"
 
 
-class Fold(FunctionElement[str]):
-    """A text as it is searched for: composed, in lower case, a final sigma like any other."""
+class IsSpelled(FunctionElement[bool]):
+    """Whether a text beyond ASCII has `folded` when folded. One regular expression finds it several times as fast as
+    folding every text would, and alike in all locales."""
 
-    name = "fold"
-    inherit_cache = True
-    type = sa.String()
+    name = "is_spelled"
+    inherit_cache = False
+    type = sa.Boolean()
 
-
-@compiles(Fold)
-def _normalized(element: Fold, compiler: SQLCompiler, **options: Any) -> str:
-    (text,) = list(element.clauses)
-    return f"REPLACE(LOWER(NORMALIZE({compiler.process(text, **options)}, NFC)), 'ς', 'σ')"
-
-
-@compiles(Fold, "duckdb")
-def _nfc_normalized(element: Fold, compiler: SQLCompiler, **options: Any) -> str:
-    (text,) = list(element.clauses)
-    return f"REPLACE(LOWER(NFC_NORMALIZE({compiler.process(text, **options)})), 'ς', 'σ')"
+    def __init__(self, how: str, text: Any, folded: str) -> None:
+        self.composes = folding.needs_composing(folded)
+        super().__init__(text, sa.literal(folding.pattern(how, folded), sa.String()))
 
 
-def needs_fold(value: str) -> bool:
-    """Whether its lower case is written in more than one way; all others are found without folding every row."""
-    forms = {unicodedata.normalize(form, value) for form in ("NFC", "NFD")}
-    return forms != {value} or "σ" in value.casefold()
+@compiles(IsSpelled)
+def _regular(element: IsSpelled, compiler: SQLCompiler, **options: Any) -> str:
+    text, pattern = (compiler.process(item, **options) for item in element.clauses)
+    composed = f"NORMALIZE({text}, NFC)" if element.composes else text
+    return f"(octet_length({text}) <> char_length({text}) AND {composed} ~ {pattern})"
+
+
+@compiles(IsSpelled, "duckdb")
+def _regexp_matches(element: IsSpelled, compiler: SQLCompiler, **options: Any) -> str:
+    text, pattern = (compiler.process(item, **options) for item in element.clauses)
+    composed = f"NFC_NORMALIZE({text})" if element.composes else text
+    return f"(strlen({text}) <> length({text}) AND regexp_matches({composed}, {pattern}))"
 
 
 class HasElement(FunctionElement[bool]):

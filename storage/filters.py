@@ -11,7 +11,8 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.storage import bulk
-from headscope.storage.expressions import HasElement, HasText, InSelect, needs_fold
+from headscope.storage.expressions import HasElement, HasText, InSelect, IsSpelled
+from headscope.storage.folding import fold
 from headscope.storage.ids import parse_id
 from headscope.storage.rows import RUN_COLUMNS, Condition, RunFilter, Sort
 from headscope.storage.schema import run_facets, runs
@@ -19,6 +20,8 @@ from headscope.storage.schema import run_facets, runs
 Clause = ColumnElement[bool]
 FACETS = ("model", "prompt_set", "experiment", "status", "error_kind", "tags")
 MAX_INTEGER = 2**31 - 1
+LONGEST = 10_000
+"""DuckDB takes no regular expression of many more characters."""
 TEXT_OPS = {"contains", "not_contains", "starts_with", "ends_with"}
 OPS = {"eq", "ne", "lt", "le", "gt", "ge", "between", "in", "is_null", "not_null", *TEXT_OPS}
 
@@ -36,7 +39,7 @@ def clauses(where: RunFilter) -> list[Clause]:
     if ticked := facet_clauses(where):
         found.append(InSelect(runs.c.facet_id, sa.select(run_facets.c.id).where(*ticked)))
     if where.search.strip():
-        found.append(HasText("contains", runs.c.search_text, _bound_text(where.search).lower()))
+        found.append(HasText("contains", runs.c.search_text, fold(_bound_text(where.search))))
     return found
 
 
@@ -110,14 +113,14 @@ def _text_clause(condition: Condition, key: sa.Column[Any]) -> Clause:
             raise InputError(f"{condition.op} cannot be used on {condition.column}: it holds no text.")
         text = sa.cast(key, sa.String)
     how = condition.op.removeprefix("not_")
-    given = _bound_text(condition.value)
-    wanted = given.lower()
-    # folded the value meets the database's own lower case, which is not Python's for a dotted I or a final sigma
-    found: Clause = HasText(how, text, given) if needs_fold(given) else HasText(how, sa.func.lower(text), wanted)
-    if (
-        key.name == "text"
-    ):  # its lower case is stored as part of `search_text`: LOWER is left with the few that may match
-        found = sa.and_(HasText("contains", runs.c.search_text, wanted), found)
+    folded = fold(_bound_text(condition.value))
+    if len(folded) > LONGEST:
+        raise InputError(f"the text to look for in {condition.column} is too long: {LONGEST:,} characters at most.")
+    found: Clause = IsSpelled(how, text, folded)
+    if folded.isascii():
+        found = sa.or_(HasText(how, sa.func.lower(text), folded), found)
+    if key.name == "text":  # `search_text` holds it folded: the rest is left with the few that may match
+        found = sa.and_(HasText("contains", runs.c.search_text, folded), found)
     return sa.or_(key.is_(None), sa.not_(found)) if condition.op == "not_contains" else found
 
 

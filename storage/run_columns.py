@@ -12,6 +12,7 @@ import numpy as np
 
 from headscope.analysis.types import MissingPart, Prompt, RunResult, RunStatus
 from headscope.storage import arrays, bulk
+from headscope.storage.folding import fold
 from headscope.storage.ids import new_id
 from headscope.storage.rows import ArtifactRow
 from headscope.storage.values import number
@@ -21,8 +22,8 @@ METHOD = "method"
 
 
 def search_text(text: str, target: str | None, error: str | None, key: str) -> str:
-    """What the search field looks in: text, target, error and prompt key, in lower case."""
-    return bulk.storable("\n".join(part for part in (text, target, error, key) if part)).lower()
+    """What the search field looks in: text, target, error and prompt key, folded."""
+    return fold(bulk.storable("\n".join(part for part in (text, target, error, key) if part)))
 
 
 def prompt_columns(result: RunResult) -> dict[str, Any]:

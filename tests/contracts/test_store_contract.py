@@ -400,20 +400,44 @@ class TestStore:
         assert varied.keys(condition) == expected
 
     def test_text_is_found_however_its_letters_are_written(self, filled: Filled) -> None:
-        """Final sigma, dotted I, composed or not: by the search field and by the filter of the column alike."""
+        """Accents, final sigma, dotted I, composed or not: by the search field and by the filters of columns alike."""
         texts = {"greek": "ΑΘΗΝΑΣ ΕΙΝΑΙ Η ΠΟΛΗ", "small": "της αθηνας τα νερα", "dotted": "İSTANBUL UZAK",
-                 "nfc": "Caf\u00e9 noir", "nfd": "CAFE\u0301 NOIR", "other": "cafes"}  # fmt: skip
-        filled.save(*(make_result(make_prompt(key, text, target=None, foil=None)) for key, text in texts.items()))
+                 "nfc": "Caf\u00e9 noir", "nfd": "CAFE\u0301 NOIR", "other": "cafes (in Athens)",
+                 "hindi": "\u0915\u093f\u0924\u093e\u092c", "kana": "\u30ac\u30e9\u30b9",
+                 "parts": "\u30ab\u3099\u30e9\u30b9", "signs": "Œuvre ≠ 1 [a]"}  # fmt: skip
+        results = [make_result(make_prompt(k, text, target=None, foil=text)) for k, text in texts.items()]
+        filled.save(*results)
         for value, expected in (
-            ("ΑΘΗΝΑΣ", {"greek", "small"}), ("αθηνας", {"greek", "small"}), ("αθηνασ", {"greek", "small"}),
-            ("İSTANBUL", {"dotted"}), ("I\u0307STANBUL", {"dotted"}), ("caf\u00e9", {"nfc", "nfd"}),
-            ("cafe\u0301 N", {"nfc", "nfd"}),
+            ("ΑΘΗΝΑΣ", {"greek", "small"}), ("Αθήνας", {"greek", "small"}), ("αθηνασ", {"greek", "small"}),
+            ("İSTANBUL", {"dotted"}), ("I\u0307STANBUL", {"dotted"}), ("istanbul", {"dotted"}),
+            ("cafe", {"nfc", "nfd", "other"}), ("caf\u00e9", {"nfc", "nfd", "other"}), ("çafe\u0301 Ñ", {"nfc", "nfd"}),
+            ("\u0915\u093f\u0924", {"hindi"}), ("\u0915\u0924", set()), ("\u30ac\u30e9", {"kana", "parts"}),
+            ("\u30ab\u3099\u30e9", {"kana", "parts"}), ("\u30ab\u30e9", set()), ("œuvre ≠", {"signs"}), ("=", set()),
+            ("1 [Á]", {"signs"}), ("(IN", {"other"}), ("1 .a.", set()),
         ):  # fmt: skip
-            assert filled.keys(Condition("text", "contains", value)) == expected, value
             assert filled.keys(search=value) == expected, value
-            assert filled.keys(Condition("text", "not_contains", value)) == set(texts) - expected, value
-        assert filled.keys(Condition("text", "starts_with", "ΑΘΗΝΑΣ")) == {"greek"}
-        assert filled.keys(Condition("text", "starts_with", "CAFÉ")) == {"nfc", "nfd"}
+            for name in ("text", "foil"):
+                assert filled.keys(Condition(name, "contains", value)) == expected, (name, value)
+                assert filled.keys(Condition(name, "not_contains", value)) == set(texts) - expected, (name, value)
+        for name in ("text", "foil"):
+            assert filled.keys(Condition(name, "starts_with", "Αθηνάς")) == {"greek"}
+            assert filled.keys(Condition(name, "starts_with", "CÀFE")) == {"nfc", "nfd", "other"}
+            assert filled.keys(Condition(name, "ends_with", "nóir")) == {"nfc", "nfd"}
+            assert filled.keys(Condition(name, "ends_with", "uzak")) == {"dotted"}
+
+    def test_names_are_found_without_accents(self, filled: Filled) -> None:
+        filled.save(make_result(make_prompt("a")), experiment="Été")
+        filled.save(make_result(make_prompt("b")), experiment="ete")
+        for value in ("ete", "ÉTE", "e\u0301te\u0301"):
+            assert filled.keys(Condition("experiment", "contains", value)) == {"a", "b"}
+        assert filled.keys(Condition("experiment", "eq", "ete")) == {"b"}
+
+    def test_a_text_too_long_to_look_for_is_said(self, filled: Filled) -> None:
+        filled.save(make_result(make_prompt("a", "é" * 9_000, target=None, foil=None)))
+        assert filled.keys(Condition("continuation", "contains", "é" * 10_000)) == set()
+        assert filled.keys(Condition("text", "contains", "e" * 9_000)) == {"a"}
+        with pytest.raises(InputError, match=r"text.*too long: 10,000 characters"):
+            filled.keys(Condition("text", "contains", "é" * 10_001))
 
     def test_conditions_all_hold(self, varied: Filled) -> None:
         conditions = (Condition("tags", "eq", "even"), Condition("text", "contains", "o"))

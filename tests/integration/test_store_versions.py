@@ -11,9 +11,11 @@ import sqlalchemy as sa
 
 from headscope.analysis.errors import StorageError
 from headscope.migrations.v0001 import tables
+from headscope.migrations.v0008 import search
 from headscope.storage import session
 from headscope.storage import upgrade as api
 from headscope.storage.repository import Store
+from headscope.storage.rows import RunFilter
 from tests.databases import PostgresServer
 from tests.factories import make_info, make_prompt, make_result, make_set
 
@@ -50,6 +52,15 @@ def count(url: str, table: str) -> int:
         found: int = connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one()
     engine.dispose()
     return found
+
+
+def written(url: str) -> dict[str, str]:
+    """`search_text` by the run's id."""
+    engine = session.open_engine(url)
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT id, search_text FROM runs ORDER BY id").all()
+    engine.dispose()
+    return {str(key): text for key, text in rows}
 
 
 def make_folder(url: str) -> None:
@@ -152,6 +163,32 @@ def test_an_older_store_keeps_its_data_when_upgraded(empty_url: str) -> None:
     assert api.upgrade(empty_url) == ("0001", api.head())
     with Store.open(empty_url) as store:
         assert store.run(KEY).row == detail.row
+
+
+def test_an_upgraded_store_is_searched_without_accents(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written of the runs that are there, a batch at a time, and taken back."""
+    monkeypatch.setattr(search, "ROWS", 2)
+    texts = ("Café", "CAFE\u0301 \u30ac", "plain", "日本", "Αθήνας", "Ångström")
+    make_folder(empty_url)
+    api.upgrade(empty_url, "0001")
+    ids = [f"{KEY[:-1]}{number}" for number in range(len(texts))]
+    for table in set(tables.TABLES) - {"runs", "run_details"}:
+        execute(empty_url, filler(table))
+    for key, text in zip(ids, texts, strict=True):
+        execute(
+            empty_url,
+            *(filler(table).replace(KEY, key, 1) for table in ("runs", "run_details")),
+            f"UPDATE runs SET text = '{text}', target = NULL, search_text = '{text.lower()}\nx\nx' WHERE id = '{key}'",
+        )
+    before = written(empty_url)
+    api.upgrade(empty_url)
+    found = [text.removesuffix("\nx\nx") for text in written(empty_url).values()]
+    assert found == ["cafe", "cafe \u30ac", "plain", "日本", "αθηνασ", "angstrom"]
+    with Store.open(empty_url) as store:
+        for value, expected in (("cafe", 2), ("CAFÉ", 2), ("αθηνας", 1), ("ANGSTROM", 1), ("日", 1)):
+            assert store.runs_page(RunFilter(search=value)).total == expected, value
+    api.downgrade(empty_url, "0007")
+    assert written(empty_url) == before
 
 
 def test_somebody_elses_database_is_left_alone(empty_url: str) -> None:
