@@ -26,7 +26,7 @@ from headscope.analysis.interfaces import Capture
 from headscope.analysis.methods.shapley_exact import ShapleyExact
 from headscope.analysis.statistics.intervals import bootstrap_means, wilson
 from headscope.analysis.workspace import Workspace
-from headscope.datasets import catalogue
+from headscope.datasets import prompt_sets as catalogue
 from tests.llama_server import llama_server
 
 MODEL = "smollm2-135m-instruct"

@@ -20,7 +20,7 @@ from headscope.analysis.interfaces import Capture
 from headscope.analysis.methods.integrated_gradients import IntegratedGradients
 from headscope.analysis.types import Attribution, Prompt
 from headscope.analysis.workspace import Workspace
-from headscope.datasets import catalogue
+from headscope.datasets import prompt_sets as catalogue
 
 MODEL = "smollm2-135m-instruct"
 PROMPTS = int(os.environ.get("PROMPTS", "20"))

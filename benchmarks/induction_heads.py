@@ -24,7 +24,7 @@ from headscope.analysis.interfaces import Capture
 from headscope.analysis.measurements.heads import head_summaries
 from headscope.analysis.methods.head_ablation import HeadAblation
 from headscope.analysis.workspace import Workspace
-from headscope.datasets import catalogue
+from headscope.datasets import prompt_sets as catalogue
 
 MODEL = "smollm2-135m-instruct"
 PROMPTS = int(os.environ.get("PROMPTS", "8"))

@@ -20,7 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from benchmarks.harness import summary, write_result
-from headscope.storage import filters
+from headscope.storage.read import filters
 from headscope.storage.repository import Store
 from headscope.storage.rows import Condition, RunFilter, Sort
 

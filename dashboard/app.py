@@ -20,8 +20,8 @@ from headscope.dashboard.cards import error_box, extra, icon
 from headscope.dashboard.clientside import clientside
 from headscope.dashboard.delivery import PLOTLY, App
 from headscope.dashboard.ids import Shell
+from headscope.dashboard.link_state import parse_query
 from headscope.dashboard.pages import PageModule, load_pages
-from headscope.dashboard.params import parse_query
 from headscope.dashboard.services import Services
 from headscope.dashboard.status import register_status
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from headscope.analysis.probe_types import SEVERITIES
-from headscope.dashboard.params import choice, number
+from headscope.dashboard.link_state import choice, number
 from headscope.dashboard.scope_query import ScopeQuery
 from headscope.storage.rows import Condition, FailureFilter, RunFilter
 

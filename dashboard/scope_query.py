@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from headscope.dashboard.params import QueryState
+from headscope.dashboard.link_state import QueryState
 from headscope.dashboard.runs.query import runs_href
 from headscope.storage.rows import Condition, RunFilter
 

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from headscope.analysis.errors import HeadscopeError, InputError, StorageError
 from headscope.analysis.types import Params
-from headscope.storage import artifacts, filters, readonly_sql, served, session
-from headscope.storage import upgrade as api
+from headscope.storage import artifacts, served, session
 from headscope.storage.artifacts import ArtifactFolder
 from headscope.storage.ids import parse_id
-from headscope.storage.readonly_sql import MAX_BYTES
+from headscope.storage.read import filters
 from headscope.storage.rows import RUN_COLUMNS, Condition, RunFilter, Sort
+from headscope.storage.schema import upgrade as api
+from headscope.storage.sql import readonly as readonly_sql
+from headscope.storage.sql.readonly import MAX_BYTES
 
 ARROW_TYPES = {
     16: pa.bool_(),

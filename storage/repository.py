@@ -8,16 +8,17 @@ from typing import Self
 
 import sqlalchemy as sa
 
-from headscope.storage import artifacts, integrity, private, repair, session, sweep
-from headscope.storage import upgrade as api
-from headscope.storage.behaviour import BehaviourReader
-from headscope.storage.counts import Counts
-from headscope.storage.evidence import EvidenceReader
-from headscope.storage.failures import FailureStore
+from headscope.storage import artifacts, private, session
 from headscope.storage.job_owners import Heartbeat
-from headscope.storage.queries import Reader
-from headscope.storage.sweep import Swept
-from headscope.storage.writer import Writer
+from headscope.storage.read.behaviour import BehaviourReader
+from headscope.storage.read.counts import Counts
+from headscope.storage.read.evidence import EvidenceReader
+from headscope.storage.read.runs import Reader
+from headscope.storage.schema import upgrade as api
+from headscope.storage.write import integrity, repair, sweep
+from headscope.storage.write.failures import FailureStore
+from headscope.storage.write.sweep import Swept
+from headscope.storage.write.writer import Writer
 
 
 class Store(Reader, EvidenceReader, BehaviourReader, FailureStore, Writer):
@@ -70,7 +71,7 @@ class Store(Reader, EvidenceReader, BehaviourReader, FailureStore, Writer):
         return repair.repair(self.engine, self.artifacts)
 
     def gc(self, grace: timedelta, *, dry_run: bool = False) -> Swept:
-        """Remove artifact files that no row names and that are older than `grace` (`headscope.storage.sweep`)."""
+        """Remove artifact files that no row names and that are older than `grace` (`headscope.storage.write.sweep`)."""
         return sweep.sweep(self.engine, self.artifacts, grace, dry_run=dry_run)
 
     def __enter__(self) -> Self:

@@ -396,7 +396,7 @@ class ToxicityRow:
 @dataclass(frozen=True, slots=True)
 class ArtifactRow:
     """A stored file of a run: `kind` is `attention`; `shape` the logical shape, `encoding` how it lies on disk; `lost`
-    when a check found it missing or damaged (`headscope.storage.repair`)."""
+    when a check found it missing or damaged (`headscope.storage.write.repair`)."""
 
     kind: str
     key: str

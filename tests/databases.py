@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from headscope.storage import upgrade as api
+from headscope.storage.schema import upgrade as api
 
 
 class DuckDBFiles:

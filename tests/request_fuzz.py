@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from dash import Dash
 
+from headscope.dashboard.link_state import QueryState
 from headscope.dashboard.pages import load_pages
-from headscope.dashboard.params import QueryState
 
 HOST = {"Host": "127.0.0.1:8050"}
 TOKEN = {"Authorization": "Bearer token"}

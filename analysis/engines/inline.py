@@ -25,7 +25,8 @@ from headscope.analysis.models.chat_template import require_chat_template
 from headscope.analysis.models.fingerprints import cache_dir
 from headscope.analysis.models.start_token import require_start_token
 from headscope.analysis.patch_types import PatchRequest, PatchResult
-from headscope.analysis.running import live, patching, runner
+from headscope.analysis.running import patching, runner
+from headscope.analysis.running import typed as live
 from headscope.analysis.running.tensor_cache import TensorCache, tensor_cache_bytes
 from headscope.analysis.types import Continuation, ModelRef, Prompt, RunResult, RunSpec, result_key
 

@@ -10,14 +10,15 @@ from typing import Any
 from flask import Blueprint, Flask, Response, request
 
 from headscope.analysis import bounds
-from headscope.dashboard.jobs import ServerEngine
+from headscope.dashboard.job_queue import ServerEngine
 from headscope.dashboard.request_body import json_object, object_of
 from headscope.dashboard.security import bears_token, error_json, is_handed_over
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
 from headscope.dashboard.uploads import Uploads
 from headscope.jobs.job import JobRequest, describe
-from headscope.storage import readonly_sql, served
+from headscope.storage import served
+from headscope.storage.sql import readonly as readonly_sql
 
 View = Callable[..., Any]
 

@@ -12,8 +12,8 @@ from headscope.analysis.registry import METHODS
 from headscope.analysis.statistics.agreement import agreement, dispute
 from headscope.analysis.statistics.intervals import Means, bootstrap_means
 from headscope.dashboard.methods.query import MethodsQuery
-from headscope.storage.counts import Counts
 from headscope.storage.interfaces import RunReader
+from headscope.storage.read.counts import Counts
 from headscope.storage.rows import PromptScores
 
 MAX_RUNS = 2000

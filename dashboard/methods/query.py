@@ -7,7 +7,7 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from headscope.analysis.registry import method_entry
-from headscope.dashboard.params import choice, number
+from headscope.dashboard.link_state import choice, number
 from headscope.dashboard.scope_query import ScopeQuery
 
 PATH = "/methods"

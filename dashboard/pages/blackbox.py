@@ -13,8 +13,8 @@ from dash.development.base_component import Component
 
 from headscope.analysis.statistics.intervals import bootstrap_means, wilson
 from headscope.dashboard.cards import Children, copyable, empty_box
+from headscope.dashboard.link_state import choice
 from headscope.dashboard.pages import Page
-from headscope.dashboard.params import choice
 from headscope.dashboard.parts import interval, note, plain, signed, stay, switch, warning
 from headscope.dashboard.scope_query import ScopeQuery
 from headscope.dashboard.scoped_page import Card, ScopedPage

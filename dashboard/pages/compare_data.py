@@ -11,8 +11,8 @@ from headscope.analysis.attribution.results import position_scores
 from headscope.analysis.types import Attribution, TokenTrace
 from headscope.dashboard.figures.across import MOST_RUNS
 from headscope.dashboard.figures.compare import Unit, units
+from headscope.dashboard.link_state import QueryState, choice, number
 from headscope.dashboard.pages.compare_facts import missing, same_tokenizer
-from headscope.dashboard.params import QueryState, choice, number
 from headscope.storage.rows import RunDetail
 
 

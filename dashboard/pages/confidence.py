@@ -14,8 +14,8 @@ from headscope.analysis.statistics.confidence import Spread, answered_right, loc
 from headscope.analysis.statistics.intervals import DRAWS, FEWEST, wilson
 from headscope.dashboard.cards import Children, empty_box, extra
 from headscope.dashboard.figures import behaviour as figures
+from headscope.dashboard.link_state import choice
 from headscope.dashboard.pages import Page
-from headscope.dashboard.params import choice
 from headscope.dashboard.parts import graph, interval, note, plain, switch, warning
 from headscope.dashboard.runs.columns import NATS_PER_BIT
 from headscope.dashboard.scope_query import ScopeQuery

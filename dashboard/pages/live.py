@@ -18,8 +18,8 @@ from headscope.dashboard.api.live import DEFAULT_EXPERIMENT, MAX_CHARACTERS
 from headscope.dashboard.cards import card, extra, icon
 from headscope.dashboard.clientside import clientside
 from headscope.dashboard.layout import notes_box, page_header
+from headscope.dashboard.link_state import QueryState, choice, number
 from headscope.dashboard.pages import Page
-from headscope.dashboard.params import QueryState, choice, number
 from headscope.dashboard.services import Services
 
 PAGE = Page("live", "/live", "Live", "lightning-charge", 30, shortcut="l")

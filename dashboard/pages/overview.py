@@ -24,9 +24,9 @@ from headscope.dashboard.cards import (
     status_badge,
 )
 from headscope.dashboard.layout import notes_box, page_header
+from headscope.dashboard.link_state import QueryState
 from headscope.dashboard.pages import Page
 from headscope.dashboard.pages.overview_jobs import jobs_card
-from headscope.dashboard.params import QueryState
 from headscope.dashboard.runs.query import runs_href
 from headscope.dashboard.services import Services
 from headscope.dashboard.status import first_command

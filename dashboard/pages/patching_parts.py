@@ -12,7 +12,7 @@ from dash.development.base_component import Component
 from headscope.analysis.patch_types import PATCH_COMPONENTS, Candidates, PatchRequest, PatchResult
 from headscope.analysis.spelling import spelling
 from headscope.dashboard.cards import Children, extra
-from headscope.dashboard.params import QueryState, choice, number
+from headscope.dashboard.link_state import QueryState, choice, number
 from headscope.dashboard.parts import signed
 from headscope.dashboard.services import ModelListing
 from headscope.dashboard.tables import table, visible

@@ -9,7 +9,7 @@ import numpy as np
 
 from headscope.dashboard.figures.attention import head_stats
 from headscope.dashboard.figures.tokens import usable
-from headscope.dashboard.params import QueryState, choice, number
+from headscope.dashboard.link_state import QueryState, choice, number
 from headscope.storage.rows import RunDetail
 
 

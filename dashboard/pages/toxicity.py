@@ -17,8 +17,8 @@ from headscope.analysis.statistics.calibration import Reliability
 from headscope.analysis.statistics.intervals import bootstrap_means, wilson
 from headscope.dashboard.cards import Children, copyable, empty_box, extra, icon
 from headscope.dashboard.figures import behaviour as figures
+from headscope.dashboard.link_state import choice, number
 from headscope.dashboard.pages import Page
-from headscope.dashboard.params import choice, number
 from headscope.dashboard.parts import graph, interval, note, plain, signed, switch
 from headscope.dashboard.scope_query import ScopeQuery
 from headscope.dashboard.scoped_page import Card, ScopedPage

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from headscope.analysis.errors import InputError
 from headscope.analysis.types import RunStatus
-from headscope.dashboard.params import Query, QueryState
+from headscope.dashboard.link_state import Query, QueryState
 from headscope.dashboard.runs.columns import BY_FIELD
 from headscope.dashboard.runs.conditions import ColumnFilter, from_link, from_model, item_conditions, to_model
 from headscope.storage.rows import Condition, RunFilter, Sort

@@ -83,7 +83,7 @@ def blackbox(
     from headscope.analysis.blackbox.engine import BlackBoxEngine
     from headscope.analysis.blackbox.study import Settings
     from headscope.analysis.models.fingerprints import cache_dir
-    from headscope.datasets import catalogue
+    from headscope.datasets import prompt_sets as catalogue
 
     settings = Settings(unit.value, masking.value, permutations, edits, samples, max_tokens=max_new_tokens,
                         temperature=temperature, seed=seed)  # fmt: skip

@@ -20,7 +20,7 @@ app = typer.Typer(help="Prompt sets: list, show, import, and check your own file
 @app.command("list")
 def list_sets() -> None:
     """The prompt sets that come with Headscope."""
-    from headscope.datasets import catalogue
+    from headscope.datasets import prompt_sets as catalogue
 
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "version", "prompts", "licence", "purpose"):
@@ -36,7 +36,7 @@ def show(
     rows: int = typer.Option(10, min=0, help="How many prompts to print."),
 ) -> None:
     """Load a prompt set (this is also the check of a file of your own) and print its head."""
-    from headscope.datasets import catalogue
+    from headscope.datasets import prompt_sets as catalogue
 
     _print_head(catalogue.load(source), rows)
 

@@ -149,7 +149,7 @@ def _request(
     source: str, model: str, experiment: str, analyses: tuple[str, ...], guard: str, **rest: Any
 ) -> jobs.JobRequest:
     from headscope.analysis.models.sources import EMBEDDED_NAME
-    from headscope.datasets import catalogue
+    from headscope.datasets import prompt_sets as catalogue
 
     prompt_set = screened(catalogue.load(source), guard)
     for warning in prompt_set.warnings:

@@ -19,7 +19,8 @@ from headscope.analysis.bounds import MOST_SECONDS
 from headscope.analysis.errors import InputError
 from headscope.cli.options import DEFAULT_STORE, StoreOption, finite
 from headscope.cli.terminal import Console
-from headscope.storage import artifacts, export, private, readonly_sql, repository, served, session
+from headscope.storage import artifacts, export, private, repository, served, session
+from headscope.storage.sql import readonly as readonly_sql
 
 app = typer.Typer(help="The store: schema, integrity, and files nobody needs.", no_args_is_help=True)
 SHOWN = 20
@@ -126,7 +127,7 @@ def _cell(value: Any) -> str:
 @app.command()
 def upgrade(store: StoreOption = DEFAULT_STORE) -> None:
     """Bring the store's schema to this version (a new store has it)."""
-    from headscope.storage import upgrade as api
+    from headscope.storage.schema import upgrade as api
 
     session.require(store)
     private.keep_to_this_user()

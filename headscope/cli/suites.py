@@ -16,12 +16,13 @@ from headscope.analysis.errors import InputError
 from headscope.cli.options import DEFAULT_STORE, StoreOption
 from headscope.cli.store import Format
 from headscope.cli.terminal import Console
-from headscope.storage import export, readonly_sql, served
-from headscope.storage.values import number
+from headscope.storage import export, served
+from headscope.storage.columns.values import number
+from headscope.storage.sql import readonly as readonly_sql
 
 if TYPE_CHECKING:
     from headscope.analysis.suites.base import ScoreCases, Scored, ScoreRuns, Suite
-    from headscope.storage.suite_runs import ModelRuns
+    from headscope.storage.read.suite_runs import ModelRuns
 
 app = typer.Typer(help="Scores of published sets (docs/suites.md).", no_args_is_help=True)
 MOST_RUNS = 1_000_000
@@ -75,7 +76,7 @@ def score(
 
 
 def _of_runs(suite: Suite, score_runs: ScoreRuns, experiment: str | None, store: str) -> list[tuple[str, Scored]]:
-    from headscope.storage import suite_runs
+    from headscope.storage.read import suite_runs
 
     if experiment is None:
         raise InputError(
@@ -113,7 +114,7 @@ def _of_cases(
     suite: Suite, score_cases: ScoreCases, prompts: str | None, scores: Path | None
 ) -> list[tuple[str, Scored]]:
     from headscope.analysis.suites.base import Case
-    from headscope.datasets import catalogue
+    from headscope.datasets import prompt_sets as catalogue
     from headscope.datasets.scores import read_scores, unknown
 
     if prompts is None or scores is None:

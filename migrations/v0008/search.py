@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from headscope.storage import folding
+from headscope.storage.sql import folding
 
 ROWS = 50_000
 BEYOND_ASCII = {"postgresql": "octet_length({0}) <> char_length({0})", "duckdb": "strlen({0}) <> length({0})"}

@@ -16,7 +16,7 @@ from headscope.storage.schema.arrays import (
     token_traces,
 )
 from headscope.storage.schema.base import metadata
-from headscope.storage.schema.catalogue import experiments, jobs, models, prompt_sets, prompts
+from headscope.storage.schema.references import experiments, jobs, models, prompt_sets, prompts
 from headscope.storage.schema.reserved import (
     api_tokens,
     audit_log,

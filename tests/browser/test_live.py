@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Error, Page, Route, expect
 
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.registry import parse_analyses
-from headscope.dashboard.jobs import JobQueue, ServerEngine
+from headscope.dashboard.job_queue import JobQueue, ServerEngine
 from headscope.dashboard.pages import run_cards
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings

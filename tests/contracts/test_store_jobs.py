@@ -13,8 +13,9 @@ import sqlalchemy as sa
 
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.types import RunStatus
-from headscope.storage import job_owners, readonly_sql, schema
+from headscope.storage import job_owners, schema
 from headscope.storage.repository import Store
+from headscope.storage.sql import readonly as readonly_sql
 
 NO_PROCESS = 2**22 + 1  # above the largest number Linux gives
 LONG_AGO = timedelta(minutes=3)

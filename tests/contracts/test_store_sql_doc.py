@@ -15,9 +15,9 @@ from headscope.analysis.errors import StorageError
 from headscope.analysis.probe_types import ToxicityScore
 from headscope.analysis.types import LAYER_STATS, Prompt
 from headscope.jobs.detection import detect, experiment_runs
-from headscope.storage import readonly_sql
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunDetail
+from headscope.storage.sql import readonly as readonly_sql
 from tests.factories import make_attribution, make_failure, make_info, make_prompt, make_result, make_set
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "sql.md").read_text()

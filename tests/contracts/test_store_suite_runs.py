@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from headscope.analysis.types import Prompt, RunResult
-from headscope.storage import readonly_sql, suite_runs
+from headscope.storage.read import suite_runs
+from headscope.storage.read.suite_runs import ModelRuns
 from headscope.storage.repository import Store
-from headscope.storage.suite_runs import ModelRuns
+from headscope.storage.sql import readonly as readonly_sql
 from tests.factories import make_failure, make_info, make_prompt, make_result, make_set
 
 NASTY = 'it\'s 100% \\ "mine"; --'

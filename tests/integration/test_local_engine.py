@@ -18,8 +18,8 @@ from headscope.analysis.live_types import LiveRequest
 from headscope.analysis.patch_types import PatchRequest
 from headscope.analysis.types import ModelRef, Prompt, PromptSet, RunSpec, RunStatus
 from headscope.jobs.job import JobRequest, run_job
-from headscope.storage import readonly_sql
 from headscope.storage.repository import Store
+from headscope.storage.sql import readonly as readonly_sql
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,10 @@ import pytest
 
 import headscope
 from headscope.analysis.errors import InputError, StorageError
-from headscope.storage import readonly_sql, served
+from headscope.storage import served
 from headscope.storage.notebook import Notebook
 from headscope.storage.repository import Store
+from headscope.storage.sql import readonly as readonly_sql
 from tests.factories import make_failure, make_info, make_prompt, make_result, make_set
 
 HEADSCOPE = str(Path(sys.executable).with_name("headscope"))

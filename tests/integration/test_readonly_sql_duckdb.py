@@ -12,7 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from headscope.analysis.errors import InputError, StorageError, UnknownNameError
-from headscope.storage import export, readonly_sql, session
+from headscope.storage import export, session
+from headscope.storage.sql import readonly as readonly_sql
 
 
 @pytest.fixture(params=["file closed", "file open here"])

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from headscope.analysis.errors import InputError, StorageError
-from headscope.storage import readonly_sql, session
+from headscope.storage import session
+from headscope.storage.sql import readonly as readonly_sql
 from tests.databases import PostgresServer
 
 

@@ -13,9 +13,9 @@ import zstandard
 from stores.contents import contents
 
 from headscope.analysis.errors import StorageError
-from headscope.storage import upgrade as api
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
+from headscope.storage.schema import upgrade as api
 from tests.databases import PostgresServer
 
 RENAMED = {"group": "group_name"}

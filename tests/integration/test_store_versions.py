@@ -13,9 +13,9 @@ from headscope.analysis.errors import StorageError
 from headscope.migrations.v0001 import tables
 from headscope.migrations.v0008 import search
 from headscope.storage import session
-from headscope.storage import upgrade as api
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
+from headscope.storage.schema import upgrade as api
 from tests.databases import PostgresServer
 from tests.factories import make_info, make_prompt, make_result, make_set
 

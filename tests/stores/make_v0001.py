@@ -24,9 +24,10 @@ import zstandard
 from contents import contents
 
 from headscope.analysis.types import Progress, Prompt, RunStatus
-from headscope.storage import batch, ids, writer
-from headscope.storage import upgrade as api
+from headscope.storage import ids
 from headscope.storage.repository import Store
+from headscope.storage.schema import upgrade as api
+from headscope.storage.write import batch, writer
 from tests.databases import postgres
 from tests.factories import NAN, make_failure, make_info, make_prompt, make_result, make_set
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headscope.dashboard.params import QueryState, choice, number, parse_query
+from headscope.dashboard.link_state import QueryState, choice, number, parse_query
 
 
 @dataclass(frozen=True, slots=True)

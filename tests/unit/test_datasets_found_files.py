@@ -12,7 +12,7 @@ import pytest
 
 from headscope.analysis.errors import InputError
 from headscope.analysis.types import Prompt, PromptSet
-from headscope.datasets import catalogue
+from headscope.datasets import prompt_sets as catalogue
 from headscope.datasets.loaders import load_file, load_stdin
 from headscope.datasets.schema import Problems, Row, read_prompts
 

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from headscope.analysis.errors import HeadscopeError, InputError, UnknownNameError
 from headscope.analysis.types import Prompt
-from headscope.datasets import catalogue
+from headscope.datasets import prompt_sets as catalogue
 from headscope.datasets.canonical import canonical_line, canonical_sha256
 
 INFOS = {info.name: info for info in catalogue.list_sets()}

@@ -9,7 +9,8 @@ import pytest
 
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.types import Prompt
-from headscope.datasets import catalogue, importers
+from headscope.datasets import importers
+from headscope.datasets import prompt_sets as catalogue
 from headscope.datasets.canonical import canonical_line
 from headscope.datasets.loaders import load_file
 from headscope.datasets.scores import read_scores

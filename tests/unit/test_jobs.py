@@ -17,8 +17,8 @@ from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.errors import BackendError, HeadscopeError, InputError, UnknownNameError
 from headscope.analysis.types import Progress, Prompt, PromptSet, RunStatus
 from headscope.cli import app
-from headscope.dashboard.jobs import JobQueue
-from headscope.datasets import catalogue
+from headscope.dashboard.job_queue import JobQueue
+from headscope.datasets import prompt_sets as catalogue
 from headscope.jobs.job import JobRequest, run_job, to_resume
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter

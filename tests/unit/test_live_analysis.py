@@ -16,8 +16,8 @@ from headscope.analysis.live_types import (
     LiveResult,
 )
 from headscope.analysis.methods.occlusion import Occlusion
-from headscope.analysis.running import live as live_module
-from headscope.analysis.running.live import MAX_NEW_TOKENS, analyse_live, continue_live, explain_live
+from headscope.analysis.running import typed as live_module
+from headscope.analysis.running.typed import MAX_NEW_TOKENS, analyse_live, continue_live, explain_live
 from headscope.analysis.types import GenerationParams
 from headscope.analysis.workspace import Workspace
 

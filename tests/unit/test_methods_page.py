@@ -16,19 +16,19 @@ from scipy import stats
 from headscope.analysis.statistics.agreement import agreement
 from headscope.analysis.types import RunResult
 from headscope.dashboard.app import create_app
+from headscope.dashboard.link_state import parse_query
 from headscope.dashboard.methods import sql
 from headscope.dashboard.methods.data import Comparisons, compare, disputes
 from headscope.dashboard.methods.query import MethodsQuery, label
 from headscope.dashboard.pages import methods
 from headscope.dashboard.pages.methods_board import Scale, gain_scale
-from headscope.dashboard.params import parse_query
 from headscope.dashboard.parts import interval, memory, seconds, signed
 from headscope.dashboard.runs.query import RunsQuery
 from headscope.dashboard.scope import scope_bar
 from headscope.dashboard.services import Services
-from headscope.storage import readonly_sql
 from headscope.storage.repository import Store
 from headscope.storage.rows import PromptScores
+from headscope.storage.sql import readonly as readonly_sql
 from tests import method_runs
 from tests.unit.test_dashboard_lists import BrokenStore, CountingStore, hrefs, text_of
 

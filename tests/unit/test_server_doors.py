@@ -17,7 +17,7 @@ from headscope.analysis.patch_types import PatchRequest
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet
 from headscope.dashboard import server
 from headscope.dashboard.app import create_app
-from headscope.dashboard.jobs import JobQueue, ServerEngine
+from headscope.dashboard.job_queue import JobQueue, ServerEngine
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
 from headscope.jobs.job import JobRequest, run_job

@@ -13,7 +13,7 @@ from headscope.analysis.spelling import spelling, summary
 from headscope.analysis.types import Prompt, RunSpec, RunStatus
 from headscope.dashboard.pages.patching_parts import PatchingQuery, form
 from headscope.dashboard.services import ModelListing
-from headscope.datasets import catalogue
+from headscope.datasets import prompt_sets as catalogue
 from headscope.datasets.loaders import load_file
 from tests.cli import headscope
 

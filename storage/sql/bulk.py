@@ -13,7 +13,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from headscope.storage.postgres import copy_rows
+from headscope.storage.sql.postgres import copy_rows
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL has no NUL, UTF-8 no lone surrogates
 BATCH = "headscope_batch"

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection, Engine
 
 from headscope.analysis.types import RunStatus
-from headscope.storage import counts, filters, session
+from headscope.storage import session
+from headscope.storage.read import counts, filters
 from headscope.storage.rows import FindingRow, LensRanks, Measures, ModelSettings, RunFilter, ToxicityRow
 from headscope.storage.schema import (
     capsules,

@@ -12,11 +12,12 @@ from sqlalchemy.engine import Connection, Engine
 from headscope.analysis.attribution.results import position_scores
 from headscope.analysis.receipts import Verdict
 from headscope.analysis.types import Float32
-from headscope.storage import counts, filters, session
-from headscope.storage.attribution_rows import attributions_of
-from headscope.storage.expressions import HasElement
+from headscope.storage import session
+from headscope.storage.columns.attributions import attributions_of
+from headscope.storage.read import counts, filters
 from headscope.storage.rows import MethodFailure, MethodStats, PromptScores, ReceiptRow, RunFilter, ScoreSample
 from headscope.storage.schema import attribution_receipts, attributions, runs
+from headscope.storage.sql.expressions import HasElement
 
 CHUNK = 200  # runs whose scores are read at once
 A, C, R = attributions.c, attribution_receipts.c, runs.c

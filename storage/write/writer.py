@@ -14,11 +14,14 @@ from sqlalchemy.engine import Connection, Engine
 
 from headscope.analysis.errors import StorageError, UnknownNameError
 from headscope.analysis.types import ModelInfo, Progress, PromptSet, RunResult, RunStatus
-from headscope.storage import bulk, catalogue, job_owners, schema, selections, session
+from headscope.storage import job_owners, schema, session
 from headscope.storage.artifacts import COLUMNS, ArtifactFolder, row_of
-from headscope.storage.batch import Batch, now
 from headscope.storage.ids import new_id, parse_id
 from headscope.storage.rows import Saved
+from headscope.storage.sql import bulk
+from headscope.storage.write import references as catalogue
+from headscope.storage.write import selections
+from headscope.storage.write.batch import Batch, now
 
 T = TypeVar("T")
 ATTEMPTS = 6
@@ -191,7 +194,7 @@ class Writer:
 
 
 def _count_write(connection: Connection, job_id: str) -> None:
-    """See `headscope.storage.counts.version`."""
+    """See `headscope.storage.read.counts.version`."""
     jobs = schema.jobs
     connection.execute(sa.update(jobs).where(jobs.c.id == parse_id(job_id)).values(writes=jobs.c.writes + 1))
 

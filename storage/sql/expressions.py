@@ -9,7 +9,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from headscope.storage import folding
+from headscope.storage.sql import folding
 
 ESCAPE = "\\"
 AFFIXES = {"contains": ("%", "%"), "starts_with": ("", "%"), "ends_with": ("%", "")}

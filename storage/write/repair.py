@@ -7,9 +7,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from headscope.storage import catalogue, filters, integrity, schema, session
+from headscope.storage import schema, session
 from headscope.storage.artifacts import LOST, ArtifactFolder
-from headscope.storage.batch import RUN_TABLES
+from headscope.storage.read import filters
+from headscope.storage.write import integrity
+from headscope.storage.write import references as catalogue
+from headscope.storage.write.batch import RUN_TABLES
 
 
 def repair(engine: Engine, folder: ArtifactFolder) -> list[str]:

@@ -11,11 +11,14 @@ from sqlalchemy.engine import Connection, Engine
 
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.probe_types import PASSED, SEVERITIES, ProbeResult
-from headscope.storage import bulk, filters, finding_rows, session
-from headscope.storage.batch import now
+from headscope.storage import session
+from headscope.storage.columns import findings as finding_rows
 from headscope.storage.ids import new_id, parse_id
+from headscope.storage.read import filters
 from headscope.storage.rows import DetectorCount, FailureFilter, FailureRow, RunFilter
 from headscope.storage.schema import probe_results, runs, triage
+from headscope.storage.sql import bulk
+from headscope.storage.write.batch import now
 
 P, R, T = probe_results.c, runs.c, triage.c
 STATUSES = ("open", "confirmed", "dismissed")

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
-from headscope.storage import filters
+from headscope.storage.read import filters
 from headscope.storage.rows import FacetCount, RunFilter
 from headscope.storage.schema import run_facets, runs
 

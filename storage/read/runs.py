@@ -15,22 +15,15 @@ from sqlalchemy.engine import Connection, Engine
 
 from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.types import RunStatus
-from headscope.storage import (
-    arrays,
-    attribution_rows,
-    catalogue,
-    counts,
-    facets,
-    filters,
-    finding_rows,
-    job_rows,
-    overview,
-    run_columns,
-    schema,
-    session,
-)
+from headscope.storage import schema, session
 from headscope.storage.artifacts import COLUMNS, ArtifactFolder, row_of
+from headscope.storage.columns import arrays
+from headscope.storage.columns import attributions as attribution_rows
+from headscope.storage.columns import findings as finding_rows
+from headscope.storage.columns import runs as run_columns
 from headscope.storage.ids import parse_id
+from headscope.storage.read import counts, facets, filters, overview
+from headscope.storage.read import jobs as job_rows
 from headscope.storage.rows import (
     RUN_COLUMNS,
     ArtifactRow,
@@ -43,6 +36,7 @@ from headscope.storage.rows import (
     RunsPage,
     Sort,
 )
+from headscope.storage.write import references as catalogue
 
 FACETS = (*filters.FACETS, *facets.MORE)
 SCANNING = {"contains", "not_contains", "starts_with", "ends_with"}

@@ -11,11 +11,12 @@ from uuid import UUID
 import numpy as np
 
 from headscope.analysis.types import MissingPart, Prompt, RunResult, RunStatus
-from headscope.storage import arrays, bulk
-from headscope.storage.folding import fold
+from headscope.storage.columns import arrays
+from headscope.storage.columns.values import number
 from headscope.storage.ids import new_id
 from headscope.storage.rows import ArtifactRow
-from headscope.storage.values import number
+from headscope.storage.sql import bulk
+from headscope.storage.sql.folding import fold
 
 METHOD = "method"
 """The kind of a failure that is one method's; its reason is the attribution's as well."""

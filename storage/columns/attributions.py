@@ -7,7 +7,7 @@ from typing import Any
 
 from headscope.analysis.receipts import Receipt, Verdict
 from headscope.analysis.types import Attribution
-from headscope.storage.values import flat, floats, number, unmeasured
+from headscope.storage.columns.values import flat, floats, number, unmeasured
 
 Row = dict[str, Any]
 CURVES = ("fractions", "deletion", "insertion", "random_deletion", "random_insertion")

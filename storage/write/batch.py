@@ -11,9 +11,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from headscope.analysis.types import ModelInfo, PromptSet, RunResult, RunStatus, canonical_hash
-from headscope.storage import arrays, bulk, catalogue, finding_rows, run_columns, schema
+from headscope.storage import schema
+from headscope.storage.columns import arrays
+from headscope.storage.columns import findings as finding_rows
+from headscope.storage.columns import runs as run_columns
 from headscope.storage.ids import new_id, parse_id
 from headscope.storage.rows import ArtifactRow
+from headscope.storage.sql import bulk
+from headscope.storage.write import references as catalogue
 
 SMALL_TABLES = ("artifacts", "failures", *finding_rows.TABLES)
 RUN_TABLES = ("run_details", *arrays.ARRAY_TABLES, *SMALL_TABLES)

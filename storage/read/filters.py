@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
 from headscope.analysis.errors import InputError, UnknownNameError
-from headscope.storage import bulk
-from headscope.storage.expressions import HasElement, HasText, InSelect, IsSpelled
-from headscope.storage.folding import fold
 from headscope.storage.ids import parse_id
 from headscope.storage.rows import RUN_COLUMNS, Condition, RunFilter, Sort
 from headscope.storage.schema import run_facets, runs
+from headscope.storage.sql import bulk
+from headscope.storage.sql.expressions import HasElement, HasText, InSelect, IsSpelled
+from headscope.storage.sql.folding import fold
 
 Clause = ColumnElement[bool]
 FACETS = ("model", "prompt_set", "experiment", "status", "error_kind", "tags")

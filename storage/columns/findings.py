@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from headscope.analysis.probe_types import Finding, ProbeResult, ToxicityScore
-from headscope.storage import bulk
+from headscope.storage.columns.values import number
 from headscope.storage.ids import new_id
-from headscope.storage.values import number
+from headscope.storage.sql import bulk
 
 TABLES = ("toxicity_scores", "probe_results")
 

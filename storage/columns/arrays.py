@@ -26,8 +26,8 @@ from headscope.analysis.types import (
     TokenizedText,
     TokenTrace,
 )
-from headscope.storage import attribution_rows
-from headscope.storage.values import flat, floats, number, unmeasured
+from headscope.storage.columns import attributions as attribution_rows
+from headscope.storage.columns.values import flat, floats, number, unmeasured
 
 Row = dict[str, Any]
 ARRAY_TABLES = (

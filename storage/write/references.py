@@ -13,8 +13,9 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
 
 from headscope.analysis.types import ModelInfo, ModelRef, Prompt, PromptSet, canonical_hash
-from headscope.storage import bulk, schema
+from headscope.storage import schema
 from headscope.storage.ids import new_id
+from headscope.storage.sql import bulk
 
 MODEL_COLUMNS = (
     "architecture",

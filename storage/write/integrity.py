@@ -10,11 +10,12 @@ from sqlalchemy.engine import Connection
 
 from headscope.analysis.errors import StorageError
 from headscope.analysis.types import HEAD_STATS, LAYER_STATS, RunStatus
-from headscope.storage import filters, schema
+from headscope.storage import schema
 from headscope.storage.artifacts import COLUMNS, ArtifactFolder, row_of
-from headscope.storage.attribution_rows import CURVES
-from headscope.storage.batch import RUN_TABLES
+from headscope.storage.columns.attributions import CURVES
+from headscope.storage.read import filters
 from headscope.storage.rows import ArtifactRow
+from headscope.storage.write.batch import RUN_TABLES
 
 MOST = 10_000  # lines from one query
 RESERVED = ("annotations", "triage")

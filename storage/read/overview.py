@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from headscope.analysis.types import RunStatus
-from headscope.storage import catalogue, schema
+from headscope.storage import schema
 from headscope.storage.rows import ExperimentRow, ModelRow, Overview, PromptSetRow
+from headscope.storage.write import references as catalogue
 
 
 def summary(connection: Connection) -> Overview:

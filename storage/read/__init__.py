@@ -1,0 +1,1 @@
+"""Reading: what pages, exports and commands show. Nothing here writes."""

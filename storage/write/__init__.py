@@ -1,0 +1,1 @@
+"""Writing: jobs, batches of results, findings; and what looks after them."""
