@@ -26,7 +26,7 @@ from headscope.analysis.interfaces import Capture
 from headscope.analysis.methods.shapley_exact import ShapleyExact
 from headscope.analysis.statistics.intervals import bootstrap_means, wilson
 from headscope.analysis.workspace import Workspace
-from headscope.datasets import prompt_sets as catalogue
+from headscope.datasets import prompt_sets
 from tests.llama_server import llama_server
 
 MODEL = "smollm2-135m-instruct"
@@ -58,7 +58,7 @@ def top(scores: Float64) -> set[int]:
 
 def main() -> None:
     backend = HFCausalBackend.load(MODEL)
-    prompts = [prompt for prompt in catalogue.load("factual_recall").prompts if suits(prompt.text)]
+    prompts = [prompt for prompt in prompt_sets.load("factual_recall").prompts if suits(prompt.text)]
     overlaps: list[int] = []
     with llama_server(2) as url, tempfile.TemporaryDirectory() as folder:
         client = Client(Endpoint(url, MODEL, candidates=CANDIDATES), Budget(), Path(folder))

@@ -20,7 +20,7 @@ from headscope.analysis.interfaces import Capture
 from headscope.analysis.methods.integrated_gradients import IntegratedGradients
 from headscope.analysis.types import Attribution, Prompt
 from headscope.analysis.workspace import Workspace
-from headscope.datasets import prompt_sets as catalogue
+from headscope.datasets import prompt_sets
 
 MODEL = "smollm2-135m-instruct"
 PROMPTS = int(os.environ.get("PROMPTS", "20"))
@@ -39,7 +39,7 @@ OWN = (
 def main() -> None:
     started = time.perf_counter()
     backend = HFCausalBackend.load(MODEL)
-    chosen = [*catalogue.load("demo").prompts[7::10][: max(0, PROMPTS - len(OWN))], *OWN[:PROMPTS]]
+    chosen = [*prompt_sets.load("demo").prompts[7::10][: max(0, PROMPTS - len(OWN))], *OWN[:PROMPTS]]
     rows = []
     for prompt in chosen:
         found, fine = (

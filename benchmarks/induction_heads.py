@@ -24,7 +24,7 @@ from headscope.analysis.interfaces import Capture
 from headscope.analysis.measurements.heads import head_summaries
 from headscope.analysis.methods.head_ablation import HeadAblation
 from headscope.analysis.workspace import Workspace
-from headscope.datasets import prompt_sets as catalogue
+from headscope.datasets import prompt_sets
 
 MODEL = "smollm2-135m-instruct"
 PROMPTS = int(os.environ.get("PROMPTS", "8"))
@@ -37,7 +37,7 @@ Array = NDArray[np.float64]
 def measure(backend: HFCausalBackend, name: str) -> dict[str, Array]:
     """Every head score and `ablation` (nats), `[prompt, layer, head]`, and the values `[prompt]` (nats)."""
     answered = []
-    for prompt in catalogue.load(name).prompts:
+    for prompt in prompt_sets.load(name).prompts:
         work = Workspace(backend, [backend.tokenize(prompt.text)], Capture(attention=True))
         target = backend.resolve_target(work.texts[0], prompt.target, prompt.foil, work.next_logprobs[0])
         heads = head_summaries(work.attentions, work.batch, work.forward.visible)[0]

@@ -20,7 +20,7 @@ from headscope.analysis.live_types import (
     LiveRequest,
     LiveResult,
 )
-from headscope.analysis.models import sources as model_sources
+from headscope.analysis.models import sources
 from headscope.analysis.patch_types import PatchRequest, PatchResult
 from headscope.analysis.types import Continuation, Progress, RunStatus
 from headscope.dashboard.line import Line, Slots
@@ -31,7 +31,7 @@ from headscope.storage.rows import JobRow, RunFilter
 
 LOG = logging.getLogger("headscope.jobs")
 _NOT_LISTED = (
-    f"Pages load only models that are listed, no folders: put it in {model_sources.MODEL_DIR_VARIABLE} where the "
+    f"Pages load only models that are listed, no folders: put it in {sources.MODEL_DIR_VARIABLE} where the "
     "server runs, or use `headscope run --model FOLDER`."
 )
 MOST_STORED = 100
@@ -221,7 +221,7 @@ class ServerEngine:
 
     def models(self) -> Sequence[ModelListing]:
         """See `services.Engine.models`."""
-        listed = model_sources.list_models()
+        listed = sources.list_models()
         names = {model.name for model in listed}
         stored = self.jobs.stored_models()
         return [
@@ -240,7 +240,7 @@ class ServerEngine:
         """Raises UnknownNameError for another name. One that was found is remembered: listing reads every folder."""
         if name in self._listed:
             return
-        names = [model.name for model in model_sources.list_models()]
+        names = [model.name for model in sources.list_models()]
         # A hub id like owner/name may also be a folder below the server's, which would be read instead.
         if name not in names or ("/" in name and Path(name).is_dir()):
             raise UnknownNameError("model", name, names, _NOT_LISTED)

@@ -1,1 +1,1 @@
-"""The schema's versions, applied by Alembic (`headscope.storage.schema.upgrade`)."""
+"""The schema's versions, applied by Alembic (`headscope.storage.schema.versions`)."""

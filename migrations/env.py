@@ -1,4 +1,4 @@
-"""Run by Alembic. The connection comes from `headscope.storage.schema.upgrade`; there is no offline mode and no ini file."""
+"""Run by Alembic. The connection comes from `storage.schema.upgrade`; there is no offline mode and no ini file."""
 
 from __future__ import annotations
 

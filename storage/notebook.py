@@ -18,8 +18,8 @@ from headscope.storage.artifacts import ArtifactFolder
 from headscope.storage.ids import parse_id
 from headscope.storage.read import filters
 from headscope.storage.rows import RUN_COLUMNS, Condition, RunFilter, Sort
-from headscope.storage.schema import upgrade as api
-from headscope.storage.sql import readonly as readonly_sql
+from headscope.storage.schema import versions
+from headscope.storage.sql import readonly
 from headscope.storage.sql.readonly import MAX_BYTES
 
 ARROW_TYPES = {
@@ -59,7 +59,7 @@ class Notebook:
         if self._server is not None:
             return
         try:
-            api.ensure(self._engine, create=False)
+            versions.ensure(self._engine, create=False)
         except BaseException:
             self._engine.dispose()
             raise
@@ -151,7 +151,7 @@ class Notebook:
                 return read_arrow(connection, statement, params)
         text, values = _positional(self._engine.dialect, statement, params)  # the engine is never connected
         try:
-            table, truncated = self._server.sql(text, values, limit=readonly_sql.MOST_ROWS, timeout=SECONDS)
+            table, truncated = self._server.sql(text, values, limit=readonly.MOST_ROWS, timeout=SECONDS)
         except HeadscopeError as error:
             raise error if isinstance(error, StorageError | InputError) else StorageError(str(error)) from error
         if truncated:

@@ -14,7 +14,7 @@ from headscope.storage.read.behaviour import BehaviourReader
 from headscope.storage.read.counts import Counts
 from headscope.storage.read.evidence import EvidenceReader
 from headscope.storage.read.runs import Reader
-from headscope.storage.schema import upgrade as api
+from headscope.storage.schema import versions
 from headscope.storage.write import integrity, repair, sweep
 from headscope.storage.write.failures import FailureStore
 from headscope.storage.write.sweep import Swept
@@ -44,7 +44,7 @@ class Store(Reader, EvidenceReader, BehaviourReader, FailureStore, Writer):
         try:
             if (path := session.database_path(url)) is not None:
                 private.make_folder(path.parent)
-            api.ensure(engine, create=create)
+            versions.ensure(engine, create=create)
             store = cls(url, engine, artifacts.ArtifactFolder(artifacts.location(url)))
             store.release_jobs()
         except BaseException:

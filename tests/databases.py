@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from headscope.storage.schema import upgrade as api
+from headscope.storage.schema import versions
 
 
 class DuckDBFiles:
@@ -17,7 +17,7 @@ class DuckDBFiles:
 
     def __init__(self, folder: Path) -> None:
         self._template = folder / "template.duckdb"
-        api.upgrade(str(self._template))
+        versions.upgrade(str(self._template))
 
     def new(self, folder: Path) -> str:
         path = folder / f"{uuid.uuid4().hex[:8]}.duckdb"
@@ -30,7 +30,7 @@ class PostgresServer:
 
     def __init__(self, admin_url: str) -> None:
         self._admin_url = admin_url
-        api.upgrade(self.create("template_store"))
+        versions.upgrade(self.create("template_store"))
 
     def create(self, name: str, template: str = "template0") -> str:
         """An empty database, or a copy of `template`; returns its address."""

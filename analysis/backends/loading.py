@@ -11,8 +11,7 @@ from transformers.utils import logging as transformers_logging
 
 from headscope.analysis.backends.structure import Structure
 from headscope.analysis.errors import BackendError, message
-from headscope.analysis.models import devices, fingerprints
-from headscope.analysis.models import sources as model_sources
+from headscope.analysis.models import devices, fingerprints, sources
 from headscope.analysis.types import ModelInfo, ModelRef
 
 _NO_LIMIT = 1_000_000
@@ -55,9 +54,9 @@ def _attention_can_be_set(config: Any) -> bool:
     return family is None or bool(family._can_set_attn_implementation())
 
 
-def check_memory(resolved: model_sources.ResolvedModel, dtype: str, device: str) -> None:
+def check_memory(resolved: sources.ResolvedModel, dtype: str, device: str) -> None:
     """Raises BackendError when the weights would not fit into what is free: here, where they are read, and there."""
-    needed = model_sources.memory_needed(resolved.path, dtype)
+    needed = sources.memory_needed(resolved.path, dtype)
     for place in dict.fromkeys(["cpu", device]):
         available = devices.free_bytes(torch.device(place))
         if needed > available:
@@ -79,9 +78,7 @@ def placed(model: Any, device: str, name: str) -> Any:
         ) from error
 
 
-def info_of(
-    model: Any, structure: Structure, tokenizer: Any, resolved: model_sources.ResolvedModel, dtype: str
-) -> ModelInfo:
+def info_of(model: Any, structure: Structure, tokenizer: Any, resolved: sources.ResolvedModel, dtype: str) -> ModelInfo:
     """What the loaded model is."""
     config = model.config.get_text_config()
     heads = getattr(config, "num_attention_heads", 0)  # none in a state-space model

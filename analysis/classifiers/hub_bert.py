@@ -6,7 +6,7 @@ from pathlib import Path
 
 from headscope.analysis.classifiers.sequence import SequenceClassifier
 from headscope.analysis.errors import BackendError
-from headscope.analysis.models import sources as model_sources
+from headscope.analysis.models import sources
 
 DEFAULT = "unitary/toxic-bert"
 
@@ -18,7 +18,7 @@ def load(name: str = DEFAULT) -> SequenceClassifier:
     """
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-    found = model_sources.resolve(name)
+    found = sources.resolve(name)
     config = AutoConfig.from_pretrained(found.path)
     if not any("SequenceClassification" in item for item in config.architectures or ()):
         kinds = ", ".join(config.architectures or ["nothing"])

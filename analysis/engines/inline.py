@@ -19,14 +19,12 @@ from headscope.analysis.live_types import (
     LiveRequest,
     LiveResult,
 )
-from headscope.analysis.models import devices
-from headscope.analysis.models import sources as model_sources
+from headscope.analysis.models import devices, sources
 from headscope.analysis.models.chat_template import require_chat_template
 from headscope.analysis.models.fingerprints import cache_dir
 from headscope.analysis.models.start_token import require_start_token
 from headscope.analysis.patch_types import PatchRequest, PatchResult
-from headscope.analysis.running import patching, runner
-from headscope.analysis.running import typed as live
+from headscope.analysis.running import patching, runner, typed
 from headscope.analysis.running.tensor_cache import TensorCache, tensor_cache_bytes
 from headscope.analysis.types import Continuation, ModelRef, Prompt, RunResult, RunSpec, result_key
 
@@ -56,7 +54,7 @@ class InlineEngine:
     def check(self, spec: RunSpec) -> None:
         """See `Engine.check`."""
         _check(spec)
-        model_sources.read_config(model_sources.resolve(spec.model.name).path)
+        sources.read_config(sources.resolve(spec.model.name).path)
 
     @_one_at_a_time
     def prepare(self, spec: RunSpec, batch_size: int) -> Prepared:
@@ -81,17 +79,17 @@ class InlineEngine:
     @_one_at_a_time
     def live(self, request: LiveRequest) -> LiveResult:
         """See `Engine.live`."""
-        return live.analyse_live(self._models.get(request.model), request)
+        return typed.analyse_live(self._models.get(request.model), request)
 
     @_one_at_a_time
     def explain(self, request: LiveExplainRequest) -> LiveExplanation:
         """See `Engine.explain`."""
-        return live.explain_live(self._models.get(request.look.model), request)
+        return typed.explain_live(self._models.get(request.look.model), request)
 
     @_one_at_a_time
     def write_on(self, request: LiveContinueRequest) -> Continuation:
         """See `Engine.write_on`."""
-        return live.continue_live(self._models.get(request.model), request)
+        return typed.continue_live(self._models.get(request.model), request)
 
     @_one_at_a_time
     def patch(self, request: PatchRequest) -> PatchResult:
@@ -113,9 +111,9 @@ def _check(spec: RunSpec) -> None:
     runner.check(spec)
     devices.require(spec.device)
     if spec.chat:
-        require_chat_template(model_sources.resolve(spec.model.name))
+        require_chat_template(sources.resolve(spec.model.name))
     if spec.start_token:
-        require_start_token(model_sources.resolve(spec.model.name))
+        require_start_token(sources.resolve(spec.model.name))
 
 
 def _named(asked: ModelRef, loaded: ModelRef) -> ModelRef:

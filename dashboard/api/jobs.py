@@ -18,7 +18,7 @@ from headscope.dashboard.settings import Settings
 from headscope.dashboard.uploads import Uploads
 from headscope.jobs.job import JobRequest, describe
 from headscope.storage import served
-from headscope.storage.sql import readonly as readonly_sql
+from headscope.storage.sql import readonly
 
 View = Callable[..., Any]
 
@@ -110,7 +110,7 @@ def _add_sql(routes: Blueprint, guarded: Callable[[View], View], services: Servi
     @guarded
     def sql() -> Any:
         body = json_object()
-        result = readonly_sql.run(
+        result = readonly.run(
             services.store.url,
             body.get("statement"),  # type: ignore[arg-type]  # checked there, like the others
             limit=body.get("limit", 100_000),

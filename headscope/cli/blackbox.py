@@ -18,7 +18,7 @@ from headscope.cli import handover
 from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
 from headscope.cli.run import EXIT_CANCELLED, _bar, _report, _Stop, screened
 from headscope.cli.terminal import Console
-from headscope.jobs import job as jobs
+from headscope.jobs import job
 from headscope.storage import served
 
 if TYPE_CHECKING:
@@ -83,20 +83,20 @@ def blackbox(
     from headscope.analysis.blackbox.engine import BlackBoxEngine
     from headscope.analysis.blackbox.study import Settings
     from headscope.analysis.models.fingerprints import cache_dir
-    from headscope.datasets import prompt_sets as catalogue
+    from headscope.datasets import prompt_sets
 
     settings = Settings(unit.value, masking.value, permutations, edits, samples, max_tokens=max_new_tokens,
                         temperature=temperature, seed=seed)  # fmt: skip
     endpoint = Endpoint(api, model, chat, os.environ.get(KEY_VARIABLE, ""), candidates, timeout,
                         parallel=parallel, per_minute=per_minute)  # fmt: skip
     client = Client(endpoint, Budget(budget_calls, budget_tokens), cache_dir() / "answers")
-    prompt_set = screened(catalogue.load(prompts), content_filter)
+    prompt_set = screened(prompt_sets.load(prompts), content_filter)
     engine = BlackBoxEngine(client, settings)
     console = Console(stderr=True)
     _plan(console, client, len(prompt_set.prompts), *engine.bounds(prompt_set.prompts))
     if dry_run:
         return
-    request = jobs.JobRequest(
+    request = job.JobRequest(
         experiment, model, prompt_set, ANALYSES, seed=seed,
         generation=kinds.GenerationParams(max_new_tokens, temperature, 1.0, seed),
         params={"blackbox": {**asdict(settings), "api": api, "chat": chat}},

@@ -20,12 +20,12 @@ app = typer.Typer(help="Prompt sets: list, show, import, and check your own file
 @app.command("list")
 def list_sets() -> None:
     """The prompt sets that come with Headscope."""
-    from headscope.datasets import prompt_sets as catalogue
+    from headscope.datasets import prompt_sets
 
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "version", "prompts", "licence", "purpose"):
         table.add_column(heading, overflow="fold")
-    for info in catalogue.list_sets():
+    for info in prompt_sets.list_sets():
         table.add_row(info.name, info.version, str(info.n_prompts), info.licence, info.purpose)
     Console().print(table)
 
@@ -36,9 +36,9 @@ def show(
     rows: int = typer.Option(10, min=0, help="How many prompts to print."),
 ) -> None:
     """Load a prompt set (this is also the check of a file of your own) and print its head."""
-    from headscope.datasets import prompt_sets as catalogue
+    from headscope.datasets import prompt_sets
 
-    _print_head(catalogue.load(source), rows)
+    _print_head(prompt_sets.load(source), rows)
 
 
 @app.command("formats")

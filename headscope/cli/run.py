@@ -149,9 +149,9 @@ def _request(
     source: str, model: str, experiment: str, analyses: tuple[str, ...], guard: str, **rest: Any
 ) -> jobs.JobRequest:
     from headscope.analysis.models.sources import EMBEDDED_NAME
-    from headscope.datasets import prompt_sets as catalogue
+    from headscope.datasets import prompt_sets
 
-    prompt_set = screened(catalogue.load(source), guard)
+    prompt_set = screened(prompt_sets.load(source), guard)
     for warning in prompt_set.warnings:
         Console(stderr=True).print(f"warning: {warning}", style="yellow")
     return jobs.JobRequest(experiment, model or EMBEDDED_NAME, prompt_set, analyses, **rest)

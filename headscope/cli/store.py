@@ -20,7 +20,7 @@ from headscope.analysis.errors import InputError
 from headscope.cli.options import DEFAULT_STORE, StoreOption, finite
 from headscope.cli.terminal import Console
 from headscope.storage import artifacts, export, private, repository, served, session
-from headscope.storage.sql import readonly as readonly_sql
+from headscope.storage.sql import readonly
 
 app = typer.Typer(help="The store: schema, integrity, and files nobody needs.", no_args_is_help=True)
 SHOWN = 20
@@ -44,7 +44,7 @@ def sql(
     file: Annotated[str | None, typer.Option("--file", "-f", help="Read the statement from here, - for stdin.")] = None,
     store: StoreOption = DEFAULT_STORE,
     format: Annotated[Format, typer.Option(help="How to print the rows.")] = Format.TABLE,  # noqa: A002 - the flag
-    limit: Annotated[int, typer.Option(min=1, max=readonly_sql.MOST_ROWS, help="Most rows to return.")] = 100_000,
+    limit: Annotated[int, typer.Option(min=1, max=readonly.MOST_ROWS, help="Most rows to return.")] = 100_000,
     timeout: Annotated[
         float, typer.Option(min=0.1, max=MOST_SECONDS, callback=finite, help="Seconds before the query is stopped.")
     ] = 60.0,
@@ -87,7 +87,7 @@ def query(store: str, statement: str, limit: int, timeout: float = 60.0) -> tupl
     server = served.server_of(store)
     if server is not None:
         return server.sql(statement, limit=limit, timeout=timeout)
-    result = readonly_sql.run(store, statement, limit=limit, timeout=timeout)
+    result = readonly.run(store, statement, limit=limit, timeout=timeout)
     return result.table, result.truncated
 
 
@@ -127,11 +127,11 @@ def _cell(value: Any) -> str:
 @app.command()
 def upgrade(store: StoreOption = DEFAULT_STORE) -> None:
     """Bring the store's schema to this version (a new store has it)."""
-    from headscope.storage.schema import upgrade as api
+    from headscope.storage.schema import versions
 
     session.require(store)
     private.keep_to_this_user()
-    before, after = api.upgrade(store)
+    before, after = versions.upgrade(store)
     Console().print(f"{before or 'empty'} -> {after}" if before != after else f"already at {after}")
 
 

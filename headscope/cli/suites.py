@@ -18,7 +18,7 @@ from headscope.cli.store import Format
 from headscope.cli.terminal import Console
 from headscope.storage import export, served
 from headscope.storage.columns.values import number
-from headscope.storage.sql import readonly as readonly_sql
+from headscope.storage.sql import readonly
 
 if TYPE_CHECKING:
     from headscope.analysis.suites.base import ScoreCases, Scored, ScoreRuns, Suite
@@ -103,7 +103,7 @@ def _ask(store: str, statement: str) -> pa.Table:
     if server is not None:
         table, truncated = server.sql(statement, limit=MOST_RUNS, timeout=SECONDS)
     else:
-        result = readonly_sql.run(store, statement, limit=MOST_RUNS, timeout=SECONDS)
+        result = readonly.run(store, statement, limit=MOST_RUNS, timeout=SECONDS)
         table, truncated = result.table, result.truncated
     if truncated:
         raise InputError("these are too many runs to score at once: use experiments of fewer prompts (--limit).")
@@ -114,7 +114,7 @@ def _of_cases(
     suite: Suite, score_cases: ScoreCases, prompts: str | None, scores: Path | None
 ) -> list[tuple[str, Scored]]:
     from headscope.analysis.suites.base import Case
-    from headscope.datasets import prompt_sets as catalogue
+    from headscope.datasets import prompt_sets
     from headscope.datasets.scores import read_scores, unknown
 
     if prompts is None or scores is None:
@@ -122,7 +122,7 @@ def _of_cases(
             f"{suite.name} scores a classifier: say --prompts {suite.name}:PATH and --scores FILE, a csv or jsonl file "
             "with columns id (of the prompt) and score (0 to 1), a row for each text that was scored."
         )
-    loaded, found = catalogue.load(prompts).prompts, read_scores(scores)
+    loaded, found = prompt_sets.load(prompts).prompts, read_scores(scores)
     if strangers := unknown(loaded, found):
         raise InputError(f"{scores}: {len(strangers)} ids are of no prompt in {prompts}, for example {strangers[0]!r}.")
     cases = [Case(prompt.id, prompt.group, prompt.tags, found.get(prompt.id, ())) for prompt in loaded]

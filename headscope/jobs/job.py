@@ -28,7 +28,7 @@ from headscope.analysis.types import (
     RunSpec,
     RunStatus,
 )
-from headscope.jobs import checks as job_checks
+from headscope.jobs import checks
 from headscope.jobs.detection import Store, detect, experiment_runs
 from headscope.storage.interfaces import ResultSink, RunReader
 from headscope.storage.rows import JobRow
@@ -65,7 +65,7 @@ class JobRequest:
 
     def __post_init__(self) -> None:
         """Raises InputError for a field of the wrong type or out of range."""
-        job_checks.check(self)
+        checks.check(self)
 
     def spec(self) -> RunSpec:
         """The RunSpec of all prompts."""

@@ -10,8 +10,8 @@ from sqlalchemy.engine import Connection
 
 from headscope.analysis.types import RunStatus
 from headscope.storage import schema
+from headscope.storage.columns.models import model_of
 from headscope.storage.rows import ExperimentRow, ModelRow, Overview, PromptSetRow
-from headscope.storage.write import references as catalogue
 
 
 def summary(connection: Connection) -> Overview:
@@ -65,7 +65,7 @@ def _experiments(connection: Connection, groups: Any) -> tuple[ExperimentRow, ..
 def _models(connection: Connection, groups: Any) -> tuple[ModelRow, ...]:
     models, used = schema.models, _sums(groups, "model_id")
     rows = connection.execute(sa.select(models).order_by(models.c.name, models.c.id)).mappings()
-    return tuple(ModelRow(str(row["id"]), catalogue.model_of(row), used.get(row["id"], 0)) for row in rows)
+    return tuple(ModelRow(str(row["id"]), model_of(row), used.get(row["id"], 0)) for row in rows)
 
 
 def _prompt_sets(connection: Connection, groups: Any) -> tuple[PromptSetRow, ...]:

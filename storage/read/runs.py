@@ -21,6 +21,7 @@ from headscope.storage.columns import arrays
 from headscope.storage.columns import attributions as attribution_rows
 from headscope.storage.columns import findings as finding_rows
 from headscope.storage.columns import runs as run_columns
+from headscope.storage.columns.models import model_of
 from headscope.storage.ids import parse_id
 from headscope.storage.read import counts, facets, filters, overview
 from headscope.storage.read import jobs as job_rows
@@ -36,7 +37,6 @@ from headscope.storage.rows import (
     RunsPage,
     Sort,
 )
-from headscope.storage.write import references as catalogue
 
 FACETS = (*filters.FACETS, *facets.MORE)
 SCANNING = {"contains", "not_contains", "starts_with", "ends_with"}
@@ -212,7 +212,7 @@ def _detail(connection: Connection, run_id: str) -> RunDetail:
     layers = found["layer_summaries"]
     return RunDetail(
         row=_run_row(row),
-        model=catalogue.model_of(model),
+        model=model_of(model),
         analyses=tuple(row["analyses"]),
         seed=row["seed"],
         capsule=capsule,

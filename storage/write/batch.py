@@ -18,7 +18,7 @@ from headscope.storage.columns import runs as run_columns
 from headscope.storage.ids import new_id, parse_id
 from headscope.storage.rows import ArtifactRow
 from headscope.storage.sql import bulk
-from headscope.storage.write import references as catalogue
+from headscope.storage.write import references
 
 SMALL_TABLES = ("artifacts", "failures", *finding_rows.TABLES)
 RUN_TABLES = ("run_details", *arrays.ARRAY_TABLES, *SMALL_TABLES)
@@ -37,7 +37,7 @@ class Batch:
     ) -> None:
         self._connection, self._job, self._set, self._replaces = connection, job, prompt_set, replace_old
         self._moment = now()
-        self._prompts = catalogue.PromptIds(None, {})
+        self._prompts = references.PromptIds(None, {})
         self._there: dict[tuple[str, str], tuple[UUID, str]] = {}
         self._capsules: dict[str, UUID] = {}
         self._rows: dict[str, list[dict[str, Any]]] = {}
@@ -52,7 +52,7 @@ class Batch:
     ) -> list[UUID]:
         """Write results; one that this experiment already has whole is left alone and its id returned, or with
         `replace_old` written again under that id."""
-        model_id, model = catalogue.model_id(self._connection, info, self._moment)
+        model_id, model = references.model_id(self._connection, info, self._moment)
         shared = {"model_id": model_id, "model": model, "analyses": list(analyses), "seed": seed}
         self._look([(result.prompt.id, result.result_key) for result in results])
         self._mend({r.result_key: file for r, file in zip(results, files, strict=True) if file is not None})
@@ -123,7 +123,7 @@ class Batch:
 
     def _flush(self) -> None:
         """Write what was collected."""
-        catalogue.add_facets(self._connection, self._rows.get("runs", []))
+        references.add_facets(self._connection, self._rows.get("runs", []))
         for table, rows in self._rows.items():
             bulk.insert(self._connection, schema.metadata.tables[table], rows)
         self._rows = {}
@@ -133,7 +133,7 @@ class Batch:
 
     def _put_run(self, row: dict[str, Any]) -> None:
         """`row` has the columns of both tables; each takes its own."""
-        row["facet_id"] = catalogue.facet_id(row)
+        row["facet_id"] = references.facet_id(row)
         self._put("runs", row)
         self._put("run_details", {"run_id": row["id"], **row})
 
@@ -155,13 +155,13 @@ class Batch:
         content = bulk.plain(capsule)
         digest = canonical_hash(content)
         if digest not in self._capsules:
-            self._capsules[digest] = catalogue.capsule_id(self._connection, digest, content)
+            self._capsules[digest] = references.capsule_id(self._connection, digest, content)
         return self._capsules[digest]
 
     def _look(self, wanted: Sequence[tuple[str, str]]) -> None:
         """See which of these (prompt key, result key) the experiment has, and make the prompts known."""
         keys = [bulk.storable(key) for key, _ in wanted]
-        self._prompts = catalogue.prompt_ids(self._connection, self._set, keys, self._moment)
+        self._prompts = references.prompt_ids(self._connection, self._set, keys, self._moment)
         runs, details = schema.runs.c, schema.run_details.c
         query = (
             sa.select(runs.prompt_key, details.result_key, runs.id, runs.status)

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.probe_types import PASSED, SEVERITIES, ProbeResult
 from headscope.storage import session
-from headscope.storage.columns import findings as finding_rows
+from headscope.storage.columns import findings
 from headscope.storage.ids import new_id, parse_id
 from headscope.storage.read import filters
 from headscope.storage.rows import DetectorCount, FailureFilter, FailureRow, RunFilter
@@ -75,7 +75,7 @@ class FailureStore:
         for run_id, result in found:
             key = parse_id(run_id)
             if key is not None:
-                rows += finding_rows.rows_of(key, (result,), moment)["probe_results"]
+                rows += findings.rows_of(key, (result,), moment)["probe_results"]
 
         def write(connection: Connection) -> None:
             mine = sa.select(R.id).where(*filters.clauses(where))

@@ -12,25 +12,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
 
-from headscope.analysis.types import ModelInfo, ModelRef, Prompt, PromptSet, canonical_hash
+from headscope.analysis.types import ModelInfo, Prompt, PromptSet, canonical_hash
 from headscope.storage import schema
+from headscope.storage.columns.models import MODEL_COLUMNS
 from headscope.storage.ids import new_id
 from headscope.storage.sql import bulk
-
-MODEL_COLUMNS = (
-    "architecture",
-    "n_layers",
-    "n_heads",
-    "n_kv_heads",
-    "d_model",
-    "vocab_size",
-    "context_length",
-    "n_params",
-    "tokenizer_sha256",
-    "source",
-    "path",
-)
-REF_COLUMNS = ("name", "revision", "backend", "dtype", "weights_sha256")
 
 
 def _once(
@@ -70,12 +56,6 @@ def model_id(connection: Connection, info: ModelInfo, moment: datetime) -> tuple
         return found, ref.name
     models = schema.models.c
     return found, str(connection.execute(sa.select(models.name).where(models.id == found)).scalar_one())
-
-
-def model_of(row: Mapping[Any, Any]) -> ModelInfo:
-    """The ModelInfo a row of `models` holds."""
-    ref = ModelRef(**{name: row[name] for name in REF_COLUMNS})
-    return ModelInfo(ref=ref, **{name: row[name] for name in MODEL_COLUMNS})
 
 
 def capsule_id(connection: Connection, sha256: str, content: Mapping[str, Any]) -> UUID:

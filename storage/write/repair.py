@@ -10,8 +10,7 @@ from sqlalchemy.engine import Connection, Engine
 from headscope.storage import schema, session
 from headscope.storage.artifacts import LOST, ArtifactFolder
 from headscope.storage.read import filters
-from headscope.storage.write import integrity
-from headscope.storage.write import references as catalogue
+from headscope.storage.write import integrity, references
 from headscope.storage.write.batch import RUN_TABLES
 
 
@@ -39,7 +38,7 @@ def _facets(engine: Engine) -> list[str]:
     table = schema.run_facets
     with session.writing(engine) as connection:
         rows = connection.execute(sa.select(table)).mappings().all()
-        wrong = [row["id"] for row in rows if catalogue.facet_id(dict(row)) != row["id"]]
+        wrong = [row["id"] for row in rows if references.facet_id(dict(row)) != row["id"]]
         connection.execute(sa.delete(table).where(table.c.id.in_(wrong)))
     with session.writing(engine) as connection:  # DuckDB does not put a key in again where it was just deleted
         before = _count(connection, table)
@@ -58,8 +57,8 @@ def _combinations(connection: Connection) -> list[dict[str, Any]]:
 
 def _place(connection: Connection, row: dict[str, Any]) -> int:
     """See that `run_facets` has these values; how many runs did not name the row."""
-    runs, right = schema.runs, catalogue.facet_id(row)
-    catalogue.add_facets(connection, [row | {"facet_id": right}])
+    runs, right = schema.runs, references.facet_id(row)
+    references.add_facets(connection, [row | {"facet_id": right}])
     if right == row["facet_id"]:
         return 0
     same = [runs.c[name].is_not_distinct_from(row[name]) for name in filters.FACETS]

@@ -19,8 +19,7 @@ from headscope.storage.artifacts import COLUMNS, ArtifactFolder, row_of
 from headscope.storage.ids import new_id, parse_id
 from headscope.storage.rows import Saved
 from headscope.storage.sql import bulk
-from headscope.storage.write import references as catalogue
-from headscope.storage.write import selections
+from headscope.storage.write import references, selections
 from headscope.storage.write.batch import Batch, now
 
 T = TypeVar("T")
@@ -50,7 +49,7 @@ class Writer:
         job_id = new_id()
 
         def write(connection: Connection) -> None:
-            experiment_id = catalogue.experiment_id(connection, experiment, description, now())
+            experiment_id = references.experiment_id(connection, experiment, description, now())
             row = {
                 "id": job_id,
                 "status": status.value,

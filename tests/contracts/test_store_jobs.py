@@ -15,7 +15,7 @@ from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.types import RunStatus
 from headscope.storage import job_owners, schema
 from headscope.storage.repository import Store
-from headscope.storage.sql import readonly as readonly_sql
+from headscope.storage.sql import readonly
 
 NO_PROCESS = 2**22 + 1  # above the largest number Linux gives
 LONG_AGO = timedelta(minutes=3)
@@ -38,7 +38,7 @@ def change(store: Store, job_id: str, **values: Any) -> None:
 
 
 def by_sql(store: Store, job_id: str) -> str:
-    table = readonly_sql.run(store.url, f"SELECT status FROM v_jobs WHERE CAST(id AS VARCHAR) = '{job_id}'").table
+    table = readonly.run(store.url, f"SELECT status FROM v_jobs WHERE CAST(id AS VARCHAR) = '{job_id}'").table
     found: str = table.column("status")[0].as_py()
     return found
 

@@ -17,7 +17,7 @@ from headscope.analysis.types import LAYER_STATS, Prompt
 from headscope.jobs.detection import detect, experiment_runs
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunDetail
-from headscope.storage.sql import readonly as readonly_sql
+from headscope.storage.sql import readonly
 from tests.factories import make_attribution, make_failure, make_info, make_prompt, make_result, make_set
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "sql.md").read_text()
@@ -70,7 +70,7 @@ def test_every_table_and_column_is_documented_and_there(filled_url: str) -> None
 
 @pytest.mark.parametrize("query", QUERIES, ids=[query.strip().splitlines()[0][:40] for query in QUERIES])
 def test_every_example_runs_and_finds_something(filled_url: str, query: str) -> None:
-    result = readonly_sql.run(filled_url, query)
+    result = readonly.run(filled_url, query)
     assert result.table.num_rows > 0
     assert not result.truncated
 

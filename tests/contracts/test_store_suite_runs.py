@@ -9,7 +9,7 @@ from headscope.analysis.types import Prompt, RunResult
 from headscope.storage.read import suite_runs
 from headscope.storage.read.suite_runs import ModelRuns
 from headscope.storage.repository import Store
-from headscope.storage.sql import readonly as readonly_sql
+from headscope.storage.sql import readonly
 from tests.factories import make_failure, make_info, make_prompt, make_result, make_set
 
 NASTY = 'it\'s 100% \\ "mine"; --'
@@ -22,7 +22,7 @@ def save(store: Store, experiment: str, model: str, *results: RunResult) -> None
 
 
 def read(url: str, experiment: str = NASTY, tag: str = "pararel") -> tuple[ModelRuns, ...]:
-    return suite_runs.of_table(readonly_sql.run(url, suite_runs.statement(experiment, tag)).table)
+    return suite_runs.of_table(readonly.run(url, suite_runs.statement(experiment, tag)).table)
 
 
 def tagged(key: str, **changes: object) -> Prompt:

@@ -19,7 +19,7 @@ from headscope.analysis.patch_types import PatchRequest
 from headscope.analysis.types import ModelRef, Prompt, PromptSet, RunSpec, RunStatus
 from headscope.jobs.job import JobRequest, run_job
 from headscope.storage.repository import Store
-from headscope.storage.sql import readonly as readonly_sql
+from headscope.storage.sql import readonly
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_two_workers_share_a_job_and_every_prompt_is_stored_once(tiny_gpt2_dir: 
             assert len(mine) >= 2
     finally:
         engine.close()
-    counted = readonly_sql.run(
+    counted = readonly.run(
         f"duckdb:///{tmp_path / 'a.duckdb'}",
         "SELECT count(DISTINCT prompt_key) AS n FROM runs WHERE status = 'succeeded'",
     )

@@ -23,7 +23,7 @@ from headscope.analysis.errors import InputError, StorageError
 from headscope.storage import served
 from headscope.storage.notebook import Notebook
 from headscope.storage.repository import Store
-from headscope.storage.sql import readonly as readonly_sql
+from headscope.storage.sql import readonly
 from tests.factories import make_failure, make_info, make_prompt, make_result, make_set
 
 HEADSCOPE = str(Path(sys.executable).with_name("headscope"))
@@ -139,7 +139,7 @@ def test_nothing_is_written_through_a_server(held: tuple[str, str, str]) -> None
 
 
 def test_a_cut_result_is_an_error(held: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readonly_sql, "MOST_ROWS", 3)
+    monkeypatch.setattr(readonly, "MOST_ROWS", 3)
     with headscope.open(held[0]) as book, pytest.raises(StorageError, match="ask for fewer"):
         book.runs()
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from headscope.analysis.errors import InputError, StorageError, UnknownNameError
 from headscope.storage import export, session
-from headscope.storage.sql import readonly as readonly_sql
+from headscope.storage.sql import readonly
 
 
 @pytest.fixture(params=["file closed", "file open here"])
@@ -40,9 +40,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 )  # fmt: skip
 def test_whatever_does_more_than_read_is_refused_and_changes_nothing(url: str, statement: str) -> None:
     with pytest.raises(InputError) as refusal:
-        readonly_sql.run(url, statement)
+        readonly.run(url, statement)
     assert refusal.value.kind == "sql"
-    assert readonly_sql.run(url, "SELECT count(*) AS n FROM x").table.to_pylist() == [{"n": 25000}]
+    assert readonly.run(url, "SELECT count(*) AS n FROM x").table.to_pylist() == [{"n": 25000}]
 
 
 @pytest.mark.parametrize(
@@ -50,37 +50,37 @@ def test_whatever_does_more_than_read_is_refused_and_changes_nothing(url: str, s
                   "EXPLAIN SELECT 1", "VALUES (1)", "SELECT 1; -- done"],
 )  # fmt: skip
 def test_reading_statements_are_run(url: str, statement: str) -> None:
-    assert len(readonly_sql.run(url, statement).table) > 0
+    assert len(readonly.run(url, statement).table) > 0
 
 
 def test_the_row_limit_is_exact_and_said(url: str) -> None:
-    cut = readonly_sql.run(url, "SELECT a FROM x ORDER BY a", limit=10_001)
+    cut = readonly.run(url, "SELECT a FROM x ORDER BY a", limit=10_001)
     assert (cut.truncated, cut.table["a"].to_pylist()) == (True, list(range(10_001)))
-    whole = readonly_sql.run(url, "SELECT a FROM x", limit=25_000)
+    whole = readonly.run(url, "SELECT a FROM x", limit=25_000)
     assert (whole.truncated, len(whole.table)) == (False, 25_000)
-    assert readonly_sql.run(url, "SELECT a, c FROM x WHERE a < 0").table.column_names == ["a", "c"]
+    assert readonly.run(url, "SELECT a, c FROM x WHERE a < 0").table.column_names == ["a", "c"]
 
 
 def test_a_statement_that_takes_too_long_is_stopped(url: str) -> None:
     with pytest.raises(StorageError, match=r"stopped after 0.3 s"):
-        readonly_sql.run(url, "SELECT count(*) FROM range(100000000) a, range(1000000) b", timeout=0.3)
+        readonly.run(url, "SELECT count(*) FROM range(100000000) a, range(1000000) b", timeout=0.3)
 
 
 @pytest.mark.parametrize("timeout", [0, -1, 1e300, float("inf"), float("nan"), 3600.1, "5", None, True])
 def test_a_time_limit_that_is_none_is_refused(url: str, timeout: Any) -> None:
     with pytest.raises(InputError, match="timeout must be a number of seconds, more than 0 and at most 3600"):
-        readonly_sql.run(url, "SELECT 1", timeout=timeout)
+        readonly.run(url, "SELECT 1", timeout=timeout)
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1e300, float("inf"), float("nan"), 10**30, "5", None, True])
 def test_a_row_limit_that_is_none_is_refused(url: str, limit: Any) -> None:
     with pytest.raises(InputError, match="limit must be a whole number from 1 to"):
-        readonly_sql.run(url, "SELECT 1", limit=limit)
+        readonly.run(url, "SELECT 1", limit=limit)
 
 
 def test_a_limit_that_is_over_before_the_statement_begins_still_stops_it(url: str) -> None:
     with pytest.raises(StorageError, match="stopped after"):
-        readonly_sql.run(url, "SELECT count(*) FROM range(100000000) a, range(1000000) b", timeout=1e-6)
+        readonly.run(url, "SELECT count(*) FROM range(100000000) a, range(1000000) b", timeout=1e-6)
 
 
 FOLDER_STATEMENTS = (
@@ -102,7 +102,7 @@ def test_no_statement_tells_what_is_on_the_disk_or_waits_for_it(url: str, tmp_pa
     answers = []
     for folder in (pipes, files, tmp_path / "c" / "db"):
         with pytest.raises(InputError) as refusal:
-            readonly_sql.run(url, statement.format(folder), timeout=20)
+            readonly.run(url, statement.format(folder), timeout=20)
         answers.append(str(refusal.value).replace(str(folder), "FOLDER"))
     assert len(set(answers)) == 1
     assert not answers[0].startswith("the statement was stopped")
@@ -110,12 +110,12 @@ def test_no_statement_tells_what_is_on_the_disk_or_waits_for_it(url: str, tmp_pa
 
 def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="there is no store"):
-        readonly_sql.run(str(tmp_path / "none.duckdb"), "SELECT 1")
+        readonly.run(str(tmp_path / "none.duckdb"), "SELECT 1")
     assert not list(tmp_path.iterdir())
 
 
 def test_formats_keep_values_exact(url: str) -> None:
-    table = readonly_sql.run(url, "SELECT a, b, c, NULL AS d, 0.1::DOUBLE AS e FROM x WHERE a < 2 ORDER BY a").table
+    table = readonly.run(url, "SELECT a, b, c, NULL AS d, 0.1::DOUBLE AS e FROM x WHERE a < 2 ORDER BY a").table
     assert json.loads(export.to_format(table, "json"))[1] == {
         "a": 1, "b": [1.5, None, None], "c": 'say "é", 1', "d": None, "e": 0.1,
     }  # fmt: skip

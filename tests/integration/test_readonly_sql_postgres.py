@@ -9,7 +9,7 @@ import pytest
 
 from headscope.analysis.errors import InputError, StorageError
 from headscope.storage import session
-from headscope.storage.sql import readonly as readonly_sql
+from headscope.storage.sql import readonly
 from tests.databases import PostgresServer
 
 
@@ -25,7 +25,7 @@ def url(postgres_server: PostgresServer) -> Iterator[str]:
 
 
 def count(url: str) -> int:
-    return int(readonly_sql.run(url, "SELECT count(*) AS n FROM x").table["n"][0].as_py())
+    return int(readonly.run(url, "SELECT count(*) AS n FROM x").table["n"][0].as_py())
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def count(url: str) -> int:
 )
 def test_whatever_does_more_than_read_is_refused_and_changes_nothing(url: str, statement: str) -> None:
     with pytest.raises(InputError) as refusal:
-        readonly_sql.run(url, statement)
+        readonly.run(url, statement)
     assert refusal.value.kind == "sql"
     assert count(url) == 25_000
 
@@ -82,11 +82,11 @@ def test_whatever_does_more_than_read_is_refused_and_changes_nothing(url: str, s
     ],
 )
 def test_reading_statements_are_run(url: str, statement: str) -> None:
-    assert len(readonly_sql.run(url, statement).table) > 0
+    assert len(readonly.run(url, statement).table) > 0
 
 
 def test_values_keep_their_types(url: str) -> None:
-    (row,) = readonly_sql.run(url, "SELECT a, b, c, d, NULL AS e FROM x WHERE a = 7").table.to_pylist()
+    (row,) = readonly.run(url, "SELECT a, b, c, d, NULL AS e FROM x WHERE a = 7").table.to_pylist()
     assert (row["a"], row["e"]) == (7, None)
     assert row["b"][0] == 1.5
     assert row["b"][1] != row["b"][1]
@@ -94,16 +94,16 @@ def test_values_keep_their_types(url: str) -> None:
 
 
 def test_the_row_limit_is_exact_and_said(url: str) -> None:
-    cut = readonly_sql.run(url, "SELECT a FROM x ORDER BY a", limit=10_001)
+    cut = readonly.run(url, "SELECT a FROM x ORDER BY a", limit=10_001)
     assert (cut.truncated, cut.table["a"].to_pylist()) == (True, list(range(10_001)))
-    whole = readonly_sql.run(url, "SELECT a FROM x", limit=25_000)
+    whole = readonly.run(url, "SELECT a FROM x", limit=25_000)
     assert (whole.truncated, len(whole.table)) == (False, 25_000)
-    assert readonly_sql.run(url, "SELECT a, c FROM x WHERE a < 0").table.column_names == ["a", "c"]
+    assert readonly.run(url, "SELECT a, c FROM x WHERE a < 0").table.column_names == ["a", "c"]
 
 
 def test_a_statement_that_takes_too_long_is_stopped(url: str) -> None:
     with pytest.raises(StorageError, match=r"stopped after 0.5 s"):
-        readonly_sql.run(
+        readonly.run(
             url, "SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b", timeout=0.5
         )
 
@@ -113,5 +113,5 @@ def test_no_connection_stays(url: str) -> None:
         count(url)
     others = "SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = 'headscope sql'"
     deadline = time.monotonic() + 120
-    while readonly_sql.run(url, others).table["n"][0].as_py() != 1:  # the server notices an end a little later
+    while readonly.run(url, others).table["n"][0].as_py() != 1:  # the server notices an end a little later
         assert time.monotonic() < deadline, "connections stay"

@@ -15,7 +15,7 @@ from stores.contents import contents
 from headscope.analysis.errors import StorageError
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
-from headscope.storage.schema import upgrade as api
+from headscope.storage.schema import versions
 from tests.databases import PostgresServer
 
 RENAMED = {"group": "group_name"}
@@ -81,8 +81,8 @@ def test_a_kept_store_is_upgraded_and_holds_what_it_held(kept_url: str, version:
     before = json.loads(unpacked(f"{version}.{database}.json"))
     with pytest.raises(StorageError, match="headscope db upgrade"):
         Store.open(kept_url)
-    assert api.upgrade(kept_url) == (version.removeprefix("v"), api.head())
-    api.differences(kept_url)
+    assert versions.upgrade(kept_url) == (version.removeprefix("v"), versions.head())
+    versions.differences(kept_url)
     after = contents(kept_url)  # every row, every view, every run through the Reader; and check() finds nothing
     for name, rows in before["rows"].items():
         assert as_before(after["rows"][name], rows) == rows, name
@@ -95,7 +95,7 @@ def test_a_kept_store_is_upgraded_and_holds_what_it_held(kept_url: str, version:
 
 def test_a_kept_store_is_counted_as_before(kept_url: str, version: str, database: str) -> None:
     before = json.loads(unpacked(f"{version}.{database}.json"))["rows"]["runs"]
-    api.upgrade(kept_url)
+    versions.upgrade(kept_url)
     with Store.open(kept_url) as store:
         summary = store.overview()
         facets = store.facets(RunFilter(), ["experiment", "status"])

@@ -15,7 +15,7 @@ from headscope.migrations.v0008 import search
 from headscope.storage import session
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
-from headscope.storage.schema import upgrade as api
+from headscope.storage.schema import versions
 from tests.databases import PostgresServer
 from tests.factories import make_info, make_prompt, make_result, make_set
 
@@ -97,8 +97,8 @@ def names(url: str) -> set[str]:
 
 def test_a_new_store_gets_its_tables_and_they_are_the_schemas(empty_url: str) -> None:
     Store.open(empty_url).close()
-    assert api.current(empty_url) == api.head()
-    api.differences(empty_url)
+    assert versions.current(empty_url) == versions.head()
+    versions.differences(empty_url)
     assert {"runs", "v_runs"} <= names(empty_url)
 
 
@@ -106,31 +106,31 @@ def test_differences_are_found(empty_url: str) -> None:
     Store.open(empty_url).close()
     execute(empty_url, "ALTER TABLE annotations ADD COLUMN surplus INTEGER")
     with pytest.raises(Exception, match="surplus"):
-        api.differences(empty_url)
+        versions.differences(empty_url)
 
 
 def test_up_down_up(store_url: str) -> None:
-    api.downgrade(store_url, "base")
-    assert api.current(store_url) is None
+    versions.downgrade(store_url, "base")
+    assert versions.current(store_url) is None
     assert names(store_url) == {"alembic_version"}
-    assert api.upgrade(store_url) == (None, api.head())
-    assert api.upgrade(store_url) == (api.head(), api.head())
-    api.differences(store_url)
+    assert versions.upgrade(store_url) == (None, versions.head())
+    assert versions.upgrade(store_url) == (versions.head(), versions.head())
+    versions.differences(store_url)
     with Store.open(store_url) as store:
         assert store.check() == []
 
 
 def test_a_newer_store_is_refused_and_left_alone(store_url: str) -> None:
     execute(store_url, "UPDATE alembic_version SET version_num = '9999'")
-    for refused in (lambda: Store.open(store_url), lambda: api.upgrade(store_url)):
+    for refused in (lambda: Store.open(store_url), lambda: versions.upgrade(store_url)):
         with pytest.raises(StorageError, match=r"newer Headscope.*9999"):
             refused()
-    assert api.current(store_url) == "9999"
+    assert versions.current(store_url) == "9999"
 
 
 def test_an_older_store_says_what_to_do(empty_url: str) -> None:
     make_folder(empty_url)
-    api.upgrade(empty_url, "0001")
+    versions.upgrade(empty_url, "0001")
     with pytest.raises(StorageError, match=r"schema version 0001 .*headscope db upgrade"):
         Store.open(empty_url)
     assert "attribution_receipts" not in names(empty_url)
@@ -139,10 +139,10 @@ def test_an_older_store_says_what_to_do(empty_url: str) -> None:
 def test_an_older_store_keeps_its_data_when_upgraded(empty_url: str) -> None:
     """A row in every table that version 0001 had, up to today's version, read, and down again."""
     make_folder(empty_url)
-    api.upgrade(empty_url, "0001")
+    versions.upgrade(empty_url, "0001")
     execute(empty_url, *(filler(table) for table in tables.TABLES))
-    assert api.upgrade(empty_url) == ("0001", api.head())
-    api.differences(empty_url)
+    assert versions.upgrade(empty_url) == ("0001", versions.head())
+    versions.differences(empty_url)
     with Store.open(empty_url) as store:
         detail = store.run(KEY)
         (kept,) = detail.attributions
@@ -157,10 +157,10 @@ def test_an_older_store_keeps_its_data_when_upgraded(empty_url: str) -> None:
         assert detail.target.quantity == "logprob"
         (new,) = save_one(store)
         assert store.run(new).attributions[0].receipt is not None
-    api.downgrade(empty_url, "0001")
+    versions.downgrade(empty_url, "0001")
     for table in tables.TABLES:
         assert count(empty_url, table) >= 1, table
-    assert api.upgrade(empty_url) == ("0001", api.head())
+    assert versions.upgrade(empty_url) == ("0001", versions.head())
     with Store.open(empty_url) as store:
         assert store.run(KEY).row == detail.row
 
@@ -170,7 +170,7 @@ def test_an_upgraded_store_is_searched_without_accents(empty_url: str, monkeypat
     monkeypatch.setattr(search, "ROWS", 2)
     texts = ("Café", "CAFE\u0301 \u30ac", "plain", "日本", "Αθήνας", "Ångström")
     make_folder(empty_url)
-    api.upgrade(empty_url, "0001")
+    versions.upgrade(empty_url, "0001")
     ids = [f"{KEY[:-1]}{number}" for number in range(len(texts))]
     for table in set(tables.TABLES) - {"runs", "run_details"}:
         execute(empty_url, filler(table))
@@ -181,13 +181,13 @@ def test_an_upgraded_store_is_searched_without_accents(empty_url: str, monkeypat
             f"UPDATE runs SET text = '{text}', target = NULL, search_text = '{text.lower()}\nx\nx' WHERE id = '{key}'",
         )
     before = written(empty_url)
-    api.upgrade(empty_url)
+    versions.upgrade(empty_url)
     found = [text.removesuffix("\nx\nx") for text in written(empty_url).values()]
     assert found == ["cafe", "cafe \u30ac", "plain", "日本", "αθηνασ", "angstrom"]
     with Store.open(empty_url) as store:
         for value, expected in (("cafe", 2), ("CAFÉ", 2), ("αθηνας", 1), ("ANGSTROM", 1), ("日", 1)):
             assert store.runs_page(RunFilter(search=value)).total == expected, value
-    api.downgrade(empty_url, "0007")
+    versions.downgrade(empty_url, "0007")
     assert written(empty_url) == before
 
 
@@ -203,9 +203,9 @@ def test_a_failed_upgrade_leaves_nothing(empty_url: str) -> None:
     make_folder(empty_url)
     execute(empty_url, "CREATE TABLE v_heads (id INTEGER)")
     with pytest.raises(StorageError, match="v_heads"):
-        api.upgrade(empty_url)
+        versions.upgrade(empty_url)
     assert names(empty_url) - {"alembic_version"} == {"v_heads"}
-    assert api.current(empty_url) is None
+    assert versions.current(empty_url) is None
 
 
 def test_many_upgrade_one_postgresql_at_once(postgres_server: PostgresServer) -> None:
@@ -224,5 +224,5 @@ def test_many_upgrade_one_postgresql_at_once(postgres_server: PostgresServer) ->
         for thread in threads:
             thread.join(60)
         assert errors == []
-        assert api.current(url) == api.head()
-        api.differences(url)
+        assert versions.current(url) == versions.head()
+        versions.differences(url)

@@ -26,7 +26,7 @@ from contents import contents
 from headscope.analysis.types import Progress, Prompt, RunStatus
 from headscope.storage import ids
 from headscope.storage.repository import Store
-from headscope.storage.schema import upgrade as api
+from headscope.storage.schema import versions
 from headscope.storage.write import batch, writer
 from tests.databases import postgres
 from tests.factories import NAN, make_failure, make_info, make_prompt, make_result, make_set
@@ -104,7 +104,7 @@ def make(url: str) -> dict[str, object]:
     stand_still()
     with Store.open(url) as store:
         fill(store)
-    assert api.current(url) == "0001"
+    assert versions.current(url) == "0001"
     return contents(url)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from headscope.analysis.errors import InputError
 from headscope.analysis.types import Prompt, PromptSet
-from headscope.datasets import prompt_sets as catalogue
+from headscope.datasets import prompt_sets
 from headscope.datasets.loaders import load_file, load_stdin
 from headscope.datasets.schema import Problems, Row, read_prompts
 
@@ -175,7 +175,7 @@ def test_doubled_ids_are_refused_at_the_door(load: Load, tmp_path: Path, name: s
     with pytest.raises(InputError, match=r"line 4, column id: 'q' is already the id of line 2\."):
         load(name, content)
     with pytest.raises(InputError, match="'q' is already the id of"):
-        catalogue.load(str(tmp_path / name))  # the one way in of `run` and `blackbox`
+        prompt_sets.load(str(tmp_path / name))  # the one way in of `run` and `blackbox`
     pq.write_table(pa.table({"id": ["q", "q"], "text": ["x", "y"]}), tmp_path / "b.parquet")
     with pytest.raises(InputError, match=r"row 2, column id: 'q' is already the id of row 1\."):
         load_file(tmp_path / "b.parquet")

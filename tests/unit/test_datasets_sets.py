@@ -12,10 +12,10 @@ from tokenizers import Tokenizer
 
 from headscope.analysis.errors import HeadscopeError, InputError, UnknownNameError
 from headscope.analysis.types import Prompt
-from headscope.datasets import prompt_sets as catalogue
+from headscope.datasets import prompt_sets
 from headscope.datasets.canonical import canonical_line, canonical_sha256
 
-INFOS = {info.name: info for info in catalogue.list_sets()}
+INFOS = {info.name: info for info in prompt_sets.list_sets()}
 TOPICS = sorted(INFOS.keys() - {"demo", "edge_cases"})
 PAIRED = ["indirect_object", "negation", "occupation_gender", "subject_verb_agreement"]
 
@@ -23,9 +23,9 @@ PAIRED = ["indirect_object", "negation", "occupation_gender", "subject_verb_agre
 @pytest.fixture(scope="session")
 def smollm2_tokenizer() -> Tokenizer:
     """The embedded model's own tokenizer; no weights are read."""
-    from headscope.analysis.models import sources as model_sources
+    from headscope.analysis.models import sources
 
-    return Tokenizer.from_file(str(Path(model_sources.resolve(model_sources.EMBEDDED_NAME).path) / "tokenizer.json"))
+    return Tokenizer.from_file(str(Path(sources.resolve(sources.EMBEDDED_NAME).path) / "tokenizer.json"))
 
 
 def test_the_sets_the_project_promises_are_there() -> None:
@@ -41,7 +41,7 @@ def test_the_sets_the_project_promises_are_there() -> None:
 
 @pytest.mark.parametrize("name", sorted(INFOS))
 def test_header_is_complete_and_true(name: str) -> None:
-    info, loaded = INFOS[name], catalogue.load(name)
+    info, loaded = INFOS[name], prompt_sets.load(name)
     for field in (info.version, info.licence, info.purpose, info.provenance):
         assert field.strip()
     assert info.licence == "CC0-1.0"
@@ -52,13 +52,13 @@ def test_header_is_complete_and_true(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(INFOS))
 def test_ids_are_unique(name: str) -> None:
-    ids = Counter(prompt.id for prompt in catalogue.load(name).prompts)
+    ids = Counter(prompt.id for prompt in prompt_sets.load(name).prompts)
     assert max(ids.values()) == 1
 
 
 @pytest.mark.parametrize("name", TOPICS)
 def test_a_topic_has_30_to_200_short_prompts_without_doubles(name: str) -> None:
-    prompts = catalogue.load(name).prompts
+    prompts = prompt_sets.load(name).prompts
     assert 30 <= len(prompts) <= 200
     assert len({(prompt.text, prompt.target) for prompt in prompts}) == len(prompts)
     assert all(len(prompt.text.split()) <= 15 for prompt in prompts)
@@ -66,7 +66,7 @@ def test_a_topic_has_30_to_200_short_prompts_without_doubles(name: str) -> None:
 
 @pytest.mark.parametrize("name", TOPICS)
 def test_prompts_are_written_cleanly(name: str) -> None:
-    for prompt in catalogue.load(name).prompts:
+    for prompt in prompt_sets.load(name).prompts:
         assert prompt.text == prompt.text.strip()
         assert "  " not in prompt.text
         assert prompt.target
@@ -79,14 +79,14 @@ def test_prompts_are_written_cleanly(name: str) -> None:
 
 @pytest.mark.parametrize("name", TOPICS)
 def test_targets_and_foils_are_one_token(name: str, smollm2_tokenizer: Tokenizer) -> None:
-    words = {word for prompt in catalogue.load(name).prompts for word in (prompt.target, prompt.foil)}
+    words = {word for prompt in prompt_sets.load(name).prompts for word in (prompt.target, prompt.foil)}
     split = [word for word in words if len(smollm2_tokenizer.encode(word, add_special_tokens=False).ids) != 1]
     assert split == []
 
 
 def pairs(name: str) -> list[tuple[Prompt, Prompt]]:
     members = defaultdict(list)
-    for prompt in catalogue.load(name).prompts:
+    for prompt in prompt_sets.load(name).prompts:
         members[prompt.pair_id].append(prompt)
     assert None not in members
     assert all(len(pair) == 2 for pair in members.values())
@@ -122,7 +122,7 @@ def test_agreement_pairs_differ_in_the_distractor_only() -> None:
 
 
 def test_indirect_object_names_the_receiver_once_and_the_giver_twice() -> None:
-    for prompt in catalogue.load("indirect_object").prompts:
+    for prompt in prompt_sets.load("indirect_object").prompts:
         words = prompt.text.replace(",", "").split()
         receiver, giver = str(prompt.target).strip(), str(prompt.foil).strip()
         assert words.count(receiver) == 1
@@ -132,7 +132,7 @@ def test_indirect_object_names_the_receiver_once_and_the_giver_twice() -> None:
 
 def test_induction_goes_on_as_it_went_before() -> None:
     """What followed the longest earlier copy of the prompt's end is the target."""
-    for prompt in catalogue.load("induction").prompts:
+    for prompt in prompt_sets.load("induction").prompts:
         words = re.findall(r"\w+|[^\w\s]", prompt.text)
         copies = [
             (length, words[start + length])
@@ -146,7 +146,7 @@ def test_induction_goes_on_as_it_went_before() -> None:
 
 
 def test_demo_takes_whole_pairs_and_what_cannot_be_analysed() -> None:
-    prompts = catalogue.load("demo").prompts
+    prompts = prompt_sets.load("demo").prompts
     counts = Counter(prompt.pair_id for prompt in prompts if prompt.pair_id)
     assert set(counts.values()) == {2}
     assert len([prompt for prompt in prompts if "fails" in prompt.tags]) == 3
@@ -155,26 +155,26 @@ def test_demo_takes_whole_pairs_and_what_cannot_be_analysed() -> None:
 
 
 def test_a_changed_set_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for path in catalogue.DATA.glob("negation.*"):
+    for path in prompt_sets.DATA.glob("negation.*"):
         (tmp_path / path.name).write_text(path.read_text())
-    monkeypatch.setattr(catalogue, "DATA", tmp_path)
-    assert catalogue.load("negation").prompts
+    monkeypatch.setattr(prompt_sets, "DATA", tmp_path)
+    assert prompt_sets.load("negation").prompts
     jsonl = tmp_path / "negation.jsonl"
     jsonl.write_text(jsonl.read_text().replace("robin is a", "robin is the", 1))
     with pytest.raises(HeadscopeError, match="damaged"):
-        catalogue.load("negation")
+        prompt_sets.load("negation")
 
 
 def test_unknown_names_say_what_is_there() -> None:
     with pytest.raises(UnknownNameError, match=r"'negatoin'.*negation.*ending"):
-        catalogue.load("negatoin")
+        prompt_sets.load("negatoin")
     with pytest.raises(InputError, match=r"nowhere\.csv: no such file"):
-        catalogue.load("nowhere.csv")
+        prompt_sets.load("nowhere.csv")
 
 
 def test_a_folder_is_no_prompt_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a folder"):
-        catalogue.load(str(tmp_path))
+        prompt_sets.load(str(tmp_path))
 
 
 def test_canonical_line_by_hand() -> None:

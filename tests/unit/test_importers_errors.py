@@ -9,8 +9,7 @@ import pytest
 
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.types import Prompt
-from headscope.datasets import importers
-from headscope.datasets import prompt_sets as catalogue
+from headscope.datasets import importers, prompt_sets
 from headscope.datasets.canonical import canonical_line
 from headscope.datasets.loaders import load_file
 from headscope.datasets.scores import read_scores
@@ -162,9 +161,9 @@ def test_scores_from_spreadsheets_and_pandas_belong_to_the_same_ids(tmp_path: Pa
 def test_a_published_set_is_named_by_format_and_path(tmp_path: Path) -> None:
     path = tmp_path / "profession_prompt.json"
     path.write_text(json.dumps({"bakers": {"A": ["A is"]}}))
-    assert catalogue.load(f"bold:{path}") == importers.load("bold", path)
+    assert prompt_sets.load(f"bold:{path}") == importers.load("bold", path)
     with pytest.raises(InputError, match=r"is a folder: .* FORMAT:.*The formats are bbq, bold"):
-        catalogue.load(str(path.parent))
+        prompt_sets.load(str(path.parent))
     with pytest.raises(UnknownNameError, match="the valid names are bbq"):
         importers.load("bpld", path)
     with pytest.raises(InputError, match="no such file or folder"):

@@ -16,7 +16,7 @@ from headscope.analysis.live_types import (
     LiveResult,
 )
 from headscope.analysis.methods.occlusion import Occlusion
-from headscope.analysis.running import typed as live_module
+from headscope.analysis.running import typed
 from headscope.analysis.running.typed import MAX_NEW_TOKENS, analyse_live, continue_live, explain_live
 from headscope.analysis.types import GenerationParams
 from headscope.analysis.workspace import Workspace
@@ -89,7 +89,7 @@ def test_the_parts_of_an_explanation_are_the_occlusion_of_the_whole(
     target = backend.resolve_target(text, None, None, work.next_logprobs[0])
     whole = Occlusion().attribute(work, [target], {"unit": unit, "masking": masking})[0]
     assert explained(backend, unit=unit, masking=masking).stop == explained(backend, unit=unit, masking=masking).n_units
-    monkeypatch.setattr(live_module, "PART_TOKENS", 3 * len(text))  # three units a part
+    monkeypatch.setattr(typed, "PART_TOKENS", 3 * len(text))  # three units a part
     parts = [explained(backend, unit=unit, masking=masking)]
     while parts[-1].stop < parts[-1].n_units:
         parts.append(explained(backend, unit=unit, masking=masking, first=parts[-1].stop))
@@ -181,7 +181,7 @@ def test_a_model_without_attention_is_told_apart(tiny_gpt2: HFCausalBackend, mon
 def test_a_text_beyond_the_limit_is_told_it_and_what_to_do(
     tiny_gpt2: HFCausalBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_module, "MOST_LIVE_TOKENS", 2)
+    monkeypatch.setattr(typed, "MOST_LIVE_TOKENS", 2)
     with pytest.raises(InputError, match=r"the live view takes 2: shorten it, or .*`headscope run --prompts") as caught:
         analyse_live(tiny_gpt2, LiveRequest("tiny-gpt2", "The cat sat on the mat"))
     assert caught.value.kind == "too_long"

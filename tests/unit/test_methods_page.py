@@ -28,7 +28,7 @@ from headscope.dashboard.scope import scope_bar
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
 from headscope.storage.rows import PromptScores
-from headscope.storage.sql import readonly as readonly_sql
+from headscope.storage.sql import readonly
 from tests import method_runs
 from tests.unit.test_dashboard_lists import BrokenStore, CountingStore, hrefs, text_of
 
@@ -369,16 +369,16 @@ def test_every_link_of_the_page_is_understood(services: Services) -> None:
 
 def test_the_sql_gives_the_same_numbers(store: Store) -> None:
     query = replace(ONE_MODEL, method="attn_lrp")
-    rows = readonly_sql.run(store.url, sql.board(query)).table.to_pylist()
+    rows = readonly.run(store.url, sql.board(query)).table.to_pylist()
     board = {row.method: row for row in store.method_stats(query.where()) if row.n_receipts}
     assert [row["method"] for row in rows] == list(board)
     for row in rows:
         assert (row["n"], row["gain_over_random"]) == (board[row["method"]].n_receipts, board[row["method"]].gain)
-    found = readonly_sql.run(store.url, sql.receipts(query)).table.column("run_id").to_pylist()
+    found = readonly.run(store.url, sql.receipts(query)).table.column("run_id").to_pylist()
     assert list(map(str, found)) == [row.run_id for row in store.receipts(query.where(), "attn_lrp")]
-    assert readonly_sql.run(store.url, sql.scores(query)).table.num_rows > 24 * 4 * 8
+    assert readonly.run(store.url, sql.scores(query)).table.num_rows > 24 * 4 * 8
     assert "experiment = 'it''s'" in sql.board(MethodsQuery(experiment="it's"))
-    assert readonly_sql.run(store.url, sql.board(MethodsQuery())).table.num_rows > 0
+    assert readonly.run(store.url, sql.board(MethodsQuery())).table.num_rows > 0
 
 
 @pytest.mark.parametrize("name", ["leaderboard", "agreement", "disputes", "receipts"])

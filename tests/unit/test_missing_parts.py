@@ -11,8 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from headscope.analysis.errors import BackendError, NotApplicable
-from headscope.analysis.running import measuring as measurements
-from headscope.analysis.running import runner
+from headscope.analysis.running import measuring, runner
 from headscope.analysis.running.parts import Tally
 from headscope.analysis.types import GenerationParams, MissingPart, Prompt, PromptSet, RunResult, RunSpec, RunStatus
 from headscope.dashboard.pages.run_cards import cards
@@ -37,8 +36,8 @@ def explode(*_: Any, **__: Any) -> Any:
 
 
 def test_layers_and_lens_too(tiny_gpt2: HFCausalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(measurements.COLUMNS, "layers", ("layers", explode))
-    monkeypatch.setitem(measurements.COLUMNS, "lens", ("logit_lens", explode))
+    monkeypatch.setitem(measuring.COLUMNS, "layers", ("layers", explode))
+    monkeypatch.setitem(measuring.COLUMNS, "lens", ("logit_lens", explode))
     for result in run(tiny_gpt2):
         assert [part.part for part in result.missing] == ["layers", "logit_lens"]
         assert (result.layers, result.lens) == (None, None)

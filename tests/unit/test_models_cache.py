@@ -13,7 +13,7 @@ from headscope.analysis.backends import hf_causal
 from headscope.analysis.backends.hf_causal import HFCausalBackend
 from headscope.analysis.engines.model_cache import ModelCache
 from headscope.analysis.errors import BackendError
-from headscope.analysis.models import sources as model_sources
+from headscope.analysis.models import sources
 
 
 def test_memory_is_checked_before_loading(tiny_gpt2_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +72,7 @@ def test_cache_keeps_the_latest(tiny_gpt2_dir: Path, tiny_llama_dir: Path, tmp_p
 
 
 def test_cache_is_bounded_by_bytes(tiny_gpt2_dir: Path, tiny_llama_dir: Path) -> None:
-    cache = ModelCache(max_bytes=model_sources.memory_needed(tiny_gpt2_dir, "float32") + 1000)
+    cache = ModelCache(max_bytes=sources.memory_needed(tiny_gpt2_dir, "float32") + 1000)
     cache.get(str(tiny_gpt2_dir))
     cache.get(str(tiny_llama_dir))
     assert len(cache) == 1

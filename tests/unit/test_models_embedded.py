@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from headscope.analysis.errors import BackendError
-from headscope.analysis.models import embedded as embedded_model
+from headscope.analysis.models import embedded
 from headscope.analysis.models.embedded import damage, manifest_sha256, materialise, sha256_of
 from headscope.analysis.models.fingerprints import weights_sha256
 
@@ -67,7 +67,7 @@ def test_damage_is_noticed_said_and_repaired(folder: Path, harm: object, said: s
 def test_copied_cache_is_hashed_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.utime(folder / "model.safetensors", ns=(1, 1))
     assert damage(folder) is None
-    monkeypatch.setattr(embedded_model, "sha256_of", lambda path: pytest.fail(f"{path} was hashed again"))
+    monkeypatch.setattr(embedded, "sha256_of", lambda path: pytest.fail(f"{path} was hashed again"))
     assert damage(folder) is None
 
 
@@ -123,7 +123,7 @@ def test_converted_gguf_is_the_same_model(tmp_path: Path, tiny_llama_dir: Path) 
     original = load_file(tiny_llama_dir / "model.safetensors")
     source = tmp_path / "tiny.gguf"
     _write_gguf(source, original)
-    embedded_model.convert(source, tmp_path)
+    embedded.convert(source, tmp_path)
     found = load_file(tmp_path / "model.safetensors")
     assert set(found) == set(original) - {"lm_head.weight"}  # this converter is for tied embeddings
     for name, values in found.items():
@@ -150,7 +150,7 @@ def _write_gguf(path: Path, weights: dict[str, np.ndarray]) -> None:
         add(0)
     writer.add_chat_template("{{ messages }}")
     heads = {"attn_q": 4, "attn_k": 2}
-    inverse = {hf: ours for ours, hf in embedded_model._BLOCK.items()}
+    inverse = {hf: ours for ours, hf in embedded._BLOCK.items()}
     for name, values in weights.items():
         if name == "lm_head.weight":
             continue

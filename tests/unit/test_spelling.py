@@ -13,7 +13,7 @@ from headscope.analysis.spelling import spelling, summary
 from headscope.analysis.types import Prompt, RunSpec, RunStatus
 from headscope.dashboard.pages.patching_parts import PatchingQuery, form
 from headscope.dashboard.services import ModelListing
-from headscope.datasets import prompt_sets as catalogue
+from headscope.datasets import prompt_sets
 from headscope.datasets.loaders import load_file
 from tests.cli import headscope
 
@@ -61,9 +61,9 @@ def test_a_file_of_prompts_is_told_by_count(tmp_path: Path) -> None:
 
 
 def test_our_own_sets_are_well_written() -> None:
-    for info in catalogue.list_sets():
+    for info in prompt_sets.list_sets():
         if info.name not in {"edge_cases", "demo"}:
-            prompts = catalogue.load(info.name).prompts
+            prompts = prompt_sets.load(info.name).prompts
             assert summary((prompt.text, prompt.target, prompt.foil) for prompt in prompts) == (), info.name
 
 
