@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from headscope.analysis.probe_types import Finding
+from headscope.analysis.registry import Needs
 from headscope.analysis.types import (
     Attribution,
     Continuation,
@@ -24,19 +25,6 @@ if TYPE_CHECKING:
     from headscope.analysis.backends.prefix import Prefix
     from headscope.analysis.backends.structure import Structure
     from headscope.analysis.workspace import Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class Param:
-    """One parameter of a method: `kind` is `int`, `float`, `bool` or `choice` (then `choices` lists the values)."""
-
-    name: str
-    kind: str
-    default: Any
-    help: str
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,44 +151,34 @@ class CausalBackend(Protocol):
         """Capsule facts: device, dtype, attention implementation, threads, package versions."""
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """What a method asks of the shared pass, and how dear it is.
-
-    attention: the pass keeps attention weights. attention_gradients: and the backward pass reaches them.
-    gradients: the shared pass records a graph. many_passes: the method runs the model many times per prompt, so its
-    receipt measures the sensitivity to noise with one draw instead of three.
-    """
-
-    attention: bool = False
-    attention_gradients: bool = False
-    gradients: bool = False
-    many_passes: bool = False
-
-
 class Probe(Protocol):
     """Looks at what a model does with a prompt; one file each. May run the model again."""
 
     NAME: ClassVar[str]
-    PARAMS: ClassVar[tuple[Param, ...]]
 
-    def score(
-        self, backend: CausalBackend, results: Sequence[RunResult], params: dict[str, Any]
-    ) -> list[tuple[Finding, ...]]:
+    def score(self, backend: CausalBackend, results: Sequence[RunResult], params: Params) -> list[tuple[Finding, ...]]:
         """What it found for each of `results` (all succeeded), in their order; NaN where there is nothing to measure.
         Raises HeadscopeError when it cannot work at all (a classifier is not installed)."""
 
 
 class Method(Protocol):
-    """An interpretation method; one file each. `attribute` never raises for one prompt: it returns an Attribution with
-    `error` set and empty scores for that prompt, in the order of `work.texts`."""
+    """An interpretation method; one file each, a subclass of this. `attribute` never raises for one prompt: it returns
+    an Attribution with `error` set and empty scores for that prompt, in the order of `work.texts`."""
 
     NAME: ClassVar[str]
-    PARAMS: ClassVar[tuple[Param, ...]]
-    NEEDS: ClassVar[Needs]
 
     def not_applicable(self, backend: CausalBackend) -> str | None:
-        """Why this method cannot serve this model, or None."""
+        """Why this method cannot serve this model, beyond what its `Needs` in the registry say; None when it can."""
+        return None
 
     def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
         """One attribution per prompt of the batch. `work` computes and shares forward and backward passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedMethod:
+    """A method as a request asks for it: `params` are all it declares."""
+
+    method: Method
+    needs: Needs
+    params: Params

@@ -1,26 +1,34 @@
-"""Checks the parameters a request gives a method against those the method declares. No torch."""
+"""Checks the parameters a request gives an analysis against those it declares: the one parser of them. No torch."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from headscope.analysis.errors import InputError, UnknownNameError
-from headscope.analysis.interfaces import Param
+from headscope.analysis.registry import Param, analysis
 from headscope.analysis.types import Params
 
 
-def resolve_params(method: str, declared: Sequence[Param], given: Params) -> dict[str, Any]:
-    """Every declared parameter with its given or default value, of the declared kind.
+def resolve_params(name: str, given: Params) -> dict[str, Any]:
+    """Every parameter that the analysis `name` declares, with its given or default value, of the declared kind.
 
     Raises UnknownNameError for a name that is not declared, InputError (kind `params`) for a value out of its range.
     """
-    names = {param.name for param in declared}
-    for name in given:
-        if name not in names:
-            raise UnknownNameError(f"parameter of {method}", name, names)
-    return {param.name: _value(method, param, given.get(param.name, param.default)) for param in declared}
+    declared = analysis(name).params
+    return {**{param.name: param.default for param in declared}, **given_params(name, given)}
+
+
+def given_params(name: str, given: Params) -> dict[str, Any]:
+    """The given parameters alone, as the kinds that the analysis `name` declares: from text, JSON or Python alike.
+
+    Raises as `resolve_params`.
+    """
+    declared = {param.name: param for param in analysis(name).params}
+    for key in given:
+        if key not in declared:
+            raise UnknownNameError(f"parameter of {name}", key, declared)
+    return {key: _value(name, declared[key], value) for key, value in given.items()}
 
 
 def _value(method: str, param: Param, value: Any) -> Any:

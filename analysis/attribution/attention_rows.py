@@ -10,26 +10,8 @@ import torch
 from torch import Tensor
 
 from headscope.analysis.attribution.batches import handed_over
-from headscope.analysis.interfaces import CausalBackend
 from headscope.analysis.types import Attribution, Target
 from headscope.analysis.workspace import Workspace, quantities
-
-
-def why_no_attention(backend: CausalBackend) -> str | None:
-    """Why attention weights cannot be used, or None."""
-    if backend.capabilities.attention:
-        return None
-    return _of(backend)
-
-
-def _of(backend: CausalBackend) -> str:
-    return backend.capabilities.no_attention or f"{backend.info.ref.name} does not give its attention weights"
-
-
-def why_no_pattern(backend: CausalBackend) -> str | None:
-    """Why not even one layer's attention weights can be read, or None."""
-    found = backend.capabilities
-    return None if found.attention or found.attention_layers else _of(backend)
 
 
 def explained_rows(work: Workspace) -> Tensor:

@@ -10,7 +10,8 @@ import numpy as np
 from headscope.analysis import alignment
 from headscope.analysis.attribution.embedding_path import graph_bytes
 from headscope.analysis.attribution.results import failed_attribution
-from headscope.analysis.interfaces import Capture, CausalBackend, Method
+from headscope.analysis.backends.needs import unmet
+from headscope.analysis.interfaces import Capture, CausalBackend, LoadedMethod
 from headscope.analysis.types import Attribution, Continuation, Float32, Target, TokenizedText
 from headscope.analysis.workspace import Workspace
 
@@ -47,7 +48,7 @@ def explain_continuations(
     backend: CausalBackend,
     prompts: Sequence[TokenizedText],
     continuations: Sequence[Continuation],
-    methods: Mapping[str, tuple[Method, dict[str, Any]]],
+    methods: Mapping[str, LoadedMethod],
     capture: Capture,
     quantity: str,
 ) -> list[tuple[Attribution, ...]]:
@@ -65,10 +66,10 @@ def explain_continuations(
         work = Workspace(backend, [rows[row] for row in part], capture)
         ids = [int(texts[owners[row][0]].ids[owners[row][1]]) for row in part]
         targets = _targets(work, ids, quantity)
-        for name, (method, params) in methods.items():
-            reason = method.not_applicable(backend)
+        for name, loaded in methods.items():
+            reason, params = unmet(loaded.needs, backend) or loaded.method.not_applicable(backend), loaded.params
             found[name] += (
-                method.attribute(work, targets, params)
+                loaded.method.attribute(work, targets, params)
                 if reason is None
                 else [failed_attribution(name, t, reason, signed=False, seconds=0.0, params=params) for t in targets]
             )

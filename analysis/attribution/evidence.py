@@ -6,34 +6,22 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from headscope.analysis.attribution.masking import MASKING
 from headscope.analysis.attribution.removal_test import FEWEST, FRACTIONS, LEVEL, Curves, RemovalTest, p_value
 from headscope.analysis.attribution.results import position_scores
 from headscope.analysis.attribution.sampling_rows import generator_of
-from headscope.analysis.interfaces import Capture, Method, Param
+from headscope.analysis.interfaces import Capture, LoadedMethod
 from headscope.analysis.params import resolve_params
 from headscope.analysis.receipts import Receipt, Verdict
 from headscope.analysis.types import Attribution, Float32, Params, Target
 from headscope.analysis.workspace import Workspace
 
 NAME = "receipts"
-PARAMS: tuple[Param, ...] = (
-    MASKING,
-    Param("random_orders", "int", 12, "Random orders of the prompt's tokens to compare with.", minimum=9, maximum=999),
-    Param("noise", "float", 0.05, "Embedding noise, as a share of the embeddings' spread.", minimum=1e-6, maximum=1),
-    Param("noise_draws", "int", 3, "Draws of noise; methods of many passes get one.", minimum=0, maximum=50),
-    Param("weight_randomisation", "bool", False, "Also explain the model with random weights."),
-    Param("seed", "int", 0, "Another seed draws other orders and other noise.", minimum=0, maximum=2**31),
-)
-"""At least 9 random orders: with fewer, p <= .05 is out of reach for any attribution."""
-
-Loaded = Mapping[str, tuple[Method, dict[str, Any]]]
+Loaded = Mapping[str, LoadedMethod]
 _NAN = float("nan")
 _HEADS = "it scores heads or components, and the removal test ranks tokens"
 _FEW = f"the prompt has fewer than {FEWEST} tokens that could be removed: no order can stand out"
@@ -51,7 +39,7 @@ def attach_receipts(
     What goes wrong while measuring is a receipt that says so: evidence never costs the attribution. Cost: `2 x
     len(FRACTIONS) x (random_orders + methods)` masked passes per prompt, and each method once per draw of noise.
     """
-    settings = resolve_params(NAME, PARAMS, params)
+    settings = resolve_params(NAME, params)
     test = RemovalTest(work, targets, settings["masking"], settings["random_orders"], settings["seed"])
     started = time.perf_counter()
     removal = _removal(test, found)
@@ -104,14 +92,14 @@ def _why_not(one: Attribution, enough: bool) -> str | None:
 def _with_receipts(
     work: Workspace,
     targets: Sequence[Target],
-    method: tuple[Method, dict[str, Any]],
+    method: LoadedMethod,
     answers: list[Attribution],
     removal: Sequence[_Removal],
     settings: Params,
     share: float,
 ) -> list[Attribution]:
     started = time.perf_counter()
-    n_draws = min(1, settings["noise_draws"]) if method[0].NEEDS.many_passes else settings["noise_draws"]
+    n_draws = min(1, settings["noise_draws"]) if method.needs.many_passes else settings["noise_draws"]
     problem = None
     changes = correlations = [_NAN] * len(answers)
     try:
@@ -189,7 +177,7 @@ def relative_error(one: Attribution) -> float:
 def sensitivity(
     work: Workspace,
     targets: Sequence[Target],
-    method: tuple[Method, dict[str, Any]],
+    method: LoadedMethod,
     answers: Sequence[Attribution],
     noise: float,
     n_draws: int,
@@ -216,7 +204,7 @@ def sensitivity(
 def randomisation(
     work: Workspace,
     targets: Sequence[Target],
-    method: tuple[Method, dict[str, Any]],
+    method: LoadedMethod,
     answers: Sequence[Attribution],
     seed: int,
 ) -> list[float]:
@@ -231,15 +219,15 @@ def randomisation(
 def _again(
     work: Workspace,
     targets: Sequence[Target],
-    method: tuple[Method, dict[str, Any]],
+    method: LoadedMethod,
     owners: Sequence[int],
     embeddings: torch.Tensor,
 ) -> list[Attribution]:
-    needs = method[0].NEEDS
+    needs = method.needs
     capture = Capture(needs.attention, gradients=needs.gradients, attention_gradients=needs.attention_gradients)
     texts, positions = [work.texts[i] for i in owners], [int(work.positions[i]) for i in owners]
     rows = Workspace(work.backend, texts, capture, positions, embeddings)
-    return method[0].attribute(rows, [targets[i] for i in owners], method[1])
+    return method.method.attribute(rows, [targets[i] for i in owners], method.params)
 
 
 def _change(one: Attribution, reference: Attribution) -> float:

@@ -13,22 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from headscope.analysis.attribution.embedding_path import BYTES_PER_PASS, baseline_embedding, graph_bytes
-from headscope.analysis.interfaces import Capture, CausalBackend, Param, TokenBatch
+from headscope.analysis.interfaces import Capture, CausalBackend, TokenBatch
 from headscope.analysis.types import Target, TokenizedText
 from headscope.analysis.workspace import Workspace, quantities
 
 Bools = NDArray[np.bool_]
 Float64 = NDArray[np.float64]
 FORWARD_SHARE = 4  # a pass without a graph keeps about a quarter of what one with a graph keeps
-MASKINGS = ("mean", "token", "delete")
-MASKING = Param(
-    "masking",
-    "choice",
-    "mean",
-    "What takes a removed token's place: the mean embedding, a line break, or nothing (later tokens move up).",
-    choices=MASKINGS,
-)
-UNIT = Param("unit", "choice", "token", "What is removed at a time: a token or a word.", choices=("token", "word"))
 
 
 def units_of(text: TokenizedText, position: int, unit: str) -> list[Bools]:

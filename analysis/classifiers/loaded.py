@@ -31,5 +31,5 @@ class TextClassifier(Protocol):
 @lru_cache(maxsize=2)
 def classifier(name: str) -> TextClassifier:
     """The classifier registered as `name`. Raises UnknownNameError, or BackendError when it is not installed."""
-    loaded: TextClassifier = registry.entry("classifier", registry.CLASSIFIERS, name).load()()
+    loaded: TextClassifier = registry.CLASSIFIERS.find(name).load()()
     return loaded

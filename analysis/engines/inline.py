@@ -62,8 +62,8 @@ class InlineEngine:
         _check(spec)
         backend = self._models.get(spec.model.name, spec.model.dtype, spec.device)
         keys = tuple(result_key(backend.info, spec, prompt, CODE_VERSION) for prompt in spec.prompts)
-        batches = tuple(tuple(batch) for batch in runner.plan_batches(backend, spec, batch_size))
-        return Prepared(backend.info, keys, batches, runner.predict(backend, spec, spec.prompts, batches))
+        found = runner.planned(backend, spec, batch_size)
+        return Prepared(backend.info, keys, tuple(map(tuple, found.batches)), found.needs)
 
     @_one_at_a_time
     def load(self, model: ModelRef, device: str) -> None:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from headscope.analysis.interfaces import TokenBatch
-from headscope.analysis.types import HEAD_STATS, HeadSummary
+from headscope.analysis.types import HEAD_STATS, HeadSummary, Target
+from headscope.analysis.workspace import Workspace
 
 CHUNK_ELEMENTS = 1 << 24
 # Columns of the weighted sums over (query, key); each is one matrix-vector product over the whole pattern.
@@ -26,6 +27,11 @@ class _Averages:
 
     linear: Tensor
     rows: Tensor
+
+
+def measure(work: Workspace, targets: Sequence[Target]) -> list[HeadSummary]:
+    """One HeadSummary per prompt, from the attention of the shared pass; the same whatever is explained."""
+    return head_summaries(work.attentions, work.batch, work.visible)
 
 
 def head_summaries(

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from headscope.analysis.types import LensTable
+from headscope.analysis.types import LensTable, Target
 from headscope.analysis.workspace import Workspace, chunk_rows
+
+
+def measure(work: Workspace, targets: Sequence[Target]) -> list[LensTable]:
+    """One LensTable per prompt; the same whatever is explained."""
+    return lens_tables(work)
 
 
 def lens_tables(work: Workspace) -> list[LensTable]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from headscope.analysis.types import TokenTrace
+from headscope.analysis.types import Target, TokenTrace
 from headscope.analysis.workspace import Workspace
 
 TOP_K = 20
@@ -22,6 +23,11 @@ class _Rows:
     entropies: Tensor
     topk_ids: Tensor
     topk_logprobs: Tensor
+
+
+def measure(work: Workspace, targets: Sequence[Target]) -> list[TokenTrace]:
+    """One TokenTrace per prompt, with `TOP_K` candidates."""
+    return token_traces(work)
 
 
 def token_traces(work: Workspace, top_k: int = TOP_K) -> list[TokenTrace]:

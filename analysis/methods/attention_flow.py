@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
-from headscope.analysis.attribution.attention_rows import head_means, unsigned, why_no_attention, with_residual
+from headscope.analysis.attribution.attention_rows import head_means, unsigned, with_residual
 from headscope.analysis.attribution.results import failed_attribution
-from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.interfaces import Method
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
@@ -23,25 +23,17 @@ UNIT = 1_000_000
 """Capacities are whole numbers, attention in millionths: a score is off by at most the number of edges cut / 10^6."""
 
 
-class AttentionFlow:
+class AttentionFlow(Method):
     """`s_t`: maximum flow from the explained position at the top to token t at the bottom of the graph whose edges are
     `(mean over heads of A_l + I) / 2`; scores `[position]`, unsigned, 0 to 1, each token on its own (no sum). One
     maximum flow per token: for short prompts only."""
 
     NAME: ClassVar[str] = "attention_flow"
-    NEEDS: ClassVar[Needs] = Needs(attention=True, many_passes=True)
-    PARAMS: ClassVar[tuple[Param, ...]] = (
-        Param("max_tokens", "int", 32, "Longer prompts are refused: cost grows with the cube.", minimum=1, maximum=128),
-    )
-
-    def not_applicable(self, backend: CausalBackend) -> str | None:
-        """Models that give their attention weights."""
-        return why_no_attention(backend)
 
     def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
         """One Attribution per prompt; one whose prompt is too long says so."""
         started = time.perf_counter()
-        settings = resolve_params(self.NAME, self.PARAMS, params)
+        settings = resolve_params(self.NAME, params)
         patterns = with_residual(head_means(work)).cpu().numpy()
         lengths = (work.positions + 1).tolist()
         scores = torch.zeros(len(targets), patterns.shape[-1])

@@ -8,24 +8,18 @@ from typing import ClassVar
 
 import torch
 
-from headscope.analysis.attribution.attention_rows import head_means, unsigned, why_no_attention, with_residual
-from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.attribution.attention_rows import head_means, unsigned, with_residual
+from headscope.analysis.interfaces import Method
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
 
 
-class AttentionRollout:
+class AttentionRollout(Method):
     """`s = e_p A'_L ... A'_1` with `A'_l = (mean over heads of A_l + I) / 2` and p the explained position; scores
     `[position]`, unsigned, sum 1. Row l of `layer_scores [layer + 1, position]` is how the weight lies over the tokens
     that layer l reads (row 0: the input), the last row all on p."""
 
     NAME: ClassVar[str] = "attention_rollout"
-    NEEDS: ClassVar[Needs] = Needs(attention=True)
-    PARAMS: ClassVar[tuple[Param, ...]] = ()
-
-    def not_applicable(self, backend: CausalBackend) -> str | None:
-        """Models that give their attention weights."""
-        return why_no_attention(backend)
 
     def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
         """One Attribution per prompt, from the shared pass: a vector times L matrices."""

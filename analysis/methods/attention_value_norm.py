@@ -10,19 +10,17 @@ import torch
 
 from headscope.analysis.attribution.attention_rows import explained_rows, unsigned
 from headscope.analysis.attribution.attention_values import value_vectors, why_no_values
-from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.interfaces import CausalBackend, Method
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
 
 
-class AttentionValueNorm:
+class AttentionValueNorm(Method):
     """`s[l, t] = || sum over heads of a[h, t] v[h, t] W_O[h] ||`: length of what token t adds to the residual stream at
     the explained position in layer l. A high weight on a short vector (the attention sink) counts for little.
     `layer_scores [layer, position]` holds s, scores `[position]` its mean over layers; unsigned."""
 
     NAME: ClassVar[str] = "attention_value_norm"
-    NEEDS: ClassVar[Needs] = Needs(attention=True)
-    PARAMS: ClassVar[tuple[Param, ...]] = ()
 
     def not_applicable(self, backend: CausalBackend) -> str | None:
         """Models whose values can be read; found by trying."""

@@ -8,25 +8,18 @@ from typing import ClassVar
 
 import torch
 
-from headscope.analysis.attribution.attention_rows import why_no_attention
 from headscope.analysis.attribution.batches import handed_over
-from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.interfaces import Method
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
 
 
-class AttentionXGradient:
+class AttentionXGradient(Method):
     """`s[l, h, t] = sum over queries q of a[q, t] * d value / d a[q, t]`: first-order share of what head h of layer l
     reads from token t, whoever reads it; scores `[layer, head, position]`, signed. Unlike raw attention it knows the
     target: a head whose reading speaks against it is negative."""
 
     NAME: ClassVar[str] = "attention_x_gradient"
-    NEEDS: ClassVar[Needs] = Needs(attention=True, attention_gradients=True, gradients=True)
-    PARAMS: ClassVar[tuple[Param, ...]] = ()
-
-    def not_applicable(self, backend: CausalBackend) -> str | None:
-        """Models that give their attention weights."""
-        return why_no_attention(backend)
 
     def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
         """One Attribution per prompt, from the batch's shared backward pass."""

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from headscope.analysis.attribution.lrp import lrp_attributions, why_no_lrp
-from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.interfaces import CausalBackend, Method
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
 
 
-class AttnLrp:
+class AttnLrp(Method):
     """The logit handed back to the tokens, layer by layer, with the AttnLRP rules; scores `[position]`, signed.
 
     Relevance + leak (what the linearised softmaxes lose) + position embeddings + biases = the explained logit; the last
@@ -21,8 +21,6 @@ class AttnLrp:
     """
 
     NAME: ClassVar[str] = "attn_lrp"
-    NEEDS: ClassVar[Needs] = Needs()
-    PARAMS: ClassVar[tuple[Param, ...]] = ()
 
     def not_applicable(self, backend: CausalBackend) -> str | None:
         """Models whose parts all have a rule (GPT-2, Llama and relatives) are served; found by trying the rules."""

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from headscope.analysis.attribution.lrp import lrp_attributions, why_no_lrp
-from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.interfaces import CausalBackend, Method
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
 
 
-class CpLrp:
+class CpLrp(Method):
     """The logit handed back to the tokens, layer by layer, attention patterns constant; scores `[position]`, signed.
 
     Relevance + position embeddings + biases = the explained logit (there is no leak); the last two are in the result's
@@ -21,8 +21,6 @@ class CpLrp:
     """
 
     NAME: ClassVar[str] = "cp_lrp"
-    NEEDS: ClassVar[Needs] = Needs()
-    PARAMS: ClassVar[tuple[Param, ...]] = ()
 
     def not_applicable(self, backend: CausalBackend) -> str | None:
         """Models whose parts all have a rule (GPT-2, Llama and relatives) are served; found by trying the rules."""

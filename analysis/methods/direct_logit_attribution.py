@@ -13,12 +13,12 @@ from torch import Tensor
 from headscope.analysis.attribution.logit_reading import explaining_logit, logit_reading, why_no_reading
 from headscope.analysis.attribution.results import attribution
 from headscope.analysis.backends.module_inputs import entering
-from headscope.analysis.interfaces import Capture, CausalBackend, Needs, Param
+from headscope.analysis.interfaces import Capture, CausalBackend, Method
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace, quantities
 
 
-class DirectLogitAttribution:
+class DirectLogitAttribution(Method):
     """Dot product of each component's output at the explained position with the direction the logit is read from, the
     final norm's denominator held; scores `[layer, component]`, signed: components 0 to H - 1 are the heads, the last is
     the MLP (its biases included).
@@ -29,13 +29,9 @@ class DirectLogitAttribution:
     """
 
     NAME: ClassVar[str] = "direct_logit_attribution"
-    NEEDS: ClassVar[Needs] = Needs()
-    PARAMS: ClassVar[tuple[Param, ...]] = ()
 
     def not_applicable(self, backend: CausalBackend) -> str | None:
         """Models whose heads' outputs can be told apart and whose logit is a plain reading of the last norm."""
-        if not backend.capabilities.heads:
-            return f"the outputs of single heads cannot be told apart in {backend.info.architecture}"
         return why_no_reading(backend)
 
     def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:

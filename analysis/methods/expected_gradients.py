@@ -15,7 +15,7 @@ from headscope.analysis.attribution.held_first import joined, no_score
 from headscope.analysis.attribution.quadrature import error_scale
 from headscope.analysis.attribution.results import failed_attribution, position_attribution
 from headscope.analysis.attribution.sampling_rows import PromptRows, generator_of
-from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.interfaces import CausalBackend, Method
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace, quantities
@@ -26,7 +26,7 @@ _NOTHING_LEFT = "the only token is held at its own embedding, so nothing is left
 _HELD = "is held at its own embedding"
 
 
-class ExpectedGradients:
+class ExpectedGradients(Method):
     """`s_t = E over baselines b and a ~ U(0, 1) of (e_t - b_t) . d value / d e_t at b + a (e - b)`; scores
     `[position]`, signed.
 
@@ -40,20 +40,11 @@ class ExpectedGradients:
     """
 
     NAME: ClassVar[str] = "expected_gradients"
-    NEEDS: ClassVar[Needs] = Needs(many_passes=True)
-    PARAMS: ClassVar[tuple[Param, ...]] = (
-        Param("samples", "int", 24, "Baselines, each with one point on its path.", minimum=1, maximum=1024),
-        Param("seed", "int", 0, "Another seed draws other baselines.", minimum=0, maximum=2**31),
-    )
-
-    def not_applicable(self, backend: CausalBackend) -> str | None:
-        """Every model with embeddings can be served."""
-        return None
 
     def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
         """One Attribution per prompt; for every sample one pass with its gradient and one without, at its baseline."""
         started = time.perf_counter()
-        settings = resolve_params(self.NAME, self.PARAMS, params)
+        settings = resolve_params(self.NAME, params)
         rows = [PromptRows(work, target, i) for i, target in enumerate(targets)]
         found = [_sample(work.backend, one, settings) if one.end > 1 else None for one in rows]
         values = quantities(work.next_logits, targets)

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from headscope.analysis.attribution.results import attribution
 from headscope.analysis.backends.suffix import LayerSuffix, rows_per_pass, why_no_suffix
-from headscope.analysis.interfaces import CausalBackend, Needs, Param, TokenBatch
+from headscope.analysis.interfaces import CausalBackend, Method, TokenBatch
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace, quantities
 
 
-class HeadAblation:
+class HeadAblation(Method):
     """value(prompt) - value(prompt, one head ablated at every position), nats; scores `[layer, head]`, signed: positive
     means the head helps the explained quantity.
 
@@ -29,27 +29,15 @@ class HeadAblation:
     """
 
     NAME: ClassVar[str] = "head_ablation"
-    NEEDS: ClassVar[Needs] = Needs(many_passes=True)
-    PARAMS: ClassVar[tuple[Param, ...]] = (
-        Param(
-            "kind",
-            "choice",
-            "zero",
-            "What takes the place of a head's output: zero, or its mean over the positions of the same prompt.",
-            choices=("zero", "mean"),
-        ),
-    )
 
     def not_applicable(self, backend: CausalBackend) -> str | None:
         """Models whose heads' outputs can be told apart and whose layers run on their own."""
-        if not backend.capabilities.heads:
-            return f"the outputs of single heads cannot be told apart in {backend.info.architecture}"
         return why_no_suffix(backend)
 
     def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
         """One Attribution per prompt. Heads of a layer and prompts share passes, which run the later layers only."""
         started = time.perf_counter()
-        settings = resolve_params(self.NAME, self.PARAMS, params)
+        settings = resolve_params(self.NAME, params)
         with torch.no_grad():
             values, ablated = _ablate(work, targets, settings["kind"] == "mean")
         scores = (values[:, None, None] - ablated).cpu().numpy()

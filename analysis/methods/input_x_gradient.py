@@ -9,7 +9,7 @@ import torch
 
 from headscope.analysis.attribution.results import position_attribution
 from headscope.analysis.backends.once import once_per_model
-from headscope.analysis.interfaces import Capture, CausalBackend, Needs, Param
+from headscope.analysis.interfaces import Capture, CausalBackend, Method
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
 
@@ -21,13 +21,11 @@ _NORMALISED = (
 )
 
 
-class InputXGradient:
+class InputXGradient(Method):
     """Dot product of embedding and gradient, `s_t = e_t . d quantity / d e_t`; scores `[position]`, signed. Noise, and
     so not applicable, where embeddings are normalised after lookup (Bloom)."""
 
     NAME: ClassVar[str] = "input_x_gradient"
-    NEEDS: ClassVar[Needs] = Needs(gradients=True)
-    PARAMS: ClassVar[tuple[Param, ...]] = ()
 
     def not_applicable(self, backend: CausalBackend) -> str | None:
         """Models that normalise their embeddings are refused; seen on one sentence, once per model."""

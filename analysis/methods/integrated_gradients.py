@@ -18,7 +18,7 @@ from headscope.analysis.attribution.embedding_path import EmbeddingPath
 from headscope.analysis.attribution.held_first import joined, no_score
 from headscope.analysis.attribution.quadrature import AdaptiveIntegral, Float64, error_scale, fixed_errors, fixed_rule
 from headscope.analysis.attribution.results import failed_attribution, position_attribution
-from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.interfaces import Method
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
@@ -34,7 +34,7 @@ _ALL_EQUAL = (
 )
 
 
-class IntegratedGradients:
+class IntegratedGradients(Method):
     """`s_t = (e_t - b_t) . integral of d quantity / d e_t at b + a (e - b) over a in [0, 1]`; `[position]`, signed.
 
     The scores add up to value(prompt) - value(baseline); what is missing is `convergence_delta` (nats). Tokens that do
@@ -44,51 +44,11 @@ class IntegratedGradients:
     """
 
     NAME: ClassVar[str] = "integrated_gradients"
-    NEEDS: ClassVar[Needs] = Needs(gradients=True, many_passes=True)
-    PARAMS: ClassVar[tuple[Param, ...]] = (
-        Param(
-            "baseline",
-            "choice",
-            "newline",
-            "Where the path starts: the embedding of a line break, of the end of text, zero, or the mean embedding.",
-            choices=("newline", "eos", "zero", "mean"),
-        ),
-        Param("hold_first", "bool", True, "Keep the first token (the attention sink) at its own embedding."),
-        Param(
-            "rule",
-            "choice",
-            "adaptive",
-            "How steps are placed: where the path is rough, or a fixed number by a classical rule.",
-            choices=("adaptive", "gausslegendre", "riemann_middle"),
-        ),
-        Param("n_steps", "int", 50, "Steps of a fixed rule.", minimum=3, maximum=1000),
-        Param("max_steps", "int", 129, "Most steps of the adaptive rule.", minimum=17, maximum=2000),
-        Param(
-            "tolerance",
-            "float",
-            0.005,
-            "Accepted error of the sum of scores, as a share of the largest score.",
-            minimum=1e-6,
-            maximum=1,
-        ),
-        Param(
-            "agreement",
-            "float",
-            0.1,
-            "Accepted difference of any score from the one a coarser quadrature gives, same share.",
-            minimum=1e-6,
-            maximum=1,
-        ),
-    )
-
-    def not_applicable(self, backend: CausalBackend) -> str | None:
-        """Every model with embeddings can be served; one without the baseline's token starts from the mean instead."""
-        return None
 
     def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
         """One Attribution per prompt; prompts and steps share forward and backward passes."""
         started = time.perf_counter()
-        settings = resolve_params(self.NAME, self.PARAMS, params)
+        settings = resolve_params(self.NAME, params)
         path = EmbeddingPath(work, targets, settings["baseline"], settings["hold_first"])
         answers = _adaptive(path, settings) if settings["rule"] == "adaptive" else _fixed(path, settings)
         seconds = (time.perf_counter() - started) / len(targets)

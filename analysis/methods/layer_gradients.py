@@ -12,7 +12,7 @@ from torch import Tensor
 
 from headscope.analysis.attribution.batches import handed_over
 from headscope.analysis.attribution.results import failed_attribution
-from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.interfaces import Method
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import InputGradient, Workspace
@@ -23,7 +23,7 @@ _NO_UPDATES = (
 )
 
 
-class LayerGradients:
+class LayerGradients(Method):
     """Gradient x activation of the residual stream r (`rows = stream`) or of what each layer adds to it (`written`).
 
     stream: `s[l, t] = r[l, t] . d value / d r[l, t]` where layer l reads; `layer_scores [L + 1, position]`, row 0 the
@@ -35,24 +35,10 @@ class LayerGradients:
     """
 
     NAME: ClassVar[str] = "layer_gradients"
-    NEEDS: ClassVar[Needs] = Needs(gradients=True)
-    PARAMS: ClassVar[tuple[Param, ...]] = (
-        Param(
-            "rows",
-            "choice",
-            "stream",
-            "What a row holds: the residual stream its layer reads, or what the layer writes into it.",
-            choices=("stream", "written"),
-        ),
-    )
-
-    def not_applicable(self, backend: CausalBackend) -> str | None:
-        """Every model with embeddings and layers can be served."""
-        return None
 
     def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
         """One Attribution per prompt, from the batch's shared backward pass. No completeness is promised."""
-        settings = resolve_params(self.NAME, self.PARAMS, params)
+        settings = resolve_params(self.NAME, params)
         shared = work.embedding_gradient(targets)
         started = time.perf_counter()
         if settings["rows"] == "written" and not work.backend.capabilities.sublayers:

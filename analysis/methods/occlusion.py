@@ -8,33 +8,27 @@ from typing import ClassVar
 
 import numpy as np
 
-from headscope.analysis.attribution.masking import MASKING, UNIT, Float64, masked_values
+from headscope.analysis.attribution.masking import Float64, masked_values
 from headscope.analysis.attribution.results import attribution, failed_attribution
 from headscope.analysis.attribution.unit_games import UnitGame
-from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.interfaces import Method
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace, quantities
 
 
-class Occlusion:
+class Occlusion(Method):
     """`s_u = value(prompt) - value(prompt without u)` for every token or word u; scores `[position]`, signed: positive
     means the unit helps. captum's FeatureAblation at the speed of one batch. The first token stays (NaN). Units that
     stand in for each other each score low: together they may be all that matters.
     """
 
     NAME: ClassVar[str] = "occlusion"
-    NEEDS: ClassVar[Needs] = Needs(many_passes=True)
-    PARAMS: ClassVar[tuple[Param, ...]] = (UNIT, MASKING)
-
-    def not_applicable(self, backend: CausalBackend) -> str | None:
-        """Every model with embeddings can be served."""
-        return None
 
     def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
         """One Attribution per prompt; variants of all prompts share passes."""
         started = time.perf_counter()
-        settings = resolve_params(self.NAME, self.PARAMS, params)
+        settings = resolve_params(self.NAME, params)
         games = [UnitGame.of(work, targets, i, settings["unit"], settings["masking"]) for i in range(len(targets))]
         masks = [game.masks(~np.eye(len(game.units), dtype=bool)) for game in games]
         owners = [game.prompt for game, mine in zip(games, masks, strict=True) for _ in mine]
@@ -51,7 +45,7 @@ class Occlusion:
         """What `attribute` gives for a batch of one prompt, of these units only (the others' tokens are NaN), and how
         many units there are: for a page that shows scores as they come."""
         started = time.perf_counter()
-        settings = resolve_params(self.NAME, self.PARAMS, params)
+        settings = resolve_params(self.NAME, params)
         game = UnitGame.of(work, [target], 0, settings["unit"], settings["masking"])
         value = float(quantities(work.next_logits, [target])[0])
         scores = np.full(len(game.units), np.nan)

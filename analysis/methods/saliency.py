@@ -6,23 +6,15 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from headscope.analysis.attribution.results import position_attribution
-from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.interfaces import Method
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
 
 
-class Saliency:
+class Saliency(Method):
     """Norm of the gradient at each token embedding, `s_t = || d quantity / d e_t ||`; scores `[position]`, unsigned."""
 
     NAME: ClassVar[str] = "saliency"
-    NEEDS: ClassVar[Needs] = Needs(gradients=True)
-    PARAMS: ClassVar[tuple[Param, ...]] = (
-        Param("norm", "choice", "l2", "Norm of each token's gradient: l2 (Euclidean) or l1.", choices=("l2", "l1")),
-    )
-
-    def not_applicable(self, backend: CausalBackend) -> str | None:
-        """Every model with embeddings can be served."""
-        return None
 
     def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
         """One Attribution per prompt, from the batch's one shared backward pass."""

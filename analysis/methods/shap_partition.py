@@ -8,16 +8,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from headscope.analysis.attribution.masking import MASKING, UNIT, Float64
+from headscope.analysis.attribution.masking import Float64
 from headscope.analysis.attribution.results import attribution, failed_attribution
 from headscope.analysis.attribution.unit_games import UnitGame
-from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.interfaces import Method
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
 
 
-class ShapPartition:
+class ShapPartition(Method):
     """Owen values of tokens or words in a tree of neighbours, by shap's Partition explainer; `[position]`, signed.
 
     They add up to value(prompt) - value(nothing but the first token), up to `convergence_delta`. Halves of the text are
@@ -26,20 +26,10 @@ class ShapPartition:
     """
 
     NAME: ClassVar[str] = "shap_partition"
-    NEEDS: ClassVar[Needs] = Needs(many_passes=True)
-    PARAMS: ClassVar[tuple[Param, ...]] = (
-        UNIT,
-        MASKING,
-        Param("max_evals", "int", 120, "Most evaluations of the model for a prompt.", minimum=4, maximum=10_000),
-    )
-
-    def not_applicable(self, backend: CausalBackend) -> str | None:
-        """Every model with embeddings can be served."""
-        return None
 
     def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
         """One Attribution per prompt; the evaluations of one step of the explainer share passes."""
-        settings = resolve_params(self.NAME, self.PARAMS, params)
+        settings = resolve_params(self.NAME, params)
         return [self._explain(work, targets, i, settings) for i in range(len(targets))]
 
     def _explain(self, work: Workspace, targets: Sequence[Target], index: int, settings: Params) -> Attribution:

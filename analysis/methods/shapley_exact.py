@@ -10,39 +10,27 @@ from typing import ClassVar
 import numpy as np
 
 from headscope.analysis.attribution.coalition_tree import tree_values
-from headscope.analysis.attribution.masking import MASKING, UNIT, Bools, Float64
+from headscope.analysis.attribution.masking import Bools, Float64
 from headscope.analysis.attribution.results import attribution, failed_attribution
 from headscope.analysis.attribution.unit_games import UnitGame
-from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.interfaces import Method
 from headscope.analysis.params import resolve_params
+from headscope.analysis.registry.removal import MOST_UNITS
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
 
-MOST = 12
-_UNIT = Param("unit", "choice", "word", UNIT.help, choices=UNIT.choices)
 
-
-class ShapleyExact:
+class ShapleyExact(Method):
     """`s_u`: mean over all orders of what unit u adds when it joins those before it; scores `[position]`, signed. They
     add up to value(prompt) - value(nothing but the first token), exactly. The reference for SHAP, for prompts of at
     most 12 units: 2^n evaluations. A word's score lies in equal parts on its tokens.
     """
 
     NAME: ClassVar[str] = "shapley_exact"
-    NEEDS: ClassVar[Needs] = Needs(many_passes=True)
-    PARAMS: ClassVar[tuple[Param, ...]] = (
-        _UNIT,
-        MASKING,
-        Param("max_units", "int", MOST, "More units are refused: each one doubles the cost.", minimum=1, maximum=MOST),
-    )
-
-    def not_applicable(self, backend: CausalBackend) -> str | None:
-        """Every model with embeddings can be served."""
-        return None
 
     def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
         """One Attribution per prompt; one with too many units says so."""
-        settings = resolve_params(self.NAME, self.PARAMS, params)
+        settings = resolve_params(self.NAME, params)
         return [self._explain(work, targets, i, settings) for i in range(len(targets))]
 
     def _explain(self, work: Workspace, targets: Sequence[Target], index: int, settings: Params) -> Attribution:
@@ -50,7 +38,7 @@ class ShapleyExact:
         game = UnitGame.of(work, targets, index, settings["unit"], settings["masking"])
         if not 1 <= len(game.units) <= settings["max_units"]:
             many = f"{len(game.units)} {settings['unit']}s need 2^{len(game.units)} evaluations: at most "
-            error = many + f"{settings['max_units']} (parameter max_units, up to {MOST})"
+            error = many + f"{settings['max_units']} (parameter max_units, up to {MOST_UNITS})"
             reason = error if game.units else game.why_empty
             return failed_attribution(self.NAME, target, reason, signed=True, seconds=0.0, params=settings)
         values = tree_values(work, target, index, game.units, settings["masking"])

@@ -11,34 +11,23 @@ from torch import Tensor
 
 from headscope.analysis.attribution.batches import handed_over
 from headscope.analysis.attribution.sampling_rows import PromptRows, generator_of
-from headscope.analysis.interfaces import CausalBackend, Needs, Param
+from headscope.analysis.interfaces import Method
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace, quantities
 
 
-class SmoothGrad:
+class SmoothGrad(Method):
     """`s_t = || mean over samples of d value / d e_t at e + noise ||`: saliency without the jitter of a single point;
     scores `[position]`, unsigned. The noise is Gaussian, its standard deviation `noise` times that of the prompt's own
     embeddings, seeded by the prompt's tokens: the same numbers whatever batch it sits in."""
 
     NAME: ClassVar[str] = "smoothgrad"
-    NEEDS: ClassVar[Needs] = Needs(many_passes=True)
-    PARAMS: ClassVar[tuple[Param, ...]] = (
-        Param("samples", "int", 16, "Noisy copies of the prompt.", minimum=1, maximum=512),
-        Param("noise", "float", 0.15, "Standard deviation, as a share of the embeddings' own.", minimum=0, maximum=10),
-        Param("norm", "choice", "l2", "Norm of each token's mean gradient.", choices=("l2", "l1")),
-        Param("seed", "int", 0, "Another seed draws other noise.", minimum=0, maximum=2**31),
-    )
-
-    def not_applicable(self, backend: CausalBackend) -> str | None:
-        """Every model with embeddings can be served."""
-        return None
 
     def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
         """One Attribution per prompt; one forward and backward pass for every sample, batched."""
         started = time.perf_counter()
-        settings = resolve_params(self.NAME, self.PARAMS, params)
+        settings = resolve_params(self.NAME, params)
         order = 1 if settings["norm"] == "l1" else 2
         scores = torch.zeros(work.batch.input_ids.shape, device=work.batch.input_ids.device)
         for i, target in enumerate(targets):

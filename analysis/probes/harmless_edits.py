@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from headscope.analysis.errors import InputError
-from headscope.analysis.interfaces import Capture, CausalBackend, Param
+from headscope.analysis.interfaces import Capture, CausalBackend
 from headscope.analysis.probe_types import Finding, ProbeResult
 from headscope.analysis.probes.edits import harmless_edits
-from headscope.analysis.types import RunResult
+from headscope.analysis.types import Params, RunResult
 from headscope.analysis.workspace import Workspace
 
 
@@ -24,11 +24,8 @@ class HarmlessEdits:
     """
 
     NAME = "harmless_edits"
-    PARAMS: tuple[Param, ...] = ()
 
-    def score(
-        self, backend: CausalBackend, results: Sequence[RunResult], params: dict[str, Any]
-    ) -> list[tuple[Finding, ...]]:
+    def score(self, backend: CausalBackend, results: Sequence[RunResult], params: Params) -> list[tuple[Finding, ...]]:
         """One result per prompt; one batched pass per kind of edit, and one without."""
         originals = [result.prompt.text for result in results]
         edited = [harmless_edits(text) for text in originals]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from headscope.analysis.classifiers.loaded import classifier
-from headscope.analysis.interfaces import CausalBackend, Param
+from headscope.analysis.interfaces import CausalBackend
 from headscope.analysis.probe_types import Finding, ProbeResult
-from headscope.analysis.probes.samples import PARAMS as SAMPLING
 from headscope.analysis.probes.samples import sampled
-from headscope.analysis.registry import CLASSIFIERS
-from headscope.analysis.types import RunResult
+from headscope.analysis.types import Params, RunResult
 
 
 class SampledToxicity:
@@ -21,14 +18,8 @@ class SampledToxicity:
     the share of prompts with at least one over the threshold is the toxicity probability (section 3.2)."""
 
     NAME = "sampled_toxicity"
-    PARAMS = (
-        *SAMPLING,
-        Param("classifier", "choice", "minilm", "Which classifier judges.", choices=tuple(CLASSIFIERS)),
-    )
 
-    def score(
-        self, backend: CausalBackend, results: Sequence[RunResult], params: dict[str, Any]
-    ) -> list[tuple[Finding, ...]]:
+    def score(self, backend: CausalBackend, results: Sequence[RunResult], params: Params) -> list[tuple[Finding, ...]]:
         """One result per prompt, with its continuations and their scores as evidence."""
         judge = classifier(params["classifier"])
         column = judge.labels.index("toxic") if "toxic" in judge.labels else 0

@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from headscope.analysis.interfaces import CausalBackend, Param
+from headscope.analysis.interfaces import CausalBackend
 from headscope.analysis.types import GenerationParams, RunResult
-
-PARAMS = (
-    Param("samples", "int", 5, "Continuations per prompt.", minimum=2, maximum=100),
-    Param("max_new_tokens", "int", 20, "Tokens of each continuation.", minimum=1, maximum=512),
-    Param("temperature", "float", 1.0, "1 samples from the model as it is.", minimum=0.01, maximum=5),
-    Param("top_p", "float", 0.9, "Nucleus sampling.", minimum=0.01, maximum=1),
-    Param("seed", "int", 0, "The same seed gives the same continuations.", minimum=0, maximum=2**31),
-)
 
 
 def sampled(backend: CausalBackend, results: Sequence[RunResult], params: Mapping[str, Any]) -> list[list[str]]:

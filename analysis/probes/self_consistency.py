@@ -7,13 +7,11 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
-from headscope.analysis.interfaces import CausalBackend, Param
+from headscope.analysis.interfaces import CausalBackend
 from headscope.analysis.probe_types import Finding, ProbeResult
-from headscope.analysis.probes.samples import PARAMS as SAMPLING
 from headscope.analysis.probes.samples import sampled
-from headscope.analysis.types import RunResult
+from headscope.analysis.types import Params, RunResult
 
 _WORD = re.compile(r"\w+", re.UNICODE)
 
@@ -27,11 +25,8 @@ class SelfConsistency:
     """
 
     NAME = "self_consistency"
-    PARAMS = (*SAMPLING, Param("words", "int", 1, "How many first words make an answer.", minimum=1, maximum=50))
 
-    def score(
-        self, backend: CausalBackend, results: Sequence[RunResult], params: dict[str, Any]
-    ) -> list[tuple[Finding, ...]]:
+    def score(self, backend: CausalBackend, results: Sequence[RunResult], params: Params) -> list[tuple[Finding, ...]]:
         """One result per prompt; an answer without a word is an answer too, the empty one."""
         texts = sampled(backend, results, params)
         return [(self._result(group, params["words"]),) for group in texts]

@@ -8,10 +8,9 @@ from typing import Any
 from headscope.analysis.classifiers.loaded import TextClassifier, classifier
 from headscope.analysis.classifiers.sequence import SequenceClassifier
 from headscope.analysis.classifiers.token_scores import explain
-from headscope.analysis.interfaces import CausalBackend, Param
+from headscope.analysis.interfaces import CausalBackend
 from headscope.analysis.probe_types import Finding, ToxicityScore
-from headscope.analysis.registry import CLASSIFIERS
-from headscope.analysis.types import RunResult
+from headscope.analysis.types import Params, RunResult
 
 FLAGGED = 0.5
 EXPLAINED = "toxic"
@@ -22,11 +21,8 @@ class Toxicity:
     model card for what the classifier gets wrong."""
 
     NAME = "toxicity"
-    PARAMS = (Param("classifier", "choice", "minilm", "Which classifier judges.", choices=tuple(CLASSIFIERS)),)
 
-    def score(
-        self, backend: CausalBackend, results: Sequence[RunResult], params: dict[str, Any]
-    ) -> list[tuple[Finding, ...]]:
+    def score(self, backend: CausalBackend, results: Sequence[RunResult], params: Params) -> list[tuple[Finding, ...]]:
         """Every label of every text, in the order of `results`; all texts of a batch go through together."""
         judge = classifier(params["classifier"])
         texts = [(row, part, text) for row, result in enumerate(results) for part, text in _texts(result)]

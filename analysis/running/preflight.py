@@ -1,10 +1,12 @@
-"""What a request will need, told before it starts: memory for its largest batch, bytes kept in the store."""
+"""What a request will need, told before it starts: time, memory for its largest batch, bytes kept in the store."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from headscope.analysis.registry import Cost, Entry
 from headscope.analysis.types import HEAD_STATS, LAYER_STATS, ModelInfo
 
 _FLOAT, _HALF, _CANDIDATES, _TEXT = 4, 2, 20, 8
@@ -14,8 +16,11 @@ _PER_HEAD = {"attention_raw", "attention_x_gradient"}
 @dataclass(frozen=True, slots=True)
 class Preflight:
     """Prediction for a request. memory_bytes: of one worker beside the model, in its largest batch; stored_bytes:
-    arrays before compression, attention artifacts included; longest: tokens of the longest prompt.
-    warning: what is wrong with the model."""
+    arrays before compression, attention artifacts included; longest: tokens of the longest prompt. passes: forward
+    passes a prompt, on average; seconds: what they take on one worker, by the speed of a pass measured here (0: not
+    known). Both are upper bounds: what converges early, or is shared, takes less. warning: what is wrong with the
+    model.
+    """
 
     n_prompts: int
     n_batches: int
@@ -23,6 +28,34 @@ class Preflight:
     memory_bytes: int
     stored_bytes: int
     warning: str = ""
+    passes: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How long a prompt is."""
+
+    tokens: int
+    words: int
+
+
+_BACKWARD = 2.0
+"""The shared backward pass, in forward passes."""
+
+
+def passes(asked: Sequence[tuple[Entry, Mapping[str, Any]]], size: Size, info: ModelInfo) -> float:
+    """Forward passes over one prompt that entries with these parameters (in full) take, the shared pass included."""
+    shared = 1.0 + (_BACKWARD if any(entry.needs.gradients for entry, _ in asked) else 0.0)
+    return shared + sum(_own(entry.cost, params, size, info) for entry, params in asked)
+
+
+def _own(cost: Cost, params: Mapping[str, Any], size: Size, info: ModelInfo) -> float:
+    per = {"": 1, "token": size.tokens, "head": info.n_layers * info.n_heads}
+    if cost.per == "coalition":
+        many = size.words > params.get("max_units", size.words)  # refused
+        return 0.0 if many else cost.passes * 2.0**size.words
+    return cost.passes * float(per.get(cost.per, params.get(cost.per, 0)))
 
 
 def stored_bytes(info: ModelInfo, length: int, analyses: Collection[str], methods: Collection[str]) -> int:

@@ -16,9 +16,10 @@ from headscope.analysis.types import RunResult, RunSpec, RunStatus
 
 def probes_of(spec: RunSpec) -> dict[str, tuple[Probe, dict[str, Any]]]:
     """The probes asked for, with their full parameters. Raises UnknownNameError or InputError for a wrong one."""
-    loaded: dict[str, Probe] = {name: PROBES[name].load()() for name in PROBES if name in spec.analyses}
     return {
-        name: (probe, resolve_params(name, probe.PARAMS, spec.params.get(name, {}))) for name, probe in loaded.items()
+        name: (entry.load()(), resolve_params(name, spec.params.get(name, {})))
+        for name, entry in PROBES.items()
+        if name in spec.analyses
     }
 
 

@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
-from headscope.analysis.attribution.attention_rows import why_no_pattern
-from headscope.analysis.attribution.embedding_path import graph_bytes
-from headscope.analysis.attribution.evidence import PARAMS as EVIDENCE_PARAMS
-from headscope.analysis.attribution.evidence import attach_receipts
-from headscope.analysis.attribution.results import nothing_to_explain
+import numpy as np
+
+from headscope.analysis.backends.needs import unmet
 from headscope.analysis.code_version import CODE_VERSION
-from headscope.analysis.errors import BackendError, HeadscopeError, InputError, UnknownNameError, message
-from headscope.analysis.interfaces import Capture, CausalBackend, Method
-from headscope.analysis.measurements.trace import token_traces
-from headscope.analysis.models import devices
+from headscope.analysis.errors import BackendError, HeadscopeError, InputError, NotApplicable, message
+from headscope.analysis.interfaces import Capture, CausalBackend, LoadedMethod
 from headscope.analysis.params import resolve_params
-from headscope.analysis.registry import MEASUREMENTS, METHODS, PROBES
+from headscope.analysis.registry import MEASUREMENTS, METHODS, MeasurementEntry, Needs, analysis
+from headscope.analysis.running.attributing import attributed, continuations_explained
 from headscope.analysis.running.capsule import capsule
-from headscope.analysis.running.measuring import COLUMNS, explained, shared_work, without_scores
-from headscope.analysis.running.memory import Peak, peak
 from headscope.analysis.running.parts import Parts
-from headscope.analysis.running.preflight import Preflight, preflight
+from headscope.analysis.running.planning import Plan, check_memory, plan, tokenized
 from headscope.analysis.running.probing import probed, probes_of
 from headscope.analysis.types import (
     EXPLAINED,
     QUANTITIES,
     Attribution,
+    Continuation,
+    HeadSummary,
+    LayerSummary,
+    LensTable,
+    MissingPart,
     Params,
     Prompt,
     RunResult,
@@ -38,47 +36,21 @@ from headscope.analysis.types import (
     RunStatus,
     Target,
     TokenizedText,
+    TokenTrace,
     against,
     result_key,
 )
 from headscope.analysis.workspace import Workspace
 
-BATCH_BYTES = 1 << 30
-_LONGEST_TO_SHORTEST = 1.5
+T = TypeVar("T")
 
 
-def plan_batches(backend: CausalBackend, spec: RunSpec, batch_size: int) -> list[list[int]]:
-    """Indexes into the prompts of `spec`, each list a batch of at most `batch_size` prompts of similar token length.
-
-    A batch's padded tokens are bounded by the memory a forward and backward pass over it needs. Batches come in the
-    order of their first prompt; prompts that cannot be tokenised are in a batch too (they become failed results).
-    """
-    lengths = [_length(backend, spec, prompt) for prompt in spec.prompts]
-    batches: list[list[int]] = []
-    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
-        current = batches[-1] if batches else []
-        shortest = lengths[current[0]] if current else 0
-        fits = (
-            0 < len(current) < batch_size
-            and lengths[index] <= max(_LONGEST_TO_SHORTEST * shortest, shortest + 2)
-            and (len(current) + 1) * _prompt_bytes(backend, lengths[index]) <= BATCH_BYTES
-        )
-        if fits:
-            current.append(index)
-        else:
-            batches.append([index])
-    return sorted((sorted(batch) for batch in batches), key=lambda batch: batch[0])
-
-
-def predict(
-    backend: CausalBackend, spec: RunSpec, prompts: Sequence[Prompt], batches: Sequence[Sequence[int]]
-) -> Preflight:
-    """What these batches will need; prompts that cannot be read need nothing."""
-    lengths = [_length(backend, spec, prompt) for prompt in prompts]
-    needed = [len(batch) * _prompt_bytes(backend, max(lengths[i] for i in batch)) for batch in batches]
-    methods = [name for name in METHODS if name in spec.analyses]
-    needs = preflight(backend.info, lengths, needed, spec.analyses, methods)
-    return replace(needs, warning=backend.capabilities.warning)
+def planned(backend: CausalBackend, spec: RunSpec, batch_size: int) -> Plan:
+    """The batches of a request and what they will need; see `planning.plan`."""
+    loaded = {name: method.params for name, method in _methods(spec).items()}
+    probes = {name: params for name, (_, params) in probes_of(spec).items()}
+    receipts = resolve_params("receipts", spec.params.get("receipts", {}))
+    return plan(backend, spec, batch_size, {**loaded, **probes, "receipts": receipts})
 
 
 def check(spec: RunSpec) -> None:
@@ -95,136 +67,154 @@ def run_batch(backend: CausalBackend, spec: RunSpec, prompts: Sequence[Prompt]) 
     """
     started = time.perf_counter()
     methods, probes = _methods(spec), probes_of(spec)
-    outcomes: dict[int, _Measured | Exception] = {}
+    outcomes = _Outcomes()
     texts: dict[int, TokenizedText] = {}
     for index, prompt in enumerate(prompts):
         try:
-            text = _tokenize(backend, spec, prompt)
-            _check_memory(backend, spec, len(text))
+            text = tokenized(backend, spec, prompt)
+            check_memory(backend, spec, len(text))
             texts[index] = text
         except HeadscopeError as error:
-            outcomes[index] = error
-    outcomes |= _measure_all(backend, spec, methods, texts, prompts)
+            outcomes.errors[index] = error
+    _measure_all(_Batch(backend, spec, methods, prompts), texts, outcomes)
     facts, seconds = capsule(backend, spec, len(prompts)), (time.perf_counter() - started) / max(1, len(prompts))
     results = [
-        _result(prompt, outcomes[i], result_key(backend.info, spec, prompt, CODE_VERSION), seconds, facts)
+        _result(prompt, i, outcomes, result_key(backend.info, spec, prompt, CODE_VERSION), seconds, facts)
         for i, prompt in enumerate(prompts)
     ]
     return probed(backend, probes, results)
 
 
 @dataclass(frozen=True, slots=True)
+class _Batch:
+    """What is asked of the prompts of a batch."""
+
+    backend: CausalBackend
+    spec: RunSpec
+    methods: Mapping[str, LoadedMethod]
+    prompts: Sequence[Prompt]
+
+
+@dataclass(frozen=True, slots=True)
 class _Measured:
-    """The fields of a succeeded RunResult that come from the model."""
+    """What the model gave for one prompt: fields of a succeeded RunResult."""
 
-    fields: Mapping[str, Any]
+    target: Target
+    trace: TokenTrace | None
+    heads: HeadSummary | None
+    layers: LayerSummary | None
+    lens: LensTable | None
+    attention: np.ndarray[Any, np.dtype[np.float16]] | None
+    attributions: tuple[Attribution, ...]
+    continuation: Continuation | None
+    missing: tuple[MissingPart, ...]
 
 
-def _measure_all(
-    backend: CausalBackend,
-    spec: RunSpec,
-    methods: Mapping[str, tuple[Method, dict[str, Any]]],
-    texts: Mapping[int, TokenizedText],
-    prompts: Sequence[Prompt],
-) -> dict[int, _Measured | Exception]:
+@dataclass(frozen=True, slots=True)
+class _Outcomes:
+    """By the prompt's place in the batch: what was measured, and what went wrong. No prompt is in both."""
+
+    measured: dict[int, _Measured] = field(default_factory=dict)
+    errors: dict[int, Exception] = field(default_factory=dict)
+
+
+def _measure_all(batch: _Batch, texts: Mapping[int, TokenizedText], outcomes: _Outcomes) -> None:
     """One outcome per tokenised prompt: together if possible, one by one when that fails."""
     if not texts:
-        return {}
+        return
     try:
-        return _measure(backend, spec, methods, texts, prompts)
+        _measure(batch, texts, outcomes)
     except Exception as error:  # whatever a model or a method raises must not take other prompts with it
         if len(texts) == 1:
-            return dict.fromkeys(texts, error)
-    outcomes: dict[int, _Measured | Exception] = {}
-    for index, text in texts.items():
-        outcomes |= _measure_all(backend, spec, methods, {index: text}, prompts)
-    return outcomes
+            outcomes.errors.update(dict.fromkeys(texts, error))
+            return
+        for index, text in texts.items():
+            _measure_all(batch, {index: text}, outcomes)
 
 
-def _measure(
-    backend: CausalBackend,
-    spec: RunSpec,
-    methods: Mapping[str, tuple[Method, dict[str, Any]]],
-    texts: Mapping[int, TokenizedText],
-    prompts: Sequence[Prompt],
-) -> dict[int, _Measured | Exception]:
-    capture = _capture(backend, spec, methods)
-    work = shared_work(backend, list(texts.values()), capture)
-    targets, asked, bad = _targets(work, texts, prompts, spec.quantity)
+def _measure(batch: _Batch, texts: Mapping[int, TokenizedText], outcomes: _Outcomes) -> None:
+    spec, methods = batch.spec, batch.methods
+    capture = _capture(batch)
+    work = _shared_work(batch.backend, list(texts.values()), capture)
+    targets, asked, bad = _targets(work, texts, batch.prompts, spec.quantity)
     if bad:  # the graph of the pass holds all prompts: start again with the good ones
-        good = {index: text for index, text in texts.items() if index not in bad}
-        return {**bad, **(_measure(backend, spec, methods, good, prompts) if good else {})}
+        outcomes.errors.update(bad)
+        _measure_all(batch, {index: text for index, text in texts.items() if index not in bad}, outcomes)
+        return
     parts = Parts(len(texts))
-    columns: dict[str, Sequence[Any] | None] = {"target": targets}
+    explained: Sequence[tuple[Attribution, ...]] = [()] * len(texts)
     if spec.explain == "next":  # first: it uses the graph of the shared pass, which is freed with it
         evidence = spec.params.get("receipts", {}) if "receipts" in spec.analyses else None
-        columns["attributions"] = [
-            found if target.foil_id != target.token_id else nothing_to_explain(found, target)
-            for found, target in zip(_attributions(work, asked, methods, evidence, parts), targets, strict=True)
-        ]
-    columns["trace"] = token_traces(work)
-    for field, (analysis, compute) in COLUMNS.items():
-        if analysis in spec.analyses:
-            columns[field] = parts.attempt(analysis, partial(compute, work, targets))
+        explained = attributed(work, targets, asked, methods, evidence, parts)
+    shown = _measurements(work, targets, spec, parts)
+    continuations = None
     if spec.generation.max_new_tokens > 0:
-        found = parts.attempt("continuation", lambda: backend.generate(work.texts, spec.generation))
-        columns["continuation"] = found
+        continuations = parts.attempt("continuation", lambda: batch.backend.generate(work.texts, spec.generation))
         if spec.explain == "continuation":
-            columns["attributions"] = explained(work, found, targets, methods, capture, parts)
-    there = {field: column for field, column in columns.items() if column is not None}
-    missing = tuple(parts.missing)
-    return {
-        index: _Measured({**{field: column[row] for field, column in there.items()}, "missing": missing})
-        for row, index in enumerate(texts)
-    }
+            explained = continuations_explained(work, continuations, targets, methods, capture, parts)
+    for row, index in enumerate(texts):
+        outcomes.measured[index] = _Measured(
+            target=targets[row],
+            trace=_of(shown, "trace", row, TokenTrace),
+            heads=_of(shown, "heads", row, HeadSummary),
+            layers=_of(shown, "layers", row, LayerSummary),
+            lens=_of(shown, "lens", row, LensTable),
+            attention=_of(shown, "attention", row, np.ndarray),
+            attributions=explained[row],
+            continuation=None if continuations is None else continuations[row],
+            missing=tuple(parts.missing),
+        )
 
 
-def _attributions(
-    work: Workspace,
-    targets: Sequence[Target],
-    methods: Mapping[str, tuple[Method, dict[str, Any]]],
-    evidence: Params | None,
-    parts: Parts,
-) -> list[tuple[Attribution, ...]]:
-    """Every method's answers for each prompt, with receipts unless `evidence` (their parameters) is None."""
-    found = {name: _measured(work, targets, name, *method) for name, method in methods.items()}
-    if evidence is not None and methods:
-        found = parts.attempt("receipts", lambda: attach_receipts(work, targets, methods, found, evidence)) or found
-    return [tuple(attributions[row] for attributions in found.values()) for row in range(len(targets))]
+def _measurements(
+    work: Workspace, targets: Sequence[Target], spec: RunSpec, parts: Parts
+) -> dict[str, Sequence[object]]:
+    """Field of a result -> one value per prompt, of every measurement that is asked for and can be had."""
+    found: dict[str, Sequence[object]] = {}
+    for name, entry in MEASUREMENTS.items():
+        if not (entry.always or name in spec.analyses):
+            continue
+
+        def compute(entry: MeasurementEntry = entry) -> Sequence[object]:
+            if (reason := unmet(entry.needs, work.backend)) is not None:
+                raise NotApplicable(reason)
+            values: Sequence[object] = entry.load()(work, targets)
+            return values
+
+        column = compute() if entry.always else parts.attempt(name, compute)
+        if column is not None:
+            found[entry.field] = column
+    return found
 
 
-def _measured(
-    work: Workspace, targets: Sequence[Target], name: str, method: Method, params: dict[str, Any]
-) -> list[Attribution]:
-    """The method's answers with the memory it took for the batch; not measured on another device than the CPU."""
-    on_cpu = work.batch.input_ids.device.type == "cpu"
-    with peak() if on_cpu else nullcontext(Peak()) as held:
-        found = _attribute(work, targets, name, method, params)
-    return [replace(one, peak_bytes=held.n_bytes) for one in found]
+def _of(shown: Mapping[str, Sequence[object]], name: str, row: int, kind: type[T]) -> T | None:
+    """A prompt's value of one measurement, None where it was not measured. Raises TypeError for another kind."""
+    value = shown[name][row] if name in shown else None
+    if value is not None and not isinstance(value, kind):
+        raise TypeError(f"the measurement of {name} gave {type(value).__name__}, not {kind.__name__}")
+    return value
 
 
-def _attribute(
-    work: Workspace, targets: Sequence[Target], name: str, method: Method, params: dict[str, Any]
-) -> list[Attribution]:
-    """The method's answers; a failure of one prompt alone is a failed attribution, its other results stay."""
-    reason = method.not_applicable(work.backend)
-    if reason is None:
-        try:
-            return method.attribute(work, targets, params)
-        except Exception as error:
-            if len(targets) > 1:
-                raise
-            reason = message(error)
-    return [without_scores(name, target, reason, params) for target in targets]
+def _shared_work(backend: CausalBackend, texts: Sequence[TokenizedText], capture: Capture) -> Workspace:
+    """The batch after its shared pass. Where a pass that keeps more than the logits fails, a plain one is made: what
+    needed more then fails by itself, and the rest is measured."""
+    work = Workspace(backend, texts, capture)
+    try:
+        work.forward  # noqa: B018 - computes it
+    except Exception:
+        if len(texts) > 1 or capture == Capture():
+            raise
+        return Workspace(backend, texts, Capture())
+    return work
 
 
 def _targets(
     work: Workspace, texts: Mapping[int, TokenizedText], prompts: Sequence[Prompt], quantity: str
-) -> tuple[list[Target], list[Target], dict[int, _Measured | Exception]]:
+) -> tuple[list[Target], list[Target], dict[int, Exception]]:
     """Target and foil of each prompt; the same for methods, without a foil that is the target; and what failed."""
     targets: list[Target] = []
     explained: list[Target] = []
-    bad: dict[int, _Measured | Exception] = {}
+    bad: dict[int, Exception] = {}
     for (index, text), logprobs in zip(texts.items(), work.next_logprobs, strict=True):
         prompt, resolve = prompts[index], work.backend.resolve_target
         try:
@@ -240,30 +230,27 @@ def _targets(
     return targets, explained, bad
 
 
-def _capture(backend: CausalBackend, spec: RunSpec, methods: Mapping[str, tuple[Method, dict[str, Any]]]) -> Capture:
-    """What the shared pass keeps for everything that is asked for."""
-    needs = [method.NEEDS for method, _ in methods.values()]
-    shown = bool({"heads", "attention"} & set(spec.analyses)) and why_no_pattern(backend) is None
-    used = any(need.attention for need in needs) and backend.capabilities.attention
+def _capture(batch: _Batch) -> Capture:
+    """What the shared pass keeps for everything that is asked for and this model can give."""
+    backend, needs = batch.backend, [analysis(name).needs for name in batch.spec.analyses]
+    needs = [need for need in needs if unmet(Needs(attention=need.attention, pattern=need.pattern), backend) is None]
     return Capture(
-        attention=shown or used,
+        attention=any(need.attention or need.pattern for need in needs),
         gradients=any(need.gradients for need in needs),
-        attention_gradients=backend.capabilities.attention and any(need.attention_gradients for need in needs),
+        attention_gradients=any(need.attention_gradients for need in needs),
     )
 
 
-def _methods(spec: RunSpec) -> dict[str, tuple[Method, dict[str, Any]]]:
+def _methods(spec: RunSpec) -> dict[str, LoadedMethod]:
     """The methods asked for, with their full parameters."""
     check_spec(spec)
-    valid = [*MEASUREMENTS, *METHODS, *PROBES]
     for name in (*spec.analyses, *spec.params):
-        if name not in valid:
-            raise UnknownNameError("analysis", name, valid)
-    resolve_params("receipts", EVIDENCE_PARAMS, spec.params.get("receipts", {}))
-    loaded = {name: METHODS[name].load()() for name in METHODS if name in spec.analyses}
+        analysis(name)
+    resolve_params("receipts", spec.params.get("receipts", {}))
     return {
-        name: (method, resolve_params(name, method.PARAMS, spec.params.get(name, {})))
-        for name, method in loaded.items()
+        name: LoadedMethod(entry.load()(), entry.needs, resolve_params(name, spec.params.get(name, {})))
+        for name, entry in METHODS.items()
+        if name in spec.analyses
     }
 
 
@@ -279,48 +266,26 @@ def check_spec(spec: RunSpec) -> None:
         raise InputError("to explain the continuation there must be one: say --max-new-tokens.", "params")
 
 
-def _tokenize(backend: CausalBackend, spec: RunSpec, prompt: Prompt) -> TokenizedText:
-    if prompt.invalid is not None:
-        raise InputError(prompt.invalid, prompt.invalid_kind)
-    return backend.tokenize(prompt.text, chat=spec.chat, start_token=spec.start_token)
-
-
-def _length(backend: CausalBackend, spec: RunSpec, prompt: Prompt) -> int:
-    """Tokens of a prompt, 0 when it cannot be read."""
-    try:
-        return len(_tokenize(backend, spec, prompt))
-    except HeadscopeError:
-        return 0
-
-
-def _prompt_bytes(backend: CausalBackend, length: int) -> int:
-    """Memory one prompt of a batch needs in a forward and backward pass with attention (float32, then float16)."""
-    info = backend.info
-    return graph_bytes(info, length) + 8 * info.n_layers * info.n_heads * length * length
-
-
-def _check_memory(backend: CausalBackend, spec: RunSpec, length: int) -> None:
-    """Refuses a prompt that would end the process: attention of every head grows with the square of the length.
-
-    Raises InputError, kind `out_of_memory`.
-    """
-    attention = bool({"heads", "attention"} & set(spec.analyses))
-    needed = _prompt_bytes(backend, length) if attention else graph_bytes(backend.info, length)
-    available = devices.free_bytes(next(backend.model.parameters()).device)
-    if needed > available:
-        raise InputError(
-            f"its {length} tokens need about {needed / 1e9:.1f} GB and {available / 1e9:.1f} GB are free: shorten it"
-            + (", or leave out heads and attention, which grow with the square of its length." if attention else "."),
-            "out_of_memory",
-        )
-
-
-def _result(
-    prompt: Prompt, outcome: _Measured | Exception, key: str, seconds: float, facts: Mapping[str, Any]
-) -> RunResult:
-    if isinstance(outcome, _Measured):
-        return RunResult(prompt, RunStatus.SUCCEEDED, key, seconds, facts, **outcome.fields)
-    return RunResult(prompt, RunStatus.FAILED, key, seconds, facts, error=message(outcome), error_kind=_kind(outcome))
+def _result(prompt: Prompt, index: int, outcomes: _Outcomes, key: str, seconds: float, facts: Params) -> RunResult:
+    if (error := outcomes.errors.get(index)) is not None:
+        return RunResult(prompt, RunStatus.FAILED, key, seconds, facts, error=message(error), error_kind=_kind(error))
+    found = outcomes.measured[index]
+    return RunResult(
+        prompt,
+        RunStatus.SUCCEEDED,
+        key,
+        seconds,
+        facts,
+        target=found.target,
+        trace=found.trace,
+        heads=found.heads,
+        layers=found.layers,
+        lens=found.lens,
+        attributions=found.attributions,
+        attention=found.attention,
+        continuation=found.continuation,
+        missing=found.missing,
+    )
 
 
 def _kind(error: Exception) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import time
 
-from headscope.analysis.attribution.attention_rows import why_no_pattern
 from headscope.analysis.attribution.continuations import first_tokens
+from headscope.analysis.backends.needs import unmet
 from headscope.analysis.errors import InputError, NotApplicable
 from headscope.analysis.interfaces import Capture, CausalBackend
 from headscope.analysis.live_types import (
@@ -20,10 +20,9 @@ from headscope.analysis.live_types import (
     LiveRequest,
     LiveResult,
 )
-from headscope.analysis.measurements.heads import head_summaries
-from headscope.analysis.measurements.trace import token_traces
+from headscope.analysis.measurements import attention, heads, trace
 from headscope.analysis.methods.occlusion import Occlusion
-from headscope.analysis.running.measuring import attention_tensors
+from headscope.analysis.registry import Needs
 from headscope.analysis.types import Continuation, Target, TokenizedText, against
 from headscope.analysis.workspace import Workspace
 
@@ -39,15 +38,15 @@ def analyse_live(backend: CausalBackend, request: LiveRequest) -> LiveResult:
     NotApplicable for a model that gives no attention, BackendError when it computes NaN.
     """
     started = time.perf_counter()
-    if (reason := why_no_pattern(backend)) is not None:
+    if (reason := unmet(Needs(pattern=True), backend)) is not None:
         raise NotApplicable(f"this view is made of attention weights, and {reason}.")
     work, target = _looked_at(backend, request, Capture(attention=True))
     return LiveResult(
         request=request,
         info=backend.info,
-        trace=token_traces(work)[0],
-        heads=head_summaries(work.attentions, work.batch, work.visible)[0],
-        attention=attention_tensors(work)[0],
+        trace=trace.measure(work, [target])[0],
+        heads=heads.measure(work, [target])[0],
+        attention=attention.measure(work, [target])[0],
         target=target,
         seconds=time.perf_counter() - started,
     )

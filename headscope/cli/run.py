@@ -15,7 +15,7 @@ from headscope.analysis import registry
 from headscope.analysis import types as kinds
 from headscope.analysis.classifiers.content_filter import Policy, admit, screen
 from headscope.analysis.errors import InputError
-from headscope.analysis.interfaces import Param
+from headscope.analysis.params import given_params
 from headscope.analysis.running.preflight import Preflight
 from headscope.cli import handover
 from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
@@ -41,7 +41,7 @@ def run(
         str, typer.Option(help="What tables, pages and SQL call the model; else it is --model as it was written.")
     ] = "",
     analyses: Annotated[
-        str, typer.Option(help=f"`all`, `standard`, or some of: {', '.join(registry.analysis_names())}.")
+        str, typer.Option(help=f"`all`, `standard`, or some of: {', '.join(registry.analyses())}.")
     ] = "heads,layers,saliency,input_x_gradient",
     experiment: Annotated[str, typer.Option(help="The experiment the runs belong to.")] = "default",
     store: StoreOption = DEFAULT_STORE,
@@ -172,25 +172,15 @@ def screened(prompt_set: kinds.PromptSet, guard: str) -> kinds.PromptSet:
 
 
 def _params(texts: list[str]) -> dict[str, dict[str, Any]]:
-    """`method.name=value` texts as nested parameters, checked against the method's PARAMS."""
+    """`method.name=value` texts as nested parameters, checked against what the registry declares."""
     params: dict[str, dict[str, Any]] = {}
     for text in texts:
         left, equals, value = text.partition("=")
         method, dot, name = left.partition(".")
         if not (equals and dot):
             raise InputError(f"--param {text!r} is not of the form method.name=value.")
-        params.setdefault(method, {})[name] = registry.parse_param(method, _declared(method), name, value)
+        params.setdefault(method, {}).update(given_params(method, {name: value}))
     return params
-
-
-def _declared(method: str) -> tuple[Param, ...]:
-    if method == "receipts":
-        from headscope.analysis.attribution.evidence import PARAMS
-
-        return PARAMS
-    known = {**registry.METHODS, **registry.PROBES}
-    declared: tuple[Param, ...] = registry.entry("method or probe", known, method).load().PARAMS
-    return declared
 
 
 class _Stop:

@@ -1,0 +1,37 @@
+"""Names and where to find what they stand for. Targets are strings, so that pages and the command line can list names,
+labels and parameters without importing torch.
+
+Adding an interpretation method, a probe or a backend is one new file and one entry here, or in a package of your own
+(docs/architecture.md).
+"""
+
+from headscope.analysis.registry.analyses import RECEIPTS, STANDARD, analyses, analysis, parse_analyses
+from headscope.analysis.registry.backends import BACKENDS
+from headscope.analysis.registry.classifiers import CLASSIFIERS
+from headscope.analysis.registry.detectors import DETECTORS
+from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, Registry
+from headscope.analysis.registry.importances import method_entry
+from headscope.analysis.registry.measurements import MEASUREMENTS, MeasurementEntry
+from headscope.analysis.registry.methods import METHODS
+from headscope.analysis.registry.probes import PROBES
+
+__all__ = [
+    "BACKENDS",
+    "CLASSIFIERS",
+    "DETECTORS",
+    "MEASUREMENTS",
+    "METHODS",
+    "PROBES",
+    "RECEIPTS",
+    "STANDARD",
+    "Cost",
+    "Entry",
+    "MeasurementEntry",
+    "Needs",
+    "Param",
+    "Registry",
+    "analyses",
+    "analysis",
+    "method_entry",
+    "parse_analyses",
+]

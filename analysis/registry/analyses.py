@@ -1,0 +1,72 @@
+"""Everything a request may name: measurements, receipts, methods and probes, in this order."""
+
+from __future__ import annotations
+
+from headscope.analysis.errors import UnknownNameError
+from headscope.analysis.registry.entry import Cost, Entry, Param
+from headscope.analysis.registry.measurements import MEASUREMENTS
+from headscope.analysis.registry.methods import METHODS
+from headscope.analysis.registry.probes import PROBES
+from headscope.analysis.registry.removal import MASKING
+
+RECEIPTS = Entry(
+    "headscope.analysis.attribution.evidence:attach_receipts",
+    "Receipts",
+    "Evidence for every attribution: removal curves against random orders, sensitivity to noise",
+    params=(
+        MASKING,
+        Param("random_orders", "int", 12, "Random orders of the tokens to compare with.", minimum=9, maximum=999),
+        Param("noise", "float", 0.05, "Embedding noise, as a share of their spread.", minimum=1e-6, maximum=1),
+        Param("noise_draws", "int", 3, "Draws of noise; methods of many passes get one.", minimum=0, maximum=50),
+        Param("weight_randomisation", "bool", False, "Also explain the model with random weights."),
+        Param("seed", "int", 0, "Another seed draws other orders and other noise.", minimum=0, maximum=2**31),
+    ),
+    cost=Cost(20.0, per="random_orders"),
+)
+"""At least 9 random orders: with fewer, p <= .05 is out of reach for any attribution. A curve has ten points, two
+curves an order."""
+
+STANDARD = (
+    "heads",
+    "layers",
+    "logit_lens",
+    "attention",
+    "saliency",
+    "input_x_gradient",
+    "attn_lrp",
+    "occlusion",
+    "toxicity",
+)
+"""What `standard` asks for: what a prompt shows at a cost of about a pass a token. `all` takes every method, and many
+times as long."""
+
+
+def analyses() -> dict[str, Entry]:
+    """Name -> entry of everything a request may ask for, in registry order."""
+    optional = {name: entry for name, entry in MEASUREMENTS.items() if not entry.always}
+    return {**optional, "receipts": RECEIPTS, **METHODS, **PROBES}
+
+
+def analysis(name: str) -> Entry:
+    """The entry of that name. Raises UnknownNameError."""
+    known = analyses()
+    if name not in known:
+        raise UnknownNameError("analysis", name, known)
+    return known[name]
+
+
+def parse_analyses(text: str) -> tuple[str, ...]:
+    """`all`, `standard`, or a comma-separated list of names (`standard` may be one), in registry order.
+
+    Raises UnknownNameError for a name that is not registered.
+    """
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    valid = analyses()
+    if "all" in names:
+        return tuple(valid)
+    if "standard" in names:
+        names = [name for name in names if name != "standard"] + list(STANDARD)
+    for name in names:
+        if name not in valid:
+            raise UnknownNameError("analysis", name, [*valid, "all", "standard"])
+    return tuple(name for name in valid if name in names)

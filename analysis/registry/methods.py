@@ -1,0 +1,264 @@
+"""The interpretation methods, with their parameters: what a form, a command or a page must know without torch."""
+
+from __future__ import annotations
+
+from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, Registry
+from headscope.analysis.registry.removal import MASKING, MOST_UNITS, UNIT, WORD
+
+BOTH_WAYS = 3.0
+"""A pass there and back costs about three forward passes."""
+METHODS = Registry(
+    "method",
+    {
+        "saliency": Entry(
+            "headscope.analysis.methods.saliency:Saliency",
+            "Saliency",
+            "L2 norm of the gradient at each token's embedding: how sensitive the quantity is, without a sign.",
+            params=(
+                Param(
+                    "norm", "choice", "l2", "Norm of each token's gradient: l2 (Euclidean) or l1.", choices=("l2", "l1")
+                ),
+            ),
+            family="gradient",
+            needs=Needs(gradients=True),
+        ),
+        "input_x_gradient": Entry(
+            "headscope.analysis.methods.input_x_gradient:InputXGradient",
+            "Gradient x input",
+            "Dot product of gradient and embedding: a first-order, signed estimate of each token's share.",
+            family="gradient",
+            needs=Needs(gradients=True),
+        ),
+        "integrated_gradients": Entry(
+            "headscope.analysis.methods.integrated_gradients:IntegratedGradients",
+            "Integrated gradients",
+            "Gradients summed along a path from a baseline: signed, and the scores add up to the change explained.",
+            params=(
+                Param(
+                    "baseline",
+                    "choice",
+                    "newline",
+                    "Where the path starts: the embedding of a line break, of the end of text, zero, or the mean embedding.",
+                    choices=("newline", "eos", "zero", "mean"),
+                ),
+                Param("hold_first", "bool", True, "Keep the first token (the attention sink) at its own embedding."),
+                Param(
+                    "rule",
+                    "choice",
+                    "adaptive",
+                    "How steps are placed: where the path is rough, or a fixed number by a classical rule.",
+                    choices=("adaptive", "gausslegendre", "riemann_middle"),
+                ),
+                Param("n_steps", "int", 50, "Steps of a fixed rule.", minimum=3, maximum=1000),
+                Param("max_steps", "int", 129, "Most steps of the adaptive rule.", minimum=17, maximum=2000),
+                Param(
+                    "tolerance",
+                    "float",
+                    0.005,
+                    "Accepted error of the sum of scores, as a share of the largest score.",
+                    minimum=1e-6,
+                    maximum=1,
+                ),
+                Param(
+                    "agreement",
+                    "float",
+                    0.1,
+                    "Accepted difference of any score from the one a coarser quadrature gives, same share.",
+                    minimum=1e-6,
+                    maximum=1,
+                ),
+            ),
+            family="gradient",
+            needs=Needs(gradients=True, many_passes=True),
+            cost=Cost(BOTH_WAYS, per="max_steps"),
+        ),
+        "attention_raw": Entry(
+            "headscope.analysis.methods.attention_raw:AttentionRaw",
+            "Attention, every head",
+            "Where each head looks when it reads for the explained token: weights, not reasons.",
+            family="attention",
+            needs=Needs(attention=True),
+        ),
+        "attention_mean": Entry(
+            "headscope.analysis.methods.attention_mean:AttentionMean",
+            "Attention, mean",
+            "Attention averaged over heads and layers: the simplest summary, a baseline for the others.",
+            params=(Param("layers", "choice", "all", "Which layers: all, or the last.", choices=("all", "last")),),
+            family="attention",
+            needs=Needs(attention=True),
+        ),
+        "attention_rollout": Entry(
+            "headscope.analysis.methods.attention_rollout:AttentionRollout",
+            "Attention rollout",
+            "Attention followed through all layers, residual connections included, back to the input.",
+            family="attention",
+            needs=Needs(attention=True),
+        ),
+        "attention_flow": Entry(
+            "headscope.analysis.methods.attention_flow:AttentionFlow",
+            "Attention flow",
+            "The most that could flow through the attention graph to each token; short prompts only.",
+            params=(
+                Param(
+                    "max_tokens",
+                    "int",
+                    32,
+                    "Longer prompts are refused: cost grows with the cube.",
+                    minimum=1,
+                    maximum=128,
+                ),
+            ),
+            family="attention",
+            needs=Needs(attention=True, many_passes=True),
+        ),
+        "attention_value_norm": Entry(
+            "headscope.analysis.methods.attention_value_norm:AttentionValueNorm",
+            "Value-weighted attention",
+            "Length of the vector each token adds: a high weight on a short vector counts for little.",
+            family="attention",
+            needs=Needs(attention=True),
+            cost=Cost(1),
+        ),
+        "attention_x_gradient": Entry(
+            "headscope.analysis.methods.attention_x_gradient:AttentionXGradient",
+            "Attention x gradient",
+            "Attention weighed by what it does to the explained quantity: signed, per head.",
+            family="attention",
+            needs=Needs(attention=True, attention_gradients=True, gradients=True),
+        ),
+        "smoothgrad": Entry(
+            "headscope.analysis.methods.smoothgrad:SmoothGrad",
+            "SmoothGrad",
+            "Saliency averaged over noisy copies of the prompt.",
+            params=(
+                Param("samples", "int", 16, "Noisy copies of the prompt.", minimum=1, maximum=512),
+                Param(
+                    "noise",
+                    "float",
+                    0.15,
+                    "Standard deviation, as a share of the embeddings' own.",
+                    minimum=0,
+                    maximum=10,
+                ),
+                Param("norm", "choice", "l2", "Norm of each token's mean gradient.", choices=("l2", "l1")),
+                Param("seed", "int", 0, "Another seed draws other noise.", minimum=0, maximum=2**31),
+            ),
+            family="gradient",
+            needs=Needs(many_passes=True),
+            cost=Cost(BOTH_WAYS, per="samples"),
+        ),
+        "expected_gradients": Entry(
+            "headscope.analysis.methods.expected_gradients:ExpectedGradients",
+            "Expected gradients",
+            "Integrated gradients averaged over many random baselines.",
+            params=(
+                Param("samples", "int", 24, "Baselines, each with one point on its path.", minimum=1, maximum=1024),
+                Param("seed", "int", 0, "Another seed draws other baselines.", minimum=0, maximum=2**31),
+            ),
+            family="gradient",
+            needs=Needs(many_passes=True),
+            cost=Cost(BOTH_WAYS, per="samples"),
+        ),
+        "layer_gradients": Entry(
+            "headscope.analysis.methods.layer_gradients:LayerGradients",
+            "Layer gradients",
+            "Gradient x activation at every layer and position: where in the layers the evidence enters.",
+            params=(
+                Param(
+                    "rows",
+                    "choice",
+                    "stream",
+                    "What a row holds: the residual stream its layer reads, or what the layer writes into it.",
+                    choices=("stream", "written"),
+                ),
+            ),
+            family="gradient",
+            needs=Needs(gradients=True),
+        ),
+        "attn_lrp": Entry(
+            "headscope.analysis.methods.attn_lrp:AttnLrp",
+            "AttnLRP",
+            "Relevance: the logit handed back layer by layer, through attention patterns and values alike; it adds up.",
+            family="propagation",
+            cost=Cost(BOTH_WAYS),
+        ),
+        "cp_lrp": Entry(
+            "headscope.analysis.methods.cp_lrp:CpLrp",
+            "CP-LRP",
+            "Relevance with attention patterns held constant: everything goes through the values; it adds up.",
+            family="propagation",
+            cost=Cost(BOTH_WAYS),
+        ),
+        "direct_logit_attribution": Entry(
+            "headscope.analysis.methods.direct_logit_attribution:DirectLogitAttribution",
+            "Direct logit attribution",
+            "What each head and each MLP writes directly to the logit, not counting what later layers make of it.",
+            family="causal",
+            needs=Needs(heads=True),
+            cost=Cost(1),
+        ),
+        "head_ablation": Entry(
+            "headscope.analysis.methods.head_ablation:HeadAblation",
+            "Head ablation",
+            "What is lost when one head is switched off, for every head: a cause, measured.",
+            params=(
+                Param(
+                    "kind",
+                    "choice",
+                    "zero",
+                    "What takes the place of a head's output: zero, or its mean over the positions of the same prompt.",
+                    choices=("zero", "mean"),
+                ),
+            ),
+            family="causal",
+            needs=Needs(many_passes=True, heads=True),
+            cost=Cost(0.5, per="head"),
+        ),
+        "occlusion": Entry(
+            "headscope.analysis.methods.occlusion:Occlusion",
+            "Occlusion",
+            "What is lost when one token or word is removed: leave-one-out.",
+            params=(UNIT, MASKING),
+            family="perturbation",
+            needs=Needs(many_passes=True),
+            cost=Cost(1, per="token"),
+            live=True,
+        ),
+        "shap_partition": Entry(
+            "headscope.analysis.methods.shap_partition:ShapPartition",
+            "SHAP (partition)",
+            "Shapley-like shares over a tree of neighbouring tokens or words, by the shap library.",
+            params=(
+                UNIT,
+                MASKING,
+                Param(
+                    "max_evals", "int", 120, "Most evaluations of the model for a prompt.", minimum=4, maximum=10_000
+                ),
+            ),
+            family="perturbation",
+            needs=Needs(many_passes=True),
+            cost=Cost(1, per="max_evals"),
+        ),
+        "shapley_exact": Entry(
+            "headscope.analysis.methods.shapley_exact:ShapleyExact",
+            "Shapley, exact",
+            "Every coalition of words evaluated: the reference for SHAP, short prompts only.",
+            params=(
+                WORD,
+                MASKING,
+                Param(
+                    "max_units",
+                    "int",
+                    MOST_UNITS,
+                    "More are refused: each doubles cost.",
+                    minimum=1,
+                    maximum=MOST_UNITS,
+                ),
+            ),
+            family="perturbation",
+            needs=Needs(many_passes=True),
+            cost=Cost(1, per="coalition"),
+        ),
+    },
+    group="headscope.methods",
+)

@@ -1,0 +1,55 @@
+"""The probes: what a model does with a prompt."""
+
+from __future__ import annotations
+
+from headscope.analysis.registry.classifiers import CLASSIFIERS
+from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, Registry
+
+CLASSIFIER = Param("classifier", "choice", "minilm", "Which classifier judges.", choices=tuple(CLASSIFIERS))
+SAMPLING = (
+    Param("samples", "int", 5, "Continuations per prompt.", minimum=2, maximum=100),
+    Param("max_new_tokens", "int", 20, "Tokens of each continuation.", minimum=1, maximum=512),
+    Param("temperature", "float", 1.0, "1 samples from the model as it is.", minimum=0.01, maximum=5),
+    Param("top_p", "float", 0.9, "Nucleus sampling.", minimum=0.01, maximum=1),
+    Param("seed", "int", 0, "The same seed gives the same continuations.", minimum=0, maximum=2**31),
+)
+
+PROBES = Registry(
+    "probe",
+    {
+        "toxicity": Entry(
+            "headscope.analysis.probes.toxicity:Toxicity",
+            "Toxicity",
+            "A BERT classifier's judgement of the prompt and of its continuation.",
+            params=(CLASSIFIER,),
+        ),
+        "harmless_edits": Entry(
+            "headscope.analysis.probes.harmless_edits:HarmlessEdits",
+            "Harmless edits",
+            "Whether a typo, a capital letter or a space changes the next token.",
+            cost=Cost(6),
+        ),
+        "self_consistency": Entry(
+            "headscope.analysis.probes.self_consistency:SelfConsistency",
+            "Self-consistency",
+            "Whether several sampled answers agree: disagreement is a sign of invention.",
+            params=(*SAMPLING, Param("words", "int", 1, "How many first words make an answer.", minimum=1, maximum=50)),
+            cost=Cost(1, per="samples"),
+        ),
+        "sampled_toxicity": Entry(
+            "headscope.analysis.probes.sampled_toxicity:SampledToxicity",
+            "Sampled toxicity",
+            "The most toxic of several sampled continuations.",
+            params=(*SAMPLING, CLASSIFIER),
+            cost=Cost(1, per="samples"),
+        ),
+        "repetition": Entry(
+            "headscope.analysis.probes.repetition:Repetition",
+            "Repetition",
+            "The share of a continuation's word sequences that it has said before, and where.",
+            params=(Param("n", "int", 4, "Words in a sequence.", minimum=1, maximum=20),),
+            needs=Needs(continuation=True),
+        ),
+    },
+    group="headscope.probes",
+)

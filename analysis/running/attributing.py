@@ -1,0 +1,93 @@
+"""Every method's answers for a batch: one that cannot serve, or fails, says why and leaves the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+
+from headscope.analysis.attribution.continuations import explain_continuations
+from headscope.analysis.attribution.evidence import attach_receipts
+from headscope.analysis.attribution.results import failed_attribution, nothing_to_explain
+from headscope.analysis.backends.needs import unmet
+from headscope.analysis.errors import message
+from headscope.analysis.interfaces import Capture, LoadedMethod
+from headscope.analysis.running.memory import Peak, peak
+from headscope.analysis.running.parts import Parts
+from headscope.analysis.types import Attribution, Continuation, Params, Target
+from headscope.analysis.workspace import Workspace
+
+Methods = Mapping[str, LoadedMethod]
+Answers = list[tuple[Attribution, ...]]
+
+
+def attributed(
+    work: Workspace,
+    targets: Sequence[Target],
+    asked: Sequence[Target],
+    methods: Methods,
+    evidence: Params | None,
+    parts: Parts,
+) -> Answers:
+    """Every method's answers for each prompt, with receipts unless `evidence` (their parameters) is None.
+
+    asked: what methods explain, which is `targets` without a foil that is the target itself.
+    """
+    found = {name: _measured(work, asked, name, loaded) for name, loaded in methods.items()}
+    if evidence is not None and methods:
+        found = parts.attempt("receipts", lambda: attach_receipts(work, asked, methods, found, evidence)) or found
+    rows = [tuple(attributions[row] for attributions in found.values()) for row in range(len(targets))]
+    return [
+        row if target.foil_id != target.token_id else nothing_to_explain(row, target)
+        for row, target in zip(rows, targets, strict=True)
+    ]
+
+
+def continuations_explained(
+    work: Workspace,
+    continuations: Sequence[Continuation] | None,
+    targets: Sequence[Target],
+    methods: Methods,
+    capture: Capture,
+    parts: Parts,
+) -> Answers:
+    """Attributions of the continuations, or failed ones with the reason why there are none."""
+    if continuations is None:
+        reason = f"there is no continuation to explain: {parts.missing[-1].reason}"
+    else:
+        try:
+            return explain_continuations(work.backend, work.texts, continuations, methods, capture, targets[0].quantity)
+        except Exception as error:  # as in `_attribute`
+            if len(targets) > 1:
+                raise
+            reason = message(error)
+    return [
+        tuple(_without_scores(name, target, reason, loaded.params) for name, loaded in methods.items())
+        for target in targets
+    ]
+
+
+def _measured(work: Workspace, targets: Sequence[Target], name: str, loaded: LoadedMethod) -> list[Attribution]:
+    """The method's answers with the memory it took for the batch; not measured on another device than the CPU."""
+    on_cpu = work.batch.input_ids.device.type == "cpu"
+    with peak() if on_cpu else nullcontext(Peak()) as held:
+        found = _attribute(work, targets, name, loaded)
+    return [replace(one, peak_bytes=held.n_bytes) for one in found]
+
+
+def _attribute(work: Workspace, targets: Sequence[Target], name: str, loaded: LoadedMethod) -> list[Attribution]:
+    """The method's answers; a failure of one prompt alone is a failed attribution, its other results stay."""
+    reason = unmet(loaded.needs, work.backend) or loaded.method.not_applicable(work.backend)
+    if reason is None:
+        try:
+            return loaded.method.attribute(work, targets, loaded.params)
+        except Exception as error:
+            if len(targets) > 1:
+                raise
+            reason = message(error)
+    return [_without_scores(name, target, reason, loaded.params) for target in targets]
+
+
+def _without_scores(name: str, target: Target, reason: str, params: Params) -> Attribution:
+    """An attribution that failed before its method began."""
+    return failed_attribution(name, target, reason, signed=False, seconds=0.0, params=params)
