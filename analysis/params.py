@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from headscope.analysis.errors import InputError, UnknownNameError
@@ -16,19 +17,16 @@ def resolve_params(name: str, given: Params) -> dict[str, Any]:
     Raises UnknownNameError for a name that is not declared, InputError (kind `params`) for a value out of its range.
     """
     declared = analysis(name).params
-    return {**{param.name: param.default for param in declared}, **given_params(name, given)}
+    return {param.name: param.default for param in declared} | checked(name, declared, given)
 
 
-def given_params(name: str, given: Params) -> dict[str, Any]:
-    """The given parameters alone, as the kinds that the analysis `name` declares: from text, JSON or Python alike.
-
-    Raises as `resolve_params`.
-    """
-    declared = {param.name: param for param in analysis(name).params}
+def checked(name: str, declared: Sequence[Param], given: Params) -> dict[str, Any]:
+    """The given values alone, as the kinds that are declared: from text, JSON or Python alike. Raises as above."""
+    known = {param.name: param for param in declared}
     for key in given:
-        if key not in declared:
-            raise UnknownNameError(f"parameter of {name}", key, declared)
-    return {key: _value(name, declared[key], value) for key, value in given.items()}
+        if key not in known:
+            raise UnknownNameError(f"parameter of {name}", key, known)
+    return {key: _value(name, known[key], value) for key, value in given.items()}
 
 
 def _value(method: str, param: Param, value: Any) -> Any:

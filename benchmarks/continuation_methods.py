@@ -21,8 +21,7 @@ from benchmarks.peers import INSEQ, inseq_peer
 from headscope.analysis.attribution.continuations import explain_continuations, extended
 from headscope.analysis.backends.hf_causal import HFCausalBackend
 from headscope.analysis.interfaces import Capture
-from headscope.analysis.params import resolve_params
-from headscope.analysis.registry import METHODS
+from headscope.analysis.running.attributing import load_method
 from headscope.analysis.types import Continuation, GenerationParams, TokenizedText
 
 PROMPT = "The old lighthouse keeper climbed the narrow stairs every evening to"
@@ -70,8 +69,7 @@ def main() -> None:
 
 def ours(backend: HFCausalBackend, text: TokenizedText, continuation: Continuation, name: str) -> Any:
     """The target x source matrix as the runner makes it."""
-    method = METHODS[name].load()()
-    methods = {name: (method, resolve_params(name, method.PARAMS, FIXED.get(name, {})))}
+    methods = {name: load_method(name, FIXED.get(name, {}))}
     return explain_continuations(backend, [text], [continuation], methods, Capture(gradients=True), "logprob")
 
 

@@ -36,8 +36,8 @@ class Needs:
 
     attention: attention weights of every layer; pattern: of at least one. sublayers: what attention and MLP add to the
     residual stream. heads: the outputs of single heads. attention_gradients, gradients: the shared backward pass
-    reaches the attention weights; the embeddings. continuation: the request generates one. many_passes: runs the
-    model many times per prompt, so its receipt measures the sensitivity to noise with one draw instead of three.
+    reaches the attention weights; the embeddings. many_passes: runs the model many times per prompt, so its receipt
+    measures the sensitivity to noise with one draw instead of three.
     """
 
     attention: bool = False
@@ -46,7 +46,6 @@ class Needs:
     gradients: bool = False
     sublayers: bool = False
     heads: bool = False
-    continuation: bool = False
     many_passes: bool = False
 
 

@@ -38,7 +38,7 @@ METHODS = Registry(
                     "baseline",
                     "choice",
                     "newline",
-                    "Where the path starts: the embedding of a line break, of the end of text, zero, or the mean embedding.",
+                    "Where the path starts: the embedding of a line break, of the end of text, zero, or the mean.",
                     choices=("newline", "eos", "zero", "mean"),
                 ),
                 Param("hold_first", "bool", True, "Keep the first token (the attention sink) at its own embedding."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headscope.analysis.registry.classifiers import CLASSIFIERS
-from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, Registry
+from headscope.analysis.registry.entry import Cost, Entry, Param, Registry
 
 CLASSIFIER = Param("classifier", "choice", "minilm", "Which classifier judges.", choices=tuple(CLASSIFIERS))
 SAMPLING = (
@@ -48,7 +48,6 @@ PROBES = Registry(
             "Repetition",
             "The share of a continuation's word sequences that it has said before, and where.",
             params=(Param("n", "int", 4, "Words in a sequence.", minimum=1, maximum=20),),
-            needs=Needs(continuation=True),
         ),
     },
     group="headscope.probes",

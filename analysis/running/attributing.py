@@ -12,6 +12,8 @@ from headscope.analysis.attribution.results import failed_attribution, nothing_t
 from headscope.analysis.backends.needs import unmet
 from headscope.analysis.errors import message
 from headscope.analysis.interfaces import Capture, LoadedMethod
+from headscope.analysis.params import resolve_params
+from headscope.analysis.registry import METHODS
 from headscope.analysis.running.memory import Peak, peak
 from headscope.analysis.running.parts import Parts
 from headscope.analysis.types import Attribution, Continuation, Params, Target
@@ -19,6 +21,12 @@ from headscope.analysis.workspace import Workspace
 
 Methods = Mapping[str, LoadedMethod]
 Answers = list[tuple[Attribution, ...]]
+
+
+def load_method(name: str, given: Params) -> LoadedMethod:
+    """The method `name` with all its parameters. Raises UnknownNameError or InputError for wrong ones."""
+    entry = METHODS.find(name)
+    return LoadedMethod(entry.load()(), entry.needs, resolve_params(name, given))
 
 
 def attributed(

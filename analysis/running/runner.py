@@ -15,7 +15,7 @@ from headscope.analysis.errors import BackendError, HeadscopeError, InputError, 
 from headscope.analysis.interfaces import Capture, CausalBackend, LoadedMethod
 from headscope.analysis.params import resolve_params
 from headscope.analysis.registry import MEASUREMENTS, METHODS, MeasurementEntry, Needs, analysis
-from headscope.analysis.running.attributing import attributed, continuations_explained
+from headscope.analysis.running.attributing import attributed, continuations_explained, load_method
 from headscope.analysis.running.capsule import capsule
 from headscope.analysis.running.parts import Parts
 from headscope.analysis.running.planning import Plan, check_memory, plan, tokenized
@@ -247,11 +247,7 @@ def _methods(spec: RunSpec) -> dict[str, LoadedMethod]:
     for name in (*spec.analyses, *spec.params):
         analysis(name)
     resolve_params("receipts", spec.params.get("receipts", {}))
-    return {
-        name: LoadedMethod(entry.load()(), entry.needs, resolve_params(name, spec.params.get(name, {})))
-        for name, entry in METHODS.items()
-        if name in spec.analyses
-    }
+    return {name: load_method(name, spec.params.get(name, {})) for name in METHODS if name in spec.analyses}
 
 
 def check_spec(spec: RunSpec) -> None:

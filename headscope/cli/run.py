@@ -15,7 +15,7 @@ from headscope.analysis import registry
 from headscope.analysis import types as kinds
 from headscope.analysis.classifiers.content_filter import Policy, admit, screen
 from headscope.analysis.errors import InputError
-from headscope.analysis.params import given_params
+from headscope.analysis.params import checked
 from headscope.analysis.running.preflight import Preflight
 from headscope.cli import handover
 from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
@@ -179,7 +179,7 @@ def _params(texts: list[str]) -> dict[str, dict[str, Any]]:
         method, dot, name = left.partition(".")
         if not (equals and dot):
             raise InputError(f"--param {text!r} is not of the form method.name=value.")
-        params.setdefault(method, {}).update(given_params(method, {name: value}))
+        params.setdefault(method, {}).update(checked(method, registry.analysis(method).params, {name: value}))
     return params
 
 

@@ -40,14 +40,14 @@ def attribute(
     foil: str | None = None,
     quantity: str = "logprob",
 ) -> list[Attribution]:
-    needs = method.NEEDS
+    needs = METHODS[method.NAME].needs
     capture = Capture(needs.attention, gradients=needs.gradients, attention_gradients=needs.attention_gradients)
     work = Workspace(backend, [backend.tokenize(text) for text in texts], capture)
     targets: list[Target] = [
         replace(backend.resolve_target(text, " the" if foil else None, foil, row), quantity=quantity)
         for text, row in zip(work.texts, work.next_logprobs, strict=True)
     ]
-    return method.attribute(work, targets, resolve_params(method.NAME, method.PARAMS, {}))
+    return method.attribute(work, targets, resolve_params(method.NAME, {}))
 
 
 @pytest.mark.parametrize("foil", [None, " a"])
@@ -101,7 +101,7 @@ def test_the_model_is_left_as_it_was(backend: HFCausalBackend, method: Method) -
 
 
 def test_declared_parameters_are_complete(method: Method) -> None:
-    for param in method.PARAMS:
+    for param in METHODS[method.NAME].params:
         assert param.help
         assert param.kind in {"int", "float", "bool", "choice"}
         assert (param.kind == "choice") == bool(param.choices)

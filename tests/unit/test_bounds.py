@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headscope.analysis import bounds, registry
+from headscope.analysis import bounds
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.interfaces import Param
-from headscope.analysis.params import resolve_params
+from headscope.analysis.params import checked
 from headscope.analysis.statistics import check_rules
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet
 from headscope.dashboard.runs.conditions import from_link
@@ -72,12 +72,9 @@ def test_a_job_of_wrong_types_is_refused_in_words(change: dict[str, Any], says: 
 
 def test_parameters_of_methods_are_finite() -> None:
     declared = (Param("scale", "float", 1.0, "", minimum=0),)
-    for text in ("inf", "nan", "1e999"):
-        with pytest.raises(InputError, match="finite"):
-            registry.parse_param("m", declared, "scale", text)
-    for value in (math.inf, math.nan, 10**400):
+    for value in ("inf", "nan", "1e999", math.inf, math.nan, 10**400):
         with pytest.raises(InputError, match="scale must be a number"):
-            resolve_params("m", declared, {"scale": value})
+            checked("m", declared, {"scale": value})
 
 
 @pytest.mark.parametrize("rule", ["accuracy:inf", "accuracy:nan", "flips:1e999", "flips:-1"])

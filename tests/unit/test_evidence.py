@@ -13,13 +13,11 @@ from headscope.analysis.attribution.evidence import attach_receipts, random_weig
 from headscope.analysis.attribution.masking import masked_values
 from headscope.analysis.attribution.removal_test import FRACTIONS, RemovalTest, counts, p_value
 from headscope.analysis.attribution.results import position_attribution
-from headscope.analysis.interfaces import Capture, Needs
-from headscope.analysis.methods.input_x_gradient import InputXGradient
-from headscope.analysis.methods.layer_gradients import LayerGradients
-from headscope.analysis.methods.occlusion import Occlusion
+from headscope.analysis.interfaces import Capture, LoadedMethod
 from headscope.analysis.methods.saliency import Saliency
 from headscope.analysis.receipts import Verdict
-from headscope.analysis.registry import METHODS
+from headscope.analysis.registry import Needs
+from headscope.analysis.running.attributing import load_method
 from headscope.analysis.types import Attribution, Target
 from headscope.analysis.workspace import Workspace
 
@@ -35,7 +33,7 @@ CAPTURE = Capture(gradients=True)
 class RandomScores:
     """An attribution that knows nothing."""
 
-    NAME, NEEDS, PARAMS = "random", Needs(), ()
+    NAME = "random"
 
     def __init__(self, seed: int) -> None:
         self._generator = np.random.default_rng(seed)
@@ -87,8 +85,8 @@ def test_a_constant_attribution_is_a_random_one(tiny_gpt2: HFCausalBackend) -> N
 
 def test_the_order_that_removal_itself_gives_passes(tiny_gpt2: HFCausalBackend) -> None:
     work, targets = prepared(tiny_gpt2, TEXT)
-    methods: Any = {"occlusion": (Occlusion(), {"masking": "mean", "unit": "token"}), "random": (RandomScores(3), {})}
-    found = {name: method.attribute(work, targets, params) for name, (method, params) in methods.items()}
+    methods: Any = {"occlusion": load_method("occlusion", {}), "random": LoadedMethod(RandomScores(3), Needs(), {})}
+    found = {name: one.method.attribute(work, targets, one.params) for name, one in methods.items()}
     answers = attach_receipts(work, targets, methods, found, {})
     good, bad = answers["occlusion"][0].receipt, answers["random"][0].receipt
     assert good is not None
@@ -103,7 +101,7 @@ def test_the_order_that_removal_itself_gives_passes(tiny_gpt2: HFCausalBackend) 
 
 def test_curves_are_passes_of_their_own(tiny_llama: HFCausalBackend) -> None:
     work, targets = prepared(tiny_llama, TEXT, "One two three four five six")
-    methods: Any = {"saliency": (Saliency(), {})}
+    methods: Any = {"saliency": load_method("saliency", {})}
     found = {"saliency": Saliency().attribute(work, targets, {})}
     for i, one in enumerate(attach_receipts(work, targets, methods, found, {"masking": "delete"})["saliency"]):
         receipt, scores, size = one.receipt, one.scores, len(work.texts[i])
@@ -142,8 +140,8 @@ def test_p_values_by_hand() -> None:
 def test_few_tokens_and_heads_say_why_there_is_no_verdict(tiny_gpt2: HFCausalBackend) -> None:
     work, targets = prepared(tiny_gpt2, "One two", TEXT)
     names = ("saliency", "head_ablation")
-    methods: Any = {name: (METHODS[name].load()(), {}) for name in names}
-    found = {name: method.attribute(work, targets, {}) for name, (method, _) in methods.items()}
+    methods: Any = {name: load_method(name, {}) for name in names}
+    found = {name: one.method.attribute(work, targets, one.params) for name, one in methods.items()}
     answers = attach_receipts(work, targets, methods, found, {"noise_draws": 1})
     (short, long), heads = answers["saliency"], answers["head_ablation"][1].receipt
     assert short.receipt is not None
@@ -159,11 +157,11 @@ def test_few_tokens_and_heads_say_why_there_is_no_verdict(tiny_gpt2: HFCausalBac
 
 
 def test_sensitivity_grows_with_noise_and_receipts_do_not_depend_on_the_batch(tiny_llama: HFCausalBackend) -> None:
-    methods: Any = {"input_x_gradient": (InputXGradient(), {}), "layer_gradients": (LayerGradients(), {})}
+    methods: Any = {name: load_method(name, {}) for name in ("input_x_gradient", "layer_gradients")}
 
     def receipts(*texts: str, noise: float) -> list[Any]:
         work, targets = prepared(tiny_llama, *texts)
-        found = {name: method.attribute(work, targets, {}) for name, (method, _) in methods.items()}
+        found = {name: one.method.attribute(work, targets, one.params) for name, one in methods.items()}
         answers = attach_receipts(work, targets, methods, found, {"noise": noise})
         return [answers[name][-1].receipt for name in methods]
 
@@ -189,7 +187,7 @@ def test_random_weights_change_everything_and_are_put_back(tiny_gpt2: HFCausalBa
     assert not any(torch.equal(one, other) for one, other in zip(drawn, before, strict=True) if one.std() > 0)
     assert all(torch.equal(one, other) for one, other in zip(tiny_gpt2.model.parameters(), before, strict=True))
     work, targets = prepared(tiny_gpt2, TEXT)
-    methods: Any = {"saliency": (Saliency(), {})}
+    methods: Any = {"saliency": load_method("saliency", {})}
     found = {"saliency": Saliency().attribute(work, targets, {})}
     (one,) = attach_receipts(work, targets, methods, found, {"weight_randomisation": True})["saliency"]
     assert one.receipt is not None

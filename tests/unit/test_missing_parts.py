@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from headscope.analysis.errors import BackendError, NotApplicable
-from headscope.analysis.running import measuring, runner
+from headscope.analysis.running import runner
 from headscope.analysis.running.parts import Tally
 from headscope.analysis.types import GenerationParams, MissingPart, Prompt, PromptSet, RunResult, RunSpec, RunStatus
 from headscope.dashboard.pages.run_cards import cards
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 PROMPTS = (Prompt("a", "The fox found a door"), Prompt("b", "One two three four five six"))
 ASKED = ("heads", "layers", "logit_lens", "attention", "receipts", "saliency")
 WHERE = {
-    "heads": "headscope.analysis.running.measuring.head_summaries",
-    "receipts": "headscope.analysis.running.runner.attach_receipts",
+    "heads": "headscope.analysis.measurements.heads.head_summaries",
+    "receipts": "headscope.analysis.running.attributing.attach_receipts",
     "continuation": "headscope.analysis.backends.sampling.sample",
 }
 
@@ -36,8 +36,8 @@ def explode(*_: Any, **__: Any) -> Any:
 
 
 def test_layers_and_lens_too(tiny_gpt2: HFCausalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(measuring.COLUMNS, "layers", ("layers", explode))
-    monkeypatch.setitem(measuring.COLUMNS, "lens", ("logit_lens", explode))
+    monkeypatch.setattr("headscope.analysis.measurements.layers.layer_summaries", explode)
+    monkeypatch.setattr("headscope.analysis.measurements.lens.lens_tables", explode)
     for result in run(tiny_gpt2):
         assert [part.part for part in result.missing] == ["layers", "logit_lens"]
         assert (result.layers, result.lens) == (None, None)
@@ -88,7 +88,7 @@ def test_what_the_model_has_not_is_missing_from_the_batch_at_once(
 def test_a_continuation_that_cannot_be_explained_is_there_all_the_same(
     tiny_gpt2: HFCausalBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headscope.analysis.running.measuring.explain_continuations", explode)
+    monkeypatch.setattr("headscope.analysis.running.attributing.explain_continuations", explode)
     for result in run(tiny_gpt2, explain="continuation"):
         assert result.continuation is not None
         assert result.missing == ()
@@ -142,7 +142,8 @@ def test_the_reason_is_stored_shown_and_told(
         raise NotApplicable("it has none")
 
     monkeypatch.setattr(tiny_gpt2, "generate", refuse)
-    monkeypatch.setattr("headscope.analysis.running.measuring._patterns", refuse)
+    blind = replace(tiny_gpt2.capabilities, attention=False, attention_layers=(), no_attention="it has none")
+    monkeypatch.setattr(tiny_gpt2, "capabilities", blind)
     results = run(tiny_gpt2)
     tally = Tally()
     tally.add(results)

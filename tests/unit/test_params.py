@@ -6,7 +6,7 @@ import pytest
 
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.interfaces import Param
-from headscope.analysis.params import resolve_params
+from headscope.analysis.params import checked
 from headscope.analysis.registry import STANDARD, parse_analyses
 
 DECLARED = (
@@ -18,9 +18,9 @@ DECLARED = (
 
 
 def test_defaults_and_text_from_a_command_line() -> None:
-    assert resolve_params("m", DECLARED, {}) == {"norm": "l2", "steps": 50, "share": 0.5, "hold": True}
+    assert checked("m", DECLARED, {}) == {}
     given = {"norm": "l1", "steps": "7", "share": "1e-3", "hold": "false"}
-    assert resolve_params("m", DECLARED, given) == {"norm": "l1", "steps": 7, "share": 0.001, "hold": False}
+    assert checked("m", DECLARED, given) == {"norm": "l1", "steps": 7, "share": 0.001, "hold": False}
 
 
 @pytest.mark.parametrize(
@@ -39,13 +39,13 @@ def test_defaults_and_text_from_a_command_line() -> None:
 )
 def test_a_bad_value_is_named_with_what_is_allowed(name: str, value: Any, says: str) -> None:
     with pytest.raises(InputError, match=f"parameter {name} must be {says}") as caught:
-        resolve_params("m", DECLARED, {name: value})
+        checked("m", DECLARED, {name: value})
     assert caught.value.kind == "params"
 
 
 def test_an_unknown_name_lists_the_valid_ones() -> None:
     with pytest.raises(UnknownNameError, match="hold, norm, share, steps"):
-        resolve_params("m", DECLARED, {"nrom": "l1"})
+        checked("m", DECLARED, {"nrom": "l1"})
 
 
 def test_analyses_by_name_and_by_group() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.errors import InputError
-from headscope.analysis.running.runner import plan_batches, predict, run_batch
+from headscope.analysis.running.runner import planned, run_batch
 from headscope.analysis.types import ModelRef, Prompt, PromptSet, RunSpec
 from headscope.cli import handover
 from headscope.jobs.job import JobRequest
@@ -22,9 +22,9 @@ PROMPTS = (*(Prompt(str(n), "one two three four " * (n + 1)) for n in range(9)),
 
 def test_bytes_to_store_are_those_of_the_arrays(tiny_gpt2: HFCausalBackend) -> None:
     spec = RunSpec(ModelRef("x"), PROMPTS, ("heads", "attention", "saliency"))
-    batches = plan_batches(tiny_gpt2, spec, 4)
-    needs = predict(tiny_gpt2, spec, PROMPTS, batches)
-    assert (needs.n_prompts, needs.n_batches) == (10, len(batches))
+    found = planned(tiny_gpt2, spec, 4)
+    needs = found.needs
+    assert (needs.n_prompts, needs.n_batches) == (10, len(found.batches))
     stored = 0
     for result in run_batch(tiny_gpt2, spec, PROMPTS):
         if result.trace is None or result.attention is None or result.heads is None:

@@ -9,9 +9,10 @@ import pytest
 from headscope.analysis.code_version import CODE_VERSION
 from headscope.analysis.errors import BackendError, InputError, UnknownNameError
 from headscope.analysis.interfaces import Capabilities
+from headscope.analysis.measurements import trace
 from headscope.analysis.methods.saliency import Saliency
 from headscope.analysis.registry import METHODS, analysis_names
-from headscope.analysis.running import runner
+from headscope.analysis.running import planning, runner
 from headscope.analysis.types import (
     BLOCKED,
     HEAD_STATS,
@@ -142,14 +143,14 @@ def test_a_batch_of_only_bad_prompts(tiny_gpt2: HFCausalBackend) -> None:
 
 def test_an_unexpected_error_costs_one_prompt(tiny_gpt2: HFCausalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     poison = len(tiny_gpt2.tokenize(GOOD[1].text))
-    original = runner.token_traces
+    original = trace.token_traces
 
     def explode(work: Any) -> Any:
         if any(len(text) == poison for text in work.texts):
             raise RuntimeError("the disk is on fire")
         return original(work)
 
-    monkeypatch.setattr(runner, "token_traces", explode)
+    monkeypatch.setattr(trace, "token_traces", explode)
     results = runner.run_batch(tiny_gpt2, spec_of(tiny_gpt2, "saliency"), GOOD)
     assert [result.status.value for result in results] == ["succeeded", "failed", "succeeded", "succeeded"]
     assert results[1].error == "RuntimeError: the disk is on fire"
@@ -228,7 +229,7 @@ def test_batches_hold_every_prompt_once_and_little_padding(backend: HFCausalBack
     words = ["the", "fox", "door", "river", "house", "snow", "late", "two"]
     prompts = [Prompt(str(i), " ".join(words[: 1 + (i * 7) % 8])) for i in range(40)] + list(BAD.values())
     spec = RunSpec(ModelRef("x"), tuple(prompts), ())
-    batches = runner.plan_batches(backend, spec, 8)
+    batches = runner.planned(backend, spec, 8).batches
     assert sorted(index for batch in batches for index in batch) == list(range(len(prompts)))
     assert all(batch == sorted(batch) for batch in batches)
     assert [batch[0] for batch in batches] == sorted(batch[0] for batch in batches)
@@ -236,10 +237,10 @@ def test_batches_hold_every_prompt_once_and_little_padding(backend: HFCausalBack
         assert len(batch) <= 8
         lengths = [len(backend.tokenize(prompts[i].text)) for i in batch if prompts[i] not in BAD.values()]
         assert not lengths or max(lengths) <= max(1.5 * min(lengths), min(lengths) + 2)
-    assert runner.plan_batches(backend, spec, 8) == batches
+    assert runner.planned(backend, spec, 8).batches == batches
 
 
 def test_batches_are_bounded_by_memory(tiny_gpt2: HFCausalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     prompts = tuple(Prompt(str(i), "the fox door river house") for i in range(6))
-    monkeypatch.setattr(runner, "BATCH_BYTES", 1)
-    assert runner.plan_batches(tiny_gpt2, RunSpec(ModelRef("x"), prompts, ()), 8) == [[i] for i in range(6)]
+    monkeypatch.setattr(planning, "BATCH_BYTES", 1)
+    assert runner.planned(tiny_gpt2, RunSpec(ModelRef("x"), prompts, ()), 8).batches == [[i] for i in range(6)]

@@ -8,6 +8,7 @@ import pytest
 from headscope.analysis import registry
 from headscope.analysis.errors import HeadscopeError, InputError, NotApplicable, UnknownNameError
 from headscope.analysis.interfaces import Param
+from headscope.analysis.params import checked
 from headscope.analysis.types import (
     GenerationParams,
     ModelInfo,
@@ -123,7 +124,7 @@ def test_progress_counts_computed_prompts_only() -> None:
 
 def test_analyses_are_parsed_in_registry_order() -> None:
     assert registry.parse_analyses("saliency, heads") == ("heads", "saliency")
-    assert registry.parse_analyses("all") == tuple(registry.analysis_names())
+    assert registry.parse_analyses("all") == tuple(registry.analyses())
     with pytest.raises(UnknownNameError, match=r"unknown analysis 'salienc'.*saliency"):
         registry.parse_analyses("heads,salienc")
 
@@ -138,22 +139,29 @@ PARAMS = (
 
 @pytest.mark.parametrize(
     ("name", "text", "value"),
-    [("steps", "7", 7), ("tolerance", "1e-3", 1e-3), ("rule", "b", "b"), ("hold", "false", False)],
+    [
+        ("steps", "7", 7),
+        ("tolerance", "1e-3", 1e-3),
+        ("rule", "b", "b"),
+        ("hold", "false", False),
+        ("hold", "True", True),
+        ("steps", "5.0", 5),
+    ],
 )
 def test_parameters_take_their_declared_type(name: str, text: str, value: object) -> None:
-    assert registry.parse_param("m", PARAMS, name, text) == value
+    assert checked("m", PARAMS, {name: text}) == {name: value}
 
 
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("steps", "many", "type int"),
-        ("steps", "0", "between 1 and 100"),
-        ("rule", "c", "valid names are a, b"),
-        ("hold", "maybe", "type bool"),
+        ("steps", "many", "must be a whole number"),
+        ("steps", "0", "whole number >= 1 and <= 100"),
+        ("rule", "c", "one of a, b"),
+        ("hold", "maybe", "true or false"),
         ("stepz", "1", "valid names are hold, rule, steps, tolerance"),
     ],
 )
 def test_a_bad_parameter_is_named(name: str, text: str, says: str) -> None:
     with pytest.raises(HeadscopeError, match=says):
-        registry.parse_param("m", PARAMS, name, text)
+        checked("m", PARAMS, {name: text})
