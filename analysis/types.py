@@ -439,6 +439,17 @@ class Continuation:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredArray:
+    """What a measurement of another package gives for a prompt: float32 `values` over named axes (say `layer` and
+    `position`), NaN where unmeasured. `name` is the measurement's in the registry; `unit` is shown beside the numbers."""
+
+    name: str
+    axes: tuple[str, ...]
+    values: Float32
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class MissingPart:
     """A part of a succeeded run that was asked for and is not there. `part`: an analysis of `registry.MEASUREMENTS`, or
     `continuation`. `kind`: `not_applicable` (this model has no such thing) or `part` (it failed); `reason` says why."""
@@ -455,7 +466,7 @@ class RunResult:
     attention: float16 `[layer, head, query, key]`, when asked for. seconds: wall time of the batch / prompts in it.
     result_key: see `result_key`. capsule: weights and tokenizer hash, dtype, attention implementation, batch size,
     seed, package versions, git commit: what is needed to compute it again. findings: what the probes found.
-    missing: what was asked for in vain.
+    missing: what was asked for in vain. measured: what other packages' measurements gave.
     """
 
     prompt: Prompt
@@ -475,6 +486,7 @@ class RunResult:
     continuation: Continuation | None = None
     findings: tuple[Finding, ...] = ()
     missing: tuple[MissingPart, ...] = ()
+    measured: tuple[MeasuredArray, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

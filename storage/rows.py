@@ -18,6 +18,7 @@ from headscope.analysis.types import (
     HeadSummary,
     LayerSummary,
     LensTable,
+    MeasuredArray,
     MissingPart,
     ModelInfo,
     RunStatus,
@@ -428,6 +429,7 @@ class RunDetail:
     artifacts: tuple[ArtifactRow, ...]
     findings: tuple[Finding, ...] = ()
     missing: tuple[MissingPart, ...] = ()
+    measured: tuple[MeasuredArray, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

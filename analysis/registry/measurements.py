@@ -9,7 +9,8 @@ from headscope.analysis.registry.entry import Entry, Needs, Registry
 
 @dataclass(frozen=True, slots=True)
 class MeasurementEntry(Entry):
-    """A measurement; `field` of `RunResult` holds what it gives for a prompt. always: of every run, asked or not."""
+    """A measurement; `field` of `RunResult` holds what it gives for a prompt (a MeasuredArray, where it is empty).
+    always: of every run, asked or not."""
 
     field: str = ""
     always: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -28,6 +28,7 @@ from headscope.analysis.types import (
     HeadSummary,
     LayerSummary,
     LensTable,
+    MeasuredArray,
     MissingPart,
     Params,
     Prompt,
@@ -108,6 +109,7 @@ class _Measured:
     attributions: tuple[Attribution, ...]
     continuation: Continuation | None
     missing: tuple[MissingPart, ...]
+    measured: tuple[MeasuredArray, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,7 @@ def _measure(batch: _Batch, texts: Mapping[int, TokenizedText], outcomes: _Outco
             attributions=explained[row],
             continuation=None if continuations is None else continuations[row],
             missing=tuple(parts.missing),
+            measured=tuple(_arrays(shown, row)),
         )
 
 
@@ -183,8 +186,15 @@ def _measurements(
 
         column = compute() if entry.always else parts.attempt(name, compute)
         if column is not None:
-            found[entry.field] = column
+            found[entry.field or name] = column
     return found
+
+
+def _arrays(shown: Mapping[str, Sequence[object]], row: int) -> Iterator[MeasuredArray]:
+    """What measurements without a field of their own gave for a prompt. Raises TypeError for another kind."""
+    for name, entry in MEASUREMENTS.items():
+        if not entry.field and (value := _of(shown, name, row, MeasuredArray)) is not None:
+            yield replace(value, name=name)
 
 
 def _of(shown: Mapping[str, Sequence[object]], name: str, row: int, kind: type[T]) -> T | None:
@@ -281,6 +291,7 @@ def _result(prompt: Prompt, index: int, outcomes: _Outcomes, key: str, seconds: 
         attention=found.attention,
         continuation=found.continuation,
         missing=found.missing,
+        measured=found.measured,
     )
 
 

@@ -21,6 +21,7 @@ from headscope.analysis.types import (
     UNREADABLE,
     Attribution,
     GenerationParams,
+    MeasuredArray,
     ModelRef,
     Prompt,
     RunResult,
@@ -80,6 +81,7 @@ def compare(
         ("layers", stored.layers, computed.layers),
         ("lens", stored.lens, computed.lens),
         ("continuation", stored.continuation, computed.continuation),
+        *_named(stored.measured, computed.measured),
     )
     found = [
         _difference(kind, before, after) for kind, before, after in parts if not (before is None and after is None)
@@ -89,6 +91,13 @@ def compare(
     if stored.artifacts or computed.attention is not None:
         found.append(_attention(attention, computed.attention))
     return found
+
+
+def _named(
+    before: Sequence[MeasuredArray], after: Sequence[MeasuredArray]
+) -> list[tuple[str, MeasuredArray | None, MeasuredArray | None]]:
+    old, new = ({item.name: item for item in items} for items in (before, after))
+    return [(name, old.get(name), new.get(name)) for name in {**old, **new}]
 
 
 def _attention(read: Callable[[], NDArray[np.float16] | None], computed: NDArray[np.float16] | None) -> Difference:

@@ -21,6 +21,7 @@ from headscope.analysis.types import (
     Int32,
     LayerSummary,
     LensTable,
+    MeasuredArray,
     RunResult,
     Target,
     TokenizedText,
@@ -35,6 +36,7 @@ ARRAY_TABLES = (
     "continuations",
     "head_summaries",
     "layer_summaries",
+    "measured_arrays",
     "attributions",
     "attribution_receipts",
 )
@@ -51,6 +53,8 @@ def array_rows(run_id: Any, result: RunResult) -> dict[str, list[Row]]:
         found["head_summaries"] = [_heads_row(result.heads)]
     if result.layers is not None or result.lens is not None:
         found["layer_summaries"] = [_layers_row(result.layers, result.lens)]
+    if result.measured:
+        found["measured_arrays"] = [_measured_row(item) for item in result.measured]
     found |= attribution_rows.rows_of(result.attributions)
     return {table: [{"run_id": run_id, **row} for row in rows] for table, rows in found.items()}
 
@@ -65,6 +69,22 @@ def _nullable(values: NDArray[Any]) -> list[int | None]:
 
 def _ints(values: Sequence[int | None]) -> Int32:
     return np.asarray([-1 if value is None else value for value in values], dtype=np.int32)
+
+
+def _measured_row(item: MeasuredArray) -> Row:
+    return {
+        "name": item.name,
+        "unit": item.unit,
+        "axes": list(item.axes),
+        "shape": list(item.values.shape),
+        "measured": flat(item.values),
+    }
+
+
+def measured_of(row: Mapping[Any, Any]) -> MeasuredArray:
+    """The array a row of `measured_arrays` holds."""
+    values = np.asarray(row["measured"], dtype=np.float32).reshape(tuple(row["shape"]))
+    return MeasuredArray(row["name"], tuple(row["axes"]), values, row["unit"])
 
 
 def _trace_row(trace: TokenTrace) -> Row:

@@ -225,6 +225,7 @@ def _detail(connection: Connection, run_id: str) -> RunDetail:
         attributions=attribution_rows.attributions_of(found["attributions"], found["attribution_receipts"]),
         continuation=next(map(arrays.continuation_of, found["continuations"]), None),
         artifacts=_artifacts(connection, run_id),
+        measured=tuple(map(arrays.measured_of, found["measured_arrays"])),
         missing=run_columns.missing_of(_array_rows(connection, "failures", key)),
         findings=finding_rows.findings_of(*(_array_rows(connection, name, key) for name in finding_rows.TABLES)),
     )

@@ -13,6 +13,7 @@ from headscope.storage.schema.arrays import (
     continuations,
     head_summaries,
     layer_summaries,
+    measured_arrays,
     token_traces,
 )
 from headscope.storage.schema.base import metadata
@@ -43,6 +44,7 @@ __all__ = [
     "head_summaries",
     "jobs",
     "layer_summaries",
+    "measured_arrays",
     "metadata",
     "models",
     "notes",

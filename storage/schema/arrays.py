@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Double, Integer, Table
+from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Double, Integer, String, Table
 
 from headscope.analysis.types import HEAD_STATS, LAYER_STATS
 from headscope.storage.schema.base import (
@@ -71,6 +71,17 @@ layer_summaries = Table(
     Column("lens_tokens", Strings),
     Column("lens_probs", Reals),
     Column("lens_entropies", Reals),
+)
+
+measured_arrays = Table(
+    "measured_arrays",
+    metadata,
+    run_id_column(key=True),
+    Column("name", String, primary_key=True),
+    text("unit"),
+    Column("axes", Strings, nullable=False),
+    Column("shape", Integers, nullable=False),
+    Column("measured", Reals, nullable=False),
 )
 
 attributions = Table(
