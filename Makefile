@@ -51,12 +51,11 @@ $(VENV)/.dev: pyproject.toml setup.py $(CONSTRAINTS) | $(BIN)/python
 # Two processes, large batches, and integrated gradients on one of the prompt sets only, with the steps they need to
 # converge, keep the demo within five minutes on two cores.
 RUN_DEMO = @$(BIN)/headscope run --workers 2 --batch-size 32 --store $(STORE)
-DEMO_ANALYSES := heads,layers,logit_lens,attention,saliency,input_x_gradient,attn_lrp,occlusion,toxicity
 
 demo: $(VENV)/.app
 	@$(BIN)/headscope models pull smollm2-135m-instruct
-	$(RUN_DEMO) --prompts demo --experiment demo --analyses $(DEMO_ANALYSES)
-	$(RUN_DEMO) --prompts induction --experiment gradients --analyses standard
+	$(RUN_DEMO) --prompts demo --experiment demo --analyses standard
+	$(RUN_DEMO) --prompts induction --experiment gradients --analyses standard,integrated_gradients
 ifneq ($(SERVE),0)
 	@$(BIN)/headscope serve --store $(STORE) --host $(HOST) --port $(PORT)
 endif

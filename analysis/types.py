@@ -441,7 +441,7 @@ class Continuation:
 @dataclass(frozen=True, slots=True)
 class MeasuredArray:
     """What a measurement of another package gives for a prompt: float32 `values` over named axes (say `layer` and
-    `position`), NaN where unmeasured. `name` is the measurement's in the registry; `unit` is shown beside the numbers."""
+    `position`), NaN where unmeasured. `name` is the measurement's in the registry, `unit` is shown beside numbers."""
 
     name: str
     axes: tuple[str, ...]

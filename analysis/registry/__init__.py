@@ -5,7 +5,7 @@ Adding an interpretation method, a probe or a backend is one new file and one en
 (docs/architecture.md).
 """
 
-from headscope.analysis.registry.analyses import RECEIPTS, STANDARD, analyses, analysis, parse_analyses
+from headscope.analysis.registry.analyses import DEFAULT_SET, RECEIPTS, STANDARD, analyses, analysis, parse_analyses
 from headscope.analysis.registry.backends import BACKENDS
 from headscope.analysis.registry.classifiers import CLASSIFIERS
 from headscope.analysis.registry.detectors import DETECTORS
@@ -18,6 +18,7 @@ from headscope.analysis.registry.probes import PROBES
 __all__ = [
     "BACKENDS",
     "CLASSIFIERS",
+    "DEFAULT_SET",
     "DETECTORS",
     "MEASUREMENTS",
     "METHODS",

@@ -26,6 +26,7 @@ RECEIPTS = Entry(
 """At least 9 random orders: with fewer, p <= .05 is out of reach for any attribution. A curve has ten points, two
 curves an order."""
 
+DEFAULT_SET = "standard"
 STANDARD = (
     "heads",
     "layers",
@@ -37,8 +38,7 @@ STANDARD = (
     "occlusion",
     "toxicity",
 )
-"""What `standard` asks for: what a prompt shows at a cost of about a pass a token. `all` takes every method, and many
-times as long."""
+"""The default set: what a prompt shows for about a pass a token. `all` takes every method, and many times as long."""
 
 
 def analyses() -> dict[str, Entry]:
@@ -64,9 +64,9 @@ def parse_analyses(text: str) -> tuple[str, ...]:
     valid = analyses()
     if "all" in names:
         return tuple(valid)
-    if "standard" in names:
-        names = [name for name in names if name != "standard"] + list(STANDARD)
+    if DEFAULT_SET in names:
+        names = [name for name in names if name != DEFAULT_SET] + list(STANDARD)
     for name in names:
         if name not in valid:
-            raise UnknownNameError("analysis", name, [*valid, "all", "standard"])
+            raise UnknownNameError("analysis", name, [*valid, "all", DEFAULT_SET])
     return tuple(name for name in valid if name in names)

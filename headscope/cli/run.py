@@ -16,6 +16,7 @@ from headscope.analysis import types as kinds
 from headscope.analysis.classifiers.content_filter import Policy, admit, screen
 from headscope.analysis.errors import InputError
 from headscope.analysis.params import checked
+from headscope.analysis.registry import DEFAULT_SET
 from headscope.analysis.running.preflight import Preflight
 from headscope.cli import handover
 from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
@@ -41,8 +42,8 @@ def run(
         str, typer.Option(help="What tables, pages and SQL call the model; else it is --model as it was written.")
     ] = "",
     analyses: Annotated[
-        str, typer.Option(help=f"`all`, `standard`, or some of: {', '.join(registry.analyses())}.")
-    ] = "heads,layers,saliency,input_x_gradient",
+        str, typer.Option(help=f"`all`, `{DEFAULT_SET}`, or some of: {', '.join(registry.analyses())}.")
+    ] = DEFAULT_SET,
     experiment: Annotated[str, typer.Option(help="The experiment the runs belong to.")] = "default",
     store: StoreOption = DEFAULT_STORE,
     batch_size: Annotated[int, typer.Option(min=1, max=MOST_IN_BATCH, help="Most prompts in one forward pass.")] = 16,
@@ -240,8 +241,9 @@ def _clock(seconds: float) -> str:
 
 def _announce(console: Console, needs: Preflight) -> None:
     memory, stored = f"{needs.memory_bytes / 1e9:.2g} GB", f"{needs.stored_bytes / 1e6:,.0f} MB"
+    took = f", at most {needs.passes:,.0f} forward passes each, {_clock(needs.seconds)} here" if needs.seconds else ""
     console.print(
-        f"{needs.n_prompts} prompts in {needs.n_batches} batches, the longest of {needs.longest:,} tokens: "
+        f"{needs.n_prompts} prompts in {needs.n_batches} batches, the longest of {needs.longest:,} tokens{took}: "
         f"up to {memory} of memory beside the model, about {stored} to store.",
         soft_wrap=True,
     )

@@ -50,7 +50,7 @@ def fill(store: Store) -> None:
     engine = InlineEngine()
     sentences = tuple(text[: text.find(",")] if "," in text else text for text in SENTENCES)
     jobs = [
-        JobRequest("first", model, prompt_set("sentences", sentences), parse_analyses("standard"),
+        JobRequest("first", model, prompt_set("sentences", sentences), parse_analyses("standard,integrated_gradients"),
                    generation=GenerationParams(max_new_tokens=3))
         for model in MODELS
     ]  # fmt: skip

@@ -47,7 +47,7 @@ def folder(made: Path, tmp_path: Path) -> Path:
 def run(folder: Path, *more: str) -> Done:
     done = headscope(
         "run", "--prompts", str(folder / "p.jsonl"), "--model", str(folder / "model"), "--max-new-tokens", "3",
-        "--analyses", "standard,attention,occlusion,receipts", "--store", str(folder / "s.duckdb"), *more,
+        "--analyses", "standard,integrated_gradients,receipts", "--store", str(folder / "s.duckdb"), *more,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done
