@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from headscope.analysis import model_listing
 from headscope.analysis.classifiers.content_filter import OFF, Policy, Verdict, admit, allow
 from headscope.analysis.engines.base import Engine
 from headscope.analysis.errors import HeadscopeError, StorageError, UnknownNameError
@@ -20,7 +21,7 @@ from headscope.analysis.live_types import (
     LiveRequest,
     LiveResult,
 )
-from headscope.analysis.models import sources
+from headscope.analysis.model_places import MODEL_DIR_VARIABLE
 from headscope.analysis.patch_types import PatchRequest, PatchResult
 from headscope.analysis.types import Continuation, Progress, RunStatus
 from headscope.dashboard.line import Line, Slots
@@ -31,7 +32,7 @@ from headscope.storage.rows import JobRow, RunFilter
 
 LOG = logging.getLogger("headscope.jobs")
 _NOT_LISTED = (
-    f"Pages load only models that are listed, no folders: put it in {sources.MODEL_DIR_VARIABLE} where the "
+    f"Pages load only models that are listed, no folders: put it in {MODEL_DIR_VARIABLE} where the "
     "server runs, or use `headscope run --model FOLDER`."
 )
 MOST_STORED = 100
@@ -151,7 +152,7 @@ class JobQueue:
 class ServerEngine:
     """What pages may ask for (`services.Engine`): typed prompts, models, and jobs.
 
-    Only models of `model_sources.list_models` are loaded for them: whoever reaches the server, from a web page or
+    Only models of `model_listing.list_models` are loaded for them: whoever reaches the server, from a web page or
     another account of this machine, must not have it open folders. Jobs that `headscope run` hands over with the note's
     token go to `jobs` itself and may name a folder.
     """
@@ -221,7 +222,7 @@ class ServerEngine:
 
     def models(self) -> Sequence[ModelListing]:
         """See `services.Engine.models`."""
-        listed = sources.list_models()
+        listed = model_listing.list_models()
         names = {model.name for model in listed}
         stored = self.jobs.stored_models()
         return [
@@ -240,7 +241,7 @@ class ServerEngine:
         """Raises UnknownNameError for another name. One that was found is remembered: listing reads every folder."""
         if name in self._listed:
             return
-        names = [model.name for model in sources.list_models()]
+        names = [model.name for model in model_listing.list_models()]
         # A hub id like owner/name may also be a folder below the server's, which would be read instead.
         if name not in names or ("/" in name and Path(name).is_dir()):
             raise UnknownNameError("model", name, names, _NOT_LISTED)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from headscope.analysis import model_places
 from headscope.analysis.backends import sampling
 from headscope.analysis.backends.causality import check_causal
 from headscope.analysis.backends.heads import projection_weight
@@ -45,7 +46,7 @@ from headscope.analysis.types import (
 class HFCausalBackend:
     """A CausalBackend (see `headscope.analysis.interfaces`) over a transformers model: GPT-2, Llama, relatives."""
 
-    def __init__(self, model: nn.Module, tokenizer: Any, resolved: sources.ResolvedModel, dtype: str) -> None:
+    def __init__(self, model: nn.Module, tokenizer: Any, resolved: model_places.ResolvedModel, dtype: str) -> None:
         """Wrap a loaded model; `load` is the usual way in."""
         self.model = model.eval().requires_grad_(False)
         self.structure = discover(model)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from headscope.storage.repository import Store
 from tests.browser.conftest import OpenPage
 from tests.browser.test_compare import run_ids
+from tests.browser.window import too_wide
 
 PAGES = {
     "/": ".hs-status",
@@ -25,21 +26,6 @@ PAGES = {
     "/patching": "h1",
 }
 """Path of a page, and what stands there when it is drawn."""
-WIDE = """() => {
-  const root = document.documentElement, room = root.clientWidth;
-  if (root.scrollWidth <= room) return [];
-  const clipped = (node) => {
-    for (let up = node.parentElement; up && up !== document.body; up = up.parentElement)
-      if (getComputedStyle(up).overflowX !== "visible") return true;
-    return false;
-  };
-  const told = (node) => `${node.tagName} ${node.id} ${node.className} ${node.getBoundingClientRect().right}`;
-  return [...document.querySelectorAll("body *")]
-    .filter((node) => node.getBoundingClientRect().right > room + 1 && !clipped(node)).map(told);
-}"""
-"""What reaches beyond the window and scrolls in no box of its own; none when the page does not scroll sideways."""
-
-
 WIDTHS = [360, 390, 900, 1440, 360]
 """Each page is loaded at the first, then made as wide as the others: as a telephone is turned or a window pulled."""
 
@@ -54,14 +40,4 @@ def test_nothing_is_wider_than_the_window(open_page: OpenPage, app_server: str, 
     expect(page.locator(".hs-loading")).to_have_count(0)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
-        assert settled(page) == [], f"at {width} px"
-
-
-def settled(page: Page) -> list[str]:
-    """What is too wide still when every picture had its time to follow the window."""
-    for _ in range(100):
-        if not (wide := page.evaluate(WIDE)):
-            break
-        page.wait_for_timeout(100)
-    found: list[str] = wide
-    return found
+        assert too_wide(page) == [], f"at {width} px"
