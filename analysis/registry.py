@@ -32,13 +32,16 @@ class Entry:
         return getattr(import_module(module), attribute)
 
 
+BLACK_BOX = "openai_compatible"
+"""The backend of a model of which nothing inside is known."""
+
 BACKENDS: dict[str, Entry] = {
     "hf_causal": Entry(
         "headscope.analysis.backends.hf_causal:HFCausalBackend",
         "Hugging Face causal LM",
         "GPT-2 of every size and other open causal models, run on this machine.",
     ),
-    "openai_compatible": Entry(
+    BLACK_BOX: Entry(
         "headscope.analysis.blackbox.engine:BlackBoxEngine",
         "OpenAI-compatible API",
         "A model behind an API, studied by changing its prompts (`headscope blackbox`).",

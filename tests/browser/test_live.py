@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,7 +14,8 @@ import pytest
 from playwright.sync_api import Browser, Error, Page, Route, expect
 
 from headscope.analysis.engines.inline import InlineEngine
-from headscope.analysis.registry import parse_analyses
+from headscope.analysis.registry import BLACK_BOX, parse_analyses
+from headscope.analysis.types import ModelRef
 from headscope.dashboard.job_queue import JobQueue, ServerEngine
 from headscope.dashboard.pages import run_cards
 from headscope.dashboard.services import Services
@@ -25,6 +27,7 @@ from tests.browser import seed
 from tests.browser.conftest import PATIENCE_MS, OpenPage, serving
 from tests.browser.live_page import CHIPS, DRAWN, TEXT, open_live, painted
 from tests.browser.window import too_wide
+from tests.factories import make_info, make_prompt, make_result, make_set
 from tests.tiny_models import build_tiny_gpt2
 
 
@@ -259,10 +262,15 @@ def test_models_of_the_store_are_listed_with_the_reason(page: Page, seeded_store
         folder = build_tiny_gpt2(tmp_path / "elsewhere")
         prompts = seed.prompt_set("one", ("A cat",))
         run_job(engine, store, JobRequest("e", str(folder), prompts, parse_analyses("heads")))
+        behind = replace(make_info("behind"), ref=ModelRef("behind", None, BLACK_BOX, "unknown", "0" * 64))
+        asked = store.start_job(experiment="e", model="behind", spec={}, total=1)
+        store.save(asked, behind, make_set(make_prompt()), [], 0, [make_result(make_prompt())])
         jobs = JobQueue(engine, store)
         with serving(Services(store, ServerEngine(engine, jobs), Settings(live_model="tiny-llama"))) as url:
             page.goto(f"{url}/live")
             expect(page.locator("#live-model")).to_have_value("tiny-llama")
+            expect(page.locator("#live-model optgroup[label*=API] option")).to_have_text("behind (stored runs only)")
+            expect(page.locator("#live-stored")).to_contain_text("1 model of the store")
             option = page.locator(f"#live-model optgroup[label*=store] option[value='{folder}']")
             expect(option).to_contain_text("stored runs only")
             expect(page.locator("#live-stored")).to_contain_text("HEADSCOPE_MODEL_DIR")

@@ -26,6 +26,18 @@ PAGES = {
     "/patching": "h1",
 }
 """Path of a page, and what stands there when it is drawn."""
+UNCUED = """() => [...document.querySelectorAll("#shell-main *, nav *")].filter((node) => {
+  const { overflowX, backgroundAttachment } = getComputedStyle(node);
+  return ["auto", "scroll"].includes(overflowX) && node.scrollWidth > node.clientWidth + 1 && node.clientWidth > 0
+    && !node.matches("textarea, .ag-root *, pre, code") && !backgroundAttachment.includes("local");
+}).map((node) => `${node.tagName} ${node.id} ${node.className} ${node.scrollWidth} in ${node.clientWidth}`)"""
+"""What scrolls sideways without a shadow at the edge beyond which there is more (components.css)."""
+TOP = """() => {
+  const box = document.querySelector(".hs-attr"), cell = box?.querySelector("td.top")?.getBoundingClientRect();
+  const sight = box?.getBoundingClientRect();
+  return !cell || (cell.left >= sight.left && cell.right <= sight.right + 1);
+}"""
+"""Whether the largest attribution of the first row is in sight."""
 WIDTHS = [360, 390, 900, 1440, 360]
 """Each page is loaded at the first, then made as wide as the others: as a telephone is turned or a window pulled."""
 
@@ -38,6 +50,8 @@ def test_nothing_is_wider_than_the_window(open_page: OpenPage, app_server: str, 
     page.goto(app_server + path.format(a=a, b=b, c=c))
     expect(page.locator(PAGES[path]).first).to_be_attached()
     expect(page.locator(".hs-loading")).to_have_count(0)
+    assert page.evaluate(TOP)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         assert too_wide(page) == [], f"at {width} px"
+        assert page.evaluate(UNCUED) == [], f"at {width} px"
