@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from headscope.analysis import model_listing
 from headscope.analysis.classifiers.content_filter import OFF, Policy, Verdict, admit, allow
 from headscope.analysis.engines.base import Engine
 from headscope.analysis.errors import HeadscopeError, StorageError, UnknownNameError
@@ -21,7 +20,8 @@ from headscope.analysis.live_types import (
     LiveRequest,
     LiveResult,
 )
-from headscope.analysis.model_places import MODEL_DIR_VARIABLE
+from headscope.analysis.models import listing
+from headscope.analysis.models.places import MODEL_DIR_VARIABLE
 from headscope.analysis.patch_types import PatchRequest, PatchResult
 from headscope.analysis.registry import BLACK_BOX
 from headscope.analysis.types import Continuation, Progress, RunStatus
@@ -230,7 +230,7 @@ class ServerEngine:
 
     def models(self) -> Sequence[ModelListing]:
         """See `services.Engine.models`."""
-        listed = model_listing.list_models()
+        listed = listing.list_models()
         names = {model.name for model in listed}
         stored = self.jobs.stored_models()
         return [
@@ -253,7 +253,7 @@ class ServerEngine:
         """Raises UnknownNameError for another name. One that was found is remembered: listing reads every folder."""
         if name in self._listed:
             return
-        names = [model.name for model in model_listing.list_models()]
+        names = [model.name for model in listing.list_models()]
         # A hub id like owner/name may also be a folder below the server's, which would be read instead.
         if name not in names or ("/" in name and Path(name).is_dir()):
             raise UnknownNameError("model", name, names, _NOT_LISTED)

@@ -11,8 +11,8 @@ from transformers.utils import logging as transformers_logging
 
 from headscope.analysis.backends.structure import Structure
 from headscope.analysis.errors import BackendError, message
-from headscope.analysis.model_places import ResolvedModel
 from headscope.analysis.models import devices, fingerprints, sources
+from headscope.analysis.models.places import ResolvedModel
 from headscope.analysis.types import ModelInfo, ModelRef
 
 _NO_LIMIT = 1_000_000

@@ -19,10 +19,10 @@ from headscope.analysis.live_types import (
     LiveRequest,
     LiveResult,
 )
-from headscope.analysis.model_places import read_config
 from headscope.analysis.models import devices, sources
 from headscope.analysis.models.chat_template import require_chat_template
 from headscope.analysis.models.fingerprints import cache_dir
+from headscope.analysis.models.places import read_config
 from headscope.analysis.models.start_token import require_start_token
 from headscope.analysis.patch_types import PatchRequest, PatchResult
 from headscope.analysis.running import patching, runner, typed

@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 
 from headscope.analysis.errors import InputError
-from headscope.analysis.model_places import ResolvedModel
+from headscope.analysis.models.places import ResolvedModel
 
 FILES = ("chat_template.jinja", "chat_template.json")
 

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from headscope.analysis.errors import BackendError
-from headscope.analysis.model_listing import list_models
-from headscope.analysis.model_places import (
+from headscope.analysis.models import embedded, hub
+from headscope.analysis.models.fingerprints import cache_dir
+from headscope.analysis.models.listing import list_models
+from headscope.analysis.models.places import (
     EMBEDDED_NAME,
     MODEL_DIR_VARIABLE,
     ON_DISK,
@@ -27,8 +29,6 @@ from headscope.analysis.model_places import (
     on_disk,
     read_config,
 )
-from headscope.analysis.models import embedded, hub
-from headscope.analysis.models.fingerprints import cache_dir
 from headscope.analysis.models.safetensors_header import folder_parameters
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from headscope.analysis.errors import InputError
-from headscope.analysis.model_places import ResolvedModel
+from headscope.analysis.models.places import ResolvedModel
 
 _DECLARED_IN = ("generation_config.json", "config.json")
 

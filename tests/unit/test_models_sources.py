@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from headscope.analysis import model_listing, model_places
 from headscope.analysis.errors import BackendError
 from headscope.analysis.models import embedded, fingerprints, hub, sources
+from headscope.analysis.models import listing as model_listing
+from headscope.analysis.models import places as model_places
 from headscope.analysis.models.safetensors_header import folder_parameters
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from headscope.analysis import model_places
 from headscope.analysis.errors import BackendError
-from headscope.analysis.model_places import EMBEDDED_NAME, KNOWN, MODEL_DIR_VARIABLE
-from headscope.analysis.models import embedded, hub
+from headscope.analysis.models import embedded, hub, places
+from headscope.analysis.models.places import EMBEDDED_NAME, KNOWN, MODEL_DIR_VARIABLE
 from headscope.analysis.models.safetensors_header import folder_parameters
 
 
@@ -29,19 +28,19 @@ def list_models() -> list[ModelListing]:
     listings = [_known_listing(name, known) for name, known in KNOWN.items()]
     listings.append(_embedded_listing())
     names = {listing.name for listing in listings}
-    found = {path.name: ("model_dir", path) for path in model_places.model_dir_folders()}
+    found = {path.name: ("model_dir", path) for path in places.model_dir_folders()}
     for repo, path in hub.cached_models().items():
-        found.setdefault(model_places.known_name(repo), ("hub", path))
+        found.setdefault(places.known_name(repo), ("hub", path))
     for name, (source, path) in sorted(found.items()):
         if name not in names:
             listings.append(_folder_listing(name, source, path))
     return listings
 
 
-def _known_listing(name: str, known: model_places.Known) -> ModelListing:
+def _known_listing(name: str, known: places.Known) -> ModelListing:
     try:
-        found = model_places.on_disk(name)
-    except model_places.Absent:
+        found = places.on_disk(name)
+    except places.Absent:
         note = f"`headscope models pull {name}`, or put its folder in {MODEL_DIR_VARIABLE}"
         return ModelListing(name, known.family, None, False, known.size_bytes, note)
     except BackendError as error:
@@ -58,9 +57,9 @@ def _embedded_listing() -> ModelListing:
 
 def _folder_listing(name: str, source: str, path: Path) -> ModelListing:
     try:
-        model_places.check_folder(path)
+        places.check_folder(path)
         _, stored = folder_parameters(path)
-        config = model_places.read_config(path)
+        config = places.read_config(path)
     except BackendError as error:
         return ModelListing(name, "unknown", source, False, None, str(error))
     family = KNOWN[name].family if name in KNOWN else str(config.get("model_type", "unknown"))
