@@ -9,7 +9,8 @@ from dash.development.base_component import Component
 
 from headscope.analysis.probe_types import PASSED, SEVERITIES
 from headscope.analysis.registry import DETECTORS
-from headscope.analysis.statistics.clusters import MOST, clusters
+from headscope.analysis.statistics.clusters import MOST as MOST_CLUSTERED
+from headscope.analysis.statistics.clusters import clusters
 from headscope.analysis.statistics.intervals import wilson
 from headscope.dashboard.cards import Children, Download, copyable, download_menu, empty_box, extra, icon
 from headscope.dashboard.failures_query import PATH, STATUSES, FailuresQuery
@@ -200,7 +201,7 @@ def pager(query: FailuresQuery, total: int) -> Component | None:
 
 def alike(services: Services, query: FailuresQuery) -> Children:
     """Clusters of similar prompts among the cases chosen."""
-    rows, total = services.store.failures_page(query.which(), 0, MOST)
+    rows, total = services.store.failures_page(query.which(), 0, MOST_CLUSTERED)
     rows = tuple({row.text: row for row in reversed(rows)}.values())[::-1]
     found = clusters([row.text for row in rows])
     if not found:
@@ -212,7 +213,7 @@ def alike(services: Services, query: FailuresQuery) -> Children:
                  for row in examples]  # fmt: skip
         head = html.H3([", ".join(group.words) or "alike", html.Small(f" {len(group.members)}", className="hs-muted")])
         items.append(html.Section([head, html.Ul(links)], className="hs-cluster"))
-    looked = f"the {MOST_CLUSTERED:,} most severe" if total > MOST else f"all {total:,}"
+    looked = f"the {MOST_CLUSTERED:,} most severe" if total > MOST_CLUSTERED else f"all {total:,}"
     return [
         html.Div(items, className="hs-clusters"),
         note(f"Prompts that share words (TF-IDF, average linkage), among {looked} failures chosen; a prompt counts "

@@ -12,7 +12,7 @@ from plotly.graph_objects import Figure
 
 from headscope.analysis.registry import BLACK_BOX
 from headscope.analysis.types import HeadSummary
-from headscope.dashboard.api.live import TAG
+from headscope.dashboard.api.live import TAG as LIVE_TAG
 from headscope.dashboard.attention_cache import attention_artifact
 from headscope.dashboard.cards import Children, Download, card, copyable, empty_box, extra, guarded
 from headscope.dashboard.figures.attention import misses
@@ -124,7 +124,7 @@ def _attributions(detail: RunDetail) -> Children:
     if not detail.attributions:
         return not_measured("Attributions were", "--analyses saliency,input_x_gradient,integrated_gradients")
     slot = html.Div(id="run-attributions-slot")
-    if TAG not in detail.row.tags or any(found.method == "occlusion" for found in detail.attributions):
+    if LIVE_TAG not in detail.row.tags or any(found.method == "occlusion" for found in detail.attributions):
         return slot
     asked = html.Code("--analyses occlusion")
     return [slot, note("Saved from Live, whose leave-one-out is not kept: ", asked, " stores it.")]
