@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from filled_store import NASTY, Filled, OnEachDatabase, assert_same
 
 from headscope.analysis.errors import StorageError, UnknownNameError
 from headscope.analysis.receipts import Verdict
@@ -26,6 +25,7 @@ from tests.factories import (
     make_result,
     make_set,
 )
+from tests.filled_store import NASTY, Filled, OnEachDatabase, assert_same
 
 
 class TestStore(OnEachDatabase):

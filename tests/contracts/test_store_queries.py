@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from filled_store import NASTY, Filled, OnEachDatabase
 
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.storage.rows import RUN_COLUMNS, Condition, FacetCount, RunFilter, Sort
@@ -13,6 +12,7 @@ from tests.factories import (
     make_prompt,
     make_result,
 )
+from tests.filled_store import NASTY, Filled, OnEachDatabase
 
 
 class TestQueries(OnEachDatabase):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from filled_store import Filled, OnEachDatabase, assert_same
-
 from headscope.analysis.types import RunStatus
 from headscope.storage.rows import Condition, RunFilter
 from tests.factories import (
@@ -12,6 +10,7 @@ from tests.factories import (
     make_result,
     make_set,
 )
+from tests.filled_store import Filled, OnEachDatabase, assert_same
 
 
 class TestReuse(OnEachDatabase):

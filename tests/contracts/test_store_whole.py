@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from filled_store import Filled, OnEachDatabase
 
 from headscope.analysis.errors import StorageError
 from headscope.analysis.types import Prompt
@@ -21,6 +20,7 @@ from tests.factories import (
     make_result,
     make_set,
 )
+from tests.filled_store import Filled, OnEachDatabase
 
 
 class TestWhole(OnEachDatabase):
