@@ -77,6 +77,7 @@ def create_app(services: Services) -> Dash:
     api.register_all(app.server, services)
     sign_in.register(app.server, settings)
     security.protect(app.server, settings, app.csp_hashes(), sign_in.demand)
+    app.serve_small_plotly()
     guard_callbacks(app.server, app.callback_map)
     return app
 

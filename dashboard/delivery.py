@@ -34,11 +34,26 @@ class App(Dash):
         self.server.config["COMPRESS_MIMETYPES"] = COMPRESSED
         Compress(self.server)
         _keep_for_good(self.server, f"/{self.config.assets_url_path}/")
-        _cartesian_plotly(self.server, Path(self.config.assets_folder) / "00_vendor" / PLOTLY)
 
     def set_libraries(self, of_paths: Mapping[str, Sequence[str]]) -> None:
         """`of_paths`: the libraries (names of component packages) of each page's path."""
         self._libraries = dict(of_paths)
+
+    def serve_small_plotly(self) -> None:
+        """In place of the whole plotly.js, a third of it: no figure here is a map or three-dimensional.
+
+        Call it after `security.protect`: requests are answered by the first that has an answer.
+        """
+        server: Flask = self.server
+        script = Path(self.config.assets_folder) / "00_vendor" / PLOTLY
+
+        @server.before_request
+        def plotly() -> Response | None:
+            if "/_dash-component-suites/plotly/package_data/plotly." not in request.path:
+                return None
+            answer = send_file(script, mimetype="text/javascript")
+            answer.headers["Cache-Control"] = FOR_GOOD  # Dash's address names plotly's version
+            return answer
 
     def interpolate_index(self, **parts: str) -> str:  # type: ignore[override]  # Dash passes them by name
         """Called by Dash for the HTML of a page."""
@@ -64,15 +79,3 @@ def _keep_for_good(server: Flask, assets: str) -> None:
         if request.path.startswith(assets) and "m" in request.args and response.status_code == 200:
             response.headers["Cache-Control"] = FOR_GOOD
         return response
-
-
-def _cartesian_plotly(server: Flask, script: Path) -> None:
-    """In place of the whole plotly.js, a third of it: no figure here is a map or three-dimensional."""
-
-    @server.before_request
-    def plotly() -> Response | None:
-        if "/_dash-component-suites/plotly/package_data/plotly." not in request.path:
-            return None
-        answer = send_file(script, mimetype="text/javascript")
-        answer.headers["Cache-Control"] = FOR_GOOD  # Dash's address names plotly's version
-        return answer

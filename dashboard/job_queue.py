@@ -20,18 +20,21 @@ from headscope.analysis.live_types import (
     LiveRequest,
     LiveResult,
 )
-from headscope.analysis.models import sources
+from headscope.analysis.models import listing
+from headscope.analysis.models.places import MODEL_DIR_VARIABLE
 from headscope.analysis.patch_types import PatchRequest, PatchResult
+from headscope.analysis.registry import BLACK_BOX
 from headscope.analysis.types import Continuation, Progress, RunStatus
 from headscope.dashboard.line import Line, Slots
 from headscope.dashboard.services import ModelListing
 from headscope.jobs.detection import Store
 from headscope.jobs.job import JobRequest, run_job, to_resume
-from headscope.storage.rows import JobRow, RunFilter
+from headscope.storage.rows import JobRow
 
 LOG = logging.getLogger("headscope.jobs")
+_BEHIND_API = "It is behind an API and has nothing to load: only its stored runs can be looked at."
 _NOT_LISTED = (
-    f"Pages load only models that are listed, no folders: put it in {sources.MODEL_DIR_VARIABLE} where the "
+    f"Pages load only models that are listed, no folders: put it in {MODEL_DIR_VARIABLE} where the "
     "server runs, or use `headscope run --model FOLDER`."
 )
 MOST_STORED = 100
@@ -104,10 +107,16 @@ class JobQueue:
         state = self._states.get(job_id)
         return state is not None and state.status in {RunStatus.QUEUED, RunStatus.RUNNING}
 
-    def stored_models(self) -> list[str]:
-        """Names of the models that runs of the store were made with, most runs first."""
-        counts = self._store.facets(RunFilter(), ("model",), limit=MOST_STORED)["model"]
-        return [count.value for count in counts if count.value]
+    def stored_models(self) -> dict[str, bool]:
+        """Names of the models that runs of the store were made with, most runs first, and whether each is one behind
+        an API (and no folder of that name was ever read)."""
+        models = [row for row in self._store.overview(1).models if row.n_runs]
+        models.sort(key=lambda row: (row.n_runs, row.info.ref.backend != BLACK_BOX), reverse=True)
+        found: dict[str, bool] = {}
+        for row in models[:MOST_STORED]:
+            api = row.info.ref.backend == BLACK_BOX
+            found[row.info.ref.name] = api and found.get(row.info.ref.name, True)
+        return found
 
     def cancel(self, job_id: str) -> None:
         """Stop after the current batch. Raises UnknownNameError for a job that neither waits nor runs."""
@@ -151,7 +160,7 @@ class JobQueue:
 class ServerEngine:
     """What pages may ask for (`services.Engine`): typed prompts, models, and jobs.
 
-    Only models of `model_sources.list_models` are loaded for them: whoever reaches the server, from a web page or
+    Only models of `model_listing.list_models` are loaded for them: whoever reaches the server, from a web page or
     another account of this machine, must not have it open folders. Jobs that `headscope run` hands over with the note's
     token go to `jobs` itself and may name a folder.
     """
@@ -221,12 +230,16 @@ class ServerEngine:
 
     def models(self) -> Sequence[ModelListing]:
         """See `services.Engine.models`."""
-        listed = sources.list_models()
+        listed = listing.list_models()
         names = {model.name for model in listed}
         stored = self.jobs.stored_models()
         return [
             *(ModelListing(model.name, model.source or "", ready=model.available, note=model.note) for model in listed),
-            *(ModelListing(name, "store", ready=False, note=_NOT_LISTED) for name in stored if name not in names),
+            *(
+                ModelListing(name, "api" if api else "store", ready=False, note=_BEHIND_API if api else _NOT_LISTED)
+                for name, api in stored.items()
+                if name not in names
+            ),
         ]
 
     def submit(self, request: JobRequest) -> str:
@@ -240,7 +253,7 @@ class ServerEngine:
         """Raises UnknownNameError for another name. One that was found is remembered: listing reads every folder."""
         if name in self._listed:
             return
-        names = [model.name for model in sources.list_models()]
+        names = [model.name for model in listing.list_models()]
         # A hub id like owner/name may also be a folder below the server's, which would be read instead.
         if name not in names or ("/" in name and Path(name).is_dir()):
             raise UnknownNameError("model", name, names, _NOT_LISTED)

@@ -10,11 +10,10 @@ from dash import dcc, html
 
 from headscope.dashboard.cards import Children, copyable, extra, icon
 from headscope.dashboard.scope_query import ScopeQuery
-from headscope.dashboard.tables import DASH
+from headscope.dashboard.words import DASH, true_minus
 
 Choices = Sequence[tuple[str, str]]
 Entry = tuple[str, str, int | None]
-MINUS = "−"
 
 
 def signed(value: float | None, decimals: int = 2) -> str:
@@ -22,12 +21,12 @@ def signed(value: float | None, decimals: int = 2) -> str:
     if value is None or math.isnan(value):
         return DASH
     text = f"{value:+.{decimals}f}"
-    return f"{0:.{decimals}f}" if float(text) == 0 else text.replace("-", MINUS)
+    return f"{0:.{decimals}f}" if float(text) == 0 else true_minus(text)
 
 
 def plain(value: float | None, decimals: int = 2) -> str:
     """A number, a dash for unmeasured."""
-    return DASH if value is None or math.isnan(value) else f"{value:.{decimals}f}".replace("-", MINUS)
+    return DASH if value is None or math.isnan(value) else true_minus(f"{value:.{decimals}f}")
 
 
 def interval(low: float, high: float, decimals: int = 2) -> str:

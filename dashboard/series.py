@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from headscope.dashboard.words import plural
 from headscope.storage.rows import Measures
 
 MOST = 6  # lines that can still be told apart
@@ -33,7 +34,7 @@ def series_of(runs: Measures, by: str) -> list[Series]:
     found = [Series(value or "(none)", value, _rows(values, {value})) for value in shown]
     rest = set(ranked[len(shown) :])
     if rest:
-        found.append(Series(f"{len(rest)} others", None, _rows(values, rest)))
+        found.append(Series(plural(len(rest), "other"), None, _rows(values, rest)))
     return found
 
 

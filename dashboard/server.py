@@ -21,7 +21,7 @@ from gunicorn.app.base import BaseApplication
 from headscope.analysis.classifiers.content_filter import OFF, Policy
 from headscope.analysis.engines.local import LocalEngine
 from headscope.analysis.errors import HeadscopeError, InputError, UnknownNameError
-from headscope.analysis.models import sources
+from headscope.analysis.models import listing
 from headscope.analysis.printable import visible
 from headscope.dashboard.api.live import first_model
 from headscope.dashboard.app import create_app
@@ -104,7 +104,7 @@ def _check_port(settings: Settings) -> None:
 
 
 def _check_model(name: str) -> None:
-    listed = [] if name in ("", NO_MODEL) else sources.list_models()
+    listed = [] if name in ("", NO_MODEL) else listing.list_models()
     if listed and name not in (here := [model.name for model in listed if model.available]):
         advice = f"--live-model takes a model of `headscope models list` that is here, or {NO_MODEL}."
         raise UnknownNameError("model", name, here, advice)

@@ -23,8 +23,8 @@ from headscope.storage.interfaces import FindingSink, RunReader
 
 @dataclass(frozen=True, slots=True)
 class ModelListing:
-    """A model that pages show. `ready` is False when it would have to be fetched first, or, with the source `store`,
-    when pages may not load it at all; `note` says more."""
+    """A model that pages show. `ready` is False when it would have to be fetched first, or, with the sources `store`
+    and `api`, when pages may not load it at all or there is nothing to load; `note` says more."""
 
     name: str
     source: str

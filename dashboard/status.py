@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 from headscope.dashboard.cards import Children, guarded, icon
 from headscope.dashboard.ids import Shell
 from headscope.dashboard.services import Services
+from headscope.dashboard.words import plural
 from headscope.storage import session
 from headscope.storage.rows import RunFilter
 
@@ -44,7 +45,7 @@ def store_state(services: Services) -> Component:
     return html.Div(
         [
             html.Div([icon("database"), html.Span(name, className="hs-state-name")], title=f"{kind} store {name}"),
-            dcc.Link(f"{total:,} runs", href="/runs"),
+            dcc.Link(plural(total, "run"), href="/runs"),
             html.Span(f"{kind} · {engine}"),
         ],
         className="hs-nav-label",

@@ -11,8 +11,7 @@ from dash.development.base_component import Component
 
 from headscope.dashboard.cards import extra
 from headscope.dashboard.runs.columns import NATS_PER_BIT, utc_iso
-
-DASH = "–"
+from headscope.dashboard.words import DASH
 
 
 def table(head: Sequence[str], rows: Sequence[html.Tr], *, rows_open: bool = False) -> Component:
@@ -42,11 +41,6 @@ def when(moment: datetime) -> html.Time:
 def bits(nats: float | None, decimals: int = 2) -> str:
     """Nats as bits, a dash for unmeasured."""
     return DASH if nats is None or math.isnan(nats) else f"{nats / NATS_PER_BIT:.{decimals}f}"
-
-
-def visible(token: str | None) -> str:
-    """A token with its spaces and newlines to be seen."""
-    return DASH if token is None else token.replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥")
 
 
 def parameters(count: int) -> str:

@@ -89,10 +89,11 @@ def why_no_reading(backend: CausalBackend) -> str | None:
     with torch.no_grad():
         some = next(backend.model.parameters())
         probe = torch.linspace(-1, 1, backend.info.d_model, dtype=some.dtype, device=some.device)[None]
-        token = Target(1, "", 1, "given", 0.0, 1)
-        direction, offset = target_direction(backend, [token])
+        logits = backend.unembed(probe)[0].float()
+        largest = int(logits.abs().argmax())  # a small one is a difference of large terms, and so mostly rounding
+        direction, offset = target_direction(backend, [Target(largest, "", 1, "given", 0.0, 1)])
         found = (frozen(probe) * direction).sum(-1).float() + offset
-        expected = backend.unembed(probe)[0, 1].float()
-    if not torch.allclose(found[0], expected, rtol=1e-2, atol=1e-3):
+    tolerance = 1e-2 if backend.info.ref.dtype == "float32" else 5e-2
+    if not torch.allclose(found[0], logits[largest], rtol=tolerance, atol=0.0):
         return capped
     return None

@@ -30,7 +30,7 @@ from headscope.analysis.backends.visibility import visible_keys, watching_masks
 from headscope.analysis.backends.watching import complete, last_hidden, watching
 from headscope.analysis.errors import BackendError, HeadscopeError, InputError, NotApplicable, message
 from headscope.analysis.interfaces import Capabilities, Capture, ForwardResult, TokenBatch
-from headscope.analysis.models import devices, sources
+from headscope.analysis.models import devices, places, sources
 from headscope.analysis.models.start_token import start_token_id
 from headscope.analysis.types import (
     DTYPES,
@@ -45,7 +45,7 @@ from headscope.analysis.types import (
 class HFCausalBackend:
     """A CausalBackend (see `headscope.analysis.interfaces`) over a transformers model: GPT-2, Llama, relatives."""
 
-    def __init__(self, model: nn.Module, tokenizer: Any, resolved: sources.ResolvedModel, dtype: str) -> None:
+    def __init__(self, model: nn.Module, tokenizer: Any, resolved: places.ResolvedModel, dtype: str) -> None:
         """Wrap a loaded model; `load` is the usual way in."""
         self.model = model.eval().requires_grad_(False)
         self.structure = discover(model)

@@ -12,6 +12,7 @@ from transformers.utils import logging as transformers_logging
 from headscope.analysis.backends.structure import Structure
 from headscope.analysis.errors import BackendError, message
 from headscope.analysis.models import devices, fingerprints, sources
+from headscope.analysis.models.places import ResolvedModel
 from headscope.analysis.types import ModelInfo, ModelRef
 
 _NO_LIMIT = 1_000_000
@@ -54,7 +55,7 @@ def _attention_can_be_set(config: Any) -> bool:
     return family is None or bool(family._can_set_attn_implementation())
 
 
-def check_memory(resolved: sources.ResolvedModel, dtype: str, device: str) -> None:
+def check_memory(resolved: ResolvedModel, dtype: str, device: str) -> None:
     """Raises BackendError when the weights would not fit into what is free: here, where they are read, and there."""
     needed = sources.memory_needed(resolved.path, dtype)
     for place in dict.fromkeys(["cpu", device]):
@@ -78,7 +79,7 @@ def placed(model: Any, device: str, name: str) -> Any:
         ) from error
 
 
-def info_of(model: Any, structure: Structure, tokenizer: Any, resolved: sources.ResolvedModel, dtype: str) -> ModelInfo:
+def info_of(model: Any, structure: Structure, tokenizer: Any, resolved: ResolvedModel, dtype: str) -> ModelInfo:
     """What the loaded model is."""
     config = model.config.get_text_config()
     heads = getattr(config, "num_attention_heads", 0)  # none in a state-space model

@@ -26,6 +26,7 @@ from headscope.analysis.live_types import (
     LiveResult,
 )
 from headscope.analysis.patch_types import PatchRequest, PatchResult
+from headscope.analysis.registry import BLACK_BOX
 from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import (
     Attribution,
@@ -43,14 +44,13 @@ from headscope.analysis.types import (
     result_key,
 )
 
-NAME = "openai_compatible"
 BYTES_PER_PART = 200
 
 
 def model_info(url: str, model: str, chat: bool) -> ModelInfo:
     """A model of which only its name is known; its identity is its address."""
     digest = hashlib.sha256(f"{url}|{model}|{chat}".encode()).hexdigest()
-    ref = ModelRef(model, None, NAME, "unknown", digest)
+    ref = ModelRef(model, None, BLACK_BOX, "unknown", digest)
     return ModelInfo(ref, "unknown", 0, 0, 0, 0, 0, 0, 0, "unknown", "api", url)
 
 
@@ -117,7 +117,7 @@ class BlackBoxEngine:
         endpoint = self._client.endpoint
         return {
             "model": endpoint.model,
-            "backend": NAME,
+            "backend": BLACK_BOX,
             "api": endpoint.url,
             "chat": endpoint.chat,
             "params": {"blackbox": asdict(self._settings)},

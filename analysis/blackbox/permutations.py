@@ -14,6 +14,8 @@ from headscope.analysis.statistics.intervals import PERCENTILES
 Bools = NDArray[np.bool_]
 Float64 = NDArray[np.float64]
 DRAWS = 1000
+HALVES_NEED = 8
+"""Orders: two pairs of an order and its reverse in each half, or chance alone would decide how far they agree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Importance:
     under the sampling of permutations (and answers, when those are sampled); equal to it when all was evaluated.
 
     rank: 1 is the largest in absolute value; rank_low, rank_high: where it stays in 95 % of resamples. reliability:
-    rank correlation of two halves of the permutations, 1 when exact, NaN for fewer than 3 parts.
+    rank correlation of two halves of the permutations, 1 when exact, NaN for fewer than 3 parts or HALVES_NEED orders.
     """
 
     score: Float64
@@ -117,7 +119,7 @@ def _sampled(pairs: Float64) -> Importance:
 
 
 def _halves(pairs: Float64) -> float:
-    if len(pairs) < 4 or pairs.shape[1] < 3:
+    if 2 * len(pairs) < HALVES_NEED or pairs.shape[1] < 3:
         return float("nan")
     one, two = (_ranks(half.mean(axis=0)) for half in (pairs[::2], pairs[1::2]))
     return float(np.corrcoef(one, two)[0, 1])

@@ -22,6 +22,7 @@ from headscope.analysis.live_types import (
 from headscope.analysis.models import devices, sources
 from headscope.analysis.models.chat_template import require_chat_template
 from headscope.analysis.models.fingerprints import cache_dir
+from headscope.analysis.models.places import read_config
 from headscope.analysis.models.start_token import require_start_token
 from headscope.analysis.patch_types import PatchRequest, PatchResult
 from headscope.analysis.running import patching, runner, typed
@@ -54,7 +55,7 @@ class InlineEngine:
     def check(self, spec: RunSpec) -> None:
         """See `Engine.check`."""
         _check(spec)
-        sources.read_config(sources.resolve(spec.model.name).path)
+        read_config(sources.resolve(spec.model.name).path)
 
     @_one_at_a_time
     def prepare(self, spec: RunSpec, batch_size: int) -> Prepared:

@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 
 from headscope.analysis.errors import InputError
-from headscope.analysis.models.sources import ResolvedModel
+from headscope.analysis.models.places import ResolvedModel
 
 FILES = ("chat_template.jinja", "chat_template.json")
 

@@ -10,7 +10,7 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from headscope.analysis.errors import InputError
-from headscope.analysis.models.sources import ResolvedModel
+from headscope.analysis.models.places import ResolvedModel
 
 _DECLARED_IN = ("generation_config.json", "config.json")
 

@@ -6,7 +6,7 @@ Adding an interpretation method, a probe or a backend is one new file and one en
 """
 
 from headscope.analysis.registry.analyses import DEFAULT_SET, RECEIPTS, STANDARD, analyses, analysis, parse_analyses
-from headscope.analysis.registry.backends import BACKENDS
+from headscope.analysis.registry.backends import BACKENDS, BLACK_BOX
 from headscope.analysis.registry.classifiers import CLASSIFIERS
 from headscope.analysis.registry.detectors import DETECTORS
 from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, Registry
@@ -17,6 +17,7 @@ from headscope.analysis.registry.probes import PROBES
 
 __all__ = [
     "BACKENDS",
+    "BLACK_BOX",
     "CLASSIFIERS",
     "DEFAULT_SET",
     "DETECTORS",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from headscope.analysis.registry.entry import Entry, Registry
 
+BLACK_BOX = "openai_compatible"
+"""A model of this backend is behind an API: only its answers are known."""
+
 BACKENDS = Registry(
     "backend",
     {
@@ -12,7 +15,7 @@ BACKENDS = Registry(
             "Hugging Face causal LM",
             "GPT-2 of every size and other open causal models, run on this machine.",
         ),
-        "openai_compatible": Entry(
+        BLACK_BOX: Entry(
             "headscope.analysis.blackbox.engine:BlackBoxEngine",
             "OpenAI-compatible API",
             "A model behind an API, studied by changing its prompts (`headscope blackbox`).",

@@ -14,6 +14,7 @@ from headscope.analysis.errors import InputError
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet, RunStatus, canonical_hash
 from headscope.dashboard.request_body import json_object
 from headscope.dashboard.services import Services
+from headscope.dashboard.words import quoted
 from headscope.jobs.job import JobRequest
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Condition, RunDetail, RunFilter
@@ -81,7 +82,7 @@ def _stored(store: RunReader, detail: RunDetail) -> dict[tuple[str, str | None],
 
 
 def _label(target: str, foil: str | None) -> str:
-    return f"“{target.strip()}”" if foil is None else f"“{target.strip()}” − “{foil.strip()}”"
+    return quoted(target) if foil is None else f"{quoted(target)} − {quoted(foil)}"
 
 
 def again_request(detail: RunDetail, target: str | None, foil: str | None) -> JobRequest:

@@ -13,7 +13,8 @@ from headscope.analysis.attribution.results import position_scores, word_rule
 from headscope.analysis.registry import method_entry
 from headscope.analysis.types import Attribution, Float32
 from headscope.dashboard.figures.receipts import ReceiptView, receipt_view
-from headscope.dashboard.figures.tokens import ANSWER_UNITS, grouped, largest, quantity_unit, score_unit, short
+from headscope.dashboard.figures.tokens import ANSWER_UNITS, grouped, largest, quantity_unit, score_unit
+from headscope.dashboard.words import quoted, true_minus
 
 TOLERANCE = 0.05
 """A convergence delta beyond this share of the largest score is called not converged when the method is silent."""
@@ -165,13 +166,13 @@ def _warning(item: Attribution) -> str:
 def explained(item: Attribution) -> str:
     """What was explained, in words: `log-probability of “x” minus “y”`."""
     name = "logit" if item.quantity.startswith("logit") else "log-probability"
-    target = f"“{short(item.target, 24)}”"
+    target = quoted(item.target, 24)
     if item.quantity in ANSWER_UNITS:
         return f"how near the answer is to the first one ({item.quantity.replace('_', ' ')})"
     if item.axes[0] == "target_position":
         return f"{name} of every token of {target}"
     if item.quantity.endswith("_difference"):
-        return f"{name} of {target} minus “{short(item.foil or '', 24)}”"
+        return f"{name} of {target} minus {quoted(item.foil or '', 24)}"
     return f"{name} of {target}"
 
 
@@ -188,12 +189,12 @@ def _facts(item: Attribution) -> list[tuple[str, str]]:
 
 
 def _amount(value: float, unit: str) -> str:
-    return f"{value:+.4f} {unit}".replace("-", "−") if math.isfinite(value) else "not measured"
+    return true_minus(f"{value:+.4f} {unit}") if math.isfinite(value) else "not measured"
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.4g}".replace("-", "−") if math.isfinite(value) else "not measured"
+        return true_minus(f"{value:.4g}") if math.isfinite(value) else "not measured"
     return str(value)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headscope.analysis.types import LayerSummary, LensTable, Target
+from headscope.dashboard.words import plural
 
 Floats = NDArray[np.float64]
 
@@ -75,7 +76,8 @@ def _apart(role: str, a: LensSide | None, b: LensSide | None) -> str:
     if a.text != b.text:
         return f"The runs have another {role} each: there is no difference to take."
     if len(a.probs) != len(b.probs):
-        return f"A has {len(a.probs)} layers and B {len(b.probs)}: layer by layer there is no difference to take."
+        depths = f"A has {plural(len(a.probs), 'layer')} and B {len(b.probs)}"
+        return f"{depths}: layer by layer there is no difference to take."
     return ""
 
 

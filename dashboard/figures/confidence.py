@@ -40,8 +40,9 @@ def confidence_info(trace: TokenTrace) -> ConfidenceInfo:
 
 
 def confidence_figure(info: ConfidenceInfo) -> go.Figure:
-    """Bars and line over positions; the dotted line is the mean surprisal."""
-    x = np.arange(len(info.labels))
+    """Bars and line over positions; the dotted line is the mean surprisal, whose number stands in the legend:
+    beside the line the bars of a long text would cover it."""
+    x, ends = np.arange(len(info.labels)), (-0.6, len(info.labels) - 0.4)
     hover = [[label, str(rank) if rank > 0 else "–"] for label, rank in zip(info.labels, info.ranks, strict=True)]
     fig = go.Figure()
     fig.add_bar(
@@ -56,10 +57,12 @@ def confidence_figure(info: ConfidenceInfo) -> go.Figure:
         hovertemplate="%{pointNumber} “%{customdata[0]}”<br>entropy before %{y:.4f} bits<extra></extra>",
     )  # fmt: skip
     if np.isfinite(info.mean_surprisal):
-        fig.add_hline(y=info.mean_surprisal, line={"dash": "dot", "width": 1},
-                      annotation={"text": f"mean {info.mean_surprisal:.2f}", "font": {"size": 11}})  # fmt: skip
+        fig.add_scatter(
+            x=list(ends), y=[info.mean_surprisal] * 2, name=f"mean surprisal {info.mean_surprisal:.2f}",
+            mode="lines", line={"dash": "dot", "width": 2}, hoverinfo="skip",
+        )  # fmt: skip
     fig.update_yaxes(title_text="bits", rangemode="tozero")
-    fig.update_xaxes(**token_axis(info.labels), range=[-0.6, len(info.labels) - 0.4])
+    fig.update_xaxes(**token_axis(info.labels), range=list(ends))
     fig.update_layout(bargap=0.25)
     return finish(fig, height=270)
 

@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 from headscope.analysis.types import Float32, LayerSummary, LensTable, Target, TokenTrace
 from headscope.dashboard.figures.theme import COLORWAY, finish
 from headscope.dashboard.figures.tokens import NATS_PER_BIT, short
+from headscope.dashboard.words import quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def formation_figure(layers: LayerSummary, token: str, target: Target | None = N
     position."""
     curves = formation_curves(layers, token, target)
     x, several = np.arange(len(layers.kl_to_final)), len(curves) > 1
-    first = "probability" if several else f"probability of “{short(token)}”"
+    first = "probability" if several else f"probability of {quoted(token, 14)}"
     titles = (first, "rank (log scale)", "KL to the final distribution, nats")
     fig = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.09, subplot_titles=titles)
     rows = [
@@ -81,7 +82,7 @@ def formation_figure(layers: LayerSummary, token: str, target: Target | None = N
     ]
     for row, curve, values, what in rows:
         colour = COLORWAY["light"][0 if curve is None else curves.index(curve)]
-        name = "" if curve is None else f"{curve.role} “{short(curve.token)}”"
+        name = "" if curve is None else f"{curve.role} {quoted(curve.token, 14)}"
         whose = "%{fullData.name}<br>" if name else ""  # not the text itself: a template is no place for one
         hover = f"{whose}after layer %{{x}}<br>{what}<extra></extra>"
         fig.add_scatter(x=x, y=values, mode="lines+markers", marker={"size": 5, "color": colour}, name=name,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headscope.analysis.receipts import Receipt, Verdict
+from headscope.dashboard.words import plural, true_minus
 
 Curve = NDArray[np.float32]
 TONES = {Verdict.BETTER: "better", Verdict.NO_BETTER: "no_better", Verdict.UNMEASURED: "unmeasured"}
@@ -70,7 +71,7 @@ def _rows(receipt: Receipt, unit: str) -> list[tuple[str, str]]:
             ("comprehensiveness", amount(receipt.comprehensiveness, unit)),
             ("sufficiency", amount(receipt.sufficiency, unit)),
             ("removed tokens become", receipt.masking),
-            ("removable", f"{receipt.n_units:,} tokens"),
+            ("removable", plural(receipt.n_units, "token")),
         ]  # fmt: skip
         if receipt.reason:
             rows.append(("note", receipt.reason))
@@ -88,7 +89,7 @@ def amount(value: float, unit: str = "") -> str:
     """A signed number with its unit, true minus sign; `not measured` for NaN."""
     if not _known(value):
         return "not measured"
-    return f"{value:+.3f} {unit}".strip().replace("-", "−")
+    return true_minus(f"{value:+.3f} {unit}".strip())
 
 
 def _p(value: float) -> str:
@@ -104,7 +105,7 @@ def _share(value: float, otherwise: str) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−")
+    return true_minus(f"{value:.3g}")
 
 
 def _known(value: float) -> bool:

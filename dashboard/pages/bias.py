@@ -20,6 +20,7 @@ from headscope.dashboard.scope_query import ScopeQuery
 from headscope.dashboard.scoped_page import Card, ScopedPage
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
+from headscope.dashboard.words import plural
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Measures
 
@@ -165,7 +166,7 @@ def pairs(services: Services, query: BiasQuery) -> Children:
     shown = row.pairs[:LISTED]
     body = [
         html.P([html.B(f"{row.a} − {row.b}"), f" on {row.model}, {row.attribute or row.prompt_set}: "
-                f"{100 * row.effect.positive:.0f} % of {row.effect.n} pairs are above 0."], className="hs-said"),
+                f"{100 * row.effect.positive:.0f} % of {plural(row.effect.n, 'pair')} above 0."], className="hs-said"),
         table(("Pair", f"{row.a}>", f"{row.b}>", "Difference>", "Why"), [pair_row(pair) for pair in shown]),
         note("Why: both runs side by side with their attributions, heads and candidates, or the map of layers and "
              "positions at which exchanging one prompt's state for the other's carries the difference."),

@@ -11,6 +11,7 @@ import numpy as np
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
+from headscope.analysis.blackbox.permutations import HALVES_NEED
 from headscope.analysis.statistics.intervals import bootstrap_means, wilson
 from headscope.dashboard.cards import Children, copyable, empty_box
 from headscope.dashboard.link_state import choice
@@ -19,13 +20,16 @@ from headscope.dashboard.parts import interval, note, plain, signed, stay, switc
 from headscope.dashboard.scope_query import ScopeQuery
 from headscope.dashboard.scoped_page import Card, ScopedPage
 from headscope.dashboard.services import Services
-from headscope.dashboard.tables import table, visible
+from headscope.dashboard.tables import table
+from headscope.dashboard.words import plural, visible
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import FindingRow
 
 PATH = "/blackbox"
 LISTED = 20
 PROBE = "perturbation"
+LEAST_PARTS = 3
+"""Fewer have no order whose halves could agree."""
 MEASURES = (("logprob", "log-probability"), ("edit", "wording"), ("embedding", "meaning"))
 UNITS = {
     "logprob": "nats of log P(answer's first token)",
@@ -108,10 +112,21 @@ def _part(part: str, i: int, told: Mapping[str, Any], top: float) -> Component:
 
 
 def _certainty(evidence: Mapping[str, Any], score: float | None) -> str:
-    asked = f"{evidence.get('coalitions', 0):,} changed prompts"
+    asked = plural(evidence.get("coalitions", 0), "changed prompt")
     if evidence.get("exact"):
         return f"exact: all {asked}"
+    if score is None or math.isnan(score):
+        return f"halves not compared: {_no_halves(evidence)} · {asked}"
     return f"halves agree {plain(score)} · {asked}"
+
+
+def _no_halves(evidence: Mapping[str, Any]) -> str:
+    """Why the orders of a prompt were not halved."""
+    if not evidence.get("measures"):
+        return "no measure could be taken"
+    if len(evidence.get("parts", ())) < LEAST_PARTS:
+        return f"fewer than {LEAST_PARTS} parts"
+    return f"{evidence['settings']['permutations']} of {HALVES_NEED} orders"
 
 
 def _why(measure: str) -> str:
@@ -150,8 +165,9 @@ def overview(services: Services, query: BlackBoxQuery) -> Children:
         table(("Model", "Prompts>", "Changed prompts>", "Halves agree>", "Target only bounded>",
                "Another answer after a harmless edit>", "Commonest of the sampled answers>"), rows),
         note("Halves agree: rank correlation of the parts' order between two halves of the questions, mean over the "
-             "prompts not evaluated exactly, 95 % bootstrap interval. Target only bounded: changed prompts whose "
-             "target was not among the candidates the API told, so that its log-probability is an upper bound. "
+             f"prompts not evaluated exactly, 95 % bootstrap interval; it takes {HALVES_NEED} orders "
+             f"(--permutations) and {LEAST_PARTS} parts. Target only bounded: changed prompts whose target "
+             "was not among the candidates the API told, so that its log-probability is an upper bound. "
              "Answers are compared by their first word."),
     ]  # fmt: skip
 
@@ -160,11 +176,15 @@ def _model_cells(probes: Mapping[str, Sequence[FindingRow]]) -> list[Component]:
     evidence = [row.evidence or {} for row in probes[PROBE]]
     asked = sum(item.get("coalitions", 0) for item in evidence)
     bounded = sum(item.get("censored", 0) for item in evidence)
-    sampled = [row.score for row in probes[PROBE] if row.score is not None and not (row.evidence or {}).get("exact")]
+    drawn_orders = [row for row in probes[PROBE] if not (row.evidence or {}).get("exact")]
+    sampled = [row.score for row in drawn_orders if row.score is not None]
+    halves = _mean(sampled)
+    if drawn_orders and not sampled:
+        halves = [halves, html.Small(f" {_no_halves(drawn_orders[0].evidence or {})}")]
     edits = [row.score for row in probes.get("harmless_edits", ())]
     drawn = [row.score for row in probes.get("self_consistency", ())]
     low, high = wilson(bounded, asked)
-    cells: list[Children] = [f"{len(evidence):,}", f"{asked:,}", _mean(sampled)]
+    cells: list[Children] = [f"{len(evidence):,}", f"{asked:,}", halves]
     cells.append(f"{100 * bounded / asked:.0f} % [{100 * low:.0f}, {100 * high:.0f}]" if asked else plain(None))
     return [html.Td(cell, className="num") for cell in (*cells, _mean(edits), _mean(drawn))]
 
@@ -197,8 +217,8 @@ def stability(services: Services, query: BlackBoxQuery) -> Children:
         if changed:
             said = f"{changed[0]['before']} → {changed[0]['after']}"
             example = [dcc.Link(changed[0]["text"], href=f"/run?id={changed[0]['run_id']}"), html.Small(f" {said}")]
-        rows.append(html.Tr([html.Td(name), html.Td(share, className="num"),
-                             html.Td(f"{len(edits):,}", className="num"), html.Td(example)]))  # fmt: skip
+        cells = [html.Td(share, className="num"), html.Td(f"{len(edits):,}", className="num")]
+        rows.append(html.Tr([html.Td(name), *cells, html.Td(example, className="hs-example")]))
     return table(("Edit", "Another answer>", "Prompts>", "For example"), rows)
 
 

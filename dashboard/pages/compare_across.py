@@ -25,6 +25,7 @@ from headscope.dashboard.pages.compare_surprisal import SPACES, start_notes
 from headscope.dashboard.pages.compare_text import number
 from headscope.dashboard.pages.compare_units import scale_legend
 from headscope.dashboard.pages.compare_view import options, select, sentences
+from headscope.dashboard.words import quoted
 from headscope.storage.rows import RunDetail
 
 Floats = NDArray[np.float64]
@@ -214,7 +215,7 @@ def _cells(run: RunDetail, values: Floats, words: Sequence[str]) -> list[Compone
     mean, largest = "–", "–"
     if known.size:
         top = int(np.nanargmax(np.abs(values)))
-        mean, largest = number(float(known.mean())), f"{number(float(values[top]))} “{short(words[top])}”"
+        mean, largest = number(float(known.mean())), f"{number(float(values[top]))} {quoted(words[top], 14)}"
     bits = "–" if surprisal is None else f"{number(surprisal / NATS_PER_BIT)} bits"
     numbers = (bits, mean, largest, f"{known.size} of {len(words)}")
     return [

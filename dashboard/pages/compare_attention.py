@@ -18,6 +18,7 @@ from headscope.dashboard.pages.compare_facts import missing
 from headscope.dashboard.pages.compare_runs import RecentRuns
 from headscope.dashboard.pages.compare_units import legend
 from headscope.dashboard.pages.compare_view import select, sentences
+from headscope.dashboard.words import plural
 
 Array = NDArray[np.floating]
 Head = tuple[int, int]
@@ -58,7 +59,11 @@ def _panels(a: Array, b: Array, data: Aligned, head_a: Head, head_b: Head) -> li
         else ""
     )
     lacking = sum(unit.kind in ("only_a", "only_b") for unit in data.units)
-    blank = f"{lacking} units that only one side has are blank on the other. " if lacking else ""
+    blank = (
+        f"{plural(lacking, 'unit')} that only one side has {'is' if lacking == 1 else 'are'} blank on the other. "
+        if lacking
+        else ""
+    )
     note = (
         f"Rows read from columns. {pooling}{blank}Colours on a square-root scale; point at a cell for its weight, draw "
         "a rectangle to see a part larger, double click for all."

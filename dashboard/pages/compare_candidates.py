@@ -9,7 +9,8 @@ from dash import html
 from dash.development.base_component import Component
 
 from headscope.dashboard.figures.compare import Candidate
-from headscope.dashboard.pages.compare_text import fixed_signed, percent, visible
+from headscope.dashboard.pages.compare_text import fixed_signed, percent
+from headscope.dashboard.words import quoted
 
 CANDIDATES_SHOWN = 12
 CANDIDATE_THRESHOLD = 0.005
@@ -28,7 +29,7 @@ def candidates_view(rows: Sequence[Candidate], everything: bool, by_id: bool) ->
     head = html.Thead(html.Tr([html.Th(text, scope="col") for text in ("Token", "A", "B", "A − B")]))
     body = html.Tbody([
         html.Tr(
-            [html.Th([visible(row.text), _role(row)], scope="row"),
+            [html.Th([quoted(row.text), _role(row)], scope="row"),
              _probability(row.prob_a, row.bound_a, row.rank_a, top),
              _probability(row.prob_b, row.bound_b, row.rank_b, top), _difference(row, span)]
         )
@@ -36,7 +37,7 @@ def candidates_view(rows: Sequence[Candidate], everything: bool, by_id: bool) ->
     ])  # fmt: skip
     matched = "by token" if by_id else "by their text, because the tokenizers differ"
     rest = len(rows) - len(shown)
-    hidden = f" {rest} more differ by less than 0.5 percentage points or rank lower." if rest else ""
+    hidden = f" {rest} more: less than 0.5 percentage points apart, or of a lower rank." if rest else ""
     agree = "The leading candidates agree to within 0.5 percentage points."
     if not shown:
         return [html.P(agree)]

@@ -21,6 +21,7 @@ from headscope.dashboard.pages.compare_runs import RecentRuns
 from headscope.dashboard.pages.compare_surprisal import surprisal_notes
 from headscope.dashboard.pages.compare_units import units_view
 from headscope.dashboard.pages.compare_view import facts_view, open_links, options, select, sentences
+from headscope.dashboard.words import quoted
 
 SURPRISAL_THRESHOLD_BITS = 0.1
 SCORE_THRESHOLD = 0.05  # of the largest score of both runs
@@ -116,7 +117,7 @@ def _scores(query: CompareQuery, data: Aligned, a: Attribution, b: Attribution, 
 
 
 def _question(one: Attribution) -> str:
-    return f"“{one.target}” rather than “{one.foil}”" if one.foil else f"“{one.target}”"
+    return f"{quoted(one.target)} rather than {quoted(one.foil)}" if one.foil else quoted(one.target)
 
 
 def _nothing(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from headscope.analysis.types import RunStatus
+from headscope.analysis.types import ModelInfo, RunStatus
+from headscope.dashboard.words import shape, visible
 from headscope.storage.rows import RunDetail
 
 CIRCUMSTANCES = frozenset({"batch_size", "threads", "platform", "notes", "seconds"})  # change nothing but rounding
@@ -93,13 +94,13 @@ def _rows(run: RunDetail) -> dict[tuple[Part, str], str | None]:
     row, model = run.row, run.model
     rows: dict[tuple[Part, str], str | None] = {
         (Part.INPUT, "Text"): row.text,
-        (Part.INPUT, "Target"): row.target,
-        (Part.INPUT, "Foil"): row.foil,
+        (Part.INPUT, "Target"): None if row.target is None else visible(row.target),
+        (Part.INPUT, "Foil"): None if row.foil is None else visible(row.foil),
         (Part.MODEL, "Model"): model.ref.name,
         (Part.MODEL, "Architecture"): model.architecture,
         (Part.MODEL, "Weights"): _short_hash(model.ref.weights_sha256),
         (Part.MODEL, "Tokenizer"): _short_hash(model.tokenizer_sha256),
-        (Part.MODEL, "Shape"): f"{model.n_layers} layers × {model.n_heads} heads, width {model.d_model}",
+        (Part.MODEL, "Shape"): _shape(model),
         (Part.CONFIGURATION, "Number format"): model.ref.dtype,
         (Part.CONFIGURATION, "Seed"): str(run.seed),
         (Part.ORIGIN, "Experiment"): row.experiment,
@@ -129,6 +130,11 @@ def _capsule(capsule: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 def _flat(params: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} = {value}" for key, value in sorted(params.items()) if key not in OUTCOMES)
+
+
+def _shape(model: ModelInfo) -> str | None:
+    """None for a model behind an API, of which nothing inside is known."""
+    return f"{shape(model.n_layers, model.n_heads)}, width {model.d_model}" if model.n_layers else None
 
 
 def _short_hash(value: str) -> str | None:

@@ -15,6 +15,7 @@ from headscope.dashboard.pages.compare_data import CompareQuery, Pair, head
 from headscope.dashboard.pages.compare_text import number, signed
 from headscope.dashboard.pages.compare_units import legend
 from headscope.dashboard.pages.compare_view import sentences
+from headscope.dashboard.words import shape
 
 Array = NDArray[np.floating]
 
@@ -37,7 +38,7 @@ def heads_view(query: CompareQuery, pair: Pair) -> list[Component] | None:
         apart = None
     else:
         apart = html.P(
-            f"A has {a.shape[0]} layers × {a.shape[1]} heads and B {b.shape[0]} × {b.shape[1]}: head by head there is "
+            f"A has {shape(*a.shape[:2])} and B {b.shape[0]} × {b.shape[1]}: head by head there is "
             "no difference to take.",
             className="hs-muted",
         )

@@ -16,9 +16,10 @@ from headscope.dashboard.figures.compare_lens import LensSide, LensToken, lens_t
 from headscope.dashboard.pages.compare_canvas import packed
 from headscope.dashboard.pages.compare_data import Pair
 from headscope.dashboard.pages.compare_facts import missing
-from headscope.dashboard.pages.compare_text import percent, visible
+from headscope.dashboard.pages.compare_text import percent
 from headscope.dashboard.pages.compare_view import sentences
 from headscope.dashboard.pages.run_maps import missing_reason
+from headscope.dashboard.words import quoted, true_minus
 from headscope.storage.rows import RunDetail
 
 ASK = "Run the prompt again with the analysis “layers” to have it."
@@ -100,7 +101,7 @@ def _details(tokens: Sequence[LensToken], tops: tuple[Sequence[str], Sequence[st
         html.Tr([
             html.Th(str(layer), scope="row"),
             *(html.Td(text, className="num") for token in tokens for text in _cells(token, layer)),
-            *(html.Td(visible(texts[layer]) if layer < len(texts) else "–") for _, texts in said if texts),
+            *(html.Td(quoted(texts[layer]) if layer < len(texts) else "–") for _, texts in said if texts),
         ])
         for layer in range(depth)
     ]  # fmt: skip
@@ -112,7 +113,7 @@ def _details(tokens: Sequence[LensToken], tops: tuple[Sequence[str], Sequence[st
 
 
 def _heading(token: LensToken) -> str:
-    texts = dict.fromkeys(visible(side.text) for side in (token.a, token.b) if side is not None)
+    texts = dict.fromkeys(quoted(side.text) for side in (token.a, token.b) if side is not None)
     return f"{token.role} {' and '.join(texts)}"
 
 
@@ -135,10 +136,10 @@ def _of(side: LensSide | None, name: str) -> np.ndarray:
 
 
 def _points(value: float) -> str:
-    return "–" if math.isnan(value) else f"{100 * value:+.2f} pp".replace("-", "−")
+    return "–" if math.isnan(value) else true_minus(f"{100 * value:+.2f} pp")
 
 
 def _rank(value: float, signed: bool = False) -> str:
     if math.isnan(value):
         return "–"
-    return f"{value:+,.0f}".replace("-", "−") if signed and value else f"{value:,.0f}"
+    return true_minus(f"{value:+,.0f}") if signed and value else f"{value:,.0f}"

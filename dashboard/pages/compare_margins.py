@@ -8,7 +8,8 @@ from dash.development.base_component import Component
 from headscope.analysis.types import Target
 from headscope.dashboard.cards import extra
 from headscope.dashboard.pages.compare_data import Pair
-from headscope.dashboard.pages.compare_text import fixed, fixed_signed, visible
+from headscope.dashboard.pages.compare_text import fixed, fixed_signed
+from headscope.dashboard.words import quoted
 
 
 def margins_view(pair: Pair) -> list[Component]:
@@ -56,5 +57,5 @@ def _value(target: Target) -> float:
 
 def _question(target: Target) -> str:
     own = "" if target.chosen == "given" else ", its own top token"
-    foil = f" rather than {visible(target.foil_text)}" if target.foil_text is not None else ""
-    return f"{visible(target.text)}{own}{foil}"
+    foil = f" rather than {quoted(target.foil_text)}" if target.foil_text is not None else ""
+    return f"{quoted(target.text)}{own}{foil}"

@@ -1,8 +1,10 @@
-"""Numbers and tokens as text, the same in every view of a comparison."""
+"""Numbers as text, the same in every view of a comparison."""
 
 from __future__ import annotations
 
 import math
+
+from headscope.dashboard.words import true_minus
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -12,7 +14,7 @@ def number(value: float, digits: int = 3) -> str:
     text = f"{value:.{digits}g}" if abs(value) >= 1e-4 or value == 0 else f"{value:.1e}"
     if "e+" in text:
         text = f"{value:,.0f}"
-    return text.replace("-", "−")
+    return true_minus(text)
 
 
 def signed(value: float, digits: int = 3) -> str:
@@ -25,7 +27,7 @@ def fixed(value: float, decimals: int) -> str:
     if math.isnan(value):
         return "–"
     text = f"{value:.{decimals}f}"
-    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+    return text.lstrip("-") if float(text) == 0 else true_minus(text)
 
 
 def fixed_signed(value: float, decimals: int) -> str:
@@ -44,8 +46,3 @@ def percent(p: float) -> str:
     if math.isnan(p):
         return "–"
     return f"{100 * p:.1f} %" if p >= 0.1 else f"{100 * p:.2f} %" if p >= 1e-4 else f"{100 * p:.0e} %"
-
-
-def visible(text: str) -> str:
-    """A token in quotes with its spaces shown."""
-    return f"“{text.replace(' ', '␣').replace(chr(10), '⏎').replace(chr(9), '⇥')}”"

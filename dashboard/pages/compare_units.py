@@ -14,7 +14,8 @@ from headscope.analysis.types import TokenTrace
 from headscope.dashboard.cards import extra
 from headscope.dashboard.figures.compare import Gap, Unit, changed_units, largest, with_gaps
 from headscope.dashboard.pages.compare_data import Aligned
-from headscope.dashboard.pages.compare_text import decimals_for, fixed, fixed_signed, number, visible
+from headscope.dashboard.pages.compare_text import decimals_for, fixed, fixed_signed, number
+from headscope.dashboard.words import quoted
 
 Array = NDArray[np.floating]
 
@@ -93,7 +94,7 @@ def _delta(value: float, span: float, decimals: int) -> html.Div:
 def _unit_title(row: Unit, a: float, b: float) -> str:
     sides = (("A", row.text_a, a), ("B", row.text_b, b))
     return "\n".join(
-        f"{name} {visible(text)}: {number(value, 5)}" if text is not None else f"{name} does not have this"
+        f"{name} {quoted(text)}: {number(value, 5)}" if text is not None else f"{name} does not have this"
         for name, text, value in sides
     )
 

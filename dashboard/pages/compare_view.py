@@ -58,7 +58,7 @@ def facts_view(rows: Sequence[Fact], everything: bool) -> Children:
         ]
     head = html.Thead(html.Tr([html.Th("", scope="col"), html.Th("A", scope="col"), html.Th("B", scope="col")]))
     hidden = sum(not row.differs for row in rows) if not everything else 0
-    note = html.P(f"{hidden} more agree.", className="hs-muted") if hidden else None
+    note = html.P(f"{hidden} more {'agrees' if hidden == 1 else 'agree'}.", className="hs-muted") if hidden else None
     return [*alerts, html.Table([head, html.Tbody(body)], className="hs-compare-facts"), note]
 
 

@@ -22,7 +22,8 @@ from headscope.dashboard.scope_query import ScopeQuery
 from headscope.dashboard.scoped_page import Card, ScopedPage
 from headscope.dashboard.series import SERIES, Series, series_of
 from headscope.dashboard.services import Services
-from headscope.dashboard.tables import table, visible
+from headscope.dashboard.tables import table
+from headscope.dashboard.words import visible
 from headscope.storage.rows import FindingRow, Measures
 
 PATH = "/confidence"

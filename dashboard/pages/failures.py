@@ -18,7 +18,8 @@ from headscope.dashboard.pages import Page
 from headscope.dashboard.parts import Entry, menu, note, plain, stay, switch
 from headscope.dashboard.scoped_page import Card, ScopedPage
 from headscope.dashboard.services import Services
-from headscope.dashboard.tables import DASH, table, visible
+from headscope.dashboard.tables import table
+from headscope.dashboard.words import DASH, visible
 from headscope.storage.rows import DetectorCount, FailureRow
 
 PAGE_SIZE = 25

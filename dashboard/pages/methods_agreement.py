@@ -15,7 +15,8 @@ from headscope.dashboard.methods import sql
 from headscope.dashboard.methods.data import Comparison, Dispute, disputes, shown_methods
 from headscope.dashboard.methods.query import MEASURES, TOPS, MethodsQuery, label, run_href, summary
 from headscope.dashboard.parts import interval, note, plain, signed, sql_box, stay, switch, warning
-from headscope.dashboard.tables import DASH, table, visible
+from headscope.dashboard.tables import table
+from headscope.dashboard.words import DASH, plural, visible
 
 LISTED = 15
 SAID = {
@@ -43,8 +44,9 @@ def matrix(query: MethodsQuery, comparison: Comparison) -> Children:
         html.P(said, className="hs-methods-said"),
         *sample_notes(comparison, most),
         html.Div(matrix_table(query, comparison, methods, means, most), className="hs-scroll-x"),
-        note(f"Means over prompts with 95 % bootstrap intervals over prompts; at most n = {most:,} runs, and n stands "
-             "in a cell that has fewer. Choose a cell to list the prompts on which its two methods disagree most."),
+        note("Means over prompts with 95 % bootstrap intervals over prompts; at most n = "
+             f"{plural(most, 'run')}, and n stands in a cell that has fewer. Choose a cell to list the prompts on "
+             "which its two methods disagree most."),
         sql_box(sql.scores(query)),
     ]  # fmt: skip
 
@@ -138,7 +140,7 @@ def cell(query: MethodsQuery, one: str, other: str, means: Means, at: tuple[int,
     pair = ",".join(sorted((one, other)))
     chosen = query.two is not None and set(query.two) == {one, other}
     address = query.link(pair="" if chosen else pair) + "#methods-disputes"
-    link = stay(words, address, title=f"{said}, {n:,} runs")
+    link = stay(words, address, title=f"{said}, {plural(n, 'run')}")
     return html.Td(link, className=f"{tone}{' hs-on' if chosen else ''}", style={"--t": f"{abs(mean):.3f}"})
 
 
@@ -161,9 +163,9 @@ def dispute_list(query: MethodsQuery, comparison: Comparison) -> Children:
     return [
         *back,
         table(head, [dispute_row(item) for item in found[:LISTED]], rows_open=True),
-        note(f"{min(LISTED, len(found)):,} of {len(found):,} runs. Dispute is 1 minus the mean τ of every two: "
+        note(f"{min(LISTED, len(found)):,} of {plural(len(found), 'run')}. Dispute is 1 minus the mean τ of every two: "
              "0 they agree, 1 unrelated, more: they contradict each other.",
-             f" {left_out:,} have fewer than two of these methods." if left_out else ""),
+             f" {plural(left_out, 'run')} without two of these methods." if left_out else ""),
     ]  # fmt: skip
 
 

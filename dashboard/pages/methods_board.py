@@ -14,7 +14,8 @@ from headscope.dashboard.cards import Children, Download, copyable, download_men
 from headscope.dashboard.methods import sql
 from headscope.dashboard.methods.query import MethodsQuery, download_href, label, run_href, runs_of, summary
 from headscope.dashboard.parts import interval, memory, note, plain, seconds, signed, sql_box, stay, warning
-from headscope.dashboard.tables import DASH, table, visible
+from headscope.dashboard.tables import table
+from headscope.dashboard.words import DASH, plural, visible
 from headscope.storage.rows import MethodFailure, MethodStats, ReceiptRow
 
 HEAD = (
@@ -196,8 +197,8 @@ def better_cell(row: MethodStats, behind: str) -> Children:
     if not row.n_receipts:
         return DASH
     low, high = wilson(row.n_better, row.n_receipts)
-    words = f"{row.n_better:,} of {row.n_receipts:,}"
-    title = f"{words} prompts; 95 % Wilson interval {100 * low:.0f} to {100 * high:.0f} %"
+    words, prompts = f"{row.n_better:,} of {row.n_receipts:,}", plural(row.n_receipts, "prompt")
+    title = f"{row.n_better:,} of {prompts}; 95 % Wilson interval {100 * low:.0f} to {100 * high:.0f} %"
     share = f"{100 * row.n_better / row.n_receipts:.0f} %"
     return [
         stay(html.B(share), behind, title=title),
@@ -231,12 +232,14 @@ def failed(query: MethodsQuery, stats: Sequence[MethodStats], failures: Sequence
 
 def failure(method: str, n_failed: int, n: int, reasons: Sequence[MethodFailure]) -> html.Li:
     """How often a method failed, and its most frequent reasons with a run each."""
-    lines: list[Component] = [html.Span([html.B(label(method)), f" has no scores on {n_failed:,} of {n:,} runs"])]
+    lines: list[Component] = [
+        html.Span([html.B(label(method)), f" has no scores on {n_failed:,} of {plural(n, 'run')}"])
+    ]
     for item in reasons[:REASONS]:
         link = dcc.Link(f"{item.count:,} ×", href=run_href(item.run_id, (method,)), title="Open one of them")
         lines.append(html.Span([link, " ", item.reason], className="hs-sub"))
     if len(reasons) > REASONS:
-        lines.append(html.Span(f"and {len(reasons) - REASONS:,} more reasons", className="hs-sub"))
+        lines.append(html.Span(f"and {plural(len(reasons) - REASONS, 'more reason')}", className="hs-sub"))
     return html.Li(lines)
 
 

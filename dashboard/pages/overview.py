@@ -30,7 +30,8 @@ from headscope.dashboard.pages.overview_jobs import jobs_card
 from headscope.dashboard.runs.query import runs_href
 from headscope.dashboard.services import Services
 from headscope.dashboard.status import first_command
-from headscope.dashboard.tables import bits, counted, parameters, table, visible, when
+from headscope.dashboard.tables import bits, counted, parameters, table, when
+from headscope.dashboard.words import plural, shape, visible
 from headscope.storage.rows import ExperimentRow, ModelRow, Overview, PromptSetRow, RunRow
 
 PAGE = Page("overview", "/", "Overview", "grid-1x2", 0, shortcut="o")
@@ -285,7 +286,7 @@ def _shape(row: ModelRow) -> str:
     info = row.info
     if not info.n_layers:  # nothing inside is known of it
         return "behind an API"
-    return f"{info.n_layers} layers × {info.n_heads} heads · {parameters(info.n_params)} · {info.ref.dtype}"
+    return f"{shape(info.n_layers, info.n_heads)} · {parameters(info.n_params)} · {info.ref.dtype}"
 
 
 def prompt_sets_list(rows: Sequence[PromptSetRow]) -> Component:
@@ -294,7 +295,7 @@ def prompt_sets_list(rows: Sequence[PromptSetRow]) -> Component:
         [
             counted(row.name, row.n_runs, runs_href(prompt_set=row.name),
                     " · ".join(filter(None, [f"version {row.version}" if row.version else "",
-                                             f"{row.n_prompts:,} prompts",
+                                             plural(row.n_prompts, "prompt"),
                                              f"licence {row.licence}" if row.licence else ""])))
             for row in rows
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,9 +14,10 @@ from headscope.analysis.patch_types import PATCH_COMPONENTS, Candidates, PatchRe
 from headscope.analysis.spelling import spelling
 from headscope.dashboard.cards import Children, extra
 from headscope.dashboard.link_state import QueryState, choice, number
-from headscope.dashboard.parts import signed
+from headscope.dashboard.parts import plain, signed
 from headscope.dashboard.services import ModelListing
-from headscope.dashboard.tables import table, visible
+from headscope.dashboard.tables import table
+from headscope.dashboard.words import quoted, visible
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Condition, RunFilter, RunRow, Sort
 
@@ -165,8 +167,8 @@ def _pair_href(pair: Pair) -> str:
 
 def facts(result: PatchResult, share: bool) -> Children:
     """What is explained and what the two prompts give, in sentences."""
-    target, foil = visible(result.target.text), result.target.foil_text
-    what = f"log-probability of “{target}”" + (f" minus that of “{visible(foil)}”" if foil else "")
+    foil = result.target.foil_text
+    what = f"log-probability of {quoted(result.target.text)}" + (f" minus that of {quoted(foil)}" if foil else "")
     sentences = [
         html.P(
             ["Explained: ", html.B(what), f". Clean prompt {signed(result.clean_value, 3)} nats, corrupted prompt "
@@ -195,9 +197,9 @@ def candidates(result: PatchResult) -> Children:
         ("Corrupted", result.corrupted_candidates),
         ("Patched", result.cell_candidates),
     )
-    said = f"Layer {layer}, position {position} (“{visible(result.clean.texts[position])}”): recovery "
+    said = f"Layer {layer}, position {position} ({quoted(result.clean.texts[position])}): recovery "
     recovery = float(result.recovery[layer, position])
-    number_ = f"{recovery:.3f}" if recovery == recovery else "not defined"  # noqa: PLR0124 - NaN
+    number_ = "not defined" if math.isnan(recovery) else plain(recovery, 3)
     lists = [html.Div([html.H3(name), _list(items)]) for name, items in columns]
     return [html.P([said, html.B(number_)]), html.Div(lists, className="hs-patching-candidates")]
 

@@ -15,7 +15,7 @@ from dash.development.base_component import Component
 from headscope.analysis.errors import UnknownNameError
 from headscope.dashboard.cards import Children, empty_box, error_box, loading_box
 from headscope.dashboard.clientside import clientside
-from headscope.dashboard.layout import notes_box
+from headscope.dashboard.layout import notes_box, page_header
 from headscope.dashboard.pages import Page
 from headscope.dashboard.pages.run_cards import cards
 from headscope.dashboard.pages.run_header import header, headline
@@ -65,19 +65,24 @@ def register(app: Dash, services: Services) -> None:
 def content(store: RunReader, query: RunQuery) -> tuple[Children, dict[str, Any] | None]:
     """Children of the page and the browser's view model; None when there is no run to show."""
     if not query.id:
-        return empty_box("No run chosen", html.P(dcc.Link("Choose one from the runs", href="/runs"))), None
+        return _instead(empty_box("No run chosen", html.P(dcc.Link("Choose one from the runs", href="/runs")))), None
     try:
         detail = store.run(query.id)
     except UnknownNameError:
-        return _unknown(query.id), None
+        return _instead(_unknown(query.id)), None
     except Exception as error:
-        return error_box(f"read run {query.id}", error), None
+        return _instead(error_box(f"read run {query.id}", error)), None
     state = fitted(query, detail)
     before, after = neighbours(store, detail.row)
     top = [notes_box(state.notes), header(detail, before, after)]
     if detail.trace is not None:
         top.append(headline(detail))
     return [*top, *cards(detail)], view_model(detail, state, before, after)
+
+
+def _instead(box: Component) -> list[Component]:
+    """What stands where a run would, under the heading that its text would be."""
+    return [page_header("Run"), box]
 
 
 def _unknown(run_id: str) -> Component:

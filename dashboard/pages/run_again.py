@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 
+from headscope.analysis.registry import BLACK_BOX
 from headscope.analysis.types import UNREADABLE, GenerationParams
 from headscope.storage.rows import RunDetail, RunRow
-
-BLACK_BOX = "openai_compatible"
 
 
 def again_command(detail: RunDetail) -> str:

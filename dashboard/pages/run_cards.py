@@ -10,6 +10,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 from plotly.graph_objects import Figure
 
+from headscope.analysis.registry import BLACK_BOX
 from headscope.analysis.types import HeadSummary
 from headscope.dashboard.api.live import TAG as LIVE_TAG
 from headscope.dashboard.attention_cache import attention_artifact
@@ -17,7 +18,7 @@ from headscope.dashboard.cards import Children, Download, card, copyable, empty_
 from headscope.dashboard.figures.attention import misses
 from headscope.dashboard.figures.confidence import confidence_figure, confidence_info
 from headscope.dashboard.figures.layers import formation_figure, norms_figure
-from headscope.dashboard.pages.run_again import BLACK_BOX, again_command
+from headscope.dashboard.pages.run_again import again_command
 from headscope.dashboard.pages.run_header import continuation, failure
 from headscope.dashboard.pages.run_maps import absent, components, flow, looks, lost, not_measured, sources
 from headscope.dashboard.parts import note

@@ -16,6 +16,7 @@ from headscope.dashboard.layout import page_header
 from headscope.dashboard.pages.run_again import again_command
 from headscope.dashboard.pages.run_maps import missing_reason
 from headscope.dashboard.pages.run_view import api_href, run_href
+from headscope.dashboard.words import plural, true_minus
 from headscope.storage.rows import RunDetail, RunRow
 
 TITLE_CHARACTERS = 140
@@ -129,7 +130,7 @@ def headline(detail: RunDetail) -> Component:
 def _number(value: float | None, digits: int, unit: str = "", *, sign: bool = False) -> Children:
     if value is None or not math.isfinite(value):
         return html.Span("not measured", className="hs-muted hs-run-unmeasured")
-    text = f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−")
+    text = true_minus(f"{value:{'+' if sign else ''}.{digits}f}")
     return [text, html.Small(unit)] if unit else text
 
 
@@ -159,6 +160,8 @@ def continuation(detail: RunDetail) -> Component | None:
     if item is None or not item.text:
         return None
     how = item.params
-    settings = f"{len(item.ids)} tokens, temperature {how.temperature:g}, top-p {how.top_p:g}, seed {how.seed}"
+    settings = (
+        f"{plural(len(item.ids), 'token')}, temperature {how.temperature:g}, top-p {how.top_p:g}, seed {how.seed}"
+    )
     text = html.Span(item.text, className="hs-run-continued", **extra(dir="auto"))
     return html.P(["Went on with ", text, html.Small(settings)], className="hs-run-continuation")

@@ -24,6 +24,7 @@ from headscope.dashboard.scope_query import ScopeQuery
 from headscope.dashboard.scoped_page import Card, ScopedPage
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
+from headscope.dashboard.words import plural
 from headscope.storage.rows import ToxicityRow
 
 PATH = "/toxicity"
@@ -160,7 +161,7 @@ def text_row(row: ToxicityRow, cut: float) -> html.Tr:
     text = (row.continuation if row.part == "continuation" else row.text) or ""
     content: Children = [*marked(row)] or [text]
     if (row.score or 0.0) >= cut:
-        summary = html.Summary([icon("eye-slash"), f" covered: {len(text.split())} words"])
+        summary = html.Summary([icon("eye-slash"), f" covered: {plural(len(text.split()), 'word')}"])
         content = html.Details([summary, html.Div(content)], className="hs-covered")
     link = dcc.Link(row.prompt_key, href=f"/run?id={row.run_id}")
     return html.Tr(
@@ -180,7 +181,7 @@ def marked(row: ToxicityRow) -> list[Component]:
         return []
     most = max(abs(value) for value in values) or 1.0
     return [
-        html.Span([token, " "], className="hs-raised" if value > 0 else "", title=f"{value:+.3f}",
+        html.Span([token, " "], className="hs-raised" if value > 0 else "", title=signed(value, 3),
                   style={"--t": f"{max(0.0, value / most):.2f}"})
         for token, value in zip(tokens, values, strict=True)
     ]  # fmt: skip

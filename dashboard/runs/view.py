@@ -14,6 +14,7 @@ from headscope.dashboard.cards import STATUS_ICONS, Children, copyable, empty_bo
 from headscope.dashboard.figures.across import MOST_RUNS
 from headscope.dashboard.runs.columns import COLUMNS, DATE, Column
 from headscope.dashboard.runs.query import FACETS, Facet, RunsQuery
+from headscope.dashboard.words import plural
 from headscope.storage.rows import FacetCount
 
 SHOWN_VALUES = 8
@@ -36,7 +37,7 @@ THEME = """themeQuartz.withParams({
   headerHeight: 38, wrapperBorder: false, wrapperBorderRadius: 0, columnBorder: false, browserColorScheme: 'inherit',
   cellHorizontalPadding: 12, iconSize: 13, menuBackgroundColor: 'var(--hs-surface)',
   inputBackgroundColor: 'var(--hs-surface)', inputBorder: '1px solid var(--hs-line-strong)', checkboxBorderWidth: 1,
-  popupShadow: 'var(--hs-shadow-high)'})"""
+  dataBackgroundColor: 'transparent', popupShadow: 'var(--hs-shadow-high)'})"""
 
 
 def grid(id_: str, query: RunsQuery, page_size: int) -> dag.AgGrid:
@@ -230,8 +231,8 @@ def export_link(name: str, label: str, search: str) -> html.A:
 
 def count_text(total: int, query: RunsQuery) -> str:
     """How many runs the grid goes over."""
-    noun = "run" if total == 1 else "runs"
-    return f"{total:,} {noun} match" if query.is_filtered else f"{total:,} {noun}"
+    runs = plural(total, "run")
+    return f"{runs} {'matches' if total == 1 else 'match'}" if query.is_filtered else runs
 
 
 def nothing(query: RunsQuery, command: str) -> Component:

@@ -21,8 +21,10 @@ from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import Progress, RunStatus
 from headscope.jobs.job import JobOutcome, JobRequest, describe, prepare, run_job, to_resume
 from headscope.storage import owner, private, repository, session
+from headscope.storage.reservation import reserve
 from headscope.storage.served import Server, server_of
 
+WHAT = "headscope run"
 POLL_SECONDS = 0.5
 PART_BYTES = 4 * 2**20
 SCREENING_SECONDS = 600
@@ -48,8 +50,7 @@ def run(
     With more than one of `workers` the batches run in as many processes; a server that owns the store has its own.
     """
     with ExitStack() as stack:
-        server = server_of(url)
-        if server is not None:
+        if (server := server_of(url)) is not None:
             return _remote(server, request, on_progress, should_stop, job, on_resumed)
         path = session.database_path(url)
 
@@ -57,11 +58,14 @@ def run(
             engine = stack.enter_context(closing(_engine(workers)))
             return engine, prepare(engine, request, _with_room(path, on_prepared))
 
-        begun = ready(request) if request and path and not path.exists() else None  # a refusal leaves no empty file
+        begun = None
+        if request and path and not path.exists():
+            stack.enter_context(reserve(path, WHAT))  # a second run is refused before it loads a model
+            begun = ready(request)  # a refusal leaves no empty file
         private.keep_to_this_user()
         store = stack.enter_context(repository.Store.open(url, create=request is not None))
-        if path is not None:
-            stack.enter_context(owner.claim(path, "headscope run"))
+        if path is not None and begun is None:
+            stack.enter_context(owner.claim(path, WHAT))
         job_id = None
         if request is None:
             found = to_resume(store, job)

@@ -13,12 +13,12 @@ app = typer.Typer(help="Models: list, get and inspect them.", no_args_is_help=Tr
 @app.command("list")
 def list_models() -> None:
     """Every model Headscope knows by name or finds on this machine, and whether it can be used now."""
-    from headscope.analysis.models import sources
+    from headscope.analysis.models import listing
 
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "family", "available", "source", "size", "note"):
         table.add_column(heading, overflow="fold")
-    for model in sources.list_models():
+    for model in listing.list_models():
         size = f"{model.size_bytes / 1e6:,.0f} MB" if model.size_bytes else ""
         table.add_row(
             model.name, model.family, "yes" if model.available else "no", model.source or "", size, model.note

@@ -149,7 +149,7 @@ def _check_resume(job: str, asked: str, *, resume: bool) -> None:
 def _request(
     source: str, model: str, experiment: str, analyses: tuple[str, ...], guard: str, **rest: Any
 ) -> jobs.JobRequest:
-    from headscope.analysis.models.sources import EMBEDDED_NAME
+    from headscope.analysis.models.places import EMBEDDED_NAME
     from headscope.datasets import prompt_sets
 
     prompt_set = screened(prompt_sets.load(source), guard)

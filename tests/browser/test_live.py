@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,7 +14,8 @@ import pytest
 from playwright.sync_api import Browser, Error, Page, Route, expect
 
 from headscope.analysis.engines.inline import InlineEngine
-from headscope.analysis.registry import parse_analyses
+from headscope.analysis.registry import BLACK_BOX, parse_analyses
+from headscope.analysis.types import ModelRef
 from headscope.dashboard.job_queue import JobQueue, ServerEngine
 from headscope.dashboard.pages import run_cards
 from headscope.dashboard.services import Services
@@ -23,26 +25,10 @@ from headscope.storage.repository import Store
 from headscope.storage.rows import Condition, RunFilter
 from tests.browser import seed
 from tests.browser.conftest import PATIENCE_MS, OpenPage, serving
+from tests.browser.live_page import CHIPS, DRAWN, TEXT, open_live, painted
+from tests.browser.window import too_wide
+from tests.factories import make_info, make_prompt, make_result, make_set
 from tests.tiny_models import build_tiny_gpt2
-
-TEXT = "The baker said that the bread was ready"
-DRAWN = "#live-root[data-explained]:not(.stale)"  # attributions too
-CHIPS = "#live-tokens [data-index]"
-
-
-def open_live(page: Page, server: str, text: str = TEXT, more: str = "") -> None:
-    page.goto(f"{server}/live?model=tiny-gpt2&text={quote(text)}{more}")
-    expect(page.locator(DRAWN)).to_be_visible()
-
-
-def painted(page: Page) -> int:
-    """Distinct colours in the large head's canvas."""
-    return int(
-        page.evaluate("""() => {
-          const canvas = document.querySelector("#live-attention .hs-attn-stage canvas");
-          const image = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-          return new Set(new Uint32Array(image.data.buffer)).size; }""")
-    )
 
 
 def test_attention_and_everything_else_follow_as_one_types(themed_page: Page, app_server: str) -> None:
@@ -233,93 +219,6 @@ def test_what_was_probably_meant_is_one_click_away(page: Page, app_server: str) 
     expect(page.locator("#live-message")).to_be_empty()
 
 
-def hold(page: Page, path: str) -> list[Route]:
-    """Requests to `path` wait in the list that is returned."""
-    held: list[Route] = []
-    page.route(f"**/api/v1/live{path}", lambda route: held.append(route))  # noqa: PLW0108 - not a builtin
-    return held
-
-
-def test_attention_is_drawn_before_the_explanation_is_there(page: Page, app_server: str) -> None:
-    held = hold(page, "/explanation")
-    page.goto(f"{app_server}/live?model=tiny-gpt2&text={quote(TEXT)}&colour=occlusion")
-    with page.expect_request("**/api/v1/live/explanation"):
-        expect(page.locator("#live-root[data-drawn]")).to_be_visible()
-    assert painted(page) > 4
-    expect(page.locator("#live-candidates li")).to_have_count(10)
-    says = page.locator("#live-explained")
-    expect(says).to_have_attribute("aria-busy", "true")
-    expect(says).to_contain_text("Leaving out one token at a time …")
-    expect(page.locator("#live-strips")).to_contain_text("computing …")
-    expect(page.locator("#live-root[data-explained]")).to_have_count(0)
-    held[0].continue_()
-    expect(page.locator(DRAWN)).to_be_visible()
-    expect(says).to_have_attribute("aria-busy", "false")
-    expect(says).to_contain_text("stand in for each other both score low")
-    assert page.locator("#live-strips svg rect:is(.positive, .negative)").count() > 0
-    scores = page.evaluate("headscope.live.page.result.explained.scores.map(Number.isNaN)")
-    assert scores == [True] + [False] * (len(scores) - 1)
-
-
-def test_an_explanation_of_an_older_text_is_dropped(page: Page, app_server: str) -> None:
-    held = hold(page, "/explanation")
-    page.goto(f"{app_server}/live?model=tiny-gpt2&text={quote('number one')}")
-    with page.expect_request("**/api/v1/live/explanation"):
-        expect(page.locator("#live-root[data-drawn]")).to_be_visible()
-    with page.expect_request(
-        lambda request: "number two" in (request.post_data or "") and "first" in request.post_data
-    ):
-        page.locator("#live-text").fill("number two")
-    with suppress(Error):  # the page has given it up
-        held[0].fulfill(json={"scores": [9, 9], "first": 0, "stop": 1, "units": 1, "error": None})
-    held[1].continue_()
-    expect(page.locator(DRAWN)).to_be_visible()
-    assert "".join(page.evaluate("headscope.live.page.result.facts.tokens")) == "number two"
-    assert 9 not in page.evaluate("headscope.live.page.result.explained.scores")
-
-
-def test_what_is_left_out_and_what_takes_its_place_can_be_changed(page: Page, app_server: str) -> None:
-    open_live(page, app_server)
-
-    def scores() -> list[float]:
-        found: list[float] = page.evaluate("headscope.live.page.result.explained.scores.slice(1)")
-        return found
-
-    before = scores()
-    for choice, says in (("delete", "later tokens move up"), ("token", "line break"), ("word", "without this word")):
-        page.locator(f"#live-removal [data-value={choice}]").last.click()
-        expect(page.locator("#live-explained")).to_contain_text(says)
-        expect(page.locator(DRAWN)).to_be_visible()
-        assert scores() != before
-        before = scores()
-
-
-def test_an_explanation_that_fails_leaves_the_rest(open_page: OpenPage, app_server: str) -> None:
-    page = open_page(expected="422")
-    page.route(
-        "**/api/v1/live/explanation",
-        lambda route: route.fulfill(status=422, json={"error": "out of memory", "kind": ""}),
-    )
-    open_live(page, app_server)
-    expect(page.locator("#live-strips")).to_contain_text("Out of memory")
-    assert painted(page) > 4
-
-
-def test_a_long_text_is_explained_when_asked_for(page: Page, app_server: str) -> None:
-    page.goto(f"{app_server}/live")
-    expect(page.locator("#live-model")).to_be_enabled()
-    page.evaluate("headscope.live.Explain.long = 5")
-    page.select_option("#live-model", "tiny-gpt2")
-    page.locator("#live-text").fill(TEXT)
-    button = page.locator("#live-explained button")
-    expect(button).to_be_visible()
-    expect(page.locator("#live-strips")).to_contain_text("not computed yet")
-    button.click()
-    expect(page.locator("#live-explained[data-state=done]")).to_be_visible()
-    page.locator("#live-removal [data-value=delete]").click()  # asked once is asked for this text
-    expect(page.locator("#live-explained[data-state=done]")).to_contain_text("move up")
-
-
 def test_the_foil_button_sets_a_candidate_against_the_target(page: Page, app_server: str) -> None:
     open_live(page, app_server)
     row = page.locator("#live-candidates li").filter(has=page.locator(".pick:enabled")).nth(2)
@@ -363,10 +262,15 @@ def test_models_of_the_store_are_listed_with_the_reason(page: Page, seeded_store
         folder = build_tiny_gpt2(tmp_path / "elsewhere")
         prompts = seed.prompt_set("one", ("A cat",))
         run_job(engine, store, JobRequest("e", str(folder), prompts, parse_analyses("heads")))
+        behind = replace(make_info("behind"), ref=ModelRef("behind", None, BLACK_BOX, "unknown", "0" * 64))
+        asked = store.start_job(experiment="e", model="behind", spec={}, total=1)
+        store.save(asked, behind, make_set(make_prompt()), [], 0, [make_result(make_prompt())])
         jobs = JobQueue(engine, store)
         with serving(Services(store, ServerEngine(engine, jobs), Settings(live_model="tiny-llama"))) as url:
             page.goto(f"{url}/live")
             expect(page.locator("#live-model")).to_have_value("tiny-llama")
+            expect(page.locator("#live-model optgroup[label*=API] option")).to_have_text("behind (stored runs only)")
+            expect(page.locator("#live-stored")).to_contain_text("1 model of the store")
             option = page.locator(f"#live-model optgroup[label*=store] option[value='{folder}']")
             expect(option).to_contain_text("stored runs only")
             expect(page.locator("#live-stored")).to_contain_text("HEADSCOPE_MODEL_DIR")
@@ -398,28 +302,9 @@ def test_the_page_fits_its_window(open_page: OpenPage, app_server: str, text: st
     page = open_page(width=390)
     page.goto(f"{app_server}/live?model=tiny-gpt2&text={quote(text)}")
     expect(page.locator(DRAWN if text else "#live-message.hint")).to_be_visible()
-    assert too_wide(page) == []
+    assert too_wide(page, "#live-root") == []
     page.set_viewport_size({"width": 900, "height": 900})
-    assert too_wide(page) == []
-
-
-def too_wide(page: Page) -> list[str]:
-    """What reaches beyond the window, when every picture had its time to follow it."""
-    for _ in range(100):
-        found: list[str] = page.evaluate(BEYOND)
-        if not found:
-            break
-        page.wait_for_timeout(100)
-    return found
-
-
-BEYOND = """() => {
-      const kept = (node) => node.id !== "live-root"
-        && (getComputedStyle(node).overflowX !== "visible" || kept(node.parentElement));
-      return [...document.querySelectorAll("#live-root *")]
-        .filter((node) => node.getBoundingClientRect().right > innerWidth + 1 && !kept(node.parentElement))
-        .map((node) => `${node.tagName} ${node.className} ${node.id}`)
-        .concat(document.documentElement.scrollWidth > innerWidth ? ["the page"] : []); }"""
+    assert too_wide(page, "#live-root") == []
 
 
 def test_the_tab_carries_the_text(page: Page, app_server: str, seeded_store: Store) -> None:

@@ -30,7 +30,8 @@ def total(store: Store, *conditions: Condition, search: str = "") -> int:
 
 
 def shown(count: int, filtered: bool = True) -> str:
-    return f"{count:,} run{'' if count == 1 else 's'}{' match' if filtered else ''}"
+    one = count == 1
+    return f"{count:,} run{'' if one else 's'}" + (f" match{'es' if one else ''}" if filtered else "")
 
 
 def test_overview_leads_to_the_runs_behind_each_number(themed_page: Page, app_server: str, seeded_store: Store) -> None:
@@ -124,6 +125,7 @@ def test_fast_typing_stays_in_order(page: Page, app_server: str) -> None:
 
 def test_columns_sort_and_filter_into_the_link_and_back(page: Page, app_server: str, seeded_store: Store) -> None:
     open_runs(page, app_server)
+    assert page.evaluate("() => window.dashAgGridFunctions.hsNumber(-2.034, 2)") == "−2.03"
     header = page.locator(".ag-header-cell[col-id=n_tokens]")
     header.click()
     expect(page).to_have_url(re.compile(r"sort=n_tokens$"))

@@ -149,6 +149,32 @@ def test_looks_and_is_tell_the_rank_correlation_and_a_head_opens_its_attention(
     expect(page.locator(f"#run-attention-slot[data-drawn='{where[1]}.{where[2]}']")).to_be_visible()
 
 
+WIDE_MAP = """() => {
+  const grid = new headscope.run.Grid(), box = grid.canvas.parentElement, n = 400;
+  const values = new Float32Array(n).fill(0.1), columns = Array.from(values, (_, i) => `${i}`);
+  const view = { name: "wide", rows: ["0"], columns, values, limit: 1, hint: "" };
+  const inside = (column) => {
+    const x = grid.left + column * grid.w;
+    return x >= box.scrollLeft && x + grid.w <= box.scrollLeft + box.clientWidth;
+  };
+  values[300] = -0.9;
+  document.querySelector("#run-flow").append(grid.root);
+  grid.root.style.width = "320px";
+  grid.draw(view);
+  const found = [inside(300)];
+  box.scrollLeft = 0;
+  found.push(box.scrollLeft);
+  grid.draw(view);
+  found.push(box.scrollLeft);
+  grid.draw(view, { column: 150 });
+  found.push(inside(150));
+  grid.root.remove();
+  return found;
+}"""
+"""A map wider than its card: whether it opens at its largest value, where it stays when scrolled and drawn again, and
+whether another choice comes into sight."""
+
+
 def test_a_cell_of_the_layer_map_gives_its_number_and_opens_layer_and_token(
     page: Page, server: str, store: Store
 ) -> None:
@@ -165,6 +191,10 @@ def test_a_cell_of_the_layer_map_gives_its_number_and_opens_layer_and_token(
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("pos=4"))
+    opened_at_largest, scrolled, redrawn, chosen = page.evaluate(WIDE_MAP)
+    assert opened_at_largest
+    assert scrolled == redrawn == 0
+    assert chosen
 
 
 def test_a_click_on_a_generated_token_shows_its_sources(page: Page, server: str, store: Store) -> None:
@@ -188,14 +218,14 @@ def test_the_foil_alone_is_computed_on_request_and_then_stored(page: Page, serve
     run = run_of(store, NEXT)
     opened(page, server, run, "&methods=saliency")
     page.locator(".hs-explains summary").click()
-    page.locator(".hs-explains").get_by_role("button", name="“mat” compute").click()
+    page.locator(".hs-explains").get_by_role("button", name="“␣mat” compute").click()
     expect(page.locator(f"#run-root[data-ready]:not([data-ready='{run.row.id}'])")).to_be_visible()
     other = store.run(re.search(r"id=([^&]+)", page.url)[1])  # type: ignore[index]
     assert (other.row.text, other.row.target, other.row.foil) == (run.row.text, " mat", None)
     assert other.analyses == run.analyses
     expect(page).to_have_url(re.compile("methods=saliency"))
     page.locator(".hs-explains summary").click()
-    expect(page.locator(".hs-explains").get_by_role("link", name="“log” − “mat” stored")).to_be_visible()
+    expect(page.locator(".hs-explains").get_by_role("link", name="“␣log” − “␣mat” stored")).to_be_visible()
 
 
 def test_arrays_that_cannot_be_read_are_said_and_the_rest_of_the_page_stands(

@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.analysis.errors import InputError, StorageError, UnknownNameError
 from headscope.analysis.types import RunStatus
-from headscope.storage import job_owners, schema
+from headscope.storage import job_owners, schema, session
 from headscope.storage.repository import Store
 from headscope.storage.sql import readonly
 
 NO_PROCESS = 2**22 + 1  # above the largest number Linux gives
 LONG_AGO = timedelta(minutes=3)
+LONG_PAST = datetime(2026, 1, 1)
 
 
 @pytest.fixture
@@ -34,7 +35,14 @@ def start(store: Store, experiment: str = "e", **options: Any) -> str:
 def change(store: Store, job_id: str, **values: Any) -> None:
     """As if another process had written the job's row: again, when a heartbeat was in the way."""
     row = sa.update(schema.jobs).where(schema.jobs.c.id == sa.cast(job_id, sa.Uuid)).values(**values)
-    store._transaction(lambda connection: connection.execute(row))
+    while True:
+        try:
+            with session.writing(store.engine) as connection:
+                connection.execute(row)
+            return
+        except StorageError as error:
+            if not session.is_conflict(error):
+                raise
 
 
 def by_sql(store: Store, job_id: str) -> str:
@@ -85,13 +93,22 @@ def test_a_job_of_another_machine_is_at_work_while_it_is_heard_of(store: Store, 
 
 def test_the_heart_beats_until_the_job_ends(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_owners, "BEAT_SECONDS", 0.01)
-    job = start(store)
-    change(store, job, updated_at=datetime(2026, 1, 1))
+    ended, other = start(store), start(store)
+    for job in (ended, other):
+        hear(store, job)
+    store.finish_job(ended, RunStatus.SUCCEEDED)
+    hear(store, other)  # a beat for both may have been on its way
+    change(store, ended, updated_at=LONG_PAST)
+    hear(store, other)
+    assert store.job(ended).updated_at == LONG_PAST.replace(tzinfo=UTC)
+
+
+def hear(store: Store, job: str) -> None:
+    """Wait until the next beat of a job's heart."""
+    change(store, job, updated_at=LONG_PAST)
     deadline = time.monotonic() + 120
     while store.job(job).status is not RunStatus.RUNNING:
         assert time.monotonic() < deadline, "no heartbeat"
-    store.finish_job(job, RunStatus.SUCCEEDED)
-    assert not store._heartbeat._jobs
 
 
 def test_which_job_to_go_on_with(store: Store) -> None:

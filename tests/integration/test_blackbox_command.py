@@ -156,6 +156,8 @@ def test_pages_show_what_was_stored(made: Done, folder: Path) -> None:
                         assert page.query.from_query(link.partition("?")[2].partition("#")[0]).notes == ()
         query = page.query.from_query({"experiment": "blackbox"})
         assert "France" in text_of(page.content("blackbox-importance", services, query)[0])
+        for id_ in ("blackbox-overview", "blackbox-importance"):  # four orders make no two halves
+            assert "4 of 8 orders" in text_of(page.content(id_, services, query)[0])
         for row in made_rows:
             body, _ = run.content(store, run.RunQuery(id=row["id"]))
             assert "headscope blackbox" in text_of(body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import shutil
 import signal
@@ -18,10 +19,14 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from headscope.analysis.running.preflight import Preflight
+from headscope.analysis.types import RunStatus
 from headscope.cli import handover
+from headscope.jobs.job import JobRequest
 from headscope.storage import owner
 from headscope.storage.repository import Store
-from tests.cli import GUARD, HEADSCOPE, headscope
+from tests.cli import GUARD, HEADSCOPE, Done, headscope
+from tests.factories import make_prompt, make_set
 
 FAST = "heads,layers,saliency"
 MANY = 20
@@ -301,6 +306,23 @@ def test_a_run_that_the_disk_cannot_hold_leaves_no_store_behind(
     assert done.returncode == 1
     assert "0.0 GB are free beside" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_run_on_a_new_store_is_refused_before_it_loads_a_model(tmp_path: Path, tiny_gpt2_dir: Path) -> None:
+    path = tmp_path / "new" / "s.duckdb"
+    refused: list[Done] = []
+
+    def second(needs: Preflight) -> None:
+        """While the first has loaded its model and made no file yet."""
+        refused.append(headscope("run", "--prompts", "-", "--model", "none", "--store", str(path), stdin="a"))
+        assert not path.exists()
+
+    request = JobRequest("e", str(tiny_gpt2_dir), make_set(make_prompt()), ("heads",))
+    first = handover.run(str(path), request, lambda *_: None, lambda: False, on_prepared=second)
+    assert first.status is RunStatus.SUCCEEDED
+    assert (refused[0].returncode, count(path)) == (1, 1)
+    assert f"{path} is held by headscope run (process {os.getpid()})" in refused[0].stderr
+    assert owner.read(path) is None
 
 
 def test_help_answers_without_loading_a_model_library() -> None:

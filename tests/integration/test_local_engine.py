@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import torch
 
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.engines.local import LocalEngine
@@ -156,10 +158,15 @@ def test_a_worker_has_the_threads_and_the_environment_of_its_owner(
     tiny_gpt2_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the owner set after the process that imports torch had started included."""
-    engine = LocalEngine(workers=2)
+    threads = torch.get_num_threads() + 1  # not what torch would take by itself
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "cpu_count", lambda: 2 * threads)
+        engine = LocalEngine(workers=2)
     monkeypatch.setenv("HEADSCOPE_MODEL_DIR", str(tiny_gpt2_dir.parent))
+    named = spec(Path(tiny_gpt2_dir.name), "the cat")
     try:
-        prepared = engine.prepare(spec(Path(tiny_gpt2_dir.name), "the cat"), 1)
-        assert prepared.keys == engine.prepare(spec(tiny_gpt2_dir, "the cat"), 1).keys
+        assert engine.prepare(named, 1).keys == engine.prepare(spec(tiny_gpt2_dir, "the cat"), 1).keys
+        (result,) = engine.run_batch(named, named.prompts)
     finally:
         engine.close()
+    assert result.capsule["threads"] == threads

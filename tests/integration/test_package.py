@@ -22,13 +22,13 @@ import json, sys
 import headscope
 light = sorted(sys.modules.keys() & {"numpy", "pandas", "sqlalchemy", "duckdb", "torch"})
 import datasets
-from headscope.datasets import catalogue
+from headscope.datasets import prompt_sets
 from transformers import Trainer
 from transformers.utils import is_datasets_available
 rows = datasets.Dataset.from_dict({"text": ["one", "two"]}).map(lambda row: {"size": len(row["text"])})
 print(json.dumps({
     "at": headscope.__file__, "version": headscope.__version__, "light": light, "sizes": rows["size"][:],
-    "available": is_datasets_available(), "sets": len(catalogue.list_sets()), "trainer": Trainer.__name__,
+    "available": is_datasets_available(), "sets": len(prompt_sets.list_sets()), "trainer": Trainer.__name__,
 }))
 """
 

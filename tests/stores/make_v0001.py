@@ -21,7 +21,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import zstandard
-from contents import contents
 
 from headscope.analysis.types import Progress, Prompt, RunStatus
 from headscope.storage import ids
@@ -30,6 +29,7 @@ from headscope.storage.schema import versions
 from headscope.storage.write import batch, writer
 from tests.databases import postgres
 from tests.factories import NAN, make_failure, make_info, make_prompt, make_result, make_set
+from tests.stores.contents import contents
 
 SHAPE = (2, 3)
 FIRST = datetime(2026, 1, 2, 3, 4, 5, 678901)

@@ -199,7 +199,7 @@ def test_empty_against_text() -> None:
 
 def test_alignment_and_sources_need_no_torch() -> None:
     code = (
-        "import sys, headscope.analysis.alignment, headscope.analysis.models.sources as m; m.list_models();"
+        "import sys, headscope.analysis.alignment, headscope.analysis.models.listing as m; m.list_models();"
         "print([x for x in ('torch', 'transformers') if x in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -58,7 +58,10 @@ def test_choices_are_the_difference_the_target_and_the_foil_with_the_stored_ones
     answer = client(store).get(f"/api/v1/runs/{run['row-1']}/explained").json
     assert answer["computes"] is False
     assert [(c["label"], c["current"], c["run"]) for c in answer["choices"]] == [
-        ("“away” − “off”", True, run["row-1"]), ("“away”", False, None), ("“off”", False, run["row-9"])]  # fmt: skip
+        ("“␣away” − “␣off”", True, run["row-1"]),
+        ("“␣away”", False, None),
+        ("“␣off”", False, run["row-9"]),
+    ]
     assert client(store).get(f"/api/v1/runs/{run['row-2']}/explained").json["choices"] == []
     assert client(store).get("/api/v1/runs/none/explained").status_code == 404
 

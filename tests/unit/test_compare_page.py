@@ -203,6 +203,7 @@ def test_scores_of_different_questions_and_of_no_convergence_carry_a_warning() -
     other = replace(b.attributions[0], target=" she", params={"converged": False})
     shown = text_of(VIEWS["compare-scores"](READER, CompareQuery(), Pair(a, replace(b, attributions=(other,)))))
     assert "answer different questions" in shown
+    assert "B “␣she”" in shown
     assert "scores of B did not converge" in shown
 
 

@@ -23,9 +23,9 @@ PAIRED = ["indirect_object", "negation", "occupation_gender", "subject_verb_agre
 @pytest.fixture(scope="session")
 def smollm2_tokenizer() -> Tokenizer:
     """The embedded model's own tokenizer; no weights are read."""
-    from headscope.analysis.models import sources
+    from headscope.analysis.models import places, sources
 
-    return Tokenizer.from_file(str(Path(sources.resolve(sources.EMBEDDED_NAME).path) / "tokenizer.json"))
+    return Tokenizer.from_file(str(Path(sources.resolve(places.EMBEDDED_NAME).path) / "tokenizer.json"))
 
 
 def test_the_sets_the_project_promises_are_there() -> None:

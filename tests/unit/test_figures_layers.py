@@ -34,7 +34,7 @@ def test_formation_and_norms_draw_every_layers_own_value() -> None:
     for drawn, values in zip(figure.data, (layers.lens_prob, layers.lens_rank, layers.kl_to_final), strict=True):
         np.testing.assert_array_equal(drawn.y, values)
     assert not any(drawn.showlegend for drawn in figure.data)
-    assert "“away”" in figure.layout.annotations[0].text
+    assert "“␣away”" in figure.layout.annotations[0].text
     assert "nats" in figure.layout.annotations[2].text
     norms = norms_figure(layers)
     for drawn, values in zip(
@@ -53,7 +53,7 @@ def test_formation_follows_a_target_that_is_not_on_top_and_the_foil() -> None:
     ranks = (layers.lens_rank, layers.lens_target_rank, layers.lens_foil_rank)
     for trace_, values in zip(drawn, (*probs, *ranks, layers.kl_to_final), strict=True):
         np.testing.assert_array_equal(trace_.y, values)
-    assert [trace_.name for trace_ in drawn if trace_.showlegend] == ["top “up”", "target “away”", "foil “off”"]
+    assert [trace_.name for trace_ in drawn if trace_.showlegend] == ["top “␣up”", "target “␣away”", "foil “␣off”"]
     colours = [trace_.line.color for trace_ in drawn]
     assert colours[:3] == colours[3:6]
     assert len(set(colours)) == 3
@@ -106,14 +106,14 @@ def test_layers_and_heads_are_reduced_to_tokens_and_say_so_and_grids_have_no_str
 def test_units_follow_the_quantity_and_an_unsigned_method_has_its_own() -> None:
     logit = replace(attributions()[1], quantity="logit_difference")
     assert method_views((logit,))[0].unit == "logits"
-    assert dict(method_views((logit,))[0].facts)["explains"] == "logit of “away” minus “off”"
+    assert dict(method_views((logit,))[0].facts)["explains"] == "logit of “␣away” minus “␣off”"
     assert method_views((attribution("saliency", [1.0] * T, signed=False),))[0].unit == "nats / embedding unit"
     assert method_views((attribution("attention_mean", [1.0] * T, signed=False),))[0].unit == "attention weight"
 
 
 def test_the_receipt_says_what_was_explained_and_how() -> None:
     receipt = dict(method_views(attributions())[2].facts)
-    assert receipt["explains"] == "log-probability of “away” minus “off”"
+    assert receipt["explains"] == "log-probability of “␣away” minus “␣off”"
     assert receipt["value"] == "+1.5000 nats"
     assert receipt["scores add up to within"] == "+2.0000 nats"
     assert receipt["baseline"] == "eos"

@@ -85,11 +85,13 @@ def test_next_token_marks_target_and_foil_only_when_they_were_given() -> None:
 def test_confidence_figure_draws_the_infos_numbers_and_leaves_the_first_token_out() -> None:
     info = confidence_info(trace())
     figure = confidence_figure(info)
-    bars, line = figure.data
+    bars, line, mean = figure.data
     np.testing.assert_array_equal(bars.y, info.surprisal)
     np.testing.assert_array_equal(line.y, info.entropy)
     assert np.isnan(bars.y[0])
     assert info.mean_surprisal == pytest.approx(sum(range(1, T)) / (T - 1), rel=1e-6)
+    assert (mean.name, list(mean.y)) == (f"mean surprisal {info.mean_surprisal:.2f}", [info.mean_surprisal] * 2)
+    assert list(mean.x) == list(figure.layout.xaxis.range)
     assert list(figure.layout.xaxis.ticktext) == list(info.labels)
     assert figure.layout.yaxis.title.text == "bits"
 
@@ -100,7 +102,7 @@ def test_one_token_alone_has_no_mean_and_many_tokens_no_labels() -> None:
                   tokens=replace(only.tokens, texts=only.tokens.texts[:1], ids=only.tokens.ids[:1]))  # fmt: skip
     info = confidence_info(cut)
     assert np.isnan(info.mean_surprisal)
-    assert not confidence_figure(info).layout.shapes
+    assert len(confidence_figure(info).data) == 2
     assert "ticktext" not in token_axis(("x",) * (MOST_LABELS + 1))
 
 

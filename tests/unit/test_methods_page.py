@@ -18,16 +18,15 @@ from headscope.analysis.types import RunResult
 from headscope.dashboard.app import create_app
 from headscope.dashboard.link_state import parse_query
 from headscope.dashboard.methods import sql
-from headscope.dashboard.methods.data import Comparisons, compare, disputes
+from headscope.dashboard.methods.data import Comparisons, disputes
 from headscope.dashboard.methods.query import MethodsQuery, label
 from headscope.dashboard.pages import methods
 from headscope.dashboard.pages.methods_board import Scale, gain_scale
-from headscope.dashboard.parts import interval, memory, seconds, signed
+from headscope.dashboard.parts import interval, signed
 from headscope.dashboard.runs.query import RunsQuery
 from headscope.dashboard.scope import scope_bar
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
-from headscope.storage.rows import PromptScores
 from headscope.storage.sql import readonly
 from tests import method_runs
 from tests.unit.test_dashboard_lists import BrokenStore, CountingStore, hrefs, text_of
@@ -80,11 +79,6 @@ def bar(store: Any, query: MethodsQuery) -> Any:
     return scope_bar(store, query, methods.PURPOSE, methods.PAGE.icon)
 
 
-def scores(run_id: str = "r", key: str = "p", **methods_: list[float]) -> PromptScores:
-    found = {name: np.array(values, dtype=np.float32) for name, values in methods_.items()}
-    return PromptScores(run_id, "set", key, "tiny", "a b c", " d", None, found, frozenset(found))
-
-
 # ---- numbers -------------------------------------------------------------------------------------------------------
 
 
@@ -114,23 +108,6 @@ def test_methods_that_see_through_less_noise_agree_more(services: Services) -> N
         assert mean[attn, cp] > mean[attn, gradient] > mean[attn, saliency]
 
 
-def test_disputes_by_hand() -> None:
-    """Two that agree and one that turns the order round; a prompt with one method has no dispute."""
-    runs = (
-        scores("calm", "1", a=[3, 2, 1], b=[6, 4, 2], c=[3, 2, 1]),
-        scores("torn", "2", a=[3, 2, 1], b=[3, 2, 1], c=[1, 2, 3]),
-        scores("alone", "3", a=[3, 2, 1]),
-    )
-    comparison = compare(runs, 3, 1)
-    first, second = disputes(comparison, comparison.methods)
-    assert (first.run.run_id, second.run.run_id) == ("torn", "calm")
-    assert (first.value, first.apart, first.apart_tau) == (pytest.approx(4 / 3), ("a", "c"), -1)
-    assert second.value == 0
-    assert [item.value for item in disputes(comparison, ("a", "b"))] == [0, 0]
-    assert disputes(comparison, ("a", "unknown")) == ()
-    assert comparison.chance == pytest.approx(1 / 3)
-
-
 def test_a_comparison_is_worked_out_once_per_filter(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     monkeypatch.setattr("headscope.dashboard.methods.data.agreement", lambda *args: calls.append(1) or agreement(*args))
@@ -149,19 +126,6 @@ def test_scale_of_the_gains_has_zero_on_it(services: Services) -> None:
     assert scale.low <= 0 < scale.high
     assert Scale(-1, 3).place(0) == "25.00%"
     assert gain_scale([]).place(0) == "0.00%"
-
-
-@pytest.mark.parametrize(
-    ("said", "expected"),
-    [
-        (signed(-0.004), "0.00"), (signed(0.126), "+0.13"), (signed(-1.5), "−1.50"), (signed(None), "–"),
-        (signed(float("nan")), "–"), (interval(-0.5, 0.25), "[−0.50, 0.25]"), (interval(0.1, float("nan")), ""),
-        (seconds(0.0123), "12 ms"), (seconds(1.234), "1.23 s"), (seconds(61.4), "61 s"), (seconds(None), "–"),
-        (memory(None), "–"), (memory(0), "0 MiB"), (memory(3 * 2**29), "1.5 GiB"),
-    ],
-)  # fmt: skip
-def test_how_numbers_are_written(said: str, expected: str) -> None:
-    assert said == expected
 
 
 # ---- the cards -----------------------------------------------------------------------------------------------------
@@ -340,15 +304,6 @@ def test_hidden_methods_are_out_of_the_matrix_and_can_come_back(services: Servic
 def test_a_sample_is_said(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("headscope.dashboard.methods.data.MAX_RUNS", 10)
     assert "random sample of 10 of 24 runs" in words(services, ONE_MODEL, methods.Ids.MATRIX)
-
-
-def test_long_texts_are_sampled_instead_of_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = [scores(str(i), str(i), a=[1.0, 2.0, 3.0, 4.0], b=[1.0, 3.0, 2.0, 4.0]) for i in range(20)]
-    monkeypatch.setattr("headscope.dashboard.methods.data.MAX_PAIRS", 16 * 7)
-    first, again = compare(runs, 20, 1), compare(runs, 20, 1)
-    assert (len(first.runs), first.total) == (7, 20)
-    assert first.runs == again.runs
-    assert first.runs != tuple(runs[:7])
 
 
 # ---- links, SQL, downloads -----------------------------------------------------------------------------------------

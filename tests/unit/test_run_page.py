@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dash import html
 from dash.development.base_component import Component
 
 from headscope.analysis.types import RunStatus
@@ -264,6 +265,8 @@ def test_unknown_or_missing_ids_are_explained(store: Store, ids: tuple[str, ...]
     children, view = run.content(store, RunQuery(id="no-such-run"))
     assert view is None
     assert "no-such-run" in words(children)
+    assert [words(item) for item in components(children) if isinstance(item, html.H1)] == ["Run"]
     children, view = run.content(store, RunQuery())
     assert view is None
     assert "No run chosen" in words(children)
+    assert [words(item) for item in components(children) if isinstance(item, html.H1)] == ["Run"]

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.errors import BackendError, InputError, UnknownNameError
 from headscope.analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveExplanation, LiveRequest
 from headscope.analysis.patch_types import PatchRequest
+from headscope.analysis.registry import BLACK_BOX
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet
 from headscope.dashboard import server
 from headscope.dashboard.app import create_app
@@ -23,6 +25,7 @@ from headscope.dashboard.settings import Settings
 from headscope.jobs.job import JobRequest, run_job
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
+from tests.factories import make_info, make_prompt, make_result, make_set
 
 TOKEN = "0123456789abcdef0123"
 POSTGRES = "postgresql://nobody@127.0.0.1:1/none"
@@ -138,6 +141,11 @@ def test_models_of_the_store_are_shown_and_not_loaded(
         assert [model.name for model in served.models() if model.source == "store"] == []
         run_job(inner, store, job(str(tiny_gpt2_dir)))
         run_job(inner, store, job(tiny_gpt2_dir.name))
+        behind = make_info("behind")
+        behind = replace(behind, ref=replace(behind.ref, backend=BLACK_BOX))
+        asked = store.start_job(experiment="doors", model="behind", spec={}, total=1)
+        store.save(asked, behind, make_set(make_prompt()), [], 0, [make_result(make_prompt())])
+        assert [(model.name, model.ready) for model in served.models() if model.source == "api"] == [("behind", False)]
         shown = [model for model in served.models() if model.source == "store"]
         assert [(model.name, model.ready) for model in shown] == [(str(tiny_gpt2_dir), False)]
         assert "HEADSCOPE_MODEL_DIR" in shown[0].note

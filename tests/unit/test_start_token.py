@@ -78,6 +78,18 @@ def test_scores_are_those_of_a_prompt_that_begins_with_the_token(tiny_gpt2_dir: 
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-4, err_msg=one.method)
 
 
+def test_a_target_is_split_as_it_is_in_the_whole_text(
+    tiny_gpt2_dir: Path, tiny_gpt2: HFCausalBackend, engine: InlineEngine
+) -> None:
+    """ "'to" by itself is three tokens ("'t" as in "isn't"), and two after an exclamation mark."""
+    text, target = "the cat!", "'to"
+    n_tokens = len(tiny_gpt2.tokenize(text + target)) - len(tiny_gpt2.tokenize(text))
+    assert n_tokens < len(tiny_gpt2.tokenize(target))
+    (found,) = engine.run_batch(spec_of(tiny_gpt2_dir), [Prompt("a", text, target)])
+    assert found.target is not None
+    assert found.target.n_tokens == n_tokens
+
+
 def test_every_word_has_a_score_and_without_the_option_it_is_said_why_not(
     tiny_gpt2_dir: Path, engine: InlineEngine
 ) -> None:

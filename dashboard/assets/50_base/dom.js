@@ -30,16 +30,24 @@
     return chars.length > most ? `${chars.slice(0, most - 1).join("")}…` : shown;
   }
 
-  /** A token in quotes with every character visible, for exact read-outs. */
-  const quoted = (text) => (text ? `“${visible(text)}”` : "(rest of the character before)");
+  /** A token in quotes with every character visible; longer ones than `most` are cut. */
+  function quoted(text, most = Infinity) {
+    const chars = Array.from(text);
+    return text ? `“${visible(chars.length > most ? `${chars.slice(0, most - 1).join("")}…` : text)}”` : "(rest of the character before)";
+  }
+
+  /** 1 token, 2 tokens. */
+  const plural = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
+
+  /** A formatted number with a true minus sign. */
+  const trueMinus = (text) => text.replace(/(?<!e)-/g, "−");
 
   /** A number with 4 significant digits, true minus sign, or an en dash when it was not measured. */
   function number(value, digits = 4) {
     if (value === null || value === undefined || Number.isNaN(value)) return "–";
-    if (Number.isInteger(value) && Math.abs(value) < 1e6) return String(value).replace("-", "−");
+    if (Number.isInteger(value) && Math.abs(value) < 1e6) return trueMinus(String(value));
     const size = Math.abs(value);
-    const text = size !== 0 && (size < 1e-4 || size >= 1e6) ? value.toExponential(digits - 1) : value.toPrecision(digits);
-    return text.replace("-", "−").replace("e−", "e-");
+    return trueMinus(size !== 0 && (size < 1e-4 || size >= 1e6) ? value.toExponential(digits - 1) : value.toPrecision(digits));
   }
 
   /** A probability: percent with enough digits to tell small ones from 0. */
@@ -92,5 +100,5 @@
     return c;
   }
 
-  hs.dom = { el, svg, visible, label, quoted, number, percent, roving, perFrame, context };
+  hs.dom = { el, svg, visible, label, quoted, plural, trueMinus, number, percent, roving, perFrame, context };
 })();

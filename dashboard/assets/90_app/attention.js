@@ -181,7 +181,7 @@
     drawMosaic() {
       this.mosaic.draw(this.s, this.thumbnail);
       const stat = this.view.heads[this.s.stat];
-      this.mosaicNote.textContent = `${this.view.L} layers → × ${this.view.H} heads ↓`
+      this.mosaicNote.textContent = `${hs.dom.plural(this.view.L, "layer")} → × ${hs.dom.plural(this.view.H, "head")} ↓`
         + (stat ? ` · ${this.s.cells === "value" ? stat.label + (stat.unit ? `, ${stat.unit}` : "") : `rings: ${this.s.descending ? "highest" : "lowest"} ${stat.label.toLowerCase()}`}` : "");
     }
 

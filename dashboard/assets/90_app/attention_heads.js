@@ -51,7 +51,7 @@
       const cells = Object.entries(this.heads).map(([name, stat]) => {
         const v = stat.values[layer][head];
         return el("td", { class: v === null ? "unmeasured" : null, "--t": v === null ? 0 : (Math.abs(v) / this.top[name]).toFixed(3) },
-          [el("span", { text: v === null ? "–" : v.toFixed(Math.abs(v) < 10 ? 3 : 1) })]);
+          [el("span", { text: v === null ? "–" : hs.dom.trueMinus(v.toFixed(Math.abs(v) < 10 ? 3 : 1)) })]);
       });
       const pick = el("button", { type: "button", text: `L${layer} H${head}`, onclick: () => this.on.pick(layer, head) });
       const row = el("tr", { onclick: () => this.on.pick(layer, head) }, [el("th", { scope: "row" }, [pick]), ...cells]);

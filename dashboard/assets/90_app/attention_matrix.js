@@ -111,7 +111,7 @@
         const level = attention.level(this.slice, q, k);
         if (Number.isNaN(level)) continue;
         c.fillStyle = hs.color.ink(this.scaled(level), this.slice.signed);
-        c.fillText(value(q, k).toFixed(2).replace("-", "−"), LABELS + (k - k0 + 0.5) * this.step, LABELS + (q - q0 + 0.5) * this.step);
+        c.fillText(hs.dom.trueMinus(value(q, k).toFixed(2)), LABELS + (k - k0 + 0.5) * this.step, LABELS + (q - q0 + 0.5) * this.step);
       }
     }
 

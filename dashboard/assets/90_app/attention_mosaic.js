@@ -50,7 +50,7 @@
       if (state.cells !== "value") this.rings(c, state);
       this.selected(c, state);
       this.canvas.setAttribute("aria-label",
-        `All heads: ${this.view.L} layers by ${this.view.H} heads. Selected: layer ${state.layer}, head ${state.head}.`);
+        `All heads: ${hs.dom.plural(this.view.L, "layer")} by ${hs.dom.plural(this.view.H, "head")}. Selected: layer ${state.layer}, head ${state.head}.`);
     }
 
     labels(c, state) {
@@ -109,7 +109,7 @@
         c.fillRect(x, y, this.cell, this.cell);
         if (this.cell < 26) continue;
         c.fillStyle = hs.color.ink(t, signed);
-        c.fillText(Math.abs(v) >= 100 ? v.toFixed(0) : v.toFixed(Math.abs(v) >= 10 ? 1 : 2), x + this.cell / 2, y + this.cell / 2);
+        c.fillText(hs.dom.trueMinus(v.toFixed(Math.abs(v) >= 100 ? 0 : Math.abs(v) >= 10 ? 1 : 2)), x + this.cell / 2, y + this.cell / 2);
       }
     }
 

@@ -4,11 +4,10 @@
   "use strict";
   const hs = (window.headscope = window.headscope || {});
   const clientside = (window.dash_clientside = window.dash_clientside || {});
-  const { el } = hs.dom;
+  const { el, plural } = hs.dom;
   const DEBOUNCE = 40, REST = 400, SLOW = 1500, BUSY = 3000, API = "/api/v1/live";
   const EXAMPLES = ["The captain told the engineer that", "The keys on the old wooden table", "red green blue yellow red green blue"];
   const $ = (id) => document.getElementById(id);
-  const plural = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
 
   class Live {
     constructor(boot) {
@@ -292,5 +291,5 @@
       return true;
     },
   };
-  hs.live = Object.assign(hs.live || {}, { plural, API, DEBOUNCE });
+  hs.live = Object.assign(hs.live || {}, { API, DEBOUNCE });
 })();

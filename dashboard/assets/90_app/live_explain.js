@@ -3,7 +3,7 @@
   "use strict";
   const hs = (window.headscope = window.headscope || {});
   const live = (hs.live = hs.live || {});
-  const { el } = hs.dom;
+  const { el, plural } = hs.dom;
   const UNITS = [["token", "Tokens"], ["word", "Words"]];
   const MASKINGS = [["mean", "Mean embedding"], ["token", "Line break"], ["delete", "Nothing"]];
   const INSTEAD = { mean: "with the mean embedding in its place", token: "with a line break in its place", delete: "with nothing in its place, so that later tokens move up" };
@@ -80,7 +80,7 @@
       this.says.dataset.state = found.error ? "failed" : !found.asked ? "waiting" : found.pending ? "computing" : "done";
       this.says.setAttribute("aria-busy", String(found.asked && found.pending));
       if (!found.asked) {
-        this.says.replaceChildren(`Leaving out each of ${live.plural(T, "token")} takes as many passes through the model. `,
+        this.says.replaceChildren(`Leaving out each of ${plural(T, "token")} takes as many passes through the model. `,
           el("button", { type: "button", class: "hs-button", text: "Compute", onclick: () => { found.asked = true; this.start(); } }));
         return;
       }

@@ -3,10 +3,10 @@
   "use strict";
   const hs = (window.headscope = window.headscope || {});
   const live = (hs.live = hs.live || {});
-  const { el } = hs.dom;
+  const { el, plural } = hs.dom;
   const POLL = 500;
   const $ = (id) => document.getElementById(id);
-  const ELSEWHERE = "In the store, but not here to be loaded";
+  const STORED = { store: "In the store, but not here to be loaded", api: "In the store, behind an API" };
 
   class Models {
     constructor(page) {
@@ -39,19 +39,19 @@
     /** Fill the menu; the model of the link stays chosen even when it is unknown here, so that its error shows. */
     offer({ models, default: first }) {
       const state = this.page.state;
-      const option = (m) => el("option", { value: m.name, title: m.note, text: m.name + (m.ready ? "" : m.source === "store" ? " (stored runs only)" : " (not on this machine)") });
+      const option = (m) => el("option", { value: m.name, title: m.note, text: m.name + (m.ready ? "" : STORED[m.source] ? " (stored runs only)" : " (not on this machine)") });
       const group = (name, list) => (list.length ? [el("optgroup", { label: name }, list.map(option))] : []);
       const missing = state.model && !models.some((m) => m.name === state.model);
       this.menu.replaceChildren(...(missing ? [el("option", { value: state.model, text: state.model })] : []),
         ...group("Ready", models.filter((m) => m.ready)),
-        ...group("To be fetched first (headscope models pull)", models.filter((m) => !m.ready && m.source !== "store")),
-        ...group(ELSEWHERE, models.filter((m) => m.source === "store")));
+        ...group("To be fetched first (headscope models pull)", models.filter((m) => !m.ready && !STORED[m.source])),
+        ...Object.entries(STORED).flatMap(([source, name]) => group(name, models.filter((m) => m.source === source))));
       if (!state.model) state.model = first;
       this.menu.value = state.model;
       this.menu.disabled = false;
-      const stored = models.filter((m) => m.source === "store"), note = $("live-stored");
+      const stored = models.filter((m) => m.source === "store"), note = $("live-stored"); // one behind an API is not missed: nothing can be loaded of it
       note.hidden = !stored.length;
-      note.textContent = stored.length ? `${live.plural(stored.length, "model")} of the store cannot be typed to here. ${stored[0].note}` : "";
+      note.textContent = stored.length ? `${plural(stored.length, "model")} of the store cannot be typed to here. ${stored[0].note}` : "";
     }
 
     /** Say that a model is on its way until it is there. */

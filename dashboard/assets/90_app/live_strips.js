@@ -24,7 +24,7 @@
       const rows = [{ name: "Surprisal", unit, values: unitOf(arrays.logprobs, -1), marks: unitOf(arrays.entropies, 1), note: "– expected (entropy)" }];
       const waits = explained.pending && explained.done === 0 && (explained.asked ? "computing …" : "not computed yet");
       rows.push({ name: explained.label, unit, signed: true, error: explained.error || waits, values: unitOf(explained.scores, 1),
-        note: facts.target.foil_text === null ? `of “${label(facts.target.text, 12)}”` : `of “${label(facts.target.text, 9)}” over “${label(facts.target.foil_text, 9)}”` });
+        note: facts.target.foil_text === null ? `of ${quoted(facts.target.text, 13)}` : `of ${quoted(facts.target.text, 10)} over ${quoted(facts.target.foil_text, 10)}` });
       return rows;
     }
 
@@ -39,6 +39,15 @@
       const parts = [this.explained(height), this.cursor, ...this.data.flatMap((row, r) => this.row(row, r * (ROW + GAP) + 4, width)), ...this.names(height - NAMES + 12)];
       this.picture.replaceChildren(svg("svg", { width, height, role: "img", "aria-label": "Surprisal and attributions, token by token" }, parts));
       this.point(NaN);
+      this.show(result.facts.position);
+    }
+
+    /** Bring another explained token into sight, once: then the reader scrolls. */
+    show(position) {
+      if (position === this.shown) return;
+      this.shown = position;
+      const box = this.picture, x = position === null ? null : this.x(position);
+      if (x !== null && (x < box.scrollLeft || x + this.step > box.scrollLeft + box.clientWidth)) box.scrollLeft = x - box.clientWidth / 2;
     }
 
     x(i) { return LEFT + i * this.step; }

@@ -3,7 +3,7 @@
   "use strict";
   const hs = (window.headscope = window.headscope || {});
   const live = (hs.live = hs.live || {});
-  const { el, visible, quoted, number, percent } = hs.dom;
+  const { el, visible, quoted, number, percent, plural } = hs.dom;
   const FULL_BITS = 16, SHOWN = 10;
   const COLOURS = [["surprisal", "Surprisal"], ["occlusion", "Left out"]];
   const $ = (id) => document.getElementById(id);
@@ -126,7 +126,7 @@
     /** In words: what is explained, and how likely it was. */
     statement() {
       const { facts } = this.result, t = facts.target, unit = this.page.state.unit;
-      const given = facts.position === null ? "after the whole text" : `given the ${live.plural(facts.position, "token")} before it`;
+      const given = facts.position === null ? "after the whole text" : `given the ${plural(facts.position, "token")} before it`;
       const parts = ["Explained: ", el("b", { text: quoted(t.text) })];
       if (t.foil_text !== null) {
         const gap = live.inUnit(t.logprob - t.foil_logprob, unit);
@@ -141,7 +141,7 @@
       const { facts, arrays } = this.result, unit = this.page.state.unit, known = Array.from(arrays.logprobs).filter((v) => !Number.isNaN(v));
       const mean = known.length ? ` · mean surprisal ${number(live.inUnit(-known.reduce((a, b) => a + b, 0) / known.length, unit), 3)} ${unit}` : "";
       const m = facts.model;
-      $("live-prompt-subtitle").textContent = `${live.plural(facts.tokens.length, "token")} · ${live.plural(Array.from(facts.text).length, "character")}${mean} · ${m.name}: ${m.layers} layers × ${m.heads} heads, ${m.dtype}`;
+      $("live-prompt-subtitle").textContent = `${plural(facts.tokens.length, "token")} · ${plural(Array.from(facts.text).length, "character")}${mean} · ${m.name}: ${plural(m.layers, "layer")} × ${plural(m.heads, "head")}, ${m.dtype}`;
     }
   }
 

@@ -34,9 +34,22 @@
 
     /** Bring the largest score of a row into sight, inside the card only. */
     jump(row) {
-      const cell = row.querySelector("td.top"), names = row.firstChild.offsetWidth;
-      this.box.scrollLeft = cell.offsetLeft - names - (this.box.clientWidth - names - cell.offsetWidth) / 2;
+      const cell = row.querySelector("td.top");
+      this.show(cell);
       this.page.set({ pos: Number(cell.dataset.p) });
+    }
+
+    show(cell) {
+      const names = cell.parentElement.firstChild.offsetWidth;
+      this.box.scrollLeft = cell.offsetLeft - names - (this.box.clientWidth - names - cell.offsetWidth) / 2;
+    }
+
+    /** Rows wider than the card open at the chosen token, else at the largest score of the first; then the reader scrolls. */
+    reveal() {
+      const cell = this.box.querySelector("thead th.on") || this.box.querySelector("td.top");
+      if (this.revealed || !cell || !this.box.clientWidth) return;
+      this.revealed = true;
+      if (cell.offsetLeft + cell.offsetWidth > this.box.clientWidth) this.show(cell);
     }
 
     /** Methods whose rows are shown: those in the link, else all. */
@@ -73,6 +86,7 @@
       this.box.replaceChildren(strips.length ? el("table", {}, [el("thead", {}, [el("tr", {}, [el("th", { scope: "col" }), ...heads])]), el("tbody", {}, strips.map((m) => this.row(m, columns)))])
         : el("p", { class: "hs-muted", text: shown.length ? "None of the chosen methods has one score per token; their grids are below." : "No method is chosen." }));
       this.box.scrollLeft = kept;
+      this.reveal();
       this.receipts.draw(shown);
     }
 

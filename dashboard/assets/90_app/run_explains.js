@@ -3,7 +3,7 @@
   "use strict";
   const hs = (window.headscope = window.headscope || {});
   const run = (hs.run = hs.run || {});
-  const { el, label } = hs.dom;
+  const { el, quoted } = hs.dom;
   const POLL = 400;
 
   class Explains {
@@ -13,7 +13,7 @@
       this.url = `/api/v1/runs/${page.view.id}/explained`;
       this.list = el("div", { class: "hs-menu-list" }, [el("p", { class: "hs-muted", text: "Looking …" })]);
       this.root = el("details", { class: "hs-menu hs-explains" }, [
-        el("summary", { class: "hs-button", title: "What the attributions explain" }, [`Explains “${label(text, 12)}”${foil === null ? "" : ` − “${label(foil, 12)}”`}`, el("i", { class: "bi bi-chevron-down", "aria-hidden": "true" })]), this.list]);
+        el("summary", { class: "hs-button", title: "What the attributions explain" }, [`Explains ${quoted(text, 14)}${foil === null ? "" : ` − ${quoted(foil, 14)}`}`, el("i", { class: "bi bi-chevron-down", "aria-hidden": "true" })]), this.list]);
       this.root.addEventListener("toggle", () => this.root.open && this.fill());
     }
 

@@ -3,8 +3,11 @@
   "use strict";
   const hs = (window.headscope = window.headscope || {});
   const run = (hs.run = hs.run || {});
-  const { el, context, label, number } = hs.dom;
+  const { el, context, label, number, plural } = hs.dom;
   const FEW = 12, STEP = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] };
+
+  /** Index of the value of largest size; 0 when none was measured. */
+  const largest = (values) => values.reduce((best, v, i) => (Math.abs(v) > (Math.abs(values[best]) || 0) ? i : best), 0);
 
   class Grid {
     /** view: {name, rows, columns, values (row by row), limit, signed, slanted, describe(row, column, value), tall}.
@@ -35,7 +38,8 @@
       this.gaps(c);
       this.labels(c);
       this.frame(c);
-      this.canvas.setAttribute("aria-label", `${view.name}: ${rows.length} rows by ${columns.length} columns. Arrow keys read cells${this.pick ? ", Enter selects" : ""}.`);
+      this.open();
+      this.canvas.setAttribute("aria-label", `${view.name}: ${plural(rows.length, "row")} by ${plural(columns.length, "column")}. Arrow keys read cells${this.pick ? ", Enter selects" : ""}.`);
       this.look(null);
     }
 
@@ -126,6 +130,16 @@
 
     choose(cell) { if (this.pick) this.pick(...cell); }
 
+    /** A map wider than its card opens at the chosen column, else at its largest value; from then on another choice alone
+        moves it: the reader scrolls. */
+    open() {
+      const { column } = this.marks, chosen = Number.isInteger(column) && column >= 0 && column < this.view.columns.length;
+      const at = chosen ? column : this.opened === undefined ? largest(this.view.values) % this.view.columns.length : this.opened;
+      if (!this.canvas.parentElement.clientWidth || at === this.opened) return;
+      this.opened = at;
+      this.reveal(at);
+    }
+
     /** Bring a column of a map wider than its card into sight. */
     reveal(column) {
       const box = this.canvas.parentElement, x = this.left + column * this.w;
@@ -146,5 +160,5 @@
   run.pairs = (rows) => rows.map(([name, value]) => el("span", { class: "hs-fact" }, [el("span", { class: "hs-muted", text: `${name} ` }), el("b", { text: typeof value === "number" ? number(value) : value })]));
   /** Labels of tokens short enough to stand on their heads. */
   run.short = (texts) => texts.map((text) => label(text, 10));
-  run.Grid = Grid;
+  Object.assign(run, { Grid, largest });
 })();

@@ -51,10 +51,21 @@
 
   /** Layer x position. */
   class Flow extends Maps {
-    constructor(page, root, controls) { super(page, root, controls, "layers", "flow"); this.from = 0; }
+    constructor(page, root, controls) { super(page, root, controls, "layers", "flow"); }
+
+    /** The first of the positions shown: those around the chosen token, else around the largest score, until other ones
+        are asked for. */
+    begin(values, T, n) {
+      const { pos } = this.page.state;
+      if (this.from !== undefined && (pos === null || pos === this.pos)) return;
+      this.pos = pos;
+      const at = pos === null ? run.largest(values) % T : pos;
+      if (this.from === undefined || at < this.from || at >= this.from + n) this.from = Math.max(0, Math.min(T - n, at - WINDOW / 2));
+    }
 
     paint(grid, values) {
       const all = this.page.view.tokens.tokens, texts = all.map((t) => t.text), n = Math.min(WINDOW, texts.length), s = this.page.state;
+      this.begin(values, texts.length, n);
       const rows = grid.rows, cut = n === texts.length ? values : Float32Array.from({ length: rows.length * n }, (_, i) => values[Math.floor(i / n) * texts.length + this.from + (i % n)]);
       this.map.draw({ name: grid.label, rows, columns: run.short(texts.slice(this.from, this.from + n)), values: cut, limit: grid.limit, signed: grid.signed, slanted: true, tall: true,
         hint: "Point at a cell for its number; click it to open that layer and token.",

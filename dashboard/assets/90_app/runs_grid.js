@@ -46,9 +46,9 @@
     return (end < 0 ? columns.length : end) - start;
   };
   functions.hsNumber = (value, decimals) =>
-    value === null || value === undefined ? "" : value.toLocaleString("en-US", {
+    value === null || value === undefined ? "" : hs.dom.trueMinus(value.toLocaleString("en-US", {
       minimumFractionDigits: decimals, maximumFractionDigits: decimals,
-    });
+    }));
 
   /* ---- what the grid shows, comparable ---------------------------------------------------------------------- */
   const canonical = (model, sort) =>
