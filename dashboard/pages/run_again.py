@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 
-from headscope.analysis.registry import BLACK_BOX
+from headscope.analysis.registry import BLACK_BOX, DEFAULT_SET, STANDARD
 from headscope.analysis.types import UNREADABLE, GenerationParams
 from headscope.storage.rows import RunDetail, RunRow
 
@@ -17,7 +17,7 @@ def again_command(detail: RunDetail) -> str:
     prompt = {"text": row.text} | {k: v for k, v in given if v is not None}
     if detail.model.ref.backend == BLACK_BOX:
         return _piped(prompt, _black_box(detail))
-    words = ["headscope", "run", "--prompts", "-", "--model", _asked(detail), "--analyses", ",".join(detail.analyses)]
+    words = ["headscope", "run", "--prompts", "-", "--model", _asked(detail), "--analyses", _analyses(detail)]
     words += ["--name", row.model] if row.model != _asked(detail) else []
     words += ["--experiment", row.experiment, "--seed", str(detail.seed), "--fresh"]
     for option, usual in (("quantity", "logprob"), ("explain", "next"), ("dtype", "float32"), ("device", "cpu")):
@@ -29,6 +29,10 @@ def again_command(detail: RunDetail) -> str:
     for item in detail.attributions:
         words += _params(detail, item.method)
     return _piped(prompt, words)
+
+
+def _analyses(detail: RunDetail) -> str:
+    return DEFAULT_SET if detail.analyses == STANDARD else ",".join(detail.analyses)
 
 
 def _invalid(row: RunRow) -> str | None:

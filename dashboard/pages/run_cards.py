@@ -19,6 +19,7 @@ from headscope.dashboard.figures.attention import misses
 from headscope.dashboard.figures.confidence import confidence_figure, confidence_info
 from headscope.dashboard.figures.layers import formation_figure, norms_figure
 from headscope.dashboard.pages.run_again import again_command
+from headscope.dashboard.pages.run_findings import findings, has_findings
 from headscope.dashboard.pages.run_header import continuation, failure
 from headscope.dashboard.pages.run_maps import absent, components, flow, looks, lost, not_measured, sources
 from headscope.dashboard.parts import note
@@ -71,6 +72,7 @@ def cards(detail: RunDetail) -> list[Component]:
                       "The final top token, target and foil under the logit lens, at the last position.", "hs-half"),
                 _card(detail, "run-norms", "Residual stream", _norms,
                       "Size of the stream and of what each sublayer adds, at the last position.", "hs-half"),
+                *_findings(detail),
                 _capsule(detail),
             ],
             className="hs-grid",
@@ -90,9 +92,16 @@ def _from_outside(detail: RunDetail) -> list[Component]:
               "What may come next, as far as the API tells.", "hs-side"),
         _card(detail, "run-attributions", "Importance", _attributions,
               "What the answer loses without each part (Shapley values).", drawn=True),
+        *_findings(detail),
         card("Inside", empty_box("This model is behind an API", closed, icon_name="box"), id="run-inside"),
         _capsule(detail),
     ]  # fmt: skip
+
+
+def _findings(detail: RunDetail) -> list[Component]:
+    if not has_findings(detail):
+        return []
+    return [_card(detail, "run-findings", "Probes", findings, "What was asked of this run besides its numbers.")]
 
 
 def _card(
