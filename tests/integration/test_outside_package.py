@@ -1,4 +1,4 @@
-"""A package of somebody else's: the examples of docs/architecture.md, found by the command line, the store and pages."""
+"""A package of somebody else's: the examples of docs/architecture.md, found by command line, store and pages."""
 
 from __future__ import annotations
 
