@@ -11,8 +11,8 @@ import pytest
 
 from headscope.analysis import bounds
 from headscope.analysis.errors import InputError, UnknownNameError
-from headscope.analysis.interfaces import Param
 from headscope.analysis.params import checked
+from headscope.analysis.registry import Param
 from headscope.analysis.statistics import check_rules
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet
 from headscope.dashboard.runs.conditions import from_link

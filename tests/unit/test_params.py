@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from headscope.analysis.errors import InputError, UnknownNameError
-from headscope.analysis.interfaces import Param
 from headscope.analysis.params import checked
-from headscope.analysis.registry import STANDARD, parse_analyses
+from headscope.analysis.registry import STANDARD, Param, parse_analyses
 
 DECLARED = (
     Param("norm", "choice", "l2", "", choices=("l1", "l2")),

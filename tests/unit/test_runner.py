@@ -11,7 +11,7 @@ from headscope.analysis.errors import BackendError, InputError, UnknownNameError
 from headscope.analysis.interfaces import Capabilities
 from headscope.analysis.measurements import trace
 from headscope.analysis.methods.saliency import Saliency
-from headscope.analysis.registry import METHODS, analysis_names
+from headscope.analysis.registry import METHODS
 from headscope.analysis.running import planning, runner
 from headscope.analysis.types import (
     BLOCKED,
@@ -50,8 +50,8 @@ def backend(request: pytest.FixtureRequest) -> HFCausalBackend:
     return found
 
 
-def spec_of(backend: HFCausalBackend, *analyses: str, **other: Any) -> RunSpec:
-    return RunSpec(backend.info.ref, (), analyses or tuple(analysis_names()), **other)
+def spec_of(backend: HFCausalBackend, *chosen: str, **other: Any) -> RunSpec:
+    return RunSpec(backend.info.ref, (), chosen or tuple(analyses()), **other)
 
 
 def test_everything_asked_for_is_there(backend: HFCausalBackend) -> None:

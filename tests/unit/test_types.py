@@ -7,8 +7,8 @@ import pytest
 
 from headscope.analysis import registry
 from headscope.analysis.errors import HeadscopeError, InputError, NotApplicable, UnknownNameError
-from headscope.analysis.interfaces import Param
 from headscope.analysis.params import checked
+from headscope.analysis.registry import Param
 from headscope.analysis.types import (
     GenerationParams,
     ModelInfo,
