@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 class Outcome:
     """Facts that a method found out while it computed; None, or nothing, where it does not say.
 
-    converged: the method's judgement of its scores; False means that they are not to be built on. steps: points that
-    it evaluated, of a path or of a game (coalitions). value_change: the explained quantity minus that at the method's baseline, in its unit: what
-    the scores should add up to. error: the largest of `score_errors` (or what stands for it), in the same unit, and
-    error_label what it is, as in `other draws move single scores by about`. remedy: more of what helps when it did not
-    converge, as in `more samples (samples)`. not_explained: why tokens it could have scored are NaN. terms: shares of
-    the explained quantity that lie on no token, head or component, in its unit, by a label for people. facts: what else
-    there is to say, by such a label.
+    converged: the method's judgement of its scores; False means that they are not to be built on. steps: points that it
+    evaluated, of a path or of a game (coalitions). value_change: the explained quantity minus that at the method's
+    baseline, in its unit: what the scores should add up to. error: the largest of `score_errors` (or what stands for
+    it), in the same unit, and error_label what it is, as in `other draws move single scores by about`. remedy: more of
+    what helps when it did not converge, as in `more samples (samples)`. not_explained: why tokens it could have scored
+    are NaN. terms: shares of the explained quantity that lie on no token, head or component, in its unit, by a label
+    for people. facts: what else there is to say, by such a label.
     """
 
     converged: bool | None = None

@@ -188,13 +188,16 @@ def settings(item: Attribution) -> list[tuple[str, str]]:
 
 def _found(outcome: Outcome, unit: str) -> list[tuple[str, str]]:
     """What came out, in words; nothing of what the method does not say."""
-    amounts = {"value change": outcome.value_change, outcome.error_label: outcome.error}
-    said = {"steps": outcome.steps, "converged": outcome.converged, "not explained": outcome.not_explained or None}
-    return [
-        *((label, _amount(value, unit)) for label, value in amounts.items() if value is not None),
-        *((label, _amount(value, unit)) for label, value in outcome.terms.items()),
-        *((label, _shown(value)) for label, value in {**said, **outcome.facts}.items() if value is not None),
-    ]
+    said = {
+        "steps": outcome.steps,
+        "value change": None if outcome.value_change is None else _amount(outcome.value_change, unit),
+        outcome.error_label: None if outcome.error is None else f"{_shown(outcome.error)} {unit}",
+        "converged": outcome.converged,
+        **{label: _amount(value, unit) for label, value in outcome.terms.items()},
+        "not explained": outcome.not_explained or None,
+        **outcome.facts,
+    }
+    return [(label, _shown(value)) for label, value in said.items() if value is not None]
 
 
 def _amount(value: float, unit: str) -> str:
