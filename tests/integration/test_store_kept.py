@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import zstandard
-from stores.contents import contents
 
 from headscope.analysis.errors import StorageError
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
 from headscope.storage.schema import versions
 from tests.databases import PostgresServer
+from tests.stores.contents import contents
 
 RENAMED = {"group": "group_name"}
 """What older programs called it -> what it is called now."""

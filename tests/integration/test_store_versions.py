@@ -14,7 +14,6 @@ from headscope.analysis.errors import StorageError
 from headscope.analysis.outcome import NOTHING, Outcome
 from headscope.migrations.v0001 import tables
 from headscope.migrations.v0008 import search
-from headscope.migrations.v0009 import outcome
 from headscope.storage import session
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
@@ -41,9 +40,9 @@ TAKEN_APART = (
              error_label="a coarser quadrature gives scores that differ by up to", remedy="more steps (max_steps)",
              facts={"baseline used": f"mean: {MISSING}"})),
     ("expected_gradients",
-     {"samples": 1, "seed": 0, "value_change": 2.5, "standard_error": None, "converged": True},
+     {"samples": 1, "seed": 0, "value_change": 2.5, "standard_error": 0.5, "converged": True},
      {"samples": 1, "seed": 0},
-     Outcome(converged=True, value_change=2.5, error_label="other draws move single scores by about",
+     Outcome(converged=True, value_change=2.5, error=0.5, error_label="other draws move single scores by about",
              remedy="more samples (samples)")),
     ("attn_lrp", {"explains": "logit", "leak": 13.7, "position_term": 0.5, "bias_term": -0.25, "n_targets": 3}, {},
      Outcome(terms={"softmax leak": 13.7, "position embeddings": 0.5, "biases": -0.25},
@@ -221,10 +220,7 @@ def test_an_upgraded_store_is_searched_without_accents(empty_url: str, monkeypat
     assert written(empty_url) == before
 
 
-def test_what_came_out_of_a_method_is_taken_out_of_its_params_and_put_back(
-    empty_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(outcome, "ROWS", 2)
+def test_what_came_out_of_a_method_is_taken_out_of_its_params_and_put_back(empty_url: str) -> None:
     make_folder(empty_url)
     versions.upgrade(empty_url, "0001")
     execute(empty_url, *(filler(table) for table in set(tables.TABLES) - {"attributions"}))

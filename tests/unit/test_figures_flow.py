@@ -26,7 +26,8 @@ def items() -> tuple[Attribution, ...]:
                      layer_scores=RNG.normal(size=(LAYERS + 1, T)).astype(np.float32))  # fmt: skip
     heads = replace(attribution("head_ablation", [], signed=True, params={"kind": "mean"}), scores=ABLATION,
                     axes=("layer", "head"))  # fmt: skip
-    parts = replace(attribution("direct_logit_attribution", [], signed=True, outcome=Outcome(terms={"token embedding": 0.25})),
+    written = Outcome(terms={"token embedding": 0.25})
+    parts = replace(attribution("direct_logit_attribution", [], signed=True, outcome=written),
                     scores=np.ones((LAYERS, HEADS + 1), np.float32), axes=("layer", "component"))  # fmt: skip
     return failed, layers, heads, parts
 

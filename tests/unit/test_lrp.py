@@ -69,7 +69,6 @@ def test_everything_adds_up_to_the_logit(backend: HFCausalBackend, rule: str, fo
         assert float(one.scores.sum()) + sum(parts) == pytest.approx(one.value, abs=2e-5)
         assert one.convergence_delta == pytest.approx(0, abs=2e-5)
         assert one.quantity == ("logprob_difference" if foil >= 0 else "logit")
-        assert one.quantity == "logit"
         layers = one.layer_scores
         assert layers is not None
         # GPT-2 adds positions before its first layer; what the last norm reads is the last position's alone
