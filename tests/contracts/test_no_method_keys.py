@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from headscope.analysis.registry import METHODS
-from headscope.migrations.v0009.outcome import BASELINE, ERRORS, GENERATED, MOVED, SAME, STEPS, TERMS
+from headscope.migrations.v0009.outcome import BASELINE, ERRORS, GENERATED, MOVED, REPEATED, SAME, STEPS, TERMS
 
 ROOT = Path(__file__).parents[2]
-FILES = [path for room in ("dashboard", "storage") for kind in ("py", "js") for path in sorted((ROOT / room).rglob(f"*.{kind}"))
-         if "vendor" not in path.parent.name]  # fmt: skip
+FILES = [path for room in ("dashboard", "storage") for path in sorted((ROOT / room).rglob("*.*"))
+         if path.suffix in {".py", ".js"} and "vendor" not in path.parent.name]  # fmt: skip
 BY_KEY = {"params", "terms", "facts"}
 """What is shown whole, and never asked for one key."""
-OURS = {*SAME, *STEPS}
-"""Keys of before that are fields of every Outcome now."""
+OURS = {*SAME, *STEPS, REPEATED, "max_tokens"}
+"""Keys of before that are fields of every Outcome now, or a page's own word; the setting of models behind an API."""
 
 
 def words() -> set[str]:
@@ -38,14 +38,13 @@ def asked_by_key(tree: ast.AST) -> Iterator[str]:
     """`x.params["key"]`, `x.params.get("key")` and `"key" in x.params`; of terms and facts too."""
     for node in ast.walk(tree):
         match node:
-            case (
-                ast.Subscript(value=ast.Attribute(attr=name), slice=ast.Constant(value=str(key)))
-                | ast.Call(
-                    func=ast.Attribute(value=ast.Attribute(attr=name), attr="get"),
-                    args=[ast.Constant(value=str(key)), *_],
-                )
-                | ast.Compare(left=ast.Constant(value=str(key)), comparators=[ast.Attribute(attr=name)])
-            ) if name in BY_KEY:
+            case ast.Subscript(ast.Attribute(attr=name), ast.Constant(str(key))) if name in BY_KEY:
+                yield key
+            case ast.Call(ast.Attribute(ast.Attribute(attr=name), "get"), [ast.Constant(str(key)), *_]) if (
+                name in BY_KEY
+            ):
+                yield key
+            case ast.Compare(ast.Constant(str(key)), comparators=[ast.Attribute(attr=name)]) if name in BY_KEY:
                 yield key
 
 
