@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from headscope.analysis import bounds
 from headscope.analysis.errors import InputError
+from headscope.analysis.outcome import NOTHING, Outcome
 
 if TYPE_CHECKING:
     from headscope.analysis.probe_types import Finding
@@ -405,8 +406,7 @@ class Attribution:
     peak_bytes: most memory the process held while the method ran, over what it held before; -1 when not measured.
     error: why there are no scores, then `scores` is empty. receipt: the evidence for it, when asked for.
     score_errors: float32, shaped like `scores`: how far each may be off, estimated by a method that approximates; None
-    for one that says nothing. `params["converged"]` is that method's judgement of them, `params["not_explained"]` why
-    tokens it could have scored are NaN.
+    for one that says nothing. params: every parameter that the method declares, as it was set; outcome: what came out.
     """
 
     method: str
@@ -425,6 +425,7 @@ class Attribution:
     peak_bytes: int = -1
     receipt: Receipt | None = None
     score_errors: Float32 | None = None
+    outcome: Outcome = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

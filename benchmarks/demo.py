@@ -17,8 +17,8 @@ STEPS = {
     "demo again": ["make", "--no-print-directory", "demo", "SERVE=0"],
 }
 CONVERGED = (
-    "SELECT params->>'converged' AS converged, count(*) AS n, "
-    "round(avg(CAST(params->>'steps' AS INTEGER)), 1) AS steps FROM attributions "
+    "SELECT outcome->>'converged' AS converged, count(*) AS n, "
+    "round(avg(CAST(outcome->>'steps' AS INTEGER)), 1) AS steps FROM attributions "
     "WHERE method = 'integrated_gradients' GROUP BY 1 ORDER BY 1"
 )
 

@@ -81,8 +81,8 @@ def compared(found: Attribution, fine: Attribution) -> dict[str, Any]:
     scale = float(np.abs(fine.scores[there]).max())
     assert found.score_errors is not None
     return {
-        "converged": found.params["converged"],
-        "steps": found.params["steps"],
+        "converged": found.outcome.converged,
+        "steps": found.outcome.steps,
         "error": round(float(off.max()) / scale, 5),
         "estimated": round(float(found.score_errors[there].max()) / scale, 4),
         "covered": round(float((off <= found.score_errors[there] + 1e-4 * scale).mean()), 3),

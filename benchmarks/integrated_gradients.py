@@ -111,17 +111,17 @@ def adaptive(backend: HFCausalBackend) -> dict[str, Any]:
     found = ours(backend, OPENINGS, None)
     fine = ours(backend, OPENINGS[:4], None, tolerance=5e-3, agreement=1e-2, max_steps=257)
     errors = [
-        float(np.abs(one.scores[1:] - other.scores[1:]).max() / abs(other.params["value_change"]))
+        float(np.abs(one.scores[1:] - other.scores[1:]).max() / abs(other.outcome.value_change))
         for one, other in zip(found, fine, strict=False)
     ]
     return {
         "prompts": len(OPENINGS),
         "mean_tokens": statistics.mean(len(one.scores) for one in found),
         "seconds_per_prompt": round(statistics.median(seconds) / len(OPENINGS), 3),
-        "mean_steps": statistics.mean(one.params["steps"] for one in found),
-        "converged": sum(one.params["converged"] for one in found),
+        "mean_steps": statistics.mean(one.outcome.steps for one in found),
+        "converged": sum(one.outcome.converged for one in found),
         "largest_score_error": [round(error, 4) for error in errors],
-        "against_steps": [one.params["steps"] for one in fine],
+        "against_steps": [one.outcome.steps for one in fine],
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from headscope.analysis.outcome import Outcome
 from headscope.analysis.types import (
     HEAD_STATS,
     Attribution,
@@ -94,11 +95,13 @@ PATH = [NAN, 1.0, 0.0, 4.0, -1.0, 0.5, 0.5, 1.0]
 
 def attributions() -> tuple[Attribution, ...]:
     """Unsigned, signed, signed with a held first token and not converged, and one that failed."""
-    params = {"steps": 49, "baseline": "eos", "converged": False, "disagreement": 0.75}
+    path = {"params": {"baseline": "eos"}, "outcome": Outcome(
+        converged=False, steps=49, error=0.75, error_label="a coarser quadrature differs by up to",
+        remedy="more steps (max_steps)")}  # fmt: skip
     return (
         attribution("saliency", SALIENCY, signed=False),
         attribution("input_x_gradient", SHARES, signed=True),
-        attribution("integrated_gradients", PATH, signed=True, convergence_delta=2.0, params=params),
+        attribution("integrated_gradients", PATH, signed=True, convergence_delta=2.0, **path),
         attribution("lrp", [], signed=True, value=NAN, error="this model has no such layers"),
     )
 

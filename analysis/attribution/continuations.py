@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from headscope.analysis.attribution.embedding_path import graph_bytes
 from headscope.analysis.attribution.results import failed_attribution
 from headscope.analysis.backends.needs import unmet
 from headscope.analysis.interfaces import Capture, CausalBackend, LoadedMethod
+from headscope.analysis.outcome import NOTHING, Outcome
 from headscope.analysis.types import Attribution, Continuation, Float32, Target, TokenizedText
 from headscope.analysis.workspace import Workspace
 
@@ -124,20 +125,27 @@ def _stacked(name: str, target: str, length: int, quantity: str, rows: Sequence[
         value=float(sum(row.value for row in rows)) if rows else float("nan"),
         convergence_delta=float(sum(row.convergence_delta for row in rows)) if rows else float("nan"),
         seconds=sum(row.seconds for row in rows),
-        params=_params(rows),
+        params=first.params if first is not None else {},
         error=failed if rows else _NOTHING,
         score_errors=np.stack([_padded(row, length) for row in errors]) if scores.size and errors else None,
+        outcome=_together([row.outcome for row in rows]) if scores.size else NOTHING,
     )
 
 
-def _params(rows: Sequence[Attribution]) -> dict[str, Any]:
-    """Settings as they are, measured terms as sums over rows; converged only when every row is."""
-    params: dict[str, Any] = {**(rows[0].params if rows else {}), "n_targets": len(rows)}
-    for name in [name for name in params if name.endswith("_term") or name in {"leak", "value_change"}]:
-        params[name] = float(sum(row.params.get(name, float("nan")) for row in rows))
-    if "converged" in params:
-        params["converged"] = all(row.params.get("converged", False) for row in rows)
-    return params
+def _together(rows: Sequence[Outcome]) -> Outcome:
+    """Shares of the value and steps as sums over rows, of errors the largest; converged only when every row is. The
+    rest is said of the prompt, and so alike in all: the first row's."""
+    first = rows[0]
+    steps, changes = [one.steps for one in rows], [one.value_change for one in rows]
+    return replace(
+        first,
+        converged=None if first.converged is None else all(one.converged for one in rows),
+        steps=None if None in steps else sum(filter(None, steps)),
+        value_change=None if None in changes else float(sum(filter(None, changes))),
+        error=max((one.error for one in rows if one.error is not None), default=None),
+        terms={name: float(sum(one.terms[name] for one in rows)) for name in first.terms},
+        facts={**first.facts, "generated tokens": len(rows)},
+    )
 
 
 def _padded(scores: Float32, length: int) -> Float32:

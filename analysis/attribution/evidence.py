@@ -169,7 +169,7 @@ def _curve(curves: Sequence[np.ndarray]) -> Float32:
 
 def relative_error(one: Attribution) -> float:
     """|convergence delta| as a share of the change explained, or of the largest |score| if that is larger."""
-    change = abs(float(one.params.get("value_change", one.value)))
+    change = abs(one.value if one.outcome.value_change is None else one.outcome.value_change)
     scale = max(change, float(np.nanmax(np.abs(one.scores))), 1e-9)
     return abs(one.convergence_delta) / scale
 

@@ -14,7 +14,6 @@ def no_score(text: TokenizedText, why: str) -> str:
     return reason if text.special[0] else f"{reason}: {OPTION}"
 
 
-def joined(*sentences: str) -> dict[str, str]:
-    """`not_explained` of a result's params, of those sentences that say something."""
-    said = "; ".join(filter(None, sentences))
-    return {"not_explained": said} if said else {}
+def joined(*sentences: str) -> str:
+    """`not_explained` of a result's outcome, of those sentences that say something."""
+    return "; ".join(filter(None, sentences))

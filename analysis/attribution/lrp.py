@@ -21,6 +21,7 @@ from headscope.analysis.backends.made_up import made_up_batch
 from headscope.analysis.backends.module_inputs import entering
 from headscope.analysis.backends.once import once_per_model
 from headscope.analysis.interfaces import Capture, CausalBackend
+from headscope.analysis.outcome import Outcome
 from headscope.analysis.types import Attribution, Float32, Target
 from headscope.analysis.workspace import Workspace
 
@@ -92,7 +93,7 @@ def _attribution(
 ) -> Attribution:
     stop = int(work.positions[index]) + 1
     n_tokens = len(work.texts[index])
-    parts = {"leak": found.leak, "position_term": found.position, "bias_term": found.bias}
+    parts = {"softmax leak": found.leak, "position embeddings": found.position, "biases": found.bias}
     return position_attribution(
         method,
         explaining_logit(target),
@@ -101,9 +102,10 @@ def _attribution(
         signed=True,
         value=float(found.logits[index]),
         seconds=seconds,
-        params={"explains": "logit"} | {name: float(part[index]) for name, part in parts.items()},
+        params={},
         convergence_delta=float(found.delta[index]),
         layer_scores=_padded(found.layers[:, index, :stop], n_tokens),
+        outcome=Outcome(terms={name: float(part[index]) for name, part in parts.items()}),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from headscope.analysis.outcome import NOTHING, Outcome
 from headscope.analysis.types import Attribution, Float32, Target
 
 WordRule = Literal["sum", "norm", "largest"]
@@ -33,6 +34,7 @@ def position_attribution(
     layer_scores: Float32 | None = None,
     axes: tuple[str, ...] = ("position",),
     score_errors: Float32 | None = None,
+    outcome: Outcome = NOTHING,
 ) -> Attribution:
     """An Attribution over axes that end in `position`, scores float32 `[..., T]`; positions outside `measured` become
     NaN, in layer_scores `[layer, T]` and score_errors too.
@@ -55,6 +57,7 @@ def position_attribution(
         convergence_delta=convergence_delta,
         layer_scores=None if layer_scores is None else kept[1],
         score_errors=None if score_errors is None else _only(score_errors, measured),
+        outcome=outcome,
     )
 
 
@@ -77,6 +80,7 @@ def attribution(
     convergence_delta: float = float("nan"),
     layer_scores: Float32 | None = None,
     score_errors: Float32 | None = None,
+    outcome: Outcome = NOTHING,
 ) -> Attribution:
     """An Attribution over any axes; NaN scores are positions that were not measured.
 
@@ -98,6 +102,7 @@ def attribution(
         params=params,
         layer_scores=layer_scores,
         score_errors=None if score_errors is None else score_errors.astype(np.float32, copy=False),
+        outcome=outcome,
     )
 
 
@@ -128,7 +133,7 @@ def word_rule(found: Attribution) -> WordRule:
 def failed_attribution(
     method: str, target: Target, error: str, *, signed: bool, seconds: float, params: Mapping[str, Any]
 ) -> Attribution:
-    """An Attribution without scores, and why."""
+    """An Attribution without scores and outcome, and why."""
     return Attribution(
         method=method,
         quantity=quantity_name(target),

@@ -46,8 +46,8 @@ class UnitGame:
         return self._its_own_replacement or "there is no token that could be removed"
 
     @property
-    def not_explained(self) -> dict[str, str]:
-        """What the result's params say of units that were left out."""
+    def not_explained(self) -> str:
+        """What the result's outcome says of units that were left out."""
         return joined(no_score(self.work.texts[self.prompt], "is never removed"), self._its_own_replacement)
 
     @property

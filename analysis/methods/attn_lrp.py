@@ -15,7 +15,7 @@ class AttnLrp(Method):
     """The logit handed back to the tokens, layer by layer, with the AttnLRP rules; scores `[position]`, signed.
 
     Relevance + leak (what the linearised softmaxes lose) + position embeddings + biases = the explained logit; the last
-    three are in the result's params, what is missing is `convergence_delta`. `layer_scores [L + 1, position]`:
+    three are terms of the outcome, what is missing is `convergence_delta`. `layer_scores [L + 1, position]`:
     relevance of the residual stream that each layer, and last the final norm, reads. A logprob without a foil is
     answered with the logit.
     """

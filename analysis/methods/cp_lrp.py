@@ -14,8 +14,8 @@ from headscope.analysis.workspace import Workspace
 class CpLrp(Method):
     """The logit handed back to the tokens, layer by layer, attention patterns constant; scores `[position]`, signed.
 
-    Relevance + position embeddings + biases = the explained logit (there is no leak); the last two are in the result's
-    params, what is missing is `convergence_delta`. `layer_scores [L + 1, position]`: relevance of the residual stream
+    Relevance + position embeddings + biases = the explained logit (there is no leak); the last two are terms of the
+    outcome, what is missing is `convergence_delta`. `layer_scores [L + 1, position]`: relevance of the residual stream
     that each layer, and last the final norm, reads. What a token does by being looked for (queries, keys) is not
     counted. A logprob without a foil is answered with the logit.
     """

@@ -14,6 +14,7 @@ from headscope.analysis.attribution.logit_reading import explaining_logit, logit
 from headscope.analysis.attribution.results import attribution
 from headscope.analysis.backends.module_inputs import entering
 from headscope.analysis.interfaces import Capture, CausalBackend, Method
+from headscope.analysis.outcome import Outcome
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace, quantities
 
@@ -24,7 +25,7 @@ class DirectLogitAttribution(Method):
     the MLP (its biases included).
 
     Scores + token embedding + position embedding + biases (of attention projections, final norm and unembedding), all
-    in the result's params, = the explained logit; what is missing is `convergence_delta`. What a component does through
+    terms of the outcome, = the explained logit; what is missing is `convergence_delta`. What a component does through
     later layers is not in its score but in theirs. A logprob without a foil is answered with the logit.
     """
 
@@ -50,13 +51,15 @@ class DirectLogitAttribution(Method):
                 signed=True,
                 value=float(parts.logits[i]),
                 seconds=seconds,
-                params={
-                    "explains": "logit",
-                    "embedding_term": float(parts.embedding[i]),
-                    "position_term": float(parts.position[i]),
-                    "bias_term": float(parts.bias[i]),
-                },
+                params={},
                 convergence_delta=float(delta[i]),
+                outcome=Outcome(
+                    terms={
+                        "token embedding": float(parts.embedding[i]),
+                        "position embeddings": float(parts.position[i]),
+                        "biases": float(parts.bias[i]),
+                    }
+                ),
             )
             for i, target in enumerate(targets)
         ]

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from headscope.analysis.attribution.held_first import joined, no_score
+from headscope.analysis.attribution.held_first import no_score
 from headscope.analysis.attribution.quadrature import error_scale
 from headscope.analysis.attribution.results import failed_attribution, position_attribution
 from headscope.analysis.attribution.sampling_rows import PromptRows, generator_of
 from headscope.analysis.interfaces import CausalBackend, Method
+from headscope.analysis.outcome import Outcome, measured
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace, quantities
@@ -33,10 +34,9 @@ class ExpectedGradients(Method):
     A baseline puts a random token of the vocabulary at every position but the first, which stays (the attention sink,
     see integrated gradients; its score is NaN). One draw of a per baseline, the draws spread evenly over (0, 1). The
     scores add up to value(prompt) - mean value(baseline) as the samples grow: `convergence_delta` is what is missing,
-    nats, measured against the mean over the baselines drawn. The result's params hold that difference (`value_change`),
-    `standard_error`, the largest over tokens of the mean's standard error (nats; spreading a only makes it smaller; NaN
-    for one sample; `score_errors` have each token's), and `converged`: that neither is more than a tenth of the largest
-    score.
+    nats, measured against the mean over the baselines drawn. The outcome holds that difference (`value_change`), as
+    `error` the largest over tokens of the mean's standard error (nats; spreading a only makes it smaller; None for one
+    sample; `score_errors` have each token's), and `converged`: that neither is more than a tenth of the largest score.
     """
 
     NAME: ClassVar[str] = "expected_gradients"
@@ -75,15 +75,17 @@ class ExpectedGradients(Method):
             signed=True,
             value=value,
             seconds=seconds,
-            params={
-                **settings,
-                "value_change": change,
-                "standard_error": worst,
-                "converged": abs(delta) <= accepted and worst <= accepted,
-                **joined(no_score(rows.text, _HELD)),
-            },
+            params=settings,
             convergence_delta=delta,
             score_errors=errors,
+            outcome=Outcome(
+                converged=abs(delta) <= accepted and worst <= accepted,
+                value_change=measured(change),
+                error=measured(worst),
+                error_label="other draws move single scores by about",
+                remedy="more samples (samples)",
+                not_explained=no_score(rows.text, _HELD),
+            ),
         )
 
 

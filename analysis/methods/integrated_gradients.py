@@ -19,6 +19,7 @@ from headscope.analysis.attribution.held_first import joined, no_score
 from headscope.analysis.attribution.quadrature import AdaptiveIntegral, Float64, error_scale, fixed_errors, fixed_rule
 from headscope.analysis.attribution.results import failed_attribution, position_attribution
 from headscope.analysis.interfaces import Method
+from headscope.analysis.outcome import Outcome, measured
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
@@ -39,8 +40,8 @@ class IntegratedGradients(Method):
 
     The scores add up to value(prompt) - value(baseline); what is missing is `convergence_delta` (nats). Tokens that do
     not move along the path, the held first one and those equal to the baseline, are not explained: NaN. `score_errors`
-    say by how much two quadratures disagree on each token. The result's params hold the steps used, the largest of
-    those (`disagreement`, nats) and whether the result `converged`.
+    say by how much two quadratures disagree on each token. The outcome holds the steps used, the largest of those
+    (`error`, nats) and whether the result `converged`.
     """
 
     NAME: ClassVar[str] = "integrated_gradients"
@@ -58,19 +59,12 @@ class IntegratedGradients(Method):
         self, path: EmbeddingPath, index: int, answer: _Answer, settings: dict[str, Any], seconds: float
     ) -> Attribution:
         target, first, stop = path.targets[index], int(settings["hold_first"]), int(path.work.positions[index]) + 1
-        unused = "n_steps" if settings["rule"] == "adaptive" else "max_steps"
-        used = {name: value for name, value in settings.items() if name != unused}
-        used |= {"baseline": path.baseline, "steps": answer.steps}
-        if path.baseline != settings["baseline"]:
-            used["baseline_missing"] = f"this model's vocabulary has no {settings['baseline']} token"
         moved = path.moved[index].numpy()[:stop]
         if stop <= first or not moved.any():
             reason = _NOTHING_LEFT if stop <= first else _ALL_EQUAL.format(baseline=path.baseline)
-            return failed_attribution(self.NAME, target, reason, signed=True, seconds=seconds, params=used)
-        used |= {"value_change": answer.change, "disagreement": float(answer.errors.max())}
-        used["converged"] = _good(answer, settings)
+            return failed_attribution(self.NAME, target, reason, signed=True, seconds=seconds, params=settings)
         text = path.work.texts[index]
-        used |= joined(
+        not_explained = joined(
             no_score(text, _HELD) if first else "",
             _equal_tokens(path.baseline, np.flatnonzero(~moved[first:]) + first),
         )
@@ -86,9 +80,10 @@ class IntegratedGradients(Method):
             signed=True,
             value=float(path.input_values[index]),
             seconds=seconds,
-            params=used,
+            params=settings,
             convergence_delta=answer.delta,
             score_errors=errors,
+            outcome=_outcome(answer, settings, path.baseline, not_explained),
         )
 
 
@@ -101,6 +96,20 @@ class _Answer:
     change: float
     delta: float
     steps: int
+
+
+def _outcome(answer: _Answer, settings: dict[str, Any], baseline: str, not_explained: str) -> Outcome:
+    missing = f"{baseline}: this model's vocabulary has no {settings['baseline']} token"
+    return Outcome(
+        converged=_good(answer, settings),
+        steps=answer.steps,
+        value_change=measured(answer.change),
+        error=measured(float(answer.errors.max())),
+        error_label="a coarser quadrature gives scores that differ by up to",
+        remedy=f"more steps ({'max_steps' if settings['rule'] == 'adaptive' else 'n_steps'})",
+        not_explained=not_explained,
+        facts={} if baseline == settings["baseline"] else {"baseline used": missing},
+    )
 
 
 def _good(answer: _Answer, settings: dict[str, Any]) -> bool:

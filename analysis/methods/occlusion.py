@@ -12,6 +12,7 @@ from headscope.analysis.attribution.masking import Float64, masked_values
 from headscope.analysis.attribution.results import attribution, failed_attribution
 from headscope.analysis.attribution.unit_games import UnitGame
 from headscope.analysis.interfaces import Method
+from headscope.analysis.outcome import Outcome
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace, quantities
@@ -59,7 +60,14 @@ class Occlusion(Method):
     ) -> Attribution:
         if not game.units:
             return failed_attribution(self.NAME, target, game.why_empty, signed=True, seconds=seconds, params=settings)
-        on_tokens, used = game.token_scores(scores), {**settings, **game.not_explained}
         return attribution(
-            self.NAME, target, on_tokens, ("position",), signed=True, value=value, seconds=seconds, params=used
+            self.NAME,
+            target,
+            game.token_scores(scores),
+            ("position",),
+            signed=True,
+            value=value,
+            seconds=seconds,
+            params=settings,
+            outcome=Outcome(not_explained=game.not_explained),
         )

@@ -12,6 +12,7 @@ from headscope.analysis.attribution.masking import Float64
 from headscope.analysis.attribution.results import attribution, failed_attribution
 from headscope.analysis.attribution.unit_games import UnitGame
 from headscope.analysis.interfaces import Method
+from headscope.analysis.outcome import Outcome
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
@@ -48,8 +49,9 @@ class ShapPartition(Method):
             signed=True,
             value=float(ends[1]),
             seconds=time.perf_counter() - started,
-            params={**settings, "value_change": change, **game.not_explained},
+            params=settings,
             convergence_delta=float(scores.sum() - change),
+            outcome=Outcome(value_change=change, not_explained=game.not_explained),
         )
 
 

@@ -14,6 +14,7 @@ from headscope.analysis.attribution.masking import Bools, Float64
 from headscope.analysis.attribution.results import attribution, failed_attribution
 from headscope.analysis.attribution.unit_games import UnitGame
 from headscope.analysis.interfaces import Method
+from headscope.analysis.outcome import Outcome
 from headscope.analysis.params import resolve_params
 from headscope.analysis.registry.removal import MOST_UNITS
 from headscope.analysis.types import Attribution, Params, Target
@@ -54,8 +55,9 @@ class ShapleyExact(Method):
             signed=True,
             value=float(values[-1]),
             seconds=time.perf_counter() - started,
-            params={**settings, "value_change": float(change), "evaluations": len(values), **game.not_explained},
+            params=settings,
             convergence_delta=float(scores.sum() - change),
+            outcome=Outcome(steps=len(values), value_change=float(change), not_explained=game.not_explained),
         )
 
 

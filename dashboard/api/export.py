@@ -63,7 +63,7 @@ def token_table(detail: RunDetail) -> pa.Table:
         columns[item.method] = plain([chip.scores[item.method] for chip in chips])
         if item.score_errors is not None and item.score_errors.shape == item.scores.shape:
             columns[f"{item.method}_error"] = plain([float(value) for value in item.score_errors])
-        if "converged" in item.params:
-            columns[f"{item.method}_converged"] = [bool(item.params["converged"])] * len(chips)
+        if item.outcome.converged is not None:
+            columns[f"{item.method}_converged"] = [item.outcome.converged] * len(chips)
     metadata = {"run_id": detail.row.id, "model": detail.row.model, "text": detail.row.text}
     return pa.table(columns).replace_schema_metadata(metadata)

@@ -75,7 +75,7 @@ def register(server: Flask, services: Services) -> None:
         body = json_object()
         unit, masking = _text(body, "unit") or "token", _text(body, "masking") or "mean"
         asked = LiveExplainRequest(live_request(body), unit, masking, _whole(body, "first"))
-        return _fresh(explanation(_engine(services).explain(asked, *_caller(body))))
+        return _fresh(explanation(asked, _engine(services).explain(asked, *_caller(body))))
 
     @routes.post("/continuation")
     @answered

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from headscope.analysis.live_types import LiveExplanation, LiveResult
+from headscope.analysis.live_types import LiveExplainRequest, LiveExplanation, LiveResult
 from headscope.analysis.registry import METHODS
 from headscope.analysis.spelling import spelling
 from headscope.analysis.types import Continuation, ModelInfo, Target
@@ -65,8 +65,8 @@ def describe(result: LiveResult) -> dict[str, Any]:
     }
 
 
-def explanation(part: LiveExplanation) -> dict[str, Any]:
-    """A part of a leave-one-out as JSON values; tokens that are not in it have the score None."""
+def explanation(asked: LiveExplainRequest, part: LiveExplanation) -> dict[str, Any]:
+    """A part of the leave-one-out that was asked for as JSON values; tokens that are not in it have the score None."""
     found = part.attribution
     return {
         "label": METHODS[found.method].label,
@@ -80,8 +80,8 @@ def explanation(part: LiveExplanation) -> dict[str, Any]:
         "first": part.first,
         "stop": part.stop,
         "units": part.n_units,
-        "unit": found.params["unit"],
-        "masking": found.params["masking"],
+        "unit": asked.unit,
+        "masking": asked.masking,
         "seconds": found.seconds,
     }
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from headscope.analysis.attribution.results import position_scores, word_rule
+from headscope.analysis.outcome import Outcome
 from headscope.analysis.registry import method_entry
 from headscope.analysis.types import Attribution, Float32
 from headscope.dashboard.figures.receipts import ReceiptView, receipt_view
@@ -24,12 +25,6 @@ ELSEWHERE = {
     "component": "One score per head and MLP, not per token: see “Written to the logit”.",
 }
 
-ROUGHNESS = {
-    "disagreement": "A coarser quadrature gives scores that differ by up to",
-    "standard_error": "Other draws would move single scores by about",
-}
-MORE = {"steps": "max_steps", "samples": "samples"}
-
 
 @dataclass(frozen=True, slots=True)
 class MethodView:
@@ -40,8 +35,9 @@ class MethodView:
     sum over its tokens), empty where the method does not say. not_explained: why tokens it could score are NaN. limit,
     shared_limit: full scale of this row alone, and of all rows that measure the same thing in the same unit, by
     granularity. note: how it came to one score per token.
-    total: sum of the measured scores. facts: (term, value) pairs in print order. verdict: `converged`,
-    `not_converged`, or `none` when the method promises no sum; warning says in plain words what follows from it.
+    total: sum of the measured scores. facts: (term, value) pairs in print order. verdict: `converged`
+    by the method's own word, `adds_up` where it gives none, `not_converged`, or `none` when it promises no sum; warning
+    says in plain words what follows from it.
     """
 
     index: int
@@ -112,7 +108,7 @@ def _view(index: int, item: Attribution, words: Sequence[int]) -> MethodView:
         words=by_word,
         errors=errors,
         word_errors=grouped(errors, words, "sum").astype(np.float32) if len(errors) else errors,
-        not_explained=str(item.params.get("not_explained", "")),
+        not_explained=item.outcome.not_explained,
         limit={"token": largest(flat), "word": largest(by_word)},
         shared_limit={},
         total=float(measured.sum()) if measured.size else float("nan"),
@@ -137,10 +133,9 @@ def convergence(item: Attribution) -> str:
     """`none` without a promise (NaN delta), else the method's own judgement, else the delta against the scores."""
     if item.error is not None or not math.isfinite(item.convergence_delta):
         return "none"
-    said = item.params.get("converged")
-    if isinstance(said, bool | np.bool_):
-        return "converged" if said else "not_converged"
-    return "converged" if abs(item.convergence_delta) <= TOLERANCE * largest(item.scores) else "not_converged"
+    if item.outcome.converged is not None:
+        return "converged" if item.outcome.converged else "not_converged"
+    return "adds_up" if abs(item.convergence_delta) <= TOLERANCE * largest(item.scores) else "not_converged"
 
 
 def _explained_change(item: Attribution) -> float:
@@ -155,12 +150,11 @@ def _warning(item: Attribution) -> str:
         f"Not converged: the scores add up to {change + item.convergence_delta:.4g} {unit}, but the quantity changed "
         f"by {change:.4g} {unit}: off by {share:.0%} of the largest score."
     )
-    for name, says in ROUGHNESS.items():
-        value = item.params.get(name)
-        if isinstance(value, float) and math.isfinite(value):
-            text += f" {says} {value:.3g} {unit}."
-    more = next((f"; run it again with more {what} ({name})" for what, name in MORE.items() if what in item.params), "")
-    return f"{text} Do not rank tokens by it{more}."
+    found = item.outcome
+    if found.error is not None:
+        text += f" {found.error_label[:1].upper()}{found.error_label[1:]} {found.error:.3g} {unit}."
+    remedy = f"; run it again with {found.remedy}" if found.remedy else ""
+    return f"{text} Do not rank tokens by it{remedy}."
 
 
 def explained(item: Attribution) -> str:
@@ -181,11 +175,30 @@ def _facts(item: Attribution) -> list[tuple[str, str]]:
     rows = [("explains", explained(item)), ("value", _amount(item.value, unit))]
     if math.isfinite(item.convergence_delta):
         rows.append(("scores add up to within", _amount(item.convergence_delta, unit)))
-    rows += [(name.replace("_", " "), _shown(value)) for name, value in item.params.items()]
+    rows += [*settings(item), *_found(item.outcome, unit)]
     rows.append(("computed in", f"{item.seconds:.2f} s"))
     if item.peak_bytes >= 0:
         rows.append(("peak memory", f"{item.peak_bytes / 2**20:,.0f} MiB over before"))
     return rows
+
+
+def settings(item: Attribution) -> list[tuple[str, str]]:
+    """What the method was set to, in words."""
+    return [(name.replace("_", " "), _shown(value)) for name, value in item.params.items()]
+
+
+def _found(outcome: Outcome, unit: str) -> list[tuple[str, str]]:
+    """What came out, in words; nothing of what the method does not say."""
+    said = {
+        "steps": outcome.steps,
+        "value change": None if outcome.value_change is None else _amount(outcome.value_change, unit),
+        outcome.error_label: None if outcome.error is None else f"{_shown(outcome.error)} {unit}",
+        "converged": outcome.converged,
+        **{label: _amount(value, unit) for label, value in outcome.terms.items()},
+        "not explained": outcome.not_explained or None,
+        **outcome.facts,
+    }
+    return [(label, _shown(value)) for label, value in said.items() if value is not None]
 
 
 def _amount(value: float, unit: str) -> str:

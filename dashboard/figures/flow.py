@@ -14,7 +14,7 @@ from headscope.analysis.registry import method_entry
 from headscope.analysis.statistics.intervals import FEWEST, Z
 from headscope.analysis.types import Attribution, Float32, HeadSummary
 from headscope.dashboard.figures.attention import head_stats
-from headscope.dashboard.figures.attributions import explained, over_tokens
+from headscope.dashboard.figures.attributions import explained, over_tokens, settings
 from headscope.dashboard.figures.tokens import grouped, largest, quantity_unit, score_unit
 
 Floats = NDArray[np.float64]
@@ -145,7 +145,6 @@ def _view(
     index: int, item: Attribution, kind: str, rows: tuple[str, ...], columns: tuple[str, ...], limit: float, note: str
 ) -> GridView:
     entry = method_entry(item.method)
-    terms = {name: value for name, value in item.params.items() if name.endswith("_term") and isinstance(value, float)}
     return GridView(
         array=f"{kind}.{index}",
         kind=kind,
@@ -159,13 +158,13 @@ def _view(
         targets=kind != "layers" and item.axes[0] == "target_position",
         note=note or _settings(item),
         explained=explained(item),
-        terms=tuple((name.removesuffix("_term").replace("_", " "), value) for name, value in terms.items()),
+        terms=tuple(item.outcome.terms.items()),
     )
 
 
 def _settings(item: Attribution) -> str:
-    kind = item.params.get("kind")
-    return f"{str(kind).capitalize()} ablation." if kind in {"zero", "mean"} else ""
+    said = ", ".join(f"{term} {value}" for term, value in settings(item))
+    return f"{said[:1].upper()}{said[1:]}." if said else ""
 
 
 def _with_looks(view: GridView, item: Attribution, heads: HeadSummary | None) -> GridView:

@@ -149,7 +149,7 @@ def _attribution(reader: RecentRuns, query: CompareQuery, many: Many) -> Measure
     said = [
         f"{method.replace('_', ' ').capitalize()}: shares of the sum of |scores| of each run, by word ({WORDS[rule]})."
     ]
-    unsure = [name for name, one in zip(many.names, found, strict=True) if one and one.params.get("converged") is False]
+    unsure = [name for name, one in zip(many.names, found, strict=True) if one and one.outcome.converged is False]
     if unsure:
         said.append(f"Not converged: {', '.join(unsure)}. Small differences mean nothing there.")
     if len(explained) > 1:

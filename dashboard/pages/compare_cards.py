@@ -103,7 +103,7 @@ def _scores(query: CompareQuery, data: Aligned, a: Attribution, b: Attribution, 
         unit="of the sum of |scores|" if share else "",
     )
     limit = f"Unchanged: the same text, and at most {100 * SCORE_THRESHOLD:.0f} % of the largest score apart."
-    unsure = [name for name, one in (("A", a), ("B", b)) if one.params.get("converged") is False]
+    unsure = [name for name, one in (("A", a), ("B", b)) if one.outcome.converged is False]
     if unsure:
         said = f"The scores of {' and '.join(unsure)} did not converge: small differences mean nothing."
         view = [html.P(said, className="hs-compare-warning"), *view]

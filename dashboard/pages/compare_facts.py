@@ -12,10 +12,6 @@ from headscope.dashboard.words import shape, visible
 from headscope.storage.rows import RunDetail
 
 CIRCUMSTANCES = frozenset({"batch_size", "threads", "platform", "notes", "seconds"})  # change nothing but rounding
-OUTCOMES = frozenset({  # what a method found, not how it was set
-    "steps", "value_change", "converged", "disagreement", "standard_error", "evaluations", "explains", "leak",
-    "bias_term", "position_term", "embedding_term",
-})  # fmt: skip
 SHOWN_ALREADY = frozenset({"model", "architecture", "revision", "dtype", "seed"})
 
 
@@ -45,7 +41,7 @@ class Fact:
 
 def facts(a: RunDetail, b: RunDetail) -> tuple[Fact, ...]:
     """Every property in a fixed order: input, model, configuration, origin."""
-    rows_a, rows_b = _rows(a), _rows(b)
+    rows_a, rows_b = _rows(a) | _settings(a, b), _rows(b) | _settings(b, a)
     keys = [*rows_a, *(key for key in rows_b if key not in rows_a)]
     order = list(Part)
     found = [Fact(part, label, rows_a.get((part, label)), rows_b.get((part, label))) for part, label in keys]
@@ -108,11 +104,20 @@ def _rows(run: RunDetail) -> dict[tuple[Part, str], str | None]:
         (Part.ORIGIN, "Analyses"): ", ".join(run.analyses) or None,
         (Part.ORIGIN, "Made"): f"{row.created_at:%Y-%m-%d %H:%M}",
     }
-    for method in run.attributions:
-        rows[Part.CONFIGURATION, f"{method.method.replace('_', ' ')} settings"] = _flat(method.params) or "defaults"
     for label, value in _capsule(run.capsule).items():
         rows[Part.ORIGIN if label in CIRCUMSTANCES else Part.CONFIGURATION, label.replace("_", " ")] = value
     return rows
+
+
+def _settings(run: RunDetail, other: RunDetail) -> dict[tuple[Part, str], str]:
+    """Every method's settings, of a method of both runs those that both say: an older program had fewer, or did not say
+    what made no difference."""
+    theirs = {one.method: one.params for one in other.attributions}
+    found = {}
+    for one in run.attributions:
+        both = {name: value for name, value in one.params.items() if name in theirs.get(one.method, one.params)}
+        found[Part.CONFIGURATION, f"{one.method.replace('_', ' ')} settings"] = _flat(both) or "defaults"
+    return found
 
 
 def _capsule(capsule: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -129,7 +134,7 @@ def _capsule(capsule: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def _flat(params: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} = {value}" for key, value in sorted(params.items()) if key not in OUTCOMES)
+    return ", ".join(f"{key} = {value}" for key, value in sorted(params.items()))
 
 
 def _shape(model: ModelInfo) -> str | None:

@@ -122,8 +122,8 @@ def _difference(kind: str, before: Any, after: Any) -> Difference:
 
 
 LEFT_OUT = {
-    "seconds", "peak_bytes", "params", "receipt", "char_spans", "words", "special", "ranks", "rank", "foil_rank",
-    "lens_rank", "topk_ids", "topk_texts", "top_ids", "top_texts", "verdict", "reason", "evidence",
+    "seconds", "peak_bytes", "params", "outcome", "receipt", "char_spans", "words", "special", "ranks", "rank",
+    "foil_rank", "lens_rank", "topk_ids", "topk_texts", "top_ids", "top_texts", "verdict", "reason", "evidence",
 }  # fmt: skip
 """What measures the machine, follows from what is compared, or turns with rounding."""
 

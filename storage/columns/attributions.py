@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from headscope.analysis.outcome import Outcome
 from headscope.analysis.receipts import Receipt, Verdict
 from headscope.analysis.types import Attribution
 from headscope.storage.columns.values import flat, floats, number, unmeasured
@@ -67,6 +68,7 @@ def _attribution_row(ordinal: int, item: Attribution) -> Row:
         "layer_shape": None if layers is None else list(layers.shape),
         "peak_bytes": item.peak_bytes if item.peak_bytes >= 0 else None,
         "score_errors": None if errors is None else flat(errors),
+        "outcome": _said(item.outcome) or None,
     }
 
 
@@ -89,7 +91,15 @@ def _attribution(row: Mapping[Any, Any], receipt: Receipt | None) -> Attribution
         peak_bytes=-1 if row["peak_bytes"] is None else row["peak_bytes"],
         receipt=receipt,
         score_errors=None if errors is None else floats(errors).reshape(tuple(row["shape"])),
+        outcome=Outcome(**(row["outcome"] or {})),
     )
+
+
+def _said(outcome: Outcome) -> Row:
+    """What an outcome says beyond nothing."""
+    return {
+        name: value for name in Outcome.__dataclass_fields__ if (value := getattr(outcome, name)) not in (None, "", {})
+    }
 
 
 def _receipt_row(ordinal: int, method: str, item: Receipt) -> Row:

@@ -24,7 +24,7 @@ A, C, R = attributions.c, attribution_receipts.c, runs.c
 OVER_RANDOM = C.gain - C.random_gain
 RANKED = sa.and_(A.error.is_(None), HasElement(A.axes, "position"), sa.not_(HasElement(A.axes, "target_position")))
 UNRANKED = ("layer_scores", "layer_shape", "score_errors")
-CONVERGED = sa.cast(A.params.op("->>")("converged"), sa.String)
+CONVERGED = sa.cast(A.outcome.op("->>")("converged"), sa.String)
 NOT_CONVERGED = CONVERGED == "false"
 SHOWN = ("run_id", "prompt_set", "prompt_key", "model", "text")
 
@@ -153,7 +153,7 @@ def _scores(connection: Connection, ids: Sequence[UUID]) -> Iterator[PromptScore
             if ranked is not None:
                 scores.setdefault(item.method, ranked)
         signed = frozenset(item.method for item in found if item.signed)
-        unsure = frozenset(item.method for item in found if item.params.get("converged") is False)
+        unsure = frozenset(item.method for item in found if item.outcome.converged is False)
         first = {name: mine[0][name] for name in SHOWN}
         yield PromptScores(**{**first, "run_id": str(first["run_id"])}, target=found[0].target, foil=found[0].foil,
                            scores=scores, signed=signed, not_converged=unsure)  # fmt: skip

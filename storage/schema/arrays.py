@@ -106,6 +106,7 @@ attributions = Table(
     Column("layer_shape", Integers),
     Column("peak_bytes", BigInteger),
     Column("score_errors", Reals),
+    Column("outcome", Json),
 )
 
 attribution_receipts = Table(

@@ -71,6 +71,12 @@ def test_shapes_axes_and_facts(backend: HFCausalBackend, method: Method, foil: s
         assert (attribution.foil is None) == (foil is None)
         assert attribution.seconds > 0
         assert attribution.signed or (attribution.scores >= 0).all()
+        asked, outcome = resolve_params(method.NAME, {}), attribution.outcome
+        assert attribution.params == asked
+        labels = {*outcome.terms, *outcome.facts, outcome.error_label}
+        assert not labels & asked.keys()
+        assert not any("_" in label for label in labels), "a label is for people"
+        assert (outcome.error is None) == (outcome.error_label == "")
 
 
 def test_a_batch_equals_prompts_alone(backend: HFCausalBackend, method: Method) -> None:

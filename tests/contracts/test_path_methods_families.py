@@ -108,6 +108,7 @@ def test_integrated_gradients_are_captums(family: tuple[str, HFCausalBackend], b
     scale = np.abs(expected).max()
     np.testing.assert_allclose(found.scores[~same], expected[~same], atol=1e-3 * scale)
     assert found.params["baseline"] == baseline
+    assert found.outcome.facts == {}  # and was used
     if name in SCALED:
         raw = backend.model.get_input_embeddings().weight.detach()  # type: ignore[operator]
         assert not torch.allclose(baseline_embedding(backend, baseline)[1], raw[ids].mean(0), rtol=0.1)

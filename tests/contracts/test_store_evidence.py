@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from headscope.analysis.attribution.results import position_scores
 from headscope.analysis.errors import UnknownNameError
+from headscope.analysis.outcome import Outcome
 from headscope.analysis.receipts import Verdict
 from headscope.analysis.types import Attribution, RunResult
 from headscope.storage.repository import Store
@@ -43,7 +44,7 @@ def evidence(index: int) -> tuple[Attribution, ...]:
     return (
         replace(saliency, receipt=make_receipt(gain, **verdict), peak_bytes=1000 * index, seconds=float(index)),
         replace(make_attribution("input_x_gradient", rng.standard_normal(6)), receipt=weak, score_errors=ERRORS,
-                params={"converged": index != 0}),
+                outcome=Outcome(index != 0)),
         replace(make_attribution("head_ablation", rng.random((2, 3))), axes=("layer", "head")),
         replace(wide, axes=("layer", "head", "position")),
         make_attribution("lrp", np.empty(0) if odd else np.ones(6), error="no such layers" if odd else None),

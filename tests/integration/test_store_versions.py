@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from headscope.analysis.errors import StorageError
+from headscope.analysis.outcome import NOTHING, Outcome
 from headscope.migrations.v0001 import tables
 from headscope.migrations.v0008 import search
 from headscope.storage import session
@@ -25,6 +27,33 @@ SAMPLES = {
     "boolean": "true", "timestamp": "'2026-01-02 03:04:05'", "json": "'{}'",
 }  # fmt: skip
 """SQL for a value of each type, on both databases."""
+
+HELD = "the first token is held at its own embedding, so it has no score"
+MISSING = "this model's vocabulary has no newline token"
+TAKEN_APART = (
+    ("saliency", {"norm": "l1"}, {"norm": "l1"}, NOTHING),
+    ("integrated_gradients",
+     {"baseline": "mean", "rule": "adaptive", "steps": 49, "baseline_missing": MISSING, "value_change": -1.5,
+      "disagreement": 0.25, "converged": False, "not_explained": HELD},
+     {"baseline": "newline", "rule": "adaptive"},
+     Outcome(converged=False, steps=49, value_change=-1.5, error=0.25, not_explained=HELD,
+             error_label="a coarser quadrature gives scores that differ by up to", remedy="more steps (max_steps)",
+             facts={"baseline used": f"mean: {MISSING}"})),
+    ("expected_gradients",
+     {"samples": 1, "seed": 0, "value_change": 2.5, "standard_error": 0.5, "converged": True},
+     {"samples": 1, "seed": 0},
+     Outcome(converged=True, value_change=2.5, error=0.5, error_label="other draws move single scores by about",
+             remedy="more samples (samples)")),
+    ("attn_lrp", {"explains": "logit", "leak": 13.7, "position_term": 0.5, "bias_term": -0.25, "n_targets": 3}, {},
+     Outcome(terms={"softmax leak": 13.7, "position embeddings": 0.5, "biases": -0.25},
+             facts={"generated tokens": 3})),
+    ("direct_logit_attribution",
+     {"explains": "logit", "embedding_term": 1.5, "position_term": 0.5, "bias_term": -0.25}, {},
+     Outcome(terms={"token embedding": 1.5, "position embeddings": 0.5, "biases": -0.25})),
+    ("shapley_exact", {"unit": "word", "value_change": 0.0, "evaluations": 64}, {"unit": "word"},
+     Outcome(steps=64, value_change=0.0)),
+)  # fmt: skip
+"""Method, its params as programs before schema 0009 wrote them, and what is read of them today."""
 
 
 @pytest.fixture(params=["duckdb", "postgresql"])
@@ -61,6 +90,14 @@ def written(url: str) -> dict[str, str]:
         rows = connection.exec_driver_sql("SELECT id, search_text FROM runs ORDER BY id").all()
     engine.dispose()
     return {str(key): text for key, text in rows}
+
+
+def stored_params(url: str) -> list[object]:
+    engine = session.open_engine(url)
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql("SELECT params FROM attributions ORDER BY ordinal").scalars().all()
+    engine.dispose()
+    return [json.loads(item) if isinstance(item, str) else item for item in found]
 
 
 def make_folder(url: str) -> None:
@@ -189,6 +226,33 @@ def test_an_upgraded_store_is_searched_without_accents(empty_url: str, monkeypat
             assert store.runs_page(RunFilter(search=value)).total == expected, value
     versions.downgrade(empty_url, "0007")
     assert written(empty_url) == before
+
+
+def test_what_came_out_of_a_method_is_taken_out_of_its_params_and_put_back(empty_url: str) -> None:
+    make_folder(empty_url)
+    versions.upgrade(empty_url, "0001")
+    execute(empty_url, *(filler(table) for table in set(tables.TABLES) - {"attributions"}))
+    for ordinal, (method, params, _, _) in enumerate(TAKEN_APART):
+        said = json.dumps(params).replace("'", "''")
+        row = filler("attributions").replace(", 1,", f", {ordinal},", 1).replace("'x'", f"'{method}'", 1)
+        execute(empty_url, row.replace("'{}'", f"'{said}'"))
+    versions.upgrade(empty_url)
+    with Store.open(empty_url) as store:
+        found = [(one.method, one.params, one.outcome) for one in store.run(KEY).attributions]
+        assert found == [(method, params, said) for method, _, params, said in TAKEN_APART]
+        with store.engine.connect() as connection:
+            cells = connection.exec_driver_sql("SELECT DISTINCT method, converged FROM v_attribution_cells").all()
+        assert set(cells) == {(method, said.converged) for method, _, _, said in TAKEN_APART}
+    versions.downgrade(empty_url, "0008")
+    engine = session.open_engine(empty_url)
+    with engine.connect() as connection:
+        views = connection.exec_driver_sql("SELECT DISTINCT method, converged FROM v_attribution_cells").all()
+    engine.dispose()
+    assert set(views) == set(cells)
+    assert stored_params(empty_url) == [old for _, old, _, _ in TAKEN_APART]
+    versions.upgrade(empty_url)
+    versions.downgrade(empty_url, "0001")  # in one transaction with other changes of the table
+    assert stored_params(empty_url) == [old for _, old, _, _ in TAKEN_APART]
 
 
 def test_somebody_elses_database_is_left_alone(empty_url: str) -> None:

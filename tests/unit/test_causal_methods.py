@@ -150,7 +150,7 @@ def test_direct_attribution_equals_what_each_part_writes_through_the_frozen_norm
         assert found.value == pytest.approx(
             float(logits[target.token_id] - (logits[foil] if foil >= 0 else 0)), abs=1e-5
         )
-        terms = [found.params[name] for name in ("embedding_term", "position_term", "bias_term")]
+        terms = [found.outcome.terms[name] for name in ("token embedding", "position embeddings", "biases")]
         assert float(found.scores.sum()) + sum(terms) == pytest.approx(found.value, abs=2e-5)
         assert found.convergence_delta == pytest.approx(0, abs=2e-5)
         has_biases = backend.info.architecture == "GPT2LMHeadModel"

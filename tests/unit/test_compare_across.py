@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from dash.development.base_component import Component
 
+from headscope.analysis.outcome import Outcome
 from headscope.analysis.types import Attribution
 from headscope.dashboard.figures import across as figures
 from headscope.dashboard.figures.across import MOST_RUNS
@@ -101,7 +102,7 @@ def test_attributions_are_shares_summed_over_words_and_a_run_without_the_method_
 
 
 def test_scores_that_did_not_converge_are_named() -> None:
-    unsure = replace(B, attributions=tuple(replace(one, params={"converged": False}) for one in B.attributions))
+    unsure = replace(B, attributions=tuple(replace(one, outcome=Outcome(False)) for one in B.attributions))
     query = CompareQuery(across="attribution")
     said = text_of(shown(query, A, unsure))
     assert "Not converged: B  " in said

@@ -10,6 +10,7 @@ import pytest
 from dash.development.base_component import Component
 
 from headscope.analysis.errors import UnknownNameError
+from headscope.analysis.outcome import Outcome
 from headscope.analysis.types import Attribution, ModelInfo, ModelRef, RunStatus, Target, TokenizedText, TokenTrace
 from headscope.dashboard.pages import compare, live
 from headscope.dashboard.pages.compare_across import across_view
@@ -166,9 +167,13 @@ def test_two_changes_at_once_and_a_model_that_is_not_the_same_are_pointed_out() 
 
 def test_what_a_method_found_is_not_how_it_was_set() -> None:
     a = run()
-    moved = tuple(replace(one, params={"steps": 9, "converged": True, "rule": "adaptive"}) for one in a.attributions)
-    more = tuple(replace(one, params={"steps": 17, "converged": False, "rule": "adaptive"}) for one in a.attributions)
+    moved = tuple(replace(one, params={"rule": "adaptive"}, outcome=Outcome(True, 9)) for one in a.attributions)
+    more = tuple(replace(one, outcome=Outcome(False, 17)) for one in moved)
     assert warnings(facts(replace(a, attributions=moved), replace(a, attributions=more))) == ()
+    told = tuple(replace(one, params={"rule": "adaptive", "n_steps": 50}) for one in a.attributions)
+    assert warnings(facts(replace(a, attributions=moved), replace(a, attributions=told))) == ()
+    fixed = tuple(replace(one, params={"rule": "riemann_middle"}) for one in a.attributions)
+    assert "settings" in warnings(facts(replace(a, attributions=told), replace(a, attributions=fixed)))[0]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +205,7 @@ def test_unchanged_units_fold_unless_everything_is_asked_for() -> None:
 
 def test_scores_of_different_questions_and_of_no_convergence_carry_a_warning() -> None:
     a, b = run("a"), run("b")
-    other = replace(b.attributions[0], target=" she", params={"converged": False})
+    other = replace(b.attributions[0], target=" she", outcome=Outcome(False))
     shown = text_of(VIEWS["compare-scores"](READER, CompareQuery(), Pair(a, replace(b, attributions=(other,)))))
     assert "answer different questions" in shown
     assert "B “␣she”" in shown

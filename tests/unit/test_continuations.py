@@ -54,7 +54,8 @@ def test_every_row_is_the_prefix_explained_alone(name: str, quantity: str, reque
             np.testing.assert_allclose(found.scores[k, : n_prompt + k], expected.scores, rtol=2e-3, atol=1e-4)
             assert np.isnan(found.scores[k, n_prompt + k :]).all()
         assert result.attributions[1].method == "integrated_gradients"
-        assert isinstance(result.attributions[1].params["converged"], bool)
+        assert isinstance(result.attributions[1].outcome.converged, bool)
+        assert result.attributions[1].outcome.facts["generated tokens"] == n_new
 
 
 def test_the_extended_text_covers_its_characters_once(tiny_gpt2: HFCausalBackend) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from headscope.analysis.outcome import Outcome
 from headscope.analysis.types import Attribution, HeadSummary
 from headscope.dashboard.figures.flow import grid_arrays, grid_views, layer_labels, spearman
 from headscope.dashboard.figures.sources import of_continuation, sources_view, word_starts
@@ -25,7 +26,8 @@ def items() -> tuple[Attribution, ...]:
                      layer_scores=RNG.normal(size=(LAYERS + 1, T)).astype(np.float32))  # fmt: skip
     heads = replace(attribution("head_ablation", [], signed=True, params={"kind": "mean"}), scores=ABLATION,
                     axes=("layer", "head"))  # fmt: skip
-    parts = replace(attribution("direct_logit_attribution", [], signed=True, params={"embedding_term": 0.25}),
+    written = Outcome(terms={"token embedding": 0.25})
+    parts = replace(attribution("direct_logit_attribution", [], signed=True, outcome=written),
                     scores=np.ones((LAYERS, HEADS + 1), np.float32), axes=("layer", "component"))  # fmt: skip
     return failed, layers, heads, parts
 
@@ -44,9 +46,9 @@ def test_every_grid_names_its_array_rows_and_columns() -> None:
     assert layers.rows == ("embeddings", "1", "final norm")
     assert "the first row the embeddings" in layers.note
     assert ablation.columns == ("H0", "H1", "H2")
-    assert ablation.note == "Mean ablation."
+    assert ablation.note == "Kind mean."
     assert parts.columns[-1] == "MLP"
-    assert parts.terms == (("embedding", 0.25),)
+    assert parts.terms == (("token embedding", 0.25),)
     assert ablation.limit == np.abs(ABLATION).max()
     np.testing.assert_array_equal(arrays["heads.2"], ABLATION)
     assert all(values.dtype == np.float32 for values in arrays.values())

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from headscope.analysis.outcome import Outcome
 from headscope.analysis.types import HEAD_STATS
 from headscope.dashboard.figures.attention import STATS, head_stats, thumbnail
 from headscope.dashboard.figures.attributions import convergence, method_views
@@ -118,6 +119,8 @@ def test_the_receipt_says_what_was_explained_and_how() -> None:
     assert receipt["scores add up to within"] == "+2.0000 nats"
     assert receipt["baseline"] == "eos"
     assert receipt["steps"] == "49"
+    assert receipt["converged"] == "no"
+    assert receipt["a coarser quadrature differs by up to"] == "0.75 nats"
     assert "scores add up to within" not in dict(method_views(attributions())[0].facts)
 
 
@@ -127,41 +130,42 @@ def test_a_warning_in_plain_words_when_scores_do_not_add_up() -> None:
     assert "add up to 6 nats" in view.warning
     assert "changed by 4 nats: off by 50% of the largest score" in view.warning
     assert "0.75 nats" in view.warning
+    assert "A coarser quadrature differs by up to 0.75 nats. Do not rank" in view.warning
     assert view.warning.endswith("more steps (max_steps).")
 
 
 def test_a_sampling_method_that_did_not_settle_says_how_far_other_draws_would_move_it() -> None:
-    params = {"samples": 24, "standard_error": 0.4, "converged": False}
-    item = attribution("expected_gradients", [1.0] * T, signed=True, convergence_delta=0.0, params=params)
+    outcome = Outcome(False, error=0.4, error_label="other draws move scores by", remedy="more samples (samples)")
+    item = attribution("expected_gradients", [1.0] * T, signed=True, convergence_delta=0.0, outcome=outcome)
     view = method_views((item,))[0]
     assert view.verdict == "not_converged"
-    assert "0.4 nats" in view.warning
+    assert "Other draws move scores by 0.4 nats." in view.warning
     assert view.warning.endswith("more samples (samples).")
 
 
 @pytest.mark.parametrize(
-    ("delta", "params", "verdict"),
+    ("delta", "said", "verdict"),
     [
-        (float("nan"), {}, "none"),
-        (0.04, {}, "converged"),
-        (0.06, {}, "not_converged"),
-        (-0.5, {}, "not_converged"),
-        (0.4, {"converged": True}, "converged"),
-        (0.0, {"converged": False}, "not_converged"),
+        (float("nan"), None, "none"),
+        (0.04, None, "adds_up"),
+        (0.06, None, "not_converged"),
+        (-0.5, None, "not_converged"),
+        (0.4, True, "converged"),
+        (0.0, False, "not_converged"),
     ],
 )
 def test_convergence_is_the_methods_own_word_else_a_share_of_the_largest_score(
-    delta: float, params: dict[str, bool], verdict: str
+    delta: float, said: bool | None, verdict: str
 ) -> None:
-    item = attribution("x", [1.0] * T, signed=True, convergence_delta=delta, params=params)
+    item = attribution("x", [1.0] * T, signed=True, convergence_delta=delta, outcome=Outcome(said))
     assert convergence(item) == verdict
     assert bool(method_views((item,))[0].warning) == (verdict == "not_converged")
 
 
 def test_error_bars_and_reasons_go_with_the_scores_by_token_and_by_word() -> None:
     errors = np.array([NAN, 0.1, 0.2, 0.3, 0.1, 0.1, 0.1, 0.4], dtype=np.float32)
-    params = {"converged": True, "not_explained": "the token at position 0 is the baseline itself"}
-    item = attribution("integrated_gradients", PATH, signed=True, params=params, score_errors=errors)
+    outcome = Outcome(True, not_explained="the token at position 0 is the baseline itself")
+    item = attribution("integrated_gradients", PATH, signed=True, outcome=outcome, score_errors=errors)
     (view,) = method_views((item,), [0, 1, 3])
     np.testing.assert_array_equal(view.errors, errors)
     np.testing.assert_allclose(view.word_errors, [NAN, 0.3, 1.0], rtol=1e-6)

@@ -64,12 +64,11 @@ def test_everything_adds_up_to_the_logit(backend: HFCausalBackend, rule: str, fo
     for i, (one, target) in enumerate(zip(found, wanted, strict=True)):
         logits = work.next_logits[i]
         value = logits[target.token_id] - (logits[foil] if foil >= 0 else 0)
-        parts = [one.params[name] for name in ("leak", "position_term", "bias_term")]
+        parts = [one.outcome.terms[name] for name in ("softmax leak", "position embeddings", "biases")]
         assert one.value == pytest.approx(float(value), abs=1e-5)
         assert float(one.scores.sum()) + sum(parts) == pytest.approx(one.value, abs=2e-5)
         assert one.convergence_delta == pytest.approx(0, abs=2e-5)
         assert one.quantity == ("logprob_difference" if foil >= 0 else "logit")
-        assert one.params["explains"] == "logit"
         layers = one.layer_scores
         assert layers is not None
         # GPT-2 adds positions before its first layer; what the last norm reads is the last position's alone

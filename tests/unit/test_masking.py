@@ -155,10 +155,10 @@ def test_a_unit_that_is_its_own_replacement_is_not_explained(backend: HFCausalBa
     same[0] = False
     assert same.sum() == 1
     np.testing.assert_array_equal(np.isnan(found.scores), same | (np.arange(len(text)) == 0) | text.special)
-    assert f"position {int(np.flatnonzero(same)[0])} " in found.params["not_explained"]
+    assert f"position {int(np.flatnonzero(same)[0])} " in found.outcome.not_explained
     (other,) = method.attribute(work, targets, {"unit": "token", "masking": "mean"})
     assert np.isfinite(other.scores[same]).all()
-    said = other.params["not_explained"]
+    said = other.outcome.not_explained
     assert "0 by construction" not in said
     assert "the first token is never removed" in said
     assert ("--start-token" in said) is not bool(text.special[0])

@@ -66,7 +66,7 @@ def test_fixed_rules_equal_captum(backend: HFCausalBackend, rule: str, baseline:
         assert np.isnan(attribution.scores[:first]).all()
         assert np.abs(attribution.scores[first:] - scores[first:]).max() < 1e-3 * np.abs(scores).max()
         assert attribution.convergence_delta == pytest.approx(float(delta), abs=1e-3)
-        assert attribution.params["steps"] == 20
+        assert attribution.outcome.steps == 20
 
 
 @settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -84,10 +84,10 @@ def test_scores_add_up_to_the_change_of_the_value(
     (found,), work = attribute(
         tiny_gpt2, (text,), foil, baseline=baseline, tolerance=1e-3, agreement=1e-2, max_steps=400
     )
-    assert found.params["converged"]
-    change = found.params["value_change"]
+    assert found.outcome.converged
+    change = found.outcome.value_change
     assert float(np.nansum(found.scores)) == pytest.approx(change, abs=2e-3 * max(1.0, abs(change)))
-    assert found.value == pytest.approx(found.params["value_change"] + baseline_value(work, found, baseline), abs=1e-3)
+    assert found.value == pytest.approx(found.outcome.value_change + baseline_value(work, found, baseline), abs=1e-3)
 
 
 def baseline_value(work: Workspace, found: Attribution, baseline: str) -> float:
@@ -107,8 +107,8 @@ def test_the_adaptive_rule_agrees_with_a_very_fine_fixed_one(backend: HFCausalBa
     fine, _ = attribute(backend, TEXTS, rule="gausslegendre", n_steps=300)
     adaptive, _ = attribute(backend, TEXTS, tolerance=1e-3, agreement=1e-2, max_steps=400)
     for one, other in zip(adaptive, fine, strict=True):
-        assert one.params["converged"]
-        scale = max(1.0, abs(one.params["value_change"]))
+        assert one.outcome.converged
+        scale = max(1.0, abs(one.outcome.value_change))
         np.testing.assert_allclose(one.scores[1:], other.scores[1:], atol=1e-2 * scale)  # what `agreement` allows
 
 
@@ -122,14 +122,14 @@ def test_a_batch_equals_prompts_alone_and_passes_may_be_split(
     for one, other, third in zip(together, alone, split, strict=True):
         np.testing.assert_allclose(one.scores, other.scores, rtol=1e-3, atol=1e-4)
         np.testing.assert_allclose(one.scores, third.scores, rtol=1e-3, atol=1e-4)
-        assert one.params["steps"] == other.params["steps"] == third.params["steps"]
+        assert one.outcome.steps == other.outcome.steps == third.outcome.steps
 
 
 def test_what_does_not_converge_says_so(backend: HFCausalBackend) -> None:
     found, _ = attribute(backend, TEXTS[:1], tolerance=1e-6, agreement=1e-6, max_steps=17)
-    assert found[0].params["converged"] is False
-    assert found[0].params["steps"] == 17
-    assert found[0].params["disagreement"] > 0
+    assert found[0].outcome.converged is False
+    assert found[0].outcome.steps == 17
+    assert found[0].outcome.error > 0
     assert found[0].error is None
 
 
@@ -149,7 +149,8 @@ def test_a_model_without_end_of_text_token_starts_from_the_mean(
     monkeypatch.setattr(tiny_gpt2.model.config, "eos_token_id", None)
     (found,), _ = attribute(tiny_gpt2, TEXTS[:1], baseline="eos")
     (mean,), _ = attribute(tiny_gpt2, TEXTS[:1], baseline="mean")
-    assert found.params["baseline"] == "mean"
+    assert found.params["baseline"] == "eos"
+    assert found.outcome.facts == {"baseline used": "mean: this model's vocabulary has no eos token"}
     np.testing.assert_array_equal(found.scores, mean.scores)
 
 
@@ -228,11 +229,11 @@ def test_every_token_has_its_own_error_and_the_largest_decides(backend: HFCausal
         np.testing.assert_array_equal(np.isnan(one.score_errors), np.isnan(one.scores))
         assert (np.abs(one.scores - other.scores)[1:] <= one.score_errors[1:] + 1e-5).all()
         scale, worst = np.nanmax(np.abs(one.scores)), np.nanmax(one.score_errors)
-        assert one.params["disagreement"] == pytest.approx(worst, rel=1e-5)
+        assert one.outcome.error == pytest.approx(worst, rel=1e-5)
         for share, converged in ((1.01, True), (0.99, False)):
-            limit = {"tolerance": 1.0, "agreement": float(share * worst / scale), "max_steps": one.params["steps"]}
+            limit = {"tolerance": 1.0, "agreement": float(share * worst / scale), "max_steps": one.outcome.steps}
             (again,), _ = attribute(backend, (text,), rule=rule, n_steps=40, **limit)
-            assert again.params["converged"] is converged
+            assert again.outcome.converged is converged
 
 
 def test_errors_are_judged_by_the_largest_score_however_small() -> None:
@@ -246,11 +247,11 @@ def test_tokens_equal_to_the_baseline_are_not_explained(backend: HFCausalBackend
     same[0] = False
     assert same.sum() == 2
     np.testing.assert_array_equal(np.isnan(found.scores), same | (np.arange(len(same)) == 0))
-    assert ", ".join(map(str, np.flatnonzero(same))) in found.params["not_explained"]
-    assert "0 by construction" in found.params["not_explained"]
+    assert ", ".join(map(str, np.flatnonzero(same))) in found.outcome.not_explained
+    assert "0 by construction" in found.outcome.not_explained
     (other,), _ = attribute(backend, (text,), baseline="mean")
     assert np.isfinite(other.scores[1:]).all()
-    assert "0 by construction" not in other.params["not_explained"]
+    assert "0 by construction" not in other.outcome.not_explained
 
 
 def test_the_result_says_why_the_first_token_has_no_score(
@@ -258,12 +259,12 @@ def test_the_result_says_why_the_first_token_has_no_score(
 ) -> None:
     for backend, option in ((tiny_gpt2, True), (tiny_llama, False)):  # Llama has its start token already
         (found,), _ = attribute(backend, TEXTS[:1], baseline="mean")
-        said = found.params["not_explained"]
+        said = found.outcome.not_explained
         assert np.flatnonzero(np.isnan(found.scores)).tolist() == [0]
         assert "first token is held" in said
         assert ("--start-token" in said) is option
     (free,), _ = attribute(tiny_gpt2, TEXTS[:1], baseline="mean", hold_first=False)
-    assert "not_explained" not in free.params
+    assert free.outcome.not_explained == ""
 
 
 def test_a_prompt_of_nothing_but_the_baseline_fails_with_the_reason(tiny_gpt2: HFCausalBackend) -> None:

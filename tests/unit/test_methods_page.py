@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from headscope.analysis.outcome import Outcome
 from headscope.analysis.statistics.agreement import agreement
 from headscope.analysis.types import RunResult
 from headscope.dashboard.app import create_app
@@ -50,7 +51,7 @@ def unsure_results() -> list[RunResult]:
     said = [{"cp_lrp": index >= 2, "attn_lrp": True} for index in range(len(made))]
     return [
         replace(result, attributions=tuple(
-            replace(item, params={"converged": words[item.method]}) if item.method in words else item
+            replace(item, outcome=Outcome(words[item.method])) if item.method in words else item
             for item in result.attributions))
         for result, words in zip(made, said, strict=True)
     ]  # fmt: skip

@@ -154,10 +154,10 @@ def test_the_standard_error_is_what_other_seeds_vary_by(backend: HFCausalBackend
     work, target = prepared(backend)
     runs = [ExpectedGradients().attribute(work, [target], {"seed": seed, "samples": 16})[0] for seed in range(30)]
     spread = np.std([run.scores[1:] for run in runs], axis=0, ddof=1).max()
-    stated = np.mean([run.params["standard_error"] for run in runs])
+    stated = np.mean([run.outcome.error for run in runs])
     assert 0.6 * spread < stated < 2 * spread
     (one,) = ExpectedGradients().attribute(work, [target], {"samples": 1})
-    assert np.isnan(one.params["standard_error"])
+    assert one.outcome.error is None
 
 
 def test_another_seed_is_other_noise_and_a_prompt_does_not_depend_on_its_batch(backend: HFCausalBackend) -> None:
@@ -173,7 +173,7 @@ def test_expected_gradients_agree_with_captum_and_add_up(backend: HFCausalBacken
     work, target = prepared(backend)
     (found,) = ExpectedGradients().attribute(work, [target], {"samples": 600})
     assert np.isnan(found.scores[0])
-    change = found.params["value_change"]
+    change = found.outcome.value_change
     assert abs(found.convergence_delta) < 0.1 * max(1.0, abs(change))
     assert found.scores[1:].sum() - change == pytest.approx(found.convergence_delta, abs=1e-3)
     table: Any = backend.model.get_input_embeddings()  # type: ignore[operator]
@@ -184,7 +184,7 @@ def test_expected_gradients_agree_with_captum_and_add_up(backend: HFCausalBacken
             work.embeddings, baselines=baselines, n_samples=600, stdevs=0.0
         )
     reference = expected[0].sum(-1).detach().numpy()[1:]
-    both = np.sqrt(2) * found.params["standard_error"]  # two estimates of the same spread: captum draws anew
+    both = np.sqrt(2) * found.outcome.error  # two estimates of the same spread: captum draws anew
     np.testing.assert_allclose(found.scores[1:], reference, rtol=0, atol=4 * both)
     assert np.corrcoef(found.scores[1:], reference)[0, 1] > 0.9
 
@@ -207,7 +207,7 @@ def test_expected_gradients_are_captums_at_the_same_points(
     np.testing.assert_allclose(found.scores[1:], terms.sum(-1).mean(0).detach()[1:], rtol=1e-3, atol=1e-5)
     with torch.no_grad():
         before = float(value_of(backend, target)(baselines).mean())
-    assert found.params["value_change"] == pytest.approx(found.value - before, abs=1e-4)
+    assert found.outcome.value_change == pytest.approx(found.value - before, abs=1e-4)
 
 
 def test_layer_gradients_are_captums_at_every_layer(backend: HFCausalBackend) -> None:

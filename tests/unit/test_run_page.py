@@ -147,7 +147,8 @@ def test_errors_and_convergence_are_in_the_view_model_and_the_exports(whole: Run
     assert "saliency_error" not in table.column_names
     exported = json.loads(render(detail, "json"))["attributions"]
     assert exported[2]["score_errors"] == path["errors"]
-    assert exported[2]["params"]["converged"] is False
+    assert exported[2]["outcome"]["converged"] is False
+    assert exported[2]["params"] == {"baseline": "eos"}
 
 
 def test_a_bare_run_names_the_analyses_each_card_lacks_and_draws_nothing_empty(

@@ -11,7 +11,7 @@ from headscope.analysis.errors import BackendError, InputError, UnknownNameError
 from headscope.analysis.interfaces import Capabilities
 from headscope.analysis.measurements import trace
 from headscope.analysis.methods.saliency import Saliency
-from headscope.analysis.registry import METHODS
+from headscope.analysis.registry import METHODS, analyses
 from headscope.analysis.running import planning, runner
 from headscope.analysis.types import (
     BLOCKED,

@@ -156,7 +156,7 @@ def test_a_stored_run_is_computed_again_with_it(tiny_gpt2_dir: Path, engine: Inl
         detail = store.run(next(iter(store.find_results(engine.prepare(kept, 1).keys).values())))
     assert kept.start_token
     assert detail.capsule["start_token"] is True
-    assert "first token" in detail.attributions[0].params["not_explained"]
+    assert "first token" in detail.attributions[0].outcome.not_explained
     assert "--start-token" in shlex.split(again_command(detail))
     for spec in (request_of(detail, str(tiny_gpt2_dir))[0], again_request(detail, None, None).spec()):
         assert spec.start_token

@@ -128,8 +128,8 @@ def test_without_a_line_break_integrated_gradients_start_from_the_mean_and_say_s
     backend = load(tmp_path, MAKERS[name]())
     (found,) = run(backend, "integrated_gradients").attributions
     assert found.error is None
-    assert found.params["baseline"] == "mean"
-    assert "no newline token" in found.params["baseline_missing"]
+    assert found.params["baseline"] == "newline"
+    assert found.outcome.facts["baseline used"] == "mean: this model's vocabulary has no newline token"
     assert np.isfinite(found.scores[1:]).all()
 
 

@@ -4,7 +4,7 @@
   const hs = (window.headscope = window.headscope || {});
   const run = (hs.run = hs.run || {});
   const { el, svg, number } = hs.dom;
-  /* what is sampled or stepped converges; a rule or an enumeration adds up, or it does not */
+  /* a method that judges itself converges; the scores of another add up, or they do not */
   const SUM = { adds_up: ["hs-ok", "check-circle", "adds up"], converged: ["hs-ok", "check-circle", "converged"], not_converged: ["hs-not", "exclamation-triangle", "not converged"] };
   const TEST = { better: ["hs-ok", "check-circle"], no_better: ["hs-not", "dash-circle"], unmeasured: ["hs-muted", "question-circle"] };
   const W = 260, H = 96, PAD = 4;
@@ -21,7 +21,7 @@
     }
 
     receipt(m) {
-      const badge = SUM[m.verdict === "converged" && !m.facts.some(([name]) => name === "steps" || name === "samples") ? "adds_up" : m.verdict], test = m.receipt && TEST[m.receipt.tone];
+      const badge = SUM[m.verdict], test = m.receipt && TEST[m.receipt.tone];
       const rows = [...m.facts, ...(m.error || m.total === null ? [] : [["sum of scores", `${number(m.total)} ${m.unit}`]])];
       const details = el("details", { open: this.open.has(m.method) }, [el("summary", { text: "Settings and evidence" }), this.evidence(m.receipt), list(rows)]);
       details.addEventListener("toggle", () => (details.open ? this.open.add(m.method) : this.open.delete(m.method)));
