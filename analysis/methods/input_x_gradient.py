@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import torch
 
-from headscope.analysis.attribution.results import position_attribution
+from headscope.analysis.attribution.batches import handed_over
 from headscope.analysis.backends.once import once_per_model
 from headscope.analysis.interfaces import Capture, CausalBackend, Method
 from headscope.analysis.types import Attribution, Params, Target
@@ -35,20 +35,9 @@ class InputXGradient(Method):
     def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
         """One Attribution per prompt, from the batch's one shared backward pass. No completeness is promised."""
         shared = work.embedding_gradient(targets)
-        scores = (shared.gradient * shared.embeddings).float().sum(-1).cpu().numpy()
-        return [
-            position_attribution(
-                self.NAME,
-                target,
-                scores[i, : len(text)],
-                slice(0, int(work.positions[i]) + 1),
-                signed=True,
-                value=float(shared.values[i]),
-                seconds=shared.seconds,
-                params={},
-            )
-            for i, (text, target) in enumerate(zip(work.texts, targets, strict=True))
-        ]
+        scores = (shared.gradient * shared.embeddings).float().sum(-1)
+        axes = ("position",)
+        return handed_over(self.NAME, work, targets, scores, axes, shared.values, shared.seconds, {}, signed=True)
 
 
 @once_per_model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from headscope.analysis.attribution.results import position_attribution
+from headscope.analysis.attribution.batches import handed_over
 from headscope.analysis.interfaces import Method
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
@@ -20,17 +20,8 @@ class Saliency(Method):
         """One Attribution per prompt, from the batch's one shared backward pass."""
         norm = str(params.get("norm", "l2"))
         shared = work.embedding_gradient(targets)
-        scores = shared.gradient.float().norm(p=1 if norm == "l1" else 2, dim=-1).cpu().numpy()
-        return [
-            position_attribution(
-                self.NAME,
-                target,
-                scores[i, : len(text)],
-                slice(0, int(work.positions[i]) + 1),
-                signed=False,
-                value=float(shared.values[i]),
-                seconds=shared.seconds,
-                params={"norm": norm},
-            )
-            for i, (text, target) in enumerate(zip(work.texts, targets, strict=True))
-        ]
+        scores = shared.gradient.float().norm(p=1 if norm == "l1" else 2, dim=-1)
+        axes = ("position",)
+        return handed_over(
+            self.NAME, work, targets, scores, axes, shared.values, shared.seconds, {"norm": norm}, signed=False
+        )

@@ -23,7 +23,7 @@ OURS = {*SAME, *STEPS, REPEATED, "max_tokens"}
 
 def words() -> set[str]:
     """Names that only methods know: their parameters, where the name is nothing else, and what they say came out."""
-    declared = {param.name for entry in METHODS.values() for param in entry.load().PARAMS if "_" in param.name}
+    declared = {param.name for entry in METHODS.values() for param in entry.params if "_" in param.name}
     return (declared | {*MOVED, *TERMS.values(), BASELINE, GENERATED, *(label for label, _ in ERRORS.values())}) - OURS
 
 
