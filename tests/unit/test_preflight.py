@@ -47,3 +47,19 @@ def test_a_request_for_more_than_the_disk_is_refused_before_it_starts(
     monkeypatch.setattr(InlineEngine, "run_batch", lambda *_: pytest.fail("it began"))
     with pytest.raises(InputError, match="leave out `attention`"):
         handover.run(f"duckdb:///{tmp_path / 'a.duckdb'}", request, lambda *_: None, lambda: False)
+
+
+def test_passes_are_counted_by_hand(tiny_gpt2: HFCausalBackend) -> None:
+    one = (Prompt("a", "The fox found a door"),)
+    tokens = len(tiny_gpt2.tokenize(one[0].text))
+    wanted = {
+        (): 1, ("heads", "layers"): 1, ("saliency", "input_x_gradient"): 3, ("occlusion",): 1 + tokens,
+        ("smoothgrad",): 1 + 3 * 4, ("shapley_exact",): 1 + 2**5, ("head_ablation",): 1 + 3 * 4 / 2,
+    }  # fmt: skip
+    for analyses, passes in wanted.items():
+        spec = RunSpec(ModelRef("x"), one, analyses, params={"smoothgrad": {"samples": 4}})
+        needs = planned(tiny_gpt2, spec, 4).needs
+        assert needs.passes == passes, analyses
+        assert needs.seconds > 0
+    nothing = planned(tiny_gpt2, RunSpec(ModelRef("x"), (Prompt("a", ""),), ("occlusion",)), 4).needs
+    assert (nothing.passes, nothing.seconds) == (0, 0)
