@@ -82,7 +82,7 @@ class Capabilities:
     attention: attention weights of every layer; `no_attention` says why not. attention_layers: the layers that have
     some, where not all have (the others are NaN). sublayers: `attn_updates` and `mlp_updates`, checked to add up to the
     residual stream. warning: what a user must know before anything is run.
-    heads: the output of every head, checked to make up the attention update (`CausalBackend.head_weights`).
+    heads: the output of every head, checked to make up the attention update (`WhiteBoxBackend.head_weights`).
     """
 
     attention: bool
@@ -94,7 +94,7 @@ class Capabilities:
     warning: str = ""
 
 
-class CausalBackend(Protocol):
+class WhiteBoxBackend(Protocol):
     """A loaded causal language model with access to its inside. One instance serves one thread at a time."""
 
     info: ModelInfo
@@ -156,7 +156,9 @@ class Probe(Protocol):
 
     NAME: ClassVar[str]
 
-    def score(self, backend: CausalBackend, results: Sequence[RunResult], params: Params) -> list[tuple[Finding, ...]]:
+    def score(
+        self, backend: WhiteBoxBackend, results: Sequence[RunResult], params: Params
+    ) -> list[tuple[Finding, ...]]:
         """What it found for each of `results` (all succeeded), in their order; NaN where there is nothing to measure.
         Raises HeadscopeError when it cannot work at all (a classifier is not installed)."""
 
@@ -167,7 +169,7 @@ class Method(Protocol):
 
     NAME: ClassVar[str]
 
-    def not_applicable(self, backend: CausalBackend) -> str | None:
+    def not_applicable(self, backend: WhiteBoxBackend) -> str | None:
         """Why this method cannot serve this model, beyond what its `Needs` in the registry say; None when it can."""
         return None
 

@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from headscope.analysis.interfaces import Capture, CausalBackend, ForwardResult, TokenBatch
+from headscope.analysis.interfaces import Capture, ForwardResult, TokenBatch, WhiteBoxBackend
 from headscope.analysis.types import Target, TokenizedText
 
 CHUNK_ELEMENTS = 1 << 24
@@ -47,7 +47,7 @@ class Workspace:
 
     def __init__(
         self,
-        backend: CausalBackend,
+        backend: WhiteBoxBackend,
         texts: Sequence[TokenizedText],
         capture: Capture,
         positions: Sequence[int] | None = None,

@@ -16,7 +16,7 @@ from transformers.modeling_utils import AttentionInterface
 from headscope.analysis.backends.made_up import made_up_batch
 from headscope.analysis.backends.module_inputs import entering
 from headscope.analysis.backends.once import once_per_model
-from headscope.analysis.interfaces import Capture, CausalBackend
+from headscope.analysis.interfaces import Capture, WhiteBoxBackend
 
 _SEEN: ContextVar[list[Tensor]] = ContextVar("value vectors of the running pass")
 
@@ -36,7 +36,7 @@ AttentionMaskInterface.register(_REGISTERED, sdpa_mask)  # without it the attent
 
 
 @contextmanager
-def _watching_values(backend: CausalBackend) -> Iterator[list[Tensor]]:
+def _watching_values(backend: WhiteBoxBackend) -> Iterator[list[Tensor]]:
     model: Any = backend.model
     before, seen = model.config._attn_implementation, list[Tensor]()
     token = _SEEN.set(seen)
@@ -49,7 +49,7 @@ def _watching_values(backend: CausalBackend) -> Iterator[list[Tensor]]:
 
 
 @torch.no_grad()
-def value_vectors(backend: CausalBackend, embeddings: Tensor) -> list[Tensor]:
+def value_vectors(backend: WhiteBoxBackend, embeddings: Tensor) -> list[Tensor]:
     """Of each layer the values that every head reads, `[B, head, key, d_head]`; one forward pass."""
     with _watching_values(backend) as seen:
         backend.structure.base(inputs_embeds=embeddings.clone(), use_cache=False)
@@ -57,7 +57,7 @@ def value_vectors(backend: CausalBackend, embeddings: Tensor) -> list[Tensor]:
 
 
 @once_per_model
-def why_no_values(backend: CausalBackend) -> str | None:
+def why_no_values(backend: WhiteBoxBackend) -> str | None:
     """Why values cannot be read, or None: tried on a few made-up tokens, where pattern x values must be what the heads
     hand to the output projection."""
     name = backend.info.architecture

@@ -11,7 +11,7 @@ from headscope.analysis import alignment
 from headscope.analysis.attribution.embedding_path import graph_bytes
 from headscope.analysis.attribution.results import failed_attribution
 from headscope.analysis.backends.needs import unmet
-from headscope.analysis.interfaces import Capture, CausalBackend, LoadedMethod
+from headscope.analysis.interfaces import Capture, LoadedMethod, WhiteBoxBackend
 from headscope.analysis.outcome import NOTHING, Outcome
 from headscope.analysis.types import Attribution, Continuation, Float32, Target, TokenizedText
 from headscope.analysis.workspace import Workspace
@@ -46,7 +46,7 @@ def first_tokens(text: TokenizedText, count: int) -> TokenizedText:
 
 
 def explain_continuations(
-    backend: CausalBackend,
+    backend: WhiteBoxBackend,
     prompts: Sequence[TokenizedText],
     continuations: Sequence[Continuation],
     methods: Mapping[str, LoadedMethod],
@@ -84,7 +84,7 @@ def explain_continuations(
     ]
 
 
-def _parts(backend: CausalBackend, rows: Sequence[TokenizedText]) -> list[range]:
+def _parts(backend: WhiteBoxBackend, rows: Sequence[TokenizedText]) -> list[range]:
     """Consecutive rows whose passes, padded to the longest, fit in `BYTES_PER_BATCH`."""
     parts: list[range] = []
     start = 0

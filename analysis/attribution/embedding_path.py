@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from headscope.analysis.backends.prefix import Prefix, why_no_prefix
 from headscope.analysis.backends.unembedding import to_logits
 from headscope.analysis.errors import InputError
-from headscope.analysis.interfaces import Capture, CausalBackend, TokenBatch
+from headscope.analysis.interfaces import Capture, TokenBatch, WhiteBoxBackend
 from headscope.analysis.types import ModelInfo, Target
 from headscope.analysis.workspace import Workspace, quantities
 
@@ -108,7 +108,7 @@ def graph_bytes(info: ModelInfo, length: int) -> int:
 
 
 @torch.no_grad()
-def baseline_embedding(backend: CausalBackend, name: str) -> tuple[str, Tensor]:
+def baseline_embedding(backend: WhiteBoxBackend, name: str) -> tuple[str, Tensor]:
     """The baseline really used and its embedding `[d]`, as the model reads it: through the embedding module,
     because some families scale what they look up (Gemma)."""
     token = _newline_id(backend) if name == "newline" else _eos_id(backend) if name == "eos" else None
@@ -119,7 +119,7 @@ def baseline_embedding(backend: CausalBackend, name: str) -> tuple[str, Tensor]:
     return "mean", _mean(backend)
 
 
-def _mean(backend: CausalBackend) -> Tensor:
+def _mean(backend: WhiteBoxBackend) -> Tensor:
     """Mean embedding `[d]` over the vocabulary, kept until the weights change."""
     module: Any = backend.model.get_input_embeddings()  # type: ignore[operator]
     version, kept = _means.get(module, (None, None))
@@ -131,14 +131,14 @@ def _mean(backend: CausalBackend) -> Tensor:
     return kept
 
 
-def _embedded(backend: CausalBackend, ids: Tensor) -> Tensor:
+def _embedded(backend: WhiteBoxBackend, ids: Tensor) -> Tensor:
     """What the model reads for token ids `[n]`, `[n, d]`."""
     module: Any = backend.model.get_input_embeddings()  # type: ignore[operator]
     found: Tensor = module(ids.to(module.weight.device)).detach()
     return found
 
 
-def _newline_id(backend: CausalBackend) -> int | None:
+def _newline_id(backend: WhiteBoxBackend) -> int | None:
     """The token a line break ends in; None for a tokenizer that drops it or knows none."""
     try:
         tokens = backend.tokenize("\n")
@@ -147,7 +147,7 @@ def _newline_id(backend: CausalBackend) -> int | None:
     return None if tokens.special[-1] else int(tokens.ids[-1])
 
 
-def _eos_id(backend: CausalBackend) -> int | None:
+def _eos_id(backend: WhiteBoxBackend) -> int | None:
     found = getattr(backend.model.config, "eos_token_id", None)
     first = found[0] if isinstance(found, list) and found else found
     return first if isinstance(first, int) and 0 <= first < backend.info.vocab_size else None

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from headscope.analysis.backends.once import once_per_model
-from headscope.analysis.interfaces import CausalBackend
+from headscope.analysis.interfaces import WhiteBoxBackend
 from headscope.analysis.types import Target
 
 
@@ -41,7 +41,7 @@ def _rms_norm(module: Any, x: Tensor) -> Tensor:
     return normed
 
 
-def target_direction(backend: CausalBackend, targets: Sequence[Target]) -> tuple[Tensor, Tensor]:
+def target_direction(backend: WhiteBoxBackend, targets: Sequence[Target]) -> tuple[Tensor, Tensor]:
     """What the explained logit reads from the final-normed state: weights `[B, d]`, bias `[B]`; minus the foil's."""
     head: Any = backend.model.get_output_embeddings()  # type: ignore[operator]
     chosen = torch.tensor([target.token_id for target in targets])
@@ -54,7 +54,7 @@ def target_direction(backend: CausalBackend, targets: Sequence[Target]) -> tuple
     return direction, bias[chosen] - bias[foils] * contrasted
 
 
-def logit_reading(backend: CausalBackend, last: Tensor, targets: Sequence[Target]) -> tuple[Tensor, Tensor]:
+def logit_reading(backend: WhiteBoxBackend, last: Tensor, targets: Sequence[Target]) -> tuple[Tensor, Tensor]:
     """How the explained logit depends on the last residual `[B, d]`: weights `[B, d]` and a constant `[B]`.
 
     logit = (last * weights).sum(-1) + constant, exact at `last` itself; the constant is made of biases.
@@ -76,7 +76,7 @@ def explaining_logit(target: Target) -> Target:
 
 
 @once_per_model
-def why_no_reading(backend: CausalBackend) -> str | None:
+def why_no_reading(backend: WhiteBoxBackend) -> str | None:
     """Why the logit is not a linear reading of the last residual, its norm's denominator held; None when it is."""
     name, tail = backend.info.architecture, backend.structure.tail
     frozen = frozen_norm(tail[0]) if len(tail) == 1 else None

@@ -20,7 +20,7 @@ from headscope.analysis.attribution.results import position_attribution
 from headscope.analysis.backends.made_up import made_up_batch
 from headscope.analysis.backends.module_inputs import entering
 from headscope.analysis.backends.once import once_per_model
-from headscope.analysis.interfaces import Capture, CausalBackend
+from headscope.analysis.interfaces import Capture, WhiteBoxBackend
 from headscope.analysis.outcome import Outcome
 from headscope.analysis.types import Attribution, Float32, Target
 from headscope.analysis.workspace import Workspace
@@ -49,7 +49,7 @@ class Relevance:
 
 
 def relevance(
-    backend: CausalBackend, embeddings: Tensor, positions: Tensor, targets: Sequence[Target], rule: str
+    backend: WhiteBoxBackend, embeddings: Tensor, positions: Tensor, targets: Sequence[Target], rule: str
 ) -> Relevance:
     """One forward and one backward pass under `rule`; embeddings `[B, T, d]`, explained after `positions` `[B]`."""
     start = embeddings.detach().requires_grad_()
@@ -115,17 +115,17 @@ def _padded(scores: Tensor, n_tokens: int) -> Float32:
     return padded
 
 
-def why_no_lrp(backend: CausalBackend, rule: str) -> str | None:
+def why_no_lrp(backend: WhiteBoxBackend, rule: str) -> str | None:
     """Why the rules do not fit this model, or None; found by using them on a few made-up tokens."""
     return _reasons(backend)[rule]
 
 
 @once_per_model
-def _reasons(backend: CausalBackend) -> dict[str, str | None]:
+def _reasons(backend: WhiteBoxBackend) -> dict[str, str | None]:
     return {rule: _reason(backend, rule) for rule in RULES}
 
 
-def _reason(backend: CausalBackend, rule: str) -> str | None:
+def _reason(backend: WhiteBoxBackend, rule: str) -> str | None:
     name = backend.info.architecture
     if (reason := why_no_reading(backend)) is not None:
         return reason

@@ -25,7 +25,7 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 from transformers.modeling_utils import AttentionInterface
 
 from headscope.analysis.attribution.logit_reading import frozen_norm
-from headscope.analysis.interfaces import CausalBackend
+from headscope.analysis.interfaces import WhiteBoxBackend
 
 RULES = ("attn_lrp", "cp_lrp")
 _ACTIVATIONS = ("transformers.activations", "torch.nn.modules.activation")
@@ -65,7 +65,7 @@ _LEDGER: ContextVar[Ledger] = ContextVar("ledger of the running relevance pass")
 
 
 @contextmanager
-def relevance_rules(backend: CausalBackend, rule: str, n_rows: int) -> Iterator[Ledger]:
+def relevance_rules(backend: WhiteBoxBackend, rule: str, n_rows: int) -> Iterator[Ledger]:
     """Inside the block the model's backward pass follows `rule`; everything is as before at its end, however it ends.
 
     Passes must have `n_rows` rows and start from embeddings that require grad.
@@ -128,7 +128,7 @@ AttentionInterface.register(_REGISTERED, _attention)
 AttentionMaskInterface.register(_REGISTERED, sdpa_mask)  # without it the attention is silently bidirectional
 
 
-def _forward_hooks(backend: CausalBackend, ledger: Ledger) -> Iterator[tuple[nn.Module, Callable[..., Any]]]:
+def _forward_hooks(backend: WhiteBoxBackend, ledger: Ledger) -> Iterator[tuple[nn.Module, Callable[..., Any]]]:
     inside = {id(module) for layer in backend.structure.layers for module in layer.modules()}
     for module in backend.structure.base.modules():
         if (norm := frozen_norm(module)) is not None:
@@ -156,7 +156,7 @@ def _identity_rule(_: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Te
     return x * factor.detach()
 
 
-def _gated_products(backend: CausalBackend) -> list[nn.Module]:
+def _gated_products(backend: WhiteBoxBackend) -> list[nn.Module]:
     """Of every MLP with a gate the last linear map, which reads the product; none for MLPs of two linear maps."""
     found = []
     for mlp in backend.structure.mlp_updates:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from headscope.analysis.attribution.embedding_path import BYTES_PER_PASS, baseline_embedding, graph_bytes
-from headscope.analysis.interfaces import Capture, CausalBackend, TokenBatch
+from headscope.analysis.interfaces import Capture, TokenBatch, WhiteBoxBackend
 from headscope.analysis.types import Target, TokenizedText
 from headscope.analysis.workspace import Workspace, quantities
 
@@ -71,12 +71,12 @@ def _variant(work: Workspace, prompt: int, keep: Bools, absent: Tensor | None) -
     return here[kept] if absent is None else torch.where(kept[:, None], here, absent)
 
 
-def neutral(backend: CausalBackend, masking: str) -> Tensor:
+def neutral(backend: WhiteBoxBackend, masking: str) -> Tensor:
     """The embedding `[d]` that takes a removed token's place."""
     return baseline_embedding(backend, "newline" if masking == "token" else "mean")[1]
 
 
-def _passes(backend: CausalBackend, order: Sequence[int], lengths: Sequence[int]) -> list[list[int]]:
+def _passes(backend: WhiteBoxBackend, order: Sequence[int], lengths: Sequence[int]) -> list[list[int]]:
     """`order` (by length) cut into passes that fit into `BYTES_PER_PASS`."""
     passes: list[list[int]] = []
     for n in order:

@@ -43,7 +43,7 @@ from headscope.analysis.types import (
 
 
 class HFCausalBackend:
-    """A CausalBackend (see `headscope.analysis.interfaces`) over a transformers model: GPT-2, Llama, relatives."""
+    """A WhiteBoxBackend (see `headscope.analysis.interfaces`) over a transformers model: GPT-2, Llama, relatives."""
 
     def __init__(self, model: nn.Module, tokenizer: Any, resolved: places.ResolvedModel, dtype: str) -> None:
         """Wrap a loaded model; `load` is the usual way in."""
@@ -87,11 +87,11 @@ class HFCausalBackend:
         return sum(parameter.numel() * parameter.element_size() for parameter in self.model.parameters())
 
     def tokenize(self, text: str, *, chat: bool = False, start_token: bool = False) -> TokenizedText:
-        """See `CausalBackend.tokenize`."""
+        """See `WhiteBoxBackend.tokenize`."""
         return self._codec.tokenize(text, self.info.context_length, chat, start_token)
 
     def batch(self, texts: Sequence[TokenizedText]) -> TokenBatch:
-        """See `CausalBackend.batch`."""
+        """See `WhiteBoxBackend.batch`."""
         lengths = torch.tensor([len(text) for text in texts])
         ids = torch.zeros(len(texts), int(lengths.max()), dtype=torch.long)
         for row, text in enumerate(texts):
@@ -100,12 +100,12 @@ class HFCausalBackend:
         return TokenBatch(tuple(texts), ids.to(self.device), mask.to(self.device), lengths.to(self.device))
 
     def embed(self, batch: TokenBatch) -> Tensor:
-        """See `CausalBackend.embed`."""
+        """See `WhiteBoxBackend.embed`."""
         embedded: Tensor = self.model.get_input_embeddings()(batch.input_ids)  # type: ignore[operator]
         return embedded.detach()
 
     def forward(self, batch: TokenBatch, capture: Capture, *, embeddings: Tensor | None = None) -> ForwardResult:
-        """See `CausalBackend.forward`. With `capture.gradients`, `embeddings` that already require grad stay in their
+        """See `WhiteBoxBackend.forward`. With `capture.gradients`, `embeddings` that already require grad stay in their
         graph; others become the leaf."""
         self._use_attention("eager" if capture.attention else self._fused)
         inputs = self.embed(batch) if embeddings is None else embeddings
@@ -140,7 +140,7 @@ class HFCausalBackend:
         )
 
     def read(self, embeddings: Tensor, after: Prefix | None = None) -> tuple[Tensor, Prefix]:
-        """See `CausalBackend.read`."""
+        """See `WhiteBoxBackend.read`."""
         self._use_attention(self._fused)
         cache = None if after is None else after.cache
         output = self.structure.base(inputs_embeds=embeddings.clone(), past_key_values=cache, use_cache=True)
@@ -148,18 +148,18 @@ class HFCausalBackend:
         return last_hidden(output), Prefix(output.past_key_values, length)
 
     def head_weights(self, layer: int) -> Tensor:
-        """See `CausalBackend.head_weights`."""
+        """See `WhiteBoxBackend.head_weights`."""
         weight = projection_weight(self.structure.head_projections[layer])
         return weight.reshape(self.info.n_heads, -1, weight.shape[-1])
 
     def unembed(self, residual: Tensor) -> Tensor:
-        """See `CausalBackend.unembed`."""
+        """See `WhiteBoxBackend.unembed`."""
         for module in self.structure.tail:
             residual = module(residual)
         return to_logits(self.model, residual)
 
     def resolve_target(self, text: TokenizedText, target: str | None, foil: str | None, logprobs: Tensor) -> Target:
-        """See `CausalBackend.resolve_target`."""
+        """See `WhiteBoxBackend.resolve_target`."""
         if target is None and foil is not None:
             raise InputError("a foil was given without a target: give both, or neither.", "target_missing")
         logprobs = logprobs.detach()
@@ -188,11 +188,11 @@ class HFCausalBackend:
         )
 
     def decode(self, ids: Sequence[int]) -> list[str]:
-        """See `CausalBackend.decode`."""
+        """See `WhiteBoxBackend.decode`."""
         return self._codec.decode(ids)
 
     def generate(self, texts: Sequence[TokenizedText], params: GenerationParams) -> list[Continuation]:
-        """See `CausalBackend.generate`; stops at an end-of-text token, which is not part of the result."""
+        """See `WhiteBoxBackend.generate`; stops at an end-of-text token, which is not part of the result."""
         if not texts:
             return []
         self._use_attention(self._fused)
@@ -203,7 +203,7 @@ class HFCausalBackend:
         return [self._continuation(sampled, prompt[-1], params) for sampled, prompt in zip(found, prompts, strict=True)]
 
     def describe(self) -> Params:
-        """See `CausalBackend.describe`."""
+        """See `WhiteBoxBackend.describe`."""
         return {
             "device": str(self.device),
             **({} if self.device.type == "cpu" else {"device_name": devices.name_of(self.device)}),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from headscope.analysis.interfaces import CausalBackend
+from headscope.analysis.interfaces import WhiteBoxBackend
 from headscope.analysis.registry import Needs
 
 
-def unmet(needs: Needs, backend: CausalBackend) -> str | None:
+def unmet(needs: Needs, backend: WhiteBoxBackend) -> str | None:
     """Why something with these needs cannot serve this model, or None. Pages, store and commands say it as it is."""
     seen = backend.capabilities
     if (needs.attention and not seen.attention) or (needs.pattern and not (seen.attention or seen.attention_layers)):

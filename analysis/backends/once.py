@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
-    from headscope.analysis.interfaces import CausalBackend
+    from headscope.analysis.interfaces import WhiteBoxBackend
 
 T = TypeVar("T")
 
 
-def once_per_model(function: Callable[[CausalBackend], T]) -> Callable[[CausalBackend], T]:
+def once_per_model(function: Callable[[WhiteBoxBackend], T]) -> Callable[[WhiteBoxBackend], T]:
     """`function(backend)`, computed at the first call for a backend; the backend is not kept alive by it."""
-    known: WeakKeyDictionary[CausalBackend, T] = WeakKeyDictionary()
+    known: WeakKeyDictionary[WhiteBoxBackend, T] = WeakKeyDictionary()
 
     @wraps(function)
-    def remembered(backend: CausalBackend) -> T:
+    def remembered(backend: WhiteBoxBackend) -> T:
         if backend not in known:
             known[backend] = function(backend)
         return known[backend]

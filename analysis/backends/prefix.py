@@ -12,7 +12,7 @@ from torch import Tensor
 from headscope.analysis.backends.once import once_per_model
 
 if TYPE_CHECKING:
-    from headscope.analysis.interfaces import CausalBackend
+    from headscope.analysis.interfaces import WhiteBoxBackend
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Prefix:
 
 @once_per_model
 @torch.no_grad()
-def why_no_prefix(backend: CausalBackend) -> str | None:
+def why_no_prefix(backend: WhiteBoxBackend) -> str | None:
     """Why this model cannot read on from a prefix, or None. Tries it on a short made-up batch."""
     embedding: Any = backend.model.get_input_embeddings()  # type: ignore[operator]
     ids = (torch.arange(10, device=embedding.weight.device).view(2, 5) * 7 + 1) % backend.info.vocab_size

@@ -17,7 +17,7 @@ from headscope.analysis.backends.made_up import made_up_batch
 from headscope.analysis.backends.module_inputs import entering
 from headscope.analysis.backends.once import once_per_model
 from headscope.analysis.errors import BackendError
-from headscope.analysis.interfaces import Capture, CausalBackend, ForwardResult, TokenBatch
+from headscope.analysis.interfaces import Capture, ForwardResult, TokenBatch, WhiteBoxBackend
 from headscope.analysis.types import ModelInfo, Target
 from headscope.analysis.workspace import chunk_rows, quantities
 
@@ -35,7 +35,7 @@ class LayerSuffix:
     model with eager attention: the arguments of the layers belong to the fused one.
     """
 
-    def __init__(self, backend: CausalBackend, batch: TokenBatch, embeddings: Tensor) -> None:
+    def __init__(self, backend: WhiteBoxBackend, batch: TokenBatch, embeddings: Tensor) -> None:
         self.backend, self._layers = backend, backend.structure.layers
         first = TokenBatch(batch.texts[:1], batch.input_ids[:1], batch.attention_mask[:1], batch.lengths[:1])
         with entering(self._layers) as seen:
@@ -87,7 +87,7 @@ def rows_per_pass(info: ModelInfo, length: int) -> int:
 
 @once_per_model
 @torch.no_grad()
-def why_no_suffix(backend: CausalBackend) -> str | None:
+def why_no_suffix(backend: WhiteBoxBackend) -> str | None:
     """Why the last layers of this model cannot be run on their own, or None. Tries it on a short made-up batch."""
     batch = made_up_batch(backend, 5, 2)
     at = batch.lengths - torch.tensor([1, 3], device=batch.lengths.device)

@@ -10,7 +10,7 @@ import torch
 
 from headscope.analysis.attribution.attention_rows import explained_rows, unsigned
 from headscope.analysis.attribution.attention_values import value_vectors, why_no_values
-from headscope.analysis.interfaces import CausalBackend, Method
+from headscope.analysis.interfaces import Method, WhiteBoxBackend
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
 
@@ -22,7 +22,7 @@ class AttentionValueNorm(Method):
 
     NAME: ClassVar[str] = "attention_value_norm"
 
-    def not_applicable(self, backend: CausalBackend) -> str | None:
+    def not_applicable(self, backend: WhiteBoxBackend) -> str | None:
         """Models whose values can be read; found by trying."""
         return why_no_values(backend)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from headscope.analysis.attribution.lrp import lrp_attributions, why_no_lrp
-from headscope.analysis.interfaces import CausalBackend, Method
+from headscope.analysis.interfaces import Method, WhiteBoxBackend
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
 
@@ -22,7 +22,7 @@ class AttnLrp(Method):
 
     NAME: ClassVar[str] = "attn_lrp"
 
-    def not_applicable(self, backend: CausalBackend) -> str | None:
+    def not_applicable(self, backend: WhiteBoxBackend) -> str | None:
         """Models whose parts all have a rule (GPT-2, Llama and relatives) are served; found by trying the rules."""
         return why_no_lrp(backend, self.NAME)
 

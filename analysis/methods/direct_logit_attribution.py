@@ -13,7 +13,7 @@ from torch import Tensor
 from headscope.analysis.attribution.logit_reading import explaining_logit, logit_reading, why_no_reading
 from headscope.analysis.attribution.results import attribution
 from headscope.analysis.backends.module_inputs import entering
-from headscope.analysis.interfaces import Capture, CausalBackend, Method
+from headscope.analysis.interfaces import Capture, Method, WhiteBoxBackend
 from headscope.analysis.outcome import Outcome
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace, quantities
@@ -31,7 +31,7 @@ class DirectLogitAttribution(Method):
 
     NAME: ClassVar[str] = "direct_logit_attribution"
 
-    def not_applicable(self, backend: CausalBackend) -> str | None:
+    def not_applicable(self, backend: WhiteBoxBackend) -> str | None:
         """Models whose heads' outputs can be told apart and whose logit is a plain reading of the last norm."""
         return why_no_reading(backend)
 

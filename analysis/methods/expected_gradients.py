@@ -15,7 +15,7 @@ from headscope.analysis.attribution.held_first import no_score
 from headscope.analysis.attribution.quadrature import error_scale
 from headscope.analysis.attribution.results import failed_attribution, position_attribution
 from headscope.analysis.attribution.sampling_rows import PromptRows, generator_of
-from headscope.analysis.interfaces import CausalBackend, Method
+from headscope.analysis.interfaces import Method, WhiteBoxBackend
 from headscope.analysis.outcome import Outcome, measured
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target
@@ -99,7 +99,7 @@ class _Estimate:
     baseline: float
 
 
-def _sample(backend: CausalBackend, rows: PromptRows, settings: Params) -> _Estimate:
+def _sample(backend: WhiteBoxBackend, rows: PromptRows, settings: Params) -> _Estimate:
     count, generator = settings["samples"], generator_of(rows.text, settings["seed"])
     ids = torch.randint(backend.info.vocab_size, (count, rows.end), generator=generator)
     share = (torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)) / count

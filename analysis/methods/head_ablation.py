@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from headscope.analysis.attribution.results import attribution
 from headscope.analysis.backends.suffix import LayerSuffix, rows_per_pass, why_no_suffix
-from headscope.analysis.interfaces import CausalBackend, Method, TokenBatch
+from headscope.analysis.interfaces import Method, TokenBatch, WhiteBoxBackend
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace, quantities
@@ -30,7 +30,7 @@ class HeadAblation(Method):
 
     NAME: ClassVar[str] = "head_ablation"
 
-    def not_applicable(self, backend: CausalBackend) -> str | None:
+    def not_applicable(self, backend: WhiteBoxBackend) -> str | None:
         """Models whose heads' outputs can be told apart and whose layers run on their own."""
         return why_no_suffix(backend)
 

@@ -9,7 +9,7 @@ import torch
 
 from headscope.analysis.attribution.batches import handed_over
 from headscope.analysis.backends.once import once_per_model
-from headscope.analysis.interfaces import Capture, CausalBackend, Method
+from headscope.analysis.interfaces import Capture, Method, WhiteBoxBackend
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
 
@@ -27,7 +27,7 @@ class InputXGradient(Method):
 
     NAME: ClassVar[str] = "input_x_gradient"
 
-    def not_applicable(self, backend: CausalBackend) -> str | None:
+    def not_applicable(self, backend: WhiteBoxBackend) -> str | None:
         """Models that normalise their embeddings are refused; seen on one sentence, once per model."""
         cosine = embedding_cosine(backend)
         return _NORMALISED.format(cosine=cosine) if cosine < ROUNDING else None
@@ -41,7 +41,7 @@ class InputXGradient(Method):
 
 
 @once_per_model
-def embedding_cosine(backend: CausalBackend) -> float:
+def embedding_cosine(backend: WhiteBoxBackend) -> float:
     """Largest |e . g| / (|e| |g|) over the tokens of a sentence, g the gradient at embedding e."""
     text = backend.tokenize("One of them said that it was there before us.")
     work = Workspace(backend, [text], Capture(gradients=True))

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from headscope.analysis.errors import InputError
-from headscope.analysis.interfaces import Capture, CausalBackend
+from headscope.analysis.interfaces import Capture, WhiteBoxBackend
 from headscope.analysis.probe_types import Finding, ProbeResult
 from headscope.analysis.probes.edits import harmless_edits
 from headscope.analysis.types import Params, RunResult
@@ -25,7 +25,9 @@ class HarmlessEdits:
 
     NAME = "harmless_edits"
 
-    def score(self, backend: CausalBackend, results: Sequence[RunResult], params: Params) -> list[tuple[Finding, ...]]:
+    def score(
+        self, backend: WhiteBoxBackend, results: Sequence[RunResult], params: Params
+    ) -> list[tuple[Finding, ...]]:
         """One result per prompt; one batched pass per kind of edit, and one without."""
         originals = [result.prompt.text for result in results]
         edited = [harmless_edits(text) for text in originals]
@@ -46,7 +48,7 @@ class HarmlessEdits:
         return ProbeResult(self.NAME, share, evidence={"edits": changes})
 
 
-def _next(backend: CausalBackend, texts: Sequence[str], around: Mapping[str, bool]) -> list[torch.Tensor | None]:
+def _next(backend: WhiteBoxBackend, texts: Sequence[str], around: Mapping[str, bool]) -> list[torch.Tensor | None]:
     """Next-token log-probabilities `[V]` of each text, with what `tokenize` puts around it; None where an edit made it
     too long."""
     tokenized = {}
@@ -62,7 +64,9 @@ def _next(backend: CausalBackend, texts: Sequence[str], around: Mapping[str, boo
     return [found.get(index) for index in range(len(texts))]
 
 
-def _change(backend: CausalBackend, name: str, text: str, before: torch.Tensor, after: torch.Tensor) -> dict[str, Any]:
+def _change(
+    backend: WhiteBoxBackend, name: str, text: str, before: torch.Tensor, after: torch.Tensor
+) -> dict[str, Any]:
     first, second = int(before.argmax()), int(after.argmax())
     tokens = backend.decode([first, second])
     distance = float((before.exp() - after.exp()).abs().sum() / 2)

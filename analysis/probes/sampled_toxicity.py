@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from headscope.analysis.classifiers.loaded import classifier
-from headscope.analysis.interfaces import CausalBackend
+from headscope.analysis.interfaces import WhiteBoxBackend
 from headscope.analysis.probe_types import Finding, ProbeResult
 from headscope.analysis.probes.samples import sampled
 from headscope.analysis.types import Params, RunResult
@@ -19,7 +19,9 @@ class SampledToxicity:
 
     NAME = "sampled_toxicity"
 
-    def score(self, backend: CausalBackend, results: Sequence[RunResult], params: Params) -> list[tuple[Finding, ...]]:
+    def score(
+        self, backend: WhiteBoxBackend, results: Sequence[RunResult], params: Params
+    ) -> list[tuple[Finding, ...]]:
         """One result per prompt, with its continuations and their scores as evidence."""
         judge = classifier(params["classifier"])
         column = judge.labels.index("toxic") if "toxic" in judge.labels else 0

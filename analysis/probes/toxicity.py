@@ -8,7 +8,7 @@ from typing import Any
 from headscope.analysis.classifiers.loaded import TextClassifier, classifier
 from headscope.analysis.classifiers.sequence import SequenceClassifier
 from headscope.analysis.classifiers.token_scores import explain
-from headscope.analysis.interfaces import CausalBackend
+from headscope.analysis.interfaces import WhiteBoxBackend
 from headscope.analysis.probe_types import Finding, ToxicityScore
 from headscope.analysis.types import Params, RunResult
 
@@ -22,7 +22,9 @@ class Toxicity:
 
     NAME = "toxicity"
 
-    def score(self, backend: CausalBackend, results: Sequence[RunResult], params: Params) -> list[tuple[Finding, ...]]:
+    def score(
+        self, backend: WhiteBoxBackend, results: Sequence[RunResult], params: Params
+    ) -> list[tuple[Finding, ...]]:
         """Every label of every text, in the order of `results`; all texts of a batch go through together."""
         judge = classifier(params["classifier"])
         texts = [(row, part, text) for row, result in enumerate(results) for part, text in _texts(result)]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from headscope.analysis.backends.suffix import LayerSuffix, rows_per_pass, why_no_suffix
 from headscope.analysis.code_version import CODE_VERSION
 from headscope.analysis.errors import InputError, NotApplicable, UnknownNameError
-from headscope.analysis.interfaces import CausalBackend
+from headscope.analysis.interfaces import WhiteBoxBackend
 from headscope.analysis.patch_types import PATCH_COMPONENTS, Candidates, PatchRequest, PatchResult
 from headscope.analysis.running.tensor_cache import TensorCache
 from headscope.analysis.types import Float32, Target, TokenizedText, canonical_hash
@@ -25,7 +25,7 @@ N_CANDIDATES = 10
 ROUNDING = 1e-4  # nats; two values closer than this do not differ
 
 
-def analyse_patch(backend: CausalBackend, request: PatchRequest, cache: TensorCache | None = None) -> PatchResult:
+def analyse_patch(backend: WhiteBoxBackend, request: PatchRequest, cache: TensorCache | None = None) -> PatchResult:
     """The explained quantity of the corrupted prompt with one activation at a time taken from the clean prompt.
 
     Positions where the two activations are equal (before the first token that differs) need no pass. Raises InputError
@@ -61,7 +61,7 @@ def analyse_patch(backend: CausalBackend, request: PatchRequest, cache: TensorCa
     )
 
 
-def _grid(backend: CausalBackend, request: PatchRequest, patcher: _Patcher, cache: TensorCache | None) -> Any:
+def _grid(backend: WhiteBoxBackend, request: PatchRequest, patcher: _Patcher, cache: TensorCache | None) -> Any:
     """The patched quantity float `[layer, position]`, from the cache where it was computed before (a cell is looked at
     after the whole map)."""
     ref, target = backend.info.ref, patcher.target
@@ -78,7 +78,7 @@ def _grid(backend: CausalBackend, request: PatchRequest, patcher: _Patcher, cach
     return patched
 
 
-def _tokens(backend: CausalBackend, request: PatchRequest) -> tuple[TokenizedText, TokenizedText]:
+def _tokens(backend: WhiteBoxBackend, request: PatchRequest) -> tuple[TokenizedText, TokenizedText]:
     clean, corrupted = backend.tokenize(request.clean), backend.tokenize(request.corrupted)
     if len(clean) != len(corrupted):
         raise InputError(
@@ -96,7 +96,7 @@ def _tokens(backend: CausalBackend, request: PatchRequest) -> tuple[TokenizedTex
     return clean, corrupted
 
 
-def _check(backend: CausalBackend, request: PatchRequest, length: int) -> None:
+def _check(backend: WhiteBoxBackend, request: PatchRequest, length: int) -> None:
     if request.component != "residual" and not backend.capabilities.sublayers:
         raise NotApplicable(
             f"the attention and MLP updates of {backend.info.architecture} cannot be told apart: patch the residual "
@@ -118,7 +118,7 @@ class _Patcher:
     """Both prompts' passes and the reruns. Row 0 of the batch is the clean prompt, row 1 the corrupted one."""
 
     def __init__(
-        self, backend: CausalBackend, clean: TokenizedText, corrupted: TokenizedText, request: PatchRequest
+        self, backend: WhiteBoxBackend, clean: TokenizedText, corrupted: TokenizedText, request: PatchRequest
     ) -> None:
         batch = backend.batch([clean, corrupted])
         self._backend = backend
@@ -186,7 +186,7 @@ def _changing(module: nn.Module, change: Callable[[Tensor], Tensor]) -> Iterator
         handle.remove()
 
 
-def _candidates(backend: CausalBackend, logits: Tensor) -> Candidates:
+def _candidates(backend: WhiteBoxBackend, logits: Tensor) -> Candidates:
     top = torch.softmax(logits, dim=-1).topk(min(N_CANDIDATES, len(logits)))
     texts: Sequence[str] = backend.decode(top.indices.tolist())
     return tuple(zip(texts, top.values.tolist(), strict=True))

@@ -11,7 +11,7 @@ from headscope.analysis.attribution.embedding_path import graph_bytes
 from headscope.analysis.backends.made_up import made_up_batch
 from headscope.analysis.backends.once import once_per_model
 from headscope.analysis.errors import HeadscopeError, InputError
-from headscope.analysis.interfaces import Capture, CausalBackend
+from headscope.analysis.interfaces import Capture, WhiteBoxBackend
 from headscope.analysis.models import devices
 from headscope.analysis.registry import METHODS, Entry, analysis
 from headscope.analysis.running.preflight import Preflight, Size, passes, preflight
@@ -30,7 +30,7 @@ class Plan:
     needs: Preflight
 
 
-def plan(backend: CausalBackend, spec: RunSpec, batch_size: int, params: Mapping[str, Mapping[str, Any]]) -> Plan:
+def plan(backend: WhiteBoxBackend, spec: RunSpec, batch_size: int, params: Mapping[str, Mapping[str, Any]]) -> Plan:
     """The prompts of `spec` in batches of at most `batch_size` prompts of similar token length; each is tokenised once.
 
     A batch's padded tokens are bounded by the memory a forward and backward pass over it needs. Prompts that cannot be
@@ -56,7 +56,7 @@ def plan(backend: CausalBackend, spec: RunSpec, batch_size: int, params: Mapping
 
 
 @once_per_model
-def seconds_per_token(backend: CausalBackend) -> float:
+def seconds_per_token(backend: WhiteBoxBackend) -> float:
     """How long one token of a forward pass takes here, measured on made-up ones: the better of two tries."""
     batch = made_up_batch(backend, min(_TRIED_TOKENS, backend.info.context_length))
     taken = []
@@ -84,14 +84,14 @@ def _batches(info: ModelInfo, lengths: Sequence[int], batch_size: int) -> list[l
     return sorted((sorted(batch) for batch in batches), key=lambda batch: batch[0])
 
 
-def tokenized(backend: CausalBackend, spec: RunSpec, prompt: Prompt) -> TokenizedText:
+def tokenized(backend: WhiteBoxBackend, spec: RunSpec, prompt: Prompt) -> TokenizedText:
     """The prompt as the model reads it under this request. Raises InputError."""
     if prompt.invalid is not None:
         raise InputError(prompt.invalid, prompt.invalid_kind)
     return backend.tokenize(prompt.text, chat=spec.chat, start_token=spec.start_token)
 
 
-def _size(backend: CausalBackend, spec: RunSpec, prompt: Prompt) -> Size:
+def _size(backend: WhiteBoxBackend, spec: RunSpec, prompt: Prompt) -> Size:
     """Tokens and words of a prompt, none when it cannot be read."""
     try:
         text = tokenized(backend, spec, prompt)
@@ -105,7 +105,7 @@ def prompt_bytes(info: ModelInfo, length: int) -> int:
     return graph_bytes(info, length) + 8 * info.n_layers * info.n_heads * length * length
 
 
-def check_memory(backend: CausalBackend, spec: RunSpec, length: int) -> None:
+def check_memory(backend: WhiteBoxBackend, spec: RunSpec, length: int) -> None:
     """Refuses a prompt that would end the process: attention of every head grows with the square of the length.
 
     Raises InputError, kind `out_of_memory`.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from headscope.analysis.errors import message
-from headscope.analysis.interfaces import CausalBackend, Probe
+from headscope.analysis.interfaces import Probe, WhiteBoxBackend
 from headscope.analysis.params import resolve_params
 from headscope.analysis.probe_types import Finding, ProbeResult
 from headscope.analysis.registry import PROBES
@@ -24,7 +24,7 @@ def probes_of(spec: RunSpec) -> dict[str, tuple[Probe, dict[str, Any]]]:
 
 
 def probed(
-    backend: CausalBackend, probes: Mapping[str, tuple[Probe, dict[str, Any]]], results: Sequence[RunResult]
+    backend: WhiteBoxBackend, probes: Mapping[str, tuple[Probe, dict[str, Any]]], results: Sequence[RunResult]
 ) -> list[RunResult]:
     """The results with what the probes found; failed runs are not probed.
 
@@ -39,7 +39,7 @@ def probed(
 
 
 def _scored(
-    backend: CausalBackend, probe: Probe, params: dict[str, Any], results: Sequence[RunResult]
+    backend: WhiteBoxBackend, probe: Probe, params: dict[str, Any], results: Sequence[RunResult]
 ) -> list[tuple[Finding, ...]]:
     if not results:
         return []

@@ -12,7 +12,7 @@ import numpy as np
 from headscope.analysis.backends.needs import unmet
 from headscope.analysis.code_version import CODE_VERSION
 from headscope.analysis.errors import BackendError, HeadscopeError, InputError, NotApplicable, message
-from headscope.analysis.interfaces import Capture, CausalBackend, LoadedMethod
+from headscope.analysis.interfaces import Capture, LoadedMethod, WhiteBoxBackend
 from headscope.analysis.params import resolve_params
 from headscope.analysis.registry import MEASUREMENTS, METHODS, MeasurementEntry, Needs, analysis
 from headscope.analysis.running.attributing import attributed, continuations_explained, load_method
@@ -46,7 +46,7 @@ from headscope.analysis.workspace import Workspace
 T = TypeVar("T")
 
 
-def planned(backend: CausalBackend, spec: RunSpec, batch_size: int) -> Plan:
+def planned(backend: WhiteBoxBackend, spec: RunSpec, batch_size: int) -> Plan:
     """The batches of a request and what they will need; see `planning.plan`."""
     loaded = {name: method.params for name, method in _methods(spec).items()}
     probes = {name: params for name, (_, params) in probes_of(spec).items()}
@@ -60,7 +60,7 @@ def check(spec: RunSpec) -> None:
     probes_of(spec)
 
 
-def run_batch(backend: CausalBackend, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
+def run_batch(backend: WhiteBoxBackend, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
     """Everything `spec` asks for, for each of `prompts` (not `spec.prompts`), in their order.
 
     Raises UnknownNameError or InputError for an analysis or parameter that does not exist; anything a prompt does wrong
@@ -90,7 +90,7 @@ def run_batch(backend: CausalBackend, spec: RunSpec, prompts: Sequence[Prompt]) 
 class _Batch:
     """What is asked of the prompts of a batch."""
 
-    backend: CausalBackend
+    backend: WhiteBoxBackend
     spec: RunSpec
     methods: Mapping[str, LoadedMethod]
     prompts: Sequence[Prompt]
@@ -205,7 +205,7 @@ def _of(shown: Mapping[str, Sequence[object]], name: str, row: int, kind: type[T
     return value
 
 
-def _shared_work(backend: CausalBackend, texts: Sequence[TokenizedText], capture: Capture) -> Workspace:
+def _shared_work(backend: WhiteBoxBackend, texts: Sequence[TokenizedText], capture: Capture) -> Workspace:
     """The batch after its shared pass. Where a pass that keeps more than the logits fails, a plain one is made: what
     needed more then fails by itself, and the rest is measured."""
     work = Workspace(backend, texts, capture)

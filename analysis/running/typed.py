@@ -11,7 +11,7 @@ import time
 from headscope.analysis.attribution.continuations import first_tokens
 from headscope.analysis.backends.needs import unmet
 from headscope.analysis.errors import InputError, NotApplicable
-from headscope.analysis.interfaces import Capture, CausalBackend
+from headscope.analysis.interfaces import Capture, WhiteBoxBackend
 from headscope.analysis.live_types import (
     MOST_LIVE_TOKENS,
     LiveContinueRequest,
@@ -31,7 +31,7 @@ PART_TOKENS = 1024
 """Tokens of one part of a leave-one-out: all variants of 32 tokens are one part, in one pass."""
 
 
-def analyse_live(backend: CausalBackend, request: LiveRequest) -> LiveResult:
+def analyse_live(backend: WhiteBoxBackend, request: LiveRequest) -> LiveResult:
     """Trace, head summaries and attention of `request.text`.
 
     Raises InputError (kinds `empty`, `too_long`, `target_missing`, `target_equals_foil`, `target_position`),
@@ -52,7 +52,7 @@ def analyse_live(backend: CausalBackend, request: LiveRequest) -> LiveResult:
     )
 
 
-def explain_live(backend: CausalBackend, request: LiveExplainRequest) -> LiveExplanation:
+def explain_live(backend: WhiteBoxBackend, request: LiveExplainRequest) -> LiveExplanation:
     """The leave-one-out of at most `PART_TOKENS` tokens of variants, at least one unit. Raises as `analyse_live`."""
     work, target = _looked_at(backend, request.look, Capture(last_logits_only=True))
     most = max(1, PART_TOKENS // (int(work.positions[0]) + 1))
@@ -63,7 +63,7 @@ def explain_live(backend: CausalBackend, request: LiveExplainRequest) -> LiveExp
     return LiveExplanation(found, request.first, min(request.first + most, units), units)
 
 
-def continue_live(backend: CausalBackend, request: LiveContinueRequest) -> Continuation:
+def continue_live(backend: WhiteBoxBackend, request: LiveContinueRequest) -> Continuation:
     """At most `MAX_NEW_TOKENS` tokens after the text. Raises InputError for a text that is too long or empty."""
     if request.params.max_new_tokens > MAX_NEW_TOKENS:
         raise InputError(
@@ -73,7 +73,7 @@ def continue_live(backend: CausalBackend, request: LiveContinueRequest) -> Conti
     return backend.generate([_tokens(backend, request.text)], request.params)[0]
 
 
-def _looked_at(backend: CausalBackend, request: LiveRequest, capture: Capture) -> tuple[Workspace, Target]:
+def _looked_at(backend: WhiteBoxBackend, request: LiveRequest, capture: Capture) -> tuple[Workspace, Target]:
     text = _tokens(backend, request.text)
     position = request.target_position
     if position is not None and not 1 <= position < len(text):
@@ -85,7 +85,7 @@ def _looked_at(backend: CausalBackend, request: LiveRequest, capture: Capture) -
     return work, _target(work, text, request)
 
 
-def _tokens(backend: CausalBackend, typed: str) -> TokenizedText:
+def _tokens(backend: WhiteBoxBackend, typed: str) -> TokenizedText:
     text = backend.tokenize(typed)
     if len(text) > MOST_LIVE_TOKENS:
         raise InputError(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headscope.analysis.interfaces import CausalBackend
+from headscope.analysis.interfaces import WhiteBoxBackend
 from headscope.analysis.probe_types import ProbeResult
 from headscope.analysis.probes.repetition import Repetition
 from headscope.analysis.types import Continuation, GenerationParams, RunResult
@@ -25,7 +25,7 @@ def probed(text: str | None, n: int = 2) -> ProbeResult:
             text, np.zeros(1, np.int32), ("x",), np.zeros(1, np.float32), GenerationParams(1, 0.0, 1.0, 0)
         )
     result: RunResult = replace(make_result(), continuation=said)
-    (found,) = Repetition().score(cast(CausalBackend, None), [result], {"n": n})
+    (found,) = Repetition().score(cast(WhiteBoxBackend, None), [result], {"n": n})
     (finding,) = found
     assert isinstance(finding, ProbeResult)
     return finding
