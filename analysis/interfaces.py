@@ -20,10 +20,13 @@ from headscope.analysis.types import (
 )
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from torch import Tensor, nn
 
     from headscope.analysis.backends.prefix import Prefix
     from headscope.analysis.backends.structure import Structure
+    from headscope.analysis.interventions import Edit
     from headscope.analysis.workspace import Workspace
 
 
@@ -83,6 +86,8 @@ class Capabilities:
     some, where not all have (the others are NaN). sublayers: `attn_updates` and `mlp_updates`, checked to add up to the
     residual stream. warning: what a user must know before anything is run.
     heads: the output of every head, checked to make up the attention update (`WhiteBoxBackend.head_weights`).
+    tokens: `tokenize` gives the model's own tokens; else parts of the text with ids of -1. logprobs: the model says how
+    likely tokens are (`next_tokens`, `Continuation.logprobs`), as far as is known before it is asked.
     """
 
     attention: bool
@@ -92,25 +97,58 @@ class Capabilities:
     attention_layers: tuple[int, ...] = ()
     no_attention: str = ""
     warning: str = ""
+    tokens: bool = True
+    logprobs: bool = True
 
 
-class WhiteBoxBackend(Protocol):
-    """A loaded causal language model with access to its inside. One instance serves one thread at a time."""
+NextTokens = tuple[tuple[str, float], ...]
+"""The likeliest next tokens with their log-probabilities (nats), best first."""
 
-    info: ModelInfo
-    capabilities: Capabilities
-    model: nn.Module
-    structure: Structure
 
-    def head_weights(self, layer: int) -> Tensor:
-        """The attention's output projection, `[H, d_head, d]`: head h adds `x[h] @ weights[h]` to the residual stream,
-        where x is what enters `structure.head_projections[layer]`, `[B, T, H * d_head]`. Detached, no copy."""
+class TextBackend(Protocol):
+    """A model that reads and writes text, wherever it runs: all that a model behind an API is."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model is, as far as is known: unknown sizes are 0."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it lets us see."""
 
     def tokenize(self, text: str, *, chat: bool = False, start_token: bool = False) -> TokenizedText:
         """Tokens with exact character spans. With `chat` those of the model's chat template around `text`, up to where
         the model answers. With `start_token` the model's own start token comes first, for no characters, unless one
         does already. Raises InputError kinds `empty`, `too_long`, `no_embedding`, `chat_template`, and `params` for a
         model without a start token."""
+
+    def generate(self, texts: Sequence[TokenizedText], params: GenerationParams) -> list[Continuation]:
+        """Continuations. A model that runs here gives the same ones for a seed, whatever the batch; an API as it likes,
+        and what it does not tell is -1 (ids) and NaN (logprobs).
+
+        Raises NotApplicable for a model that cannot continue a text, InputError (kind `refused`) where an API refuses.
+        """
+
+    def next_tokens(self, texts: Sequence[TokenizedText], most: int) -> list[NextTokens]:
+        """At most so many of what may follow each text; fewer where the model tells fewer.
+
+        Raises NotApplicable where it tells none.
+        """
+
+    def describe(self) -> Params:
+        """Capsule facts: of a model that runs here device, dtype, attention implementation, threads, package versions;
+        of another its address."""
+
+
+class WhiteBoxBackend(TextBackend, Protocol):
+    """A loaded causal language model with access to its inside. One instance serves one thread at a time."""
+
+    model: nn.Module
+    structure: Structure
+
+    def head_weights(self, layer: int) -> Tensor:
+        """The attention's output projection, `[H, d_head, d]`: head h adds `x[h] @ weights[h]` to the residual stream,
+        where x is what enters `structure.head_projections[layer]`, `[B, T, H * d_head]`. Detached, no copy."""
 
     def batch(self, texts: Sequence[TokenizedText]) -> TokenBatch:
         """Pad to one right-padded batch."""
@@ -142,13 +180,32 @@ class WhiteBoxBackend(Protocol):
     def decode(self, ids: Sequence[int]) -> list[str]:
         """Readable text of single token ids (no byte-BPE markers; an incomplete byte sequence shows as U+FFFD)."""
 
-    def generate(self, texts: Sequence[TokenizedText], params: GenerationParams) -> list[Continuation]:
-        """Continuations, reproducible for a seed and independent of the batch a prompt sits in.
+    @property
+    def n_bytes(self) -> int:
+        """Memory held by the weights."""
 
-        Raises NotApplicable for a model that cannot continue a text."""
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """The edits in force, in the order in which they are made."""
 
-    def describe(self) -> Params:
-        """Capsule facts: device, dtype, attention implementation, threads, package versions."""
+    def interventions(self, edits: Sequence[Edit]) -> AbstractContextManager[None]:
+        """Inside the block every pass runs with these edits, after those already in force; at its end, however it ends,
+        the model is as before. Gradients flow through them. In `generate` and `read` each step is a pass of its own,
+        so there only edits of all positions, and none of patterns, are possible (NotApplicable).
+
+        Raises UnknownNameError for a point, InputError (kind `edit`) for a layer, head or value that does not fit, here
+        or in the pass, NotApplicable with the model's reason where it cannot be opened at that point.
+        """
+
+    def unedited(self) -> AbstractContextManager[None]:
+        """Inside the block no edit is in force: what is found out about the model itself."""
+
+
+class LoadsFolders(Protocol):
+    """The class of a backend whose models are loaded from a folder, as the registry names it."""
+
+    def load(self, name: str, dtype: str = "float32", device: str = "cpu") -> WhiteBoxBackend:
+        """The model by name or folder. Raises BackendError."""
 
 
 class Probe(Protocol):

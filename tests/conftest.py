@@ -68,6 +68,15 @@ def smollm2() -> HFCausalBackend:
 
 
 @pytest.fixture(scope="session")
+def api() -> Iterator[str]:
+    """Address of a real OpenAI-compatible server of the embedded model's own weights."""
+    from tests.llama_server import llama_server
+
+    with llama_server(1) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def duckdb_files(tmp_path_factory: pytest.TempPathFactory) -> DuckDBFiles:
     """Makes new DuckDB stores."""
     from tests.databases import DuckDBFiles

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -20,16 +20,19 @@ from torch import Tensor, nn
 from headscope.analysis.backends import sampling
 from headscope.analysis.backends.causality import check_causal
 from headscope.analysis.backends.heads import projection_weight
+from headscope.analysis.backends.intervening import EDITABLE, Interventions
 from headscope.analysis.backends.loading import check_memory, info_of, load_folder, placed, stop_ids
 from headscope.analysis.backends.patterns import readable_layers, why_not_all, with_gaps
 from headscope.analysis.backends.prefix import Prefix
 from headscope.analysis.backends.structure import discover
+from headscope.analysis.backends.targets import resolve
 from headscope.analysis.backends.tokenization import TextCodec
 from headscope.analysis.backends.unembedding import to_logits
 from headscope.analysis.backends.visibility import visible_keys, watching_masks
 from headscope.analysis.backends.watching import complete, last_hidden, watching
-from headscope.analysis.errors import BackendError, HeadscopeError, InputError, NotApplicable, message
-from headscope.analysis.interfaces import Capabilities, Capture, ForwardResult, TokenBatch
+from headscope.analysis.errors import BackendError, HeadscopeError, NotApplicable, message
+from headscope.analysis.interfaces import Capabilities, Capture, ForwardResult, NextTokens, TokenBatch
+from headscope.analysis.interventions import Edit
 from headscope.analysis.models import devices, places, sources
 from headscope.analysis.models.start_token import start_token_id
 from headscope.analysis.types import (
@@ -51,6 +54,7 @@ class HFCausalBackend:
         self.structure = discover(model)
         check_causal(model, model.config.get_text_config().vocab_size)  # type: ignore[union-attr, operator]
         n_embeddings = model.get_input_embeddings().weight.shape[0]  # type: ignore[operator]
+        self._interventions = Interventions()
         self._codec = TextCodec(tokenizer, n_embeddings, start_token_id(tokenizer, resolved.path))
         self._stop = stop_ids(model, tokenizer)
         self.device = next(model.parameters()).device
@@ -87,7 +91,7 @@ class HFCausalBackend:
         return sum(parameter.numel() * parameter.element_size() for parameter in self.model.parameters())
 
     def tokenize(self, text: str, *, chat: bool = False, start_token: bool = False) -> TokenizedText:
-        """See `WhiteBoxBackend.tokenize`."""
+        """See `TextBackend.tokenize`."""
         return self._codec.tokenize(text, self.info.context_length, chat, start_token)
 
     def batch(self, texts: Sequence[TokenizedText]) -> TokenBatch:
@@ -141,6 +145,7 @@ class HFCausalBackend:
 
     def read(self, embeddings: Tensor, after: Prefix | None = None) -> tuple[Tensor, Prefix]:
         """See `WhiteBoxBackend.read`."""
+        self._interventions.check_steps()
         self._use_attention(self._fused)
         cache = None if after is None else after.cache
         output = self.structure.base(inputs_embeds=embeddings.clone(), past_key_values=cache, use_cache=True)
@@ -160,41 +165,17 @@ class HFCausalBackend:
 
     def resolve_target(self, text: TokenizedText, target: str | None, foil: str | None, logprobs: Tensor) -> Target:
         """See `WhiteBoxBackend.resolve_target`."""
-        if target is None and foil is not None:
-            raise InputError("a foil was given without a target: give both, or neither.", "target_missing")
-        logprobs = logprobs.detach()
-        chosen = [int(logprobs.argmax())] if target is None else self._first_ids(text, target, "target")
-        foils = [] if foil is None else self._first_ids(text, foil, "foil")
-        if foils and foils[0] == chosen[0]:
-            raise InputError(
-                f"target {target!r} and foil {foil!r} begin with the same token, so their difference is zero "
-                "everywhere: choose words that differ in their first token.",
-                "target_equals_foil",
-            )
-        logprob, rank = _standing(logprobs, chosen[0])
-        foil_logprob, foil_rank = _standing(logprobs, foils[0]) if foils else (float("nan"), -1)
-        return Target(
-            token_id=chosen[0],
-            text=self.decode(chosen[:1])[0],
-            n_tokens=len(chosen),
-            chosen="predicted" if target is None else "given",
-            logprob=logprob,
-            rank=rank,
-            foil_id=foils[0] if foils else -1,
-            foil_text=self.decode(foils[:1])[0] if foils else None,
-            foil_n_tokens=len(foils),
-            foil_logprob=foil_logprob,
-            foil_rank=foil_rank,
-        )
+        return resolve(self._codec, text, target, foil, logprobs)
 
     def decode(self, ids: Sequence[int]) -> list[str]:
         """See `WhiteBoxBackend.decode`."""
         return self._codec.decode(ids)
 
     def generate(self, texts: Sequence[TokenizedText], params: GenerationParams) -> list[Continuation]:
-        """See `WhiteBoxBackend.generate`; stops at an end-of-text token, which is not part of the result."""
+        """See `TextBackend.generate`; stops at an end-of-text token, which is not part of the result."""
         if not texts:
             return []
+        self._interventions.check_steps()
         self._use_attention(self._fused)
         if self._no_continuation:
             raise NotApplicable(self._no_continuation)
@@ -202,8 +183,31 @@ class HFCausalBackend:
         found = sampling.sample(self.model, prompts, params, self._stop, self.info.context_length)
         return [self._continuation(sampled, prompt[-1], params) for sampled, prompt in zip(found, prompts, strict=True)]
 
+    def next_tokens(self, texts: Sequence[TokenizedText], most: int) -> list[NextTokens]:
+        """See `TextBackend.next_tokens`."""
+        if not texts:
+            return []
+        with torch.no_grad():
+            logits = self.forward(self.batch(texts), Capture(last_logits_only=True)).logits[:, -1].float()
+        top = logits.log_softmax(-1).topk(min(most, logits.shape[-1]))
+        rows = zip(top.indices.tolist(), top.values.tolist(), strict=True)
+        return [tuple(zip(self.decode(ids), logprobs, strict=True)) for ids, logprobs in rows]
+
+    def interventions(self, edits: Sequence[Edit]) -> AbstractContextManager[None]:
+        """See `WhiteBoxBackend.interventions`."""
+        return self._interventions.within(self, edits)
+
+    def unedited(self) -> AbstractContextManager[None]:
+        """See `WhiteBoxBackend.unedited`."""
+        return self._interventions.none(self.model)
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """See `WhiteBoxBackend.edits`."""
+        return self._interventions.edits
+
     def describe(self) -> Params:
-        """See `WhiteBoxBackend.describe`."""
+        """See `TextBackend.describe`."""
         return {
             "device": str(self.device),
             **({} if self.device.type == "cpu" else {"device_name": devices.name_of(self.device)}),
@@ -219,7 +223,8 @@ class HFCausalBackend:
     def _no_continuation(self) -> str:
         """Why this model cannot continue a text; empty when it can. Tried on a few made-up tokens."""
         try:
-            sampling.sample(self.model, [[1, 2, 3], [2, 1]], GenerationParams(2), frozenset(), 8)
+            with self.unedited():
+                sampling.sample(self.model, [[1, 2, 3], [2, 1]], GenerationParams(2), frozenset(), 8)
         except NotApplicable as error:
             return error.reason
         except Exception as error:  # whatever an architecture raises here, it cannot be read on from its cache
@@ -239,14 +244,8 @@ class HFCausalBackend:
         logprobs = np.array(sampled.logprobs, dtype=np.float32)
         return Continuation(text, np.array(sampled.ids, dtype=np.int32), texts, logprobs, params)
 
-    def _first_ids(self, text: TokenizedText, continuation: str, role: str) -> list[int]:
-        ids = self._codec.continuation_ids(text, continuation) if continuation else []
-        if not ids:
-            raise InputError(f"the {role} is empty: write the word that should follow the prompt.", "target_missing")
-        self._codec.check_read(role, ids[:1])
-        return ids
-
     def _use_attention(self, implementation: str) -> None:
+        implementation = EDITABLE if self._interventions.of_patterns else implementation
         if self.model.config._attn_implementation != implementation:  # type: ignore[union-attr]
             self.model.set_attn_implementation(implementation)  # type: ignore[operator]
 
@@ -293,7 +292,3 @@ class HFCausalBackend:
         found = readable_layers(self.structure, self.model.get_input_embeddings()(ids))  # type: ignore[operator]
         self._use_attention(self._fused)
         return found
-
-
-def _standing(logprobs: Tensor, token: int) -> tuple[float, int]:
-    return float(logprobs[token]), int((logprobs > logprobs[token]).sum()) + 1

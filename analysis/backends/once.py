@@ -14,13 +14,14 @@ T = TypeVar("T")
 
 
 def once_per_model(function: Callable[[WhiteBoxBackend], T]) -> Callable[[WhiteBoxBackend], T]:
-    """`function(backend)`, computed at the first call for a backend; the backend is not kept alive by it."""
+    """`function(backend)`, computed without edits at the first call for a backend, which is not kept alive by it."""
     known: WeakKeyDictionary[WhiteBoxBackend, T] = WeakKeyDictionary()
 
     @wraps(function)
     def remembered(backend: WhiteBoxBackend) -> T:
         if backend not in known:
-            known[backend] = function(backend)
+            with backend.unedited():
+                known[backend] = function(backend)
         return known[backend]
 
     return remembered

@@ -18,6 +18,7 @@ from headscope.analysis.backends.module_inputs import entering
 from headscope.analysis.backends.once import once_per_model
 from headscope.analysis.errors import BackendError
 from headscope.analysis.interfaces import Capture, ForwardResult, TokenBatch, WhiteBoxBackend
+from headscope.analysis.interventions import Edit
 from headscope.analysis.types import ModelInfo, Target
 from headscope.analysis.workspace import chunk_rows, quantities
 
@@ -50,17 +51,23 @@ class LayerSuffix:
         self._attention = self._implementation()
 
     @torch.no_grad()
-    def run(self, layer: int, hidden: Tensor, positions: Tensor) -> Tensor:
-        """From the residual stream `[N, T, d]` that `layer` reads to the last one at `positions` `[N]`, `[N, d]`.
+    def run(self, layer: int, hidden: Tensor, positions: Tensor, edits: Sequence[Edit] = ()) -> Tensor:
+        """From the residual stream `[N, T, d]` that `layer` reads to the last one at `positions` `[N]`, `[N, d]`, with
+        these edits (of the layers that run; patterns must be edited around the first pass already).
 
-        The last MLP computes those positions only, unless the rerun starts in its layer.
+        The last MLP computes those positions only, unless the rerun starts in its layer or an edit lies there.
         """
+        with self.backend.interventions(edits):
+            return self._rerun(layer, hidden, positions)
+
+    def _rerun(self, layer: int, hidden: Tensor, positions: Tensor) -> Tensor:
         if self._implementation() != self._attention:
             raise BackendError("the model's attention was switched between a pass and the rerun of its last layers.")
         last = len(self._layers) - 1
+        whole = layer == last or any(edit.layer >= last for edit in self.backend.edits)
         for index in range(layer, last + 1):
             args, kwargs = self._arguments[index]
-            shorter = self.backend.structure.mlp_updates[index:] if index == last > layer else ()
+            shorter = self.backend.structure.mlp_updates[index:] if index == last and not whole else ()
             with _at_positions(shorter, positions, hidden.shape):
                 found = self._layers[index](hidden, *args, **kwargs)
             hidden = found[0] if isinstance(found, tuple) else found

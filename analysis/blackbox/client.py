@@ -69,6 +69,11 @@ class Client:
         self.calls = self.remembered = 0
         self._lock = threading.Lock()
 
+    @property
+    def tells_logprobs(self) -> bool:
+        """Whether log-probabilities are asked for, and the server has not said that it has none."""
+        return self._candidates > 0
+
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Answers in order, equal questions asked once, `parallel` at a time.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Sequence
@@ -12,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from headscope.analysis.blackbox import units
-from headscope.analysis.blackbox.client import Client, upper_bound
+from headscope.analysis.blackbox.backend import CLOSED, ApiBackend, continuation, likeliest
+from headscope.analysis.blackbox.client import upper_bound
 from headscope.analysis.blackbox.study import Settings, Study, most_questions, question, study, target_logprob
 from headscope.analysis.classifiers.content_filter import Policy, Verdict, screen
 from headscope.analysis.code_version import CODE_VERSION
@@ -26,15 +26,12 @@ from headscope.analysis.live_types import (
     LiveResult,
 )
 from headscope.analysis.patch_types import PatchRequest, PatchResult
-from headscope.analysis.registry import BLACK_BOX
 from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import (
     Attribution,
     Continuation,
     Float32,
     GenerationParams,
-    ModelInfo,
-    ModelRef,
     Prompt,
     RunResult,
     RunSpec,
@@ -47,22 +44,14 @@ from headscope.analysis.types import (
 BYTES_PER_PART = 200
 
 
-def model_info(url: str, model: str, chat: bool) -> ModelInfo:
-    """A model of which only its name is known; its identity is its address."""
-    digest = hashlib.sha256(f"{url}|{model}|{chat}".encode()).hexdigest()
-    ref = ModelRef(model, None, BLACK_BOX, "unknown", digest)
-    return ModelInfo(ref, "unknown", 0, 0, 0, 0, 0, 0, 0, "unknown", "api", url)
-
-
 class BlackBoxEngine:
     """An Engine that asks an API; one prompt a batch, so that every prompt is stored as soon as it is done."""
 
     parallel = 1
 
-    def __init__(self, client: Client, settings: Settings) -> None:
-        self._client, self._settings = client, settings
-        endpoint = client.endpoint
-        self._info = model_info(endpoint.url, endpoint.model, endpoint.chat)
+    def __init__(self, backend: ApiBackend, settings: Settings) -> None:
+        self._backend, self._client, self._settings = backend, backend.client, settings
+        self._info = backend.info
 
     def check(self, spec: RunSpec) -> None:
         """Nothing to look at: only asking tells whether the API has the model."""
@@ -109,37 +98,40 @@ class BlackBoxEngine:
             target=target,
             trace=_trace(prompt.text, found),
             attributions=tuple(_attributions(found, target, seconds, self._settings)),
-            continuation=_continuation(found, self._settings),
+            continuation=continuation(found.answer, self._generation),
             findings=found.findings,
         )
 
+    @property
+    def _generation(self) -> GenerationParams:
+        asked = self._settings
+        return GenerationParams(asked.max_tokens, asked.temperature, asked.top_p, asked.seed)
+
     def _capsule(self) -> dict[str, Any]:
-        endpoint = self._client.endpoint
         return {
-            "model": endpoint.model,
-            "backend": BLACK_BOX,
-            "api": endpoint.url,
-            "chat": endpoint.chat,
+            "model": self._info.ref.name,
+            "backend": self._info.ref.backend,
+            **self._backend.describe(),
             "params": {"blackbox": asdict(self._settings)},
             "code_version": CODE_VERSION,
-            "notes": ["The model is behind an API: its weights, version and tokens are not known to us."],
+            "notes": list(self._backend.capabilities.notes),
         }
 
     def live(self, request: LiveRequest) -> LiveResult:
         """Raises NotApplicable."""
-        raise NotApplicable(_CLOSED)
+        raise NotApplicable(CLOSED)
 
     def explain(self, request: LiveExplainRequest) -> LiveExplanation:
         """Raises NotApplicable."""
-        raise NotApplicable(_CLOSED)
+        raise NotApplicable(CLOSED)
 
     def write_on(self, request: LiveContinueRequest) -> Continuation:
         """Raises NotApplicable."""
-        raise NotApplicable(_CLOSED)
+        raise NotApplicable(CLOSED)
 
     def patch(self, request: PatchRequest) -> PatchResult:
         """Raises NotApplicable."""
-        raise NotApplicable(_CLOSED)
+        raise NotApplicable(CLOSED)
 
     def screen(self, texts: Sequence[str], policy: Policy) -> list[Verdict]:
         """See `Engine.screen`."""
@@ -147,9 +139,6 @@ class BlackBoxEngine:
 
     def close(self) -> None:
         """Nothing is held."""
-
-
-_CLOSED = "a model behind an API shows neither attention nor activations."
 
 
 def _target(prompt: Prompt, found: Study) -> Target:
@@ -173,7 +162,7 @@ def _trace(text: str, found: Study) -> TokenTrace:
     """Parts as tokens; nothing is known of their probabilities, only of what may follow the last."""
     tokens = units.tokenized(text, found.kind)
     n = len(tokens)
-    top = sorted((found.answer.first or {}).items(), key=lambda item: -item[1])
+    top = likeliest(found.answer)
     logprobs = np.full((n, len(top)), np.nan, dtype=np.float32)
     logprobs[-1] = [value for _, value in top]
     texts = (*(("",) * len(top) for _ in range(n - 1)), tuple(token for token, _ in top))
@@ -203,11 +192,3 @@ def _attributions(found: Study, target: Target, seconds: float, settings: Settin
             )
         )
     return made
-
-
-def _continuation(found: Study, settings: Settings) -> Continuation:
-    answer = found.answer
-    params = GenerationParams(settings.max_tokens, settings.temperature, settings.top_p, settings.seed)
-    texts = answer.tokens or (answer.text,)
-    logprobs = np.array(answer.logprobs or [math.nan] * len(texts), dtype=np.float32)
-    return Continuation(answer.text, np.full(len(texts), -1, dtype=np.int32), texts, logprobs, params)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 from headscope.analysis.classifiers.content_filter import Policy, Verdict, screen
 from headscope.analysis.code_version import CODE_VERSION
 from headscope.analysis.engines.base import Prepared
-from headscope.analysis.engines.model_cache import ModelCache
+from headscope.analysis.engines.model_cache import ModelCache, loader
 from headscope.analysis.live_types import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -61,7 +61,7 @@ class InlineEngine:
     def prepare(self, spec: RunSpec, batch_size: int) -> Prepared:
         """See `Engine.prepare`."""
         _check(spec)
-        backend = self._models.get(spec.model.name, spec.model.dtype, spec.device)
+        backend = self._models.get(spec.model, spec.device)
         keys = tuple(result_key(backend.info, spec, prompt, CODE_VERSION) for prompt in spec.prompts)
         found = runner.planned(backend, spec, batch_size)
         return Prepared(backend.info, keys, tuple(map(tuple, found.batches)), found.needs)
@@ -69,33 +69,33 @@ class InlineEngine:
     @_one_at_a_time
     def load(self, model: ModelRef, device: str) -> None:
         """Have a model ready before it is asked for."""
-        self._models.get(model.name, model.dtype, device)
+        self._models.get(model, device)
 
     @_one_at_a_time
     def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
         """See `Engine.run_batch`."""
-        backend = self._models.get(spec.model.name, spec.model.dtype, spec.device)
+        backend = self._models.get(spec.model, spec.device)
         return runner.run_batch(backend, replace(spec, model=_named(spec.model, backend.info.ref)), prompts)
 
     @_one_at_a_time
     def live(self, request: LiveRequest) -> LiveResult:
         """See `Engine.live`."""
-        return typed.analyse_live(self._models.get(request.model), request)
+        return typed.analyse_live(self._models.get(ModelRef(request.model)), request)
 
     @_one_at_a_time
     def explain(self, request: LiveExplainRequest) -> LiveExplanation:
         """See `Engine.explain`."""
-        return typed.explain_live(self._models.get(request.look.model), request)
+        return typed.explain_live(self._models.get(ModelRef(request.look.model)), request)
 
     @_one_at_a_time
     def write_on(self, request: LiveContinueRequest) -> Continuation:
         """See `Engine.write_on`."""
-        return typed.continue_live(self._models.get(request.model), request)
+        return typed.continue_live(self._models.get(ModelRef(request.model)), request)
 
     @_one_at_a_time
     def patch(self, request: PatchRequest) -> PatchResult:
         """See `Engine.patch`."""
-        return patching.analyse_patch(self._models.get(request.model), request, self._tensors)
+        return patching.analyse_patch(self._models.get(ModelRef(request.model)), request, self._tensors)
 
     @_one_at_a_time
     def screen(self, texts: Sequence[str], policy: Policy) -> list[Verdict]:
@@ -110,6 +110,7 @@ class InlineEngine:
 def _check(spec: RunSpec) -> None:
     """What can be known of a request before its model is loaded."""
     runner.check(spec)
+    loader(spec.model.backend)
     devices.require(spec.device)
     if spec.chat:
         require_chat_template(sources.resolve(spec.model.name))

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 
 import psutil
 
-from headscope.analysis.backends.hf_causal import HFCausalBackend
+from headscope.analysis.errors import NotApplicable
+from headscope.analysis.interfaces import LoadsFolders, WhiteBoxBackend
 from headscope.analysis.models import sources
+from headscope.analysis.registry import BACKENDS
+from headscope.analysis.types import ModelRef
 
-_Key = tuple[str, str, str, int]
+_Key = tuple[str, str, str, str, int]
 
 
 class ModelCache:
@@ -23,18 +27,19 @@ class ModelCache:
     def __init__(self, max_models: int = 3, max_bytes: int | None = None) -> None:
         self._max_models = max_models
         self._max_bytes = psutil.virtual_memory().total // 2 if max_bytes is None else max_bytes
-        self._loaded: OrderedDict[_Key, HFCausalBackend] = OrderedDict()
+        self._loaded: OrderedDict[_Key, WhiteBoxBackend] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, name: str, dtype: str = "float32", device: str = "cpu") -> HFCausalBackend:
-        """The loaded model; a folder whose weights changed on disk is loaded again. Raises BackendError."""
+    def get(self, model: ModelRef, device: str = "cpu") -> WhiteBoxBackend:
+        """The loaded model; a folder whose weights changed on disk is loaded again. Raises BackendError, and what
+        `loader` does."""
         with self._lock:
-            resolved = sources.resolve(name)
+            load, resolved = loader(model.backend), sources.resolve(model.name)
             newest = max(file.stat().st_mtime_ns for file in resolved.path.glob("*.safetensors"))
-            key = (str(resolved.path), dtype, device, newest)
+            key = (model.backend, str(resolved.path), model.dtype, device, newest)
             if key not in self._loaded:
-                self._make_room(sources.memory_needed(resolved.path, dtype), device)
-                self._loaded[key] = HFCausalBackend.load(name, dtype, device)
+                self._make_room(sources.memory_needed(resolved.path, model.dtype), device)
+                self._loaded[key] = load(model.name, model.dtype, device)
             self._loaded.move_to_end(key)
             return self._loaded[key]
 
@@ -43,9 +48,18 @@ class ModelCache:
 
     def _make_room(self, needed: int, device: str) -> None:
         if device != "cpu":
-            self._loaded = OrderedDict((key, kept) for key, kept in self._loaded.items() if key[2] != device)
+            self._loaded = OrderedDict((key, kept) for key, kept in self._loaded.items() if key[3] != device)
         while self._loaded and (len(self._loaded) >= self._max_models or self._held() + needed > self._max_bytes):
             self._loaded.popitem(last=False)
 
     def _held(self) -> int:
         return sum(backend.n_bytes for backend in self._loaded.values())
+
+
+def loader(backend: str) -> Callable[[str, str, str], WhiteBoxBackend]:
+    """What loads a model of a backend. Raises UnknownNameError, and NotApplicable for one that is not loaded here."""
+    found = BACKENDS.find(backend)
+    if found.remote:
+        raise NotApplicable(f"{found.label} ({backend}) is asked, not loaded: use `headscope blackbox`.")
+    loads: LoadsFolders = found.load()
+    return loads.load

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from functools import partial
+from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from headscope.analysis.attribution.results import attribution
 from headscope.analysis.backends.suffix import LayerSuffix, rows_per_pass, why_no_suffix
 from headscope.analysis.interfaces import Method, TokenBatch, WhiteBoxBackend
+from headscope.analysis.interventions import Edit
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace, quantities
@@ -68,34 +69,19 @@ def _ablate(work: Workspace, targets: Sequence[Target], mean: bool) -> tuple[Ten
     prompts = torch.arange(len(targets)).repeat_interleave(n_heads)
     heads = torch.arange(n_heads).repeat(len(targets))
     found = torch.empty(len(prompts), backend.info.n_layers, device=cut.lengths.device)
-    for layer, module in enumerate(backend.structure.head_projections):
+    for layer in range(backend.info.n_layers):
         for rows in torch.split(torch.arange(len(prompts)), rows_per_pass(backend.info, end)):
             owners = prompts[rows]
-            with _without(module, heads[rows], n_heads, work.positions[owners] if mean else None):
-                final = suffix.run(layer, suffix.inputs[layer][owners], work.positions[owners])
+            at = work.positions[owners]
+            without = Edit("head_output", layer, partial(_mean, positions=at) if mean else "zero", head=heads[rows])
+            final = suffix.run(layer, suffix.inputs[layer][owners], at, [without])
             found[rows, layer] = suffix.values(final, [targets[i] for i in owners.tolist()])
     values = quantities(suffix.result.logits[:, -1].float(), targets)
     return values, found.view(len(targets), n_heads, -1).transpose(1, 2)
 
 
-@contextmanager
-def _without(projection: nn.Module, heads: Tensor, n_heads: int, positions: Tensor | None) -> Iterator[None]:
-    """Row n of the pass runs without head `heads[n]`: its output becomes zero, or its mean up to `positions[n]`."""
-
-    def enter(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Any, ...]:
-        rows = torch.arange(len(heads))
-        mixed = args[0].clone()  # [N, T, H * d_head]
-        per_head = mixed.view(*mixed.shape[:2], n_heads, -1)
-        if positions is None:
-            per_head[rows, :, heads] = 0.0
-        else:
-            counted = (torch.arange(mixed.shape[1], device=mixed.device) <= positions[:, None]).to(mixed.dtype)
-            means = torch.einsum("nt,nte->ne", counted, per_head[rows, :, heads]) / counted.sum(1, keepdim=True)
-            per_head[rows, :, heads] = means[:, None]
-        return (mixed, *args[1:])
-
-    handle = projection.register_forward_pre_hook(enter)
-    try:
-        yield
-    finally:
-        handle.remove()
+def _mean(outputs: Tensor, positions: Tensor) -> Tensor:
+    """Means `[N, 1, d_head]` of a head's outputs `[N, T, d_head]` up to `positions[n]` in row n."""
+    counted = (torch.arange(outputs.shape[1], device=outputs.device) <= positions[:, None]).to(outputs.dtype)
+    means = torch.einsum("nt,nte->ne", counted, outputs) / counted.sum(1, keepdim=True)
+    return means[:, None]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from headscope.analysis.interfaces import WhiteBoxBackend
+from headscope.analysis.interfaces import TextBackend
 from headscope.analysis.probe_types import Finding, ProbeResult
 from headscope.analysis.types import Params, RunResult
 
@@ -25,9 +25,7 @@ class Repetition:
 
     NAME: ClassVar[str] = "repetition"
 
-    def score(
-        self, backend: WhiteBoxBackend, results: Sequence[RunResult], params: Params
-    ) -> list[tuple[Finding, ...]]:
+    def score(self, backend: TextBackend, results: Sequence[RunResult], params: Params) -> list[tuple[Finding, ...]]:
         """One result per prompt; NaN with the reason where there is no continuation, or fewer words than a sequence."""
         return [(self._result(result, params["n"]),) for result in results]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from headscope.analysis.classifiers.loaded import classifier
-from headscope.analysis.interfaces import WhiteBoxBackend
+from headscope.analysis.interfaces import TextBackend
 from headscope.analysis.probe_types import Finding, ProbeResult
 from headscope.analysis.probes.samples import sampled
 from headscope.analysis.types import Params, RunResult
@@ -19,9 +19,7 @@ class SampledToxicity:
 
     NAME = "sampled_toxicity"
 
-    def score(
-        self, backend: WhiteBoxBackend, results: Sequence[RunResult], params: Params
-    ) -> list[tuple[Finding, ...]]:
+    def score(self, backend: TextBackend, results: Sequence[RunResult], params: Params) -> list[tuple[Finding, ...]]:
         """One result per prompt, with its continuations and their scores as evidence."""
         judge = classifier(params["classifier"])
         column = judge.labels.index("toxic") if "toxic" in judge.labels else 0

@@ -8,7 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
-from headscope.analysis.interfaces import WhiteBoxBackend
+from headscope.analysis.interfaces import TextBackend
 from headscope.analysis.probe_types import Finding, ProbeResult
 from headscope.analysis.probes.samples import sampled
 from headscope.analysis.types import Params, RunResult
@@ -26,9 +26,7 @@ class SelfConsistency:
 
     NAME = "self_consistency"
 
-    def score(
-        self, backend: WhiteBoxBackend, results: Sequence[RunResult], params: Params
-    ) -> list[tuple[Finding, ...]]:
+    def score(self, backend: TextBackend, results: Sequence[RunResult], params: Params) -> list[tuple[Finding, ...]]:
         """One result per prompt; an answer without a word is an answer too, the empty one."""
         texts = sampled(backend, results, params)
         return [(self._result(group, params["words"]),) for group in texts]

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from headscope.analysis.registry.entry import Entry, Registry
 
 BLACK_BOX = "openai_compatible"
 """A model of this backend is behind an API: only its answers are known."""
 
-BACKENDS = Registry(
+
+@dataclass(frozen=True, slots=True)
+class BackendEntry(Entry):
+    """remote: asked over a network, never loaded here; the others load a model from a folder (`LoadsFolders`)."""
+
+    remote: bool = False
+
+
+BACKENDS: Registry[BackendEntry] = Registry(
     "backend",
     {
-        "hf_causal": Entry(
+        "hf_causal": BackendEntry(
             "headscope.analysis.backends.hf_causal:HFCausalBackend",
             "Hugging Face causal LM",
             "GPT-2 of every size and other open causal models, run on this machine.",
         ),
-        BLACK_BOX: Entry(
-            "headscope.analysis.blackbox.engine:BlackBoxEngine",
+        BLACK_BOX: BackendEntry(
+            "headscope.analysis.blackbox.backend:ApiBackend",
             "OpenAI-compatible API",
             "A model behind an API, studied by changing its prompts (`headscope blackbox`).",
+            remote=True,
         ),
     },
     group="headscope.backends",

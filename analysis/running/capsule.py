@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from headscope.analysis.code_version import CODE_VERSION
-from headscope.analysis.interfaces import WhiteBoxBackend
+from headscope.analysis.interfaces import TextBackend
 from headscope.analysis.types import RunSpec
 
 _GIT_SECONDS = 10
 
 
-def capsule(backend: WhiteBoxBackend, spec: RunSpec, batch_size: int) -> dict[str, Any]:
+def capsule(backend: TextBackend, spec: RunSpec, batch_size: int) -> dict[str, Any]:
     """Weights and tokenizer hash, dtype, attention implementation, batch, seed, versions and git commit; plain JSON."""
     info = backend.info
     return {

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from headscope.analysis.backends.suffix import LayerSuffix, rows_per_pass, why_no_suffix
 from headscope.analysis.code_version import CODE_VERSION
 from headscope.analysis.errors import InputError, NotApplicable, UnknownNameError
 from headscope.analysis.interfaces import WhiteBoxBackend
+from headscope.analysis.interventions import Edit, Point, Put
 from headscope.analysis.patch_types import PATCH_COMPONENTS, Candidates, PatchRequest, PatchResult
 from headscope.analysis.running.tensor_cache import TensorCache
 from headscope.analysis.types import Float32, Target, TokenizedText, canonical_hash
@@ -69,6 +69,7 @@ def _grid(backend: WhiteBoxBackend, request: PatchRequest, patcher: _Patcher, ca
         ["patched", CODE_VERSION, ref.weights_sha256, ref.dtype, backend.info.tokenizer_sha256, request.clean,
          request.corrupted, request.component, target.token_id, target.foil_id]
     )  # fmt: skip
+    cache = None if backend.edits else cache  # the key names the model as it is
     kept = cache.get(key) if cache is not None else None
     if kept is not None:
         return kept["patched"]
@@ -123,7 +124,7 @@ class _Patcher:
         batch = backend.batch([clean, corrupted])
         self._backend = backend
         self._suffix = LayerSuffix(backend, batch, backend.embed(batch))
-        result, parts = self._suffix.result, backend.structure
+        result = self._suffix.result
         self.logits = result.logits[:, -1].float()
         logprobs = torch.log_softmax(self.logits[0], dim=-1)
         self.target: Target = backend.resolve_target(clean, request.target, request.foil, logprobs)
@@ -131,11 +132,12 @@ class _Patcher:
         self._length = len(clean)
         # causal attention: up to the first token that differs there is nothing to patch but rounding
         self._reached = (batch.input_ids[0] != batch.input_ids[1]).cumsum(0) > 0
-        self._activations, self._modules = {
-            "residual": (self._suffix.inputs, ()),
-            "attention": (result.attn_updates, parts.attn_updates),
-            "mlp": (result.mlp_updates, parts.mlp_updates),
-        }[request.component]
+        points: dict[str, tuple[Point, Sequence[Tensor]]] = {
+            "residual": ("residual", self._suffix.inputs),
+            "attention": ("attention_output", result.attn_updates),
+            "mlp": ("mlp_output", result.mlp_updates),
+        }
+        self._point, self._activations = points[request.component]
 
     def patched(self) -> Float32:
         """The quantity float32 `[layer, position]` (nats)."""
@@ -157,33 +159,10 @@ class _Patcher:
 
     def _rerun(self, layer: int, positions: Tensor) -> Tensor:
         """Last residuals `[N, d]` at the last position; row n has the clean activation at `positions[n]`."""
-        hidden, clean = self._suffix.inputs[layer][1].expand(len(positions), -1, -1), self._activations[layer][0]
-        last = torch.full_like(positions, self._length - 1)
-        if not self._modules:
-            return self._suffix.run(layer, _replaced(hidden, clean, positions), last)
-        with _changing(self._modules[layer], lambda update: _replaced(update, clean, positions)):
-            return self._suffix.run(layer, hidden, last)
-
-
-def _replaced(values: Tensor, clean: Tensor, positions: Tensor) -> Tensor:
-    """A copy of `values` `[N, T, d]` with `clean` `[T, d]` at position `positions[n]` of row n."""
-    shaped = values.reshape(len(positions), len(clean), -1).clone()
-    shaped[torch.arange(len(positions)), positions] = clean[positions]
-    return shaped.view(values.shape)
-
-
-@contextmanager
-def _changing(module: nn.Module, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    """The module returns what `change` makes of its (first) output."""
-
-    def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
-        return (change(output[0]), *output[1:]) if isinstance(output, tuple) else change(output)
-
-    handle = module.register_forward_hook(hook)
-    try:
-        yield
-    finally:
-        handle.remove()
+        clean = self._activations[layer][0]
+        edit = Edit(self._point, layer, Put(clean[positions][:, None]), positions=positions[:, None])
+        hidden = self._suffix.inputs[layer][1].expand(len(positions), -1, -1)
+        return self._suffix.run(layer, hidden, torch.full_like(positions, self._length - 1), [edit])
 
 
 def _candidates(backend: WhiteBoxBackend, logits: Tensor) -> Candidates:

@@ -11,7 +11,7 @@ import time
 from headscope.analysis.attribution.continuations import first_tokens
 from headscope.analysis.backends.needs import unmet
 from headscope.analysis.errors import InputError, NotApplicable
-from headscope.analysis.interfaces import Capture, WhiteBoxBackend
+from headscope.analysis.interfaces import Capture, TextBackend, WhiteBoxBackend
 from headscope.analysis.live_types import (
     MOST_LIVE_TOKENS,
     LiveContinueRequest,
@@ -63,7 +63,7 @@ def explain_live(backend: WhiteBoxBackend, request: LiveExplainRequest) -> LiveE
     return LiveExplanation(found, request.first, min(request.first + most, units), units)
 
 
-def continue_live(backend: WhiteBoxBackend, request: LiveContinueRequest) -> Continuation:
+def continue_live(backend: TextBackend, request: LiveContinueRequest) -> Continuation:
     """At most `MAX_NEW_TOKENS` tokens after the text. Raises InputError for a text that is too long or empty."""
     if request.params.max_new_tokens > MAX_NEW_TOKENS:
         raise InputError(
@@ -85,7 +85,7 @@ def _looked_at(backend: WhiteBoxBackend, request: LiveRequest, capture: Capture)
     return work, _target(work, text, request)
 
 
-def _tokens(backend: WhiteBoxBackend, typed: str) -> TokenizedText:
+def _tokens(backend: TextBackend, typed: str) -> TokenizedText:
     text = backend.tokenize(typed)
     if len(text) > MOST_LIVE_TOKENS:
         raise InputError(

@@ -14,6 +14,7 @@ import typer
 from headscope.analysis import types as kinds
 from headscope.analysis.bounds import MOST_SECONDS
 from headscope.analysis.errors import InputError, StorageError
+from headscope.analysis.registry import BACKENDS, BLACK_BOX
 from headscope.cli import handover
 from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
 from headscope.cli.run import EXIT_CANCELLED, _bar, _report, _Stop, screened
@@ -91,7 +92,7 @@ def blackbox(
                         parallel=parallel, per_minute=per_minute)  # fmt: skip
     client = Client(endpoint, Budget(budget_calls, budget_tokens), cache_dir() / "answers")
     prompt_set = screened(prompt_sets.load(prompts), content_filter)
-    engine = BlackBoxEngine(client, settings)
+    engine = BlackBoxEngine(BACKENDS[BLACK_BOX].load()(client), settings)
     console = Console(stderr=True)
     _plan(console, client, len(prompt_set.prompts), *engine.bounds(prompt_set.prompts))
     if dry_run:

@@ -51,7 +51,7 @@ def request_of(detail: RunDetail, model: str) -> tuple[RunSpec, Prompt]:
     unreadable = row.error if row.error_kind in UNREADABLE else None
     prompt = Prompt(row.prompt_key, row.text, row.target, row.foil, row.group_name, row.pair_id, row.tags, unreadable)
     spec = RunSpec(
-        ModelRef(model, dtype=detail.model.ref.dtype),
+        ModelRef(model, backend=detail.model.ref.backend, dtype=detail.model.ref.dtype),
         (),
         detail.analyses,
         detail.seed,

@@ -9,6 +9,7 @@ from functools import partial
 from headscope.analysis.code_version import CODE_VERSION
 from headscope.analysis.engines.base import Engine
 from headscope.analysis.errors import HeadscopeError, StorageError
+from headscope.analysis.registry import BACKENDS
 from headscope.analysis.types import Prompt, RunSpec
 from headscope.jobs.verification import Difference, compare, request_of
 from headscope.storage.interfaces import RunReader
@@ -45,7 +46,8 @@ def verify(engine: Engine, store: RunReader, run_ids: Sequence[str]) -> Iterator
 
 
 def _impossible(detail: RunDetail) -> str:
-    if detail.model.ref.backend != "hf_causal":
+    backend = BACKENDS.get(detail.model.ref.backend)
+    if backend is None or backend.remote:
         return (
             f"it was asked of an API ({detail.capsule.get('api', detail.model.ref.backend)}), which answers as it likes"
         )

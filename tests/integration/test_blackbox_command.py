@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +14,6 @@ from headscope.dashboard.pages import blackbox, run
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
 from tests.cli import Done, headscope
-from tests.llama_server import llama_server
 from tests.unit.test_behaviour_pages import hrefs, text_of
 
 PROMPTS = (
@@ -23,12 +21,6 @@ PROMPTS = (
     {"text": "Two plus two equals", "target": " four"},
     {"text": ""},
 )
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[str]:
-    with llama_server(1) as url:
-        yield url
 
 
 @pytest.fixture(scope="module")

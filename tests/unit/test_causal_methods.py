@@ -115,7 +115,7 @@ def test_hooks_are_gone_after_an_exception(backend: HFCausalBackend, monkeypatch
     work = workspace(backend)
     wanted = targets(work)
     hooks = [len(module._forward_pre_hooks) for module in backend.model.modules()]
-    monkeypatch.setattr(LayerSuffix, "run", fail)
+    monkeypatch.setattr(LayerSuffix, "_rerun", fail)  # inside the edits
     with pytest.raises(MemoryError):
         HeadAblation().attribute(work, wanted, {})
     assert [len(module._forward_pre_hooks) for module in backend.model.modules()] == hooks

@@ -14,6 +14,7 @@ from headscope.analysis.backends.hf_causal import HFCausalBackend
 from headscope.analysis.engines.model_cache import ModelCache
 from headscope.analysis.errors import BackendError
 from headscope.analysis.models import sources
+from headscope.analysis.types import ModelRef
 
 
 def test_memory_is_checked_before_loading(tiny_gpt2_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,18 +64,18 @@ def test_facts_of_a_loaded_model(tiny_llama: HFCausalBackend) -> None:
 def test_cache_keeps_the_latest(tiny_gpt2_dir: Path, tiny_llama_dir: Path, tmp_path: Path) -> None:
     third = Path(shutil.copytree(tiny_gpt2_dir, tmp_path / "third"))
     cache = ModelCache(max_models=2)
-    one, two = cache.get(str(tiny_gpt2_dir)), cache.get(str(tiny_llama_dir))
-    assert cache.get(str(tiny_gpt2_dir)) is one
-    cache.get(str(third))  # the Llama was used least recently
+    one, two = cache.get(ModelRef(str(tiny_gpt2_dir))), cache.get(ModelRef(str(tiny_llama_dir)))
+    assert cache.get(ModelRef(str(tiny_gpt2_dir))) is one
+    cache.get(ModelRef(str(third)))  # the Llama was used least recently
     assert len(cache) == 2
-    assert cache.get(str(tiny_gpt2_dir)) is one
-    assert cache.get(str(tiny_llama_dir)) is not two
+    assert cache.get(ModelRef(str(tiny_gpt2_dir))) is one
+    assert cache.get(ModelRef(str(tiny_llama_dir))) is not two
 
 
 def test_cache_is_bounded_by_bytes(tiny_gpt2_dir: Path, tiny_llama_dir: Path) -> None:
     cache = ModelCache(max_bytes=sources.memory_needed(tiny_gpt2_dir, "float32") + 1000)
-    cache.get(str(tiny_gpt2_dir))
-    cache.get(str(tiny_llama_dir))
+    cache.get(ModelRef(str(tiny_gpt2_dir)))
+    cache.get(ModelRef(str(tiny_llama_dir)))
     assert len(cache) == 1
     assert len(ModelCache(max_bytes=1)._loaded) == 0
 
@@ -82,9 +83,9 @@ def test_cache_is_bounded_by_bytes(tiny_gpt2_dir: Path, tiny_llama_dir: Path) ->
 def test_changed_weights_are_loaded_again(tiny_gpt2_dir: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny_gpt2_dir, tmp_path / "model"))
     cache = ModelCache()
-    first = cache.get(str(folder))
+    first = cache.get(ModelRef(str(folder)))
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x3f")
-    second = cache.get(str(folder))
+    second = cache.get(ModelRef(str(folder)))
     assert second is not first
     assert second.info.ref.weights_sha256 != first.info.ref.weights_sha256
