@@ -6,7 +6,7 @@ Adding an interpretation method, a probe or a backend is one new file and one en
 """
 
 from headscope.analysis.registry.analyses import DEFAULT_SET, RECEIPTS, STANDARD, analyses, analysis, parse_analyses
-from headscope.analysis.registry.backends import BACKENDS, BLACK_BOX, BackendEntry
+from headscope.analysis.registry.backends import BACKENDS, BLACK_BOX, LOADED_HERE, BackendEntry
 from headscope.analysis.registry.classifiers import CLASSIFIERS
 from headscope.analysis.registry.detectors import DETECTORS
 from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, Registry
@@ -21,6 +21,7 @@ __all__ = [
     "CLASSIFIERS",
     "DEFAULT_SET",
     "DETECTORS",
+    "LOADED_HERE",
     "MEASUREMENTS",
     "METHODS",
     "PROBES",

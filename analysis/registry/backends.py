@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from headscope.analysis.registry.entry import Entry, Registry
 
+LOADED_HERE = "hf_causal"
+"""What loads a model unless another is asked for."""
 BLACK_BOX = "openai_compatible"
 """A model of this backend is behind an API: only its answers are known."""
 
@@ -20,7 +22,7 @@ class BackendEntry(Entry):
 BACKENDS: Registry[BackendEntry] = Registry(
     "backend",
     {
-        "hf_causal": BackendEntry(
+        LOADED_HERE: BackendEntry(
             "headscope.analysis.backends.hf_causal:HFCausalBackend",
             "Hugging Face causal LM",
             "GPT-2 of every size and other open causal models, run on this machine.",

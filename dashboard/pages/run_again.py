@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 
-from headscope.analysis.registry import BLACK_BOX, DEFAULT_SET, STANDARD
+from headscope.analysis.registry import BLACK_BOX, DEFAULT_SET, LOADED_HERE, STANDARD
 from headscope.analysis.types import UNREADABLE, GenerationParams
 from headscope.storage.rows import RunDetail, RunRow
 
@@ -23,6 +23,7 @@ def again_command(detail: RunDetail) -> str:
     for option, usual in (("quantity", "logprob"), ("explain", "next"), ("dtype", "float32"), ("device", "cpu")):
         if (given := detail.capsule.get(option, usual)) != usual:
             words += [f"--{option}", given]
+    words += [] if detail.model.ref.backend == LOADED_HERE else ["--backend", detail.model.ref.backend]
     words += [f"--{name}" for name in ("chat", "start-token") if detail.capsule.get(name.replace("-", "_"))]
     if detail.continuation is not None:
         words += _generation(detail.continuation.params)

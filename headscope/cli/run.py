@@ -77,6 +77,9 @@ def run(
     device: Annotated[
         str, typer.Option(help="Where the model computes: cpu, cuda, cuda:N or mps, if this torch has it.")
     ] = "cpu",
+    backend: Annotated[
+        str, typer.Option(help=f"What loads the model: {', '.join(here())}; others come from packages of your own.")
+    ] = registry.LOADED_HERE,
     chat: Annotated[
         bool, typer.Option("--chat", help="The prompt is the user's turn in the model's chat template.")
     ] = False,
@@ -122,6 +125,7 @@ def run(
             fresh=fresh,
             dtype=dtype,
             device=device,
+            backend=backend,
             chat=chat,
             start_token=start_token,
         )
@@ -135,6 +139,11 @@ def run(
     _report(console, outcome, store)
     if outcome.status is kinds.RunStatus.CANCELLED:
         sys.exit(EXIT_CANCELLED)
+
+
+def here() -> list[str]:
+    """Backends that load a model on this machine."""
+    return [name for name, entry in registry.BACKENDS.items() if not entry.remote]
 
 
 def _check_resume(job: str, asked: str, *, resume: bool) -> None:

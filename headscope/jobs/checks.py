@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headscope.analysis import bounds
 from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.analysis.registry import BACKENDS
 from headscope.analysis.types import DEVICE, DTYPES, EXPLAINED, QUANTITIES, GenerationParams, Prompt, PromptSet
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def check(request: JobRequest) -> None:
     for name, valid in CHOICES.items():
         if (value := bounds.text(name, getattr(request, name))) not in valid:
             raise UnknownNameError(name, value, valid)
+    BACKENDS.find(bounds.text("backend", request.backend))
     if not DEVICE.fullmatch(bounds.text("device", request.device)):
         raise InputError(f"device must be cpu, cuda, cuda:N or mps, not {bounds.shown(request.device)}.")
     if not isinstance(request.generation, GenerationParams):

@@ -15,6 +15,7 @@ from typing import Any
 
 from headscope.analysis.engines.base import Engine, Prepared
 from headscope.analysis.errors import InputError
+from headscope.analysis.registry import LOADED_HERE
 from headscope.analysis.running.parts import Tally
 from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import (
@@ -44,7 +45,7 @@ class JobRequest:
     """Everything a job needs. `batch_size` is the most prompts in one forward pass; `name` what the store calls the
     model, when that is not how it was asked for; `fresh` computes also what the store has, and replaces it there;
     `chat` puts every prompt into the model's chat template, as the user's turn; `start_token` puts the model's own
-    start token before it; `device` is where it computes."""
+    start token before it; `device` is where it computes, `backend` what loads the model."""
 
     experiment: str
     model: str
@@ -62,6 +63,7 @@ class JobRequest:
     chat: bool = False
     start_token: bool = False
     device: str = "cpu"
+    backend: str = LOADED_HERE
 
     def __post_init__(self) -> None:
         """Raises InputError for a field of the wrong type or out of range."""
@@ -70,7 +72,7 @@ class JobRequest:
     def spec(self) -> RunSpec:
         """The RunSpec of all prompts."""
         return RunSpec(
-            ModelRef(self.model, dtype=self.dtype),
+            ModelRef(self.model, backend=self.backend, dtype=self.dtype),
             self.prompt_set.prompts,
             self.analyses,
             self.seed,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from headscope.analysis.probe_types import ProbeResult
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
 
@@ -21,6 +22,7 @@ PAGES = """
 import json, sys
 from headscope.dashboard.app import create_app
 from headscope.dashboard.services import Services
+from headscope.analysis.probe_types import ProbeResult
 from headscope.storage.repository import Store
 with Store.open(sys.argv[1]) as store:
     app = create_app(Services(store))
@@ -78,13 +80,21 @@ def test_a_method_a_measurement_and_a_probe_from_outside(outside: Path, tiny_gpt
     assert found.scores.tolist() == pytest.approx([0.5 ** ((n - 1 - i) / 2) for i in range(n)])
     assert found.params["half_life"] == 2.0
     assert found.receipt is not None
-    (probe,) = detail.findings
+    (probe,) = (one for one in detail.findings if isinstance(one, ProbeResult) and one.probe == "question")
     assert (probe.score, dict(probe.evidence)) == (1.0, {"marks": 1})
     (norms,) = detail.measured
     assert norms.values.shape == (n,)
     sql = "SELECT count(*) AS n, min(value) > 0 AS positive FROM v_measured WHERE name = 'embedding_norm'"
     told = run(outside, HEADSCOPE, "sql", sql, "--format", "csv", cwd=tmp_path)
     assert told.stdout.splitlines()[1].split(",")[1].lower() == "true", told.stderr
+    blank = run(
+        outside, HEADSCOPE, "run", "--prompts", "prompts.txt", "--model", str(tiny_gpt2_dir), "--analyses", "heads",
+        "--backend", "shuffled", "--name", "blank", cwd=tmp_path,
+    )  # fmt: skip
+    assert blank.returncode == 0, blank.stderr
+    sql = "SELECT count(DISTINCT next_token_prob) AS n FROM v_runs WHERE text LIKE 'Where%'"
+    told = run(outside, HEADSCOPE, "sql", sql, "--format", "csv", cwd=tmp_path)
+    assert told.stdout.split() == ["n", "2"], told.stderr
     pages = run(outside, sys.executable, "-c", PAGES, f"duckdb:///{store_file}", cwd=tmp_path)
     assert pages.returncode == 0, pages.stderr
     answer = json.loads(pages.stdout)
