@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from headscope.analysis.backends import suffix
+from headscope.analysis.backends.needs import unmet
 from headscope.analysis.backends.suffix import LayerSuffix, why_no_suffix
 from headscope.analysis.interfaces import Capabilities, Capture
 from headscope.analysis.methods.direct_logit_attribution import DirectLogitAttribution
 from headscope.analysis.methods.head_ablation import HeadAblation
+from headscope.analysis.registry import METHODS
 from headscope.analysis.types import Target
 from headscope.analysis.workspace import Workspace, quantities
 
@@ -176,8 +178,8 @@ def test_a_model_whose_heads_cannot_be_told_apart_is_told_so(
     tiny_gpt2: HFCausalBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiny_gpt2, "capabilities", Capabilities(attention=True, sublayers=False, heads=False))
-    for method in (DirectLogitAttribution(), HeadAblation()):
-        assert "single heads cannot be told apart in GPT2LMHeadModel" in (method.not_applicable(tiny_gpt2) or "")
+    for name in ("direct_logit_attribution", "head_ablation"):
+        assert "single heads cannot be told apart in GPT2LMHeadModel" in (unmet(METHODS[name].needs, tiny_gpt2) or "")
 
 
 def test_layers_that_do_not_run_on_their_own_are_found_out(

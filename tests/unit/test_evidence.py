@@ -199,7 +199,8 @@ def test_a_method_that_fails_on_noise_keeps_its_attribution(tiny_gpt2: HFCausalB
     method = RandomScores(1)
     found = {"random": method.attribute(work, targets, {})}
     method.attribute = lambda *_: (_ for _ in ()).throw(ValueError("no noise, please"))  # type: ignore[method-assign]
-    (one,) = attach_receipts(work, targets, {"random": (method, {})}, found, {})["random"]  # type: ignore[dict-item]
+    methods: Any = {"random": LoadedMethod(method, Needs(), {})}
+    (one,) = attach_receipts(work, targets, methods, found, {})["random"]
     assert one.receipt is not None
     assert one.receipt.reason is not None
     assert "no noise, please" in one.receipt.reason
