@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from dash import dcc, html
 
 from headscope.dashboard.cards import Children, copyable, extra, icon
-from headscope.dashboard.scope_query import ScopeQuery
+from headscope.dashboard.scoped.query import ScopeQuery
 from headscope.dashboard.words import DASH, true_minus
 
 Choices = Sequence[tuple[str, str]]

@@ -10,7 +10,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from headscope.dashboard.cards import extra
-from headscope.dashboard.runs.columns import NATS_PER_BIT, utc_iso
+from headscope.dashboard.pages.runs.columns import NATS_PER_BIT, utc_iso
 from headscope.dashboard.words import DASH
 
 

@@ -22,7 +22,7 @@ from headscope.dashboard.attention_cache import attention_artifact
 from headscope.dashboard.figures.attention import thumbnail
 from headscope.dashboard.figures.flow import grid_arrays
 from headscope.dashboard.figures.sources import word_starts
-from headscope.dashboard.pages.run_maps import missing_reason
+from headscope.dashboard.missing import missing_reason
 from headscope.dashboard.security import error_json
 from headscope.dashboard.services import Services
 from headscope.storage.rows import ArtifactRow, RunDetail

@@ -23,18 +23,18 @@ from dash.development.base_component import Component
 from headscope.dashboard.services import Services
 
 PAGES: list[str] = [
-    "headscope.dashboard.pages.overview",
-    "headscope.dashboard.pages.runs",
-    "headscope.dashboard.pages.methods",
-    "headscope.dashboard.pages.confidence",
-    "headscope.dashboard.pages.toxicity",
-    "headscope.dashboard.pages.bias",
-    "headscope.dashboard.pages.failures",
-    "headscope.dashboard.pages.blackbox",
-    "headscope.dashboard.pages.run",
-    "headscope.dashboard.pages.live",
-    "headscope.dashboard.pages.patching",
-    "headscope.dashboard.pages.compare",
+    "headscope.dashboard.pages.overview.page",
+    "headscope.dashboard.pages.runs.page",
+    "headscope.dashboard.pages.methods.page",
+    "headscope.dashboard.pages.confidence.page",
+    "headscope.dashboard.pages.toxicity.page",
+    "headscope.dashboard.pages.bias.page",
+    "headscope.dashboard.pages.failures.page",
+    "headscope.dashboard.pages.blackbox.page",
+    "headscope.dashboard.pages.run.page",
+    "headscope.dashboard.pages.live.page",
+    "headscope.dashboard.pages.patching.page",
+    "headscope.dashboard.pages.compare.page",
 ]
 
 

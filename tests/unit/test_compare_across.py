@@ -14,11 +14,12 @@ from dash.development.base_component import Component
 from headscope.analysis.types import Attribution
 from headscope.dashboard.figures import across as figures
 from headscope.dashboard.figures.across import MOST_RUNS
-from headscope.dashboard.pages import compare
-from headscope.dashboard.pages.compare_across import across_actions, across_view
-from headscope.dashboard.pages.compare_data import CompareQuery, attribution, letter
-from headscope.dashboard.pages.compare_runs import RecentRuns
-from headscope.dashboard.runs.view import compare_href
+from headscope.dashboard.pages.compare.across import across_actions, across_view
+from headscope.dashboard.pages.compare.cards import pickers_view
+from headscope.dashboard.pages.compare.pair import attribution
+from headscope.dashboard.pages.compare.query import CompareQuery, letter
+from headscope.dashboard.pages.compare.runs import RecentRuns
+from headscope.dashboard.pages.runs.view import compare_href
 from headscope.storage.rows import ArtifactRow, RunDetail
 from tests.unit.test_compare_figures import tokenized
 from tests.unit.test_compare_page import Runs, run, text_of
@@ -163,7 +164,7 @@ def test_runs_that_are_gone_are_left_out_and_said() -> None:
     query = CompareQuery(a="a", b="b", more="c,gone")
     recent = RecentRuns(store)  # type: ignore[arg-type]
     assert [detail.row.id for detail in recent.many(query)] == ["a", "b", "c"]
-    pickers = text_of(compare.pickers_view(store, query))  # type: ignore[arg-type]
+    pickers = text_of(pickers_view(store, query))  # type: ignore[arg-type]
     assert "There is no run gone" in pickers
     assert recent.many(CompareQuery(a="a")) == ()
 

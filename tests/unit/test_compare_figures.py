@@ -8,7 +8,7 @@ from headscope.analysis.attribution.results import word_rule
 from headscope.analysis.types import TokenizedText, TokenTrace
 from headscope.dashboard.figures import compare
 from headscope.dashboard.figures.tokens import grouped
-from headscope.dashboard.pages.compare_candidates import candidates_view
+from headscope.dashboard.pages.compare.candidates import candidates_view
 from tests.run_samples import T, attribution
 
 

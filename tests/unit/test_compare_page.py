@@ -11,13 +11,16 @@ from dash.development.base_component import Component
 
 from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.types import Attribution, ModelInfo, ModelRef, RunStatus, Target, TokenizedText, TokenTrace
-from headscope.dashboard.pages import compare, live
-from headscope.dashboard.pages.compare_across import across_view
-from headscope.dashboard.pages.compare_cards import ACTIONS, VIEWS, candidates
-from headscope.dashboard.pages.compare_data import CompareQuery, Pair, head
-from headscope.dashboard.pages.compare_facts import facts, missing, warnings
-from headscope.dashboard.pages.compare_runs import RecentRuns
-from headscope.dashboard.pages.compare_text import decimals_for, fixed, fixed_signed, percent, signed
+from headscope.dashboard.pages.compare import cards, page
+from headscope.dashboard.pages.compare.across import across_view
+from headscope.dashboard.pages.compare.cards import ACTIONS, VIEWS, candidates
+from headscope.dashboard.pages.compare.facts import facts, missing, warnings
+from headscope.dashboard.pages.compare.pair import Pair, head
+from headscope.dashboard.pages.compare.query import CompareQuery
+from headscope.dashboard.pages.compare.runs import RecentRuns
+from headscope.dashboard.pages.compare.text import decimals_for, fixed, fixed_signed, percent, signed
+from headscope.dashboard.pages.live import page as live
+from headscope.dashboard.pages.live.query import LiveQuery
 from headscope.storage.rows import ArtifactRow, RunDetail, RunRow
 from tests.unit.test_compare_figures import tokenized
 
@@ -132,16 +135,16 @@ def test_compare_state_survives_the_link(query: CompareQuery) -> None:
 
 
 def test_live_state_survives_the_link_with_its_spaces() -> None:
-    query = live.LiveQuery(
+    query = LiveQuery(
         model="m", text="a  b\n🦊 & c=d", target=" she", foil=" he", position=4, layer=2, view="links", spaces=True
     )
-    assert live.LiveQuery.from_query(query.to_query()) == query
+    assert LiveQuery.from_query(query.to_query()) == query
 
 
 def test_pages_render_for_any_query() -> None:
-    for page in (live, compare):
+    for module in (live, page):
         for query in ({}, {"text": "x", "layer": "-1", "la": "many", "colour": "odd", "position": "0"}):
-            rendered = page.layout(**query)
+            rendered = module.layout(**query)
             assert isinstance(rendered, Component)
             json.dumps(rendered.to_plotly_json(), default=lambda value: value.to_plotly_json())
     assert "“layer”" in text_of(live.layout(layer="-1"))
@@ -232,11 +235,11 @@ def test_the_cards_of_one_page_read_each_run_once() -> None:
     store = Runs(run("a"), run("b"))
     runs = RecentRuns(store)  # type: ignore[arg-type]
     for _ in range(5):
-        compare.compare(runs, "?a=a&b=b", VIEWS["compare-facts"])
+        cards.compare(runs, "?a=a&b=b", VIEWS["compare-facts"])
     assert store.asked == 2
-    assert compare.compare(runs, "?a=a", VIEWS["compare-facts"]) is None
-    assert compare.compare(runs, "?a=a&b=gone", VIEWS["compare-facts"]) is None
-    assert "There is no run gone" in text_of(compare.pickers_view(store, CompareQuery(a="a", b="gone")))  # type: ignore[arg-type]
+    assert cards.compare(runs, "?a=a", VIEWS["compare-facts"]) is None
+    assert cards.compare(runs, "?a=a&b=gone", VIEWS["compare-facts"]) is None
+    assert "There is no run gone" in text_of(cards.pickers_view(store, CompareQuery(a="a", b="gone")))  # type: ignore[arg-type]
 
 
 def test_the_change_of_every_head_is_worked_out_once_per_pair_and_each_file_read_once() -> None:

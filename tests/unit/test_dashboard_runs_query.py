@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from headscope.analysis.errors import InputError
 from headscope.analysis.types import RunStatus
-from headscope.dashboard.runs.columns import COLUMNS, DATE
-from headscope.dashboard.runs.conditions import (
+from headscope.dashboard.pages.runs.columns import COLUMNS, DATE
+from headscope.dashboard.pages.runs.conditions import (
     NULL_OPS,
     OPS,
     RANGE,
@@ -24,7 +24,7 @@ from headscope.dashboard.runs.conditions import (
     item_conditions,
     to_model,
 )
-from headscope.dashboard.runs.query import FACETS, RunsQuery, runs_href, sort_of
+from headscope.dashboard.pages.runs.query import FACETS, RunsQuery, runs_href, sort_of
 from headscope.storage.rows import RUN_COLUMNS, Condition, Sort
 
 NUMBERS = st.integers(-(10**9), 10**9) | st.floats(-1e6, 1e6).map(lambda value: round(value, 4))
