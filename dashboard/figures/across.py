@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from headscope.analysis.alignment import Range
 from headscope.analysis.statistics.divergence import Bounds, js_bounds
 from headscope.analysis.types import TokenTrace
-from headscope.dashboard.figures.compare import Unit, group_sums, units
+from headscope.dashboard.figures.compare import Unit, surprisal_bits, units
 
 Floats = NDArray[np.float64]
-MOST_RUNS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ def _within(pieces: Sequence[Unit], span: Range) -> Range:
 
 def surprisals(traces: Sequence[TokenTrace], ranges: Sequence[Sequence[Range]]) -> Floats:
     """float64 `[run, word]`, bits: the sum over the tokens of the word."""
-    rows = [-group_sums(trace.logprobs, own) / np.log(2) for trace, own in zip(traces, ranges, strict=True)]
+    rows = [surprisal_bits(trace.logprobs, own) for trace, own in zip(traces, ranges, strict=True)]
     return np.stack(rows)
 
 

@@ -14,7 +14,9 @@ from headscope.analysis.registry import method_entry
 from headscope.analysis.types import Attribution, Float32
 from headscope.dashboard.figures.receipts import ReceiptView, receipt_view
 from headscope.dashboard.figures.tokens import ANSWER_UNITS, grouped, largest, quantity_unit, score_unit
-from headscope.dashboard.words import quoted, true_minus
+from headscope.dashboard.text import quoted
+from headscope.dashboard.units import mebibytes, percent
+from headscope.dashboard.words import true_minus
 
 TOLERANCE = 0.05
 """A convergence delta beyond this share of the largest score is called not converged when the method is silent."""
@@ -153,7 +155,7 @@ def _warning(item: Attribution) -> str:
     share = abs(item.convergence_delta) / max(largest(item.scores), 1e-9)
     text = (
         f"Not converged: the scores add up to {change + item.convergence_delta:.4g} {unit}, but the quantity changed "
-        f"by {change:.4g} {unit}: off by {share:.0%} of the largest score."
+        f"by {change:.4g} {unit}: off by {percent(share, gap='')} of the largest score."
     )
     for name, says in ROUGHNESS.items():
         value = item.params.get(name)
@@ -184,7 +186,7 @@ def _facts(item: Attribution) -> list[tuple[str, str]]:
     rows += [(name.replace("_", " "), _shown(value)) for name, value in item.params.items()]
     rows.append(("computed in", f"{item.seconds:.2f} s"))
     if item.peak_bytes >= 0:
-        rows.append(("peak memory", f"{item.peak_bytes / 2**20:,.0f} MiB over before"))
+        rows.append(("peak memory", f"{mebibytes(item.peak_bytes):,.0f} MiB over before"))
     return rows
 
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from headscope.analysis.alignment import Kind, Range, align
 from headscope.analysis.attribution.results import WordRule
 from headscope.analysis.types import Target, TokenizedText, TokenTrace
+from headscope.dashboard.units import in_bits
 
 Floats = NDArray[np.float64]
-NATS_PER_BIT = float(np.log(2))
 NOT_FINITE = 0x7C00
 """From this code on a half is infinite, not a number, or negative."""
 
@@ -100,7 +100,7 @@ def group_scores(values: NDArray[np.floating], ranges: Sequence[Range], rule: Wo
 def surprisal_bits(logprobs: NDArray[np.float32], ranges: Sequence[Range]) -> Floats:
     """float64 `[U]`, bits: the surprisal of a unit is the sum over its tokens, so it does not depend on how a tokenizer
     cuts it. NaN where the first token of the text, which has none, takes part."""
-    return -group_sums(logprobs, ranges) / NATS_PER_BIT
+    return in_bits(-group_sums(logprobs, ranges))
 
 
 def shares(scores: NDArray[np.floating]) -> Floats:

@@ -11,8 +11,8 @@ from plotly.subplots import make_subplots
 
 from headscope.analysis.types import Float32, LayerSummary, LensTable, Target, TokenTrace
 from headscope.dashboard.figures.theme import COLORWAY, finish
-from headscope.dashboard.figures.tokens import NATS_PER_BIT, short
-from headscope.dashboard.words import quoted
+from headscope.dashboard.text import quoted, short
+from headscope.dashboard.units import in_bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def lens_view(lens: LensTable, trace: TokenTrace) -> LensView:
         positions=tuple(short(text) for text in trace.tokens.texts),
         texts=lens.top_texts,
         probs=lens.top_probs.astype(np.float64),
-        entropies=lens.entropies.astype(np.float64) / NATS_PER_BIT,
+        entropies=in_bits(lens.entropies.astype(np.float64)),
         final=final,
         decided=tuple(int(layer) for layer in stays.argmax(axis=0)),
     )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headscope.analysis.receipts import Receipt, Verdict
+from headscope.dashboard.units import percent
 from headscope.dashboard.words import plural, true_minus
 
 Curve = NDArray[np.float32]
@@ -101,7 +102,7 @@ def _p(value: float) -> str:
 def _share(value: float, otherwise: str) -> str:
     if not _known(value):
         return otherwise
-    return "< 0.01 % of the change" if value < 1e-4 else f"{value:.2%} of the change".replace("%", " %")
+    return "< 0.01 % of the change" if value < 1e-4 else f"{percent(value, 2)} of the change"
 
 
 def _number(value: float) -> str:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from headscope.analysis.attribution.results import WordRule, position_scores, word_rule
 from headscope.analysis.registry import method_entry
 from headscope.analysis.types import Attribution, Target, TokenTrace
+from headscope.dashboard.units import in_bits
 
-NATS_PER_BIT = float(np.log(2))
 NAN = float("nan")
 
 
@@ -151,9 +151,9 @@ def _chip(trace: TokenTrace, scores: Mapping[str, float], start: int, count: int
         ids=tuple(int(i) for i in tokens.ids[part]),
         special=bool(tokens.special[part].all()),
         logprob=logprob,
-        surprisal=-logprob / NATS_PER_BIT,
+        surprisal=in_bits(-logprob),
         rank=rank if count == 1 and rank > 0 else None,
-        entropy=float(trace.entropies[start]) / NATS_PER_BIT,
+        entropy=in_bits(float(trace.entropies[start])),
         scores=scores,
     )
 
@@ -247,7 +247,7 @@ def candidates(trace: TokenTrace, position: int, target: Target | None = None) -
     listed = {candidate.id for candidate in top}
     entropy = float(trace.entropies[position]) if position < n_tokens else trace.next_entropy
     covered = float(sum(candidate.prob for candidate in top))
-    return Candidates(position, entropy / NATS_PER_BIT, covered, top,
+    return Candidates(position, in_bits(entropy), covered, top,
                       tuple(c for i, c in known.items() if i not in listed))  # fmt: skip
 
 
@@ -271,11 +271,3 @@ def _target_candidates(target: Target, roles: Mapping[int, tuple[str, ...]]) -> 
 def all_candidates(trace: TokenTrace, target: Target | None = None) -> tuple[Candidates, ...]:
     """`candidates` of positions 1 to T."""
     return tuple(candidates(trace, position, target) for position in range(1, len(trace.tokens) + 1))
-
-
-def short(text: str, most: int = 14) -> str:
-    """A token as a label: no white space around, white space alone as signs, long ones cut. Never BPE markers."""
-    bare = text.strip()
-    if not bare:
-        return text.replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥") or "◦"
-    return bare if len(bare) <= most else f"{bare[: most - 1]}…"

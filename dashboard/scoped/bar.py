@@ -9,6 +9,7 @@ from typing import Any
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, extra, guarded
 from headscope.dashboard.parts import Entry, menu, stay, warning
 from headscope.dashboard.scoped.query import ScopeQuery
@@ -80,7 +81,7 @@ def choose(experiments: list[ExperimentRow], query: ScopeQuery, purpose: str, ic
     if not experiments:
         return empty_box(
             "No runs yet",
-            html.P([f"{purpose} of stored runs, and there are none. The ", dcc.Link("overview", href="/"),
+            html.P([f"{purpose} of stored runs, and there are none. The ", dcc.Link("overview", href=links.OVERVIEW),
                     " says how to make some."]),
             icon_name=icon_name,
         )  # fmt: skip

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from headscope.dashboard import links
 from headscope.dashboard.link_state import QueryState
-from headscope.dashboard.pages.runs.query import runs_href
 from headscope.storage.rows import Condition, RunFilter
 
 SCOPE = ("experiment", "model", "prompt_set")
@@ -16,7 +16,7 @@ SCOPE = ("experiment", "model", "prompt_set")
 class ScopeQuery(QueryState):
     """experiment, model, prompt_set: the runs; a page's own state adds to these. PATH: where the page lives."""
 
-    PATH: ClassVar[str] = "/"
+    PATH: ClassVar[str] = links.OVERVIEW
 
     experiment: str = ""
     model: str = ""
@@ -32,8 +32,8 @@ class ScopeQuery(QueryState):
 
     def link(self, **changes: Any) -> str:
         """The page's link with some keys changed."""
-        return self.PATH + replace(self, **changes).to_query()
+        return links.view(self.PATH, replace(self, **changes))
 
     def runs(self, **more: str) -> str:
         """The Runs page with the succeeded runs behind a number."""
-        return runs_href(**{"status": "succeeded", **self.scope(), **more})
+        return links.runs(**{"status": "succeeded", **self.scope(), **more})

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from headscope.dashboard.numbers import interval, signed
 from headscope.dashboard.pages.methods.comparison import compare, disputes
-from headscope.dashboard.parts import interval, memory, seconds, signed
+from headscope.dashboard.units import memory, seconds
 from headscope.storage.rows import PromptScores
 
 

@@ -17,6 +17,7 @@ from headscope.analysis.statistics.agreement import agreement
 from headscope.analysis.types import RunResult
 from headscope.dashboard.app import create_app
 from headscope.dashboard.link_state import parse_query
+from headscope.dashboard.numbers import interval, signed
 from headscope.dashboard.pages.methods import sql
 from headscope.dashboard.pages.methods.board import Scale, gain_scale
 from headscope.dashboard.pages.methods.cards import LISTED, content
@@ -24,7 +25,6 @@ from headscope.dashboard.pages.methods.comparison import Comparisons, disputes
 from headscope.dashboard.pages.methods.page import CARDS, PAGE, PURPOSE, Ids
 from headscope.dashboard.pages.methods.query import MethodsQuery, label
 from headscope.dashboard.pages.runs.query import RunsQuery
-from headscope.dashboard.parts import interval, signed
 from headscope.dashboard.scoped.bar import scope_bar
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store

@@ -14,6 +14,7 @@ from headscope.dashboard.pages.bias.view import LEVEL, UNITS, effect_row, forest
 from headscope.dashboard.parts import note, stay, switch, warning
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
+from headscope.dashboard.units import percent
 from headscope.dashboard.words import plural
 
 LISTED = 100
@@ -53,7 +54,7 @@ def effects(services: Services, query: BiasQuery) -> Children:
     )
     return [
         html.P([html.B(f"{n_marked} of {len(found)}"), f" contrasts are marked: their difference would rarely come by "
-                f"chance (Benjamini-Hochberg over the table, {100 * LEVEL:.0f} %)."], className="hs-said"),
+                f"chance (Benjamini-Hochberg over the table, {percent(LEVEL)})."], className="hs-said"),
         html.Div(table(head, [effect_row(query, row, limit) for row in shown]), className="hs-methods-board"),
         note("The measure is ", SAID[query.measure], " Effect: mean difference within pairs with its 95 % bootstrap "
              "interval; d: mean over standard deviation of the differences; p by flipping signs of whole wordings. Two "
@@ -71,7 +72,7 @@ def pairs(services: Services, query: BiasQuery) -> Children:
     shown = row.pairs[:LISTED]
     body = [
         html.P([html.B(f"{row.a} − {row.b}"), f" on {row.model}, {row.attribute or row.prompt_set}: "
-                f"{100 * row.effect.positive:.0f} % of {plural(row.effect.n, 'pair')} above 0."], className="hs-said"),
+                f"{percent(row.effect.positive)} of {plural(row.effect.n, 'pair')} above 0."], className="hs-said"),
         table(("Pair", f"{row.a}>", f"{row.b}>", "Difference>", "Why"), [pair_row(pair) for pair in shown]),
         note("Why: both runs side by side with their attributions, heads and candidates, or the map of layers and "
              "positions at which exchanging one prompt's state for the other's carries the difference."),

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from headscope.analysis.statistics.counterfactual import Contrast, Member, contrasts
+from headscope.dashboard import links
 from headscope.dashboard.link_state import choice
 from headscope.dashboard.scoped.query import ScopeQuery
 from headscope.dashboard.services import Services
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Measures
-
-PATH = "/bias"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +20,7 @@ class BiasQuery(ScopeQuery):
     """measure: what is compared. attribute: one row per tag, or all tags together. only: `marked` rows. sort: the
     table's order. row: the contrast whose pairs are listed (its `key`)."""
 
-    PATH: ClassVar[str] = PATH
+    PATH: ClassVar[str] = links.BIAS
 
     measure: str = choice("margin", "loglik", "toxicity")
     attribute: str = choice("tag", "all")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from urllib.parse import urlencode
 
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from headscope.analysis.statistics.counterfactual import Contrast, PairDifference
+from headscope.dashboard import links
 from headscope.dashboard.cards import Children, copyable, empty_box, icon
+from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.bias.query import BiasQuery
-from headscope.dashboard.parts import interval, plain, signed, stay
+from headscope.dashboard.parts import stay
 
 LEVEL = 0.05
 UNITS = {"margin": "nats", "loglik": "nats", "toxicity": "probability"}
@@ -69,12 +70,12 @@ def forest(mean: float, low: float, high: float, limit: float, behind: str, on: 
 def pair_row(pair: PairDifference) -> html.Tr:
     """Both prompts, their values, and the ways to look inside."""
     prompts = [
-        dcc.Link(text, href=f"/run?id={run_id}", className="hs-ellipsis hs-block", title=text)
+        dcc.Link(text, href=links.run(run_id), className="hs-ellipsis hs-block", title=text)
         for text, run_id in ((pair.a_text, pair.a_run), (pair.b_text, pair.b_run))
     ]
-    patching = "/patching?" + urlencode({"clean": pair.a_text, "corrupted": pair.b_text})
+    patching = links.patching(pair.a_text, pair.b_text)
     why: list[Children] = [
-        dcc.Link("compare", href=f"/compare?a={pair.a_run}&b={pair.b_run}"),
+        dcc.Link("compare", href=links.compare((pair.a_run, pair.b_run))),
         " · ",
         dcc.Link("patch", href=patching),
     ]

@@ -9,12 +9,15 @@ from dash import dcc, html
 
 from headscope.analysis.blackbox.permutations import HALVES_NEED
 from headscope.analysis.statistics.intervals import wilson
+from headscope.dashboard import links
 from headscope.dashboard.cards import Children
+from headscope.dashboard.numbers import plain
 from headscope.dashboard.pages.blackbox.query import LISTED, PROBE, BlackBoxQuery, studied
 from headscope.dashboard.pages.blackbox.view import LEAST_PARTS, UNITS, model_cells, no_runs, pager, strip
-from headscope.dashboard.parts import note, plain, switch
+from headscope.dashboard.parts import note, switch
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
+from headscope.dashboard.units import percents, ratio
 from headscope.storage.rows import FindingRow
 
 MEASURES = (("logprob", "log-probability"), ("edit", "wording"), ("embedding", "meaning"))
@@ -73,13 +76,13 @@ def stability(services: Services, query: BlackBoxQuery) -> Children:
         changed = [edit for edit in edits if edit["changed"]]
         low, high = wilson(len(changed), len(edits))
         share: Children = [
-            f"{100 * len(changed) / len(edits):.0f} %",
-            html.Small(f" [{100 * low:.0f}, {100 * high:.0f}]"),
+            ratio(len(changed), len(edits)),
+            html.Small(f" {percents(low, high)}"),
         ]
         example: Children = plain(None)
         if changed:
             said = f"{changed[0]['before']} → {changed[0]['after']}"
-            example = [dcc.Link(changed[0]["text"], href=f"/run?id={changed[0]['run_id']}"), html.Small(f" {said}")]
+            example = [dcc.Link(changed[0]["text"], href=links.run(changed[0]["run_id"])), html.Small(f" {said}")]
         cells = [html.Td(share, className="num"), html.Td(f"{len(edits):,}", className="num")]
         rows.append(html.Tr([html.Td(name), *cells, html.Td(example, className="hs-example")]))
     return table(("Edit", "Another answer>", "Prompts>", "For example"), rows)

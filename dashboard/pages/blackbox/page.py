@@ -7,15 +7,16 @@ from typing import Any
 from dash import Dash
 from dash.development.base_component import Component
 
+from headscope.dashboard import links
 from headscope.dashboard.pages import Page
 from headscope.dashboard.pages.blackbox.cards import importance, overview, stability
-from headscope.dashboard.pages.blackbox.query import PATH, BlackBoxQuery
+from headscope.dashboard.pages.blackbox.query import BlackBoxQuery
 from headscope.dashboard.pages.blackbox.view import LIMITS
 from headscope.dashboard.scoped.page import Card, ScopedPage
 from headscope.dashboard.services import Services
 
 SCOPED: ScopedPage[BlackBoxQuery] = ScopedPage(
-    Page("blackbox", PATH, "Black box", "box", 32, shortcut="a"),
+    Page("blackbox", links.BLACKBOX, "Black box", "box", 32, shortcut="a"),
     BlackBoxQuery,
     "What changed prompts do to the answers of models behind an API.",
     "Importance is shown for the black-box runs",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from headscope.dashboard import links
 from headscope.dashboard.link_state import choice
 from headscope.dashboard.scoped.query import ScopeQuery
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import FindingRow
 
-PATH = "/blackbox"
 LISTED = 20
 PROBE = "perturbation"
 
@@ -19,7 +19,7 @@ PROBE = "perturbation"
 class BlackBoxQuery(ScopeQuery):
     """measure: by which change of the answer. sort: the least or the most certain order first. page: from 1."""
 
-    PATH: ClassVar[str] = PATH
+    PATH: ClassVar[str] = links.BLACKBOX
 
     measure: str = choice("logprob", "edit", "embedding")
     sort: str = choice("uncertain", "certain")

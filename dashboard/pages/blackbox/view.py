@@ -12,10 +12,14 @@ from dash.development.base_component import Component
 
 from headscope.analysis.blackbox.permutations import HALVES_NEED
 from headscope.analysis.statistics.intervals import bootstrap_means, wilson
+from headscope.dashboard import links
 from headscope.dashboard.cards import Children, copyable, empty_box
+from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.blackbox.query import LISTED, PROBE, BlackBoxQuery
-from headscope.dashboard.parts import interval, plain, signed, stay, warning
-from headscope.dashboard.words import plural, visible
+from headscope.dashboard.parts import stay, warning
+from headscope.dashboard.text import visible
+from headscope.dashboard.units import percents, ratio
+from headscope.dashboard.words import plural
 from headscope.storage.rows import FindingRow
 
 LEAST_PARTS = 3
@@ -42,7 +46,7 @@ def strip(row: FindingRow, query: BlackBoxQuery) -> Component:
         body = html.P([_part(part, i, told, top) for i, part in enumerate(parts)], className="hs-parts")
     return html.Article(
         [
-            html.Header([dcc.Link("Run", href=f"/run?id={row.run_id}"), html.Span(row.model, className="hs-muted"),
+            html.Header([dcc.Link("Run", href=links.run(row.run_id)), html.Span(row.model, className="hs-muted"),
                          html.Span(_certainty(evidence, row.score), className="hs-muted")]),
             body,
         ],
@@ -95,12 +99,12 @@ def pager(query: BlackBoxQuery, total: int) -> Component | None:
     if last <= 1:
         return None
     now = min(max(1, query.page), last)
-    links = [
+    entries = [
         stay(label, query.link(page=page))
         for label, page in (("previous", now - 1), ("next", now + 1))
         if 1 <= page <= last
     ]
-    return html.Div([*links, html.Span(f"page {now} of {last}", className="hs-muted")], className="hs-pager")
+    return html.Div([*entries, html.Span(f"page {now} of {last}", className="hs-muted")], className="hs-pager")
 
 
 def model_cells(probes: Mapping[str, Sequence[FindingRow]]) -> list[Component]:
@@ -117,7 +121,7 @@ def model_cells(probes: Mapping[str, Sequence[FindingRow]]) -> list[Component]:
     drawn = [row.score for row in probes.get("self_consistency", ())]
     low, high = wilson(bounded, asked)
     cells: list[Children] = [f"{len(evidence):,}", f"{asked:,}", halves]
-    cells.append(f"{100 * bounded / asked:.0f} % [{100 * low:.0f}, {100 * high:.0f}]" if asked else plain(None))
+    cells.append(f"{ratio(bounded, asked)} {percents(low, high)}" if asked else plain(None))
     return [html.Td(cell, className="num") for cell in (*cells, _mean(edits), _mean(drawn))]
 
 

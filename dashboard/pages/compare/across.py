@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from headscope.analysis.alignment import Range
 from headscope.analysis.attribution.results import position_scores, word_rule
 from headscope.analysis.types import TokenTrace
+from headscope.dashboard import links
 from headscope.dashboard.cards import Children
 from headscope.dashboard.figures.across import Across, divergences, matched, surprisals, word_ranges
 from headscope.dashboard.figures.compare import group_scores, group_sums, largest, shares
-from headscope.dashboard.figures.tokens import short
+from headscope.dashboard.numbers import significant
 from headscope.dashboard.pages.compare.canvas import map_canvas, packed
 from headscope.dashboard.pages.compare.columns import scale_legend
 from headscope.dashboard.pages.compare.facts import missing, same_tokenizer
@@ -24,9 +25,9 @@ from headscope.dashboard.pages.compare.pair import attribution
 from headscope.dashboard.pages.compare.query import CompareQuery, letter
 from headscope.dashboard.pages.compare.runs import RecentRuns
 from headscope.dashboard.pages.compare.surprisal import SPACES, start_notes
-from headscope.dashboard.pages.compare.text import number
 from headscope.dashboard.pages.compare.view import options, select, sentences
-from headscope.dashboard.words import quoted
+from headscope.dashboard.text import quoted, short
+from headscope.dashboard.units import in_bits, per_bit
 from headscope.storage.rows import RunDetail
 
 Floats = NDArray[np.float64]
@@ -36,7 +37,6 @@ MEASURES = {
     "attribution": "Attribution",
     "attention": "Attention",
 }
-NATS_PER_BIT = float(np.log(2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ Measured = tuple[Floats, str, bool, list[str]]
 
 
 def _surprisal(reader: RecentRuns, query: CompareQuery, many: Many) -> Measured:
-    values = surprisals(many.traces, many.ranges) * (1.0 if query.unit == "bits" else NATS_PER_BIT)
+    values = surprisals(many.traces, many.ranges) * per_bit(query.unit)
     said = ["How unexpected each word was: the sum over its tokens."]
     if not all(same_tokenizer(many.runs[0], run) for run in many.runs):
         said.append(SPACES)
@@ -204,7 +204,7 @@ def _table(many: Many, view: Across) -> Component:
         "Words matched",
     )
     rows = [
-        html.Tr([html.Td(dcc.Link(name, href=f"/run?id={run.row.id}")), *_cells(run, values, many.words)])
+        html.Tr([html.Td(dcc.Link(name, href=links.run(run.row.id))), *_cells(run, values, many.words)])
         for name, run, values in zip(many.names, many.runs, view.values, strict=True)
     ]
     head = html.Thead(html.Tr([html.Th(text, scope="col") for text in heads]))
@@ -216,8 +216,8 @@ def _cells(run: RunDetail, values: Floats, words: Sequence[str]) -> list[Compone
     mean, largest = "–", "–"
     if known.size:
         top = int(np.nanargmax(np.abs(values)))
-        mean, largest = number(float(known.mean())), f"{number(float(values[top]))} {quoted(words[top], 14)}"
-    bits = "–" if surprisal is None else f"{number(surprisal / NATS_PER_BIT)} bits"
+        mean, largest = significant(float(known.mean())), f"{significant(float(values[top]))} {quoted(words[top], 14)}"
+    bits = "–" if surprisal is None else f"{significant(in_bits(surprisal))} bits"
     numbers = (bits, mean, largest, f"{known.size} of {len(words)}")
     return [
         html.Td(html.Span(text, className="hs-ellipsis", title=text), className="hs-text"),

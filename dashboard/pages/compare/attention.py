@@ -19,6 +19,7 @@ from headscope.dashboard.pages.compare.pair import Aligned, Pair, aligned, head
 from headscope.dashboard.pages.compare.query import CompareQuery
 from headscope.dashboard.pages.compare.runs import RecentRuns
 from headscope.dashboard.pages.compare.view import select, sentences
+from headscope.dashboard.units import percent
 from headscope.dashboard.words import plural
 
 Array = NDArray[np.floating]
@@ -120,9 +121,9 @@ def _changed_most(top: Sequence[tuple[int, int, float]], now: tuple[Head, Head])
         return []
     buttons = [
         html.Button(
-            [f"L{layer} H{head_} ", html.Span(f"{100 * value:.0f} %", className="hs-num")],
+            [f"L{layer} H{head_} ", html.Span(f"{percent(value)}", className="hs-num")],
             type="button",
-            title=f"On average {100 * value:.1f} % of this head’s attention lies elsewhere",
+            title=f"On average {percent(value, 1)} of this head’s attention lies elsewhere",
             **extra(
                 data_compare_set=f"la={layer}&ha={head_}&lb=&hb=",
                 aria_pressed=str(now == ((layer, head_), (layer, head_))).lower(),

@@ -9,8 +9,9 @@ from dash import html
 from dash.development.base_component import Component
 
 from headscope.dashboard.figures.compare import Candidate
-from headscope.dashboard.pages.compare.text import fixed_signed, percent
-from headscope.dashboard.words import quoted
+from headscope.dashboard.numbers import signed
+from headscope.dashboard.text import quoted
+from headscope.dashboard.units import points, probability
 
 CANDIDATES_SHOWN = 12
 CANDIDATE_THRESHOLD = 0.005
@@ -54,9 +55,9 @@ def _role(row: Candidate) -> Component | None:
 
 def _probability(p: float, bound: float, rank: int | None, top: float) -> html.Td:
     if math.isnan(p):
-        return html.Td([html.Span(f"≤ {percent(bound)}", className="hs-num hs-muted")], className="bound")
+        return html.Td([html.Span(f"≤ {probability(bound)}", className="hs-num hs-muted")], className="bound")
     return html.Td(
-        [html.I(style={"--t": f"{p / top:.4f}"}), html.Span(percent(p), className="hs-num"), html.Small(f"#{rank}")]
+        [html.I(style={"--t": f"{p / top:.4f}"}), html.Span(probability(p), className="hs-num"), html.Small(f"#{rank}")]
     )
 
 
@@ -66,10 +67,10 @@ def _bounds(row: Candidate) -> str:
         (row.prob_a - row.bound_b, row.prob_a) if math.isnan(row.prob_b) else (-row.prob_b, row.bound_a - row.prob_b)
     )
     if low >= 0:
-        return f"≥ {fixed_signed(100 * low, 2)}"
+        return f"≥ {signed(points(low), 2)}"
     if high <= 0:
-        return f"≤ {fixed_signed(100 * high, 2)}"
-    return f"{fixed_signed(100 * low, 2)} to {fixed_signed(100 * high, 2)}"
+        return f"≤ {signed(points(high), 2)}"
+    return f"{signed(points(low), 2)} to {signed(points(high), 2)}"
 
 
 def _difference(row: Candidate, span: float) -> html.Td:
@@ -79,5 +80,5 @@ def _difference(row: Candidate, span: float) -> html.Td:
     tone = "negative" if delta < 0 else "positive"
     return html.Td(
         [html.I(className=tone, style={"--t": f"{abs(delta) / span if span else 0:.4f}"}),
-         html.Span(f"{fixed_signed(100 * delta, 2)} pp", className="hs-num")], className="delta",
+         html.Span(f"{signed(points(delta), 2)} pp", className="hs-num")], className="delta",
     )  # fmt: skip

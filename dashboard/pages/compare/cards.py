@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from dash import dcc, html
 from dash.development.base_component import Component
@@ -10,10 +11,11 @@ from dash.development.base_component import Component
 from headscope.analysis.attribution.results import word_rule
 from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.types import HEAD_STATS, Attribution
+from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, guarded
-from headscope.dashboard.figures.across import MOST_RUNS
 from headscope.dashboard.figures.compare import candidate_union, group_scores, largest, shares, surprisal_bits
 from headscope.dashboard.layout import notes_box
+from headscope.dashboard.links import MOST_COMPARED
 from headscope.dashboard.pages.compare.across import across_actions, across_view
 from headscope.dashboard.pages.compare.attention import attention_view
 from headscope.dashboard.pages.compare.candidates import candidates_view
@@ -28,13 +30,26 @@ from headscope.dashboard.pages.compare.query import CompareQuery
 from headscope.dashboard.pages.compare.runs import RecentRuns
 from headscope.dashboard.pages.compare.surprisal import surprisal_notes
 from headscope.dashboard.pages.compare.view import facts_view, open_links, options, select, sentences
-from headscope.dashboard.words import quoted
+from headscope.dashboard.text import quoted
+from headscope.dashboard.units import per_bit, percent
 from headscope.storage.interfaces import RunReader
 
 SURPRISAL_THRESHOLD_BITS = 0.1
 SCORE_THRESHOLD = 0.05  # of the largest score of both runs
-NATS_PER_BIT = 0.6931471805599453
 View = Callable[[RecentRuns, CompareQuery, Pair], Children]
+
+
+@dataclass(frozen=True, slots=True)
+class CompareCard:
+    """One card: its element, heading, the part of the link it follows (`compare-FOLLOWS-query` holds it), and what
+    stands in it for two runs; a `view` that gives None hides it."""
+
+    id: str
+    title: str
+    subtitle: str
+    follows: str
+    view: View
+    actions: View | None = None
 
 
 def show_facts(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
@@ -51,7 +66,7 @@ def surprisal(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
     data = aligned(pair)
     if data is None:
         return None
-    factor = 1.0 if query.unit == "bits" else NATS_PER_BIT
+    factor = per_bit(query.unit)
     a = factor * surprisal_bits(data.a.logprobs, data.ranges_a)
     b = factor * surprisal_bits(data.b.logprobs, data.ranges_b)
     threshold = factor * SURPRISAL_THRESHOLD_BITS
@@ -110,7 +125,7 @@ def _scores(query: CompareQuery, data: Aligned, a: Attribution, b: Attribution, 
         is_signed=a.signed or b.signed,
         unit="of the sum of |scores|" if share else "",
     )
-    limit = f"Unchanged: the same text, and at most {100 * SCORE_THRESHOLD:.0f} % of the largest score apart."
+    limit = f"Unchanged: the same text, and at most {percent(SCORE_THRESHOLD)} of the largest score apart."
     unsure = [name for name, one in (("A", a), ("B", b)) if one.params.get("converged") is False]
     if unsure:
         said = f"The scores of {' and '.join(unsure)} did not converge: small differences mean nothing."
@@ -126,10 +141,6 @@ def _scores(query: CompareQuery, data: Aligned, a: Attribution, b: Attribution, 
 
 def _question(one: Attribution) -> str:
     return f"{quoted(one.target)} rather than {quoted(one.foil)}" if one.foil else quoted(one.target)
-
-
-def _nothing(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
-    return None
 
 
 def _open(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
@@ -163,46 +174,51 @@ def _lens(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
     return lens_view(pair)
 
 
-VIEWS: dict[str, View] = {
-    "compare-facts": show_facts, "compare-surprisal": surprisal, "compare-scores": scores,
-    "compare-lens": _lens, "compare-attention": attention_view, "compare-heads": _heads,
-}  # fmt: skip
-ACTIONS: dict[str, View] = {
-    "compare-facts": _open, "compare-surprisal": _units, "compare-scores": _score_actions,
-    "compare-lens": _nothing, "compare-attention": _nothing, "compare-heads": _stat_actions,
-}  # fmt: skip
+@guarded("compare all runs")
+def across(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
+    """All runs of the link at once."""
+    return across_view(runs, query, runs.many(query))
+
+
+@guarded("compare all runs")
+def _across_actions(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
+    return across_actions(query, runs.many(query))
+
+
+CARDS = (
+    CompareCard("compare-across", "All runs", "One number for every run and word, words as in A.", "across", across,
+                _across_actions),
+    CompareCard("compare-facts", "What differs", "Input, model and configuration of A and B.", "facts", show_facts,
+                _open),
+    CompareCard("compare-surprisal", "Surprisal",
+                "How unexpected each part of the text was: the sum over its tokens.", "surprisal", surprisal, _units),
+    CompareCard("compare-candidates", "Next token", "What each side expects after its whole text.", "facts",
+                candidates),
+    CompareCard("compare-lens", "Logit lens",
+                "Target and foil as each layer would say them next, at the end of the text.", "lens", _lens),
+    CompareCard("compare-scores", "Attribution", "What the explained token rests on.", "scores", scores,
+                _score_actions),
+    CompareCard("compare-attention", "Attention of one head", "Where it reads from, on units both runs have.",
+                "attention", attention_view),
+    CompareCard("compare-heads", "All heads", "One statistic of every head; click a head to see its attention.",
+                "heads", _heads, _stat_actions),
+)  # fmt: skip
+
+
+def content(item: CompareCard, runs: RecentRuns, search: str | None) -> tuple[Children, Children]:
+    """A card's body and actions for a query string."""
+    return compare(runs, search, item.view), compare(runs, search, item.actions) if item.actions else None
 
 
 @guarded("compare the runs")
 def compare(runs: RecentRuns, search: str | None, view: View) -> Children:
-    """A card's content for a query string; nothing while a run is not chosen, or is not there (the pickers say so)."""
+    """One of them; nothing while a run is not chosen, or is not there (the pickers say so)."""
     query = CompareQuery.from_query(search or "")
     try:
         pair = runs.pair(query)
     except UnknownNameError:
         return None
     return None if pair is None else view(runs, query, pair)
-
-
-@guarded("compare all runs")
-def across(runs: RecentRuns, search: str | None) -> Children:
-    """The card over all runs; nothing while A or B is not chosen, or is not there."""
-    query = CompareQuery.from_query(search or "")
-    try:
-        many = runs.many(query)
-    except UnknownNameError:
-        return None
-    return across_view(runs, query, many) if many else None
-
-
-@guarded("compare all runs")
-def across_options(runs: RecentRuns, search: str | None) -> Children:
-    """Its switches."""
-    query = CompareQuery.from_query(search or "")
-    try:
-        return across_actions(query, runs.many(query))
-    except UnknownNameError:
-        return None
 
 
 @guarded("show the runs")
@@ -214,7 +230,7 @@ def pickers_view(store: RunReader, query: CompareQuery) -> Children:
     pickers = [picker("a", "A", rows.get(query.a)), picker("b", "B", rows.get(query.b))]
     if query.a not in rows or query.b not in rows:
         return [notes_box(lost), *pickers, *([] if lost else [_invitation()])]
-    return [notes_box(lost), *pickers, further([rows[id_] for id_ in query.further if id_ in rows], MOST_RUNS)]
+    return [notes_box(lost), *pickers, further([rows[id_] for id_ in query.further if id_ in rows], MOST_COMPARED)]
 
 
 def _invitation() -> Component:
@@ -222,7 +238,7 @@ def _invitation() -> Component:
         "Choose two runs",
         html.P("The same text on two models shows what the models make of it; two texts on one model show what a "
                "change of words does. Once one run is chosen, its counterparts are offered first."),
-        html.P(["You can also select 2 to 20 rows among the ", dcc.Link("runs", href="/runs"), " and press ",
+        html.P(["You can also select 2 to 20 rows among the ", dcc.Link("runs", href=links.RUNS), " and press ",
                 html.Kbd("c"), "."]),
         icon_name="layout-split",
     )  # fmt: skip

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from headscope.analysis.types import TokenTrace
 from headscope.dashboard.cards import extra
 from headscope.dashboard.figures.compare import Gap, Unit, changed_units, largest, with_gaps
+from headscope.dashboard.numbers import decimals_for, fixed, signed, significant
 from headscope.dashboard.pages.compare.pair import Aligned
-from headscope.dashboard.pages.compare.text import decimals_for, fixed, fixed_signed, number
-from headscope.dashboard.words import quoted
+from headscope.dashboard.text import in_line, quoted
 
 Array = NDArray[np.floating]
 
@@ -75,7 +75,7 @@ def _chip(pieces: list[str], value: float, scale: float, decimals: int, is_signe
     tone = "negative" if is_signed and value < 0 else "positive" if is_signed else "plain"
     known = not math.isnan(value)
     strength = abs(value) / scale if known and scale > 0 else 0.0
-    texts = [html.Span(piece.replace("\n", "⏎")) for piece in pieces]
+    texts = [html.Span(in_line(piece)) for piece in pieces]
     return html.Div(
         [html.Span(texts, className="t"), html.Span(fixed(value, decimals), className="n")],
         className=f"hs-cell {tone if known else 'unmeasured'}",
@@ -87,14 +87,14 @@ def _delta(value: float, span: float, decimals: int) -> html.Div:
     known = not math.isnan(value)
     tone = "unmeasured" if not known else "negative" if value < 0 else "positive"
     strength = abs(value) / span if known and span > 0 else 0.0
-    text = fixed_signed(value, decimals)
+    text = signed(value, decimals)
     return html.Div(html.Span(text, className="n"), className=f"hs-cell delta {tone}", style={"--t": f"{strength:.3f}"})
 
 
 def _unit_title(row: Unit, a: float, b: float) -> str:
     sides = (("A", row.text_a, a), ("B", row.text_b, b))
     return "\n".join(
-        f"{name} {quoted(text)}: {number(value, 5)}" if text is not None else f"{name} does not have this"
+        f"{name} {quoted(text)}: {significant(value, 5)}" if text is not None else f"{name} does not have this"
         for name, text, value in sides
     )
 
@@ -102,11 +102,11 @@ def _unit_title(row: Unit, a: float, b: float) -> str:
 def legend(scale: float, span: float, is_signed: bool, unit: str, tint: bool = True) -> html.Div:
     """The scale that A and B share, and that of the difference. `tint`: of chips, in colours text reads on."""
     suffix = f" {unit}" if unit else ""
-    low = f"−{number(scale)}" if is_signed else "0"
+    low = f"−{significant(scale)}" if is_signed else "0"
     return html.Div(
         [
-            _ramp("A and B", low, f"{number(scale)}{suffix}", is_signed, tint),
-            _ramp("A − B", f"−{number(span)}", f"+{number(span)}{suffix}", True, tint) if span else None,
+            _ramp("A and B", low, f"{significant(scale)}{suffix}", is_signed, tint),
+            _ramp("A − B", f"−{significant(span)}", f"+{significant(span)}{suffix}", True, tint) if span else None,
         ],
         className="hs-compare-legend",
     )
@@ -114,8 +114,8 @@ def legend(scale: float, span: float, is_signed: bool, unit: str, tint: bool = T
 
 def scale_legend(limit: float, is_signed: bool, unit: str) -> html.Div:
     """The one scale of a map."""
-    low = f"−{number(limit)}" if is_signed else "0"
-    return html.Div(_ramp("", low, f"{number(limit)} {unit}", is_signed, False), className="hs-compare-legend")
+    low = f"−{significant(limit)}" if is_signed else "0"
+    return html.Div(_ramp("", low, f"{significant(limit)} {unit}", is_signed, False), className="hs-compare-legend")
 
 
 def _ramp(name: str, low: str, high: str, is_signed: bool, tint: bool) -> html.Span:

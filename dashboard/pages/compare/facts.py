@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from headscope.analysis.types import ModelInfo, RunStatus
-from headscope.dashboard.words import shape, visible
+from headscope.dashboard.text import visible
+from headscope.dashboard.words import shape
 from headscope.storage.rows import RunDetail
 
 CIRCUMSTANCES = frozenset({"batch_size", "threads", "platform", "notes", "seconds"})  # change nothing but rounding

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from headscope.analysis.types import HEAD_STATS
 from headscope.dashboard.figures.attention import STATS
 from headscope.dashboard.figures.compare import largest
+from headscope.dashboard.numbers import significant, significant_signed
 from headscope.dashboard.pages.compare.canvas import map_canvas
 from headscope.dashboard.pages.compare.columns import legend
 from headscope.dashboard.pages.compare.pair import Pair, head
 from headscope.dashboard.pages.compare.query import CompareQuery
-from headscope.dashboard.pages.compare.text import number, signed
 from headscope.dashboard.pages.compare.view import sentences
 from headscope.dashboard.words import shape
 
@@ -64,5 +64,5 @@ def _extremes(values: Array) -> str:
     if np.all(np.isnan(values)):
         return "not measured"
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    show = signed if low < 0 else number
+    show = significant_signed if low < 0 else significant
     return f"{show(low)} to {show(high)}"

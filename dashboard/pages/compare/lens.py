@@ -17,9 +17,10 @@ from headscope.dashboard.missing import missing_reason
 from headscope.dashboard.pages.compare.canvas import packed
 from headscope.dashboard.pages.compare.facts import missing
 from headscope.dashboard.pages.compare.pair import Pair
-from headscope.dashboard.pages.compare.text import percent
 from headscope.dashboard.pages.compare.view import sentences
-from headscope.dashboard.words import quoted, true_minus
+from headscope.dashboard.text import quoted
+from headscope.dashboard.units import points, probability
+from headscope.dashboard.words import true_minus
 from headscope.storage.rows import RunDetail
 
 ASK = "Run the prompt again with the analysis “layers” to have it."
@@ -127,7 +128,7 @@ def _cells(token: LensToken, layer: int) -> list[str]:
         )
     )
     apart = math.nan if token.apart else ranks[0] - ranks[1]
-    return [percent(probs[0]), percent(probs[1]), _points(probs[2]), _rank(ranks[0]), _rank(ranks[1]),
+    return [probability(probs[0]), probability(probs[1]), _points(probs[2]), _rank(ranks[0]), _rank(ranks[1]),
             _rank(apart, signed=True)]  # fmt: skip
 
 
@@ -136,7 +137,7 @@ def _of(side: LensSide | None, name: str) -> np.ndarray:
 
 
 def _points(value: float) -> str:
-    return "–" if math.isnan(value) else true_minus(f"{100 * value:+.2f} pp")
+    return "–" if math.isnan(value) else true_minus(f"{points(value):+.2f} pp")
 
 
 def _rank(value: float, signed: bool = False) -> str:

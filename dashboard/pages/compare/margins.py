@@ -7,9 +7,9 @@ from dash.development.base_component import Component
 
 from headscope.analysis.types import Target
 from headscope.dashboard.cards import extra
+from headscope.dashboard.numbers import fixed, signed
 from headscope.dashboard.pages.compare.pair import Pair
-from headscope.dashboard.pages.compare.text import fixed, fixed_signed
-from headscope.dashboard.words import quoted
+from headscope.dashboard.text import quoted
 
 
 def margins_view(pair: Pair) -> list[Component]:
@@ -23,7 +23,7 @@ def margins_view(pair: Pair) -> list[Component]:
     tiles = [
         _tile("A", _shown(a), _question(a)),
         _tile("B", _shown(b), _question(b)),
-        _tile("A − B", fixed_signed(_value(a) - _value(b), 3) if alike else "–", _measure(a) if alike else unlike),
+        _tile("A − B", signed(_value(a) - _value(b), 3) if alike else "–", _measure(a) if alike else unlike),
     ]
     return [html.Div(tiles, className="hs-compare-margins", role="group", **extra(aria_label="Margins"))]
 
@@ -40,7 +40,7 @@ def _tile(name: str, value: str, note: str) -> Component:
 
 
 def _shown(target: Target) -> str:
-    return fixed_signed(_value(target), 3) if _has_foil(target) else fixed(_value(target), 3)
+    return signed(_value(target), 3) if _has_foil(target) else fixed(_value(target), 3)
 
 
 def _has_foil(target: Target) -> bool:

@@ -11,20 +11,13 @@ from enum import StrEnum
 from dash import Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
+from headscope.dashboard import links
 from headscope.dashboard.cards import Children, card, guarded, icon, loading_box
 from headscope.dashboard.clientside import clientside
 from headscope.dashboard.ids import Shell
 from headscope.dashboard.layout import notes_box, page_header
 from headscope.dashboard.pages import Page
-from headscope.dashboard.pages.compare.cards import (
-    ACTIONS,
-    VIEWS,
-    across,
-    across_options,
-    candidates,
-    compare,
-    pickers_view,
-)
+from headscope.dashboard.pages.compare.cards import CARDS, CompareCard, content, pickers_view
 from headscope.dashboard.pages.compare.picker import found_view
 from headscope.dashboard.pages.compare.query import CompareQuery
 from headscope.dashboard.pages.compare.runs import RecentRuns
@@ -32,7 +25,7 @@ from headscope.dashboard.services import Services
 from headscope.dashboard.still import still
 from headscope.storage.interfaces import RunReader
 
-PAGE = Page("compare", "/compare", "Compare", "layout-split", 40, shortcut="c")
+PAGE = Page("compare", links.COMPARE, "Compare", "layout-split", 40, shortcut="c")
 
 
 class Ids(StrEnum):
@@ -49,16 +42,6 @@ class Ids(StrEnum):
     ATTENTION_QUERY = "compare-attention-query"
     HEADS_QUERY = "compare-heads-query"
     ACROSS_QUERY = "compare-across-query"
-
-
-CARDS = {
-    Ids.FACTS_QUERY: "compare-facts",
-    Ids.SURPRISAL_QUERY: "compare-surprisal",
-    Ids.SCORES_QUERY: "compare-scores",
-    Ids.LENS_QUERY: "compare-lens",
-    Ids.ATTENTION_QUERY: "compare-attention",
-    Ids.HEADS_QUERY: "compare-heads",
-}
 
 
 def layout(**query: str | list[str]) -> Component:
@@ -91,19 +74,11 @@ def _button(name: str, icon_name: str, label: str, title: str) -> html.Button:
 
 
 def _cards() -> list[Component]:
-    texts = {
-        "compare-across": ("All runs", "One number for every run and word, words as in A."),
-        "compare-facts": ("What differs", "Input, model and configuration of A and B."),
-        "compare-surprisal": ("Surprisal", "How unexpected each part of the text was: the sum over its tokens."),
-        "compare-candidates": ("Next token", "What each side expects after its whole text."),
-        "compare-lens": ("Logit lens", "Target and foil as each layer would say them next, at the end of the text."),
-        "compare-scores": ("Attribution", "What the explained token rests on."),
-        "compare-attention": ("Attention of one head", "Where it reads from, on units both runs have."),
-        "compare-heads": ("All heads", "One statistic of every head; click a head to see its attention."),
-    }
     return [
-        card(title, loading_box(120), id=id_, subtitle=subtitle, actions=html.Div(id=f"{id_}-actions"))
-        for id_, (title, subtitle) in texts.items()
+        card(
+            item.title, loading_box(120), id=item.id, subtitle=item.subtitle, actions=html.Div(id=f"{item.id}-actions")
+        )
+        for item in CARDS
     ]
 
 
@@ -120,23 +95,8 @@ def register(app: Dash, services: Services) -> None:
 
     for side, other in (("a", "b"), ("b", "a"), ("more", "a")):
         _register_search(app, store, side, other)
-    for name, id_ in CARDS.items():
-        _register_card(app, runs, name, id_)
-
-    @app.callback(
-        Output("compare-across-body", "children"),
-        Output("compare-across-actions", "children"),
-        Input(Ids.ACROSS_QUERY, "data"),
-        prevent_initial_call=True,
-    )
-    def show_across(search: str) -> tuple[Children, Children]:
-        return still(across(runs, search)), across_options(runs, search)
-
-    @app.callback(
-        Output("compare-candidates-body", "children"), Input(Ids.FACTS_QUERY, "data"), prevent_initial_call=True
-    )
-    def show_candidates(search: str) -> Children:
-        return still(compare(runs, search, candidates))
+    for item in CARDS:
+        _register_card(app, runs, item)
 
 
 def _register_search(app: Dash, store: RunReader, side: str, other: str) -> None:
@@ -152,12 +112,13 @@ def _register_search(app: Dash, store: RunReader, side: str, other: str) -> None
         return still(found_view(store, side, text or "", getattr(query, other), kept))
 
 
-def _register_card(app: Dash, runs: RecentRuns, name: Ids, id_: str) -> None:
+def _register_card(app: Dash, runs: RecentRuns, item: CompareCard) -> None:
     @app.callback(
-        Output(f"{id_}-body", "children"),
-        Output(f"{id_}-actions", "children"),
-        Input(name, "data"),
+        Output(f"{item.id}-body", "children"),
+        Output(f"{item.id}-actions", "children"),
+        Input(f"compare-{item.follows}-query", "data"),
         prevent_initial_call=True,
     )
     def show(search: str) -> tuple[Children, Children]:
-        return still(compare(runs, search, VIEWS[id_])), compare(runs, search, ACTIONS[id_])
+        body, actions = content(item, runs, search)
+        return still(body), actions

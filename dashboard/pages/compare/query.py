@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from string import ascii_uppercase
 
-from headscope.dashboard.figures.across import MOST_RUNS
 from headscope.dashboard.link_state import QueryState, choice, number
+from headscope.dashboard.links import MOST_COMPARED
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class CompareQuery(QueryState):
     def further(self) -> tuple[str, ...]:
         """Ids beside A and B, each once, as many as one page takes."""
         ids = dict.fromkeys(part.strip() for part in self.more.split(","))
-        return tuple(id_ for id_ in ids if id_ and id_ not in (self.a, self.b))[: MOST_RUNS - 2]
+        return tuple(id_ for id_ in ids if id_ and id_ not in (self.a, self.b))[: MOST_COMPARED - 2]
 
 
 def letter(index: int) -> str:

@@ -8,6 +8,7 @@ import dash_bootstrap_components as dbc
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from headscope.dashboard import links
 from headscope.dashboard.cards import empty_box, extra, icon
 from headscope.dashboard.pages.compare.facts import Fact, Part, warnings
 
@@ -28,7 +29,7 @@ def sentences(rows: Sequence[str]) -> html.Div:
 def open_links(a: str, b: str) -> html.Div:
     """The way to both runs' own pages."""
     return html.Div(
-        [dcc.Link(f"Open {name}", href=f"/run?id={id_}", className="hs-button") for name, id_ in (("A", a), ("B", b))],
+        [dcc.Link(f"Open {name}", href=links.run(id_), className="hs-button") for name, id_ in (("A", a), ("B", b))],
         className="hs-tools",
     )
 

@@ -8,8 +8,10 @@ from dash import html
 from headscope.analysis.statistics.calibration import calibration_error, selective_risk
 from headscope.analysis.statistics.confidence import answered_right, lock_in, spread
 from headscope.analysis.statistics.intervals import DRAWS, wilson
+from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, extra
 from headscope.dashboard.figures import behaviour as figures
+from headscope.dashboard.numbers import interval, plain
 from headscope.dashboard.pages.confidence.query import ConfidenceQuery
 from headscope.dashboard.pages.confidence.series import series_of
 from headscope.dashboard.pages.confidence.view import (
@@ -17,23 +19,23 @@ from headscope.dashboard.pages.confidence.view import (
     by_switch,
     entropy,
     few,
+    interval_of,
     no_answers,
-    percent,
     run_cell,
     sampled_note,
     series_cell,
     spread_cell,
 )
-from headscope.dashboard.pages.runs.columns import NATS_PER_BIT
-from headscope.dashboard.parts import graph, interval, note, plain
+from headscope.dashboard.parts import graph, note
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
-from headscope.dashboard.words import visible
+from headscope.dashboard.text import visible
+from headscope.dashboard.units import in_bits, percent, percents
 
 LISTED = 30
 MEASURES = (
-    ("Mean surprisal", "bits per token", "mean_surprisal", 1 / NATS_PER_BIT),
-    ("Next-token entropy", "bits", "next_entropy", 1 / NATS_PER_BIT),
+    ("Mean surprisal", "bits per token", "mean_surprisal", in_bits(1.0)),
+    ("Next-token entropy", "bits", "next_entropy", in_bits(1.0)),
     ("Top probability", "probability", "next_token_prob", 1.0),
     ("Margin over foil", "nats", "margin", 1.0),
 )
@@ -85,7 +87,7 @@ def calibration(services: Services, query: ConfidenceQuery) -> Children:
         low, high = wilson(int(known.sum()), len(known))
         cells = [
             html.Td(
-                [html.B(f"{100 * known.mean():.0f} %"), html.Small(f" [{100 * low:.0f}, {100 * high:.0f}]")],
+                [html.B(f"{percent(known.mean())}"), html.Small(f" {percents(low, high)}")],
                 className="num",
             ),
             html.Td(plain(float(np.nanmean(runs.next_token_prob[item.rows])), 2), className="num"),
@@ -117,8 +119,8 @@ def risk(services: Services, query: ConfidenceQuery) -> Children:
     if not curves:
         return no_answers()
     rows = [
-        html.Tr([html.Td(name), html.Td(f"{100 * curve.area:.1f} %", className="num"),
-                 html.Td(f"{100 * curve.random:.1f} %", className="num"), html.Td(f"{curve.n:,}", className="num")])
+        html.Tr([html.Td(name), html.Td(percent(curve.area, 1), className="num"),
+                 html.Td(percent(curve.random, 1), className="num"), html.Td(f"{curve.n:,}", className="num")])
         for name, curve in curves.items()
     ]  # fmt: skip
     return [
@@ -163,13 +165,13 @@ def consistency(services: Services, query: ConfidenceQuery) -> Children:
     rows = [
         html.Tr([run_cell(row.run_id, row.text, row.model), html.Td(plain(row.score, 2), className="num"),
                  html.Td(plain(entropy(row), 2), className="num"), html.Td(answers(row))],
-                **extra(data_href=f"/run?id={row.run_id}"))
+                **extra(data_href=links.run(row.run_id)))
         for row in least
     ]  # fmt: skip
     return [
         html.P([
-            "The commonest answer has ", html.B(f"{100 * shares.mean:.0f} %"),
-            f" of the samples on average {percent(shares)}, n = {shares.n:,}; entropy of the answers ",
+            "The commonest answer has ", html.B(percent(shares.mean)),
+            f" of the samples on average {interval_of(shares)}, n = {shares.n:,}; entropy of the answers ",
             html.B(plain(entropies.mean, 2)), f" {interval(entropies.low, entropies.high)} (0 all agree, 1 none).",
         ], className="hs-said"),
         table(("Least agreed", "Commonest answer>", "Entropy>", "Answers"), rows, rows_open=True),
@@ -190,7 +192,7 @@ def overconfident(services: Services, query: ConfidenceQuery) -> Children:
         html.Tr([run_cell(runs.run_id[i], runs.text[i], runs.model[i]), html.Td(visible(runs.next_token[i])),
                  html.Td(plain(float(runs.next_token_prob[i]), 3), className="num"), html.Td(visible(runs.target[i])),
                  html.Td(f"{runs.target_rank[i]:,.0f}", className="num")],
-                **extra(data_href=f"/run?id={runs.run_id[i]}"))
+                **extra(data_href=links.run(runs.run_id[i])))
         for i in worst
     ]  # fmt: skip
     return [

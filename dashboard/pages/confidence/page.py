@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dash import Dash
 
+from headscope.dashboard import links
 from headscope.dashboard.pages import Page
 from headscope.dashboard.pages.confidence.cards import (
     calibration,
@@ -13,13 +14,13 @@ from headscope.dashboard.pages.confidence.cards import (
     overconfident,
     risk,
 )
-from headscope.dashboard.pages.confidence.query import PATH, ConfidenceQuery
+from headscope.dashboard.pages.confidence.query import ConfidenceQuery
 from headscope.dashboard.pages.confidence.view import LIMITS
 from headscope.dashboard.scoped.page import Card, ScopedPage
 from headscope.dashboard.services import Services
 
 SCOPED: ScopedPage[ConfidenceQuery] = ScopedPage(
-    Page("confidence", PATH, "Confidence", "speedometer2", 27, shortcut="k"),
+    Page("confidence", links.CONFIDENCE, "Confidence", "speedometer2", 27, shortcut="k"),
     ConfidenceQuery,
     "How sure models were, whether that was warranted, and where in the layers an answer was settled.",
     "Confidence is summed up over the runs",

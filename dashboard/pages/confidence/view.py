@@ -8,10 +8,13 @@ from dash.development.base_component import Component
 
 from headscope.analysis.statistics.confidence import Spread
 from headscope.analysis.statistics.intervals import FEWEST
+from headscope.dashboard import links
 from headscope.dashboard.cards import empty_box
+from headscope.dashboard.numbers import interval, plain
 from headscope.dashboard.pages.confidence.query import ConfidenceQuery
 from headscope.dashboard.pages.confidence.series import SERIES, Series
-from headscope.dashboard.parts import interval, plain, switch, warning
+from headscope.dashboard.parts import switch, warning
+from headscope.dashboard.units import percents
 from headscope.storage.rows import FindingRow, Measures
 
 
@@ -36,13 +39,13 @@ def spread_cell(item: Spread) -> html.Td:
 
 def run_cell(run_id: str, text: str, model: str) -> html.Td:
     """A prompt leading to its run."""
-    link = dcc.Link(text, href=f"/run?id={run_id}", className="hs-strong hs-ellipsis", title=text)
+    link = dcc.Link(text, href=links.run(run_id), className="hs-strong hs-ellipsis", title=text)
     return html.Td([link, html.Span(model, className="hs-sub")], className="hs-text")
 
 
-def percent(item: Spread) -> str:
+def interval_of(item: Spread) -> str:
     """The interval of a mean share."""
-    return "" if np.isnan(item.low) else f"[{100 * item.low:.0f}, {100 * item.high:.0f}]"
+    return "" if np.isnan(item.low) else percents(item.low, item.high)
 
 
 def sampled_note(runs: Measures) -> list[Component]:

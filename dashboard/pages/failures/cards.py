@@ -7,6 +7,7 @@ from dash import dcc, html
 from headscope.analysis.registry import DETECTORS
 from headscope.analysis.statistics.clusters import MOST as MOST_CLUSTERED
 from headscope.analysis.statistics.clusters import clusters
+from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, extra
 from headscope.dashboard.pages.failures.query import PAGE_SIZE, FailuresQuery
 from headscope.dashboard.pages.failures.view import case, choices, detector_row, nothing, pager, suite_menu
@@ -59,10 +60,10 @@ def alike(services: Services, query: FailuresQuery) -> Children:
     items = []
     for group in found[:12]:
         examples = [rows[i] for i in group.members[:EXAMPLES]]
-        links = [html.Li(dcc.Link(row.text, href=f"/run?id={row.run_id}", className="hs-ellipsis hs-block"))
+        found_in = [html.Li(dcc.Link(row.text, href=links.run(row.run_id), className="hs-ellipsis hs-block"))
                  for row in examples]  # fmt: skip
         head = html.H3([", ".join(group.words) or "alike", html.Small(f" {len(group.members)}", className="hs-muted")])
-        items.append(html.Section([head, html.Ul(links)], className="hs-cluster"))
+        items.append(html.Section([head, html.Ul(found_in)], className="hs-cluster"))
     looked = f"the {MOST_CLUSTERED:,} most severe" if total > MOST_CLUSTERED else f"all {total:,}"
     return [
         html.Div(items, className="hs-clusters"),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dash import Dash
 
+from headscope.dashboard import links
 from headscope.dashboard.pages import Page
 from headscope.dashboard.pages.failures.cards import alike, cases, detectors
-from headscope.dashboard.pages.failures.query import PATH, FailuresQuery
+from headscope.dashboard.pages.failures.query import FailuresQuery
 from headscope.dashboard.pages.failures.view import LIMITS
 from headscope.dashboard.scoped.page import Card, ScopedPage
 from headscope.dashboard.services import Services
 
 SCOPED: ScopedPage[FailuresQuery] = ScopedPage(
-    Page("failures", PATH, "Failures", "bug", 29, shortcut="f"),
+    Page("failures", links.FAILURES, "Failures", "bug", 29, shortcut="f"),
     FailuresQuery,
     "What went wrong, by rules you can read, with evidence; and what you made of it.",
     "Failures are found among the runs",

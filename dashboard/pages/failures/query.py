@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from headscope.analysis.probe_types import SEVERITIES
+from headscope.dashboard import links
 from headscope.dashboard.link_state import choice, number
 from headscope.dashboard.scoped.query import ScopeQuery
 from headscope.storage.rows import Condition, FailureFilter, RunFilter
 
-PATH = "/failures"
 STATUSES = ("open", "confirmed", "dismissed")
 
 
@@ -18,7 +18,7 @@ STATUSES = ("open", "confirmed", "dismissed")
 class FailuresQuery(ScopeQuery):
     """detector, severity, status, tag: which failures. page: counted from 0."""
 
-    PATH: ClassVar[str] = PATH
+    PATH: ClassVar[str] = links.FAILURES
 
     detector: str = ""
     severity: str = choice("all", *SEVERITIES)

@@ -10,10 +10,14 @@ from dash.development.base_component import Component
 from headscope.analysis.probe_types import PASSED, SEVERITIES
 from headscope.analysis.registry import DETECTORS
 from headscope.analysis.statistics.intervals import wilson
+from headscope.dashboard import links
 from headscope.dashboard.cards import Children, Download, copyable, download_menu, empty_box, extra, icon
+from headscope.dashboard.numbers import plain
 from headscope.dashboard.pages.failures.query import PAGE_SIZE, STATUSES, FailuresQuery
-from headscope.dashboard.parts import Entry, menu, plain, stay, switch
-from headscope.dashboard.words import DASH, visible
+from headscope.dashboard.parts import Entry, menu, stay, switch
+from headscope.dashboard.text import visible
+from headscope.dashboard.units import percents, ratio
+from headscope.dashboard.words import DASH
 from headscope.storage.rows import DetectorCount, FailureRow
 
 SEVERITY_ICONS = {"low": "dash-circle", "medium": "exclamation-circle-fill", "high": "exclamation-octagon-fill"}
@@ -39,7 +43,7 @@ def detector_row(query: FailuresQuery, name: str, counts: tuple[DetectorCount, .
                 className="num")
         for status in STATUSES[1:]
     ]  # fmt: skip
-    share = [html.B(f"{100 * found / total:.0f} %"), html.Small(f" [{100 * low:.0f}, {100 * high:.0f}]")]
+    share = [html.B(ratio(found, total)), html.Small(f" {percents(low, high)}")]
     entry = DETECTORS[name]
     return html.Tr(
         [
@@ -74,10 +78,9 @@ def _pairs(query: FailuresQuery) -> dict[str, str]:
 
 def suite_menu(query: FailuresQuery) -> Component | None:
     """This selection as a prompt set for `headscope run`, or as a table."""
-    address = f"/api/v1/failures/{{}}{query.to_query()}"
     return download_menu(
-        [Download("A suite of these prompts, JSON lines", href=address.format("suite.jsonl")),
-         Download("These failures, CSV", href=address.format("failures.csv"))],
+        [Download("A suite of these prompts, JSON lines", href=links.failures_file("suite.jsonl", query)),
+         Download("These failures, CSV", href=links.failures_file("failures.csv", query))],
         "failures-cases",
     )  # fmt: skip
 
@@ -85,7 +88,7 @@ def suite_menu(query: FailuresQuery) -> Component | None:
 def case(row: FailureRow) -> html.Article:
     """One failure: what, where, why it was flagged, and the judgement."""
     entry = DETECTORS.get(row.detector)
-    address = f"/run?id={row.run_id}"
+    address = links.run(row.run_id)
     head = [
         html.Span([icon(SEVERITY_ICONS[row.severity]), " ", row.severity], className=f"hs-severity hs-{row.severity}"),
         html.B(entry.label if entry else row.detector),
@@ -134,7 +137,7 @@ def evidence(row: FailureRow) -> list[Component]:
 
 def _value(name: str, value: Any) -> list[Children]:
     if name.endswith("_run") and isinstance(value, str):
-        return [dcc.Link("open", href=f"/run?id={value}")]
+        return [dcc.Link("open", href=links.run(value))]
     if name == "edits" and isinstance(value, list):
         said = [f"{e.get('edit')}: {visible(e.get('before'))} → {visible(e.get('after'))}" for e in value]
         return ["; ".join(said)]

@@ -14,6 +14,7 @@ from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
 from headscope.analysis.live_types import MOST_LIVE_TOKENS
+from headscope.dashboard import links
 from headscope.dashboard.api.live import DEFAULT_EXPERIMENT, MAX_CHARACTERS
 from headscope.dashboard.cards import card, extra, icon
 from headscope.dashboard.clientside import clientside
@@ -22,7 +23,7 @@ from headscope.dashboard.pages import Page
 from headscope.dashboard.pages.live.query import MAX_LINK_CHARACTERS, LiveQuery
 from headscope.dashboard.services import Services
 
-PAGE = Page("live", "/live", "Live", "lightning-charge", 30, shortcut="l")
+PAGE = Page("live", links.LIVE, "Live", "lightning-charge", 30, shortcut="l")
 
 
 class Ids(StrEnum):

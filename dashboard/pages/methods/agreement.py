@@ -10,13 +10,16 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from headscope.analysis.statistics.intervals import FEWEST, Means
+from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, extra, icon
+from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.methods import sql
 from headscope.dashboard.pages.methods.comparison import Comparison, Dispute, disputes, shown_methods
-from headscope.dashboard.pages.methods.query import MEASURES, TOPS, MethodsQuery, label, run_href, summary
-from headscope.dashboard.parts import interval, note, plain, signed, sql_box, stay, switch, warning
+from headscope.dashboard.pages.methods.query import MEASURES, TOPS, MethodsQuery, label, summary
+from headscope.dashboard.parts import note, sql_box, stay, switch, warning
 from headscope.dashboard.tables import table
-from headscope.dashboard.words import DASH, plural, visible
+from headscope.dashboard.text import visible
+from headscope.dashboard.words import DASH, plural
 
 LISTED = 15
 SAID = {
@@ -83,7 +86,7 @@ def measures(query: MethodsQuery) -> Component:
 
 def chooser(query: MethodsQuery, comparison: Comparison) -> Component:
     """Methods to leave out or take in again, and how many tokens are the top."""
-    links = [
+    entries = [
         stay(
             [icon("check-square-fill" if name not in query.hide else "square"), label(name)],
             query.link(hide=_toggled(query.hide, name)),
@@ -92,7 +95,7 @@ def chooser(query: MethodsQuery, comparison: Comparison) -> Component:
         )
         for name in comparison.methods
     ]
-    group = html.Div(links, className="hs-methods-chooser", role="group", **extra(aria_label="Methods compared"))
+    group = html.Div(entries, className="hs-methods-chooser", role="group", **extra(aria_label="Methods compared"))
     if query.measure == "tau":
         return group
     tops = sorted({*TOPS, query.k})
@@ -172,7 +175,7 @@ def dispute_list(query: MethodsQuery, comparison: Comparison) -> Children:
 def dispute_row(item: Dispute) -> html.Tr:
     """How disputed, which prompt, by whom."""
     run = item.run
-    address = run_href(run.run_id, item.apart)
+    address = links.run(run.run_id, item.apart)
     target = f"{visible(run.target)} rather than {visible(run.foil)}" if run.foil else visible(run.target)
     text = dcc.Link(run.text, href=address, className="hs-strong hs-ellipsis", title=run.text)
     bar = html.I(className="hs-dispute", style={"--t": f"{min(1.0, item.value / 2):.3f}"})

@@ -10,12 +10,16 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from headscope.analysis.statistics.intervals import FEWEST, t_interval, wilson
+from headscope.dashboard import links
 from headscope.dashboard.cards import Children, Download, copyable, download_menu, empty_box, extra, icon
+from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.methods import sql
-from headscope.dashboard.pages.methods.query import MethodsQuery, download_href, label, run_href, runs_of, summary
-from headscope.dashboard.parts import interval, memory, note, plain, seconds, signed, sql_box, stay, warning
+from headscope.dashboard.pages.methods.query import MethodsQuery, label, runs_of, summary
+from headscope.dashboard.parts import note, sql_box, stay, warning
 from headscope.dashboard.tables import table
-from headscope.dashboard.words import DASH, plural, visible
+from headscope.dashboard.text import visible
+from headscope.dashboard.units import memory, percent, percents, ratio, seconds
+from headscope.dashboard.words import DASH, plural
 from headscope.storage.rows import MethodFailure, MethodStats, ReceiptRow
 
 HEAD = (
@@ -66,7 +70,7 @@ def board(
 
 def csv_menu(*entries: tuple[str, str, MethodsQuery]) -> Component | None:
     """A card's download menu: label, table's name, state."""
-    return download_menu([Download(label, href=download_href(name, query)) for label, name, query in entries])
+    return download_menu([Download(label, href=links.methods_file(name, query)) for label, name, query in entries])
 
 
 def nothing(query: MethodsQuery) -> Component:
@@ -198,11 +202,11 @@ def better_cell(row: MethodStats, behind: str) -> Children:
         return DASH
     low, high = wilson(row.n_better, row.n_receipts)
     words, prompts = f"{row.n_better:,} of {row.n_receipts:,}", plural(row.n_receipts, "prompt")
-    title = f"{row.n_better:,} of {prompts}; 95 % Wilson interval {100 * low:.0f} to {100 * high:.0f} %"
-    share = f"{100 * row.n_better / row.n_receipts:.0f} %"
+    title = f"{row.n_better:,} of {prompts}; 95 % Wilson interval {percent(low).removesuffix(' %')} to {percent(high)}"
+    share = ratio(row.n_better, row.n_receipts)
     return [
         stay(html.B(share), behind, title=title),
-        html.Small(f"[{100 * low:.0f}, {100 * high:.0f}] · {words}", className="hs-sub"),
+        html.Small(f"{percents(low, high)} · {words}", className="hs-sub"),
     ]
 
 
@@ -211,7 +215,7 @@ def percent_of(value: float | None, n: int) -> Children:
     if value is None:
         return html.Span(DASH, title="this method makes no promise to check")
     digits = 0 if value >= 0.1 else 1 if value >= 0.01 else 2
-    return html.Span(f"{100 * value:.{digits}f} %", title=f"median of {n:,}")
+    return html.Span(percent(value, digits), title=f"median of {n:,}")
 
 
 def failed(query: MethodsQuery, stats: Sequence[MethodStats], failures: Sequence[MethodFailure]) -> Component | None:
@@ -236,7 +240,7 @@ def failure(method: str, n_failed: int, n: int, reasons: Sequence[MethodFailure]
         html.Span([html.B(label(method)), f" has no scores on {n_failed:,} of {plural(n, 'run')}"])
     ]
     for item in reasons[:REASONS]:
-        link = dcc.Link(f"{item.count:,} ×", href=run_href(item.run_id, (method,)), title="Open one of them")
+        link = dcc.Link(f"{item.count:,} ×", href=links.run(item.run_id, (method,)), title="Open one of them")
         lines.append(html.Span([link, " ", item.reason], className="hs-sub"))
     if len(reasons) > REASONS:
         lines.append(html.Span(f"and {plural(len(reasons) - REASONS, 'more reason')}", className="hs-sub"))
@@ -259,7 +263,7 @@ def receipts(query: MethodsQuery, rows: Sequence[ReceiptRow], limit: int) -> Chi
 def receipt_row(query: MethodsQuery, row: ReceiptRow) -> html.Tr:
     """A run, and what removing tokens did."""
     target = f"{visible(row.target)} rather than {visible(row.foil)}" if row.foil else visible(row.target)
-    address = run_href(row.run_id, (row.method,))
+    address = links.run(row.run_id, (row.method,))
     over = None if row.gain is None or row.random_gain is None else row.gain - row.random_gain
     nan = math.nan
     spread = [nan if end is None or row.random_gain is None else end - row.random_gain

@@ -11,6 +11,7 @@ from dash import Dash, Input, Output, State, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
+from headscope.dashboard import links
 from headscope.dashboard.cards import Children, card, loading_box
 from headscope.dashboard.ids import Shell
 from headscope.dashboard.layout import notes_box, page_header
@@ -25,12 +26,12 @@ from headscope.dashboard.pages.methods.cards import (
     show_receipts,
 )
 from headscope.dashboard.pages.methods.comparison import Comparisons
-from headscope.dashboard.pages.methods.query import PATH, MethodsQuery
+from headscope.dashboard.pages.methods.query import MethodsQuery
 from headscope.dashboard.scoped.bar import scope_bar
 from headscope.dashboard.services import Services
 from headscope.dashboard.still import still
 
-PAGE = Page("methods", PATH, "Methods", "rulers", 25, shortcut="m")
+PAGE = Page("methods", links.METHODS, "Methods", "rulers", 25, shortcut="m")
 PURPOSE = "Methods are compared on the prompts"
 
 

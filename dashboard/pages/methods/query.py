@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
-from urllib.parse import quote
 
 from headscope.analysis.registry import method_entry
+from headscope.dashboard import links
 from headscope.dashboard.link_state import choice, number
 from headscope.dashboard.scoped.query import ScopeQuery
 
-PATH = "/methods"
 MEASURES = {"tau": "Kendall’s τ", "overlap": "Top-k overlap", "signs": "Sign agreement"}
 TOPS = (1, 3, 5, 10)
 
@@ -24,7 +23,7 @@ class MethodsQuery(ScopeQuery):
     "a,b", whose disputes are listed instead of all methods'. method: whose receipts are listed.
     """
 
-    PATH: ClassVar[str] = PATH
+    PATH: ClassVar[str] = links.METHODS
 
     by: str = choice("method", "set")
     measure: str = choice("tau", "overlap", "signs")
@@ -40,19 +39,9 @@ class MethodsQuery(ScopeQuery):
         return (first, second) if comma and first and second and first != second else None
 
 
-def download_href(name: str, query: MethodsQuery) -> str:
-    """The link of a table as CSV."""
-    return f"/api/v1/methods/{name}.csv{query.to_query()}"
-
-
 def runs_of(query: MethodsQuery, prompt_set: str | None = None) -> str:
     """The Runs page with the succeeded runs behind a number."""
     return query.runs(**({"prompt_set": prompt_set} if prompt_set else {}))
-
-
-def run_href(run_id: str, methods: tuple[str, ...] = ()) -> str:
-    """A run's own page, with these methods shown."""
-    return f"/run?id={run_id}" + (f"&methods={quote(','.join(methods), safe=',')}" if methods else "")
 
 
 def label(method: str) -> str:

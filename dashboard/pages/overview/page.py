@@ -7,6 +7,7 @@ from enum import StrEnum
 from dash import Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
+from headscope.dashboard import links
 from headscope.dashboard.cards import (
     Children,
     loading_box,
@@ -17,7 +18,7 @@ from headscope.dashboard.pages import Page
 from headscope.dashboard.pages.overview.cards import content
 from headscope.dashboard.services import Services
 
-PAGE = Page("overview", "/", "Overview", "grid-1x2", 0, shortcut="o")
+PAGE = Page("overview", links.OVERVIEW, "Overview", "grid-1x2", 0, shortcut="o")
 
 
 class Ids(StrEnum):

@@ -8,6 +8,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from headscope.analysis.types import RunStatus
+from headscope.dashboard import links
 from headscope.dashboard.cards import (
     copyable,
     empty_box,
@@ -16,10 +17,11 @@ from headscope.dashboard.cards import (
     stat,
     status_badge,
 )
-from headscope.dashboard.pages.runs.query import runs_href
 from headscope.dashboard.status import first_command
-from headscope.dashboard.tables import bits, counted, parameters, table, when
-from headscope.dashboard.words import plural, shape, visible
+from headscope.dashboard.tables import counted, table, when
+from headscope.dashboard.text import visible
+from headscope.dashboard.units import bits, parameters, percent_of
+from headscope.dashboard.words import plural, shape
 from headscope.storage.rows import ExperimentRow, ModelRow, Overview, PromptSetRow, RunRow
 
 SHOWN_FAILURES = 4
@@ -39,7 +41,7 @@ def empty_store(store_url: str) -> Component:
                     ", ",
                     html.Code("headscope models list"),
                     ". To look at a single prompt without storing it, open ",
-                    dcc.Link("Live", href="/live"),
+                    dcc.Link("Live", href=links.LIVE),
                     ".",
                 ],
                 className="hs-muted",
@@ -54,7 +56,10 @@ def totals(overview: Overview) -> Component:
     """The strip of headline numbers; states that do not occur are left out, but for failures, where 0 is news."""
     counts = overview.status_counts
     total = sum(counts.values())
-    tiles = [stat("Runs", f"{total:,}", href="/runs"), stat_of(counts.get("succeeded", 0), total, RunStatus.SUCCEEDED)]
+    tiles = [
+        stat("Runs", f"{total:,}", href=links.RUNS),
+        stat_of(counts.get("succeeded", 0), total, RunStatus.SUCCEEDED),
+    ]
     tiles.append(stat_of(counts.get("failed", 0), total, RunStatus.FAILED))
     tiles += [
         stat_of(counts[status], total, status)
@@ -72,14 +77,8 @@ def totals(overview: Overview) -> Component:
 def stat_of(count: int, total: int, status: RunStatus) -> Component:
     """A tile for one status."""
     tone = "hs-tone-bad" if status is RunStatus.FAILED and count else ""
-    label, hint = status.value.capitalize(), percent(count, total)
-    return stat(label, f"{count:,}", href=runs_href(status=status.value), hint=hint, tone=tone)
-
-
-def percent(count: int, total: int) -> str:
-    """Never "100%" or "0%" unless it is exactly that."""
-    share = 100 * count / total
-    return "<0.1%" if 0 < share < 0.1 else ">99.9%" if 99.9 < share < 100 else f"{share:.1f}%".replace(".0%", "%")
+    label, hint = status.value.capitalize(), percent_of(count, total)
+    return stat(label, f"{count:,}", href=links.runs(status=status.value), hint=hint, tone=tone)
 
 
 def experiments_table(rows: Sequence[ExperimentRow]) -> Component:
@@ -98,19 +97,19 @@ def experiment_row(row: ExperimentRow) -> html.Tr:
         title=", ".join(f"{count:,} {name}" for count, name in parts if count),
     )
     failed = dcc.Link(
-        f"{row.n_failed:,}", href=runs_href(experiment=row.name, status="failed"), className="hs-bad-link"
+        f"{row.n_failed:,}", href=links.runs(experiment=row.name, status="failed"), className="hs-bad-link"
     ) if row.n_failed else "0"  # fmt: skip
     return html.Tr(
         [
             html.Td(
                 [
-                    dcc.Link(row.name, href=runs_href(experiment=row.name), className="hs-strong"),
+                    dcc.Link(row.name, href=links.runs(experiment=row.name), className="hs-strong"),
                     html.Span(row.description, className="hs-sub") if row.description else None,
                 ]
             ),
             html.Td(", ".join(row.models)),
             html.Td(bar),
-            html.Td(dcc.Link(f"{row.n_runs:,}", href=runs_href(experiment=row.name)), className="num"),
+            html.Td(dcc.Link(f"{row.n_runs:,}", href=links.runs(experiment=row.name)), className="num"),
             html.Td(failed, className="num"),
             html.Td(when(row.last_run_at or row.created_at), className="num"),
         ]
@@ -122,7 +121,7 @@ def failures(overview: Overview) -> Component:
     if not overview.failure_kinds:
         return html.P([icon("check-circle"), " No failed run in this store."], className="hs-muted")
     counts = overview.failure_kinds.items()
-    kinds = [counted(kind, count, runs_href(status="failed", error_kind=kind)) for kind, count in counts]
+    kinds = [counted(kind, count, links.runs(status="failed", error_kind=kind)) for kind, count in counts]
     newest = [failure(row) for row in overview.recent_failures[:SHOWN_FAILURES]]
     return html.Div([html.Ul(kinds, className="hs-counts"), html.Ul(newest, className="hs-reasons")])
 
@@ -131,7 +130,7 @@ def failure(row: RunRow) -> html.Li:
     """The reason, and which prompt it was."""
     return html.Li(
         [
-            dcc.Link(row.error or "no reason stored", href=run_href(row), className="hs-strong hs-clamp"),
+            dcc.Link(row.error or "no reason stored", href=links.run(row.id), className="hs-strong hs-clamp"),
             html.Span([html.Span(row.text or "(empty text)", className="hs-ellipsis")], className="hs-sub"),
             html.Span([f"{row.experiment} · {row.prompt_key} · ", when(row.created_at)], className="hs-sub"),
         ]
@@ -146,7 +145,9 @@ def recent_table(rows: Sequence[RunRow]) -> Component:
 
 def recent_row(row: RunRow) -> html.Tr:
     """Status, text or reason, model, candidate, number, time."""
-    text = dcc.Link(row.text or "(empty text)", href=run_href(row), className="hs-strong hs-ellipsis", title=row.text)
+    text = dcc.Link(
+        row.text or "(empty text)", href=links.run(row.id), className="hs-strong hs-ellipsis", title=row.text
+    )
     reason = html.Span(row.error, className="hs-sub hs-ellipsis") if row.error else None
     probability = "" if row.next_token_prob is None else f" {row.next_token_prob:.3f}"
     return html.Tr(
@@ -161,7 +162,7 @@ def recent_row(row: RunRow) -> html.Tr:
             html.Td(bits(row.mean_surprisal), className="num"),
             html.Td(when(row.created_at), className="num"),
         ],
-        **extra(data_href=run_href(row)),
+        **extra(data_href=links.run(row.id)),
     )
 
 
@@ -170,7 +171,7 @@ def models_list(rows: Sequence[ModelRow]) -> Component:
     return html.Ul(
         [
             counted(
-                row.info.ref.name, row.n_runs, runs_href(model=row.info.ref.name),
+                row.info.ref.name, row.n_runs, links.runs(model=row.info.ref.name),
                 _shape(row),
             )
             for row in rows
@@ -190,7 +191,7 @@ def prompt_sets_list(rows: Sequence[PromptSetRow]) -> Component:
     """Name, version, licence, runs."""
     return html.Ul(
         [
-            counted(row.name, row.n_runs, runs_href(prompt_set=row.name),
+            counted(row.name, row.n_runs, links.runs(prompt_set=row.name),
                     " · ".join(filter(None, [f"version {row.version}" if row.version else "",
                                              plural(row.n_prompts, "prompt"),
                                              f"licence {row.licence}" if row.licence else ""])))
@@ -198,8 +199,3 @@ def prompt_sets_list(rows: Sequence[PromptSetRow]) -> Component:
         ],
         className="hs-counts",
     )  # fmt: skip
-
-
-def run_href(row: RunRow) -> str:
-    """The run's own page."""
-    return f"/run?id={row.id}"

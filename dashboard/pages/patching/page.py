@@ -13,15 +13,16 @@ from dash import Dash, Input, Output, State, html, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
+from headscope.dashboard import links
 from headscope.dashboard.cards import Children, card, loading_box
 from headscope.dashboard.ids import Shell
 from headscope.dashboard.layout import notes_box, page_header
 from headscope.dashboard.pages import Page
 from headscope.dashboard.pages.patching.cards import GRAPH, content, inputs, pairs
-from headscope.dashboard.pages.patching.query import PATH, PatchingQuery
+from headscope.dashboard.pages.patching.query import PatchingQuery
 from headscope.dashboard.services import Services
 
-PAGE = Page("patching", PATH, "Patching", "bandaid", 45, shortcut="p")
+PAGE = Page("patching", links.PATCHING, "Patching", "bandaid", 45, shortcut="p")
 ABOUT = (
     "One activation at a time is taken from the clean run and put into the corrupted one. Where that brings the clean "
     "answer back, the model carries the difference through that layer and position (Vig et al. 2020; Meng et al. 2022; "

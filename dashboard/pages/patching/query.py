@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from headscope.analysis.errors import InputError
 from headscope.analysis.patch_types import PATCH_COMPONENTS, PatchRequest, PatchResult
+from headscope.dashboard import links
 from headscope.dashboard.link_state import QueryState, choice, number
 from headscope.dashboard.services import Services
 from headscope.storage.interfaces import RunReader
@@ -20,7 +21,6 @@ def patched(services: Services, query: PatchingQuery) -> PatchResult:
     return services.engine.patch(query.request(default))
 
 
-PATH = "/patching"
 MOST_PAIRS = 12
 SCANNED = 200
 
@@ -53,7 +53,7 @@ class PatchingQuery(QueryState):
 
 def href(query: PatchingQuery, **changes: object) -> str:
     """A link to the page with some of its state changed."""
-    return PATH + replace(query, **changes).to_query()  # type: ignore[arg-type]
+    return links.view(links.PATCHING, replace(query, **changes))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,13 @@ from dash.development.base_component import Component
 
 from headscope.analysis.patch_types import PATCH_COMPONENTS, Candidates, PatchResult
 from headscope.analysis.spelling import spelling
+from headscope.dashboard import links
 from headscope.dashboard.cards import Children, extra
-from headscope.dashboard.pages.patching.query import PATH, Pair, PatchingQuery, href
-from headscope.dashboard.parts import plain, signed
+from headscope.dashboard.numbers import plain, signed
+from headscope.dashboard.pages.patching.query import Pair, PatchingQuery, href
 from headscope.dashboard.services import ModelListing
 from headscope.dashboard.tables import table
-from headscope.dashboard.words import quoted, visible
+from headscope.dashboard.text import quoted, visible
 
 
 def form(query: PatchingQuery, models: Sequence[ModelListing], default: str) -> Component:
@@ -41,7 +42,7 @@ def form(query: PatchingQuery, models: Sequence[ModelListing], default: str) -> 
             ),
             *meant,
         ],
-        action=PATH,
+        action=links.PATCHING,
         method="GET",
         className="hs-patching-form",
     )
@@ -101,7 +102,7 @@ def _pair_href(pair: Pair) -> str:
     query = PatchingQuery(
         clean=one.text, corrupted=other.text, target=one.target or "", foil=foil or "", model=one.model
     )
-    return PATH + query.to_query()
+    return links.view(links.PATCHING, query)
 
 
 def facts(result: PatchResult, share: bool) -> Children:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 from dash import dcc, html
@@ -14,6 +13,7 @@ from plotly.graph_objects import Figure
 from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.registry import BLACK_BOX
 from headscope.analysis.types import HeadSummary
+from headscope.dashboard import links
 from headscope.dashboard.api.live import TAG as LIVE_TAG
 from headscope.dashboard.attention_cache import attention_artifact
 from headscope.dashboard.cards import (
@@ -37,6 +37,7 @@ from headscope.dashboard.pages.run.maps import absent, components, flow, looks, 
 from headscope.dashboard.pages.run.query import RunQuery, fitted, neighbours
 from headscope.dashboard.pages.run.view import view_model
 from headscope.dashboard.parts import note
+from headscope.dashboard.units import percent
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import RunDetail
 
@@ -100,7 +101,7 @@ def _from_outside(detail: RunDetail) -> list[Component]:
     closed = html.P([
         "Attention, layers and the logit lens need the model itself. How sure the order of the parts is, and whether "
         "the answer holds under harmless edits, stands on the ",
-        dcc.Link("Black box page", href=f"/blackbox?experiment={quote(detail.row.experiment)}"), "."])  # fmt: skip
+        dcc.Link("Black box page", href=links.blackbox(detail.row.experiment)), "."])  # fmt: skip
     return [
         _card(detail, "run-tokens", "Parts", _tokens, "What was asked, in parts.", "hs-wide", drawn=True),
         _card(detail, "run-candidates", "Candidates", _slot("candidates"),
@@ -172,8 +173,9 @@ def _attention(detail: RunDetail) -> Children:
 
 def _missing(heads: HeadSummary) -> Component:
     """Said where rows sum to less than 1."""
+    most = percent(float(np.nanmax(heads.missing_mass)), gap="")
     return html.P(
-        f"Up to {np.nanmax(heads.missing_mass):.0%} of a head's weight goes to no token: this model has learned sinks, "
+        f"Up to {most} of a head's weight goes to no token: this model has learned sinks, "
         "and its rows sum to less than 1. “Missing” is that part; entropies and distance are over the visible part, "
         "the other statistics are shares of the whole.",
         id="run-attention-missing",
@@ -258,7 +260,7 @@ def _fact(value: object) -> str:
 def content(store: RunReader, query: RunQuery) -> tuple[Children, dict[str, Any] | None]:
     """Children of the page and the browser's view model; None when there is no run to show."""
     if not query.id:
-        return _instead(empty_box("No run chosen", html.P(dcc.Link("Choose one from the runs", href="/runs")))), None
+        return _instead(empty_box("No run chosen", html.P(dcc.Link("Choose one from the runs", href=links.RUNS)))), None
     try:
         detail = store.run(query.id)
     except UnknownNameError:
@@ -283,6 +285,6 @@ def _unknown(run_id: str) -> Component:
         "No such run",
         html.P(["The store has no run ", html.Code(run_id), "."]),
         html.P("It may have been deleted, or the link belongs to another store."),
-        html.P(dcc.Link("See all runs", href="/runs")),
+        html.P(dcc.Link("See all runs", href=links.RUNS)),
         icon_name="question-circle",
     )

@@ -13,9 +13,11 @@ from headscope.analysis.probe_types import ProbeResult, ToxicityScore
 from headscope.analysis.registry import MEASUREMENTS, PROBES
 from headscope.analysis.types import MeasuredArray
 from headscope.dashboard.cards import Children, extra
-from headscope.dashboard.parts import note, plain
+from headscope.dashboard.numbers import plain
+from headscope.dashboard.parts import note
 from headscope.dashboard.tables import table
-from headscope.dashboard.words import DASH, visible
+from headscope.dashboard.text import visible
+from headscope.dashboard.words import DASH
 from headscope.storage.rows import RunDetail
 
 MOST_NUMBERS = 200

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from urllib.parse import quote, urlencode
 
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from headscope.analysis.spelling import spelling
 from headscope.analysis.types import UNREADABLE
+from headscope.dashboard import links
 from headscope.dashboard.cards import Children, Download, copyable, download_menu, extra, icon, stat, status_badge
-from headscope.dashboard.figures.tokens import NATS_PER_BIT
 from headscope.dashboard.layout import page_header
 from headscope.dashboard.missing import missing_reason
 from headscope.dashboard.pages.run.again import again_command
-from headscope.dashboard.pages.run.view import api_href, run_href
+from headscope.dashboard.text import headline as bare
+from headscope.dashboard.units import in_bits, percent
 from headscope.dashboard.words import plural, true_minus
 from headscope.storage.rows import RunDetail, RunRow
 
@@ -45,8 +45,8 @@ def header(detail: RunDetail, previous: str | None, following: str | None) -> Co
 def _facts(row: RunRow) -> Children:
     parts: list[Children] = [
         status_badge(row.status),
-        dcc.Link(row.model, href=f"/runs?model={row.model}"),
-        dcc.Link(row.experiment, href=f"/runs?experiment={row.experiment}"),
+        dcc.Link(row.model, href=links.runs(model=row.model)),
+        dcc.Link(row.experiment, href=links.runs(experiment=row.experiment)),
     ]
     if row.prompt_set:
         parts.append(f"{row.prompt_set} · {row.prompt_key}")
@@ -61,13 +61,9 @@ def _meant(row: RunRow) -> list[Component]:
     given = {"text": row.text, "target": row.target or "", "foil": row.foil or "", "model": row.model}
     notes: list[Component] = []
     for one in spelling(row.text, row.target, row.foil):
-        link = dcc.Link(f"Look at “{one.likelier}” live", href=_live_href({**given, one.field: one.likelier}))
+        link = dcc.Link(f"Look at “{one.likelier}” live", href=links.live(**{**given, one.field: one.likelier}))
         notes.append(html.P([f"{one.said} ", link], className="hs-note", role="status"))
     return notes
-
-
-def _live_href(given: dict[str, str]) -> str:
-    return "/live?" + urlencode({name: value for name, value in given.items() if value}, quote_via=quote)
 
 
 def _tags(row: RunRow) -> Component | None:
@@ -81,17 +77,17 @@ def _actions(detail: RunDetail, previous: str | None, following: str | None) -> 
     run_id = detail.row.id
     copy = html.Button([icon("link-45deg"), html.Span("Copy link")], type="button", className="hs-button hs-run-copy",
                        id="run-copy", title="Copy this view's address")  # fmt: skip
-    downloads = [Download("Everything, JSON", api_href(run_id, "export.json"))]
+    downloads = [Download("Everything, JSON", links.run_file(run_id, "export.json"))]
     if detail.trace is not None:
         downloads += [
-            Download("Tokens, CSV", api_href(run_id, "export.csv")),
-            Download("Tokens, Parquet", api_href(run_id, "export.parquet")),
+            Download("Tokens, CSV", links.run_file(run_id, "export.csv")),
+            Download("Tokens, Parquet", links.run_file(run_id, "export.parquet")),
         ]
     return [
         _step(previous, "chevron-left", "Previous run of the experiment (k)"),
         _step(following, "chevron-right", "Next run of the experiment (j)"),
         copy,
-        dcc.Link([icon("layout-split"), "Compare with…"], href=f"/compare?a={run_id}", className="hs-button"),
+        dcc.Link([icon("layout-split"), "Compare with…"], href=links.compare((run_id,)), className="hs-button"),
         download_menu(downloads, "run-root"),
     ]
 
@@ -100,23 +96,23 @@ def _step(run_id: str | None, icon_name: str, label: str) -> Component:
     if run_id is None:
         return html.Button(icon(icon_name), type="button", className="hs-icon-button", disabled=True, title=label,
                            **extra(aria_label=label))  # fmt: skip
-    return dcc.Link(icon(icon_name), href=run_href(run_id), className="hs-icon-button", title=label)
+    return dcc.Link(icon(icon_name), href=links.run(run_id), className="hs-icon-button", title=label)
 
 
 def headline(detail: RunDetail) -> Component:
     """The numbers people look for first, each with its unit."""
     row, tiles = detail.row, []
     if row.next_token is not None:
-        probability = "" if row.next_token_prob is None else f"probability {row.next_token_prob:.1%}"
-        tiles.append(stat("Next token", row.next_token.strip() or repr(row.next_token), hint=probability))
+        probability = "" if row.next_token_prob is None else f"probability {percent(row.next_token_prob, 1, '')}"
+        tiles.append(stat("Next token", bare(row.next_token), hint=probability))
     if row.target is not None:
         rank = "" if row.target_rank is None else f"rank {row.target_rank:,}"
         tiles.append(stat(f"Target {row.target.strip()}", _number(row.target_logprob, 3, " nats"), hint=rank))
     if row.foil is not None:
         margin = _number(row.margin, 3, " nats", sign=True)
         tiles.append(stat(f"Margin over {row.foil.strip()}", margin, hint="target minus foil"))
-    bits = None if row.mean_surprisal is None else row.mean_surprisal / NATS_PER_BIT
-    entropy = None if row.next_entropy is None else row.next_entropy / NATS_PER_BIT
+    bits = None if row.mean_surprisal is None else in_bits(row.mean_surprisal)
+    entropy = None if row.next_entropy is None else in_bits(row.next_entropy)
     tiles += [
         stat("Mean surprisal", _number(bits, 2, " bits"), hint="per token"),
         stat("Perplexity", _number(row.perplexity, 1)),

@@ -12,6 +12,7 @@ from typing import Any
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
+from headscope.dashboard import links
 from headscope.dashboard.cards import Children, loading_box
 from headscope.dashboard.clientside import clientside
 from headscope.dashboard.pages import Page
@@ -20,7 +21,7 @@ from headscope.dashboard.pages.run.query import RunQuery
 from headscope.dashboard.services import Services
 from headscope.dashboard.still import still
 
-PAGE = Page("run", "/run", "Run", "card-text", 25, in_nav=False, identity=("id",))
+PAGE = Page("run", links.RUN, "Run", "card-text", 25, in_nav=False, identity=("id",))
 
 
 class Ids(StrEnum):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, replace
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 
+from headscope.dashboard import links
 from headscope.dashboard.attention_cache import attention_artifact
 from headscope.dashboard.figures.attention import head_stats
 from headscope.dashboard.figures.attributions import MethodView, method_views
@@ -19,16 +19,6 @@ from headscope.dashboard.figures.sources import of_continuation, sources_view, w
 from headscope.dashboard.figures.tokens import TokenView, all_candidates, token_view
 from headscope.dashboard.pages.run.query import RunQuery, defaults
 from headscope.storage.rows import ArtifactRow, RunDetail
-
-
-def run_href(run_id: str) -> str:
-    """Where a run is shown."""
-    return f"/run?id={quote(run_id)}"
-
-
-def api_href(run_id: str, path: str) -> str:
-    """An API address of a run."""
-    return f"/api/v1/runs/{quote(run_id)}/{path}"
 
 
 def view_model(detail: RunDetail, query: RunQuery, previous: str | None, following: str | None) -> dict[str, Any]:
@@ -42,15 +32,15 @@ def view_model(detail: RunDetail, query: RunQuery, previous: str | None, followi
         "model": detail.row.model,
         "state": state,
         "defaults": defaults(),
-        "previous": run_href(previous) if previous else None,
-        "next": run_href(following) if following else None,
-        "compare": f"/compare?a={quote(detail.row.id)}",
+        "previous": links.run(previous) if previous else None,
+        "next": links.run(following) if following else None,
+        "compare": links.compare((detail.row.id,)),
         "tokens": _tokens(token_view(trace, detail.attributions)) if trace else None,
         "candidates": plain(all_candidates(trace, detail.target)) if trace else None,
         "target": plain(detail.target),
         "lens": plain(lens_view(detail.lens, trace)) if detail.lens and trace else None,
         "attributions": [_method(view) for view in method_views(detail.attributions, words)],
-        "arrays": api_href(detail.row.id, "attributions.safetensors"),
+        "arrays": links.run_file(detail.row.id, "attributions.safetensors"),
         "sources": _sources(detail),
         "grids": plain(grids(detail)),
         "n_layers": detail.model.n_layers,
@@ -92,6 +82,6 @@ def _method(view: MethodView) -> dict[str, Any]:
 
 def _attention(detail: RunDetail, artifact: ArtifactRow) -> dict[str, Any]:
     return {
-        "url": api_href(detail.row.id, "attention"),
+        "url": links.run_file(detail.row.id, "attention"),
         "shape": list(artifact.shape),
     }

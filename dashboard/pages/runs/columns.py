@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from headscope.dashboard.units import NATS_PER_BIT, utc_iso
 from headscope.storage.rows import RunRow
 
-NATS_PER_BIT = math.log(2)
 TEXT, NUMBER, INTEGER, DATE = "text", "number", "integer", "date"
 
 
@@ -84,11 +84,6 @@ DEFAULT = tuple(column.field for column in COLUMNS if not column.hidden)
 
 TELLING = {"model": ("model",), "target": ("target", "target_rank", "margin")}
 """Facet -> the columns that say nothing where all runs of the store have one value of it (no target: no rank)."""
-
-
-def utc_iso(moment: datetime) -> str:
-    """ISO 8601 with the offset; a time without one is UTC."""
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat(timespec="seconds")
 
 
 def grid_row(row: RunRow) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from dash import Dash, Input, Output, State, ctx, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
+from headscope.dashboard import links
 from headscope.dashboard.cards import Children, extra, icon, loading_box
 from headscope.dashboard.clientside import clientside
 from headscope.dashboard.ids import Shell
@@ -27,7 +28,7 @@ from headscope.dashboard.pages.runs.query import MAX_SELECTED, RunsQuery
 from headscope.dashboard.services import Services
 from headscope.dashboard.still import still
 
-PAGE = Page("runs", "/runs", "Runs", "table", 10, shortcut="r", libraries=("dash_ag_grid",))
+PAGE = Page("runs", links.RUNS, "Runs", "table", 10, shortcut="r", libraries=("dash_ag_grid",))
 PAGE_SIZE = 100
 
 

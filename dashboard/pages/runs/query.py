@@ -155,9 +155,3 @@ def _usable(text: str, notes: list[str]) -> bool:
         notes.append(f"The filter “{text}” was left out: {error}.")
         return False
     return True
-
-
-def runs_href(**changes: str | tuple[str, ...]) -> str:
-    """A link to the Runs page: `runs_href(status="failed", model="gpt2")`."""
-    values: Any = {key: (value,) if isinstance(value, str) and key != "q" else value for key, value in changes.items()}
-    return "/runs" + RunsQuery(**values).to_query()

@@ -10,8 +10,9 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from headscope.analysis.types import RunStatus
+from headscope.dashboard import links
 from headscope.dashboard.cards import STATUS_ICONS, Children, copyable, empty_box, extra, icon
-from headscope.dashboard.figures.across import MOST_RUNS
+from headscope.dashboard.links import MOST_COMPARED
 from headscope.dashboard.pages.runs.columns import COLUMNS, DATE, Column
 from headscope.dashboard.pages.runs.query import FACETS, Facet, RunsQuery
 from headscope.dashboard.words import plural
@@ -20,7 +21,6 @@ from headscope.storage.rows import FacetCount
 SHOWN_VALUES = 8
 WIDEST = 240  # px a column takes by itself: a model's name, not a folder's
 FORMATS = (("csv", "CSV"), ("json", "JSON"), ("parquet", "Parquet"))
-EXPORT_PATH = "/api/v1/runs/export"
 RENDERERS = {
     "status": "HsStatus",
     "text": "HsPrompt",
@@ -150,7 +150,7 @@ def facet_value(facet: Facet, value: str, count: int, query: RunsQuery) -> html.
     label = html.Span(name, className="hs-count-name", title=value or facet.without)
     number = html.Span(f"{count:,}", className="hs-count-number")
     content: Children = [sign, label, number]
-    href = "/runs" + query.toggled(facet, value).to_query()
+    href = links.view(links.RUNS, query.toggled(facet, value))
     return html.Li(dcc.Link(content, href=href, className="hs-count hs-on" if on else "hs-count"))
 
 
@@ -165,7 +165,7 @@ def chips(query: RunsQuery) -> Children:
     found += [chip(item.words, query.without_filter(item.link)) for item in query.filters]
     if not found:
         return None
-    clear = dcc.Link("Clear all", href="/runs" + query.unfiltered().to_query(), className="hs-clear")
+    clear = dcc.Link("Clear all", href=links.view(links.RUNS, query.unfiltered()), className="hs-clear")
     return [*found, clear]
 
 
@@ -173,7 +173,7 @@ def chip(label: str, without: RunsQuery) -> Component:
     """One active filter; following it removes the filter."""
     return dcc.Link(
         [html.Span(label, className="hs-ellipsis"), icon("x-lg"), html.Span("remove", className="visually-hidden")],
-        href="/runs" + without.to_query(),
+        href=links.view(links.RUNS, without),
         className="hs-chip",
         title=f"Remove: {label}",
     )
@@ -184,12 +184,12 @@ def toolbar(query: RunsQuery) -> Children:
     selected = query.sel
     return [
         html.Span(f"{len(selected)} selected", className="hs-muted hs-num") if selected else None,
-        action("Open", "box-arrow-up-right", f"/run?id={selected[0]}" if len(selected) == 1 else "", "Select one run"),
+        action("Open", "box-arrow-up-right", links.run(selected[0]) if len(selected) == 1 else "", "Select one run"),
         action(
             "Compare",
             "layout-split",
             compare_href(selected),
-            f"Select 2 to {MOST_RUNS} runs to compare them (c)",
+            f"Select 2 to {MOST_COMPARED} runs to compare them (c)",
         ),
         export_menu(query),
     ]
@@ -197,10 +197,9 @@ def toolbar(query: RunsQuery) -> Children:
 
 def compare_href(selected: Sequence[str]) -> str:
     """Where the selected runs are compared; "" for fewer than two and for too many."""
-    if not 2 <= len(selected) <= MOST_RUNS:
+    if not 2 <= len(selected) <= MOST_COMPARED:
         return ""
-    more = f"&more={','.join(selected[2:])}" if len(selected) > 2 else ""
-    return f"/compare?a={selected[0]}&b={selected[1]}{more}"
+    return links.compare(selected)
 
 
 def action(label: str, icon_name: str, href: str, needs: str) -> Component:
@@ -226,7 +225,7 @@ def export_menu(query: RunsQuery) -> Component:
 
 def export_link(name: str, label: str, search: str) -> html.A:
     """A download of one format."""
-    return html.A(label, href=f"{EXPORT_PATH}.{name}{search}", download="")
+    return html.A(label, href=links.runs_file(name, search), download="")
 
 
 def count_text(total: int, query: RunsQuery) -> str:
@@ -241,7 +240,7 @@ def nothing(query: RunsQuery, command: str) -> Component:
         return empty_box(
             "No run matches",
             html.P("Every condition above must hold. Remove one, or start again:"),
-            dcc.Link("Clear all filters", href="/runs" + query.unfiltered().to_query(), className="hs-button"),
+            dcc.Link("Clear all filters", href=links.view(links.RUNS, query.unfiltered()), className="hs-button"),
             icon_name="funnel",
         )
     return empty_box(

@@ -11,6 +11,7 @@ from headscope.analysis.classifiers.card import card
 from headscope.analysis.statistics.calibration import Reliability
 from headscope.dashboard.cards import Children, copyable, empty_box, extra
 from headscope.dashboard.figures import behaviour as figures
+from headscope.dashboard.numbers import plain, signed
 from headscope.dashboard.pages.toxicity.query import ToxicityQuery
 from headscope.dashboard.pages.toxicity.view import (
     baseline_value,
@@ -22,9 +23,10 @@ from headscope.dashboard.pages.toxicity.view import (
     text_row,
     thresholds,
 )
-from headscope.dashboard.parts import graph, note, plain, signed, switch
+from headscope.dashboard.parts import graph, note, switch
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
+from headscope.dashboard.units import percent
 from headscope.storage.rows import ToxicityRow
 
 LISTED = 40
@@ -135,7 +137,7 @@ def explorer(_services: Services, query: ToxicityQuery) -> Children:
     rows = [
         html.Tr([html.Td(html.B(plain(line["threshold"])) if 100 * line["threshold"] == query.threshold
                          else plain(line["threshold"]), className="num"),
-                 *(html.Td(f"{100 * line[name]:.1f} %" if line[name] is not None else "–", className="num")
+                 *(html.Td(percent(line[name], 1) if line[name] is not None else "–", className="num")
                    for name in ("precision", "recall", "false_positives"))])
         for line in stated.thresholds
     ]  # fmt: skip

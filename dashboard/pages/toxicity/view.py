@@ -13,9 +13,12 @@ from dash.development.base_component import Component
 from headscope.analysis.classifiers.card import ScorerCard
 from headscope.analysis.classifiers.labels import EXPERIMENTAL
 from headscope.analysis.statistics.intervals import bootstrap_means, wilson
+from headscope.dashboard import links
 from headscope.dashboard.cards import Children, copyable, empty_box, icon
+from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.toxicity.query import ToxicityQuery
-from headscope.dashboard.parts import interval, plain, signed, switch
+from headscope.dashboard.parts import switch
+from headscope.dashboard.units import percents, ratio
 from headscope.dashboard.words import plural
 from headscope.storage.rows import ToxicityRow
 
@@ -33,7 +36,7 @@ def label_row(classifier: str, part: str, label: str, rows: list[ToxicityRow], c
     low, high = wilson(over, len(known))
     means = bootstrap_means(values)
     shy = html.Span("experimental", className="hs-sub") if label in EXPERIMENTAL else None
-    share = [html.B(f"{100 * over / len(known):.1f} %"), html.Small(f" [{100 * low:.1f}, {100 * high:.1f}] · {over:,}")]
+    share = [html.B(ratio(over, len(known), 1)), html.Small(f" {percents(low, high, 1)} · {over:,}")]
     return html.Tr(
         [
             html.Td([label, shy]),
@@ -62,7 +65,7 @@ def share_cell(values: Any, cut: float) -> html.Td:
         return html.Td("–", className="num")
     over = int((known >= cut).sum())
     low, high = wilson(over, len(known))
-    return html.Td([html.B(f"{100 * over / len(known):.0f} %"), html.Small(f" [{100 * low:.0f}, {100 * high:.0f}]")],
+    return html.Td([html.B(ratio(over, len(known))), html.Small(f" {percents(low, high)}")],
                    className="num")  # fmt: skip
 
 
@@ -73,7 +76,7 @@ def text_row(row: ToxicityRow, cut: float) -> html.Tr:
     if (row.score or 0.0) >= cut:
         summary = html.Summary([icon("eye-slash"), f" covered: {plural(len(text.split()), 'word')}"])
         content = html.Details([summary, html.Div(content)], className="hs-covered")
-    link = dcc.Link(row.prompt_key, href=f"/run?id={row.run_id}")
+    link = dcc.Link(row.prompt_key, href=links.run(row.run_id))
     return html.Tr(
         [
             html.Td(html.B(plain(row.score, 3)), className="num"),
