@@ -12,8 +12,8 @@ import pytest
 from dash.development.base_component import Component
 
 from headscope.analysis.types import Attribution
-from headscope.dashboard.figures import across as figures
 from headscope.dashboard.links import MOST_COMPARED
+from headscope.dashboard.pages.compare import across_numbers as figures
 from headscope.dashboard.pages.compare.across import across_actions, across_view
 from headscope.dashboard.pages.compare.cards import pickers_view
 from headscope.dashboard.pages.compare.pair import attribution

@@ -11,7 +11,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("analysis", "dashboard", "datasets", "migrations", "storage")
-pytestmark = pytest.mark.thorough
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from headscope.analysis.attribution.results import position_scores, word_rule
 from headscope.analysis.types import TokenTrace
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children
-from headscope.dashboard.figures.across import Across, divergences, matched, surprisals, word_ranges
-from headscope.dashboard.figures.compare import group_scores, group_sums, largest, shares
 from headscope.dashboard.numbers import significant
+from headscope.dashboard.pages.compare.across_numbers import Across, divergences, matched, surprisals, word_ranges
 from headscope.dashboard.pages.compare.canvas import map_canvas, packed
 from headscope.dashboard.pages.compare.columns import scale_legend
 from headscope.dashboard.pages.compare.facts import missing, same_tokenizer
+from headscope.dashboard.pages.compare.numbers import group_scores, group_sums, largest, shares
 from headscope.dashboard.pages.compare.pair import attribution
 from headscope.dashboard.pages.compare.query import CompareQuery, letter
 from headscope.dashboard.pages.compare.runs import RecentRuns

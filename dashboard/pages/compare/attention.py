@@ -12,7 +12,7 @@ from dash.development.base_component import Component
 from numpy.typing import NDArray
 
 from headscope.dashboard.cards import extra
-from headscope.dashboard.figures import compare as numbers
+from headscope.dashboard.pages.compare import numbers
 from headscope.dashboard.pages.compare.columns import legend
 from headscope.dashboard.pages.compare.facts import missing
 from headscope.dashboard.pages.compare.pair import Aligned, Pair, aligned, head

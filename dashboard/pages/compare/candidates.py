@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dash import html
 from dash.development.base_component import Component
 
-from headscope.dashboard.figures.compare import Candidate
 from headscope.dashboard.numbers import signed
+from headscope.dashboard.pages.compare.numbers import Candidate
 from headscope.dashboard.text import quoted
 from headscope.dashboard.units import points, probability
 

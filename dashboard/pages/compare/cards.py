@@ -13,7 +13,6 @@ from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.types import HEAD_STATS, Attribution
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, guarded
-from headscope.dashboard.figures.compare import candidate_union, group_scores, largest, shares, surprisal_bits
 from headscope.dashboard.layout import notes_box
 from headscope.dashboard.links import MOST_COMPARED
 from headscope.dashboard.pages.compare.across import across_actions, across_view
@@ -24,6 +23,7 @@ from headscope.dashboard.pages.compare.facts import facts
 from headscope.dashboard.pages.compare.heads import heads_view
 from headscope.dashboard.pages.compare.lens import lens_view
 from headscope.dashboard.pages.compare.margins import margins_view
+from headscope.dashboard.pages.compare.numbers import candidate_union, group_scores, largest, shares, surprisal_bits
 from headscope.dashboard.pages.compare.pair import Aligned, Pair, aligned, attribution, methods
 from headscope.dashboard.pages.compare.picker import further, picker
 from headscope.dashboard.pages.compare.query import CompareQuery

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from headscope.analysis.types import TokenTrace
 from headscope.dashboard.cards import extra
-from headscope.dashboard.figures.compare import Gap, Unit, changed_units, largest, with_gaps
 from headscope.dashboard.numbers import decimals_for, fixed, signed, significant
+from headscope.dashboard.pages.compare.numbers import Gap, Unit, changed_units, largest, with_gaps
 from headscope.dashboard.pages.compare.pair import Aligned
 from headscope.dashboard.text import in_line, quoted
 

@@ -8,11 +8,11 @@ from dash.development.base_component import Component
 from numpy.typing import NDArray
 
 from headscope.analysis.types import HEAD_STATS
-from headscope.dashboard.figures.attention import STATS
-from headscope.dashboard.figures.compare import largest
+from headscope.dashboard.head_stats import STATS
 from headscope.dashboard.numbers import significant, significant_signed
 from headscope.dashboard.pages.compare.canvas import map_canvas
 from headscope.dashboard.pages.compare.columns import legend
+from headscope.dashboard.pages.compare.numbers import largest
 from headscope.dashboard.pages.compare.pair import Pair, head
 from headscope.dashboard.pages.compare.query import CompareQuery
 from headscope.dashboard.pages.compare.view import sentences

@@ -12,10 +12,10 @@ from dash.development.base_component import Component
 
 from headscope.analysis.types import RunStatus
 from headscope.dashboard.cards import extra
-from headscope.dashboard.figures.compare_lens import LensSide, LensToken, lens_tokens, scales, top_tokens
 from headscope.dashboard.missing import missing_reason
 from headscope.dashboard.pages.compare.canvas import packed
 from headscope.dashboard.pages.compare.facts import missing
+from headscope.dashboard.pages.compare.lens_numbers import LensSide, LensToken, lens_tokens, scales, top_tokens
 from headscope.dashboard.pages.compare.pair import Pair
 from headscope.dashboard.pages.compare.view import sentences
 from headscope.dashboard.text import quoted

@@ -8,8 +8,8 @@ from typing import Any
 from headscope.analysis.alignment import Range
 from headscope.analysis.attribution.results import position_scores
 from headscope.analysis.types import Attribution, TokenTrace
-from headscope.dashboard.figures.compare import Unit, units
 from headscope.dashboard.pages.compare.facts import missing, same_tokenizer
+from headscope.dashboard.pages.compare.numbers import Unit, units
 from headscope.dashboard.pages.compare.query import CompareQuery
 from headscope.storage.rows import RunDetail
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headscope.dashboard.attention_cache import AttentionCache, attention_artifact
-from headscope.dashboard.figures.compare import Floats, attention_changes
+from headscope.dashboard.pages.compare.numbers import Floats, attention_changes
 from headscope.dashboard.pages.compare.pair import Pair, aligned
 from headscope.dashboard.pages.compare.query import CompareQuery
 from headscope.storage.interfaces import RunReader

@@ -15,13 +15,13 @@ from dash.development.base_component import Component
 
 from headscope.analysis.live_types import MOST_LIVE_TOKENS
 from headscope.dashboard import links
-from headscope.dashboard.api.live import DEFAULT_EXPERIMENT, MAX_CHARACTERS
 from headscope.dashboard.cards import card, extra, icon
 from headscope.dashboard.clientside import clientside
 from headscope.dashboard.layout import notes_box, page_header
 from headscope.dashboard.pages import Page
 from headscope.dashboard.pages.live.query import MAX_LINK_CHARACTERS, LiveQuery
 from headscope.dashboard.services import Services
+from headscope.dashboard.typed import DEFAULT_EXPERIMENT, MAX_CHARACTERS
 
 PAGE = Page("live", links.LIVE, "Live", "lightning-charge", 30, shortcut="l")
 

@@ -14,7 +14,6 @@ from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.registry import BLACK_BOX
 from headscope.analysis.types import HeadSummary
 from headscope.dashboard import links
-from headscope.dashboard.api.live import TAG as LIVE_TAG
 from headscope.dashboard.attention_cache import attention_artifact
 from headscope.dashboard.cards import (
     Children,
@@ -26,9 +25,9 @@ from headscope.dashboard.cards import (
     extra,
     guarded,
 )
-from headscope.dashboard.figures.attention import misses
 from headscope.dashboard.figures.confidence import confidence_figure, confidence_info
 from headscope.dashboard.figures.layers import formation_figure, norms_figure
+from headscope.dashboard.head_stats import misses
 from headscope.dashboard.layout import notes_box, page_header
 from headscope.dashboard.pages.run.again import again_command
 from headscope.dashboard.pages.run.findings import findings, has_findings
@@ -37,6 +36,7 @@ from headscope.dashboard.pages.run.maps import absent, components, flow, looks, 
 from headscope.dashboard.pages.run.query import RunQuery, fitted, neighbours
 from headscope.dashboard.pages.run.view import view_model
 from headscope.dashboard.parts import note
+from headscope.dashboard.typed import TAG as LIVE_TAG
 from headscope.dashboard.units import percent
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import RunDetail

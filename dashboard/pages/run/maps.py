@@ -6,8 +6,8 @@ from dash import html
 from dash.development.base_component import Component
 
 from headscope.dashboard.cards import Children, empty_box
-from headscope.dashboard.figures.sources import of_continuation
 from headscope.dashboard.missing import missing_reason
+from headscope.dashboard.pages.run.sources import of_continuation
 from headscope.dashboard.pages.run.view import grids
 from headscope.storage.rows import RunDetail
 

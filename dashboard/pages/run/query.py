@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from headscope.dashboard.figures.attention import head_stats
-from headscope.dashboard.figures.tokens import usable
+from headscope.dashboard.head_stats import head_stats
 from headscope.dashboard.link_state import QueryState, choice, number
+from headscope.dashboard.pages.run.tokens import usable
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Condition, RunDetail, RunFilter, RunRow, Sort
 

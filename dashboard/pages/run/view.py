@@ -10,14 +10,14 @@ import numpy as np
 
 from headscope.dashboard import links
 from headscope.dashboard.attention_cache import attention_artifact
-from headscope.dashboard.figures.attention import head_stats
-from headscope.dashboard.figures.attributions import MethodView, method_views
-from headscope.dashboard.figures.flow import GridView, grid_views
-from headscope.dashboard.figures.layers import lens_view
-from headscope.dashboard.figures.plain import plain
-from headscope.dashboard.figures.sources import of_continuation, sources_view, word_starts
-from headscope.dashboard.figures.tokens import TokenView, all_candidates, token_view
+from headscope.dashboard.head_stats import head_stats
+from headscope.dashboard.pages.run.attributions import MethodView, method_views
+from headscope.dashboard.pages.run.grids import GridView, grid_views
+from headscope.dashboard.pages.run.lens import lens_view
 from headscope.dashboard.pages.run.query import RunQuery, defaults
+from headscope.dashboard.pages.run.sources import of_continuation, sources_view, word_starts
+from headscope.dashboard.pages.run.tokens import TokenView, all_candidates, token_view
+from headscope.dashboard.plain_json import plain
 from headscope.storage.rows import ArtifactRow, RunDetail
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from headscope.analysis.alignment import token_words
 from headscope.analysis.types import Attribution, Continuation, TokenizedText
-from headscope.dashboard.figures.tokens import runs_of
+from headscope.dashboard.pages.run.tokens import runs_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Attention for the explorer: head statistics with their names and units, and thumbnails of every head."""
+"""The statistics of attention heads with their names and units."""
 
 from __future__ import annotations
 
@@ -56,16 +56,3 @@ def head_stats(heads: HeadSummary) -> dict[str, HeadStat]:
 def misses(heads: HeadSummary) -> bool:
     """Whether the weights of some head lack more to 1 than rounding (of half precision) takes."""
     return bool((heads.missing_mass > ROUNDING).any())
-
-
-def thumbnail(levels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Max-pool `[layer, head, query, key]` to `[layer, head, c, c]`, c = min(side, T); cell i covers i*T/c to
-    (i+1)*T/c.
-
-    The maximum, not the mean: a thin diagonal must stay visible.
-    """
-    length = levels.shape[-1]
-    count = min(side, length)
-    starts = np.ceil(np.arange(count) * length / count).astype(np.intp)
-    rows = np.maximum.reduceat(levels, starts, axis=2)
-    return np.ascontiguousarray(np.maximum.reduceat(rows, starts, axis=3))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from headscope.analysis.alignment import Range
 from headscope.analysis.statistics.divergence import Bounds, js_bounds
 from headscope.analysis.types import TokenTrace
-from headscope.dashboard.figures.compare import Unit, surprisal_bits, units
+from headscope.dashboard.pages.compare.numbers import Unit, surprisal_bits, units
 
 Floats = NDArray[np.float64]
 

@@ -12,8 +12,8 @@ import numpy as np
 from headscope.analysis.attribution.results import position_scores, word_rule
 from headscope.analysis.registry import method_entry
 from headscope.analysis.types import Attribution, Float32
-from headscope.dashboard.figures.receipts import ReceiptView, receipt_view
-from headscope.dashboard.figures.tokens import ANSWER_UNITS, grouped, largest, quantity_unit, score_unit
+from headscope.dashboard.pages.run.receipts import ReceiptView, receipt_view
+from headscope.dashboard.pages.run.tokens import ANSWER_UNITS, grouped, largest, quantity_unit, score_unit
 from headscope.dashboard.text import quoted
 from headscope.dashboard.units import mebibytes, percent
 from headscope.dashboard.words import true_minus

@@ -13,9 +13,9 @@ from headscope.analysis.attribution.results import word_rule
 from headscope.analysis.registry import method_entry
 from headscope.analysis.statistics.intervals import FEWEST, Z
 from headscope.analysis.types import Attribution, Float32, HeadSummary
-from headscope.dashboard.figures.attention import head_stats
-from headscope.dashboard.figures.attributions import explained, over_tokens
-from headscope.dashboard.figures.tokens import grouped, largest, quantity_unit, score_unit
+from headscope.dashboard.head_stats import head_stats
+from headscope.dashboard.pages.run.attributions import explained, over_tokens
+from headscope.dashboard.pages.run.tokens import grouped, largest, quantity_unit, score_unit
 
 Floats = NDArray[np.float64]
 KINDS: Mapping[tuple[str, ...], str] = {("layer", "head"): "heads", ("layer", "component"): "components"}
