@@ -14,6 +14,7 @@ from typing import Any
 from dash import Dash, Input, Output, State, html, set_props
 from dash.development.base_component import Component
 
+from headscope.analysis.registry.foreign import leave_out
 from headscope.dashboard import api, layout, security, sign_in
 from headscope.dashboard.callback_guard import guard_callbacks
 from headscope.dashboard.cards import error_box, extra, icon
@@ -21,7 +22,7 @@ from headscope.dashboard.clientside import clientside
 from headscope.dashboard.delivery import PLOTLY, App
 from headscope.dashboard.ids import Shell
 from headscope.dashboard.link_state import parse_query
-from headscope.dashboard.pages import PageModule, load_pages
+from headscope.dashboard.pages import PageModule, is_ours, load_pages
 from headscope.dashboard.services import Services
 from headscope.dashboard.status import register_status
 
@@ -67,19 +68,32 @@ def create_app(services: Services) -> Dash:
     )
     app.server.secret_key = settings.secret_key or secrets.token_hex(32)
     app.server.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
-    modules = load_pages()
+    modules = register_pages(app, services)
     app.set_libraries({module.PAGE.path: module.PAGE.libraries for module in modules})
     app.layout = layout.shell(settings, [module.PAGE for module in modules])
     register_shell(app, modules)
     register_status(app, services)
-    for module in modules:
-        module.register(app, services)
     api.register_all(app.server, services)
     sign_in.register(app.server, settings)
     security.protect(app.server, settings, app.csp_hashes(), sign_in.demand)
     app.serve_small_plotly()
     guard_callbacks(app.server, app.callback_map)
     return app
+
+
+def register_pages(app: Dash, services: Services) -> list[PageModule]:
+    """The pages with their callbacks registered; one of another package that cannot be is left out."""
+    kept = []
+    for module in load_pages():
+        try:
+            module.register(app, services)
+        except Exception as error:
+            if is_ours(module):
+                raise
+            leave_out(f"the page {module.PAGE.path}", f", it cannot be registered: {type(error).__name__}: {error}")
+        else:
+            kept.append(module)
+    return kept
 
 
 def _asset(app: Dash, name: str) -> str:

@@ -89,8 +89,9 @@ def card(
     )
 
 
-def download_menu(downloads: Sequence[Download], card_id: str) -> Component | None:
-    """A native disclosure menu: keyboard-usable without script, closed by Escape or a click elsewhere (shell.js)."""
+def download_menu(downloads: Sequence[Download], card_id: str = "") -> Component | None:
+    """A native disclosure menu: keyboard-usable without script, closed by Escape or a click elsewhere (shell.js).
+    `card_id`: where pictures are taken from."""
     if not downloads:
         return None
     entries = [

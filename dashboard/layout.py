@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from dash import dcc, html
 
+from headscope.dashboard import links
 from headscope.dashboard.cards import Children, extra, icon
 from headscope.dashboard.figures import theme
 from headscope.dashboard.ids import Shell
@@ -39,9 +40,9 @@ def notes_box(notes: Sequence[str]) -> html.Div:
 
 def not_found(path: str, pages: Sequence[Page]) -> html.Div:
     """The page for a path no page has."""
-    links = [html.Li(dcc.Link(page.label, href=page.path)) for page in pages if page.in_nav]
+    entries = [html.Li(dcc.Link(page.label, href=page.path)) for page in pages if page.in_nav]
     return html.Div(
-        [page_header("No such page", f"Nothing is shown at {path}."), html.P("These pages exist:"), html.Ul(links)]
+        [page_header("No such page", f"Nothing is shown at {path}."), html.P("These pages exist:"), html.Ul(entries)]
     )
 
 
@@ -82,7 +83,7 @@ def shell(settings: Settings, pages: Sequence[Page]) -> html.Div:
 
 
 def _navigation(settings: Settings, pages: Sequence[Page]) -> html.Nav:
-    links = [
+    entries = [
         html.Li(
             dcc.Link(
                 [icon(page.icon), html.Span(page.label, className="hs-nav-label")],
@@ -97,12 +98,12 @@ def _navigation(settings: Settings, pages: Sequence[Page]) -> html.Nav:
             html.Span(className="hs-logo", **extra(aria_hidden="true")),
             html.Span(settings.title, className="hs-nav-label"),
         ],
-        href="/", className="hs-brand", title=settings.title,
+        href=links.OVERVIEW, className="hs-brand", title=settings.title,
     )  # fmt: skip
     return html.Nav(
         [
             brand,
-            html.Ul(links, className="hs-nav-list"),
+            html.Ul(entries, className="hs-nav-list"),
             html.Div(id=Shell.STATE, className="hs-state"),
             html.Div(
                 [

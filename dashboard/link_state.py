@@ -74,7 +74,12 @@ class QueryState:
             if item.name == "notes" or value == _default(item) or value is None:
                 continue
             pairs += [(item.name, _write(part)) for part in (value if isinstance(value, tuple) else (value,))]
-        return f"?{urlencode(pairs, quote_via=quote, safe='/:,')}" if pairs else ""
+        return encoded(pairs)
+
+
+def encoded(pairs: Sequence[tuple[str, str]]) -> str:
+    """Keys and values as a query string with `?`, "" for none."""
+    return f"?{urlencode(pairs, quote_via=quote, safe='/:,')}" if pairs else ""
 
 
 def _default(item: Field[Any]) -> Any:

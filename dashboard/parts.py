@@ -2,52 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
 from dash import dcc, html
 
 from headscope.dashboard.cards import Children, copyable, extra, icon
-from headscope.dashboard.scope_query import ScopeQuery
-from headscope.dashboard.words import DASH, true_minus
+from headscope.dashboard.scoped.query import ScopeQuery
 
 Choices = Sequence[tuple[str, str]]
 Entry = tuple[str, str, int | None]
-
-
-def signed(value: float | None, decimals: int = 2) -> str:
-    """A number with its sign, a dash for unmeasured; never "−0.00"."""
-    if value is None or math.isnan(value):
-        return DASH
-    text = f"{value:+.{decimals}f}"
-    return f"{0:.{decimals}f}" if float(text) == 0 else true_minus(text)
-
-
-def plain(value: float | None, decimals: int = 2) -> str:
-    """A number, a dash for unmeasured."""
-    return DASH if value is None or math.isnan(value) else true_minus(f"{value:.{decimals}f}")
-
-
-def interval(low: float, high: float, decimals: int = 2) -> str:
-    """An interval in brackets, "" when there is none."""
-    if math.isnan(low) or math.isnan(high):
-        return ""
-    return f"[{plain(low, decimals)}, {plain(high, decimals)}]"
-
-
-def seconds(value: float | None) -> str:
-    """1.24 s, 12 ms."""
-    if value is None:
-        return DASH
-    return f"{1000 * value:.0f} ms" if value < 0.1 else f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
-
-
-def memory(size: int | None) -> str:
-    """Bytes as MiB or GiB."""
-    if size is None:
-        return DASH
-    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
 
 
 def stay(children: Children, address: str, class_name: str = "", title: str = "") -> html.A:

@@ -11,16 +11,17 @@ import time
 from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, make_response, redirect, render_template_string, request, session
 from werkzeug.wrappers import Response as AnyResponse
 
+from headscope.dashboard import links
 from headscope.dashboard.security import SAFE_METHODS, bears_token, error_json, wants_json
 from headscope.dashboard.settings import Settings
 
-PATH = "/sign-in"
-OPEN = frozenset({PATH, "/healthz", "/api/v1/owner"})  # the last proves the server, and tells nothing without its token
+OPEN = frozenset({links.SIGN_IN, links.HEALTH, links.OWNER})
+"""The last proves the server, and tells nothing without its token."""
 OPEN_FOLDER = "/assets/"  # styles and scripts of the program, the same for everybody
 COOKIE = "headscope_session"
 LASTS = timedelta(hours=12)
@@ -94,11 +95,11 @@ def register(server: Flask, settings: Settings, throttle: Throttle | None = None
     )
     attempts = throttle or Throttle()
 
-    @server.get(PATH)
+    @server.get(links.SIGN_IN)
     def ask() -> Response:
         return _page(settings, "", request.args.get("next", ""))
 
-    @server.post(PATH)
+    @server.post(links.SIGN_IN)
     def answer() -> AnyResponse:
         address, wanted = request.remote_addr or "", request.form.get("next", "")
         if wait := attempts.wait(address):
@@ -122,9 +123,11 @@ def demand(settings: Settings) -> AnyResponse | tuple[dict[str, str], int] | Non
     if bears_token(settings) or session.get(SIGNED_IN):
         return None
     if wants_json() or path.startswith("/_dash") or request.method not in SAFE_METHODS:
-        return error_json(f"this server asks for its token: sign in at {PATH}, or send it as a bearer token.", 401)
+        return error_json(
+            f"this server asks for its token: sign in at {links.SIGN_IN}, or send it as a bearer token.", 401
+        )
     wanted = request.full_path.rstrip("?")
-    return redirect(PATH if wanted == "/" else f"{PATH}?{urlencode({'next': wanted})}", 303)
+    return redirect(links.sign_in(wanted), 303)
 
 
 def local(wanted: str) -> str:

@@ -7,6 +7,7 @@ import shlex
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
+from headscope.dashboard import links
 from headscope.dashboard.cards import Children, guarded, icon
 from headscope.dashboard.ids import Shell
 from headscope.dashboard.services import Services
@@ -45,7 +46,7 @@ def store_state(services: Services) -> Component:
     return html.Div(
         [
             html.Div([icon("database"), html.Span(name, className="hs-state-name")], title=f"{kind} store {name}"),
-            dcc.Link(plural(total, "run"), href="/runs"),
+            dcc.Link(plural(total, "run"), href=links.RUNS),
             html.Span(f"{kind} · {engine}"),
         ],
         className="hs-nav-label",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -10,8 +9,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from headscope.dashboard.cards import extra
-from headscope.dashboard.runs.columns import NATS_PER_BIT, utc_iso
-from headscope.dashboard.words import DASH
+from headscope.dashboard.units import utc_iso
 
 
 def table(head: Sequence[str], rows: Sequence[html.Tr], *, rows_open: bool = False) -> Component:
@@ -36,16 +34,3 @@ def when(moment: datetime) -> html.Time:
     """A time; shell.js makes it "3 min ago" in the reader's own clock."""
     iso = utc_iso(moment)
     return html.Time(iso[:16].replace("T", " "), dateTime=iso)
-
-
-def bits(nats: float | None, decimals: int = 2) -> str:
-    """Nats as bits, a dash for unmeasured."""
-    return DASH if nats is None or math.isnan(nats) else f"{nats / NATS_PER_BIT:.{decimals}f}"
-
-
-def parameters(count: int) -> str:
-    """53K, 135M, 1.5B parameters."""
-    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
-        if count >= size:
-            return f"{count / size:.3g}{unit} parameters"
-    return f"{count} parameters"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.dashboard.units import mebibytes
 
 MOST_BYTES = 256 * 2**20
 MOST_UPLOADS = 4
@@ -59,8 +60,8 @@ class Uploads:
             if upload.size + len(part) > self._most:
                 self._close(key)
                 raise InputError(
-                    f"the request is larger than the {self._most / 2**20:g} MiB that a server takes: hand over fewer "
-                    "prompts at a time, or stop the server and run them on the store itself."
+                    f"the request is larger than the {mebibytes(self._most):g} MiB that a server takes: hand over "
+                    "fewer prompts at a time, or stop the server and run them on the store itself."
                 )
             upload.file.write(part)
             upload.size += len(part)

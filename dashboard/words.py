@@ -6,7 +6,6 @@ import re
 
 MINUS = "−"
 DASH = "–"
-_SIGNS = str.maketrans({" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍"})
 
 
 def true_minus(number: str) -> str:
@@ -22,15 +21,3 @@ def plural(count: int, word: str, several: str = "") -> str:
 def shape(n_layers: int, n_heads: int) -> str:
     """Of a model: 12 layers × 1 head."""
     return f"{plural(n_layers, 'layer')} × {plural(n_heads, 'head')}"
-
-
-def visible(token: str | None) -> str:
-    """A token with its white space to be seen; a dash for none."""
-    return DASH if token is None else token.translate(_SIGNS)
-
-
-def quoted(token: str, most: int = 0) -> str:
-    """A token in quotes with its white space to be seen, “␣Paris”; one without text of its own is said. most: longer
-    ones are cut; 0: never."""
-    shown = visible(token) if not most or len(token) <= most else f"{visible(token[: most - 1])}…"
-    return f"“{shown}”" if token else "(rest of the character before)"

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any, Generic, Literal, TypeVar
 
 from headscope.analysis.errors import UnknownNameError
+from headscope.analysis.registry.foreign import foreign
 
 Family = Literal["gradient", "propagation", "perturbation", "attention", "causal"]
 E = TypeVar("E", bound="Entry")
-LOG = logging.getLogger("headscope.registry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +88,11 @@ class Registry(Mapping[str, E], Generic[E]):
 
     @cached_property
     def _entries(self) -> dict[str, E]:
-        found = dict(self._ours)
-        for point in entry_points(group=self._group) if self._group else ():
-            added = _foreign(self._entry, point.name, point.value, point.load, taken=point.name in found)
-            if added is not None:
-                found[point.name] = added
-        return found
+        if not self._group:
+            return dict(self._ours)
+        what = f"headscope.analysis.registry.{self._entry.__name__}"
+        theirs = foreign(self._group, self._ours, what, lambda value: isinstance(value, self._entry))
+        return {**self._ours, **theirs}
 
     def __getitem__(self, name: str) -> E:
         return self._entries[name]
@@ -111,19 +108,3 @@ class Registry(Mapping[str, E], Generic[E]):
         if name not in self._entries:
             raise UnknownNameError(self._kind, name, self._entries)
         return self._entries[name]
-
-
-def _foreign(kind: type[E], name: str, where: str, load: Callable[[], Any], *, taken: bool) -> E | None:
-    """Another package's entry; None, with a line in the log, where it cannot be had: it must not take ours with it."""
-    if taken:
-        LOG.warning("%s is left out: there is a %s already; its package must give it another name.", where, name)
-        return None
-    try:
-        entry = load()
-    except Exception as error:  # whatever a strange module raises
-        LOG.warning("%s (%s) is left out, it cannot be imported: %s: %s", name, where, type(error).__name__, error)
-        return None
-    if not isinstance(entry, kind):
-        LOG.warning("%s (%s) is left out: it is no headscope.analysis.registry.%s.", name, where, kind.__name__)
-        return None
-    return entry

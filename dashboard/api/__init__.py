@@ -16,6 +16,7 @@ from headscope.analysis.errors import HeadscopeError, StorageError, UnknownNameE
 from headscope.dashboard.request_body import strict_bodies
 from headscope.dashboard.security import error_json, wants_json
 from headscope.dashboard.services import Services
+from headscope.dashboard.units import mebibytes
 
 APIS: list[str] = [
     "headscope.dashboard.api.health",
@@ -58,7 +59,7 @@ def register_all(server: Flask, services: Services) -> None:
     def too_large(error: RequestEntityTooLarge) -> Any:
         if not wants_json():
             return error
-        most = services.settings.max_request_bytes / 2**20
+        most = mebibytes(services.settings.max_request_bytes)
         return error_json(f"this request is larger than the {most:g} MiB that one may be: send less, or in parts.", 413)
 
     @server.route("/api/", defaults={"rest": ""})

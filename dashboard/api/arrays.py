@@ -19,10 +19,9 @@ from safetensors.numpy import save
 from headscope.analysis.errors import HeadscopeError, InputError
 from headscope.dashboard.api.live_payload import sqrt_bytes
 from headscope.dashboard.attention_cache import attention_artifact
-from headscope.dashboard.figures.attention import thumbnail
-from headscope.dashboard.figures.flow import grid_arrays
-from headscope.dashboard.figures.sources import word_starts
-from headscope.dashboard.pages.run_maps import missing_reason
+from headscope.dashboard.missing import missing_reason
+from headscope.dashboard.pages.run.grids import grid_arrays
+from headscope.dashboard.pages.run.sources import word_starts
 from headscope.dashboard.security import error_json
 from headscope.dashboard.services import Services
 from headscope.storage.rows import ArtifactRow, RunDetail
@@ -170,3 +169,16 @@ def _number(name: str, size: int, default: int | None = None) -> int:
     if not 0 <= number < size:
         raise InputError(f"{name} must lie between 0 and {size - 1}, not {number}.")
     return number
+
+
+def thumbnail(levels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Max-pool `[layer, head, query, key]` to `[layer, head, c, c]`, c = min(side, T); cell i covers i*T/c to
+    (i+1)*T/c.
+
+    The maximum, not the mean: a thin diagonal must stay visible.
+    """
+    length = levels.shape[-1]
+    count = min(side, length)
+    starts = np.ceil(np.arange(count) * length / count).astype(np.intp)
+    rows = np.maximum.reduceat(levels, starts, axis=2)
+    return np.ascontiguousarray(np.maximum.reduceat(rows, starts, axis=3))

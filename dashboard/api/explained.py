@@ -14,7 +14,7 @@ from headscope.analysis.errors import InputError
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet, RunStatus, canonical_hash
 from headscope.dashboard.request_body import json_object
 from headscope.dashboard.services import Services
-from headscope.dashboard.words import quoted
+from headscope.dashboard.text import quoted
 from headscope.jobs.job import JobRequest
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Condition, RunDetail, RunFilter

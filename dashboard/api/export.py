@@ -11,8 +11,8 @@ import pyarrow as pa
 from flask import Blueprint, Flask, Response
 
 from headscope.analysis.errors import InputError
-from headscope.dashboard.figures.plain import plain
-from headscope.dashboard.figures.tokens import token_view, usable
+from headscope.dashboard.pages.run.tokens import token_view, usable
+from headscope.dashboard.plain_json import plain
 from headscope.dashboard.services import Services
 from headscope.storage.export import to_format
 from headscope.storage.rows import RunDetail

@@ -17,7 +17,7 @@ from flask import Blueprint, Flask, Response, jsonify, request
 
 from headscope.analysis.errors import InputError
 from headscope.dashboard.api.methods_export import written
-from headscope.dashboard.failures_query import FailuresQuery
+from headscope.dashboard.pages.failures.query import FailuresQuery
 from headscope.dashboard.request_body import json_object
 from headscope.dashboard.services import Services
 from headscope.storage.rows import FailureRow

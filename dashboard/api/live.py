@@ -29,15 +29,12 @@ from headscope.dashboard.request_body import json_object
 from headscope.dashboard.security import error_json
 from headscope.dashboard.services import Engine, ModelListing, Services
 from headscope.dashboard.settings import NO_MODEL
+from headscope.dashboard.typed import DEFAULT_EXPERIMENT, MAX_CHARACTERS, TAG
 from headscope.jobs.job import JobRequest
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Condition, RunFilter
 
-MAX_CHARACTERS = 4000
 NEW_TOKENS = 16
-DEFAULT_EXPERIMENT = "live"
-TAG = "live"
-"""Of prompts typed on the page."""
 
 
 def register(server: Flask, services: Services) -> None:

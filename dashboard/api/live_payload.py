@@ -16,7 +16,7 @@ from headscope.analysis.live_types import LiveExplainRequest, LiveExplanation, L
 from headscope.analysis.registry import METHODS
 from headscope.analysis.spelling import spelling
 from headscope.analysis.types import Continuation, ModelInfo, Target
-from headscope.dashboard.figures.attention import STATS, head_stats
+from headscope.dashboard.head_stats import STATS, head_stats
 
 MAX_EXACT_BYTES = 4 * 2**20
 

@@ -17,8 +17,8 @@ from flask import Blueprint, Flask, Response, request
 
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.statistics.intervals import t_interval, wilson
-from headscope.dashboard.methods.data import Comparisons, disputes, shown_methods
-from headscope.dashboard.methods.query import MEASURES, MethodsQuery
+from headscope.dashboard.pages.methods.comparison import Comparisons, disputes, shown_methods
+from headscope.dashboard.pages.methods.query import MEASURES, MethodsQuery
 from headscope.dashboard.services import Services
 from headscope.storage.rows import MethodStats, ReceiptRow
 

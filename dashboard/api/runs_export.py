@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 from flask import Blueprint, Flask, Response, request
 
 from headscope.analysis.errors import InputError, UnknownNameError
-from headscope.dashboard.runs.columns import utc_iso
-from headscope.dashboard.runs.query import RunsQuery
+from headscope.dashboard.pages.runs.query import RunsQuery
 from headscope.dashboard.services import Services
+from headscope.dashboard.units import utc_iso
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import RUN_COLUMNS, RunRow, Sort
 

@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 
 from headscope.analysis.statistics.calibration import Reliability, SelectiveRisk
 from headscope.dashboard.figures.theme import COLORWAY, finish
+from headscope.dashboard.units import points
 
 Floats = NDArray[np.float64]
 BINS = 30
@@ -82,7 +83,7 @@ def selective_risk(curves: Mapping[str, SelectiveRisk]) -> go.Figure:
     fig = go.Figure()
     for index, (name, curve) in enumerate(curves.items()):
         fig.add_scatter(
-            x=100 * curve.coverage, y=100 * curve.risk, mode="lines", line=_line(index), name=name,
+            x=points(curve.coverage), y=points(curve.risk), mode="lines", line=_line(index), name=name,
             hovertemplate="the surest %{x:.0f} %: %{y:.1f} % wrong<extra></extra>",
         )  # fmt: skip
     fig.update_xaxes(title_text="% of prompts answered, surest first", range=[0, 101])
@@ -94,7 +95,7 @@ def locked_in(curves: Mapping[str, tuple[int, Floats]]) -> go.Figure:
     """`curves` name -> number of layers, and the layer every run locks in at (NaN never): the share decided by then."""
     fig = go.Figure()
     for index, (name, (n_layers, layers)) in enumerate(curves.items()):
-        shares = [100 * float((layers <= layer).mean()) for layer in range(n_layers)]
+        shares = [points(float((layers <= layer).mean())) for layer in range(n_layers)]
         fig.add_scatter(
             x=list(range(n_layers)), y=shares, mode="lines+markers", marker={"size": 4}, line=_line(index), name=name,
             hovertemplate="decided by layer %{x}: %{y:.0f} % of runs<extra></extra>",

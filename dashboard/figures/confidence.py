@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from headscope.analysis.types import TokenTrace
 from headscope.dashboard.figures.theme import finish
-from headscope.dashboard.figures.tokens import NATS_PER_BIT, short
+from headscope.dashboard.text import short
+from headscope.dashboard.units import in_bits
 
 MOST_LABELS = 48
 
@@ -28,12 +29,12 @@ class ConfidenceInfo:
 
 def confidence_info(trace: TokenTrace) -> ConfidenceInfo:
     """The numbers of the figure."""
-    surprisal = -trace.logprobs.astype(np.float64) / NATS_PER_BIT
+    surprisal = in_bits(-trace.logprobs.astype(np.float64))
     measured = surprisal[np.isfinite(surprisal)]
     return ConfidenceInfo(
         labels=tuple(short(text) for text in trace.tokens.texts),
         surprisal=surprisal,
-        entropy=trace.entropies.astype(np.float64) / NATS_PER_BIT,
+        entropy=in_bits(trace.entropies.astype(np.float64)),
         ranks=trace.ranks,
         mean_surprisal=float(measured.mean()) if measured.size else float("nan"),
     )

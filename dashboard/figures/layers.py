@@ -1,4 +1,4 @@
-"""Layer by layer: what the logit lens reads at every position, how the prediction forms, how large the updates are."""
+"""Layer by layer: how the prediction forms, and how large the updates are."""
 
 from __future__ import annotations
 
@@ -6,43 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from headscope.analysis.types import Float32, LayerSummary, LensTable, Target, TokenTrace
+from headscope.analysis.types import Float32, LayerSummary, Target
 from headscope.dashboard.figures.theme import COLORWAY, finish
-from headscope.dashboard.figures.tokens import NATS_PER_BIT, short
-from headscope.dashboard.words import quoted
-
-
-@dataclass(frozen=True, slots=True)
-class LensView:
-    """`[layer][position]`: the top candidate for the token that follows the position, its probability, the entropy of
-    the lens distribution (bits), and whether the candidate is already the one the last layer ends with.
-
-    positions: labels of the tokens. decided `[position]`: first layer from which the final candidate stays on top.
-    """
-
-    positions: tuple[str, ...]
-    texts: tuple[tuple[str, ...], ...]
-    probs: NDArray[np.float64]
-    entropies: NDArray[np.float64]
-    final: NDArray[np.bool_]
-    decided: tuple[int, ...]
-
-
-def lens_view(lens: LensTable, trace: TokenTrace) -> LensView:
-    """The numbers of the lens table."""
-    final = lens.top_ids == lens.top_ids[-1]
-    stays = np.flip(np.logical_and.accumulate(np.flip(final, 0), axis=0), 0)
-    return LensView(
-        positions=tuple(short(text) for text in trace.tokens.texts),
-        texts=lens.top_texts,
-        probs=lens.top_probs.astype(np.float64),
-        entropies=lens.entropies.astype(np.float64) / NATS_PER_BIT,
-        final=final,
-        decided=tuple(int(layer) for layer in stays.argmax(axis=0)),
-    )
+from headscope.dashboard.text import quoted
 
 
 @dataclass(frozen=True, slots=True)

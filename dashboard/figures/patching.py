@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from headscope.analysis.patch_types import PatchResult
 from headscope.dashboard.figures.theme import finish, signed_axis
-from headscope.dashboard.figures.tokens import short
+from headscope.dashboard.text import short
 
 
 def recovers(result: PatchResult) -> bool:

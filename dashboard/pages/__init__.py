@@ -1,10 +1,15 @@
-"""The pages. Adding one is a module and its name in `PAGES`.
+"""The pages. Each is a folder; adding one is a folder and its module `page` in `PAGES`.
 
-A page module has
-    PAGE: Page                                   what it is called and where it lives
-    layout(**query) -> Component                 a static skeleton, no store access; `query` is `parse_query(...)`
-    register(app, services) -> None              its callbacks; clientside ones by ClientsideFunction only
-and a `class Ids(StrEnum)` whose values start with the page's name.
+    page.py    PAGE: Page                           what it is called and where it lives
+               layout(**query) -> Component         a static skeleton, no store access; `query` is `parse_query(...)`
+               register(app, services) -> None      its callbacks; clientside ones by ClientsideFunction only
+               class Ids(StrEnum)                   values start with the page's name
+    query.py   the state of its link, a frozen dataclass, and what is read from the store for it
+    cards.py   what stands in its cards: query, figure, and the states in which there is none
+    view.py    pure functions of typed data: components and view models
+
+Pages do not know each other. One of another installed package is named in an entry point of the group
+`headscope.pages`, whose value is a module like `page.py`.
 
 Two traps. `Input(Shell.URL, "search")` also fires when the user leaves for another page: look at `Shell.URL.pathname`
 first. `dcc.Input` shuffles fast typing, and any `debounce` of Dash reads its field after the page took it away: use
@@ -15,26 +20,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from dash import Dash
 from dash.development.base_component import Component
 
+from headscope.analysis.registry.foreign import foreign, leave_out
 from headscope.dashboard.services import Services
 
+GROUP = "headscope.pages"
 PAGES: list[str] = [
-    "headscope.dashboard.pages.overview",
-    "headscope.dashboard.pages.runs",
-    "headscope.dashboard.pages.methods",
-    "headscope.dashboard.pages.confidence",
-    "headscope.dashboard.pages.toxicity",
-    "headscope.dashboard.pages.bias",
-    "headscope.dashboard.pages.failures",
-    "headscope.dashboard.pages.blackbox",
-    "headscope.dashboard.pages.run",
-    "headscope.dashboard.pages.live",
-    "headscope.dashboard.pages.patching",
-    "headscope.dashboard.pages.compare",
+    "headscope.dashboard.pages.overview.page",
+    "headscope.dashboard.pages.runs.page",
+    "headscope.dashboard.pages.methods.page",
+    "headscope.dashboard.pages.confidence.page",
+    "headscope.dashboard.pages.toxicity.page",
+    "headscope.dashboard.pages.bias.page",
+    "headscope.dashboard.pages.failures.page",
+    "headscope.dashboard.pages.blackbox.page",
+    "headscope.dashboard.pages.run.page",
+    "headscope.dashboard.pages.live.page",
+    "headscope.dashboard.pages.patching.page",
+    "headscope.dashboard.pages.compare.page",
 ]
 
 
@@ -73,6 +80,22 @@ class PageModule(Protocol):
 
 
 def load_pages() -> tuple[PageModule, ...]:
-    """The modules of `PAGES`, in navigation order."""
+    """The modules of `PAGES` and of other packages, in navigation order."""
     modules = [cast(PageModule, import_module(name)) for name in PAGES]
+    named = {module.PAGE.name for module in modules}
+    for name, module in foreign(GROUP, named, "module with PAGE, layout and register", _is_page).items():
+        if any(module.PAGE.name == known.PAGE.name or module.PAGE.path == known.PAGE.path for known in modules):
+            leave_out(f"the page {name}", f": there is a page {module.PAGE.path} already.")
+        else:
+            modules.append(module)
     return tuple(sorted(modules, key=lambda module: module.PAGE.order))
+
+
+def is_ours(module: PageModule) -> bool:
+    """Whether it comes with Headscope: where ours fails, the app does."""
+    return getattr(module, "__name__", "") in PAGES
+
+
+def _is_page(module: Any) -> bool:
+    functions = (getattr(module, name, None) for name in ("layout", "register"))
+    return isinstance(getattr(module, "PAGE", None), Page) and all(map(callable, functions))

@@ -17,7 +17,7 @@ from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.registry import BLACK_BOX, parse_analyses
 from headscope.analysis.types import ModelRef
 from headscope.dashboard.job_queue import JobQueue, ServerEngine
-from headscope.dashboard.pages import run_cards
+from headscope.dashboard.pages.run.cards import cards
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
 from headscope.jobs.job import JobRequest, run_job
@@ -172,7 +172,7 @@ def test_what_is_typed_is_stored_only_when_saved(page: Page, app_server: str, se
     assert link.get_attribute("href") == f"/run?id={row.id}"
     saved = seeded_store.run(row.id)
     assert "occlusion" not in {one.method for one in saved.attributions}
-    assert "leave-one-out is not kept" in str(run_cards.cards(saved))
+    assert "leave-one-out is not kept" in str(cards(saved))
 
 
 def test_saving_an_explained_token_cuts_the_text_before_it(page: Page, app_server: str, seeded_store: Store) -> None:

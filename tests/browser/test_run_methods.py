@@ -12,8 +12,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet
-from headscope.dashboard.figures.flow import spearman
 from headscope.dashboard.job_queue import JobQueue, ServerEngine
+from headscope.dashboard.pages.run.grids import spearman
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
 from headscope.jobs.job import JobRequest, run_job

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from headscope.dashboard.pages import blackbox, run
+from headscope.dashboard.pages.blackbox.page import SCOPED
+from headscope.dashboard.pages.run.cards import content
+from headscope.dashboard.pages.run.query import RunQuery
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
 from tests.cli import Done, headscope
@@ -134,7 +136,7 @@ def test_the_key_is_nowhere(made: Done, folder: Path) -> None:
 
 
 def test_pages_show_what_was_stored(made: Done, folder: Path) -> None:
-    page = blackbox.SCOPED
+    page = SCOPED
     made_rows = rows(folder / "made.duckdb", "SELECT id FROM runs")
     with Store.open(str(folder / "made.duckdb")) as store:
         services = Services(store)
@@ -151,5 +153,5 @@ def test_pages_show_what_was_stored(made: Done, folder: Path) -> None:
         for id_ in ("blackbox-overview", "blackbox-importance"):  # four orders make no two halves
             assert "4 of 8 orders" in text_of(page.content(id_, services, query)[0])
         for row in made_rows:
-            body, _ = run.content(store, run.RunQuery(id=row["id"]))
+            body, _ = content(store, RunQuery(id=row["id"]))
             assert "headscope blackbox" in text_of(body)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from headscope.dashboard.pages.run_again import again_command
+from headscope.dashboard.pages.run.again import again_command
 from headscope.storage import session
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter, RunRow

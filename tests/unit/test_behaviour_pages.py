@@ -11,10 +11,16 @@ from typing import Any
 import pytest
 
 from headscope.analysis.probe_types import ProbeResult, ToxicityScore
+from headscope.analysis.statistics.counterfactual import contrasts
 from headscope.analysis.types import Prompt
 from headscope.dashboard.app import create_app
-from headscope.dashboard.pages import bias, confidence, failures, toxicity
-from headscope.dashboard.scoped_page import ScopedPage
+from headscope.dashboard.pages.bias import page as bias
+from headscope.dashboard.pages.bias.query import BiasQuery, members
+from headscope.dashboard.pages.confidence import page as confidence
+from headscope.dashboard.pages.failures import page as failures
+from headscope.dashboard.pages.failures.query import FailuresQuery
+from headscope.dashboard.pages.toxicity import page as toxicity
+from headscope.dashboard.scoped.page import ScopedPage
 from headscope.dashboard.services import Services
 from headscope.jobs.detection import detect, experiment_runs
 from headscope.storage.repository import Store
@@ -93,7 +99,7 @@ def test_bias_shows_the_effect_its_pairs_and_its_wordings(store: Store) -> None:
     words = shown(bias.SCOPED, services)["bias-effects"]
     assert "old − young" in words
     assert "contrasts are marked" in words
-    (row,) = bias.contrasts(bias.members(store, bias.BiasQuery(experiment="people")))
+    (row,) = contrasts(members(store, BiasQuery(experiment="people")))
     assert (row.effect.n, row.attribute) == (6, "manners")
     expected = {pair.pair_id: pair.a_value - pair.b_value for pair in row.pairs}
     measures = store.measures(experiment_runs("people"))
@@ -102,7 +108,7 @@ def test_bias_shows_the_effect_its_pairs_and_its_wordings(store: Store) -> None:
     behind = shown(bias.SCOPED, services, row=row.key)
     assert "The nurse old was very" in behind["bias-pairs"]
     assert "6 wordings" in behind["bias-wording"]
-    likelier = bias.members(store, bias.BiasQuery(experiment="people", measure="loglik"))
+    likelier = members(store, BiasQuery(experiment="people", measure="loglik"))
     trace = store.run(likelier[0].run_id).trace
     assert trace is not None
     assert likelier[0].value == pytest.approx(float(trace.logprobs[1:].sum()), rel=1e-5)
@@ -120,7 +126,7 @@ def test_toxic_texts_are_covered_and_the_scorer_is_audited(store: Store) -> None
 def test_failures_can_be_judged_and_made_a_suite(store: Store) -> None:
     services = Services(store, findings=store)
     client = create_app(services).server.test_client()
-    case = store.failures_page(failures.FailuresQuery(experiment="people").which())[0][0]
+    case = store.failures_page(FailuresQuery(experiment="people").which())[0][0]
     body = {"run_id": case.run_id, "detector": case.detector, "status": "confirmed", "note": "yes"}
     answer = client.post("/api/v1/failures/triage", json=body, headers=ORIGIN)
     assert (answer.status_code, answer.get_json()["status"]) == (200, "confirmed")

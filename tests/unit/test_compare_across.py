@@ -13,13 +13,14 @@ from dash.development.base_component import Component
 
 from headscope.analysis.outcome import Outcome
 from headscope.analysis.types import Attribution
-from headscope.dashboard.figures import across as figures
-from headscope.dashboard.figures.across import MOST_RUNS
-from headscope.dashboard.pages import compare
-from headscope.dashboard.pages.compare_across import across_actions, across_view
-from headscope.dashboard.pages.compare_data import CompareQuery, attribution, letter
-from headscope.dashboard.pages.compare_runs import RecentRuns
-from headscope.dashboard.runs.view import compare_href
+from headscope.dashboard.links import MOST_COMPARED
+from headscope.dashboard.pages.compare import across_numbers as figures
+from headscope.dashboard.pages.compare.across import across_actions, across_view
+from headscope.dashboard.pages.compare.cards import pickers_view
+from headscope.dashboard.pages.compare.pair import attribution
+from headscope.dashboard.pages.compare.query import CompareQuery, letter
+from headscope.dashboard.pages.compare.runs import RecentRuns
+from headscope.dashboard.pages.runs.view import compare_href
 from headscope.storage.rows import ArtifactRow, RunDetail
 from tests.unit.test_compare_figures import tokenized
 from tests.unit.test_compare_page import Runs, run, text_of
@@ -154,8 +155,8 @@ def test_the_link_holds_up_to_twenty_runs_each_once() -> None:
     ids = [f"r{i}" for i in range(40)]
     query = CompareQuery.from_query({"a": "r0", "b": "r1", "more": ",".join(["r0", "r2", *ids])})
     assert query.further[:2] == ("r2", "r3")
-    assert len(query.further) == MOST_RUNS - 2
-    assert letter(MOST_RUNS - 1) == "T"
+    assert len(query.further) == MOST_COMPARED - 2
+    assert letter(MOST_COMPARED - 1) == "T"
     assert CompareQuery.from_query(query.to_query()) == query
 
 
@@ -164,7 +165,7 @@ def test_runs_that_are_gone_are_left_out_and_said() -> None:
     query = CompareQuery(a="a", b="b", more="c,gone")
     recent = RecentRuns(store)  # type: ignore[arg-type]
     assert [detail.row.id for detail in recent.many(query)] == ["a", "b", "c"]
-    pickers = text_of(compare.pickers_view(store, query))  # type: ignore[arg-type]
+    pickers = text_of(pickers_view(store, query))  # type: ignore[arg-type]
     assert "There is no run gone" in pickers
     assert recent.many(CompareQuery(a="a")) == ()
 
@@ -173,7 +174,7 @@ def test_selected_runs_lead_to_their_comparison() -> None:
     assert compare_href(["x"]) == ""
     assert compare_href(["x", "y"]) == "/compare?a=x&b=y"
     assert compare_href(["x", "y", "z", "w"]) == "/compare?a=x&b=y&more=z,w"
-    assert compare_href([str(i) for i in range(MOST_RUNS + 1)]) == ""
+    assert compare_href([str(i) for i in range(MOST_COMPARED + 1)]) == ""
 
 
 def test_tokens_that_are_cut_across_a_words_border_match_nothing() -> None:

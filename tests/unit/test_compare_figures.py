@@ -6,9 +6,9 @@ import pytest
 from headscope.analysis.alignment import word_spans
 from headscope.analysis.attribution.results import word_rule
 from headscope.analysis.types import TokenizedText, TokenTrace
-from headscope.dashboard.figures import compare
-from headscope.dashboard.figures.tokens import grouped
-from headscope.dashboard.pages.compare_candidates import candidates_view
+from headscope.dashboard.pages.compare import numbers as compare
+from headscope.dashboard.pages.compare.candidates import candidates_view
+from headscope.dashboard.pages.run.tokens import grouped
 from tests.run_samples import T, attribution
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from headscope.analysis.types import LayerSummary, LensTable, Target
-from headscope.dashboard.figures.compare_lens import lens_tokens, scales
-from headscope.dashboard.pages.compare_data import Pair
-from headscope.dashboard.pages.compare_lens import lens_view
+from headscope.dashboard.pages.compare.lens import lens_view
+from headscope.dashboard.pages.compare.lens_numbers import lens_tokens, scales
+from headscope.dashboard.pages.compare.pair import Pair
 from headscope.storage.rows import MissingPart
 from tests.unit.test_compare_page import TARGET, run, text_of
 

@@ -12,13 +12,17 @@ from dash.development.base_component import Component
 from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.outcome import Outcome
 from headscope.analysis.types import Attribution, ModelInfo, ModelRef, RunStatus, Target, TokenizedText, TokenTrace
-from headscope.dashboard.pages import compare, live
-from headscope.dashboard.pages.compare_across import across_view
-from headscope.dashboard.pages.compare_cards import ACTIONS, VIEWS, candidates
-from headscope.dashboard.pages.compare_data import CompareQuery, Pair, head
-from headscope.dashboard.pages.compare_facts import facts, missing, warnings
-from headscope.dashboard.pages.compare_runs import RecentRuns
-from headscope.dashboard.pages.compare_text import decimals_for, fixed, fixed_signed, percent, signed
+from headscope.dashboard.numbers import decimals_for, fixed, signed, significant_signed
+from headscope.dashboard.pages.compare import cards, page
+from headscope.dashboard.pages.compare.across import across_view
+from headscope.dashboard.pages.compare.cards import CARDS, candidates, scores
+from headscope.dashboard.pages.compare.facts import facts, missing, warnings
+from headscope.dashboard.pages.compare.pair import Pair, head
+from headscope.dashboard.pages.compare.query import CompareQuery
+from headscope.dashboard.pages.compare.runs import RecentRuns
+from headscope.dashboard.pages.live import page as live
+from headscope.dashboard.pages.live.query import LiveQuery
+from headscope.dashboard.units import probability
 from headscope.storage.rows import ArtifactRow, RunDetail, RunRow
 from tests.unit.test_compare_figures import tokenized
 
@@ -119,6 +123,7 @@ class Runs:
 
 READER = RecentRuns(Runs())  # type: ignore[arg-type]
 """For cards of runs that keep no attention."""
+VIEWS = {item.id: item.view for item in CARDS}
 
 
 @pytest.mark.parametrize(
@@ -133,16 +138,16 @@ def test_compare_state_survives_the_link(query: CompareQuery) -> None:
 
 
 def test_live_state_survives_the_link_with_its_spaces() -> None:
-    query = live.LiveQuery(
+    query = LiveQuery(
         model="m", text="a  b\n🦊 & c=d", target=" she", foil=" he", position=4, layer=2, view="links", spaces=True
     )
-    assert live.LiveQuery.from_query(query.to_query()) == query
+    assert LiveQuery.from_query(query.to_query()) == query
 
 
 def test_pages_render_for_any_query() -> None:
-    for page in (live, compare):
+    for module in (live, page):
         for query in ({}, {"text": "x", "layer": "-1", "la": "many", "colour": "odd", "position": "0"}):
-            rendered = page.layout(**query)
+            rendered = module.layout(**query)
             assert isinstance(rendered, Component)
             json.dumps(rendered.to_plotly_json(), default=lambda value: value.to_plotly_json())
     assert "“layer”" in text_of(live.layout(layer="-1"))
@@ -222,7 +227,7 @@ def test_a_failed_run_is_said_once_and_a_missing_analysis_in_its_card() -> None:
     whole = Pair(run("a"), run("b"))
     assert "attention pattern" in text_of(VIEWS["compare-attention"](READER, CompareQuery(), whole))
     assert "head summaries" in text_of(VIEWS["compare-heads"](READER, CompareQuery(), whole))
-    assert ACTIONS["compare-scores"](READER, CompareQuery(), whole)
+    assert next(item.actions for item in CARDS if item.view is scores)(READER, CompareQuery(), whole)
 
 
 def test_b_follows_a_until_it_is_set_apart_and_stays_inside_its_model() -> None:
@@ -237,11 +242,11 @@ def test_the_cards_of_one_page_read_each_run_once() -> None:
     store = Runs(run("a"), run("b"))
     runs = RecentRuns(store)  # type: ignore[arg-type]
     for _ in range(5):
-        compare.compare(runs, "?a=a&b=b", VIEWS["compare-facts"])
+        cards.compare(runs, "?a=a&b=b", VIEWS["compare-facts"])
     assert store.asked == 2
-    assert compare.compare(runs, "?a=a", VIEWS["compare-facts"]) is None
-    assert compare.compare(runs, "?a=a&b=gone", VIEWS["compare-facts"]) is None
-    assert "There is no run gone" in text_of(compare.pickers_view(store, CompareQuery(a="a", b="gone")))  # type: ignore[arg-type]
+    assert cards.compare(runs, "?a=a", VIEWS["compare-facts"]) is None
+    assert cards.compare(runs, "?a=a&b=gone", VIEWS["compare-facts"]) is None
+    assert "There is no run gone" in text_of(cards.pickers_view(store, CompareQuery(a="a", b="gone")))  # type: ignore[arg-type]
 
 
 def test_the_change_of_every_head_is_worked_out_once_per_pair_and_each_file_read_once() -> None:
@@ -273,10 +278,10 @@ def test_the_change_of_every_head_is_worked_out_once_per_pair_and_each_file_read
 
 def test_numbers_as_text() -> None:
     assert (fixed(-0.004, 2), fixed(float("nan"), 2), fixed(-1.5, 1)) == ("0.00", "–", "−1.5")
-    assert (fixed_signed(0.004, 2), fixed_signed(0.5, 1), fixed_signed(-0.5, 1)) == ("0.00", "+0.5", "−0.5")
+    assert (signed(0.004, 2), signed(0.5, 1), signed(-0.5, 1)) == ("0.00", "+0.5", "−0.5")
     assert (decimals_for(20.7), decimals_for(9.0), decimals_for(0.05), decimals_for(0.0)) == (1, 2, 4, 2)
-    assert (percent(0.5), percent(0.005), percent(0.00001)) == ("50.0 %", "0.50 %", "1e-03 %")
-    assert (signed(2.0), signed(-2.0)) == ("+2", "−2")
+    assert (probability(0.5), probability(0.005), probability(0.00001)) == ("50.0 %", "0.50 %", "1e-03 %")
+    assert (significant_signed(2.0), significant_signed(-2.0)) == ("+2", "−2")
 
 
 TARGET = Target(7, " Paris", 1, "given", -1.5, 3, 8, " Rome", 1, -2.25, 40)

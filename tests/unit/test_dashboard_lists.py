@@ -20,8 +20,10 @@ from headscope.analysis.errors import StorageError
 from headscope.analysis.types import RunStatus
 from headscope.dashboard.app import create_app
 from headscope.dashboard.cards import guarded
-from headscope.dashboard.pages import overview, runs
-from headscope.dashboard.runs.query import RunsQuery
+from headscope.dashboard.pages.overview import cards as overview
+from headscope.dashboard.pages.runs import cards as runs
+from headscope.dashboard.pages.runs.page import Ids, layout, moved
+from headscope.dashboard.pages.runs.query import RunsQuery
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
 from headscope.dashboard.status import first_command, store_label, store_state
@@ -278,13 +280,13 @@ def test_facets_react_to_each_other_and_lead_to_lists_of_their_size(services: Se
 
 def test_only_what_changed_is_put_into_the_link() -> None:
     sort = {"filterModel": {}, "sortModel": [{"colId": "n_tokens", "sort": "desc"}]}
-    assert runs.moved({runs.Ids.REPORTED}, sort, "typed", ["a"]) == {
+    assert moved({Ids.REPORTED}, sort, "typed", ["a"]) == {
         "keys": ["f", "sort", "cols"],
         "query": "?sort=-n_tokens",
     }
-    assert runs.moved({runs.Ids.TYPED}, sort, " typed ", ["a"]) == {"keys": ["q"], "query": "?q=typed"}
-    assert runs.moved({runs.Ids.SELECTED}, sort, "", ["a", "b"]) == {"keys": ["sel"], "query": "?sel=a&sel=b"}
-    assert runs.moved({runs.Ids.TYPED}, {}, "", ()) == {"keys": ["q"], "query": ""}
+    assert moved({Ids.TYPED}, sort, " typed ", ["a"]) == {"keys": ["q"], "query": "?q=typed"}
+    assert moved({Ids.SELECTED}, sort, "", ["a", "b"]) == {"keys": ["sel"], "query": "?sel=a&sel=b"}
+    assert moved({Ids.TYPED}, {}, "", ()) == {"keys": ["q"], "query": ""}
 
 
 # ---- export --------------------------------------------------------------------------------------------------------
@@ -377,7 +379,7 @@ def test_texts_are_never_markup(services: Services) -> None:
     body, _ = overview.content(services, None)
     kinds = {type(node).__name__ for node in walk(body)}
     assert kinds.isdisjoint({"Markdown", "DangerouslySetInnerHTML"})
-    grid = next(node for node in walk(runs.layout()) if type(node).__name__ == "AgGrid")
+    grid = next(node for node in walk(layout()) if type(node).__name__ == "AgGrid")
     assert grid.dangerously_allow_code is False
     assert "markdown" not in json.dumps(grid.columnDefs)
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from headscope.analysis.errors import InputError
 from headscope.analysis.types import RunStatus
-from headscope.dashboard.runs.columns import COLUMNS, DATE
-from headscope.dashboard.runs.conditions import (
+from headscope.dashboard import links
+from headscope.dashboard.pages.runs.columns import COLUMNS, DATE
+from headscope.dashboard.pages.runs.conditions import (
     NULL_OPS,
     OPS,
     RANGE,
@@ -24,7 +25,7 @@ from headscope.dashboard.runs.conditions import (
     item_conditions,
     to_model,
 )
-from headscope.dashboard.runs.query import FACETS, RunsQuery, runs_href, sort_of
+from headscope.dashboard.pages.runs.query import FACETS, RunsQuery, sort_of
 from headscope.storage.rows import RUN_COLUMNS, Condition, Sort
 
 NUMBERS = st.integers(-(10**9), 10**9) | st.floats(-1e6, 1e6).map(lambda value: round(value, 4))
@@ -160,8 +161,8 @@ def test_a_facet_value_without_name_means_none() -> None:
 
 
 def test_links_from_other_pages() -> None:
-    assert runs_href(experiment="a&b", status="failed") == "/runs?status=failed&experiment=a%26b"
-    assert runs_href(q="x y") == "/runs?q=x%20y"
+    assert links.runs(experiment="a&b", status="failed") == "/runs?status=failed&experiment=a%26b"
+    assert links.runs(q="x y") == "/runs?q=x%20y"
 
 
 def test_every_filter_is_said_in_words() -> None:

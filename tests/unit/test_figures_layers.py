@@ -9,10 +9,12 @@ import pytest
 
 from headscope.analysis.outcome import Outcome
 from headscope.analysis.types import HEAD_STATS
-from headscope.dashboard.figures.attention import STATS, head_stats, thumbnail
-from headscope.dashboard.figures.attributions import convergence, method_views
-from headscope.dashboard.figures.layers import formation_curves, formation_figure, lens_view, norms_figure
-from headscope.dashboard.figures.tokens import runs_of
+from headscope.dashboard.api.arrays import thumbnail
+from headscope.dashboard.figures.layers import formation_curves, formation_figure, norms_figure
+from headscope.dashboard.head_stats import STATS, head_stats
+from headscope.dashboard.pages.run.attributions import convergence, method_views
+from headscope.dashboard.pages.run.lens import lens_view
+from headscope.dashboard.pages.run.tokens import runs_of
 from tests.run_samples import NAN, PATH, T, attribution, attributions, full, trace
 
 

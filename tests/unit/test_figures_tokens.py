@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from headscope.dashboard.figures.confidence import MOST_LABELS, confidence_figure, confidence_info, token_axis
-from headscope.dashboard.figures.plain import plain
 from headscope.dashboard.figures.theme import SIGNED_STOPS, UNSIGNED_STOPS
-from headscope.dashboard.figures.tokens import all_candidates, candidates, largest, short, token_view
+from headscope.dashboard.pages.run.tokens import all_candidates, candidates, largest, token_view
+from headscope.dashboard.plain_json import plain
+from headscope.dashboard.text import short
 from tests.run_samples import PATH, SALIENCY, SHARES, TEXT, TOKENS, T, attributions, full, trace
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from headscope.dashboard.methods.data import compare, disputes
-from headscope.dashboard.parts import interval, memory, seconds, signed
+from headscope.dashboard.numbers import interval, signed
+from headscope.dashboard.pages.methods.comparison import compare, disputes
+from headscope.dashboard.units import memory, seconds
 from headscope.storage.rows import PromptScores
 
 
@@ -34,7 +35,7 @@ def test_disputes_by_hand() -> None:
 
 def test_long_texts_are_sampled_instead_of_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [scores(str(i), str(i), a=[1.0, 2.0, 3.0, 4.0], b=[1.0, 3.0, 2.0, 4.0]) for i in range(20)]
-    monkeypatch.setattr("headscope.dashboard.methods.data.MAX_PAIRS", 16 * 7)
+    monkeypatch.setattr("headscope.dashboard.pages.methods.comparison.MAX_PAIRS", 16 * 7)
     first, again = compare(runs, 20, 1), compare(runs, 20, 1)
     assert (len(first.runs), first.total) == (7, 20)
     assert first.runs == again.runs

@@ -18,14 +18,15 @@ from headscope.analysis.statistics.agreement import agreement
 from headscope.analysis.types import RunResult
 from headscope.dashboard.app import create_app
 from headscope.dashboard.link_state import parse_query
-from headscope.dashboard.methods import sql
-from headscope.dashboard.methods.data import Comparisons, disputes
-from headscope.dashboard.methods.query import MethodsQuery, label
-from headscope.dashboard.pages import methods
-from headscope.dashboard.pages.methods_board import Scale, gain_scale
-from headscope.dashboard.parts import interval, signed
-from headscope.dashboard.runs.query import RunsQuery
-from headscope.dashboard.scope import scope_bar
+from headscope.dashboard.numbers import interval, signed
+from headscope.dashboard.pages.methods import sql
+from headscope.dashboard.pages.methods.board import Scale, gain_scale
+from headscope.dashboard.pages.methods.cards import LISTED, content
+from headscope.dashboard.pages.methods.comparison import Comparisons, disputes
+from headscope.dashboard.pages.methods.page import CARDS, PAGE, PURPOSE, Ids
+from headscope.dashboard.pages.methods.query import MethodsQuery, label
+from headscope.dashboard.pages.runs.query import RunsQuery
+from headscope.dashboard.scoped.bar import scope_bar
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
 from headscope.storage.sql import readonly
@@ -62,11 +63,11 @@ def services(store: Store) -> Services:
     return Services(store)
 
 
-def shown(services: Services, query: MethodsQuery, id_: methods.Ids) -> tuple[Any, Any]:
-    return methods.content(methods.VIEWS[id_], services, Comparisons(services.store), query)
+def shown(services: Services, query: MethodsQuery, id_: Ids) -> tuple[Any, Any]:
+    return content(CARDS[id_].view, services, Comparisons(services.store), query)
 
 
-def words(services: Services, query: MethodsQuery, id_: methods.Ids) -> str:
+def words(services: Services, query: MethodsQuery, id_: Ids) -> str:
     return text_of(shown(services, query, id_)[0])
 
 
@@ -77,7 +78,7 @@ def downloaded(store: Store, name: str, query: MethodsQuery) -> list[dict[str, s
 
 
 def bar(store: Any, query: MethodsQuery) -> Any:
-    return scope_bar(store, query, methods.PURPOSE, methods.PAGE.icon)
+    return scope_bar(store, query, PURPOSE, PAGE.icon)
 
 
 # ---- numbers -------------------------------------------------------------------------------------------------------
@@ -111,7 +112,9 @@ def test_methods_that_see_through_less_noise_agree_more(services: Services) -> N
 
 def test_a_comparison_is_worked_out_once_per_filter(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr("headscope.dashboard.methods.data.agreement", lambda *args: calls.append(1) or agreement(*args))
+    monkeypatch.setattr(
+        "headscope.dashboard.pages.methods.comparison.agreement", lambda *args: calls.append(1) or agreement(*args)
+    )
     comparisons = Comparisons(store)
     comparisons.of(ONE_MODEL)
     assert len(calls) == 24
@@ -133,7 +136,7 @@ def test_scale_of_the_gains_has_zero_on_it(services: Services) -> None:
 
 
 def test_leaderboard_is_sorted_by_gain_and_says_what_it_is_over(services: Services) -> None:
-    body, actions = shown(services, ONE_MODEL, methods.Ids.BOARD)
+    body, actions = shown(services, ONE_MODEL, Ids.BOARD)
     text = text_of(body)
     order = [text.index(label(name)) for name in ("attn_lrp", "cp_lrp", "integrated_gradients", "head_ablation")]
     assert order == sorted(order)
@@ -147,24 +150,24 @@ def test_leaderboard_is_sorted_by_gain_and_says_what_it_is_over(services: Servic
 
 
 def test_pooled_models_and_few_prompts_are_said(services: Services) -> None:
-    assert "2 models are pooled" in words(services, COMPARED, methods.Ids.BOARD)
-    few = words(services, MethodsQuery(experiment="few"), methods.Ids.BOARD)
+    assert "2 models are pooled" in words(services, COMPARED, Ids.BOARD)
+    few = words(services, MethodsQuery(experiment="few"), Ids.BOARD)
     assert "Fewer than 5 prompts" in few
     assert "no interval" in few
-    assert "Fewer than 5 prompts" in words(services, MethodsQuery(experiment="few"), methods.Ids.MATRIX)
+    assert "Fewer than 5 prompts" in words(services, MethodsQuery(experiment="few"), Ids.MATRIX)
 
 
 def test_what_did_not_converge_is_said_on_the_cards_and_counted_in_the_downloads(
     store: Store, services: Services
 ) -> None:
     query = MethodsQuery(experiment="unsure")
-    board = words(services, query, methods.Ids.BOARD)
+    board = words(services, query, Ids.BOARD)
     assert "Not converged, and in these averages all the same: 2 of CP-LRP." in " ".join(board.split())
     assert "2 of 6 not converged" in board
     assert board.count("not converged") == 1
-    matrix = words(services, query, methods.Ids.MATRIX)
+    matrix = words(services, query, Ids.MATRIX)
     assert "Not converged, and compared all the same: 2 of CP-LRP." in " ".join(matrix.split())
-    for id_ in (methods.Ids.BOARD, methods.Ids.MATRIX):
+    for id_ in (Ids.BOARD, Ids.MATRIX):
         assert "ot converged" not in words(services, ONE_MODEL, id_)
 
     (found,) = [row for row in downloaded(store, "leaderboard", query) if row["method"] == "cp_lrp"]
@@ -199,13 +202,13 @@ def test_runs_of_one_model_that_were_computed_differently_are_said_once_with_cou
 
 def test_by_prompt_set(services: Services) -> None:
     query = replace(COMPARED, model="tiny", by="set")
-    body, _ = shown(services, query, methods.Ids.BOARD)
+    body, _ = shown(services, query, Ids.BOARD)
     assert "stories" in text_of(body)
     assert query.link(method="attn_lrp", prompt_set="stories") + "#methods-receipts" in hrefs(body)
 
 
 def test_no_receipts_says_how_to_measure_them(services: Services) -> None:
-    text = words(services, MethodsQuery(experiment="bare", prompt_set="facts"), methods.Ids.BOARD)
+    text = words(services, MethodsQuery(experiment="bare", prompt_set="facts"), Ids.BOARD)
     assert "No receipts were measured here" in text
     assert "headscope run --prompts facts --experiment bare --analyses standard,receipts" in text
     assert "AttnLRP" in text
@@ -214,9 +217,9 @@ def test_no_receipts_says_how_to_measure_them(services: Services) -> None:
 
 def test_no_attributions_and_no_runs(services: Services) -> None:
     silent = MethodsQuery(experiment="silent")
-    assert "No attributions here" in words(services, silent, methods.Ids.BOARD)
+    assert "No attributions here" in words(services, silent, Ids.BOARD)
     nowhere = MethodsQuery(experiment="nowhere")
-    for query, ids in ((silent, (methods.Ids.MATRIX, methods.Ids.DISPUTES)), (nowhere, tuple(methods.VIEWS))):
+    for query, ids in ((silent, (Ids.MATRIX, Ids.DISPUTES)), (nowhere, tuple(CARDS))):
         for id_ in ids:
             assert shown(services, query, id_)[0] is None
     assert "There is no run with experiment “nowhere”" in text_of(bar(services.store, nowhere))
@@ -224,7 +227,7 @@ def test_no_attributions_and_no_runs(services: Services) -> None:
 
 def test_without_an_experiment_nothing_is_read_but_their_names(store: Store) -> None:
     counting = CountingStore(store)
-    for id_ in methods.VIEWS:
+    for id_ in CARDS:
         assert shown(Services(counting), MethodsQuery(), id_) == (None, None)
     chosen = bar(counting, MethodsQuery())
     assert counting.calls == {"overview": 1}
@@ -238,10 +241,10 @@ def test_an_empty_store_leads_to_the_overview(tmp_path: Path) -> None:
 
 def test_how_many_queries_each_card_needs(store: Store) -> None:
     wanted = {
-        methods.Ids.BOARD: {"runs_page": 1, "method_stats": 1, "method_failures": 1, "facets": 1},
-        methods.Ids.RECEIPTS: {"runs_page": 1, "receipts": 1},
-        methods.Ids.MATRIX: {"position_scores": 1},
-        methods.Ids.DISPUTES: {"position_scores": 1},
+        Ids.BOARD: {"runs_page": 1, "method_stats": 1, "method_failures": 1, "facets": 1},
+        Ids.RECEIPTS: {"runs_page": 1, "receipts": 1},
+        Ids.MATRIX: {"position_scores": 1},
+        Ids.DISPUTES: {"position_scores": 1},
     }
     for id_, calls in wanted.items():
         counting = CountingStore(store)
@@ -251,60 +254,58 @@ def test_how_many_queries_each_card_needs(store: Store) -> None:
 
 def test_a_broken_store_is_a_box_in_every_card() -> None:
     services = Services(BrokenStore())
-    for id_ in methods.VIEWS:
+    for id_ in CARDS:
         assert "the file is damaged" in words(services, replace(COMPARED, method="saliency"), id_)
     assert "the file is damaged" in text_of(bar(services.store, COMPARED))
 
 
 def test_receipts_behind_a_number_lead_to_their_runs(services: Services) -> None:
     query = replace(ONE_MODEL, method="saliency")
-    body, _ = shown(services, query, methods.Ids.RECEIPTS)
-    rows = services.store.receipts(ONE_MODEL.where(), "saliency", methods.LISTED)
+    body, _ = shown(services, query, Ids.RECEIPTS)
+    rows = services.store.receipts(ONE_MODEL.where(), "saliency", LISTED)
     links = [link for link in hrefs(body) if link.startswith("/run?")]
     assert links == [f"/run?id={row.run_id}&methods=saliency" for row in rows]
     assert "no better than random here" in text_of(body)
     assert "mean embedding" in text_of(body)
-    assert "No receipts of Head ablation" in words(
-        services, replace(query, method="head_ablation"), methods.Ids.RECEIPTS
-    )
+    assert "No receipts of Head ablation" in words(services, replace(query, method="head_ablation"), Ids.RECEIPTS)
 
 
 def test_the_most_disputed_prompt_is_one_click_from_its_run(services: Services) -> None:
-    body, _ = shown(services, ONE_MODEL, methods.Ids.DISPUTES)
+    body, _ = shown(services, ONE_MODEL, Ids.DISPUTES)
     comparison = Comparisons(services.store).of(ONE_MODEL)
     worst = disputes(comparison, comparison.methods)[0]
     first = next(link for link in hrefs(body) if link.startswith("/run?"))
     assert parse_query(first.partition("?")[2]) == {"id": worst.run.run_id, "methods": ",".join(worst.apart)}
     assert f"{worst.value:.2f}" in text_of(body)
-    pair = words(services, replace(ONE_MODEL, pair="attn_lrp,saliency"), methods.Ids.DISPUTES)
+    pair = words(services, replace(ONE_MODEL, pair="attn_lrp,saliency"), Ids.DISPUTES)
     assert "Between AttnLRP and Saliency" in " ".join(pair.split())
 
 
 def test_the_matrix_shows_value_interval_and_a_smaller_n(services: Services) -> None:
     comparison = Comparisons(services.store).of(ONE_MODEL)
     a, b = comparison.index(["attn_lrp", "cp_lrp"])
-    text = words(services, ONE_MODEL, methods.Ids.MATRIX)
+    text = words(services, ONE_MODEL, Ids.MATRIX)
     tau = comparison.tau
     assert f"+{tau.mean[a, b]:.2f}" in text
     assert interval(tau.low[a, b], tau.high[a, b]) in text
     assert "n = 24 runs" in text
     assert f"n {tau.n[2, a]}" in text
-    overlap = words(services, replace(ONE_MODEL, measure="overlap"), methods.Ids.MATRIX)
+    overlap = words(services, replace(ONE_MODEL, measure="overlap"), Ids.MATRIX)
     assert f"random orders share {comparison.chance:.2f}" in overlap
 
 
 def test_hidden_methods_are_out_of_the_matrix_and_can_come_back(services: Services) -> None:
     query = replace(ONE_MODEL, hide=("saliency", "cp_lrp"))
-    body, _ = shown(services, query, methods.Ids.MATRIX)
+    body, _ = shown(services, query, Ids.MATRIX)
     assert text_of(body).count("Saliency") == 1
     assert query.link(hide=("cp_lrp",)) in hrefs(body)
     everything = ("saliency", "cp_lrp", "attn_lrp", "input_x_gradient")
-    assert "at least two" in words(services, replace(query, hide=everything), methods.Ids.MATRIX)
+    assert "at least two" in words(services, replace(query, hide=everything), Ids.MATRIX)
 
 
 def test_a_sample_is_said(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headscope.dashboard.methods.data.MAX_RUNS", 10)
-    assert "random sample of 10 of 24 runs" in words(services, ONE_MODEL, methods.Ids.MATRIX)
+    monkeypatch.setattr("headscope.dashboard.pages.methods.comparison.MAX_RUNS", 10)
+    assert "random sample of 10 of 24 runs" in words(services, ONE_MODEL, Ids.MATRIX)
 
 
 # ---- links, SQL, downloads -----------------------------------------------------------------------------------------
@@ -312,7 +313,7 @@ def test_a_sample_is_said(services: Services, monkeypatch: pytest.MonkeyPatch) -
 
 def test_every_link_of_the_page_is_understood(services: Services) -> None:
     query = replace(COMPARED, method="saliency", measure="signs", by="set", hide=("cp_lrp",), pair="attn_lrp,saliency")
-    found = [link for id_ in methods.VIEWS for link in hrefs(shown(services, query, id_))]
+    found = [link for id_ in CARDS for link in hrefs(shown(services, query, id_))]
     found += hrefs(bar(services.store, query))
     assert len(found) > 60
     for link in found:

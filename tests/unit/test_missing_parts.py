@@ -14,7 +14,7 @@ from headscope.analysis.errors import BackendError, NotApplicable
 from headscope.analysis.running import runner
 from headscope.analysis.running.parts import Tally
 from headscope.analysis.types import GenerationParams, MissingPart, Prompt, PromptSet, RunResult, RunSpec, RunStatus
-from headscope.dashboard.pages.run_cards import cards
+from headscope.dashboard.pages.run.cards import cards
 from headscope.storage import schema
 from headscope.storage.repository import Store
 from tests.factories import make_attribution, make_result

@@ -13,8 +13,10 @@ from headscope.analysis.patch_types import PatchRequest, PatchResult
 from headscope.analysis.running.patching import analyse_patch
 from headscope.analysis.running.tensor_cache import TensorCache, tensor_cache_bytes
 from headscope.dashboard.figures.patching import differing, patch_figure, position_labels, recovers
-from headscope.dashboard.pages import patching
-from headscope.dashboard.pages.patching_parts import PatchingQuery, candidates, facts, pair_list, stored_pairs
+from headscope.dashboard.pages.patching import cards as patching
+from headscope.dashboard.pages.patching.page import clicked
+from headscope.dashboard.pages.patching.query import PatchingQuery, stored_pairs
+from headscope.dashboard.pages.patching.view import candidates, facts, pair_list
 from headscope.dashboard.services import ModelListing, Services
 
 if TYPE_CHECKING:
@@ -100,7 +102,7 @@ def test_every_state_says_what_to_do(tiny_gpt2: HFCausalBackend) -> None:
 
 def test_a_click_changes_the_link_only_in_its_cell() -> None:
     query = PatchingQuery(clean=CLEAN, corrupted=CORRUPTED, foil=" b")
-    link = patching.clicked({"points": [{"x": 3, "y": 1}]}, query)
+    link = clicked({"points": [{"x": 3, "y": 1}]}, query)
     assert PatchingQuery.from_query(link) == replace(query, layer=1, position=3)
 
 

@@ -15,12 +15,11 @@ from dash.development.base_component import Component
 
 from headscope.analysis.types import RunStatus
 from headscope.dashboard.api.export import render, token_table
-from headscope.dashboard.pages import run
-from headscope.dashboard.pages.run_again import again_command
-from headscope.dashboard.pages.run_cards import cards
-from headscope.dashboard.pages.run_header import ADVICE, failure, header, headline
-from headscope.dashboard.pages.run_state import RunQuery, defaults, fitted
-from headscope.dashboard.pages.run_view import neighbours, view_model
+from headscope.dashboard.pages.run.again import again_command
+from headscope.dashboard.pages.run.cards import cards, content
+from headscope.dashboard.pages.run.header import ADVICE, failure, header, headline
+from headscope.dashboard.pages.run.query import RunQuery, defaults, fitted, neighbours
+from headscope.dashboard.pages.run.view import view_model
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunDetail
 from tests.run_samples import INFO, T, bare, failed, full, prompt_set
@@ -173,7 +172,7 @@ def test_a_bare_run_names_the_analyses_each_card_lacks_and_draws_nothing_empty(
 
 
 def test_a_failed_run_says_what_why_and_what_to_do_and_has_no_plots(store: Store, ids: tuple[str, ...]) -> None:
-    children, view = run.content(store, RunQuery(id=ids[2]))
+    children, view = content(store, RunQuery(id=ids[2]))
     text = words(children)
     assert "The prompt is empty." in text
     assert ADVICE["empty"] in text
@@ -263,11 +262,11 @@ def test_a_quote_in_the_text_cannot_leave_the_command(whole: RunDetail) -> None:
 
 
 def test_unknown_or_missing_ids_are_explained(store: Store, ids: tuple[str, ...]) -> None:
-    children, view = run.content(store, RunQuery(id="no-such-run"))
+    children, view = content(store, RunQuery(id="no-such-run"))
     assert view is None
     assert "no-such-run" in words(children)
     assert [words(item) for item in components(children) if isinstance(item, html.H1)] == ["Run"]
-    children, view = run.content(store, RunQuery())
+    children, view = content(store, RunQuery())
     assert view is None
     assert "No run chosen" in words(children)
     assert [words(item) for item in components(children) if isinstance(item, html.H1)] == ["Run"]

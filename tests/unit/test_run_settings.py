@@ -21,7 +21,7 @@ from headscope.analysis.probe_types import ProbeResult
 from headscope.analysis.types import GenerationParams, ModelRef, Prompt, PromptSet, RunSpec, RunStatus
 from headscope.cli import app
 from headscope.dashboard.api.explained import again_request
-from headscope.dashboard.pages.run_again import again_command
+from headscope.dashboard.pages.run.again import again_command
 from headscope.jobs.job import JobRequest, run_job
 from headscope.jobs.verification import request_of
 from headscope.storage.repository import Store

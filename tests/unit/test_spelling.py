@@ -11,7 +11,8 @@ import pytest
 from headscope.analysis.running import runner
 from headscope.analysis.spelling import spelling, summary
 from headscope.analysis.types import Prompt, RunSpec, RunStatus
-from headscope.dashboard.pages.patching_parts import PatchingQuery, form
+from headscope.dashboard.pages.patching.query import PatchingQuery
+from headscope.dashboard.pages.patching.view import form
 from headscope.dashboard.services import ModelListing
 from headscope.datasets import prompt_sets
 from headscope.datasets.loaders import load_file

@@ -17,9 +17,9 @@ from headscope.analysis.errors import InputError
 from headscope.analysis.probe_types import ProbeResult
 from headscope.analysis.types import GenerationParams, ModelRef, Prompt, PromptSet, RunResult, RunSpec, RunStatus
 from headscope.dashboard.api.explained import again_request
-from headscope.dashboard.figures.attributions import method_views
-from headscope.dashboard.pages.compare_surprisal import begins_with_start
-from headscope.dashboard.pages.run_again import again_command
+from headscope.dashboard.pages.compare.surprisal import begins_with_start
+from headscope.dashboard.pages.run.again import again_command
+from headscope.dashboard.pages.run.attributions import method_views
 from headscope.jobs.job import JobRequest, run_job
 from headscope.jobs.verification import request_of
 from headscope.storage.repository import Store

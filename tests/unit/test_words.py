@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from headscope.dashboard.words import plural, quoted, shape, true_minus, visible
+from headscope.dashboard.text import quoted, visible
+from headscope.dashboard.words import plural, shape, true_minus
 
 
 def test_one_of_a_thing_is_singular() -> None:

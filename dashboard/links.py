@@ -1,0 +1,83 @@
+"""Every address of the app: pages with the keys their links have, and files to download."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from headscope.dashboard.link_state import QueryState, encoded
+
+OVERVIEW = "/"
+RUNS, RUN, COMPARE, LIVE, PATCHING = "/runs", "/run", "/compare", "/live", "/patching"
+METHODS, CONFIDENCE, TOXICITY, BIAS = "/methods", "/confidence", "/toxicity", "/bias"
+FAILURES, BLACKBOX, SIGN_IN = "/failures", "/blackbox", "/sign-in"
+API = "/api/v1"
+HEALTH, OWNER = "/healthz", f"{API}/owner"
+
+MOST_COMPARED = 20
+"""Runs that one Compare page takes."""
+NARROWING = ("q", "status", "model", "experiment", "prompt_set", "tag", "error_kind")
+"""Keys that narrow the list of runs, in the order of its link."""
+
+
+def view(path: str, state: QueryState) -> str:
+    """A page with its state."""
+    return path + state.to_query()
+
+
+def run(run_id: str, methods: Sequence[str] = ()) -> str:
+    """A run's own page, with these methods shown."""
+    return RUN + encoded([("id", run_id), *([("methods", ",".join(methods))] if methods else [])])
+
+
+def runs(**chosen: str | tuple[str, ...]) -> str:
+    """The list of runs narrowed: `runs(status="failed", model="gpt2")`; "" is for runs that have none."""
+    values = [(key, chosen[key]) for key in sorted(chosen, key=NARROWING.index)]
+    parts = [(key, part) for key, given in values for part in ((given,) if isinstance(given, str) else given)]
+    return RUNS + encoded([(key, part) for key, part in parts if part or key != "q"])
+
+
+def compare(run_ids: Sequence[str]) -> str:
+    """Runs side by side, as many as are chosen so far."""
+    first, more = list(zip(("a", "b"), run_ids, strict=False)), run_ids[2:]
+    return COMPARE + encoded([*first, *([("more", ",".join(more))] if more else [])])
+
+
+def live(**given: str) -> str:
+    """The Live page with a prompt: text, target, foil, model."""
+    return LIVE + encoded([(key, value) for key, value in given.items() if value])
+
+
+def patching(clean: str, corrupted: str) -> str:
+    """Two prompts to patch."""
+    return PATCHING + encoded([("clean", clean), ("corrupted", corrupted)])
+
+
+def blackbox(experiment: str) -> str:
+    """The black-box runs of an experiment."""
+    return BLACKBOX + encoded([("experiment", experiment)])
+
+
+def sign_in(wanted: str) -> str:
+    """Where the token is asked for, and where it leads then."""
+    return SIGN_IN if wanted == OVERVIEW else SIGN_IN + encoded([("next", wanted)])
+
+
+def run_file(run_id: str, name: str) -> str:
+    """A file of one run."""
+    return f"{API}/runs/{quote(run_id)}/{name}"
+
+
+def runs_file(kind: str, search: str) -> str:
+    """The runs a link of the list stands for, as csv, json or parquet."""
+    return f"{API}/runs/export.{kind}{search}"
+
+
+def methods_file(name: str, state: QueryState) -> str:
+    """A table of the Methods page as CSV."""
+    return f"{API}/methods/{name}.csv{state.to_query()}"
+
+
+def failures_file(name: str, state: QueryState) -> str:
+    """The failures chosen: `suite.jsonl` or `failures.csv`."""
+    return f"{API}/failures/{name}{state.to_query()}"

@@ -1,0 +1,101 @@
+"""The cards of the Bias page: contrasts, the pairs behind one, and how far it depends on the wording."""
+
+from __future__ import annotations
+
+import math
+
+from dash import html
+
+from headscope.analysis.statistics.counterfactual import by_template, contrasts
+from headscope.analysis.statistics.intervals import FEWEST
+from headscope.dashboard.cards import Children, extra
+from headscope.dashboard.pages.bias.query import BiasQuery, chosen, members
+from headscope.dashboard.pages.bias.view import LEVEL, UNITS, effect_row, forest, marked, no_pairs, pair_row, reach
+from headscope.dashboard.parts import note, stay, switch, warning
+from headscope.dashboard.services import Services
+from headscope.dashboard.tables import table
+from headscope.dashboard.units import percent
+from headscope.dashboard.words import plural
+
+LISTED = 100
+MEASURES = (("margin", "target over foil"), ("loglik", "sentence likelihood"), ("toxicity", "continuation toxicity"))
+SAID = {
+    "margin": "log P(target) − log P(foil) after the prompt: which of two words the group pulls the model towards.",
+    "loglik": "log-likelihood of the whole sentence but its first token: which version the model finds likelier "
+              "(CrowS-Pairs, Nangia et al. 2020, with a causal model's likelihood in place of pseudo-likelihood).",
+    "toxicity": "the classifier's `toxic` score of what the model wrote after the prompt.",
+}  # fmt: skip
+
+
+def effects(services: Services, query: BiasQuery) -> Children:
+    """The table: one row per contrast."""
+    found = contrasts(members(services.store, query))
+    actions = [switch("measure", query, MEASURES, "Measure"),
+                        switch("attribute", query, (("tag", "by tag"), ("all", "pooled")), "Rows"),
+                        switch("only", query, (("all", "all"), ("marked", "marked")), "Which"),
+                        switch("sort", query, (("certainty", "surest"), ("effect", "largest"), ("pairs", "most pairs")),
+                               "Order")]  # fmt: skip
+    if not found:
+        return no_pairs(query), actions
+    shown = [row for row in found if query.only == "all" or marked(row)]
+    orders = {"effect": lambda row: -abs(row.effect.mean), "pairs": lambda row: -row.effect.n}
+    shown = sorted(shown, key=orders[query.sort]) if query.sort in orders else shown
+    limit = max((reach(row) for row in found), default=1.0) or 1.0
+    n_marked = sum(marked(row) for row in found)
+    head = (
+        "Groups",
+        "Of",
+        "Model",
+        f"Effect, {UNITS[query.measure]}",
+        "Size d>",
+        "Pairs>",
+        "Wordings>",
+        "p, adjusted>",
+    )
+    return [
+        html.P([html.B(f"{n_marked} of {len(found)}"), f" contrasts are marked: their difference would rarely come by "
+                f"chance (Benjamini-Hochberg over the table, {percent(LEVEL)})."], className="hs-said"),
+        html.Div(table(head, [effect_row(query, row, limit) for row in shown]), className="hs-methods-board"),
+        note("The measure is ", SAID[query.measure], " Effect: mean difference within pairs with its 95 % bootstrap "
+             "interval; d: mean over standard deviation of the differences; p by flipping signs of whole wordings. Two "
+             "prompts that share a wording count as one observation."),
+        *([warning(f"A wording is one observation: rows with fewer than {FEWEST} wordings have no interval and no p.")]
+          if any(row.effect.groups < FEWEST for row in found) else []),
+    ], actions  # fmt: skip
+
+
+def pairs(services: Services, query: BiasQuery) -> Children:
+    """The pairs behind one row, the largest difference first."""
+    row = chosen(services, query)
+    if row is None:
+        return None
+    shown = row.pairs[:LISTED]
+    body = [
+        html.P([html.B(f"{row.a} − {row.b}"), f" on {row.model}, {row.attribute or row.prompt_set}: "
+                f"{percent(row.effect.positive)} of {plural(row.effect.n, 'pair')} above 0."], className="hs-said"),
+        table(("Pair", f"{row.a}>", f"{row.b}>", "Difference>", "Why"), [pair_row(pair) for pair in shown]),
+        note("Why: both runs side by side with their attributions, heads and candidates, or the map of layers and "
+             "positions at which exchanging one prompt's state for the other's carries the difference."),
+        *([note(f"{LISTED} of {len(row.pairs)} pairs.")] if len(row.pairs) > LISTED else []),
+    ]  # fmt: skip
+    return body, stay("Close", query.link(row=""), "hs-button")
+
+
+def wording(services: Services, query: BiasQuery) -> Children:
+    """How much the effect depends on the sentence around the group."""
+    row = chosen(services, query)
+    if row is None:
+        return None
+    found = by_template(row.pairs)
+    limit = max(abs(mean) for _, mean, _ in found) or 1.0
+    nan = math.nan
+    rows = [
+        html.Tr([html.Td(template, className="hs-text"), html.Td(forest(mean, nan, nan, limit, query.link())),
+                 html.Td(f"{n}", className="num")], **extra(data_wording=template))
+        for template, mean, n in found
+    ]  # fmt: skip
+    against = sum(math.copysign(1, mean) != math.copysign(1, row.effect.mean) for _, mean, _ in found)
+    return [
+        html.P(f"{against} of {len(found)} wordings point the other way than the mean.", className="hs-said"),
+        table(("Wording", f"Mean difference, {UNITS[query.measure]}", "Pairs>"), rows),
+    ]

@@ -1,0 +1,32 @@
+"""Bias: what changing only the group in a sentence does to the model, with effect, interval and the pairs behind."""
+
+from __future__ import annotations
+
+from dash import Dash
+
+from headscope.dashboard import links
+from headscope.dashboard.pages import Page
+from headscope.dashboard.pages.bias.cards import effects, pairs, wording
+from headscope.dashboard.pages.bias.query import BiasQuery
+from headscope.dashboard.pages.bias.view import LIMITS
+from headscope.dashboard.scoped.page import Card, ScopedPage
+from headscope.dashboard.services import Services
+
+SCOPED: ScopedPage[BiasQuery] = ScopedPage(
+    Page("bias", links.BIAS, "Bias", "people", 28, shortcut="b"),
+    BiasQuery,
+    "What changing only the group in a sentence does to the model.",
+    "Bias is measured on the counterfactual pairs",
+    LIMITS,
+    {
+        "bias-effects": Card("Groups compared", "Differences within counterfactual pairs.", effects),
+        "bias-pairs": Card("Pairs behind the row", "Each pair leads to its runs and to why they differ.", pairs),
+        "bias-wording": Card("Sensitivity to wording", "The same contrast, sentence by sentence.", wording),
+    },
+)
+PAGE, layout = SCOPED.page, SCOPED.layout
+
+
+def register(app: Dash, services: Services) -> None:
+    """Callbacks."""
+    SCOPED.register(app, services)

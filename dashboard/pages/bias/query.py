@@ -1,0 +1,59 @@
+"""The state of the Bias page in its link, and the counterfactual pairs that are read for it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from headscope.analysis.statistics.counterfactual import Contrast, Member, contrasts
+from headscope.dashboard import links
+from headscope.dashboard.link_state import choice
+from headscope.dashboard.scoped.query import ScopeQuery
+from headscope.dashboard.services import Services
+from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import Measures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BiasQuery(ScopeQuery):
+    """measure: what is compared. attribute: one row per tag, or all tags together. only: `marked` rows. sort: the
+    table's order. row: the contrast whose pairs are listed (its `key`)."""
+
+    PATH: ClassVar[str] = links.BIAS
+
+    measure: str = choice("margin", "loglik", "toxicity")
+    attribute: str = choice("tag", "all")
+    only: str = choice("all", "marked")
+    sort: str = choice("certainty", "effect", "pairs")
+    row: str = ""
+
+
+def members(store: RunReader, query: BiasQuery) -> list[Member]:
+    """Every prompt of a pair among the runs, with the measure asked for."""
+    runs = store.measures(query.where())
+    values = _values(store, query, runs)
+    return [
+        Member(runs.run_id[i], runs.model[i], runs.prompt_set[i] or "", pair, group, attribute, runs.text[i], values[i])
+        for i, (pair, group) in enumerate(zip(runs.pair_id, runs.group, strict=True))
+        if pair is not None and group is not None
+        for attribute in ((runs.tags[i] or ("",)) if query.attribute == "tag" else ("all",))
+    ]
+
+
+def _values(store: RunReader, query: BiasQuery, runs: Measures) -> list[float]:
+    if query.measure == "margin":
+        return [float(value) for value in runs.margin]
+    if query.measure == "loglik":
+        return [float(value) for value in -runs.mean_surprisal * (runs.n_tokens - 1)]
+    rows = store.toxicity(query.where())
+    scores = {row.run_id: row.score for row in rows if row.part == "continuation" and row.label == "toxic"}
+    return [math.nan if (score := scores.get(run_id)) is None else score for run_id in runs.run_id]
+
+
+def chosen(services: Services, query: BiasQuery) -> Contrast | None:
+    """The contrast of the link's row, None without one."""
+    if not query.row:
+        return None
+    found = contrasts(members(services.store, query))
+    return next((row for row in found if row.key == query.row), None)

@@ -1,0 +1,33 @@
+"""The state of the Black box page in its link, and the runs that are read for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from headscope.dashboard import links
+from headscope.dashboard.link_state import choice
+from headscope.dashboard.scoped.query import ScopeQuery
+from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import FindingRow
+
+LISTED = 20
+PROBE = "perturbation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlackBoxQuery(ScopeQuery):
+    """measure: by which change of the answer. sort: the least or the most certain order first. page: from 1."""
+
+    PATH: ClassVar[str] = links.BLACKBOX
+
+    measure: str = choice("logprob", "edit", "embedding")
+    sort: str = choice("uncertain", "certain")
+    page: int = 1
+
+
+def studied(store: RunReader, query: BlackBoxQuery) -> list[FindingRow]:
+    """The runs whose parts were taken out, in the order asked for; of unknown certainty last."""
+    rows = list(store.findings(query.where(), (PROBE,)))
+    sign = 1 if query.sort == "uncertain" else -1
+    return sorted(rows, key=lambda row: (row.score is None, sign * (row.score or 0), row.run_id))

@@ -1,0 +1,154 @@
+"""Prompts as strips of their parts, and the cells of the tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from headscope.analysis.blackbox.permutations import HALVES_NEED
+from headscope.analysis.statistics.intervals import bootstrap_means, wilson
+from headscope.dashboard import links
+from headscope.dashboard.cards import Children, copyable, empty_box
+from headscope.dashboard.numbers import interval, plain, signed
+from headscope.dashboard.pages.blackbox.query import LISTED, PROBE, BlackBoxQuery
+from headscope.dashboard.parts import stay, warning
+from headscope.dashboard.text import visible
+from headscope.dashboard.units import percents, ratio
+from headscope.dashboard.words import plural
+from headscope.storage.rows import FindingRow
+
+LEAST_PARTS = 3
+"""Fewer have no order whose halves could agree."""
+UNITS = {
+    "logprob": "nats of log P(answer's first token)",
+    "edit": "share of the answer's letters",
+    "embedding": "cosine of sentence embeddings",
+}
+
+
+def strip(row: FindingRow, query: BlackBoxQuery) -> Component:
+    """One prompt: its parts, what the model said, how sure the order is."""
+    evidence: Mapping[str, Any] = row.evidence or {}
+    told = evidence.get("measures", {}).get(query.measure)
+    parts: Sequence[str] = evidence.get("parts", ())
+    if told is None:
+        body: Children = [
+            html.P(row.text, className="hs-case-text"),
+            warning("This measure could not be taken: ", _why(query.measure)),
+        ]
+    else:
+        top = max((abs(value) for value in told["score"]), default=0) or 1
+        body = html.P([_part(part, i, told, top) for i, part in enumerate(parts)], className="hs-parts")
+    return html.Article(
+        [
+            html.Header([dcc.Link("Run", href=links.run(row.run_id)), html.Span(row.model, className="hs-muted"),
+                         html.Span(_certainty(evidence, row.score), className="hs-muted")]),
+            body,
+        ],
+        className="hs-case",
+    )  # fmt: skip
+
+
+def _part(part: str, i: int, told: Mapping[str, Any], top: float) -> Component:
+    score, low, high = told["score"][i], told["low"][i], told["high"][i]
+    best, worst = told["rank_low"][i], told["rank_high"][i]
+    settled = worst - best <= 1
+    said = interval(math.nan if low is None else low, math.nan if high is None else high, 3)
+    ranks = f"rank {told['rank'][i]}" + ("" if best == worst else f" ({best} to {worst})")
+    kind = "hs-part-for" if score > 0 else "hs-part-against"
+    return html.Span(
+        part,
+        className=f"hs-part {kind}" + ("" if settled else " hs-part-open"),
+        style={"--t": f"{abs(score) / top:.3f}"},
+        title=f"{visible(part)}  {signed(score, 3)} {said}  {ranks}",
+    )
+
+
+def _certainty(evidence: Mapping[str, Any], score: float | None) -> str:
+    asked = plural(evidence.get("coalitions", 0), "changed prompt")
+    if evidence.get("exact"):
+        return f"exact: all {asked}"
+    if score is None or math.isnan(score):
+        return f"halves not compared: {_no_halves(evidence)} · {asked}"
+    return f"halves agree {plain(score)} · {asked}"
+
+
+def _no_halves(evidence: Mapping[str, Any]) -> str:
+    """Why the orders of a prompt were not halved."""
+    if not evidence.get("measures"):
+        return "no measure could be taken"
+    if len(evidence.get("parts", ())) < LEAST_PARTS:
+        return f"fewer than {LEAST_PARTS} parts"
+    return f"{evidence['settings']['permutations']} of {HALVES_NEED} orders"
+
+
+def _why(measure: str) -> str:
+    if measure == "logprob":
+        return "the API tells no log-probabilities."
+    return "an answer was empty, or the sentence encoder is not installed." if measure == "embedding" else "no answer."
+
+
+def pager(query: BlackBoxQuery, total: int) -> Component | None:
+    """Links to the neighbouring pages."""
+    last = -(-total // LISTED)
+    if last <= 1:
+        return None
+    now = min(max(1, query.page), last)
+    entries = [
+        stay(label, query.link(page=page))
+        for label, page in (("previous", now - 1), ("next", now + 1))
+        if 1 <= page <= last
+    ]
+    return html.Div([*entries, html.Span(f"page {now} of {last}", className="hs-muted")], className="hs-pager")
+
+
+def model_cells(probes: Mapping[str, Sequence[FindingRow]]) -> list[Component]:
+    """A model's numbers from the findings of each of its probes."""
+    evidence = [row.evidence or {} for row in probes[PROBE]]
+    asked = sum(item.get("coalitions", 0) for item in evidence)
+    bounded = sum(item.get("censored", 0) for item in evidence)
+    drawn_orders = [row for row in probes[PROBE] if not (row.evidence or {}).get("exact")]
+    sampled = [row.score for row in drawn_orders if row.score is not None]
+    halves = _mean(sampled)
+    if drawn_orders and not sampled:
+        halves = [halves, html.Small(f" {_no_halves(drawn_orders[0].evidence or {})}")]
+    edits = [row.score for row in probes.get("harmless_edits", ())]
+    drawn = [row.score for row in probes.get("self_consistency", ())]
+    low, high = wilson(bounded, asked)
+    cells: list[Children] = [f"{len(evidence):,}", f"{asked:,}", halves]
+    cells.append(f"{ratio(bounded, asked)} {percents(low, high)}" if asked else plain(None))
+    return [html.Td(cell, className="num") for cell in (*cells, _mean(edits), _mean(drawn))]
+
+
+def _mean(values: Sequence[float | None]) -> Children:
+    known = np.array([value for value in values if value is not None and math.isfinite(value)])
+    if not len(known):
+        return plain(None)
+    means = bootstrap_means(known)
+    return [plain(float(means.mean)), html.Small(f" {interval(float(means.low), float(means.high))} n={len(known)}")]
+
+
+def no_runs() -> Component:
+    """Nothing was studied from outside."""
+    return empty_box(
+        "No black-box runs here",
+        html.P("A model behind an OpenAI-compatible API is studied by changing its prompts; nothing is sent anywhere "
+               "but to the address you give:"),
+        copyable("headscope blackbox --prompts factual_recall --api http://127.0.0.1:8000/v1 --model NAME"),
+        icon_name="box",
+    )  # fmt: skip
+
+
+LIMITS = html.Ul([
+    html.Li("What is measured is how the answer changes when parts of the prompt are taken out. That is the model's "
+            "behaviour on prompts nobody would write, not its inside."),
+    html.Li("Each score is a Shapley value: a part's mean effect over orders in which parts are put back. Intervals "
+            "cover the choice of orders (and sampled answers), not the choice of prompts."),
+    html.Li("The model behind a name can change without notice; only the day of a run is known."),
+    html.Li("Words that belong together share their effect: deleting either half of a name can cost all of it."),
+])  # fmt: skip

@@ -1,0 +1,202 @@
+"""The cards of the Confidence page: how sure, how right, and where in the layers an answer was settled."""
+
+from __future__ import annotations
+
+import numpy as np
+from dash import html
+
+from headscope.analysis.statistics.calibration import calibration_error, selective_risk
+from headscope.analysis.statistics.confidence import answered_right, lock_in, spread
+from headscope.analysis.statistics.intervals import DRAWS, wilson
+from headscope.dashboard import links
+from headscope.dashboard.cards import Children, empty_box, extra
+from headscope.dashboard.figures import behaviour as figures
+from headscope.dashboard.numbers import interval, plain
+from headscope.dashboard.pages.confidence.query import ConfidenceQuery
+from headscope.dashboard.pages.confidence.series import series_of
+from headscope.dashboard.pages.confidence.view import (
+    answers,
+    by_switch,
+    entropy,
+    few,
+    interval_of,
+    no_answers,
+    run_cell,
+    sampled_note,
+    series_cell,
+    spread_cell,
+)
+from headscope.dashboard.parts import graph, note
+from headscope.dashboard.services import Services
+from headscope.dashboard.tables import table
+from headscope.dashboard.text import visible
+from headscope.dashboard.units import in_bits, percent, percents
+
+LISTED = 30
+MEASURES = (
+    ("Mean surprisal", "bits per token", "mean_surprisal", in_bits(1.0)),
+    ("Next-token entropy", "bits", "next_entropy", in_bits(1.0)),
+    ("Top probability", "probability", "next_token_prob", 1.0),
+    ("Margin over foil", "nats", "margin", 1.0),
+)
+
+
+def distributions(services: Services, query: ConfidenceQuery) -> Children:
+    """Four measures, a line per series, and the numbers below."""
+    runs = services.store.measures(query.where())
+    if not len(runs):
+        return None
+    split = series_of(runs, query.by)
+    panels = [
+        figures.Panel(
+            title, unit, {item.name: factor * getattr(runs, name)[item.rows] for item in split}, name != "margin"
+        )
+        for title, unit, name, factor in MEASURES
+    ]
+    head = ("Series", *(f"{title}>" if unit in title else f"{title}, {unit}>" for title, unit, *_ in MEASURES))
+    rows = [
+        html.Tr([series_cell(item, query), *(spread_cell(spread(panel.series[item.name])) for panel in panels)])
+        for item in split
+    ]
+    body = [
+        *sampled_note(runs),
+        graph(figures.distributions(panels)),
+        table(head, rows),
+        note("Median, then the mean with its 95 % bootstrap interval over runs. A run without a target has no margin."),
+        note(
+            "Surprisal is per token, and a start token makes the first word count too: models with different "
+            "tokenizers, or with and without a start token, are not comparable in it."
+        ),
+    ]
+    return body, by_switch(query)
+
+
+def calibration(services: Services, query: ConfidenceQuery) -> Children:
+    """Reliability diagram and expected calibration error on prompts that have a target."""
+    runs = services.store.measures(query.where())
+    right = answered_right(runs.target_rank)
+    split = [item for item in series_of(runs, query.by) if np.isfinite(right[item.rows]).any()]
+    if not split:
+        return no_answers()
+    curves = {
+        item.name: calibration_error(runs.next_token_prob[item.rows], right[item.rows], draws=DRAWS) for item in split
+    }
+    rows = []
+    for item in split:
+        curve, known = curves[item.name], right[item.rows][np.isfinite(right[item.rows])]
+        low, high = wilson(int(known.sum()), len(known))
+        cells = [
+            html.Td(
+                [html.B(f"{percent(known.mean())}"), html.Small(f" {percents(low, high)}")],
+                className="num",
+            ),
+            html.Td(plain(float(np.nanmean(runs.next_token_prob[item.rows])), 2), className="num"),
+            html.Td(
+                [html.B(plain(curve.error, 3)), html.Small(" " + interval(curve.low, curve.high, 3))], className="num"
+            ),
+            html.Td(f"{curve.n:,}", className="num"),
+        ]
+        rows.append(html.Tr([series_cell(item, query), *cells]))
+    return [
+        graph(figures.reliability(curves)),
+        *few({name: curve.n for name, curve in curves.items()}),
+        table(("Series", "Right>", "Mean probability>", "Calibration error>", "Prompts>"), rows),
+        note("Right: the target is the most likely next token. Calibration error: mean distance between the stated "
+             "probability of the top token and the share right, over ten bins of equally many prompts (Guo et al. "
+             "2017), with a 95 % bootstrap interval; with few prompts it is above 0 even for a calibrated model."),
+    ]  # fmt: skip
+
+
+def risk(services: Services, query: ConfidenceQuery) -> Children:
+    """What is gained by answering only where the model is sure."""
+    runs = services.store.measures(query.where())
+    right = answered_right(runs.target_rank)
+    curves = {
+        item.name: curve
+        for item in series_of(runs, query.by)
+        if (curve := selective_risk(runs.next_token_prob[item.rows], right[item.rows])).n
+    }
+    if not curves:
+        return no_answers()
+    rows = [
+        html.Tr([html.Td(name), html.Td(percent(curve.area, 1), className="num"),
+                 html.Td(percent(curve.random, 1), className="num"), html.Td(f"{curve.n:,}", className="num")])
+        for name, curve in curves.items()
+    ]  # fmt: skip
+    return [
+        graph(figures.selective_risk(curves)),
+        table(("Series", "Wrong, mean over coverages>", "Wrong, all answered>", "Prompts>"), rows),
+        note("Where the first number is not below the second, the model's probability does not tell its right answers "
+             "from its wrong ones."),
+    ]  # fmt: skip
+
+
+def layers(services: Services, query: ConfidenceQuery) -> Children:
+    """In which layer the final answer is first read and never lost again."""
+    found = services.store.lens_ranks(query.where())
+    if not found:
+        return empty_box("No layers were measured", html.P("Ask for them: headscope run ... --analyses layers"),
+                         icon_name="layers")  # fmt: skip
+    curves = {}
+    for model in dict.fromkeys(row.model for row in found):
+        ranks = [row.ranks for row in found if row.model == model]
+        settled = [lock_in(item.astype(np.float64)) for item in ranks]
+        decided = np.array([np.nan if layer < 0 else layer for layer in settled], dtype=np.float64)
+        curves[f"{model} (n = {len(ranks):,})"] = (max(len(item) for item in ranks), decided)
+    return [
+        graph(figures.locked_in(curves)),
+        note("The share of runs whose final top token is on top under the logit lens in this layer and in all later "
+             "ones. The lens reads early layers with the last layer's dictionary: a late lock-in may be a change of "
+             "wording, not of mind."),
+    ]  # fmt: skip
+
+
+def consistency(services: Services, query: ConfidenceQuery) -> Children:
+    """Whether sampled answers agree."""
+    found = services.store.findings(query.where(), ("self_consistency",))
+    measured = [row for row in found if row.score is not None]
+    if not measured:
+        return empty_box("No answers were sampled",
+                         html.P("headscope run ... --analyses self_consistency samples several answers per prompt."),
+                         icon_name="dice-5")  # fmt: skip
+    shares = spread(np.array([row.score for row in measured], dtype=np.float64))
+    entropies = spread(np.array([entropy(row) for row in measured], dtype=np.float64))
+    least = sorted(measured, key=lambda row: (row.score or 0.0, row.run_id))[:LISTED]
+    rows = [
+        html.Tr([run_cell(row.run_id, row.text, row.model), html.Td(plain(row.score, 2), className="num"),
+                 html.Td(plain(entropy(row), 2), className="num"), html.Td(answers(row))],
+                **extra(data_href=links.run(row.run_id)))
+        for row in least
+    ]  # fmt: skip
+    return [
+        html.P([
+            "The commonest answer has ", html.B(percent(shares.mean)),
+            f" of the samples on average {interval_of(shares)}, n = {shares.n:,}; entropy of the answers ",
+            html.B(plain(entropies.mean, 2)), f" {interval(entropies.low, entropies.high)} (0 all agree, 1 none).",
+        ], className="hs-said"),
+        table(("Least agreed", "Commonest answer>", "Entropy>", "Answers"), rows, rows_open=True),
+        note("Answers are the same when their first words are; synonyms count as disagreement. Disagreement is a sign "
+             "that an answer is made up, not a proof; agreement does not make it true."),
+    ]  # fmt: skip
+
+
+def overconfident(services: Services, query: ConfidenceQuery) -> Children:
+    """Wrong answers given with the most confidence."""
+    runs = services.store.measures(query.where())
+    wrong = np.flatnonzero((answered_right(runs.target_rank) == 0) & np.isfinite(runs.next_token_prob))
+    if not len(wrong):
+        return empty_box("No wrong answers", html.P("Every target was the most likely token, or no run has a target."),
+                         icon_name="check2-circle")  # fmt: skip
+    worst = sorted(wrong, key=lambda i: -runs.next_token_prob[i])[:LISTED]
+    rows = [
+        html.Tr([run_cell(runs.run_id[i], runs.text[i], runs.model[i]), html.Td(visible(runs.next_token[i])),
+                 html.Td(plain(float(runs.next_token_prob[i]), 3), className="num"), html.Td(visible(runs.target[i])),
+                 html.Td(f"{runs.target_rank[i]:,.0f}", className="num")],
+                **extra(data_href=links.run(runs.run_id[i])))
+        for i in worst
+    ]  # fmt: skip
+    return [
+        table(("Prompt", "Says", "Probability>", "Target", "Its rank>"), rows, rows_open=True),
+        note(f"The {len(worst)} surest of {len(wrong):,} wrong answers. Look before you judge: another word may be as "
+             "right as the target."),
+    ]  # fmt: skip

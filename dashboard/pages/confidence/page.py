@@ -1,0 +1,42 @@
+"""Confidence: how sure models were, whether that was warranted, and where in the layers the answer was settled."""
+
+from __future__ import annotations
+
+from dash import Dash
+
+from headscope.dashboard import links
+from headscope.dashboard.pages import Page
+from headscope.dashboard.pages.confidence.cards import (
+    calibration,
+    consistency,
+    distributions,
+    layers,
+    overconfident,
+    risk,
+)
+from headscope.dashboard.pages.confidence.query import ConfidenceQuery
+from headscope.dashboard.pages.confidence.view import LIMITS
+from headscope.dashboard.scoped.page import Card, ScopedPage
+from headscope.dashboard.services import Services
+
+SCOPED: ScopedPage[ConfidenceQuery] = ScopedPage(
+    Page("confidence", links.CONFIDENCE, "Confidence", "speedometer2", 27, shortcut="k"),
+    ConfidenceQuery,
+    "How sure models were, whether that was warranted, and where in the layers an answer was settled.",
+    "Confidence is summed up over the runs",
+    LIMITS,
+    {
+        "confidence-spread": Card("Distributions", "Surprisal, entropy, top probability, margin.", distributions),
+        "confidence-calibration": Card("Calibration", "Stated probability and share right.", calibration),
+        "confidence-risk": Card("Answering only when sure", "Risk and coverage.", risk),
+        "confidence-layers": Card("Where the answer locks in", "Logit lens, layer by layer.", layers),
+        "confidence-consistency": Card("Asked again", "Sampled answers, clustered.", consistency),
+        "confidence-wrong": Card("Sure and wrong", "Wrong answers, the surest first.", overconfident),
+    },
+)  # fmt: skip
+PAGE, layout = SCOPED.page, SCOPED.layout
+
+
+def register(app: Dash, services: Services) -> None:
+    """Callbacks."""
+    SCOPED.register(app, services)

@@ -1,0 +1,90 @@
+"""The cells and sentences of the Confidence page."""
+
+from __future__ import annotations
+
+import numpy as np
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from headscope.analysis.statistics.confidence import Spread
+from headscope.analysis.statistics.intervals import FEWEST
+from headscope.dashboard import links
+from headscope.dashboard.cards import empty_box
+from headscope.dashboard.numbers import interval, plain
+from headscope.dashboard.pages.confidence.query import ConfidenceQuery
+from headscope.dashboard.pages.confidence.series import SERIES, Series
+from headscope.dashboard.parts import switch, warning
+from headscope.dashboard.units import percents
+from headscope.storage.rows import FindingRow, Measures
+
+
+def by_switch(query: ConfidenceQuery) -> Component:
+    """What the lines compare."""
+    return switch("by", query, SERIES, "Compare")
+
+
+def series_cell(item: Series, query: ConfidenceQuery) -> html.Td:
+    """A series' name, leading to its runs, and how many there are."""
+    more = {query.by: item.value} if query.by in ("model", "prompt_set") and item.value else {}
+    return html.Td([dcc.Link(item.name, href=query.runs(**more)), html.Small(f" n = {len(item.rows):,}")])
+
+
+def spread_cell(item: Spread) -> html.Td:
+    """Median, mean and interval."""
+    if not item.n:
+        return html.Td(plain(None), className="num")
+    words = f"mean {plain(item.mean)} {interval(item.low, item.high)}"
+    return html.Td([html.B(plain(item.median)), html.Small(words, className="hs-sub")], className="num")
+
+
+def run_cell(run_id: str, text: str, model: str) -> html.Td:
+    """A prompt leading to its run."""
+    link = dcc.Link(text, href=links.run(run_id), className="hs-strong hs-ellipsis", title=text)
+    return html.Td([link, html.Span(model, className="hs-sub")], className="hs-text")
+
+
+def interval_of(item: Spread) -> str:
+    """The interval of a mean share."""
+    return "" if np.isnan(item.low) else percents(item.low, item.high)
+
+
+def sampled_note(runs: Measures) -> list[Component]:
+    """Said where not all runs were read."""
+    if runs.total == len(runs):
+        return []
+    return [warning(f"A fixed random sample of {len(runs):,} of {runs.total:,} runs.")]
+
+
+def few(counts: dict[str, int]) -> list[Component]:
+    """Said where intervals are missing."""
+    names = [name for name, count in counts.items() if count < FEWEST]
+    return [warning(f"Fewer than {FEWEST} prompts with a target: no interval for {', '.join(names)}.")] if names else []
+
+
+def no_answers() -> Component:
+    """No run has a target."""
+    return empty_box("No prompts with an answer", html.P("Right and wrong need a target: give the prompts one."),
+                     icon_name="question-circle")  # fmt: skip
+
+
+def entropy(row: FindingRow) -> float:
+    """Of the clusters of sampled answers, NaN where it was not measured."""
+    value = (row.evidence or {}).get("entropy")
+    return float("nan") if value is None else float(value)
+
+
+def answers(row: FindingRow) -> str:
+    """The commonest sampled answers with their counts."""
+    counts = (row.evidence or {}).get("answers") or {}
+    ranked = sorted(counts.items(), key=lambda pair: -pair[1])
+    return ", ".join(f"{name or '(none)'} ×{count}" for name, count in ranked[:5])
+
+
+LIMITS = html.Ul([
+    html.Li("Probability is of one next token: a model can be sure of a word and not of what it is part of."),
+    html.Li("“Right” means that the target is the top token. Where several words would do, or where the target is no "
+            "right answer at all (counterfactual pairs about people), accuracy and calibration mean nothing: choose "
+            "another prompt set or tag."),
+    html.Li("Surprisal is of the prompt as this tokenizer cuts it; between models with different tokenizers compare "
+            "bits per text, not per token."),
+])  # fmt: skip

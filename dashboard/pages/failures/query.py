@@ -1,0 +1,38 @@
+"""The state of the Failures page in its link."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from headscope.analysis.probe_types import SEVERITIES
+from headscope.dashboard import links
+from headscope.dashboard.link_state import choice, number
+from headscope.dashboard.scoped.query import ScopeQuery
+from headscope.storage.rows import Condition, FailureFilter, RunFilter
+
+STATUSES = ("open", "confirmed", "dismissed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailuresQuery(ScopeQuery):
+    """detector, severity, status, tag: which failures. page: counted from 0."""
+
+    PATH: ClassVar[str] = links.FAILURES
+
+    detector: str = ""
+    severity: str = choice("all", *SEVERITIES)
+    status: str = choice("all", *STATUSES)
+    tag: str = ""
+    page: int = number(0, low=0)
+
+    def which(self) -> FailureFilter:
+        """The store's filter."""
+        runs = self.where()
+        if self.tag:
+            runs = RunFilter((*runs.conditions, Condition("tags", "contains", self.tag)))
+        severities = () if self.severity == "all" else (self.severity,)
+        return FailureFilter(runs, self.detector, severities, "" if self.status == "all" else self.status)
+
+
+PAGE_SIZE = 25

@@ -1,0 +1,180 @@
+"""Detectors, cases and the ways to judge them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from headscope.analysis.probe_types import PASSED, SEVERITIES
+from headscope.analysis.registry import DETECTORS
+from headscope.analysis.statistics.intervals import wilson
+from headscope.dashboard import links
+from headscope.dashboard.cards import Children, Download, copyable, download_menu, empty_box, extra, icon
+from headscope.dashboard.numbers import plain
+from headscope.dashboard.pages.failures.query import PAGE_SIZE, STATUSES, FailuresQuery
+from headscope.dashboard.parts import Entry, menu, stay, switch
+from headscope.dashboard.text import visible
+from headscope.dashboard.units import percents, ratio
+from headscope.dashboard.words import DASH
+from headscope.storage.rows import DetectorCount, FailureRow
+
+SEVERITY_ICONS = {"low": "dash-circle", "medium": "exclamation-circle-fill", "high": "exclamation-octagon-fill"}
+STATUS_ICONS = {"open": "circle", "confirmed": "check-circle-fill", "dismissed": "slash-circle"}
+
+
+def detector_row(query: FailuresQuery, name: str, counts: tuple[DetectorCount, ...]) -> html.Tr:
+    """One detector; every number leads to its cases."""
+    mine = [item for item in counts if item.detector == name]
+    total = sum(item.n for item in mine)
+    found = sum(item.n for item in mine if item.label != PASSED)
+    low, high = wilson(found, total)
+
+    def cases(**chosen: str) -> str:
+        return query.link(detector=name, page=0, **chosen) + "#failures-cases"
+
+    by_severity = [
+        html.Td(stay(f"{sum(c.n for c in mine if c.label == level):,}", cases(severity=level)), className="num")
+        for level in reversed(SEVERITIES)
+    ]
+    by_status = [
+        html.Td(stay(f"{sum(c.n for c in mine if c.status == status and c.label != PASSED):,}", cases(status=status)),
+                className="num")
+        for status in STATUSES[1:]
+    ]  # fmt: skip
+    share = [html.B(ratio(found, total)), html.Small(f" {percents(low, high)}")]
+    entry = DETECTORS[name]
+    return html.Tr(
+        [
+            html.Th(
+                [stay(entry.label, cases(), "hs-strong"), html.Span(entry.summary, className="hs-sub")], scope="row"
+            ),
+            html.Td(share, className="hs-nowrap"),
+            html.Td(f"{total:,}", className="num"),
+            *by_severity,
+            *by_status,
+        ]
+    )
+
+
+def choices(query: FailuresQuery) -> list[Component]:
+    """Which cases."""
+    names: list[Entry] = [("all", query.link(detector="", page=0), None)]
+    names += [(entry.label, query.link(detector=name, page=0), None) for name, entry in DETECTORS.items()]
+    entry = DETECTORS.get(query.detector)
+    first = type(query).from_query({**_pairs(query), "page": "0"})
+    return [
+        menu("Detector", entry.label if entry else "all", names),
+        switch("severity", first, [(name, name) for name in ("all", *reversed(SEVERITIES))], "Severity"),
+        switch("status", first, [(name, name) for name in ("all", *STATUSES)], "Status"),
+    ]
+
+
+def _pairs(query: FailuresQuery) -> dict[str, str]:
+    names = ("experiment", "model", "prompt_set", "detector", "severity", "status", "tag")
+    return {name: getattr(query, name) for name in names}
+
+
+def suite_menu(query: FailuresQuery) -> Component | None:
+    """This selection as a prompt set for `headscope run`, or as a table."""
+    return download_menu(
+        [Download("A suite of these prompts, JSON lines", href=links.failures_file("suite.jsonl", query)),
+         Download("These failures, CSV", href=links.failures_file("failures.csv", query))],
+        "failures-cases",
+    )  # fmt: skip
+
+
+def case(row: FailureRow) -> html.Article:
+    """One failure: what, where, why it was flagged, and the judgement."""
+    entry = DETECTORS.get(row.detector)
+    address = links.run(row.run_id)
+    head = [
+        html.Span([icon(SEVERITY_ICONS[row.severity]), " ", row.severity], className=f"hs-severity hs-{row.severity}"),
+        html.B(entry.label if entry else row.detector),
+        html.Span(plain(row.score, 2), className="hs-muted", title="score"),
+        html.Span([row.model, " · ", row.prompt_set or DASH, " · ", ", ".join(row.tags)], className="hs-sub-line"),
+        html.Span([icon(STATUS_ICONS[row.status]), " ", row.status], className=f"hs-triage hs-{row.status}",
+                  **extra(data_triage_status=row.status)),
+    ]  # fmt: skip
+    return html.Article(
+        [
+            html.Header(head),
+            html.P(dcc.Link(row.text, href=address, className="hs-case-text")),
+            html.Div(evidence(row), className="hs-case-evidence"),
+            html.Footer(judge(row)),
+        ],
+        className="hs-case",
+        tabIndex="-1",
+        **extra(data_href=address, data_run=row.run_id, data_detector=row.detector),
+    )
+
+
+def judge(row: FailureRow) -> list[Component]:
+    """Buttons and a note; failures.js sends them."""
+    words = (("confirmed", "Confirm", "y"), ("dismissed", "Dismiss", "x"), ("open", "Reopen", "u"))
+    buttons = [
+        html.Button(
+            label, type="button", className="hs-button hs-small", title=f"key {key}", **extra(data_triage=status)
+        )
+        for status, label, key in words
+    ]
+    said = f"{row.who or 'somebody'}: {row.note}" if row.note else ""
+    note_button = html.Button("Note", type="button", className="hs-button hs-small", title="key n",
+                              **extra(data_triage="note", data_note=row.note))  # fmt: skip
+    return [*buttons, note_button, html.Span(said, className="hs-case-said")]
+
+
+def evidence(row: FailureRow) -> list[Component]:
+    """What the detector saw, in words."""
+    found = row.evidence or {}
+    return [
+        html.Span([html.Span(f"{name.replace('_', ' ')}: ", className="hs-muted"), *_value(name, value)])
+        for name, value in found.items()
+        if value not in (None, "", [], {})
+    ]
+
+
+def _value(name: str, value: Any) -> list[Children]:
+    if name.endswith("_run") and isinstance(value, str):
+        return [dcc.Link("open", href=links.run(value))]
+    if name == "edits" and isinstance(value, list):
+        said = [f"{e.get('edit')}: {visible(e.get('before'))} → {visible(e.get('after'))}" for e in value]
+        return ["; ".join(said)]
+    if isinstance(value, dict):
+        return [", ".join(f"{visible(str(key))} ×{count}" for key, count in list(value.items())[:6])]
+    if isinstance(value, float):
+        return [plain(value, 3)]
+    return [visible(str(value)) if name in ("says", "target", "prefers", "over") else str(value)]
+
+
+def pager(query: FailuresQuery, total: int) -> Component | None:
+    """Links to the pages before and after."""
+    last = (total - 1) // PAGE_SIZE
+    if last == 0:
+        return None
+    parts: list[Children] = []
+    if query.page > 0:
+        parts.append(stay("Previous", query.link(page=query.page - 1) + "#failures-cases", "hs-button"))
+    parts.append(html.Span(f"page {query.page + 1:,} of {last + 1:,}", className="hs-muted"))
+    if query.page < last:
+        parts.append(stay("Next", query.link(page=query.page + 1) + "#failures-cases", "hs-button"))
+    return html.Div(parts, className="hs-pager")
+
+
+def nothing() -> Component:
+    """No detector has looked at these runs."""
+    return empty_box(
+        "Nothing was looked at",
+        html.P("The detectors run at the end of every `headscope run`. For runs that were stored before:"),
+        copyable("headscope detect --experiment NAME"),
+        icon_name="bug",
+    )
+
+
+LIMITS = html.Ul([
+    html.Li("A detector applies a rule to stored numbers. It is wrong where the prompt's target is not the only "
+            "right word: look, then confirm or dismiss."),
+    html.Li("Severity says how far a rule is broken, not what harm is done."),
+    html.Li("No failures found means none that these rules know, on these prompts."),
+])  # fmt: skip

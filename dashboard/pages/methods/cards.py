@@ -1,0 +1,90 @@
+"""The cards of the Methods page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from dash import html
+
+from headscope.dashboard.cards import Children, guarded
+from headscope.dashboard.pages.methods.agreement import dispute_list, matrix, measures
+from headscope.dashboard.pages.methods.board import board, csv_menu, receipts
+from headscope.dashboard.pages.methods.comparison import Comparisons
+from headscope.dashboard.pages.methods.query import MethodsQuery, label
+from headscope.dashboard.parts import stay, switch
+from headscope.dashboard.scoped.bar import any_runs
+from headscope.dashboard.services import Services
+
+LISTED = 20
+View = Callable[[Services, Comparisons, MethodsQuery], tuple[Children, Children]]
+
+
+@dataclass(frozen=True, slots=True)
+class MethodsCard:
+    """One card: `view` gives its body and actions; None hides the card."""
+
+    title: str
+    subtitle: str
+    view: View
+
+
+def content(view: View, services: Services, comparisons: Comparisons, query: MethodsQuery) -> tuple[Children, Children]:
+    """A card's body and actions; nothing (the card is not shown) until an experiment is chosen."""
+    if not query.experiment:
+        return None, None
+
+    @guarded("compare the methods")
+    def shown() -> Children:
+        return view(services, comparisons, query)
+
+    found = shown()
+    return found if isinstance(found, tuple) else (found, None)
+
+
+def show_board(services: Services, _comparisons: Comparisons, query: MethodsQuery) -> tuple[Children, Children]:
+    """The leaderboard and its switch; nothing where there is no run, which the filters say."""
+    store, where = services.store, query.where()
+    if not any_runs(store, query):
+        return None, None
+    stats = store.method_stats(where, by_prompt_set=query.by == "set")
+    models = 1 if query.model else len(store.facets(where, ["model"])["model"])
+    body = board(query, stats, store.method_failures(where), models)
+    if not stats:
+        return body, None
+    by = switch("by", query, [("method", "by method"), ("set", "by prompt set")], "Rows")
+    return body, [by, csv_menu(("Leaderboard, CSV", "leaderboard", query),
+                               ("Every receipt, CSV", "receipts", replace(query, method="")))]  # fmt: skip
+
+
+def show_receipts(services: Services, _comparisons: Comparisons, query: MethodsQuery) -> tuple[Children, Children]:
+    """The receipts of the method in the link; nothing without one."""
+    if not query.method or not any_runs(services.store, query):
+        return None, None
+    rows = services.store.receipts(query.where(), query.method, LISTED)
+    close = stay("Close", query.link(method=""), "hs-button")
+    body = [html.P(html.B(label(query.method))), *_listed(receipts(query, rows, LISTED))]
+    return body, [close, csv_menu(("Receipts, CSV", "receipts", query))]
+
+
+def _listed(children: Children) -> list[Children]:
+    return children if isinstance(children, list) else [children]
+
+
+def show_matrix(_services: Services, comparisons: Comparisons, query: MethodsQuery) -> tuple[Children, Children]:
+    """Agreement and which measure of it."""
+    comparison = comparisons.of(query)
+    if not comparison.runs:
+        return None, None
+    if len(comparison.methods) < 2:
+        return matrix(query, comparison), None
+    actions = [measures(query), csv_menu(("Agreement, CSV", "agreement", query))]
+    return matrix(query, comparison), actions
+
+
+def show_disputes(_services: Services, comparisons: Comparisons, query: MethodsQuery) -> tuple[Children, Children]:
+    """The prompts methods disagree about; nothing where there is only one method."""
+    comparison = comparisons.of(query)
+    if len(comparison.methods) < 2:
+        return None, None
+    return dispute_list(query, comparison), csv_menu(("Every prompt, CSV", "disputes", query))

@@ -1,0 +1,56 @@
+"""The state of the Methods page in its link, the runs it stands for, and links to what is behind a number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from headscope.analysis.registry import method_entry
+from headscope.dashboard import links
+from headscope.dashboard.link_state import choice, number
+from headscope.dashboard.scoped.query import ScopeQuery
+
+MEASURES = {"tau": "Kendall’s τ", "overlap": "Top-k overlap", "signs": "Sign agreement"}
+TOPS = (1, 3, 5, 10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodsQuery(ScopeQuery):
+    """View state of /methods.
+
+    by: one row per method, or per method and prompt set. measure: what the
+    matrix shows; k: how many tokens are the top; hide: methods left out of matrix and disputes; pair: two methods,
+    "a,b", whose disputes are listed instead of all methods'. method: whose receipts are listed.
+    """
+
+    PATH: ClassVar[str] = links.METHODS
+
+    by: str = choice("method", "set")
+    measure: str = choice("tau", "overlap", "signs")
+    k: int = number(3, low=1, high=50)
+    hide: tuple[str, ...] = ()
+    pair: str = ""
+    method: str = ""
+
+    @property
+    def two(self) -> tuple[str, str] | None:
+        """The two methods of `pair`."""
+        first, comma, second = self.pair.partition(",")
+        return (first, second) if comma and first and second and first != second else None
+
+
+def runs_of(query: MethodsQuery, prompt_set: str | None = None) -> str:
+    """The Runs page with the succeeded runs behind a number."""
+    return query.runs(**({"prompt_set": prompt_set} if prompt_set else {}))
+
+
+def label(method: str) -> str:
+    """The name people read."""
+    entry = method_entry(method)
+    return entry.label if entry else method.replace("_", " ")
+
+
+def summary(method: str) -> str:
+    """One sentence about the method."""
+    entry = method_entry(method)
+    return entry.summary if entry else "A method this version does not know."

@@ -1,0 +1,79 @@
+"""The state of the Patching page in its link, the pairs of the store, and what the engine is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from headscope.analysis.errors import InputError
+from headscope.analysis.patch_types import PATCH_COMPONENTS, PatchRequest, PatchResult
+from headscope.dashboard import links
+from headscope.dashboard.link_state import QueryState, choice, number
+from headscope.dashboard.services import Services
+from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import Condition, RunFilter, RunRow, Sort
+
+
+def patched(services: Services, query: PatchingQuery) -> PatchResult:
+    """The engine's answer. Raises InputError without an engine or a model."""
+    if services.engine is None:
+        raise InputError("this server computes nothing: start one with `headscope serve`.")
+    default = next((model.name for model in services.engine.models() if model.ready), "")
+    return services.engine.patch(query.request(default))
+
+
+MOST_PAIRS = 12
+SCANNED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class PatchingQuery(QueryState):
+    """What a link to the page holds; layer and position name the chosen cell."""
+
+    clean: str = ""
+    corrupted: str = ""
+    target: str = ""
+    foil: str = ""
+    model: str = ""
+    component: str = choice("residual", *(name for name in PATCH_COMPONENTS if name != "residual"))
+    layer: int | None = number(None, low=0)
+    position: int | None = number(None, low=0)
+
+    @property
+    def cell(self) -> tuple[int, int] | None:
+        """The chosen cell, when both its numbers are there."""
+        return None if self.layer is None or self.position is None else (self.layer, self.position)
+
+    def request(self, model: str) -> PatchRequest:
+        """What the engine is asked."""
+        return PatchRequest(
+            self.model or model, self.clean, self.corrupted, self.target or None, self.foil or None, self.component,
+            self.cell,
+        )  # fmt: skip
+
+
+def href(query: PatchingQuery, **changes: object) -> str:
+    """A link to the page with some of its state changed."""
+    return links.view(links.PATCHING, replace(query, **changes))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two runs of a counterfactual pair, the newer experiment first."""
+
+    clean: RunRow
+    corrupted: RunRow
+
+
+def stored_pairs(store: RunReader) -> list[Pair]:
+    """The newest counterfactual pairs of the store: two succeeded runs of one experiment and model with one pair_id."""
+    where = RunFilter((Condition("pair_id", "not_null"), Condition("status", "eq", "succeeded")))
+    open_: dict[tuple[str, str, str], RunRow] = {}
+    found: list[Pair] = []
+    for row in store.runs_page(where, (Sort("id", descending=True),), limit=SCANNED).rows:
+        key = (row.experiment_id, row.model_id, row.pair_id or "")
+        other = open_.pop(key, None)
+        if other is None:
+            open_[key] = row
+        elif other.text != row.text and len(found) < MOST_PAIRS:
+            found.append(Pair(clean=row, corrupted=other))
+    return found

@@ -1,0 +1,215 @@
+"""Attributions side by side: aligned scores, and for every method what was explained, how, and with what evidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from headscope.analysis.attribution.results import position_scores, word_rule
+from headscope.analysis.outcome import Outcome
+from headscope.analysis.registry import method_entry
+from headscope.analysis.types import Attribution, Float32
+from headscope.dashboard.pages.run.receipts import ReceiptView, receipt_view
+from headscope.dashboard.pages.run.tokens import ANSWER_UNITS, grouped, largest, quantity_unit, score_unit
+from headscope.dashboard.text import quoted
+from headscope.dashboard.units import mebibytes, percent
+from headscope.dashboard.words import true_minus
+
+TOLERANCE = 0.05
+"""A convergence delta beyond this share of the largest score is called not converged when the method is silent."""
+
+ELSEWHERE = {
+    "head": "One score per head, not per token: see “Looks important, is important”.",
+    "component": "One score per head and MLP, not per token: see “Written to the logit”.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MethodView:
+    """One method of a run. `index` is its place among the run's attributions.
+
+    strip: whether it has one score per token. scores `[position]`, or `[target, position]` for a continuation; words:
+    the same by word (`grouped`), empty without a strip. errors, word_errors: how far each may be off (of a word: the
+    sum over its tokens), empty where the method does not say. not_explained: why tokens it could score are NaN. limit,
+    shared_limit: full scale of this row alone, and of all rows that measure the same thing in the same unit, by
+    granularity. note: how it came to one score per token.
+    total: sum of the measured scores. facts: (term, value) pairs in print order. verdict: `converged`
+    by the method's own word, `adds_up` where it gives none, `not_converged`, or `none` when it promises no sum; warning
+    says in plain words what follows from it.
+    """
+
+    index: int
+    method: str
+    label: str
+    summary: str
+    signed: bool
+    unit: str
+    strip: bool
+    note: str
+    scores: Float32
+    words: Float32
+    errors: Float32
+    word_errors: Float32
+    not_explained: str
+    limit: Mapping[str, float]
+    shared_limit: Mapping[str, float]
+    total: float
+    facts: tuple[tuple[str, str], ...]
+    verdict: str
+    warning: str
+    receipt: ReceiptView | None
+    error: str | None
+
+
+def method_views(attributions: Sequence[Attribution], words: Sequence[int] = ()) -> tuple[MethodView, ...]:
+    """One view per attribution, in the given order. `words`: the first token of every word."""
+    views = [_view(i, item, words) for i, item in enumerate(attributions)]
+    shared: dict[tuple[bool, str, str], dict[str, float]] = {}
+    for item, view in zip(attributions, views, strict=True):
+        most = shared.setdefault((item.signed, item.quantity, view.unit), {"token": 0.0, "word": 0.0})
+        for grain, limit in view.limit.items():
+            most[grain] = max(most[grain], limit)
+    return tuple(
+        replace(view, shared_limit=shared[item.signed, item.quantity, view.unit])
+        for item, view in zip(attributions, views, strict=True)
+    )
+
+
+def over_tokens(item: Attribution) -> Float32 | None:
+    """float32 `[position]`, of a continuation `[target, position]`: layers and heads reduced by `position_scores`. None
+    without a position of the input, or when it failed."""
+    if item.error is not None or item.axes[0] != "target_position":
+        return position_scores(item)
+    rows = [position_scores(replace(item, scores=row, axes=item.axes[1:])) for row in item.scores]
+    found = [row for row in rows if row is not None]
+    return np.stack(found) if found and len(found) == len(rows) else None
+
+
+def _view(index: int, item: Attribution, words: Sequence[int]) -> MethodView:
+    entry = method_entry(item.method)
+    verdict = convergence(item)
+    scores = over_tokens(item)
+    flat = np.empty(0, dtype=np.float32) if scores is None else scores
+    by_word = flat[..., :0] if scores is None else grouped(flat, words, word_rule(item)).astype(np.float32)
+    errors = flat[:0] if item.score_errors is None or item.axes != ("position",) else item.score_errors
+    measured = item.scores[np.isfinite(item.scores)].astype(np.float64)
+    return MethodView(
+        index=index,
+        method=item.method,
+        label=entry.label if entry else item.method,
+        summary=entry.summary if entry else "",
+        signed=item.signed,
+        unit=score_unit(item),
+        strip=scores is not None,
+        note=_note(item),
+        scores=flat,
+        words=by_word,
+        errors=errors,
+        word_errors=grouped(errors, words, "sum").astype(np.float32) if len(errors) else errors,
+        not_explained=item.outcome.not_explained,
+        limit={"token": largest(flat), "word": largest(by_word)},
+        shared_limit={},
+        total=float(measured.sum()) if measured.size else float("nan"),
+        facts=tuple(_facts(item)),
+        verdict=verdict,
+        warning=_warning(item) if verdict == "not_converged" else "",
+        receipt=receipt_view(item.receipt, quantity_unit(item)) if item.receipt is not None else None,
+        error=item.error,
+    )
+
+
+def _note(item: Attribution) -> str:
+    axes = [axis for axis in item.axes if axis != "target_position"]
+    if item.error is not None or axes == ["position"]:
+        return ""
+    if axes[-1] != "position":
+        return ELSEWHERE.get(axes[-1], "One score for each of " + ", ".join(axes) + ": it has no row of tokens.")
+    return f"{'Summed' if item.signed else 'Averaged'} over {' and '.join(f'{axis}s' for axis in axes[:-1])}."
+
+
+def convergence(item: Attribution) -> str:
+    """`none` without a promise (NaN delta), else the method's own judgement, else the delta against the scores."""
+    if item.error is not None or not math.isfinite(item.convergence_delta):
+        return "none"
+    if item.outcome.converged is not None:
+        return "converged" if item.outcome.converged else "not_converged"
+    return "adds_up" if abs(item.convergence_delta) <= TOLERANCE * largest(item.scores) else "not_converged"
+
+
+def _explained_change(item: Attribution) -> float:
+    """value - value at the baseline: what the scores should add up to (sum = change + delta)."""
+    return float(np.nansum(item.scores.astype(np.float64))) - item.convergence_delta
+
+
+def _warning(item: Attribution) -> str:
+    change, unit = _explained_change(item), quantity_unit(item)
+    share = abs(item.convergence_delta) / max(largest(item.scores), 1e-9)
+    text = (
+        f"Not converged: the scores add up to {change + item.convergence_delta:.4g} {unit}, but the quantity changed "
+        f"by {change:.4g} {unit}: off by {percent(share, gap='')} of the largest score."
+    )
+    found = item.outcome
+    if found.error is not None:
+        text += f" {found.error_label[:1].upper()}{found.error_label[1:]} {found.error:.3g} {unit}."
+    remedy = f"; run it again with {found.remedy}" if found.remedy else ""
+    return f"{text} Do not rank tokens by it{remedy}."
+
+
+def explained(item: Attribution) -> str:
+    """What was explained, in words: `log-probability of “x” minus “y”`."""
+    name = "logit" if item.quantity.startswith("logit") else "log-probability"
+    target = quoted(item.target, 24)
+    if item.quantity in ANSWER_UNITS:
+        return f"how near the answer is to the first one ({item.quantity.replace('_', ' ')})"
+    if item.axes[0] == "target_position":
+        return f"{name} of every token of {target}"
+    if item.quantity.endswith("_difference"):
+        return f"{name} of {target} minus {quoted(item.foil or '', 24)}"
+    return f"{name} of {target}"
+
+
+def _facts(item: Attribution) -> list[tuple[str, str]]:
+    unit = quantity_unit(item)
+    rows = [("explains", explained(item)), ("value", _amount(item.value, unit))]
+    if math.isfinite(item.convergence_delta):
+        rows.append(("scores add up to within", _amount(item.convergence_delta, unit)))
+    rows += [*settings(item), *_found(item.outcome, unit)]
+    rows.append(("computed in", f"{item.seconds:.2f} s"))
+    if item.peak_bytes >= 0:
+        rows.append(("peak memory", f"{mebibytes(item.peak_bytes):,.0f} MiB over before"))
+    return rows
+
+
+def settings(item: Attribution) -> list[tuple[str, str]]:
+    """What the method was set to, in words."""
+    return [(name.replace("_", " "), _shown(value)) for name, value in item.params.items()]
+
+
+def _found(outcome: Outcome, unit: str) -> list[tuple[str, str]]:
+    """What came out, in words; nothing of what the method does not say."""
+    said = {
+        "steps": outcome.steps,
+        "value change": None if outcome.value_change is None else _amount(outcome.value_change, unit),
+        outcome.error_label: None if outcome.error is None else f"{_shown(outcome.error)} {unit}",
+        "converged": outcome.converged,
+        **{label: _amount(value, unit) for label, value in outcome.terms.items()},
+        "not explained": outcome.not_explained or None,
+        **outcome.facts,
+    }
+    return [(label, _shown(value)) for label, value in said.items() if value is not None]
+
+
+def _amount(value: float, unit: str) -> str:
+    return true_minus(f"{value:+.4f} {unit}") if math.isfinite(value) else "not measured"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return true_minus(f"{value:.4g}") if math.isfinite(value) else "not measured"
+    return str(value)

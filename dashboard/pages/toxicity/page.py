@@ -1,0 +1,35 @@
+"""Toxicity: what a classifier says of prompts and continuations, and how far to believe it."""
+
+from __future__ import annotations
+
+from dash import Dash
+
+from headscope.dashboard import links
+from headscope.dashboard.pages import Page
+from headscope.dashboard.pages.toxicity.cards import audit, buckets, explorer, scores, swaps, texts
+from headscope.dashboard.pages.toxicity.query import ToxicityQuery
+from headscope.dashboard.pages.toxicity.view import LIMITS
+from headscope.dashboard.scoped.page import Card, ScopedPage
+from headscope.dashboard.services import Services
+
+SCOPED: ScopedPage[ToxicityQuery] = ScopedPage(
+    Page("toxicity", links.TOXICITY, "Toxicity", "shield-exclamation", 26, shortcut="x"),
+    ToxicityQuery,
+    "What a classifier says of prompts and continuations, and how far to believe it.",
+    "Toxicity is summed up over the texts",
+    LIMITS,
+    {
+        "toxicity-scores": Card("Scores", "Every label, prompts and continuations apart.", scores),
+        "toxicity-buckets": Card("From prompt to continuation", "By how toxic the prompt was.", buckets),
+        "toxicity-texts": Card("Highest scores", "Covered until you ask.", texts),
+        "toxicity-swaps": Card("The scorer, audited: groups exchanged", "Neutral sentences, one word changed.", swaps),
+        "toxicity-explorer": Card("The scorer, audited: thresholds", "Calibration and cost.", explorer),
+        "toxicity-card": Card("The scorer, audited: model card", "What it gets right and wrong.", audit),
+    },
+)
+PAGE, layout = SCOPED.page, SCOPED.layout
+
+
+def register(app: Dash, services: Services) -> None:
+    """Callbacks."""
+    SCOPED.register(app, services)

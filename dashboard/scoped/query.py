@@ -1,0 +1,39 @@
+"""The part of a link that says which runs a page is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from headscope.dashboard import links
+from headscope.dashboard.link_state import QueryState
+from headscope.storage.rows import Condition, RunFilter
+
+SCOPE = ("experiment", "model", "prompt_set")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScopeQuery(QueryState):
+    """experiment, model, prompt_set: the runs; a page's own state adds to these. PATH: where the page lives."""
+
+    PATH: ClassVar[str] = links.OVERVIEW
+
+    experiment: str = ""
+    model: str = ""
+    prompt_set: str = ""
+
+    def where(self) -> RunFilter:
+        """The store's filter."""
+        return RunFilter(tuple(Condition(name, "eq", value) for name, value in self.scope().items()))
+
+    def scope(self) -> dict[str, str]:
+        """What is chosen, by name."""
+        return {name: value for name in SCOPE if (value := getattr(self, name))}
+
+    def link(self, **changes: Any) -> str:
+        """The page's link with some keys changed."""
+        return links.view(self.PATH, replace(self, **changes))
+
+    def runs(self, **more: str) -> str:
+        """The Runs page with the succeeded runs behind a number."""
+        return links.runs(**{"status": "succeeded", **self.scope(), **more})
