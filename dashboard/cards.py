@@ -47,7 +47,7 @@ class Download:
     """One entry of a card's download menu: a link (`href`), or a picture of the card's figure (`picture` png or svg).
 
     Pictures are made in the browser from the first Plotly figure or canvas in the card; a card drawn otherwise
-    registers `headscope.pictures[card id] = (format) => Promise<Blob>`.
+    registers `headscope.pictured[card id] = (format) => Promise<Blob>`.
     """
 
     label: str

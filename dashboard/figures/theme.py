@@ -2,7 +2,7 @@
 
 How pages use it: a builder ends with `return finish(fig, height=...)`, takes its colours for values from `signed_axis`
 or `unsigned_axis` (layout.coloraxis) or the `*_RAMP` scales, and leaves every other colour to the template. No callback
-has to know the theme: assets/50_base/shell.js gives every Plotly figure the current template and swaps these ramps for
+has to know the theme: assets/50_base/figures.js gives every Plotly figure the current template and swaps these ramps for
 the theme's own when it is drawn, and again when the theme changes.
 
 Token texts are handed to Plotly as they are: `finish` writes what looks like markup (`<b>`, `&amp;`) so that it is read

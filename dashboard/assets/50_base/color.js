@@ -43,6 +43,12 @@
     return t.css[t.half + Math.round(Math.max(signed ? -1 : 0, Math.min(1, level)) * 255)];
   }
 
+  /** A scale as a CSS gradient, from left to right. */
+  function gradient(signed, steps = 24) {
+    const levels = Array.from({ length: steps }, (_, i) => (signed ? (2 * i) / (steps - 1) - 1 : i / (steps - 1)));
+    return `linear-gradient(90deg, ${levels.map((level) => css(level, signed)).join(",")})`;
+  }
+
   /** Black or white, whichever reads better on the colour of a level. */
   function ink(level, signed) {
     const [r, g, b] = css(level, signed).match(/\d+/g).map((v) => {
@@ -71,5 +77,5 @@
   }
 
   start();
-  hs.color = { table, css, ink, variable, onTheme };
+  hs.color = { table, css, gradient, ink, variable, onTheme };
 })();

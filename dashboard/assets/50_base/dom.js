@@ -2,6 +2,7 @@
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});
+  const $ = (id) => document.getElementById(id);
   const SVG = "http://www.w3.org/2000/svg";
 
   function fill(node, attributes, children) {
@@ -50,6 +51,14 @@
     return trueMinus(size !== 0 && (size < 1e-4 || size >= 1e6) ? value.toExponential(digits - 1) : value.toPrecision(digits));
   }
 
+  /** A number with its unit; null was not measured. */
+  const measured = (value, unit = "") => (value === null ? "not measured" : `${number(value)} ${unit}`.trim());
+
+  /** Name and value, side by side. */
+  const pairs = (rows) => rows.map(([name, value]) => el("span", { class: "hs-fact" }, [
+    el("span", { class: "hs-muted", text: `${name} ` }), el("b", { text: typeof value === "number" ? number(value) : value }),
+  ]));
+
   /** A probability: percent with enough digits to tell small ones from 0. */
   function percent(p) {
     if (p === null || p === undefined || Number.isNaN(p)) return "–";
@@ -86,6 +95,15 @@
     };
   }
 
+  /** Run once nothing was asked for during `ms`, with the last arguments. */
+  function debounced(work, ms) {
+    let timer = 0;
+    return (...args) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => work(...args), ms);
+    };
+  }
+
   /** Size a canvas for the screen's pixel density and return a context in CSS pixels. */
   function context(canvas, width, height) {
     const ratio = window.devicePixelRatio || 1;
@@ -100,5 +118,7 @@
     return c;
   }
 
-  hs.dom = { el, svg, visible, label, quoted, plural, trueMinus, number, percent, roving, perFrame, context };
+  hs.dom = {
+    $, el, svg, visible, label, quoted, plural, trueMinus, number, measured, pairs, percent, roving, perFrame, debounced, context,
+  };
 })();

@@ -41,7 +41,7 @@
   /* What was a dcc.Link goes to another page of the app without loading it anew. On the window: after every page's own. */
   window.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[data-link]");
-    if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button) return;
+    if (!link || event.defaultPrevented || !hs.url.plain(event)) return;
     const url = new URL(link.href);
     if (url.origin !== location.origin) return;
     event.preventDefault();
