@@ -90,7 +90,7 @@ def card(
 
 
 def download_menu(downloads: Sequence[Download], card_id: str) -> Component | None:
-    """A native disclosure menu: keyboard-usable without script, closed by Escape or a click elsewhere (shell.js)."""
+    """A native disclosure menu: keyboard-usable without script, closed by Escape or a click elsewhere (menus.js)."""
     if not downloads:
         return None
     entries = [

@@ -49,5 +49,5 @@
     say(text) { this.list.replaceChildren(el("p", { role: "status", text })); }
   }
 
-  run.ExplainsMenu = Explains;
+  run.ExplainsMenu = ExplainsMenu;
 })();
