@@ -1,7 +1,7 @@
 /* headscope.color: ramps for canvases, read from CSS variables so that both themes and every page agree.
    --hs-ramp-seq: single hue from 0; --hs-ramp-div: blue (negative) - neutral (0) - orange (positive). */
 (function () {
-  "use strict";
+  ("use strict");
   const hs = (window.headscope = window.headscope || {});
   let tables = {};
   const listeners = new Set();
@@ -16,13 +16,18 @@
   }
 
   function at(ramp, t) {
-    const x = Math.min(1, Math.max(0, t)) * (ramp.length - 1), i = Math.min(ramp.length - 2, x | 0), f = x - i;
+    const x = Math.min(1, Math.max(0, t)) * (ramp.length - 1),
+      i = Math.min(ramp.length - 2, x | 0),
+      f = x - i;
     return ramp[i].map((v, j) => Math.round(v + (ramp[i + 1][j] - v) * f));
   }
 
   function build(signed) {
     const ramp = stops(signed ? "--hs-ramp-div" : "--hs-ramp-seq");
-    const half = signed ? 255 : 0, size = 256 + half, pixels = new Uint32Array(size), css = new Array(size);
+    const half = signed ? 255 : 0,
+      size = 256 + half,
+      pixels = new Uint32Array(size),
+      css = new Array(size);
     for (let i = 0; i < size; i++) {
       const [r, g, b] = at(ramp, i / (size - 1));
       pixels[i] = ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
@@ -51,10 +56,12 @@
 
   /** Black or white, whichever reads better on the colour of a level. */
   function ink(level, signed) {
-    const [r, g, b] = css(level, signed).match(/\d+/g).map((v) => {
-      const x = v / 255;
-      return x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4;
-    });
+    const [r, g, b] = css(level, signed)
+      .match(/\d+/g)
+      .map((v) => {
+        const x = v / 255;
+        return x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4;
+      });
     return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
   }
 

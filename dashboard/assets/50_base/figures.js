@@ -11,7 +11,8 @@
     if (!looks || !Array.isArray(scale)) return scale;
     const text = JSON.stringify(scale);
     for (const kind of ["signed", "unsigned"]) {
-      if (Object.values(looks).some((look) => JSON.stringify(look[kind]) === text)) return looks[hs.theme.current()][kind];
+      if (Object.values(looks).some((look) => JSON.stringify(look[kind]) === text))
+        return looks[hs.theme.current()][kind];
     }
     return scale;
   }

@@ -1,6 +1,6 @@
 /* headscope.request: ask the server's API. Errors say what the server said. */
 (function () {
-  "use strict";
+  ("use strict");
   const hs = (window.headscope = window.headscope || {});
   const POLL_MS = 400;
 
@@ -8,7 +8,10 @@
 
   /** Options of a request that sends JSON. */
   const posted = (body, signal = null) => ({
-    method: "POST", signal, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+    method: "POST",
+    signal,
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
   });
 
   /** The reason the server gave ({"error": "..."}), else the status. */

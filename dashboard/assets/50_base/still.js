@@ -1,17 +1,19 @@
 /* Elements of [data-still] (dashboard/still.py): [[tag, attributes, ...below] or text, ...]. Nothing is parsed as HTML. */
 (function () {
-  "use strict";
+  ("use strict");
   const hs = (window.headscope = window.headscope || {});
 
   function build(tree) {
     if (typeof tree === "string") return document.createTextNode(tree);
-    const [tag, attributes, ...below] = tree, node = document.createElement(tag);
+    const [tag, attributes, ...below] = tree,
+      node = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) {
       if (name !== "style") node.setAttribute(name, value);
-      else for (const [key, text] of Object.entries(value)) {
-        if (key.startsWith("--")) node.style.setProperty(key, text);
-        else node.style[key] = text;
-      }
+      else
+        for (const [key, text] of Object.entries(value)) {
+          if (key.startsWith("--")) node.style.setProperty(key, text);
+          else node.style[key] = text;
+        }
     }
     node.append(...below.map(build));
     return node;
@@ -19,7 +21,8 @@
 
   const made = new WeakMap(); // element -> what was put into it; React may draw something else into the same element later
   function fill(node) {
-    const text = node.dataset.still, now = text === undefined ? [] : JSON.parse(text).map(build);
+    const text = node.dataset.still,
+      now = text === undefined ? [] : JSON.parse(text).map(build);
     (made.get(node) || []).forEach((old) => old.remove());
     made.set(node, now);
     node.append(...now);
@@ -36,7 +39,12 @@
       }
     }
     found.forEach(fill);
-  }).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-still"] });
+  }).observe(document.documentElement, {
+    childList: true,
+    subtree: true,
+    attributes: true,
+    attributeFilter: ["data-still"],
+  });
 
   /* What was a dcc.Link goes to another page of the app without loading it anew. On the window: after every page's own. */
   window.addEventListener("click", (event) => {

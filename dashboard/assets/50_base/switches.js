@@ -10,7 +10,8 @@
     const buttons = choices.map(([value, text, title]) => el("button", {
       type: "button", "data-value": value, title, text, onclick: () => change(value),
     }));
-    const set = (now) => buttons.forEach((one) => one.setAttribute("aria-pressed", String(one.dataset.value === String(now))));
+    const set = (now) =>
+      buttons.forEach((one) => one.setAttribute("aria-pressed", String(one.dataset.value === String(now))));
     return { root: el("div", { class: "hs-switch", role: "group", "aria-label": name }, buttons), set };
   }
 

@@ -10,6 +10,9 @@
     const field = event.target, store = field.closest?.("[data-typed]")?.dataset.typed;
     if (!store) return;
     clearTimeout(timers.get(field));
-    timers.set(field, setTimeout(() => field.isConnected && clientside.set_props(store, { data: field.value }), PAUSE_MS));
+    timers.set(
+      field,
+      setTimeout(() => field.isConnected && clientside.set_props(store, { data: field.value }), PAUSE_MS),
+    );
   });
 })();

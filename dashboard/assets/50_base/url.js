@@ -1,6 +1,6 @@
 /* headscope.url: change the address and tell dcc.Location; which clicks on a link mean “go there, here”. */
 (function () {
-  "use strict";
+  ("use strict");
   const hs = (window.headscope = window.headscope || {});
   const announce = () => window.dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
 

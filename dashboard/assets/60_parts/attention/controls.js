@@ -7,7 +7,14 @@
 
   function stepper(name, keys, step) {
     const value = el("output", { class: "hs-step-value" });
-    const button = (by, sign, key) => el("button", { type: "button", "aria-label": `${by < 0 ? "Previous" : "Next"} ${name.toLowerCase()} (key ${key})`, title: `${by < 0 ? "Previous" : "Next"} ${name.toLowerCase()}: ${key}`, text: sign, onclick: () => step(by) });
+    const button = (by, sign, key) =>
+      el("button", {
+        type: "button",
+        "aria-label": `${by < 0 ? "Previous" : "Next"} ${name.toLowerCase()} (key ${key})`,
+        title: `${by < 0 ? "Previous" : "Next"} ${name.toLowerCase()}: ${key}`,
+        text: sign,
+        onclick: () => step(by),
+      });
     return { value, root: el("div", { class: "hs-step", role: "group", "aria-label": name }, [
       button(-1, "‹", keys[0]), el("span", {}, [`${name} `, value]), button(1, "›", keys[1])]) };
   }
@@ -25,12 +32,42 @@
       this.view = view;
       this.layer = stepper("Layer", ["[", "]"], step("layer", view.L));
       this.head = stepper("Head", [",", "."], step("head", view.H));
-      this.mode = hs.switches.switcher("View", [["matrix", "Matrix", "Queries by keys"], ["links", "Links", "Lines from query to key"]], (v) => set({ view: v }));
-      this.scale = hs.switches.switcher("Scale", [["fixed", "0 to 1", "The same scale for every head"], ["head", "Head’s max", "Stretched to this head’s largest weight"], ["fit", "Fitted", "Stretched so that the largest hundredth of this head’s weights has the full colour: long texts are pale otherwise"]], (v) => set({ scale: v }));
+      this.mode = hs.switches.switcher(
+        "View",
+        [
+          ["matrix", "Matrix", "Queries by keys"],
+          ["links", "Links", "Lines from query to key"],
+        ],
+        (v) => set({ view: v }),
+      );
+      this.scale = hs.switches.switcher(
+        "Scale",
+        [
+          ["fixed", "0 to 1", "The same scale for every head"],
+          ["head", "Head’s max", "Stretched to this head’s largest weight"],
+          [
+            "fit",
+            "Fitted",
+            "Stretched so that the largest hundredth of this head’s weights has the full colour: long texts are pale otherwise",
+          ],
+        ],
+        (v) => set({ scale: v }),
+      );
       if (view.signed) this.scale.root.firstChild.textContent = "±1";
-      this.top = labelled("Links per query", [1, 2, 3, 5, 8].map((n) => [n, String(n)]), (v) => set({ top: Number(v) }));
+      this.top = labelled(
+        "Links per query",
+        [1, 2, 3, 5, 8].map((n) => [n, String(n)]),
+        (v) => set({ top: Number(v) }),
+      );
       this.sink = el("input", { type: "checkbox", onchange: () => set({ sink: this.sink.checked }) });
-      this.cells = hs.switches.switcher("Overview shows", [["pattern", "Patterns", "Each head’s attention, max-pooled"], ["value", "Values", "The statistic the table is sorted by"]], (v) => set({ cells: v }));
+      this.cells = hs.switches.switcher(
+        "Overview shows",
+        [
+          ["pattern", "Patterns", "Each head’s attention, max-pooled"],
+          ["value", "Values", "The statistic the table is sorted by"],
+        ],
+        (v) => set({ cells: v }),
+      );
       this.legend = el("canvas", { class: "hs-legend", role: "img" });
       this.note = el("span", { class: "hs-legend-note" });
     }
@@ -38,9 +75,21 @@
     /** The toolbar above the large head. */
     toolbar() {
       return el("div", { class: "hs-attn-bar", role: "toolbar", "aria-label": "Attention view" }, [
-        this.layer.root, this.head.root, this.mode.root, this.scale.root, this.top.root,
-        el("label", { class: "hs-check", title: "Most heads park attention on the first token; hide it to see the rest (weights are not renormalised)" },
-          [this.sink, el("span", { text: "First token" })])]);
+        this.layer.root,
+        this.head.root,
+        this.mode.root,
+        this.scale.root,
+        this.top.root,
+        el(
+          "label",
+          {
+            class: "hs-check",
+            title:
+              "Most heads park attention on the first token; hide it to see the rest (weights are not renormalised)",
+          },
+          [this.sink, el("span", { text: "First token" })],
+        ),
+      ]);
     }
 
     draw(state, slice) {
@@ -66,11 +115,19 @@
       c.fillStyle = hs.color.variable("--hs-ink-3");
       c.textAlign = "center";
       for (const level of signed ? [-1, -0.5, 0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1]) {
-        c.fillText(number(Math.sign(level) * level ** 2 * top, 2), edge + ((level - low) / (1 - low)) * (width - 2 * edge), 25);
+        c.fillText(
+          number(Math.sign(level) * level ** 2 * top, 2),
+          edge + ((level - low) / (1 - low)) * (width - 2 * edge),
+          25,
+        );
       }
-      this.note.textContent = `${this.view.signed ? "difference" : "attention weight"}, square-root scale`
+      this.note.textContent =
+        `${this.view.signed ? "difference" : "attention weight"}, square-root scale`
         + `${state.scale === "fit" ? "; the largest 1 % share the full colour" : ""}${state.sink ? "" : "; first token hidden, not renormalised"}`;
-      this.legend.setAttribute("aria-label", `Colour scale from ${number(low * top, 2)} to ${number(top, 2)}, square root`);
+      this.legend.setAttribute(
+        "aria-label",
+        `Colour scale from ${number(low * top, 2)} to ${number(top, 2)}, square root`,
+      );
     }
   }
 

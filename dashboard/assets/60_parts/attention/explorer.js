@@ -17,7 +17,19 @@
   const attention = (hs.attention = hs.attention || {});
   const { el, number, quoted, label, perFrame } = hs.dom;
 
-  const DEFAULTS = { layer: 0, head: 0, view: "matrix", query: null, key: null, stat: "", descending: true, cells: "pattern", scale: "auto", sink: true, top: 3 };
+  const DEFAULTS = {
+    layer: 0,
+    head: 0,
+    view: "matrix",
+    query: null,
+    key: null,
+    stat: "",
+    descending: true,
+    cells: "pattern",
+    scale: "auto",
+    sink: true,
+    top: 3,
+  };
   const LONG = 64, CELL = "cell";
 
   class Explorer {
@@ -29,7 +41,12 @@
       this.element.classList.add("hs-attn");
       this.setTensors(options.tensors, options.tokens, options.heads || {});
       const resize = perFrame(() => this.draw());
-      const observer = new ResizeObserver(() => { if (this.width !== element.clientWidth) { this.width = element.clientWidth; resize(); } });
+      const observer = new ResizeObserver(() => {
+        if (this.width !== element.clientWidth) {
+          this.width = element.clientWidth;
+          resize();
+        }
+      });
       observer.observe(element);
       this.stops.push(() => observer.disconnect());
       if (options.keys !== false) this.listen();
@@ -62,13 +79,30 @@
       this.thumbnail = this.data = null;
       this.build();
       this.rank();
-      if (tensors.thumbnail) tensors.thumbnail().then((t) => { if (this.tensors === tensors) { this.thumbnail = t; this.drawMosaic(); } }, (e) => this.fail(e));
+      if (tensors.thumbnail)
+        tensors.thumbnail().then(
+          (t) => {
+            if (this.tensors === tensors) {
+              this.thumbnail = t;
+              this.drawMosaic();
+            }
+          },
+          (e) => this.fail(e),
+        );
       this.draw();
     }
 
     build() {
       const set = (change) => this.set(typeof change === "function" ? change(this.s) : change);
-      const on = { hover: (cell) => this.hover(cell), zoom: (w) => { this.unzoom.hidden = !w; this.write(); }, pin: (query, key = null) => this.set(this.s.query === query && this.s.key === key ? { query: null, key: null } : { query, key }) };
+      const on = {
+        hover: (cell) => this.hover(cell),
+        zoom: (w) => {
+          this.unzoom.hidden = !w;
+          this.write();
+        },
+        pin: (query, key = null) =>
+          this.set(this.s.query === query && this.s.key === key ? { query: null, key: null } : { query, key }),
+      };
       this.controls = new attention.Controls(this.view, set);
       this.mosaic = new attention.Mosaic(this.view, (layer, head) => this.set({ layer, head }));
       this.matrix = new attention.Matrix(this.tokens, on);
@@ -76,20 +110,35 @@
       this.table = this.newTable();
       this.readout = el("p", { class: "hs-attn-readout", role: "status", "aria-live": "polite" });
       this.reads = el("div", { class: "hs-attn-reads" });
-      this.unzoom = el("button", { type: "button", class: "hs-unzoom", hidden: true, text: "Show all tokens", onclick: () => this.matrix.zoom(null) });
+      this.unzoom = el("button", {
+        type: "button",
+        class: "hs-unzoom",
+        hidden: true,
+        text: "Show all tokens",
+        onclick: () => this.matrix.zoom(null),
+      });
       this.mosaicNote = el("span", { class: "hs-muted" });
-      for (const [name, drawing] of [["matrix", this.matrix], ["links", this.links]]) drawing.root.hidden = name !== this.s.view; // before there is data, too
+      for (const [name, drawing] of [
+        ["matrix", this.matrix],
+        ["links", this.links],
+      ])
+        drawing.root.hidden = name !== this.s.view; // before there is data, too
       this.element.replaceChildren(...this.parts());
       this.element.dataset.shape = this.view.L > 1.7 * this.view.H ? "wide" : "square";
     }
 
     newTable() {
-      return new attention.HeadTable(this.view.heads, { sort: (name) => this.sort(name), pick: (layer, head) => this.set({ layer, head }) });
+      return new attention.HeadTable(this.view.heads, {
+        sort: (name) => this.sort(name),
+        pick: (layer, head) => this.set({ layer, head }),
+      });
     }
 
     /** Rank all heads by the pinned cell, or as before when there is none. */
     rank() {
-      const { query, key } = this.s, wanted = key === null || query === null ? "" : `${query}.${key}`, { tensors } = this;
+      const { query, key } = this.s,
+        wanted = key === null || query === null ? "" : `${query}.${key}`,
+        { tensors } = this;
       if (wanted === this.ranking) return;
       this.ranking = wanted;
       if (!wanted) { this.rankBy(this.measured, this.before || attention.worth(this.measured)); return; }
@@ -97,7 +146,10 @@
       this.everyHead(query, key).then((values) => {
         if (this.tensors !== tensors || this.ranking !== wanted) return;
         const about = `Weight of query ${query} ${quoted(this.tokens.query[query] ?? "")} on key ${key} ${quoted(this.tokens.key[key] ?? "")}`;
-        this.rankBy({ [CELL]: { label: `${query}→${key}`, unit: "", description: about, values }, ...this.measured }, CELL);
+        this.rankBy(
+          { [CELL]: { label: `${query}→${key}`, unit: "", description: about, values }, ...this.measured },
+          CELL,
+        );
       }, (error) => this.fail(error));
     }
 
@@ -128,11 +180,24 @@
       const measured = Object.keys(this.view.heads).length > 0, c = this.controls;
       return [
         el("section", { class: "hs-attn-overview", "aria-label": "All heads" }, [
-          el("div", { class: "hs-attn-caption" }, [el("h3", { text: "All heads" }), measured ? c.cells.root : null, this.mosaicNote]), this.mosaic.root]),
+          el("div", { class: "hs-attn-caption" }, [
+            el("h3", { text: "All heads" }),
+            measured ? c.cells.root : null,
+            this.mosaicNote,
+          ]),
+          this.mosaic.root,
+        ]),
         el("section", { class: "hs-attn-head", "aria-label": "One head" }, [
-          c.toolbar(), el("div", { class: "hs-attn-stage" }, [this.matrix.root, this.links.root]),
-          el("div", { class: "hs-attn-foot" }, [c.legend, c.note, this.unzoom])]),
-        el("section", { class: "hs-attn-side", "aria-label": "Numbers" }, [this.readout, this.reads, measured ? this.table.root : null])];
+          c.toolbar(),
+          el("div", { class: "hs-attn-stage" }, [this.matrix.root, this.links.root]),
+          el("div", { class: "hs-attn-foot" }, [c.legend, c.note, this.unzoom]),
+        ]),
+        el("section", { class: "hs-attn-side", "aria-label": "Numbers" }, [
+          this.readout,
+          this.reads,
+          measured ? this.table.root : null,
+        ]),
+      ];
     }
 
     /** What a link needs: the ranking by a cell is in its query and key. */
@@ -169,7 +234,8 @@
     }
 
     prefetch(layer) {
-      for (const next of [layer + 1, layer - 1]) if (next >= 0 && next < this.view.L) this.tensors.layer(next).catch(() => {});
+      for (const next of [layer + 1, layer - 1])
+        if (next >= 0 && next < this.view.L) this.tensors.layer(next).catch(() => {});
     }
 
     fail(error) {
@@ -181,13 +247,22 @@
     drawMosaic() {
       this.mosaic.draw(this.s, this.thumbnail);
       const stat = this.view.heads[this.s.stat];
-      this.mosaicNote.textContent = `${hs.dom.plural(this.view.L, "layer")} → × ${hs.dom.plural(this.view.H, "head")} ↓`
-        + (stat ? ` · ${this.s.cells === "value" ? stat.label + (stat.unit ? `, ${stat.unit}` : "") : `rings: ${this.s.descending ? "highest" : "lowest"} ${stat.label.toLowerCase()}`}` : "");
+      this.mosaicNote.textContent =
+        `${hs.dom.plural(this.view.L, "layer")} → × ${hs.dom.plural(this.view.H, "head")} ↓`
+        + (stat
+          ? ` · ${this.s.cells === "value" ? stat.label + (stat.unit ? `, ${stat.unit}` : "") : `rings: ${this.s.descending ? "highest" : "lowest"} ${stat.label.toLowerCase()}`}`
+          : "");
     }
 
     drawHead() {
       const links = this.s.view === "links";
-      this.slice = attention.slice(this.data.values, this.s.head, this.view.T, attention.codecs[this.tensors.codec], this.s.sink);
+      this.slice = attention.slice(
+        this.data.values,
+        this.s.head,
+        this.view.T,
+        attention.codecs[this.tensors.codec],
+        this.s.sink,
+      );
       this.matrix.root.hidden = links;
       this.links.root.hidden = !links;
       const look = { ...this.s, scale: this.scale() };
@@ -228,16 +303,41 @@
     }
 
     tell({ query, key }, row) {
-      const exact = row !== null || this.slice.codec.exact, value = (k) => (row ? row[k] : attention.weight(this.slice, query, k));
+      const exact = row !== null || this.slice.codec.exact,
+        value = (k) => (row ? row[k] : attention.weight(this.slice, query, k));
       const about = exact ? "" : "≈ ", q = quoted(this.tokens.query[query] ?? "");
-      this.readout.replaceChildren(...(key === null
-        ? [`Query ${query} `, el("b", { text: q }), `${query === this.s.query ? " (pinned)" : ""} reads from: `, el("span", { class: "hs-muted", text: this.s.view === "links" ? "click a query to pin it" : "point at a cell for one weight; a click ranks all heads by it, drag zooms" })]
-        : [`Query ${query} `, el("b", { text: q }), ` reads key ${key} `, el("b", { text: quoted(this.tokens.key[key] ?? "") }), " with weight ", el("b", { class: "hs-exact", "data-exact": String(exact), text: about + number(value(key)) })]));
+      this.readout.replaceChildren(
+        ...(key === null
+          ? [
+              `Query ${query} `,
+              el("b", { text: q }),
+              `${query === this.s.query ? " (pinned)" : ""} reads from: `,
+              el("span", {
+                class: "hs-muted",
+                text:
+                  this.s.view === "links"
+                    ? "click a query to pin it"
+                    : "point at a cell for one weight; a click ranks all heads by it, drag zooms",
+              }),
+            ]
+          : [
+              `Query ${query} `,
+              el("b", { text: q }),
+              ` reads key ${key} `,
+              el("b", { text: quoted(this.tokens.key[key] ?? "") }),
+              " with weight ",
+              el("b", { class: "hs-exact", "data-exact": String(exact), text: about + number(value(key)) }),
+            ]),
+      );
       const top = attention.strongest(this.slice, query, 6);
       this.reads.replaceChildren(...top.map(([k]) => {
         const w = value(k);
         return el("div", { class: `hs-read${w < 0 ? " negative" : ""}`, "--t": Math.abs(w).toFixed(4) }, [
-          el("span", { class: "hs-read-token", text: label(this.tokens.key[k] ?? "", 18) }), el("span", { class: "hs-muted", text: String(k) }), el("i", {}), el("span", { class: "hs-num", text: about + number(w) })]);
+          el("span", { class: "hs-read-token", text: label(this.tokens.key[k] ?? "", 18) }),
+          el("span", { class: "hs-muted", text: String(k) }),
+          el("i", {}),
+          el("span", { class: "hs-num", text: about + number(w) }),
+        ]);
       }));
     }
 

@@ -17,7 +17,8 @@
   }
 
   /** The statistic that is worth a look first, of those that are there: entropy ranks heads that do nothing special. */
-  const worth = (heads) => ["induction_lift", "previous_token"].find((name) => heads[name]) || Object.keys(heads)[0] || "";
+  const worth = (heads) =>
+    ["induction_lift", "previous_token"].find((name) => heads[name]) || Object.keys(heads)[0] || "";
 
   function range(stat) {
     const known = stat.values.flat().filter((v) => v !== null);
@@ -34,15 +35,34 @@
       const names = Object.keys(heads);
       this.body = el("tbody", {});
       const headers = names.map((name) => {
-        this.buttons[name] = el("button", { type: "button", title: heads[name].description, text: heads[name].label, onclick: () => on.sort(name) });
+        this.buttons[name] = el("button", {
+          type: "button",
+          title: heads[name].description,
+          text: heads[name].label,
+          onclick: () => on.sort(name),
+        });
         return el("th", { scope: "col", "data-stat": name }, [this.buttons[name]]);
       });
       this.root = el("div", { class: "hs-heads", tabindex: "0", role: "region", "aria-label": "Head summaries" }, [
-        el("table", {}, [el("thead", {}, [el("tr", {}, [el("th", { scope: "col", text: "Head" }), ...headers])]), this.body])]);
+        el("table", {}, [
+          el("thead", {}, [el("tr", {}, [el("th", { scope: "col", text: "Head" }), ...headers])]),
+          this.body,
+        ]),
+      ]);
       this.root.addEventListener("scroll", () => this.more(), { passive: true });
       this.rows = new Map();
       this.list = [];
-      this.top = Object.fromEntries(names.map((name) => [name, Math.max(...range(heads[name]).values.flat().map((v) => Math.abs(v ?? 0)), 1e-9)]));
+      this.top = Object.fromEntries(
+        names.map((name) => [
+          name,
+          Math.max(
+            ...range(heads[name])
+              .values.flat()
+              .map((v) => Math.abs(v ?? 0)),
+            1e-9,
+          ),
+        ]),
+      );
     }
 
     row(layer, head) {
@@ -50,11 +70,24 @@
       if (this.rows.has(key)) return this.rows.get(key);
       const cells = Object.entries(this.heads).map(([name, stat]) => {
         const v = stat.values[layer][head];
-        return el("td", { class: v === null ? "unmeasured" : null, "--t": v === null ? 0 : (Math.abs(v) / this.top[name]).toFixed(3) },
-          [el("span", { text: v === null ? "–" : hs.dom.trueMinus(v.toFixed(Math.abs(v) < 10 ? 3 : 1)) })]);
+        return el(
+          "td",
+          {
+            class: v === null ? "unmeasured" : null,
+            "--t": v === null ? 0 : (Math.abs(v) / this.top[name]).toFixed(3),
+          },
+          [el("span", { text: v === null ? "–" : hs.dom.trueMinus(v.toFixed(Math.abs(v) < 10 ? 3 : 1)) })],
+        );
       });
-      const pick = el("button", { type: "button", text: `L${layer} H${head}`, onclick: () => this.on.pick(layer, head) });
-      const row = el("tr", { onclick: () => this.on.pick(layer, head) }, [el("th", { scope: "row" }, [pick]), ...cells]);
+      const pick = el("button", {
+        type: "button",
+        text: `L${layer} H${head}`,
+        onclick: () => this.on.pick(layer, head),
+      });
+      const row = el("tr", { onclick: () => this.on.pick(layer, head) }, [
+        el("th", { scope: "row" }, [pick]),
+        ...cells,
+      ]);
       this.rows.set(key, row);
       return row;
     }
@@ -73,7 +106,8 @@
         }
         this.width = null;
       }
-      if (this.width !== this.root.clientWidth && this.buttons[state.stat]) { // of another order, or in another place
+      if (this.width !== this.root.clientWidth && this.buttons[state.stat]) {
+        // of another order, or in another place
         this.width = this.root.clientWidth;
         this.showColumn(this.buttons[state.stat].parentElement);
       }
@@ -96,12 +130,14 @@
 
     /** Bring the sorted column into sight, inside the table only, with whole columns beside the heads' names. */
     showColumn(th) {
-      const box = this.root, cells = [...th.parentElement.children];
+      const box = this.root,
+        cells = [...th.parentElement.children];
       if (!box.clientWidth) return;
       box.style.setProperty("--spare", "0px");
       const names = cells[0].offsetWidth;
       box.style.setProperty("--names", `${names}px`); // the style sheet lets scrolling stop at whole columns only
-      const starts = cells.slice(1).map((cell) => cell.offsetLeft - names), room = box.scrollWidth - box.clientWidth;
+      const starts = cells.slice(1).map((cell) => cell.offsetLeft - names),
+        room = box.scrollWidth - box.clientWidth;
       const spare = starts.find((start) => start >= room) - room; // the end, too, is where a column starts
       box.style.setProperty("--spare", `${spare || 0}px`);
       const right = th.offsetLeft + th.offsetWidth;
@@ -112,8 +148,10 @@
     reveal() {
       const { layer, head } = this.selected;
       this.grow(this.list.findIndex((one) => one.layer === layer && one.head === head) + CHUNK);
-      const top = this.current.offsetTop, box = this.root;
-      if (top < box.scrollTop + 30 || top > box.scrollTop + box.clientHeight - 30) box.scrollTop = top - box.clientHeight / 2;
+      const top = this.current.offsetTop,
+        box = this.root;
+      if (top < box.scrollTop + 30 || top > box.scrollTop + box.clientHeight - 30)
+        box.scrollTop = top - box.clientHeight / 2;
     }
   }
 

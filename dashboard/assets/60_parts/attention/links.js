@@ -15,7 +15,11 @@
       this.lines = svg("g", { class: "hs-links-lines", "aria-hidden": "true" });
       this.names = svg("g", {});
       this.svg = svg("svg", { class: "hs-links-svg", role: "group", width: WIDTH }, [this.lines, this.names]);
-      this.head = el("div", { class: "hs-links-head" }, [el("span", { text: "query (reads)" }), el("span", { text: "→" }), el("span", { text: "key (read from)" })]);
+      this.head = el("div", { class: "hs-links-head" }, [
+        el("span", { text: "query (reads)" }),
+        el("span", { text: "→" }),
+        el("span", { text: "key (read from)" }),
+      ]);
       this.root = el("div", { class: "hs-links" }, [this.head, el("div", { class: "hs-links-scroll" }, [this.svg])]);
       this.svg.addEventListener("mouseleave", () => this.look(null));
     }
@@ -26,7 +30,10 @@
       this.state = state;
       if (fresh) this.column();
       if (fresh || state.query !== this.shown) this.reveal(state.query);
-      this.svg.setAttribute("aria-label", `Links of layer ${state.layer}, head ${state.head}, ${state.top} strongest keys per query`);
+      this.svg.setAttribute(
+        "aria-label",
+        `Links of layer ${state.layer}, head ${state.head}, ${state.top} strongest keys per query`,
+      );
       this.redraw();
     }
 
@@ -34,7 +41,8 @@
     reveal(query) {
       this.shown = query;
       const box = this.svg.parentElement, y = query * ROW;
-      if (query !== null && (y < box.scrollTop || y + ROW > box.scrollTop + box.clientHeight)) box.scrollTop = y - box.clientHeight / 2;
+      if (query !== null && (y < box.scrollTop || y + ROW > box.scrollTop + box.clientHeight))
+        box.scrollTop = y - box.clientHeight / 2;
     }
 
     column() {
@@ -48,14 +56,32 @@
 
     /** With its position where there are many to tell apart. */
     name(side, i) {
-      return this.slice.T > MANY ? `${label(this.tokens[side][i] ?? "", 13)} ${i}` : label(this.tokens[side][i] ?? "", 16);
+      return this.slice.T > MANY
+        ? `${label(this.tokens[side][i] ?? "", 13)} ${i}`
+        : label(this.tokens[side][i] ?? "", 16);
     }
 
     token(side, i) {
       const query = side === "query", x = query ? LEFT - 6 : RIGHT + 6, y = i * ROW + ROW / 2 + 4;
-      const text = svg("text", { x, y, "text-anchor": query ? "end" : "start", "dominant-baseline": "middle", text: this.name(side, i) });
+      const text = svg("text", {
+        x,
+        y,
+        "text-anchor": query ? "end" : "start",
+        "dominant-baseline": "middle",
+        text: this.name(side, i),
+      });
       const box = svg("rect", { x: query ? 2 : RIGHT + 2, y: y - ROW / 2, width: LEFT - 4, height: ROW - 1, rx: 3 });
-      const group = svg("g", { class: "hs-links-token", "data-side": side, "data-index": i, tabindex: query ? "0" : null, role: query ? "button" : null }, [box, text]);
+      const group = svg(
+        "g",
+        {
+          class: "hs-links-token",
+          "data-side": side,
+          "data-index": i,
+          tabindex: query ? "0" : null,
+          role: query ? "button" : null,
+        },
+        [box, text],
+      );
       group.addEventListener("mouseenter", () => this.look({ side, i }));
       group.addEventListener("focus", () => this.look({ side, i }));
       group.addEventListener("click", () => query && this.on.pin(i));
@@ -76,7 +102,8 @@
 
     /** [query, key, weight] to draw strongly, and the rest faintly. */
     edges() {
-      const s = this.slice, focus = this.focus || (this.state.query !== null ? { side: "query", i: this.state.query } : null);
+      const s = this.slice,
+        focus = this.focus || (this.state.query !== null ? { side: "query", i: this.state.query } : null);
       const faint = [], strong = [];
       for (let q = 0; q < s.T; q++) {
         for (const [k, w] of attention.strongest(s, q, this.state.top)) {
@@ -96,10 +123,17 @@
       if (!this.slice) return;
       const { faint, strong, focus } = this.edges();
       const crowd = focus ? 1 : Math.min(1, Math.sqrt(32 / this.slice.T));  // many lines at once are drawn lighter
-      this.lines.replaceChildren(...faint.map((edge) => this.line(edge, 0.12)), ...strong.map((edge) => this.line(edge, crowd)));
+      this.lines.replaceChildren(
+        ...faint.map((edge) => this.line(edge, 0.12)),
+        ...strong.map((edge) => this.line(edge, crowd)),
+      );
       const tint = { query: new Map(), key: new Map() };
-      if (focus) for (const [q, k, w] of strong) tint[focus.side === "query" ? "key" : "query"].set(focus.side === "query" ? k : q, w);
-      this.rows.forEach((pair, i) => pair.forEach((group, side) => this.mark(group, i, side ? "key" : "query", tint, focus)));
+      if (focus)
+        for (const [q, k, w] of strong)
+          tint[focus.side === "query" ? "key" : "query"].set(focus.side === "query" ? k : q, w);
+      this.rows.forEach((pair, i) =>
+        pair.forEach((group, side) => this.mark(group, i, side ? "key" : "query", tint, focus)),
+      );
     }
 
     mark(group, i, side, tint, focus) {
@@ -112,7 +146,10 @@
     }
 
     line([q, k, w], strength) {
-      const y1 = q * ROW + ROW / 2 + 4, y2 = k * ROW + ROW / 2 + 4, size = Math.sqrt(Math.abs(w)), mid = (LEFT + RIGHT) / 2;
+      const y1 = q * ROW + ROW / 2 + 4,
+        y2 = k * ROW + ROW / 2 + 4,
+        size = Math.sqrt(Math.abs(w)),
+        mid = (LEFT + RIGHT) / 2;
       const width = (0.6 + 3.4 * size) * (0.4 + 0.6 * strength);
       return svg("path", {
         d: `M${LEFT} ${y1}C${mid} ${y1} ${mid} ${y2} ${RIGHT} ${y2}`, class: w < 0 ? "negative" : "positive",

@@ -50,8 +50,11 @@
       this.cells(c);
       this.axes(c);
       this.drawOver();
-      this.over.setAttribute("aria-label", `Attention of layer ${state.layer}, head ${state.head}: ${slice.T} queries by `
-        + `${slice.T} keys. Arrow keys move, Enter pins the query, Escape lets go.`);
+      this.over.setAttribute(
+        "aria-label",
+        `Attention of layer ${state.layer}, head ${state.head}: ${slice.T} queries by `
+          + `${slice.T} keys. Arrow keys move, Enter pins the query, Escape lets go.`,
+      );
     }
 
     /** Colour of a level under the current scale. */
@@ -111,7 +114,11 @@
         const level = attention.level(this.slice, q, k);
         if (Number.isNaN(level)) continue;
         c.fillStyle = hs.color.ink(this.scaled(level), this.slice.signed);
-        c.fillText(hs.dom.trueMinus(value(q, k).toFixed(2)), LABELS + (k - k0 + 0.5) * this.step, LABELS + (q - q0 + 0.5) * this.step);
+        c.fillText(
+          hs.dom.trueMinus(value(q, k).toFixed(2)),
+          LABELS + (k - k0 + 0.5) * this.step,
+          LABELS + (q - q0 + 0.5) * this.step,
+        );
       }
     }
 
@@ -136,7 +143,12 @@
 
     rowLabel(c, q) {
       c.textAlign = "right"; c.textBaseline = "middle";
-      c.fillText(this.name(this.tokens.query, q), LABELS - 6, LABELS + (q - this.view.q0 + 0.5) * this.step, LABELS - 8);
+      c.fillText(
+        this.name(this.tokens.query, q),
+        LABELS - 6,
+        LABELS + (q - this.view.q0 + 0.5) * this.step,
+        LABELS - 8,
+      );
     }
 
     columnLabel(c, k) {
@@ -178,7 +190,11 @@
     /** Labels of the cell in sight, on a solid ground so that they read when the axis shows only every nth. */
     badge(c, query, key) {
       c.font = this.font(true);
-      const ground = (x, y, w, h) => { c.fillStyle = hs.color.variable("--hs-accent"); c.fillRect(x, y, w, h); c.fillStyle = hs.color.variable("--hs-on-accent"); };
+      const ground = (x, y, w, h) => {
+        c.fillStyle = hs.color.variable("--hs-accent");
+        c.fillRect(x, y, w, h);
+        c.fillStyle = hs.color.variable("--hs-on-accent");
+      };
       ground(0, LABELS + (query - this.view.q0 + 0.5) * this.step - 8, LABELS - 2, 16);
       this.rowLabel(c, query);
       if (key === null) return;
@@ -236,7 +252,8 @@
     }
 
     key(event) {
-      const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }, step = moves[event.key];
+      const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] },
+        step = moves[event.key];
       if (step) {
         event.preventDefault();
         const T = this.slice.T, from = this.cursor || { query: this.state.query ?? T - 1, key: 0 };

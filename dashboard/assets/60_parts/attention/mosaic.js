@@ -49,15 +49,21 @@
       else if (thumbnail) this.patterns(c, thumbnail);
       if (state.cells !== "value") this.rings(c, state);
       this.selected(c, state);
-      this.canvas.setAttribute("aria-label",
-        `All heads: ${hs.dom.plural(this.view.L, "layer")} by ${hs.dom.plural(this.view.H, "head")}. Selected: layer ${state.layer}, head ${state.head}.`);
+      this.canvas.setAttribute(
+        "aria-label",
+        `All heads: ${hs.dom.plural(this.view.L, "layer")} by ${hs.dom.plural(this.view.H, "head")}. Selected: layer ${state.layer}, head ${state.head}.`,
+      );
     }
 
     labels(c, state) {
-      const { L, H } = this.view, every = Math.max(1, Math.ceil(16 / (this.cell + GAP)));
+      const { L, H } = this.view,
+        every = Math.max(1, Math.ceil(16 / (this.cell + GAP)));
       c.font = `10px ${hs.color.variable("--bs-body-font-family") || "sans-serif"}`;
       c.textBaseline = "middle";
-      const text = (s, x, y, on) => { c.fillStyle = hs.color.variable(on ? "--hs-accent" : "--hs-ink-3"); c.fillText(s, x, y); };
+      const text = (s, x, y, on) => {
+        c.fillStyle = hs.color.variable(on ? "--hs-accent" : "--hs-ink-3");
+        c.fillText(s, x, y);
+      };
       const told = (i, chosen) => i === chosen || (i % every === 0 && Math.abs(i - chosen) >= every); // none runs into the chosen one's
       c.textAlign = "center";
       for (let l = 0; l < L; l++) {
@@ -80,7 +86,8 @@
       for (let l = 0; l < L; l++) for (let h = 0; h < H; h++) for (let y = 0; y < side; y++) {
         const from = ((l * H + h) * side + y) * side, to = (h * side + y) * canvas.width + l * side;
         for (let x = 0; x < side; x++) {
-          out[to + x] = table.pixels[table.half + Math.round(Math.max(-1, Math.min(1, levels[from + x] * scale)) * 255)];
+          out[to + x] =
+            table.pixels[table.half + Math.round(Math.max(-1, Math.min(1, levels[from + x] * scale)) * 255)];
         }
       }
       canvas.getContext("2d").putImageData(image, 0, 0);
@@ -104,12 +111,18 @@
       for (let l = 0; l < L; l++) for (let h = 0; h < H; h++) {
         const [x, y] = this.origin(l, h), v = values[l][h];
         if (v === null) { this.unmeasured(c, x, y); continue; }
-        const t = signed ? v / Math.max(Math.abs(low), Math.abs(high), 1e-9) : (v - Math.min(low, 0)) / Math.max(high - Math.min(low, 0), 1e-9);
+        const t = signed
+          ? v / Math.max(Math.abs(low), Math.abs(high), 1e-9)
+          : (v - Math.min(low, 0)) / Math.max(high - Math.min(low, 0), 1e-9);
         c.fillStyle = hs.color.css(t, signed);
         c.fillRect(x, y, this.cell, this.cell);
         if (this.cell < 26) continue;
         c.fillStyle = hs.color.ink(t, signed);
-        c.fillText(hs.dom.trueMinus(v.toFixed(Math.abs(v) >= 100 ? 0 : Math.abs(v) >= 10 ? 1 : 2)), x + this.cell / 2, y + this.cell / 2);
+        c.fillText(
+          hs.dom.trueMinus(v.toFixed(Math.abs(v) >= 100 ? 0 : Math.abs(v) >= 10 ? 1 : 2)),
+          x + this.cell / 2,
+          y + this.cell / 2,
+        );
       }
     }
 
@@ -151,9 +164,22 @@
       this.canvas.style.cursor = cell ? "pointer" : "default";
       this.tip.hidden = !cell;
       if (!cell) return;
-      const rows = Object.values(this.view.heads).map((stat) => [stat.label, stat.values[cell.layer][cell.head], stat.unit]);
-      this.tip.replaceChildren(el("strong", { text: `Layer ${cell.layer} · head ${cell.head}` }),
-        el("dl", {}, rows.flatMap(([name, value, unit]) => [el("dt", { text: name }), el("dd", { text: `${number(value, 3)}${unit ? ` ${unit}` : ""}` })])));
+      const rows = Object.values(this.view.heads).map((stat) => [
+        stat.label,
+        stat.values[cell.layer][cell.head],
+        stat.unit,
+      ]);
+      this.tip.replaceChildren(
+        el("strong", { text: `Layer ${cell.layer} · head ${cell.head}` }),
+        el(
+          "dl",
+          {},
+          rows.flatMap(([name, value, unit]) => [
+            el("dt", { text: name }),
+            el("dd", { text: `${number(value, 3)}${unit ? ` ${unit}` : ""}` }),
+          ]),
+        ),
+      );
       const right = event.offsetX > this.canvas.clientWidth / 2;
       this.tip.style.left = right ? "" : `${event.offsetX + 16}px`;
       this.tip.style.right = right ? `${this.root.clientWidth - event.offsetX + 16}px` : "";

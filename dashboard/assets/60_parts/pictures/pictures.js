@@ -10,7 +10,8 @@
   const printable = (string) => string.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "\ufffd");
 
   function box(out, node, style, at) {
-    const r = node.getBoundingClientRect(), ring = /inset/.test(style.boxShadow) ? style.boxShadow.match(/rgba?\([^)]*\)/) : null;
+    const r = node.getBoundingClientRect(),
+      ring = /inset/.test(style.boxShadow) ? style.boxShadow.match(/rgba?\([^)]*\)/) : null;
     if (CLEAR.test(style.backgroundColor) && !ring) return;
     out.append(svg("rect", { ...at(r), width: r.width, height: r.height, rx: parseFloat(style.borderRadius) || 0,
       fill: CLEAR.test(style.backgroundColor) ? "none" : style.backgroundColor, stroke: ring ? ring[0] : null }));
@@ -42,29 +43,63 @@
     for (const [line, r] of lines(node)) {
       if (!line.trim() || !r.width) continue;
       const { x, y } = at(r);
-      out.append(svg("text", { x, y: y + r.height / 2, "dominant-baseline": "central", fill: style.color, style: "white-space: pre",
-        textLength: r.width, lengthAdjust: "spacingAndGlyphs", "font-family": style.fontFamily, "font-size": style.fontSize,
-        "font-weight": style.fontWeight, text: printable(line) }));
+      out.append(
+        svg("text", {
+          x,
+          y: y + r.height / 2,
+          "dominant-baseline": "central",
+          fill: style.color,
+          style: "white-space: pre",
+          textLength: r.width,
+          lengthAdjust: "spacingAndGlyphs",
+          "font-family": style.fontFamily,
+          "font-size": style.fontSize,
+          "font-weight": style.fontWeight,
+          text: printable(line),
+        }),
+      );
     }
   }
 
   /** A colour scale: evenly spaced stops of an inline gradient. */
   function gradient(out, node, at) {
-    const stops = node.style.background.match(/rgba?\([^)]*\)/g) || [], r = node.getBoundingClientRect(), id = `scale-${out.childNodes.length}`;
-    out.append(svg("linearGradient", { id }, stops.map((color, i) => svg("stop", { offset: i / (stops.length - 1), "stop-color": color }))),
-      svg("rect", { ...at(r), width: r.width, height: r.height, rx: 2, fill: `url(#${id})` }));
+    const stops = node.style.background.match(/rgba?\([^)]*\)/g) || [],
+      r = node.getBoundingClientRect(),
+      id = `scale-${out.childNodes.length}`;
+    out.append(
+      svg(
+        "linearGradient",
+        { id },
+        stops.map((color, i) => svg("stop", { offset: i / (stops.length - 1), "stop-color": color })),
+      ),
+      svg("rect", { ...at(r), width: r.width, height: r.height, rx: 2, fill: `url(#${id})` }),
+    );
   }
 
   /** A drawing as it is: a copy whose looks no longer depend on the style sheet. */
   function drawing(out, node, at) {
-    const r = node.getBoundingClientRect(), copy = node.cloneNode(true), from = node.querySelectorAll("*"), to = copy.querySelectorAll("*");
+    const r = node.getBoundingClientRect(),
+      copy = node.cloneNode(true),
+      from = node.querySelectorAll("*"),
+      to = copy.querySelectorAll("*");
     from.forEach((part, i) => {
       const style = getComputedStyle(part);
-      for (const name of ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "font-size", "font-weight", "font-family"]) {
+      for (const name of [
+        "fill",
+        "fill-opacity",
+        "stroke",
+        "stroke-width",
+        "stroke-opacity",
+        "stroke-dasharray",
+        "font-size",
+        "font-weight",
+        "font-family",
+      ]) {
         to[i].setAttribute(name, style.getPropertyValue(name));
       }
     });
-    for (const [name, value] of Object.entries({ ...at(r), width: r.width, height: r.height })) copy.setAttribute(name, value);
+    for (const [name, value] of Object.entries({ ...at(r), width: r.width, height: r.height }))
+      copy.setAttribute(name, value);
     out.append(copy);
   }
 
@@ -72,7 +107,8 @@
     if (node.nodeType === Node.TEXT_NODE) return text(out, node, getComputedStyle(node.parentElement), at);
     if (node.nodeType !== Node.ELEMENT_NODE) return undefined;
     const style = getComputedStyle(node);
-    if (style.display === "none" || style.visibility === "hidden" || node.matches(".hs-tip, .visually-hidden")) return undefined;
+    if (style.display === "none" || style.visibility === "hidden" || node.matches(".hs-tip, .visually-hidden"))
+      return undefined;
     if (node instanceof SVGSVGElement) return drawing(out, node, at);
     if (node instanceof HTMLCanvasElement) {
       const r = node.getBoundingClientRect();
@@ -87,13 +123,33 @@
 
   function toSvg(card) {
     card.classList.add("hs-picturing");
-    const body = card.querySelector(".hs-card-body"), frame = body.getBoundingClientRect(), title = card.querySelector("h2").textContent;
+    const body = card.querySelector(".hs-card-body"),
+      frame = body.getBoundingClientRect(),
+      title = card.querySelector("h2").textContent;
     const at = (r) => ({ x: r.left - frame.left + PAD, y: r.top - frame.top + PAD + HEAD });
-    const width = Math.max(body.scrollWidth, frame.width) + 2 * PAD, height = frame.height + 2 * PAD + HEAD, look = getComputedStyle(card);
+    const width = Math.max(body.scrollWidth, frame.width) + 2 * PAD,
+      height = frame.height + 2 * PAD + HEAD,
+      look = getComputedStyle(card);
     const out = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}` }, [
       svg("rect", { width, height, fill: look.backgroundColor }),
-      svg("text", { x: PAD, y: PAD + 8, fill: look.color, "font-family": look.fontFamily, "font-size": "14px", "font-weight": "600", text: printable(title) }),
-      svg("text", { x: PAD, y: PAD + 27, fill: hs.color.variable("--hs-ink-3"), "font-family": look.fontFamily, "font-size": "11.5px", text: printable(card.dataset.caption || "") })]);
+      svg("text", {
+        x: PAD,
+        y: PAD + 8,
+        fill: look.color,
+        "font-family": look.fontFamily,
+        "font-size": "14px",
+        "font-weight": "600",
+        text: printable(title),
+      }),
+      svg("text", {
+        x: PAD,
+        y: PAD + 27,
+        fill: hs.color.variable("--hs-ink-3"),
+        "font-family": look.fontFamily,
+        "font-size": "11.5px",
+        text: printable(card.dataset.caption || ""),
+      }),
+    ]);
     walk(out, body, at);
     card.classList.remove("hs-picturing");
     return { text: new XMLSerializer().serializeToString(out), width, height };

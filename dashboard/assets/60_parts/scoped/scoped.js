@@ -14,7 +14,8 @@
     if (wish) wish.forEach((stop) => stop());
     wish = null;
   }
-  for (const kind of ["pointerdown", "keydown", "wheel"]) document.addEventListener(kind, forget, { capture: true, passive: true });
+  for (const kind of ["pointerdown", "keydown", "wheel"])
+    document.addEventListener(kind, forget, { capture: true, passive: true });
 
   /** Scroll to a card once it is shown and filled. */
   function reveal(id) {

@@ -20,10 +20,20 @@
     const { labels, limit, signed, codes } = JSON.parse(node.dataset.compareGrid), n = labels.length;
     const data = decoded(codes, n), top = limit || 1;
     const level = (weight) => Math.sign(weight) * Math.sqrt(Math.abs(weight) / top);
-    const slice = { data, offset: 0, T: n, signed, sink: true, max: 1, codec: { signed, level, weight: (weight) => weight } };
+    const slice = {
+      data,
+      offset: 0,
+      T: n,
+      signed,
+      sink: true,
+      max: 1,
+      codec: { signed, level, weight: (weight) => weight },
+    };
     const read = el("p", { class: "hs-compare-read hs-muted", "aria-live": "polite" });
     const hover = (cell) => {
-      read.textContent = cell ? `${quoted(labels[cell.query])} reads ${quoted(labels[cell.key])}: ${hs.dom.number(data[cell.query * n + cell.key])}` : "";
+      read.textContent = cell
+        ? `${quoted(labels[cell.query])} reads ${quoted(labels[cell.key])}: ${hs.dom.number(data[cell.query * n + cell.key])}`
+        : "";
     };
     const matrix = new hs.attention.Matrix({ query: labels, key: labels }, { hover, pin: () => {}, zoom: () => {} });
     const draw = () => {

@@ -6,9 +6,16 @@
   const { $ } = hs.dom;
   const PINNED = "headscope-reference";
   /* Output order of the callback: pair, facts, surprisal, scores, lens, attention, heads, across. */
-  const PARTS = [["a", "b", "more"], ["a", "b", "all"], ["a", "b", "all", "unit"], ["a", "b", "all", "method", "scale"], ["a", "b"],
-    ["a", "b", "la", "ha", "lb", "hb"], ["a", "b", "stat", "la", "ha", "lb", "hb"],
-    ["a", "b", "more", "across", "method", "minus", "unit", "la", "ha"]];
+  const PARTS = [
+    ["a", "b", "more"],
+    ["a", "b", "all"],
+    ["a", "b", "all", "unit"],
+    ["a", "b", "all", "method", "scale"],
+    ["a", "b"],
+    ["a", "b", "la", "ha", "lb", "hb"],
+    ["a", "b", "stat", "la", "ha", "lb", "hb"],
+    ["a", "b", "more", "across", "method", "minus", "unit", "la", "ha"],
+  ];
   const shown = () => $("compare-root");
   const now = () => new URLSearchParams(location.search);
   const pinned = () => hs.stored.get(PINNED);
@@ -31,7 +38,10 @@
   function split(search, ready, ...before) {
     if (!shown()) return before.map(() => clientside.no_update);
     const query = new URLSearchParams(search);
-    if (!query.get("a") && pinned() && pinned() !== query.get("b")) { query.set("a", pinned()); setTimeout(() => go(query), 0); }
+    if (!query.get("a") && pinned() && pinned() !== query.get("b")) {
+      query.set("a", pinned());
+      setTimeout(() => go(query), 0);
+    }
     buttons(query);
     return PARTS.map((keys, i) => {
       const part = new URLSearchParams(keys.filter((key) => query.has(key)).map((key) => [key, query.get(key)]));
@@ -81,12 +91,18 @@
     buttons(now());
   }
 
-  const actions = { "compare-swap": swap, "compare-pin": pin, "compare-changed": () => set(now().get("all") === "1" ? "all=" : "all=1") };
+  const actions = {
+    "compare-swap": swap,
+    "compare-pin": pin,
+    "compare-changed": () => set(now().get("all") === "1" ? "all=" : "all=1"),
+  };
 
   document.addEventListener("click", (event) => {
     if (!shown()) return;
     const target = event.target.closest("button, [data-compare-set]"), open = event.target.closest("details.hs-pick");
-    document.querySelectorAll("details.hs-pick[open]").forEach((panel) => panel !== open && panel.removeAttribute("open"));
+    document
+      .querySelectorAll("details.hs-pick[open]")
+      .forEach((panel) => panel !== open && panel.removeAttribute("open"));
     if (!target) return;
     if (target.dataset.compareSet) {
       if (open) open.removeAttribute("open");

@@ -1,10 +1,16 @@
 /* The logit lens of two runs: [data-compare-lens] (pages/compare_lens.py) becomes lines by layer, probability above rank,
    A | B | A - B, on one scale, with one read-out for all six. */
 (function () {
-  "use strict";
+  ("use strict");
   const hs = (window.headscope = window.headscope || {});
-  const { el, context, quoted, number, percent } = hs.dom, { floats } = hs.tensors;
-  const LEFT = 56, RIGHT = 8, TOP = 8, LOW = 34, HEIGHT = 178, DASH = { target: [], foil: [6, 4] };
+  const { el, context, quoted, number, percent } = hs.dom,
+    { floats } = hs.tensors;
+  const LEFT = 56,
+    RIGHT = 8,
+    TOP = 8,
+    LOW = 34,
+    HEIGHT = 178,
+    DASH = { target: [], foil: [6, 4] };
   const COLOUR = { target: "--hs-accent", foil: "--hs-busy" };
 
   /** Values of one token: {role, a, b: {text, prob, rank} or null, prob, rank: differences, empty where there is none}. */
@@ -13,22 +19,45 @@
     return { role: token.role, a: side(token.a), b: side(token.b), prob: floats(token.prob), rank: floats(token.rank) };
   }
 
-  const times = (log) => { const n = 10 ** Math.abs(log); return log === 0 ? "the same" : `${log > 0 ? "×" : "÷"}${n < 10 ? n.toFixed(1) : Math.round(n)}`; };
+  const times = (log) => {
+    const n = 10 ** Math.abs(log);
+    return log === 0 ? "the same" : `${log > 0 ? "×" : "÷"}${n < 10 ? n.toFixed(1) : Math.round(n)}`;
+  };
 
   /** What a panel draws: caption, lines [{role, values}] at heights in [0, 1], ticks [[height, text]]. */
   function panels(view, tokens) {
     const of = (side, kind) => tokens.filter((t) => t[side]).map((t) => ({ role: t.role, values: t[side][kind] }));
     const apart = (kind) => tokens.filter((t) => t[kind].length).map((t) => ({ role: t.role, values: t[kind] }));
-    const decades = Math.log10(view.rank), whole = Array.from({ length: Math.floor(decades) + 1 }, (_, i) => i);
-    const p = (v) => v / view.top, r = (v) => 1 - Math.log10(v) / decades, short = (n) => (n >= 1000 ? `${n / 1000}k` : String(n));
-    const ticks = [0, 0.5, 1].map((h) => [h, percent(h * view.top)]), rankTicks = whole.map((d) => [1 - d / decades, short(10 ** d)]);
+    const decades = Math.log10(view.rank),
+      whole = Array.from({ length: Math.floor(decades) + 1 }, (_, i) => i);
+    const p = (v) => v / view.top,
+      r = (v) => 1 - Math.log10(v) / decades,
+      short = (n) => (n >= 1000 ? `${n / 1000}k` : String(n));
+    const ticks = [0, 0.5, 1].map((h) => [h, percent(h * view.top)]),
+      rankTicks = whole.map((d) => [1 - d / decades, short(10 ** d)]);
     const apartTicks = [-1, 0, 1].map((h) => [0.5 + h / 2, h === 0 ? "0" : `${h < 0 ? "−" : "+"}${percent(view.top)}`]);
-    const step = Math.max(1, Math.floor(decades)), ratioTicks = [-step, 0, step].map((d) => [0.5 - d / (2 * decades), d === 0 ? "same" : times(d)]);
+    const step = Math.max(1, Math.floor(decades)),
+      ratioTicks = [-step, 0, step].map((d) => [0.5 - d / (2 * decades), d === 0 ? "same" : times(d)]);
     return [
-      ...["a", "b"].map((side) => ({ caption: `Probability · ${side.toUpperCase()}`, lines: of(side, "prob"), at: p, ticks })),
+      ...["a", "b"].map((side) => ({
+        caption: `Probability · ${side.toUpperCase()}`,
+        lines: of(side, "prob"),
+        at: p,
+        ticks,
+      })),
       { caption: "Probability · A − B", lines: apart("prob"), at: (v) => 0.5 + p(v) / 2, ticks: apartTicks },
-      ...["a", "b"].map((side) => ({ caption: `Rank · ${side.toUpperCase()}`, lines: of(side, "rank"), at: r, ticks: rankTicks })),
-      { caption: "Rank · A ÷ B (up: higher in A)", lines: apart("rank"), at: (v) => 0.5 - v / (2 * decades), ticks: ratioTicks },
+      ...["a", "b"].map((side) => ({
+        caption: `Rank · ${side.toUpperCase()}`,
+        lines: of(side, "rank"),
+        at: r,
+        ticks: rankTicks,
+      })),
+      {
+        caption: "Rank · A ÷ B (up: higher in A)",
+        lines: apart("rank"),
+        at: (v) => 0.5 - v / (2 * decades),
+        ticks: ratioTicks,
+      },
     ];
   }
 
@@ -36,8 +65,15 @@
     constructor(panel, look) {
       Object.assign(this, panel);
       this.depth = Math.max(0, ...this.lines.map((line) => line.values.length));
-      this.canvas = el("canvas", { class: "hs-compare-lines", tabindex: "0", role: "img", "aria-label": `${this.caption}, ${this.depth} layers. Arrow keys read a layer; the table below has all numbers.` });
-      const content = this.depth ? this.canvas : el("p", { class: "hs-muted", text: "None: the sentences below say why." });
+      this.canvas = el("canvas", {
+        class: "hs-compare-lines",
+        tabindex: "0",
+        role: "img",
+        "aria-label": `${this.caption}, ${this.depth} layers. Arrow keys read a layer; the table below has all numbers.`,
+      });
+      const content = this.depth
+        ? this.canvas
+        : el("p", { class: "hs-muted", text: "None: the sentences below say why." });
       this.root = el("figure", {}, [el("figcaption", { text: this.caption }), content]);
       this.canvas.addEventListener("mousemove", (event) => look(Math.round((event.offsetX - LEFT) / this.step)));
       this.canvas.addEventListener("mouseleave", () => look(null));
@@ -53,8 +89,11 @@
     draw(layer) {
       if (!this.depth) return;
       this.layer = layer;
-      const width = Math.max(200, this.root.clientWidth), c = context(this.canvas, width, HEIGHT), high = HEIGHT - TOP - LOW;
-      const x = (l) => LEFT + l * this.step, y = (h) => TOP + (1 - h) * high;
+      const width = Math.max(200, this.root.clientWidth),
+        c = context(this.canvas, width, HEIGHT),
+        high = HEIGHT - TOP - LOW;
+      const x = (l) => LEFT + l * this.step,
+        y = (h) => TOP + (1 - h) * high;
       this.step = (width - LEFT - RIGHT) / Math.max(1, this.depth - 1);
       this.axes(c, x, y, width);
       if (layer !== null && layer < this.depth) {
@@ -88,36 +127,70 @@
       values.forEach((v, l) => c[l && !Number.isNaN(values[l - 1]) ? "lineTo" : "moveTo"](x(l), y(this.at(v))));
       c.stroke();
       c.setLineDash([]);
-      values.forEach((v, l) => { c.beginPath(); c.arc(x(l), y(this.at(v)), l === this.layer ? 4 : 2, 0, 7); c.fill(); });
+      values.forEach((v, l) => {
+        c.beginPath();
+        c.arc(x(l), y(this.at(v)), l === this.layer ? 4 : 2, 0, 7);
+        c.fill();
+      });
     }
   }
 
   /** Every number after one layer. */
   function words(view, tokens, layer) {
-    const one = (side, l) => (side && l < side.prob.length ? `${percent(side.prob[l])}, rank ${number(side.rank[l])}` : "–");
+    const one = (side, l) =>
+      side && l < side.prob.length ? `${percent(side.prob[l])}, rank ${number(side.rank[l])}` : "–";
     const rows = tokens.map((t) => {
       const gap = t.prob.length ? `, apart ${number(100 * t.prob[layer], 3)} points, rank ${times(t.rank[layer])}` : "";
       return [`${t.role} ${quoted((t.a || t.b).text)}`, `A ${one(t.a, layer)}; B ${one(t.b, layer)}${gap}`];
     });
-    const tops = view.tops.map((texts, i) => ["top of " + "AB"[i], texts[layer] === undefined ? "–" : quoted(texts[layer])]).filter((_, i) => view.tops[i].length);
+    const tops = view.tops
+      .map((texts, i) => ["top of " + "AB"[i], texts[layer] === undefined ? "–" : quoted(texts[layer])])
+      .filter((_, i) => view.tops[i].length);
     return hs.dom.pairs([["After layer", String(layer)], ...rows, ...tops]);
   }
 
-  const key = (tokens) => el("div", { class: "hs-compare-legend" }, tokens.map((t) => el("span", { class: "hs-legend-scale" }, [el("i", { class: `hs-line-key ${t.role}` }),
-    el("span", { text: `${t.role} ${[...new Set([t.a, t.b].filter(Boolean).map((side) => quoted(side.text)))].join(" and ")}` })])));
+  const key = (tokens) =>
+    el(
+      "div",
+      { class: "hs-compare-legend" },
+      tokens.map((t) =>
+        el("span", { class: "hs-legend-scale" }, [
+          el("i", { class: `hs-line-key ${t.role}` }),
+          el("span", {
+            text: `${t.role} ${[...new Set([t.a, t.b].filter(Boolean).map((side) => quoted(side.text)))].join(" and ")}`,
+          }),
+        ]),
+      ),
+    );
 
   hs.canvases("data-compare-lens", (node) => {
-    const view = JSON.parse(node.dataset.compareLens), tokens = view.tokens.map(unpack);
+    const view = JSON.parse(node.dataset.compareLens),
+      tokens = view.tokens.map(unpack);
     const depth = Math.max(...tokens.flatMap((t) => [t.a, t.b]).map((side) => (side ? side.prob.length : 0)));
     const read = el("div", { class: "hs-run-facts hs-compare-lens-read", role: "status" });
     let at = null;
-    const look = (layer) => { at = layer === null ? null : Math.max(0, Math.min(depth - 1, layer)); draw(); };
+    const look = (layer) => {
+      at = layer === null ? null : Math.max(0, Math.min(depth - 1, layer));
+      draw();
+    };
     const all = panels(view, tokens).map((panel) => new Lines(panel, look));
     const draw = () => {
       all.forEach((lines) => lines.draw(at));
-      read.replaceChildren(...(at === null ? [el("span", { class: "hs-muted", text: "Point at a layer for its numbers." })] : words(view, tokens, at)));
+      read.replaceChildren(
+        ...(at === null
+          ? [el("span", { class: "hs-muted", text: "Point at a layer for its numbers." })]
+          : words(view, tokens, at)),
+      );
     };
-    node.replaceChildren(key(tokens), el("div", { class: "hs-compare-panels hs-compare-lens-panels" }, all.map((lines) => lines.root)), read);
+    node.replaceChildren(
+      key(tokens),
+      el(
+        "div",
+        { class: "hs-compare-panels hs-compare-lens-panels" },
+        all.map((lines) => lines.root),
+      ),
+      read,
+    );
     draw();
     return draw;
   });

@@ -9,12 +9,33 @@
     constructor(page) {
       this.page = page;
       this.seed = 0;
-      this.temperature = el("input", { id: "live-temperature", class: "hs-field", type: "number", min: 0, max: 2, step: 0.1, value: page.state.temperature,
-        title: "0 takes the likeliest token every time; the higher, the more the draw strays", oninput: () => this.heat() });
-      this.go = el("button", { id: "live-write", type: "button", class: "hs-button", text: "Write on", onclick: () => this.write() });
+      this.temperature = el("input", {
+        id: "live-temperature",
+        class: "hs-field",
+        type: "number",
+        min: 0,
+        max: 2,
+        step: 0.1,
+        value: page.state.temperature,
+        title: "0 takes the likeliest token every time; the higher, the more the draw strays",
+        oninput: () => this.heat(),
+      });
+      this.go = el("button", {
+        id: "live-write",
+        type: "button",
+        class: "hs-button",
+        text: "Write on",
+        onclick: () => this.write(),
+      });
       this.text = el("p", { id: "live-continuation", class: "hs-live-continuation", role: "status" });
       $("live-continue").replaceChildren(
-        el("div", { class: "hs-live-continue-bar" }, [this.go, el("label", { for: "live-temperature", text: "Temperature" }), this.temperature]), this.text);
+        el("div", { class: "hs-live-continue-bar" }, [
+          this.go,
+          el("label", { for: "live-temperature", text: "Temperature" }),
+          this.temperature,
+        ]),
+        this.text,
+      );
     }
 
     heat() {
@@ -54,9 +75,24 @@
       this.text.dataset.state = "done";
       this.go.textContent = t ? "Draw again" : "Write on";
       if (!tokens.length) { this.text.replaceChildren("The model ends the text here."); return; }
-      this.text.replaceChildren(el("span", { class: "hs-muted", text: `${given.length < text.length ? "…" : ""}${given}` }),
-        ...tokens.map((token) => el("span", { class: "written", title: `${quoted(token.text)}: ${percent(Math.exp(token.logprob))}, before any temperature`, text: token.text })), " ",
-        el("button", { type: "button", class: "hs-button", text: "Take over", title: "Add it to the prompt", onclick: () => this.page.type(text + written) }));
+      this.text.replaceChildren(
+        el("span", { class: "hs-muted", text: `${given.length < text.length ? "…" : ""}${given}` }),
+        ...tokens.map((token) =>
+          el("span", {
+            class: "written",
+            title: `${quoted(token.text)}: ${percent(Math.exp(token.logprob))}, before any temperature`,
+            text: token.text,
+          }),
+        ),
+        " ",
+        el("button", {
+          type: "button",
+          class: "hs-button",
+          text: "Take over",
+          title: "Add it to the prompt",
+          onclick: () => this.page.type(text + written),
+        }),
+      );
     }
   }
 

@@ -6,7 +6,11 @@
   const clientside = (window.dash_clientside = window.dash_clientside || {});
   const { $, el, plural } = hs.dom;
   const LINK_MS = 150, SAID_MS = 2500;
-  const EXAMPLES = ["The captain told the engineer that", "The keys on the old wooden table", "red green blue yellow red green blue"];
+  const EXAMPLES = [
+    "The captain told the engineer that",
+    "The keys on the old wooden table",
+    "red green blue yellow red green blue",
+  ];
 
   class Live {
     constructor(boot) {
@@ -33,8 +37,20 @@
     fields() {
       const s = this.state, text = (this.text = $("live-text"));
       const input = (id, box, label, key) => {
-        const node = el("input", { id, class: "hs-field", type: "text", autocomplete: "off", spellcheck: "false", placeholder: label, value: s[key] });
-        node.addEventListener("input", () => { s[key] = node.value; if (key === "target") s.position = null; this.ask(performance.now()); });
+        const node = el("input", {
+          id,
+          class: "hs-field",
+          type: "text",
+          autocomplete: "off",
+          spellcheck: "false",
+          placeholder: label,
+          value: s[key],
+        });
+        node.addEventListener("input", () => {
+          s[key] = node.value;
+          if (key === "target") s.position = null;
+          this.ask(performance.now());
+        });
         $(box).replaceChildren(node);
         return node;
       };
@@ -42,7 +58,12 @@
       this.target = input("live-target", "live-target-box", "model’s own first choice", "target");
       this.foil = input("live-foil", "live-foil-box", "none", "foil");
       text.value = s.text;
-      text.addEventListener("input", () => { s.text = text.value; s.position = null; this.grow(); this.ask(performance.now()); });
+      text.addEventListener("input", () => {
+        s.text = text.value;
+        s.position = null;
+        this.grow();
+        this.ask(performance.now());
+      });
       $("live-link").addEventListener("click", () => this.copyLink());
       this.grow();
     }
@@ -68,8 +89,11 @@
       $("live-save").disabled = true;
       $("live-timing").replaceChildren();
       const examples = EXAMPLES.map((text) => el("button", { type: "button", text, onclick: () => this.type(text) }));
-      this.say("hint", "Type a few words, or start from one of these. Tokens, next-token candidates, what the answer rests on and every attention head follow as you type.",
-        el("div", { class: "hs-live-examples" }, examples));
+      this.say(
+        "hint",
+        "Type a few words, or start from one of these. Tokens, next-token candidates, what the answer rests on and every attention head follow as you type.",
+        el("div", { class: "hs-live-examples" }, examples),
+      );
     }
 
     type(text) {
@@ -101,9 +125,22 @@
 
     /** What the content filter warns of, and spaces that are probably meant otherwise, each with what was meant. */
     advise({ caution, advice }) {
-      const better = ({ field, likelier }) => el("button", { type: "button", class: "hs-button", "data-field": field, text: `Write “${likelier.length > 24 ? `…${likelier.slice(-20)}` : likelier}”`,
-        onclick: () => { this.state[field] = this[field].value = likelier; this.ask(performance.now(), 0); } });
-      this.say(caution || advice.length ? "caution" : "", caution, ...advice.map((one) => el("p", {}, [`${one.said} `, better(one)])));
+      const better = ({ field, likelier }) =>
+        el("button", {
+          type: "button",
+          class: "hs-button",
+          "data-field": field,
+          text: `Write “${likelier.length > 24 ? `…${likelier.slice(-20)}` : likelier}”`,
+          onclick: () => {
+            this.state[field] = this[field].value = likelier;
+            this.ask(performance.now(), 0);
+          },
+        });
+      this.say(
+        caution || advice.length ? "caution" : "",
+        caution,
+        ...advice.map((one) => el("p", {}, [`${one.said} `, better(one)])),
+      );
     }
 
     /** Another page, or this one anew: nothing of this one goes on. */
@@ -129,7 +166,11 @@
 
     /** Explain token `position` given the tokens before it; null goes back to the next token. */
     explain(position) {
-      if (position === 0) return this.say("hint", "The first token has nothing before it, so the model never predicted it: there is nothing to explain.");
+      if (position === 0)
+        return this.say(
+          "hint",
+          "The first token has nothing before it, so the model never predicted it: there is nothing to explain.",
+        );
       Object.assign(this.state, { position: this.state.position === position ? null : position, foil: "" });
       this.foil.value = "";
       if (this.state.position !== null) this.setTarget("");
@@ -167,7 +208,9 @@
       hs.title("/live", text);
       const query = hs.url.query({ ...this.state, text: this.textInLink ? text : "" }, this.usual);
       this.relink(query.size ? `?${query.toString().replace(/\+/g, "%20")}` : "");
-      $("live-link").title = this.textInLink ? "Copy a link to exactly this view" : `The text is longer than ${plural(this.limits.link, "character")}, so the link holds everything but the text`;
+      $("live-link").title = this.textInLink
+        ? "Copy a link to exactly this view"
+        : `The text is longer than ${plural(this.limits.link, "character")}, so the link holds everything but the text`;
     }
 
     async copyLink() {

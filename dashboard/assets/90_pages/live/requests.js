@@ -50,7 +50,13 @@
     body(sequence) {
       const { model, text, target, foil, position } = this.page.state;
       return {
-        model, text, target: position === null ? target : "", foil, target_position: position, client: this.client, sequence,
+        model,
+        text,
+        target: position === null ? target : "",
+        foil,
+        target_position: position,
+        client: this.client,
+        sequence,
       };
     }
 
@@ -74,7 +80,8 @@
         page.show(live.read(buffer), marks);
         this.rest = setTimeout(() => page.explaining.start(), REST);
       } catch (error) {
-        if (error.name !== "AbortError") this.refused(sequence, sentence(`${error.message}. Is the server still running?`));
+        if (error.name !== "AbortError")
+          this.refused(sequence, sentence(`${error.message}. Is the server still running?`));
       }
     }
 

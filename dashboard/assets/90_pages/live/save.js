@@ -10,7 +10,13 @@
       this.page = page;
       this.dialog = $("live-dialog");
       const box = $("live-experiment-box");
-      this.experiment = el("input", { id: "live-experiment", class: "hs-field", type: "text", value: box.dataset.default, autocomplete: "off" });
+      this.experiment = el("input", {
+        id: "live-experiment",
+        class: "hs-field",
+        type: "text",
+        value: box.dataset.default,
+        autocomplete: "off",
+      });
       box.replaceChildren(this.experiment);
       $("live-save").addEventListener("click", () => this.open());
       this.go = $("live-save-go");
@@ -23,16 +29,33 @@
       const { facts } = this.page.result, s = this.page.state;
       if (facts.position === null) return { text: facts.text, target: s.target, foil: s.foil };
       const start = facts.spans[facts.position][0];
-      return { text: Array.from(facts.text).slice(0, start).join(""), target: facts.tokens[facts.position], foil: s.foil };
+      return {
+        text: Array.from(facts.text).slice(0, start).join(""),
+        target: facts.tokens[facts.position],
+        foil: s.foil,
+      };
     }
 
     open() {
       const what = this.prompt(), cut = this.page.result.facts.position !== null;
-      $("live-save-what").replaceChildren(`${this.page.state.model} reads ${cut ? "the text before the chosen token, " : ""}`, el("b", { text: `“${what.text}”` }),
-        what.target ? ", target " : "", what.target ? el("b", { text: quoted(what.target) }) : ", and explains its own first choice",
-        what.foil ? " against " : "", what.foil ? el("b", { text: quoted(what.foil) }) : "", ". The standard analyses are computed and stored; this takes longer than the live view.");
+      $("live-save-what").replaceChildren(
+        `${this.page.state.model} reads ${cut ? "the text before the chosen token, " : ""}`,
+        el("b", { text: `“${what.text}”` }),
+        what.target ? ", target " : "",
+        what.target ? el("b", { text: quoted(what.target) }) : ", and explains its own first choice",
+        what.foil ? " against " : "",
+        what.foil ? el("b", { text: quoted(what.foil) }) : "",
+        ". The standard analyses are computed and stored; this takes longer than the live view.",
+      );
       this.go.disabled = cut && !what.target;
-      this.say(this.go.disabled ? el("span", { class: "hs-live-warn", text: "The chosen token is the rest of a split character and has no text of its own: choose another token." }) : "");
+      this.say(
+        this.go.disabled
+          ? el("span", {
+              class: "hs-live-warn",
+              text: "The chosen token is the rest of a split character and has no text of its own: choose another token.",
+            })
+          : "",
+      );
       this.dialog.showModal();
       this.experiment.select();
     }

@@ -14,7 +14,12 @@
       this.sources = page.view.sources;
       this.controls = controls;
       this.explained = el("div", { class: "hs-explained", role: "group", "aria-label": "Explained token" });
-      this.box = el("div", { class: "hs-attr", tabindex: "0", role: "region", "aria-label": "Attributions, methods by tokens" });
+      this.box = el("div", {
+        class: "hs-attr",
+        tabindex: "0",
+        role: "region",
+        "aria-label": "Attributions, methods by tokens",
+      });
       this.settle = roving(this.explained, "button");
       this.receipts = new run.Receipts(page);
       root.replaceChildren(this.explained, this.box, this.receipts.root);
@@ -23,7 +28,17 @@
         if (event.target.closest(".hs-attr-jump")) this.jump(event.target.closest("tr"));
         else if (node) this.click(Number(node.dataset.p));
       });
-      if (this.sources) page.arrays().then((arrays) => { this.arrays = arrays; this.draw(); }, (error) => { this.problem = error.message; this.draw(); });
+      if (this.sources)
+        page.arrays().then(
+          (arrays) => {
+            this.arrays = arrays;
+            this.draw();
+          },
+          (error) => {
+            this.problem = error.message;
+            this.draw();
+          },
+        );
     }
 
     /** A generated token is explained next; a token of the prompt is selected everywhere. */
@@ -60,31 +75,71 @@
 
     /** Columns by granularity: {index, count, text, generated}. */
     columns() {
-      const { grain } = this.page.state, from = this.sources || this.page.view.tokens;
+      const { grain } = this.page.state,
+        from = this.sources || this.page.view.tokens;
       return grain === "word" ? from.words : from.tokens;
     }
 
     /** Scores of one row, null where not measured, and the scale it is drawn on. */
     scores(m) {
-      const { grain, shares, gen } = this.page.state, limit = (shares === "shared" ? m.shared_limit : m.limit)[grain];
-      if (!this.sources || m.scores.length) return { scores: grain === "word" ? m.words : m.scores, errors: grain === "word" ? m.word_errors : m.errors, limit };
+      const { grain, shares, gen } = this.page.state,
+        limit = (shares === "shared" ? m.shared_limit : m.limit)[grain];
+      if (!this.sources || m.scores.length)
+        return {
+          scores: grain === "word" ? m.words : m.scores,
+          errors: grain === "word" ? m.word_errors : m.errors,
+          limit,
+        };
       const found = this.arrays && this.arrays[`${grain}s.${m.index}`];
       if (!found) return null;
       const n = found.shape[1];
-      return { errors: [], scores: Array.from(found.data.subarray(gen * n, (gen + 1) * n), (v) => (Number.isNaN(v) ? null : v)), limit };
+      return {
+        errors: [],
+        scores: Array.from(found.data.subarray(gen * n, (gen + 1) * n), (v) => (Number.isNaN(v) ? null : v)),
+        limit,
+      };
     }
 
     draw() {
       this.steer();
-      const s = this.page.state, shown = this.chosen(), strips = shown.filter((m) => m.strip || m.error), columns = this.columns();
+      const s = this.page.state,
+        shown = this.chosen(),
+        strips = shown.filter((m) => m.strip || m.error),
+        columns = this.columns();
       this.box.classList.toggle("numbers", s.numbers);
       this.box.classList.toggle("dense", strips.length > FEW);
       this.generated();
-      const here = this.sources ? this.sources.n_prompt + s.gen : null, kept = this.box.scrollLeft;
-      const on = (c) => (s.pos !== null && s.pos >= c.index && s.pos < c.index + c.count) || (here !== null && here >= c.index && here < c.index + c.count);
-      const heads = columns.map((c) => el("th", { scope: "col", "data-p": c.index, class: [on(c) && "on", c.generated && "generated"].filter(Boolean).join(" ") || null, title: `${c.index} ${quoted(c.text)}`, text: label(c.text, 14) }));
-      this.box.replaceChildren(strips.length ? el("table", {}, [el("thead", {}, [el("tr", {}, [el("th", { scope: "col" }), ...heads])]), el("tbody", {}, strips.map((m) => this.row(m, columns)))])
-        : el("p", { class: "hs-muted", text: shown.length ? "None of the chosen methods has one score per token; their grids are below." : "No method is chosen." }));
+      const here = this.sources ? this.sources.n_prompt + s.gen : null,
+        kept = this.box.scrollLeft;
+      const on = (c) =>
+        (s.pos !== null && s.pos >= c.index && s.pos < c.index + c.count)
+        || (here !== null && here >= c.index && here < c.index + c.count);
+      const heads = columns.map((c) =>
+        el("th", {
+          scope: "col",
+          "data-p": c.index,
+          class: [on(c) && "on", c.generated && "generated"].filter(Boolean).join(" ") || null,
+          title: `${c.index} ${quoted(c.text)}`,
+          text: label(c.text, 14),
+        }),
+      );
+      this.box.replaceChildren(
+        strips.length
+          ? el("table", {}, [
+              el("thead", {}, [el("tr", {}, [el("th", { scope: "col" }), ...heads])]),
+              el(
+                "tbody",
+                {},
+                strips.map((m) => this.row(m, columns)),
+              ),
+            ])
+          : el("p", {
+              class: "hs-muted",
+              text: shown.length
+                ? "None of the chosen methods has one score per token; their grids are below."
+                : "No method is chosen.",
+            }),
+      );
       this.box.scrollLeft = kept;
       this.reveal();
       this.receipts.draw(shown);
@@ -92,27 +147,70 @@
 
     steer() {
       const s = this.page.state;
-      this.controls.replaceChildren(...[
-        this.quantity(),
-        this.methods.length > 1 ? this.picker() : null,
-        hs.switches.choose("Granularity", [["token", "Tokens"], ["word", "Words", "Scores of a word: the sum of shares and weights, the norm of the word’s gradient, else its largest token’s"]], s.grain, (grain) => this.page.set({ grain })),
-        hs.switches.choose("Scale", [["own", "Own scale", "Each method is stretched to its own largest score"], ["shared", "Shared scale", "Methods that measure the same quantity in the same unit share one scale"]], s.shares, (shares) => this.page.set({ shares })),
-        hs.switches.toggle("0.12", "Show every number", s.numbers, (numbers) => this.page.set({ numbers }))].filter(Boolean));
+      this.controls.replaceChildren(
+        ...[
+          this.quantity(),
+          this.methods.length > 1 ? this.picker() : null,
+          hs.switches.choose(
+            "Granularity",
+            [
+              ["token", "Tokens"],
+              [
+                "word",
+                "Words",
+                "Scores of a word: the sum of shares and weights, the norm of the word’s gradient, else its largest token’s",
+              ],
+            ],
+            s.grain,
+            (grain) => this.page.set({ grain }),
+          ),
+          hs.switches.choose(
+            "Scale",
+            [
+              ["own", "Own scale", "Each method is stretched to its own largest score"],
+              ["shared", "Shared scale", "Methods that measure the same quantity in the same unit share one scale"],
+            ],
+            s.shares,
+            (shares) => this.page.set({ shares }),
+          ),
+          hs.switches.toggle("0.12", "Show every number", s.numbers, (numbers) => this.page.set({ numbers })),
+        ].filter(Boolean),
+      );
     }
 
     /** A menu of check boxes; what is ticked is in the link. */
     picker() {
-      const all = this.methods.map((m) => m.method), on = new Set(this.chosen().map((m) => m.method));
+      const all = this.methods.map((m) => m.method),
+        on = new Set(this.chosen().map((m) => m.method));
       const set = (names) => this.page.set({ methods: names.length === all.length ? "" : names.join(",") });
-      const boxes = this.methods.map((m) => el("label", { class: "hs-tick", title: m.summary }, [
-        el("input", { type: "checkbox", checked: on.has(m.method), value: m.method, onchange: (event) => {
-          if (event.target.checked) on.add(m.method); else on.delete(m.method);
-          set(all.filter((name) => on.has(name)));
-        } }), m.label]));
+      const boxes = this.methods.map((m) =>
+        el("label", { class: "hs-tick", title: m.summary }, [
+          el("input", {
+            type: "checkbox",
+            checked: on.has(m.method),
+            value: m.method,
+            onchange: (event) => {
+              if (event.target.checked) on.add(m.method);
+              else on.delete(m.method);
+              set(all.filter((name) => on.has(name)));
+            },
+          }),
+          m.label,
+        ]),
+      );
       const menu = el("details", { class: "hs-menu hs-scope-menu", open: this.open }, [
-        el("summary", { class: "hs-button" }, [`Methods ${on.size}/${all.length}`, el("i", { class: "bi bi-chevron-down", "aria-hidden": "true" })]),
-        el("div", { class: "hs-menu-list" }, [el("button", { type: "button", text: "All", onclick: () => set(all) }), ...boxes])]);
-      menu.addEventListener("toggle", () => { this.open = menu.open; });
+        el("summary", { class: "hs-button" }, [
+          `Methods ${on.size}/${all.length}`,
+          el("i", { class: "bi bi-chevron-down", "aria-hidden": "true" }),
+        ]),
+        el("div", { class: "hs-menu-list" }, [
+          el("button", { type: "button", text: "All", onclick: () => set(all) }),
+          ...boxes,
+        ]),
+      ]);
+      menu.addEventListener("toggle", () => {
+        this.open = menu.open;
+      });
       return menu;
     }
 
@@ -128,40 +226,122 @@
     generated() {
       this.explained.hidden = !this.sources;
       if (!this.sources) return;
-      const { gen } = this.page.state, { tokens, n_prompt: n, logprobs } = this.sources;
-      this.explained.replaceChildren(el("span", { class: "hs-muted", text: "Explained token " }), ...tokens.slice(n).map((t, i) =>
-        el("button", { type: "button", class: "hs-run-chip", "data-gen": i, "aria-pressed": String(i === gen), title: `log-probability ${number(logprobs[i])} nats`, text: t.text.replace(/\n/g, "⏎"), onclick: () => this.page.set({ gen: i }) })),
-      el("span", { class: "hs-muted", text: this.problem ? ` Scores could not be read: ${this.problem}` : this.arrays ? ` log-probability ${number(logprobs[gen])} nats` : " loading scores …" }));
+      const { gen } = this.page.state,
+        { tokens, n_prompt: n, logprobs } = this.sources;
+      this.explained.replaceChildren(
+        el("span", { class: "hs-muted", text: "Explained token " }),
+        ...tokens
+          .slice(n)
+          .map((t, i) =>
+            el("button", {
+              type: "button",
+              class: "hs-run-chip",
+              "data-gen": i,
+              "aria-pressed": String(i === gen),
+              title: `log-probability ${number(logprobs[i])} nats`,
+              text: t.text.replace(/\n/g, "⏎"),
+              onclick: () => this.page.set({ gen: i }),
+            }),
+          ),
+        el("span", {
+          class: "hs-muted",
+          text: this.problem
+            ? ` Scores could not be read: ${this.problem}`
+            : this.arrays
+              ? ` log-probability ${number(logprobs[gen])} nats`
+              : " loading scores …",
+        }),
+      );
       this.settle();
     }
 
     row(m, columns) {
-      const name = el("th", { scope: "row", title: [m.summary, m.note].filter(Boolean).join(" ") }, [el("span", { text: m.label }), el("small", { text: m.error ? "failed" : [m.verdict === "not_converged" && "not converged", m.unit, m.note && m.note.toLowerCase().replace(/\.$/, "")].filter(Boolean).join(", ") })]);
+      const name = el("th", { scope: "row", title: [m.summary, m.note].filter(Boolean).join(" ") }, [
+        el("span", { text: m.label }),
+        el("small", {
+          text: m.error
+            ? "failed"
+            : [
+                m.verdict === "not_converged" && "not converged",
+                m.unit,
+                m.note && m.note.toLowerCase().replace(/\.$/, ""),
+              ]
+                .filter(Boolean)
+                .join(", "),
+        }),
+      ]);
       if (m.error) return el("tr", { class: "failed" }, [name, el("td", { colspan: columns.length, text: m.error })]);
       const found = this.scores(m);
-      if (!found) return el("tr", { class: "waiting" }, [name, el("td", { colspan: columns.length, text: this.problem ? "not read" : "…" })]);
+      if (!found)
+        return el("tr", { class: "waiting" }, [
+          name,
+          el("td", { colspan: columns.length, text: this.problem ? "not read" : "…" }),
+        ]);
       const { scores, errors, limit } = found;
-      const top = scores.reduce((best, v, i) => (v !== null && (best < 0 || Math.abs(v) > Math.abs(scores[best])) ? i : best), -1);
-      if (columns.length > LONG && top >= 0) name.append(el("button", { type: "button", class: "hs-attr-jump", title: `Go to the largest score, ${quoted(columns[top].text)}`, text: "largest ▸" }));
-      return el("tr", { class: `${m.signed ? "signed" : "unsigned"} ${m.verdict}`, "data-method": m.method }, [name, ...columns.map((c, i) => this.cell(m, scores[i] ?? null, errors[i] ?? null, c, limit, i === top))]);
+      const top = scores.reduce(
+        (best, v, i) => (v !== null && (best < 0 || Math.abs(v) > Math.abs(scores[best])) ? i : best),
+        -1,
+      );
+      if (columns.length > LONG && top >= 0)
+        name.append(
+          el("button", {
+            type: "button",
+            class: "hs-attr-jump",
+            title: `Go to the largest score, ${quoted(columns[top].text)}`,
+            text: "largest ▸",
+          }),
+        );
+      return el("tr", { class: `${m.signed ? "signed" : "unsigned"} ${m.verdict}`, "data-method": m.method }, [
+        name,
+        ...columns.map((c, i) => this.cell(m, scores[i] ?? null, errors[i] ?? null, c, limit, i === top)),
+      ]);
     }
 
     cell(m, v, error, column, limit, top) {
       if (v === null) {
         const here = this.sources ? this.sources.n_prompt + this.page.state.gen : Infinity;
-        const why = column.index >= here ? "comes after the explained token" : `not measured by ${m.label}${m.not_explained ? `: ${m.not_explained}` : ""}`;
-        return el("td", { "data-p": column.index, class: "unmeasured", title: `${quoted(column.text)}: ${why}` }, [el("i", {}), el("span", { text: "–" })]);
+        const why =
+          column.index >= here
+            ? "comes after the explained token"
+            : `not measured by ${m.label}${m.not_explained ? `: ${m.not_explained}` : ""}`;
+        return el("td", { "data-p": column.index, class: "unmeasured", title: `${quoted(column.text)}: ${why}` }, [
+          el("i", {}),
+          el("span", { text: "–" }),
+        ]);
       }
-      const level = limit > 0 ? v / limit : 0, off = error === null ? "" : ` ± ${number(error, 2)}`, unsure = m.verdict === "not_converged" ? "\nnot converged" : "";
-      return el("td", { "data-p": column.index, class: `${v < 0 ? "negative" : "positive"}${top ? " top" : ""}`, title: `${quoted(column.text)}\n${m.label}: ${number(v, 6)}${off} ${m.unit}${unsure}`,
-        "--t": Math.min(1, Math.abs(level)).toFixed(4), "--bar": hs.color.css(m.signed ? Math.sign(level) * (0.35 + 0.5 * Math.abs(level)) : 0.45 + 0.4 * level, m.signed) }, [el("i", {}), m.signed && error !== null && limit > 0 ? whisker(v, error, limit) : null, el("span", { text: number(v, 2) })]);
+      const level = limit > 0 ? v / limit : 0,
+        off = error === null ? "" : ` ± ${number(error, 2)}`,
+        unsure = m.verdict === "not_converged" ? "\nnot converged" : "";
+      return el(
+        "td",
+        {
+          "data-p": column.index,
+          class: `${v < 0 ? "negative" : "positive"}${top ? " top" : ""}`,
+          title: `${quoted(column.text)}\n${m.label}: ${number(v, 6)}${off} ${m.unit}${unsure}`,
+          "--t": Math.min(1, Math.abs(level)).toFixed(4),
+          "--bar": hs.color.css(
+            m.signed ? Math.sign(level) * (0.35 + 0.5 * Math.abs(level)) : 0.45 + 0.4 * level,
+            m.signed,
+          ),
+        },
+        [
+          el("i", {}),
+          m.signed && error !== null && limit > 0 ? whisker(v, error, limit) : null,
+          el("span", { text: number(v, 2) }),
+        ],
+      );
     }
   }
 
   /** What a score may be off by, on the scale of its bar. */
   function whisker(v, error, limit) {
     const place = (end) => Math.max(-1, Math.min(1, end / limit)).toFixed(4);
-    return el("b", { class: "hs-whisker", "aria-hidden": "true", "--low": place(v - error), "--high": place(v + error) });
+    return el("b", {
+      class: "hs-whisker",
+      "aria-hidden": "true",
+      "--low": place(v - error),
+      "--high": place(v + error),
+    });
   }
 
   run.Attributions = Attributions;

@@ -12,7 +12,12 @@
       this.url = `/api/v1/runs/${page.view.id}/explained`;
       this.list = el("div", { class: "hs-menu-list" }, [el("p", { class: "hs-muted", text: "Looking …" })]);
       this.root = el("details", { class: "hs-menu hs-explains" }, [
-        el("summary", { class: "hs-button", title: "What the attributions explain" }, [`Explains ${quoted(text, 14)}${foil === null ? "" : ` − ${quoted(foil, 14)}`}`, el("i", { class: "bi bi-chevron-down", "aria-hidden": "true" })]), this.list]);
+        el("summary", { class: "hs-button", title: "What the attributions explain" }, [
+          `Explains ${quoted(text, 14)}${foil === null ? "" : ` − ${quoted(foil, 14)}`}`,
+          el("i", { class: "bi bi-chevron-down", "aria-hidden": "true" }),
+        ]),
+        this.list,
+      ]);
       this.root.addEventListener("toggle", () => this.root.open && this.fill());
     }
 
@@ -24,10 +29,20 @@
     }
 
     item(choice, computes) {
-      if (choice.current) return el("button", { type: "button", disabled: true, "aria-current": "true" }, [choice.label, el("small", { text: "this run" })]);
-      if (choice.run) return el("a", { href: `/run${this.query(choice.run)}` }, [choice.label, el("small", { text: "stored" })]);
-      const title = computes ? "Computes the same analyses for this quantity and stores the run" : "This server computes nothing; use headscope run";
-      return el("button", { type: "button", disabled: !computes, title, onclick: () => this.compute(choice) }, [choice.label, el("small", { text: "compute" })]);
+      if (choice.current)
+        return el("button", { type: "button", disabled: true, "aria-current": "true" }, [
+          choice.label,
+          el("small", { text: "this run" }),
+        ]);
+      if (choice.run)
+        return el("a", { href: `/run${this.query(choice.run)}` }, [choice.label, el("small", { text: "stored" })]);
+      const title = computes
+        ? "Computes the same analyses for this quantity and stores the run"
+        : "This server computes nothing; use headscope run";
+      return el("button", { type: "button", disabled: !computes, title, onclick: () => this.compute(choice) }, [
+        choice.label,
+        el("small", { text: "compute" }),
+      ]);
     }
 
     /** The same view of another run; the selected position means the same, its method may not. */

@@ -6,8 +6,14 @@
   const { el, visible, quoted, number, percent, roving } = hs.dom;
 
   /** Colour scale with its ends written out. */
-  const legend = ({ label, unit, signed }, limit) => hs.switches.legend("hs-run-legend", el("span", { text: `${label}, ${unit}` }),
-    hs.switches.lowEnd(limit, signed, 3), number(limit, 3), signed);
+  const legend = ({ label, unit, signed }, limit) =>
+    hs.switches.legend(
+      "hs-run-legend",
+      el("span", { text: `${label}, ${unit}` }),
+      hs.switches.lowEnd(limit, signed, 3),
+      number(limit, 3),
+      signed,
+    );
 
   class Tokens {
     constructor(page, root, controls) {
@@ -47,9 +53,23 @@
     steer() {
       const s = this.page.state, set = (change) => this.page.set(change);
       this.controls.replaceChildren(
-        hs.switches.choose("Colour by", this.view.colourings.map((c) => [c.key, c.label, c.note]), this.colouring.key, (color) => set({ color })),
-        hs.switches.choose("Granularity", [["token", "Tokens"], ["word", "Words"]], s.grain, (grain) => set({ grain })),
-        hs.switches.toggle("␣ ⏎", "Show spaces and line breaks as signs", s.marks, (marks) => set({ marks })));
+        hs.switches.choose(
+          "Colour by",
+          this.view.colourings.map((c) => [c.key, c.label, c.note]),
+          this.colouring.key,
+          (color) => set({ color }),
+        ),
+        hs.switches.choose(
+          "Granularity",
+          [
+            ["token", "Tokens"],
+            ["word", "Words"],
+          ],
+          s.grain,
+          (grain) => set({ grain }),
+        ),
+        hs.switches.toggle("␣ ⏎", "Show spaces and line breaks as signs", s.marks, (marks) => set({ marks })),
+      );
     }
 
     /** Of a method the score of the token or word, n-th in the list. */
@@ -61,19 +81,42 @@
     score(method, n) { return (this.page.state.grain === "word" ? method.words : method.scores)[n]; }
 
     chip(chip, n) {
-      const v = this.value(chip, n), known = v !== null && v !== undefined, level = known && this.limit > 0 ? v / this.limit : 0, s = this.page.state;
+      const v = this.value(chip, n),
+        known = v !== null && v !== undefined,
+        level = known && this.limit > 0 ? v / this.limit : 0,
+        s = this.page.state;
       const on = s.pos !== null && s.pos >= chip.index && s.pos < chip.index + chip.count;
-      const kind = [!known && "unmeasured", !chip.text && "rest", chip.special && "special", level < 0 && "negative"].filter(Boolean).join(" ");
+      const kind = [!known && "unmeasured", !chip.text && "rest", chip.special && "special", level < 0 && "negative"]
+        .filter(Boolean)
+        .join(" ");
       const text = !chip.text ? "◦" : s.marks ? visible(chip.text) : chip.text.replace(/\n/g, "⏎");
-      const node = el("button", { type: "button", class: `hs-run-chip ${kind}`, "data-index": chip.index, "aria-pressed": String(on), "aria-label": this.describe(chip, v),
-        "--chip": known ? hs.color.css(level, this.colouring.signed) : null, "--ink": known ? hs.color.ink(level, this.colouring.signed) : null, "--t": Math.abs(level).toFixed(3) },
-      [el("span", { text })]);
+      const node = el(
+        "button",
+        {
+          type: "button",
+          class: `hs-run-chip ${kind}`,
+          "data-index": chip.index,
+          "aria-pressed": String(on),
+          "aria-label": this.describe(chip, v),
+          "--chip": known ? hs.color.css(level, this.colouring.signed) : null,
+          "--ink": known ? hs.color.ink(level, this.colouring.signed) : null,
+          "--t": Math.abs(level).toFixed(3),
+        },
+        [el("span", { text })],
+      );
       return chip.text.includes("\n") ? [node, el("br", {})] : [node];
     }
 
     next() {
       const T = this.view.tokens.length, on = this.page.position() === T;
-      return el("button", { type: "button", class: "hs-run-chip next", "data-index": T, "aria-pressed": String(on), title: "What the model expects next", text: "next ▸" });
+      return el("button", {
+        type: "button",
+        class: "hs-run-chip next",
+        "data-index": T,
+        "aria-pressed": String(on),
+        title: "What the model expects next",
+        text: "next ▸",
+      });
     }
 
     describe(chip, v) {
@@ -87,15 +130,39 @@
       const { view } = this.page;
       if (!chip) {
         const next = index === T && view.candidates.length ? view.candidates[T - 1] : null;
-        this.facts.replaceChildren(...(next ? hs.dom.pairs([["Next token", `${quoted(next.top[0].text)} at ${percent(next.top[0].prob)}`], ["Entropy", `${number(next.entropy)} bits`]]) : [el("span", { class: "hs-muted", text: "Point at a token for its exact numbers; click it to see what the model expected there." })]));
+        this.facts.replaceChildren(
+          ...(next
+            ? hs.dom.pairs([
+                ["Next token", `${quoted(next.top[0].text)} at ${percent(next.top[0].prob)}`],
+                ["Entropy", `${number(next.entropy)} bits`],
+              ])
+            : [
+                el("span", {
+                  class: "hs-muted",
+                  text: "Point at a token for its exact numbers; click it to see what the model expected there.",
+                }),
+              ]),
+        );
         return;
       }
       const n = this.list.indexOf(chip), scores = this.methods.map((m) => [m.label, number(this.score(m, n))]);
-      this.facts.replaceChildren(...hs.dom.pairs([
-        [chip.count > 1 ? `Tokens ${chip.index}–${chip.index + chip.count - 1}` : `Token ${chip.index}`, quoted(chip.text)], ["id", chip.ids.join(" ")],
-        ["Surprisal", chip.surprisal === null ? "not measured: nothing comes before it" : `${number(chip.surprisal)} bits`],
-        ["Log-prob.", chip.logprob === null ? "–" : `${number(chip.logprob)} nats`], ["Rank", chip.rank === null ? "–" : chip.rank.toLocaleString("en")],
-        ["Entropy before", chip.entropy === null ? "–" : `${number(chip.entropy)} bits`], ...scores]));
+      this.facts.replaceChildren(
+        ...hs.dom.pairs([
+          [
+            chip.count > 1 ? `Tokens ${chip.index}–${chip.index + chip.count - 1}` : `Token ${chip.index}`,
+            quoted(chip.text),
+          ],
+          ["id", chip.ids.join(" ")],
+          [
+            "Surprisal",
+            chip.surprisal === null ? "not measured: nothing comes before it" : `${number(chip.surprisal)} bits`,
+          ],
+          ["Log-prob.", chip.logprob === null ? "–" : `${number(chip.logprob)} nats`],
+          ["Rank", chip.rank === null ? "–" : chip.rank.toLocaleString("en")],
+          ["Entropy before", chip.entropy === null ? "–" : `${number(chip.entropy)} bits`],
+          ...scores,
+        ]),
+      );
     }
   }
 
@@ -106,34 +173,76 @@
     }
 
     draw() {
-      const { view } = this.page, position = this.page.position(), T = view.tokens.tokens.length, list = view.candidates[position - 1];
+      const { view } = this.page,
+        position = this.page.position(),
+        T = view.tokens.tokens.length,
+        list = view.candidates[position - 1];
       if (!list) {
-        this.root.replaceChildren(el("p", { class: "hs-muted", text: "Nothing comes before the first token, so the model expected nothing there." }));
+        this.root.replaceChildren(
+          el("p", {
+            class: "hs-muted",
+            text: "Nothing comes before the first token, so the model expected nothing there.",
+          }),
+        );
         return;
       }
       const before = view.tokens.tokens.slice(Math.max(0, position - 6), position).map((t) => t.text).join("");
       const title = position === T ? "After the whole text" : `At token ${position}, after “…${before.trim()}”`;
       const top = list.top.length ? list.top[0].prob : 1;
-      this.root.replaceChildren(el("p", { class: "hs-run-where", text: title }), this.verdict(position, T),
-        el("ol", { class: "hs-run-candidates", tabindex: "0", "aria-label": "Candidates" }, [...list.top, ...list.extra].map((c) => this.row(c, top))),
-        el("p", { class: "hs-muted hs-run-rest", text: `Top ${list.top.length} cover ${percent(list.covered)} · entropy ${number(list.entropy)} bits` }));
+      this.root.replaceChildren(
+        el("p", { class: "hs-run-where", text: title }),
+        this.verdict(position, T),
+        el(
+          "ol",
+          { class: "hs-run-candidates", tabindex: "0", "aria-label": "Candidates" },
+          [...list.top, ...list.extra].map((c) => this.row(c, top)),
+        ),
+        el("p", {
+          class: "hs-muted hs-run-rest",
+          text: `Top ${list.top.length} cover ${percent(list.covered)} · entropy ${number(list.entropy)} bits`,
+        }),
+      );
     }
 
     row(c, top) {
-      return el("li", { class: c.roles.join(" ") }, [el("span", { class: "rank hs-num", text: c.rank > 0 ? c.rank.toLocaleString("en") : "–" }), el("span", { class: "token", title: quoted(c.text) }, [el("span", { text: quoted(c.text).slice(1, -1) }), ...c.roles.map((role) => el("em", { text: role === "actual" ? "in the text" : role }))]),
-        el("span", { class: "bar" }, [el("i", { "--t": Math.min(1, c.prob / top).toFixed(4) })]), el("span", { class: "hs-num", text: percent(c.prob), title: `p = ${c.prob}` })]);
+      return el("li", { class: c.roles.join(" ") }, [
+        el("span", { class: "rank hs-num", text: c.rank > 0 ? c.rank.toLocaleString("en") : "–" }),
+        el("span", { class: "token", title: quoted(c.text) }, [
+          el("span", { text: quoted(c.text).slice(1, -1) }),
+          ...c.roles.map((role) => el("em", { text: role === "actual" ? "in the text" : role })),
+        ]),
+        el("span", { class: "bar" }, [el("i", { "--t": Math.min(1, c.prob / top).toFixed(4) })]),
+        el("span", { class: "hs-num", text: percent(c.prob), title: `p = ${c.prob}` }),
+      ]);
     }
 
     /** What was asked about the next token, and warnings about long targets. */
     verdict(position, T) {
       const t = this.page.view.target;
       if (position !== T || !t || t.chosen !== "given") return "";
-      const parts = [el("b", { text: quoted(t.text) }), ` ${percent(Math.exp(t.logprob))}, rank ${t.rank.toLocaleString("en")}`];
+      const parts = [
+        el("b", { text: quoted(t.text) }),
+        ` ${percent(Math.exp(t.logprob))}, rank ${t.rank.toLocaleString("en")}`,
+      ];
       if (t.foil_text !== null && t.foil_logprob !== null) {
         const gap = t.logprob - t.foil_logprob;
-        parts.push("; ", el("b", { text: quoted(t.foil_text) }), ` ${percent(Math.exp(t.foil_logprob))}: target ${gap >= 0 ? "ahead" : "behind"} by ${number(Math.abs(gap))} nats`);
+        parts.push(
+          "; ",
+          el("b", { text: quoted(t.foil_text) }),
+          ` ${percent(Math.exp(t.foil_logprob))}: target ${gap >= 0 ? "ahead" : "behind"} by ${number(Math.abs(gap))} nats`,
+        );
       }
-      const long = [[t.n_tokens, "target"], [t.foil_n_tokens, "foil"]].filter(([n]) => n > 1).map(([n, name]) => el("span", { class: "hs-run-warn", text: `The ${name} is ${n} tokens long: first of ${n} tokens explained.` }));
+      const long = [
+        [t.n_tokens, "target"],
+        [t.foil_n_tokens, "foil"],
+      ]
+        .filter(([n]) => n > 1)
+        .map(([n, name]) =>
+          el("span", {
+            class: "hs-run-warn",
+            text: `The ${name} is ${n} tokens long: first of ${n} tokens explained.`,
+          }),
+        );
       return el("p", { class: "hs-run-verdict" }, [...parts, ...long]);
     }
   }

@@ -2,7 +2,7 @@
    The address is the truth. `sync` makes the grid show it; what the user does in the grid is reported to the store
    "runs-reported", becomes an address on the server, and comes back through `sync`. */
 (function () {
-  "use strict";
+  ("use strict");
   const hs = (window.headscope = window.headscope || {});
   const clientside = (window.dash_clientside = window.dash_clientside || {});
   const { $, el } = hs.dom;
@@ -13,14 +13,21 @@
   const h = (...args) => window.React.createElement(...args);
   const waiting = () => h("span", { className: "hs-cell-waiting" });
   const ICONS = {
-    succeeded: "check-circle-fill", failed: "x-octagon-fill", running: "arrow-repeat", queued: "hourglass-split",
+    succeeded: "check-circle-fill",
+    failed: "x-octagon-fill",
+    running: "arrow-repeat",
+    queued: "hourglass-split",
     cancelled: "slash-circle",
   };
   const cells = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions || {});
   cells.HsStatus = ({ data }) =>
     data
-      ? h("span", { className: `hs-status hs-status-${data.status}` },
-          h("i", { className: `bi bi-${ICONS[data.status]}`, "aria-hidden": true }), data.status)
+      ? h(
+          "span",
+          { className: `hs-status hs-status-${data.status}` },
+          h("i", { className: `bi bi-${ICONS[data.status]}`, "aria-hidden": true }),
+          data.status,
+        )
       : waiting();
   cells.HsPrompt = ({ data }) => {
     if (!data) return waiting();
@@ -31,38 +38,57 @@
       hs.url.push(href);
     };
     const text = data.text.replace(/\s+/g, " ") || "(empty text)";
-    return h("span", { className: "hs-cell-prompt", title: data.error ? `${data.text}\n\n${data.error}` : data.text },
+    return h(
+      "span",
+      { className: "hs-cell-prompt", title: data.error ? `${data.text}\n\n${data.error}` : data.text },
       h("a", { href, onClick: follow, className: "hs-strong" }, text),
-      data.error && h("span", { className: "hs-cell-error" }, data.error));
+      data.error && h("span", { className: "hs-cell-error" }, data.error),
+    );
   };
-  cells.HsToken = ({ value }) => (value == null ? null : h("code", { className: "hs-cell-token" }, hs.dom.visible(value)));
-  cells.HsWhen = ({ value }) => (value ? h("time", { dateTime: value, title: hs.time.full(value) }, hs.time.ago(value)) : null);
+  cells.HsToken = ({ value }) =>
+    value == null ? null : h("code", { className: "hs-cell-token" }, hs.dom.visible(value));
+  cells.HsWhen = ({ value }) =>
+    value ? h("time", { dateTime: value, title: hs.time.full(value) }, hs.time.ago(value)) : null;
   const functions = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
   /* A failed run has no numbers: its reason takes the columns up to the time it was stored. */
   functions.hsFailedSpan = ({ api, column, data }) => {
     if (!data || !data.error) return 1;
-    const columns = api.getAllDisplayedColumns(), start = columns.indexOf(column);
+    const columns = api.getAllDisplayedColumns(),
+      start = columns.indexOf(column);
     const end = columns.findIndex((other, index) => index > start && other.getColId() === "created_at");
     return (end < 0 ? columns.length : end) - start;
   };
   functions.hsNumber = (value, decimals) =>
-    value === null || value === undefined ? "" : hs.dom.trueMinus(value.toLocaleString("en-US", {
-      minimumFractionDigits: decimals, maximumFractionDigits: decimals,
-    }));
+    value === null || value === undefined
+      ? ""
+      : hs.dom.trueMinus(
+          value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals }),
+        );
 
   /* ---- what the grid shows, comparable ---------------------------------------------------------------------- */
   const canonical = (model, sort) =>
     JSON.stringify([
-      Object.keys(model).sort().map((key) => {
-        const { type, filter, filterTo, dateFrom, dateTo } = model[key];
-        const day = (text) => (text ? text.slice(0, 10) : null);
-        return [key, type, String(filter ?? ""), String(type === "inRange" ? filterTo ?? "" : ""), day(dateFrom),
-          type === "inRange" ? day(dateTo) : null];
-      }),
+      Object.keys(model)
+        .sort()
+        .map((key) => {
+          const { type, filter, filterTo, dateFrom, dateTo } = model[key];
+          const day = (text) => (text ? text.slice(0, 10) : null);
+          return [
+            key,
+            type,
+            String(filter ?? ""),
+            String(type === "inRange" ? (filterTo ?? "") : ""),
+            day(dateFrom),
+            type === "inRange" ? day(dateTo) : null,
+          ];
+        }),
       sort.map(({ colId, sort: direction }) => [colId, direction]),
     ]);
   const sortModel = (api) =>
-    api.getColumnState().filter((c) => c.sort).sort((a, b) => a.sortIndex - b.sortIndex)
+    api
+      .getColumnState()
+      .filter((c) => c.sort)
+      .sort((a, b) => a.sortIndex - b.sortIndex)
       .map(({ colId, sort }) => ({ colId, sort }));
   const gridState = (api) => canonical(api.getFilterModel(), sortModel(api));
 
@@ -77,7 +103,11 @@
 
   /* The columns shown, null where they are those of a link that does not say. */
   let usual = "";
-  const columnsShown = (api) => api.getColumnState().filter((c) => !c.hide && isField(api, c.colId)).map((c) => c.colId);
+  const columnsShown = (api) =>
+    api
+      .getColumnState()
+      .filter((c) => !c.hide && isField(api, c.colId))
+      .map((c) => c.colId);
   const isField = (api, id) => Boolean(api.getColumn(id).getColDef().field);
   const chosenColumns = (api) => ((names) => (keyOf(names) === usual ? null : names))(columnsShown(api));
 
@@ -99,7 +129,10 @@
   function hear(api) {
     api.forEachNode((node) => {
       if (!node.data) return;
-      const { id } = node.data, last = seen.get(node), known = last && last.id === id, on = Boolean(node.isSelected());
+      const { id } = node.data,
+        last = seen.get(node),
+        known = last && last.id === id,
+        on = Boolean(node.isSelected());
       if (on && !(known && last.on) && selected.size < limit) selected.set(id, true);
       if (!on && known && last.on) selected.delete(id);
     });
@@ -182,8 +215,14 @@
   function showColumns(api, state) {
     usual = keyOf(state.default);
     if (keyOf(columnsShown(api)) !== keyOf(state.columns)) {
-      const fields = api.getColumns().map((column) => column.getColId()).filter((id) => isField(api, id));
-      api.setColumnsVisible(fields.filter((id) => !state.columns.includes(id)), false);
+      const fields = api
+        .getColumns()
+        .map((column) => column.getColId())
+        .filter((id) => isField(api, id));
+      api.setColumnsVisible(
+        fields.filter((id) => !state.columns.includes(id)),
+        false,
+      );
       api.setColumnsVisible(state.columns, true);
       fitted = false;
       fit(api);
@@ -196,22 +235,28 @@
     const rows = api.getRenderedNodes();
     if (fitted || !rows.length || !rows.some((node) => node.data)) return;
     fitted = true;
-    api.autoSizeColumns(columnsShown(api).filter((id) => id !== "text"), true);
+    api.autoSizeColumns(
+      columnsShown(api).filter((id) => id !== "text"),
+      true,
+    );
   }
 
   function columnsMenu(api, same) {
     const columns = api.getColumns().filter((column) => column.getColDef().field);
-    $("runs-columns").replaceChildren(...columns.map((column) => {
-      const id = column.getColId(), box = el("input", { type: "checkbox", checked: column.isVisible() });
-      box.addEventListener("change", () => {
-        api.setColumnsVisible([id], box.checked);
-        fitted = false;
-        fit(api);
-        report(api);
-      });
-      const note = id in same ? el("span", { class: "hs-muted", text: `all: ${same[id]}` }) : null;
-      return el("label", {}, [box, column.getColDef().headerName, note]);
-    }));
+    $("runs-columns").replaceChildren(
+      ...columns.map((column) => {
+        const id = column.getColId(),
+          box = el("input", { type: "checkbox", checked: column.isVisible() });
+        box.addEventListener("change", () => {
+          api.setColumnsVisible([id], box.checked);
+          fitted = false;
+          fit(api);
+          report(api);
+        });
+        const note = id in same ? el("span", { class: "hs-muted", text: `all: ${same[id]}` }) : null;
+        return el("label", {}, [box, column.getColDef().headerName, note]);
+      }),
+    );
   }
 
   /* ---- rows are links --------------------------------------------------------------------------------------- */
@@ -221,7 +266,8 @@
     if (hs.url.plain(event)) hs.url.push(address(data.id));
     else window.open(address(data.id), "_blank", "noopener");
   }
-  const rowOf = (event) => event.button === 1 && !event.target.closest("a") && event.target.closest(`#${GRID} .ag-row[row-id]`);
+  const rowOf = (event) =>
+    event.button === 1 && !event.target.closest("a") && event.target.closest(`#${GRID} .ag-row[row-id]`);
   document.addEventListener("mousedown", (event) => rowOf(event) && event.preventDefault()); // no scrolling by the wheel
   document.addEventListener("auxclick", (event) => {
     const row = rowOf(event);
