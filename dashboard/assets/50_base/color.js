@@ -1,7 +1,7 @@
 /* headscope.color: ramps for canvases, read from CSS variables so that both themes and every page agree.
    --hs-ramp-seq: single hue from 0; --hs-ramp-div: blue (negative) - neutral (0) - orange (positive). */
 (function () {
-  ("use strict");
+  "use strict";
   const hs = (window.headscope = window.headscope || {});
   let tables = {};
   const listeners = new Set();
@@ -36,7 +36,8 @@
     return { pixels, css, half };
   }
 
-  /** {pixels: Uint32Array of RGBA, css: [string], half}: entry `half + round(level * 255)`, level in [0, 1] or [-1, 1]. */
+  /** {pixels: Uint32Array of RGBA, css: [string], half}: entry `half + round(level * 255)`, level in [0, 1] or [-1,
+      1]. */
   function table(signed) {
     const key = signed ? "div" : "seq";
     return tables[key] || (tables[key] = build(signed));

@@ -1,6 +1,6 @@
 /* headscope.request: ask the server's API. Errors say what the server said. */
 (function () {
-  ("use strict");
+  "use strict";
   const hs = (window.headscope = window.headscope || {});
   const POLL_MS = 400;
 
@@ -29,7 +29,8 @@
 
   const json = async (url, options) => (await checked(url, options)).json();
 
-  /** The run that a job stores, once it has: `tell(text)` says how far it is, `wanted()` whether to go on (else null). */
+  /** The run that a job stores, once it has: `tell(text)` says how far it is, `wanted()` whether to go on (else
+      null). */
   async function stored(job, tell, computing, wanted = () => true) {
     for (;;) {
       const state = await json(`/api/v1/live/runs/${job}`);

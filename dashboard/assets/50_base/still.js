@@ -1,6 +1,7 @@
-/* Elements of [data-still] (dashboard/still.py): [[tag, attributes, ...below] or text, ...]. Nothing is parsed as HTML. */
+/* Elements of [data-still] (dashboard/still.py): [[tag, attributes, ...below] or text, ...]. Nothing is parsed as
+   HTML. */
 (function () {
-  ("use strict");
+  "use strict";
   const hs = (window.headscope = window.headscope || {});
 
   function build(tree) {
@@ -19,7 +20,8 @@
     return node;
   }
 
-  const made = new WeakMap(); // element -> what was put into it; React may draw something else into the same element later
+  // element -> what was put into it; React may draw something else into the same element later
+  const made = new WeakMap();
   function fill(node) {
     const text = node.dataset.still,
       now = text === undefined ? [] : JSON.parse(text).map(build);
@@ -46,7 +48,8 @@
     attributeFilter: ["data-still"],
   });
 
-  /* What was a dcc.Link goes to another page of the app without loading it anew. On the window: after every page's own. */
+  /* What was a dcc.Link goes to another page of the app without loading it anew. On the window: after every page's
+     own. */
   window.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[data-link]");
     if (!link || event.defaultPrevented || !hs.url.plain(event)) return;

@@ -1,4 +1,5 @@
-/* headscope.stored: choices kept in this browser; in private mode they last as long as the page. boot.js reads them, too. */
+/* headscope.stored: choices kept in this browser; in private mode they last as long as the page. boot.js reads them,
+   too. */
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});

@@ -1,4 +1,5 @@
-/* headscope.switches: choices as rows of buttons or as menus, and the legend of a colour scale, the same on every page. */
+/* headscope.switches: choices as rows of buttons or as menus, and the legend of a colour scale, the same on every
+   page. */
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});

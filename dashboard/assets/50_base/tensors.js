@@ -1,5 +1,6 @@
 /* headscope.tensors: read safetensors payloads and keep the last few in memory.
-   parse(ArrayBuffer) -> {tensors: {name: {dtype, shape, data}}, metadata}; data is a typed array, a view when aligned. */
+   parse(ArrayBuffer) -> {tensors: {name: {dtype, shape, data}}, metadata}; data is a typed array, a view when
+   aligned. */
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});

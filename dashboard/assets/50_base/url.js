@@ -1,10 +1,11 @@
 /* headscope.url: change the address and tell dcc.Location; which clicks on a link mean “go there, here”. */
 (function () {
-  ("use strict");
+  "use strict";
   const hs = (window.headscope = window.headscope || {});
   const announce = () => window.dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
 
-  /** Replace the query string ("?a=1" or "") of the page at `path`, unless it has been left by now; no history entry. */
+  /** Replace the query string ("?a=1" or "") of the page at `path`, unless it has been left by now; no history
+      entry. */
   function replace(path, search) {
     if (location.pathname.replace(/(.)\/+$/, "$1") !== path || search === location.search) return;
     history.replaceState(history.state, "", location.pathname + search);

@@ -5,6 +5,19 @@
   const attention = (hs.attention = hs.attention || {});
   const { el, context, number } = hs.dom;
 
+  const VIEWS = [["matrix", "Matrix", "Queries by keys"], ["links", "Links", "Lines from query to key"]];
+  const SCALES = [
+    ["fixed", "0 to 1", "The same scale for every head"],
+    ["head", "Head’s max", "Stretched to this head’s largest weight"],
+    ["fit", "Fitted", "Stretched so that the largest hundredth of this head’s weights has the full colour: long texts are "
+      + "pale otherwise"],
+  ];
+  const TOPS = [1, 2, 3, 5, 8];
+  const CELLS = [
+    ["pattern", "Patterns", "Each head’s attention, max-pooled"],
+    ["value", "Values", "The statistic the table is sorted by"],
+  ];
+
   function stepper(name, keys, step) {
     const value = el("output", { class: "hs-step-value" });
     const button = (by, sign, key) =>
@@ -32,42 +45,12 @@
       this.view = view;
       this.layer = stepper("Layer", ["[", "]"], step("layer", view.L));
       this.head = stepper("Head", [",", "."], step("head", view.H));
-      this.mode = hs.switches.switcher(
-        "View",
-        [
-          ["matrix", "Matrix", "Queries by keys"],
-          ["links", "Links", "Lines from query to key"],
-        ],
-        (v) => set({ view: v }),
-      );
-      this.scale = hs.switches.switcher(
-        "Scale",
-        [
-          ["fixed", "0 to 1", "The same scale for every head"],
-          ["head", "Head’s max", "Stretched to this head’s largest weight"],
-          [
-            "fit",
-            "Fitted",
-            "Stretched so that the largest hundredth of this head’s weights has the full colour: long texts are pale otherwise",
-          ],
-        ],
-        (v) => set({ scale: v }),
-      );
+      this.mode = hs.switches.switcher("View", VIEWS, (v) => set({ view: v }));
+      this.scale = hs.switches.switcher("Scale", SCALES, (v) => set({ scale: v }));
       if (view.signed) this.scale.root.firstChild.textContent = "±1";
-      this.top = labelled(
-        "Links per query",
-        [1, 2, 3, 5, 8].map((n) => [n, String(n)]),
-        (v) => set({ top: Number(v) }),
-      );
+      this.top = labelled("Links per query", TOPS.map((n) => [n, String(n)]), (v) => set({ top: Number(v) }));
       this.sink = el("input", { type: "checkbox", onchange: () => set({ sink: this.sink.checked }) });
-      this.cells = hs.switches.switcher(
-        "Overview shows",
-        [
-          ["pattern", "Patterns", "Each head’s attention, max-pooled"],
-          ["value", "Values", "The statistic the table is sorted by"],
-        ],
-        (v) => set({ cells: v }),
-      );
+      this.cells = hs.switches.switcher("Overview shows", CELLS, (v) => set({ cells: v }));
       this.legend = el("canvas", { class: "hs-legend", role: "img" });
       this.note = el("span", { class: "hs-legend-note" });
     }
@@ -121,9 +104,11 @@
           25,
         );
       }
-      this.note.textContent =
-        `${this.view.signed ? "difference" : "attention weight"}, square-root scale`
-        + `${state.scale === "fit" ? "; the largest 1 % share the full colour" : ""}${state.sink ? "" : "; first token hidden, not renormalised"}`;
+      this.note.textContent = [
+        `${this.view.signed ? "difference" : "attention weight"}, square-root scale`,
+        state.scale === "fit" && "the largest 1 % share the full colour",
+        !state.sink && "first token hidden, not renormalised",
+      ].filter(Boolean).join("; ");
       this.legend.setAttribute(
         "aria-label",
         `Colour scale from ${number(low * top, 2)} to ${number(top, 2)}, square root`,

@@ -7,15 +7,15 @@
      tokens: [string] or {query: [string], key: [string]},
      heads: {name: {label, unit, description, values: [L][H], null = not measured}}  (optional),
      state: {layer, head, view, query, key, stat, descending, cells, scale, sink, top}, onState(state), keys: true })
-   A pinned cell (query and key) ranks and rings all heads by their weight there; tensors.cell(query, key) -> Promise<[L][H]>
-   gives the exact ones (optional). scale "auto" is "fit" for long texts, else "fixed".
+   A pinned cell (query and key) ranks and rings all heads by their weight there; tensors.cell(query, key) ->
+   Promise<[L][H]> gives the exact ones (optional). scale "auto" is "fit" for long texts, else "fixed".
    returns {set(partial), state(), setTensors(tensors, tokens, heads), destroy()}.
    codec float32 and int8-sqrt are signed (a difference): diverging colours, blue below 0, orange above. */
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});
   const attention = (hs.attention = hs.attention || {});
-  const { el, number, quoted, label, perFrame } = hs.dom;
+  const { el, plural, quoted, perFrame } = hs.dom;
 
   const DEFAULTS = {
     layer: 0,
@@ -79,17 +79,14 @@
       this.thumbnail = this.data = null;
       this.build();
       this.rank();
-      if (tensors.thumbnail)
-        tensors.thumbnail().then(
-          (t) => {
-            if (this.tensors === tensors) {
-              this.thumbnail = t;
-              this.drawMosaic();
-            }
-          },
-          (e) => this.fail(e),
-        );
+      if (tensors.thumbnail) tensors.thumbnail().then((found) => this.setThumbnail(found, tensors), (e) => this.fail(e));
       this.draw();
+    }
+
+    setThumbnail(found, tensors) {
+      if (this.tensors !== tensors) return;
+      this.thumbnail = found;
+      this.drawMosaic();
     }
 
     build() {
@@ -108,8 +105,7 @@
       this.matrix = new attention.Matrix(this.tokens, on);
       this.links = new attention.Links(this.tokens, on);
       this.table = this.newTable();
-      this.readout = el("p", { class: "hs-attn-readout", role: "status", "aria-live": "polite" });
-      this.reads = el("div", { class: "hs-attn-reads" });
+      this.readout = new attention.Readout(this.tokens, this.tensors.row);
       this.unzoom = el("button", {
         type: "button",
         class: "hs-unzoom",
@@ -118,11 +114,7 @@
         onclick: () => this.matrix.zoom(null),
       });
       this.mosaicNote = el("span", { class: "hs-muted" });
-      for (const [name, drawing] of [
-        ["matrix", this.matrix],
-        ["links", this.links],
-      ])
-        drawing.root.hidden = name !== this.s.view; // before there is data, too
+      this.showView(); // before there is data, too
       this.element.replaceChildren(...this.parts());
       this.element.dataset.shape = this.view.L > 1.7 * this.view.H ? "wide" : "square";
     }
@@ -145,7 +137,8 @@
       if (this.s.stat !== CELL) this.before = this.s.stat;
       this.everyHead(query, key).then((values) => {
         if (this.tensors !== tensors || this.ranking !== wanted) return;
-        const about = `Weight of query ${query} ${quoted(this.tokens.query[query] ?? "")} on key ${key} ${quoted(this.tokens.key[key] ?? "")}`;
+        const about = `Weight of query ${query} ${quoted(this.tokens.query[query] ?? "")} on key ${key} `
+          + `${quoted(this.tokens.key[key] ?? "")}`;
         this.rankBy(
           { [CELL]: { label: `${query}→${key}`, unit: "", description: about, values }, ...this.measured },
           CELL,
@@ -193,8 +186,8 @@
           el("div", { class: "hs-attn-foot" }, [c.legend, c.note, this.unzoom]),
         ]),
         el("section", { class: "hs-attn-side", "aria-label": "Numbers" }, [
-          this.readout,
-          this.reads,
+          this.readout.root,
+          this.readout.reads,
           measured ? this.table.root : null,
         ]),
       ];
@@ -240,31 +233,33 @@
 
     fail(error) {
       this.element.removeAttribute("aria-busy");
-      this.readout.textContent = `The attention could not be read: ${error.message}`;
+      this.readout.say(`The attention could not be read: ${error.message}`);
       this.element.classList.add("failed");
     }
 
     drawMosaic() {
       this.mosaic.draw(this.s, this.thumbnail);
       const stat = this.view.heads[this.s.stat];
-      this.mosaicNote.textContent =
-        `${hs.dom.plural(this.view.L, "layer")} → × ${hs.dom.plural(this.view.H, "head")} ↓`
-        + (stat
-          ? ` · ${this.s.cells === "value" ? stat.label + (stat.unit ? `, ${stat.unit}` : "") : `rings: ${this.s.descending ? "highest" : "lowest"} ${stat.label.toLowerCase()}`}`
-          : "");
+      const size = `${plural(this.view.L, "layer")} → × ${plural(this.view.H, "head")} ↓`;
+      this.mosaicNote.textContent = stat ? `${size} · ${this.shown(stat)}` : size;
+    }
+
+    /** What the overview says of a statistic. */
+    shown({ label, unit }) {
+      if (this.s.cells === "value") return unit ? `${label}, ${unit}` : label;
+      return `rings: ${this.s.descending ? "highest" : "lowest"} ${label.toLowerCase()}`;
+    }
+
+    showView() {
+      const links = this.s.view === "links";
+      this.matrix.root.hidden = links;
+      this.links.root.hidden = !links;
+      return links;
     }
 
     drawHead() {
-      const links = this.s.view === "links";
-      this.slice = attention.slice(
-        this.data.values,
-        this.s.head,
-        this.view.T,
-        attention.codecs[this.tensors.codec],
-        this.s.sink,
-      );
-      this.matrix.root.hidden = links;
-      this.links.root.hidden = !links;
+      const links = this.showView(), codec = attention.codecs[this.tensors.codec];
+      this.slice = attention.slice(this.data.values, this.s.head, this.view.T, codec, this.s.sink);
       const look = { ...this.s, scale: this.scale() };
       (links ? this.links : this.matrix).draw(this.slice, look);
       if (!links) this.write();
@@ -284,61 +279,8 @@
       }, () => {});
     }
 
-    /** Numbers of a cell or of a whole query (pinned, else the last), exact once the server has answered. */
     hover(cell) {
-      const query = cell ? cell.query : this.s.query;
-      const last = query === null || query === undefined;
-      this.wanted = { ...this.s, query: last ? this.view.T - 1 : query, key: cell ? cell.key : null };
-      this.tell(this.wanted, null);
-      if (this.tensors.row && !this.slice.codec.exact) this.ask(this.wanted);
-    }
-
-    ask(wanted) {
-      clearTimeout(this.timer);
-      this.timer = setTimeout(() => {
-        this.tensors.row(wanted.layer, wanted.head, wanted.query).then((row) => {
-          if (this.wanted === wanted) this.tell(wanted, row);
-        }, (error) => { this.readout.textContent = `The exact weights could not be read: ${error.message}`; });
-      }, 30);
-    }
-
-    tell({ query, key }, row) {
-      const exact = row !== null || this.slice.codec.exact,
-        value = (k) => (row ? row[k] : attention.weight(this.slice, query, k));
-      const about = exact ? "" : "≈ ", q = quoted(this.tokens.query[query] ?? "");
-      this.readout.replaceChildren(
-        ...(key === null
-          ? [
-              `Query ${query} `,
-              el("b", { text: q }),
-              `${query === this.s.query ? " (pinned)" : ""} reads from: `,
-              el("span", {
-                class: "hs-muted",
-                text:
-                  this.s.view === "links"
-                    ? "click a query to pin it"
-                    : "point at a cell for one weight; a click ranks all heads by it, drag zooms",
-              }),
-            ]
-          : [
-              `Query ${query} `,
-              el("b", { text: q }),
-              ` reads key ${key} `,
-              el("b", { text: quoted(this.tokens.key[key] ?? "") }),
-              " with weight ",
-              el("b", { class: "hs-exact", "data-exact": String(exact), text: about + number(value(key)) }),
-            ]),
-      );
-      const top = attention.strongest(this.slice, query, 6);
-      this.reads.replaceChildren(...top.map(([k]) => {
-        const w = value(k);
-        return el("div", { class: `hs-read${w < 0 ? " negative" : ""}`, "--t": Math.abs(w).toFixed(4) }, [
-          el("span", { class: "hs-read-token", text: label(this.tokens.key[k] ?? "", 18) }),
-          el("span", { class: "hs-muted", text: String(k) }),
-          el("i", {}),
-          el("span", { class: "hs-num", text: about + number(w) }),
-        ]);
-      }));
+      this.readout.show(this.slice, this.s, cell);
     }
 
     destroy() {

@@ -117,7 +117,8 @@
       this.current.setAttribute("aria-current", "true");
     }
 
-    /** Rows are made as they are scrolled to: hundreds of them at every key press would be most of the Live page's work. */
+    /** Rows are made as they are scrolled to: hundreds of them at every key press would be most of the Live page's
+        work. */
     grow(count) {
       const from = this.body.childElementCount;
       this.body.append(...this.list.slice(from, count).map(({ layer, head }) => this.row(layer, head)));

@@ -1,5 +1,6 @@
 /* headscope.attention.Mosaic: every head at a glance. Layers run left to right, heads top to bottom.
-   Cells show the pattern (max-pooled) or one statistic; the first heads by the sorted statistic wear a numbered ring. */
+   Cells show the pattern (max-pooled) or one statistic; the first heads by the sorted statistic wear a numbered
+   ring. */
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});
@@ -51,7 +52,8 @@
       this.selected(c, state);
       this.canvas.setAttribute(
         "aria-label",
-        `All heads: ${hs.dom.plural(this.view.L, "layer")} by ${hs.dom.plural(this.view.H, "head")}. Selected: layer ${state.layer}, head ${state.head}.`,
+        `All heads: ${hs.dom.plural(this.view.L, "layer")} by ${hs.dom.plural(this.view.H, "head")}. Selected: layer `
+          + `${state.layer}, head ${state.head}.`,
       );
     }
 
@@ -64,7 +66,8 @@
         c.fillStyle = hs.color.variable(on ? "--hs-accent" : "--hs-ink-3");
         c.fillText(s, x, y);
       };
-      const told = (i, chosen) => i === chosen || (i % every === 0 && Math.abs(i - chosen) >= every); // none runs into the chosen one's
+      // none runs into the chosen one's
+      const told = (i, chosen) => i === chosen || (i % every === 0 && Math.abs(i - chosen) >= every);
       c.textAlign = "center";
       for (let l = 0; l < L; l++) {
         if (told(l, state.layer)) text(String(l), this.origin(l, 0)[0] + this.cell / 2, 8, l === state.layer);

@@ -52,7 +52,8 @@
       this.open();
       this.canvas.setAttribute(
         "aria-label",
-        `${view.name}: ${plural(rows.length, "row")} by ${plural(columns.length, "column")}. Arrow keys read cells${this.pick ? ", Enter selects" : ""}.`,
+        `${view.name}: ${plural(rows.length, "row")} by ${plural(columns.length, "column")}. Arrow keys read `
+          + `cells${this.pick ? ", Enter selects" : ""}.`,
       );
       this.look(null);
     }
@@ -185,8 +186,8 @@
       if (this.pick) this.pick(...cell);
     }
 
-    /** A map wider than its card opens at the chosen column, else at its largest value; from then on another choice alone
-        moves it: the reader scrolls. */
+    /** A map wider than its card opens at the chosen column, else at its largest value; from then on another choice
+        alone moves it: the reader scrolls. */
     open() {
       const { column } = this.marks,
         chosen = Number.isInteger(column) && column >= 0 && column < this.view.columns.length;

@@ -1,5 +1,6 @@
-/* The attention panels of the Compare page: each [data-compare-grid] becomes a canvas (pages/compare_attention.py says how
-   the weights are coded). Four hundred units are a hundred thousand cells: no figure of elements takes that. */
+/* The attention panels of the Compare page: each [data-compare-grid] becomes a canvas (pages/compare_attention.py
+   says how the weights are coded). Four hundred units are a hundred thousand cells: no figure of elements takes
+   that. */
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});
@@ -32,7 +33,8 @@
     const read = el("p", { class: "hs-compare-read hs-muted", "aria-live": "polite" });
     const hover = (cell) => {
       read.textContent = cell
-        ? `${quoted(labels[cell.query])} reads ${quoted(labels[cell.key])}: ${hs.dom.number(data[cell.query * n + cell.key])}`
+        ? `${quoted(labels[cell.query])} reads ${quoted(labels[cell.key])}: `
+          + `${hs.dom.number(data[cell.query * n + cell.key])}`
         : "";
     };
     const matrix = new hs.attention.Matrix({ query: labels, key: labels }, { hover, pin: () => {}, zoom: () => {} });

@@ -1,7 +1,7 @@
-/* The logit lens of two runs: [data-compare-lens] (pages/compare_lens.py) becomes lines by layer, probability above rank,
-   A | B | A - B, on one scale, with one read-out for all six. */
+/* The logit lens of two runs: [data-compare-lens] (pages/compare_lens.py) becomes lines by layer, probability above
+   rank, A | B | A - B, on one scale, with one read-out for all six. */
 (function () {
-  ("use strict");
+  "use strict";
   const hs = (window.headscope = window.headscope || {});
   const { el, context, quoted, number, percent } = hs.dom,
     { floats } = hs.tensors;
@@ -13,7 +13,8 @@
     DASH = { target: [], foil: [6, 4] };
   const COLOUR = { target: "--hs-accent", foil: "--hs-busy" };
 
-  /** Values of one token: {role, a, b: {text, prob, rank} or null, prob, rank: differences, empty where there is none}. */
+  /** Values of one token: {role, a, b: {text, prob, rank} or null, prob, rank: differences, empty where there is
+      none}. */
   function unpack(token) {
     const side = (one) => one && { text: one.text, prob: floats(one.prob), rank: floats(one.rank) };
     return { role: token.role, a: side(token.a), b: side(token.b), prob: floats(token.prob), rank: floats(token.rank) };
@@ -69,7 +70,8 @@
         class: "hs-compare-lines",
         tabindex: "0",
         role: "img",
-        "aria-label": `${this.caption}, ${this.depth} layers. Arrow keys read a layer; the table below has all numbers.`,
+        "aria-label": `${this.caption}, ${this.depth} layers. Arrow keys read a layer; the table below has all `
+          + `numbers.`,
       });
       const content = this.depth
         ? this.canvas
@@ -149,19 +151,14 @@
     return hs.dom.pairs([["After layer", String(layer)], ...rows, ...tops]);
   }
 
-  const key = (tokens) =>
-    el(
-      "div",
-      { class: "hs-compare-legend" },
-      tokens.map((t) =>
-        el("span", { class: "hs-legend-scale" }, [
-          el("i", { class: `hs-line-key ${t.role}` }),
-          el("span", {
-            text: `${t.role} ${[...new Set([t.a, t.b].filter(Boolean).map((side) => quoted(side.text)))].join(" and ")}`,
-          }),
-        ]),
-      ),
-    );
+  function keyOf({ role, a, b }) {
+    const texts = new Set([a, b].filter(Boolean).map((side) => quoted(side.text)));
+    return el("span", { class: "hs-legend-scale" }, [
+      el("i", { class: `hs-line-key ${role}` }), el("span", { text: `${role} ${[...texts].join(" and ")}` }),
+    ]);
+  }
+
+  const key = (tokens) => el("div", { class: "hs-compare-legend" }, tokens.map(keyOf));
 
   hs.canvases("data-compare-lens", (node) => {
     const view = JSON.parse(node.dataset.compareLens),

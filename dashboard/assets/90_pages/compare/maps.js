@@ -36,7 +36,8 @@
         pick: null,
         titles: view.columns.map((text) => label(text, 12)),
         slanted: true,
-        hint: `Rows: runs. Columns: the ${hs.dom.plural(view.columns.length, "word")} of A; a long text goes on to the right. Point at a cell for its number, or walk with the arrow keys.`,
+        hint: `Rows: runs. Columns: the ${hs.dom.plural(view.columns.length, "word")} of A; a long text goes on to `
+          + `the right. Point at a cell for its number, or walk with the arrow keys.`,
         describe: (run, word, value) => [
           ["Run", view.rows[run]],
           [high ? "after" : "word", quoted(view.columns[word])],

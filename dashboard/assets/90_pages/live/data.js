@@ -1,11 +1,12 @@
 /* headscope.live.read and .source: one binary answer as the views need it, and as the attention explorer needs it. */
 (function () {
-  ("use strict");
+  "use strict";
   const hs = (window.headscope = window.headscope || {});
   const live = (hs.live = hs.live || {});
   const LOG2 = Math.log(2);
 
-  /** {facts, arrays: {name: typed array}, shape [L, H, T, T], heads: summaries for the explorer}; explain.js adds `explained`. */
+  /** {facts, arrays: {name: typed array}, shape [L, H, T, T], heads: summaries for the explorer}; explain.js adds
+      `explained`. */
   live.read = (buffer) => {
     const { tensors, metadata } = hs.tensors.parse(buffer),
       facts = JSON.parse(metadata.live);

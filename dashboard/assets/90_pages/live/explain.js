@@ -136,7 +136,8 @@
         `How much less likely the explained token gets without this ${unit}, ${INSTEAD[s.instead]}`,
         result.facts.target.foil_text === null ? "" : " (against the foil)",
         ". Below zero: likelier without it. ",
-        `Two ${unit}s that stand in for each other both score low, and a text with a hole is not a text. The first token is never left out.`,
+        `Two ${unit}s that stand in for each other both score low, and a text with a hole is not a text. The first `
+          + `token is never left out.`,
       );
     }
   }

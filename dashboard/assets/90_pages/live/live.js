@@ -91,7 +91,8 @@
       const examples = EXAMPLES.map((text) => el("button", { type: "button", text, onclick: () => this.type(text) }));
       this.say(
         "hint",
-        "Type a few words, or start from one of these. Tokens, next-token candidates, what the answer rests on and every attention head follow as you type.",
+        "Type a few words, or start from one of these. Tokens, next-token candidates, what the answer rests on and "
+          + "every attention head follow as you type.",
         el("div", { class: "hs-live-examples" }, examples),
       );
     }

@@ -52,7 +52,8 @@
         this.go.disabled
           ? el("span", {
               class: "hs-live-warn",
-              text: "The chosen token is the rest of a split character and has no text of its own: choose another token.",
+              text: "The chosen token is the rest of a split character and has no text of its own: choose another "
+                + "token.",
             })
           : "",
       );

@@ -1,4 +1,5 @@
-/* headscope.live.Strips: one column per token, one row per measure: surprisal against expectation, then attributions. */
+/* headscope.live.Strips: one column per token, one row per measure: surprisal against expectation, then
+   attributions. */
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});

@@ -57,7 +57,8 @@
       );
     }
 
-    /** What colours the chips: {values, signed, top, unit, name}; the scale of surprisal is fixed, so colours stay put as you type. */
+    /** What colours the chips: {values, signed, top, unit, name}; the scale of surprisal is fixed, so colours stay
+        put as you type. */
     colouring() {
       const { arrays, explained } = this.result,
         s = this.page.state,
@@ -91,7 +92,8 @@
         ...facts.tokens.flatMap((text, i) => {
           const chip = this.chip(text, i, colour);
           const rank = arrays.ranks[i] > 0 ? `, rank ${arrays.ranks[i].toLocaleString("en")}` : "";
-          chip.title = `${quoted(text)}, token ${i}\nsurprisal ${number(live.inUnit(-arrays.logprobs[i], s.unit), 3)} ${s.unit}${rank}`;
+          chip.title = `${quoted(text)}, token ${i}\nsurprisal ${number(live.inUnit(-arrays.logprobs[i], s.unit), 3)} `
+            + `${s.unit}${rank}`;
           return text.includes("\n") ? [chip, el("i", { class: "hs-live-break" })] : [chip];
         }),
         this.nextChip(),
@@ -189,7 +191,8 @@
         ),
         el("p", {
           class: "hs-live-rest hs-muted",
-          text: `All other tokens: ${percent(Math.max(0, rest))} below rank ${rows.length} · entropy ${number(live.inUnit(entropy, s.unit), 3)} ${s.unit}`,
+          text: `All other tokens: ${percent(Math.max(0, rest))} below rank ${rows.length} · entropy `
+            + `${number(live.inUnit(entropy, s.unit), 3)} ${s.unit}`,
         }),
       );
     }
@@ -245,7 +248,8 @@
         );
       } else
         parts.push(
-          `, ${given}: ${percent(Math.exp(t.logprob))}, ${number(live.inUnit(-t.logprob, unit), 3)} ${unit} of surprisal, rank ${t.rank.toLocaleString("en")}.`,
+          `, ${given}: ${percent(Math.exp(t.logprob))}, ${number(live.inUnit(-t.logprob, unit), 3)} ${unit} of `
+            + `surprisal, rank ${t.rank.toLocaleString("en")}.`,
         );
       if (t.n_tokens > 1)
         parts.push(
@@ -273,7 +277,8 @@
         : "";
       const m = facts.model;
       $("live-prompt-subtitle").textContent =
-        `${plural(facts.tokens.length, "token")} · ${plural(Array.from(facts.text).length, "character")}${mean} · ${m.name}: ${plural(m.layers, "layer")} × ${plural(m.heads, "head")}, ${m.dtype}`;
+        `${plural(facts.tokens.length, "token")} · ${plural(Array.from(facts.text).length, "character")}${mean} · `
+          + `${m.name}: ${plural(m.layers, "layer")} × ${plural(m.heads, "head")}, ${m.dtype}`;
     }
   }
 

@@ -1,11 +1,12 @@
-/* headscope.run.Attributions: one column per token or word, one row per method; for a continuation, of one generated token. */
+/* headscope.run.Attributions: one column per token or word, one row per method; for a continuation, of one generated
+   token. */
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});
   const run = (hs.run = hs.run || {});
   const { el, label, number, quoted, roving } = hs.dom;
 
-  const FEW = 5, LONG = 24; // columns from which a row is wider than what is in sight
+  const FEW = 5; // methods whose rows are tall
 
   class Attributions {
     constructor(page, root, controls) {
@@ -59,7 +60,8 @@
       this.box.scrollLeft = cell.offsetLeft - names - (this.box.clientWidth - names - cell.offsetWidth) / 2;
     }
 
-    /** Rows wider than the card open at the chosen token, else at the largest score of the first; then the reader scrolls. */
+    /** Rows wider than the card open at the chosen token, else at the largest score of the first; then the reader
+        scrolls. */
     reveal() {
       const cell = this.box.querySelector("thead th.on") || this.box.querySelector("td.top");
       if (this.revealed || !cell || !this.box.clientWidth) return;
@@ -102,47 +104,34 @@
 
     draw() {
       this.steer();
-      const s = this.page.state,
-        shown = this.chosen(),
-        strips = shown.filter((m) => m.strip || m.error),
-        columns = this.columns();
+      const s = this.page.state, shown = this.chosen(), strips = shown.filter((m) => m.strip || m.error);
       this.box.classList.toggle("numbers", s.numbers);
       this.box.classList.toggle("dense", strips.length > FEW);
       this.generated();
-      const here = this.sources ? this.sources.n_prompt + s.gen : null,
-        kept = this.box.scrollLeft;
-      const on = (c) =>
-        (s.pos !== null && s.pos >= c.index && s.pos < c.index + c.count)
-        || (here !== null && here >= c.index && here < c.index + c.count);
-      const heads = columns.map((c) =>
-        el("th", {
-          scope: "col",
-          "data-p": c.index,
-          class: [on(c) && "on", c.generated && "generated"].filter(Boolean).join(" ") || null,
-          title: `${c.index} ${quoted(c.text)}`,
-          text: label(c.text, 14),
-        }),
-      );
-      this.box.replaceChildren(
-        strips.length
-          ? el("table", {}, [
-              el("thead", {}, [el("tr", {}, [el("th", { scope: "col" }), ...heads])]),
-              el(
-                "tbody",
-                {},
-                strips.map((m) => this.row(m, columns)),
-              ),
-            ])
-          : el("p", {
-              class: "hs-muted",
-              text: shown.length
-                ? "None of the chosen methods has one score per token; their grids are below."
-                : "No method is chosen.",
-            }),
-      );
+      const kept = this.box.scrollLeft;
+      const none = shown.length ? "None of the chosen methods has one score per token; their grids are "
+        + "below." : "No method is chosen.";
+      this.box.replaceChildren(strips.length ? this.table(strips, s) : el("p", { class: "hs-muted", text: none }));
       this.box.scrollLeft = kept;
       this.reveal();
       this.receipts.draw(shown);
+    }
+
+    table(strips, { pos, gen }) {
+      const columns = this.columns(), here = this.sources ? this.sources.n_prompt + gen : Infinity;
+      const within = (i, { index, count }) => i !== null && i >= index && i < index + count;
+      const heads = columns.map((c) => {
+        const kind = [(within(pos, c) || within(here, c)) && "on", c.generated && "generated"].filter(Boolean).join(" ");
+        const title = `${c.index} ${quoted(c.text)}`;
+        return el("th", { scope: "col", "data-p": c.index, class: kind || null, title, text: label(c.text, 14) });
+      });
+      const waiting = this.problem ? "not read" : "…";
+      const rows = strips.map((m) => {
+        const found = m.error ? null : this.scores(m);
+        return run.attributionRow(m, columns, { found, waiting, here });
+      });
+      const head = el("tr", {}, [el("th", { scope: "col" }), ...heads]);
+      return el("table", {}, [el("thead", {}, [head]), el("tbody", {}, rows)]);
     }
 
     steer() {
@@ -158,7 +147,8 @@
               [
                 "word",
                 "Words",
-                "Scores of a word: the sum of shares and weights, the norm of the word’s gradient, else its largest token’s",
+                "Scores of a word: the sum of shares and weights, the norm of the word’s gradient, else its largest "
+                  + "token’s",
               ],
             ],
             s.grain,
@@ -254,94 +244,6 @@
       );
       this.settle();
     }
-
-    row(m, columns) {
-      const name = el("th", { scope: "row", title: [m.summary, m.note].filter(Boolean).join(" ") }, [
-        el("span", { text: m.label }),
-        el("small", {
-          text: m.error
-            ? "failed"
-            : [
-                m.verdict === "not_converged" && "not converged",
-                m.unit,
-                m.note && m.note.toLowerCase().replace(/\.$/, ""),
-              ]
-                .filter(Boolean)
-                .join(", "),
-        }),
-      ]);
-      if (m.error) return el("tr", { class: "failed" }, [name, el("td", { colspan: columns.length, text: m.error })]);
-      const found = this.scores(m);
-      if (!found)
-        return el("tr", { class: "waiting" }, [
-          name,
-          el("td", { colspan: columns.length, text: this.problem ? "not read" : "…" }),
-        ]);
-      const { scores, errors, limit } = found;
-      const top = scores.reduce(
-        (best, v, i) => (v !== null && (best < 0 || Math.abs(v) > Math.abs(scores[best])) ? i : best),
-        -1,
-      );
-      if (columns.length > LONG && top >= 0)
-        name.append(
-          el("button", {
-            type: "button",
-            class: "hs-attr-jump",
-            title: `Go to the largest score, ${quoted(columns[top].text)}`,
-            text: "largest ▸",
-          }),
-        );
-      return el("tr", { class: `${m.signed ? "signed" : "unsigned"} ${m.verdict}`, "data-method": m.method }, [
-        name,
-        ...columns.map((c, i) => this.cell(m, scores[i] ?? null, errors[i] ?? null, c, limit, i === top)),
-      ]);
-    }
-
-    cell(m, v, error, column, limit, top) {
-      if (v === null) {
-        const here = this.sources ? this.sources.n_prompt + this.page.state.gen : Infinity;
-        const why =
-          column.index >= here
-            ? "comes after the explained token"
-            : `not measured by ${m.label}${m.not_explained ? `: ${m.not_explained}` : ""}`;
-        return el("td", { "data-p": column.index, class: "unmeasured", title: `${quoted(column.text)}: ${why}` }, [
-          el("i", {}),
-          el("span", { text: "–" }),
-        ]);
-      }
-      const level = limit > 0 ? v / limit : 0,
-        off = error === null ? "" : ` ± ${number(error, 2)}`,
-        unsure = m.verdict === "not_converged" ? "\nnot converged" : "";
-      return el(
-        "td",
-        {
-          "data-p": column.index,
-          class: `${v < 0 ? "negative" : "positive"}${top ? " top" : ""}`,
-          title: `${quoted(column.text)}\n${m.label}: ${number(v, 6)}${off} ${m.unit}${unsure}`,
-          "--t": Math.min(1, Math.abs(level)).toFixed(4),
-          "--bar": hs.color.css(
-            m.signed ? Math.sign(level) * (0.35 + 0.5 * Math.abs(level)) : 0.45 + 0.4 * level,
-            m.signed,
-          ),
-        },
-        [
-          el("i", {}),
-          m.signed && error !== null && limit > 0 ? whisker(v, error, limit) : null,
-          el("span", { text: number(v, 2) }),
-        ],
-      );
-    }
-  }
-
-  /** What a score may be off by, on the scale of its bar. */
-  function whisker(v, error, limit) {
-    const place = (end) => Math.max(-1, Math.min(1, end / limit)).toFixed(4);
-    return el("b", {
-      class: "hs-whisker",
-      "aria-hidden": "true",
-      "--low": place(v - error),
-      "--high": place(v + error),
-    });
   }
 
   run.Attributions = Attributions;

@@ -1,4 +1,5 @@
-/* headscope.run.ExplainsMenu: a menu of what the attributions may explain; a stored run is opened, another one is computed. */
+/* headscope.run.ExplainsMenu: a menu of what the attributions may explain; a stored run is opened, another one is
+   computed. */
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});

@@ -4,6 +4,10 @@
   const hs = (window.headscope = window.headscope || {});
   const run = (hs.run = hs.run || {});
   const { el, label, quoted, number, percent } = hs.dom;
+  const COLOURS = [["prob", "Probability"], ["entropy", "Entropy"]];
+  const LEGENDS = {
+    prob: { label: "Probability", unit: "of the top token" }, entropy: { label: "Entropy", unit: "bits" },
+  };
   const WINDOW = 96;
 
   class Lens {
@@ -40,15 +44,7 @@
       const s = this.page.state, entropy = s.lens === "entropy";
       this.top = entropy ? Math.max(...this.view.entropies.flat().map((v) => v ?? 0), 1e-9) : 1;
       this.controls.replaceChildren(
-        hs.switches.choose(
-          "Lens colour",
-          [
-            ["prob", "Probability"],
-            ["entropy", "Entropy"],
-          ],
-          s.lens,
-          (lens) => this.page.set({ lens }),
-        ),
+        hs.switches.choose("Lens colour", COLOURS, s.lens, (lens) => this.page.set({ lens })),
       );
       const n = Math.min(WINDOW, this.view.positions.length), at = this.page.position() - 1;
       if (at !== this.at && (at < this.from || at >= this.from + n))
@@ -57,24 +53,12 @@
       const columns = Array.from({ length: n }, (_, i) => this.from + i);
       const kept = this.box.scrollLeft;
       this.box.replaceChildren(
-        el("table", {}, [
-          this.head(columns),
-          el(
-            "tbody",
-            {},
-            this.view.texts.map((_, l) => this.row(l, columns)),
-          ),
-        ]),
+        el("table", {}, [this.head(columns), el("tbody", {}, this.view.texts.map((_, l) => this.row(l, columns)))]),
       );
       this.box.scrollLeft = kept;
       this.reveal();
       this.foot.replaceChildren(
-        run.legend(
-          entropy
-            ? { label: "Entropy", unit: "bits", signed: false }
-            : { label: "Probability", unit: "of the top token", signed: false },
-          this.top,
-        ),
+        run.legend({ ...LEGENDS[entropy ? "entropy" : "prob"], signed: false }, this.top),
         ...this.pager(n),
       );
       this.look(null);
@@ -137,7 +121,8 @@
         this.facts.replaceChildren(
           el("span", {
             class: "hs-muted",
-            text: "Each cell: the token the model would say next, read after that layer. Underlined: already the final answer; the bar marks the layer from which it stays.",
+            text: "Each cell: the token the model would say next, read after that layer. Underlined: already the "
+              + "final answer; the bar marks the layer from which it stays.",
           }),
         );
         return;

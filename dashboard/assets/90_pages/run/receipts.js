@@ -1,4 +1,5 @@
-/* headscope.run.Receipts: the evidence for every attribution; what it explains, whether it adds up, whether it beats chance. */
+/* headscope.run.Receipts: the evidence for every attribution; what it explains, whether it adds up, whether it beats
+   chance. */
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});
@@ -133,7 +134,8 @@
         class: "hs-curve",
         viewBox: `0 0 ${W} ${H}`,
         role: "img",
-        "aria-label": `${title}: change from ${number(values[0], 3)} to ${number(values[values.length - 1], 3)} ${unit}`,
+        "aria-label": `${title}: change from ${number(values[0], 3)} to ${number(values[values.length - 1], 3)} `
+          + `${unit}`,
       },
       [
         svg("line", { class: "zero", x1: PAD, x2: W - PAD, y1: y(0), y2: y(0) }),

@@ -1,4 +1,5 @@
-/* headscope.run: binds a run's view model to the page. State lives here and in the URL; nothing asks the server to redraw. */
+/* headscope.run: binds a run's view model to the page. State lives here and in the URL; nothing asks the server to
+   redraw. */
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});

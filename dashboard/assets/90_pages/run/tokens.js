@@ -120,49 +120,42 @@
     }
 
     describe(chip, v) {
-      return `${chip.count > 1 ? `tokens ${chip.index} to ${chip.index + chip.count - 1}` : `token ${chip.index}`} ${quoted(chip.text)}, ${this.colouring.label.toLowerCase()} ${v === null ? "not measured" : `${number(v)} ${this.colouring.unit}`}`;
+      return `${chip.count > 1 ? `tokens ${chip.index} to ${chip.index + chip.count - 1}` : `token ${chip.index}`} `
+        + `${quoted(chip.text)}, ${this.colouring.label.toLowerCase()} `
+          + `${v === null ? "not measured" : `${number(v)} ${this.colouring.unit}`}`;
     }
 
     /** Exact numbers of the chip in sight, else of the selected one. */
     look(node) {
       const index = node ? Number(node.dataset.index) : this.page.state.pos, T = this.view.tokens.length;
       const chip = this.list.find((c) => index !== null && index >= c.index && index < c.index + c.count);
-      const { view } = this.page;
-      if (!chip) {
-        const next = index === T && view.candidates.length ? view.candidates[T - 1] : null;
-        this.facts.replaceChildren(
-          ...(next
-            ? hs.dom.pairs([
-                ["Next token", `${quoted(next.top[0].text)} at ${percent(next.top[0].prob)}`],
-                ["Entropy", `${number(next.entropy)} bits`],
-              ])
-            : [
-                el("span", {
-                  class: "hs-muted",
-                  text: "Point at a token for its exact numbers; click it to see what the model expected there.",
-                }),
-              ]),
-        );
-        return;
+      this.facts.replaceChildren(...(chip ? this.numbers(chip) : this.expected(index === T)));
+    }
+
+    /** Without a chip: what comes next, or what can be done here. */
+    expected(atEnd) {
+      const { candidates } = this.page.view, next = atEnd && candidates.length ? candidates[candidates.length - 1] : null;
+      if (!next) {
+        const text = "Point at a token for its exact numbers; click it to see what the model expected there.";
+        return [el("span", { class: "hs-muted", text })];
       }
-      const n = this.list.indexOf(chip), scores = this.methods.map((m) => [m.label, number(this.score(m, n))]);
-      this.facts.replaceChildren(
-        ...hs.dom.pairs([
-          [
-            chip.count > 1 ? `Tokens ${chip.index}–${chip.index + chip.count - 1}` : `Token ${chip.index}`,
-            quoted(chip.text),
-          ],
-          ["id", chip.ids.join(" ")],
-          [
-            "Surprisal",
-            chip.surprisal === null ? "not measured: nothing comes before it" : `${number(chip.surprisal)} bits`,
-          ],
-          ["Log-prob.", chip.logprob === null ? "–" : `${number(chip.logprob)} nats`],
-          ["Rank", chip.rank === null ? "–" : chip.rank.toLocaleString("en")],
-          ["Entropy before", chip.entropy === null ? "–" : `${number(chip.entropy)} bits`],
-          ...scores,
-        ]),
-      );
+      return hs.dom.pairs([
+        ["Next token", `${quoted(next.top[0].text)} at ${percent(next.top[0].prob)}`],
+        ["Entropy", `${number(next.entropy)} bits`],
+      ]);
+    }
+
+    numbers(chip) {
+      const { index, count, surprisal, logprob, rank, entropy } = chip, n = this.list.indexOf(chip);
+      return hs.dom.pairs([
+        [count > 1 ? `Tokens ${index}–${index + count - 1}` : `Token ${index}`, quoted(chip.text)],
+        ["id", chip.ids.join(" ")],
+        ["Surprisal", surprisal === null ? "not measured: nothing comes before it" : `${number(surprisal)} bits`],
+        ["Log-prob.", logprob === null ? "–" : `${number(logprob)} nats`],
+        ["Rank", rank === null ? "–" : rank.toLocaleString("en")],
+        ["Entropy before", entropy === null ? "–" : `${number(entropy)} bits`],
+        ...this.methods.map((m) => [m.label, number(this.score(m, n))]),
+      ]);
     }
   }
 
@@ -229,7 +222,8 @@
         parts.push(
           "; ",
           el("b", { text: quoted(t.foil_text) }),
-          ` ${percent(Math.exp(t.foil_logprob))}: target ${gap >= 0 ? "ahead" : "behind"} by ${number(Math.abs(gap))} nats`,
+          ` ${percent(Math.exp(t.foil_logprob))}: target ${gap >= 0 ? "ahead" : "behind"} by ${number(Math.abs(gap))} `
+            + `nats`,
         );
       }
       const long = [

@@ -1,69 +1,13 @@
-/* The grid of runs: cell renderers, and keeping grid and address in step.
+/* The grid of runs, and keeping grid and address in step.
    The address is the truth. `sync` makes the grid show it; what the user does in the grid is reported to the store
    "runs-reported", becomes an address on the server, and comes back through `sync`. */
 (function () {
-  ("use strict");
+  "use strict";
   const hs = (window.headscope = window.headscope || {});
   const clientside = (window.dash_clientside = window.dash_clientside || {});
-  const { $, el } = hs.dom;
+  const { $, el } = hs.dom, { address } = hs.runs;
   const GRID = "runs-grid";
   const shown = () => $(GRID);
-
-  /* ---- cells ------------------------------------------------------------------------------------------------ */
-  const h = (...args) => window.React.createElement(...args);
-  const waiting = () => h("span", { className: "hs-cell-waiting" });
-  const ICONS = {
-    succeeded: "check-circle-fill",
-    failed: "x-octagon-fill",
-    running: "arrow-repeat",
-    queued: "hourglass-split",
-    cancelled: "slash-circle",
-  };
-  const cells = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions || {});
-  cells.HsStatus = ({ data }) =>
-    data
-      ? h(
-          "span",
-          { className: `hs-status hs-status-${data.status}` },
-          h("i", { className: `bi bi-${ICONS[data.status]}`, "aria-hidden": true }),
-          data.status,
-        )
-      : waiting();
-  cells.HsPrompt = ({ data }) => {
-    if (!data) return waiting();
-    const href = address(data.id);
-    const follow = (event) => {
-      if (!hs.url.plain(event)) return;
-      event.preventDefault();
-      hs.url.push(href);
-    };
-    const text = data.text.replace(/\s+/g, " ") || "(empty text)";
-    return h(
-      "span",
-      { className: "hs-cell-prompt", title: data.error ? `${data.text}\n\n${data.error}` : data.text },
-      h("a", { href, onClick: follow, className: "hs-strong" }, text),
-      data.error && h("span", { className: "hs-cell-error" }, data.error),
-    );
-  };
-  cells.HsToken = ({ value }) =>
-    value == null ? null : h("code", { className: "hs-cell-token" }, hs.dom.visible(value));
-  cells.HsWhen = ({ value }) =>
-    value ? h("time", { dateTime: value, title: hs.time.full(value) }, hs.time.ago(value)) : null;
-  const functions = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
-  /* A failed run has no numbers: its reason takes the columns up to the time it was stored. */
-  functions.hsFailedSpan = ({ api, column, data }) => {
-    if (!data || !data.error) return 1;
-    const columns = api.getAllDisplayedColumns(),
-      start = columns.indexOf(column);
-    const end = columns.findIndex((other, index) => index > start && other.getColId() === "created_at");
-    return (end < 0 ? columns.length : end) - start;
-  };
-  functions.hsNumber = (value, decimals) =>
-    value === null || value === undefined
-      ? ""
-      : hs.dom.trueMinus(
-          value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals }),
-        );
 
   /* ---- what the grid shows, comparable ---------------------------------------------------------------------- */
   const canonical = (model, sort) =>
@@ -260,7 +204,6 @@
   }
 
   /* ---- rows are links --------------------------------------------------------------------------------------- */
-  const address = (id) => `/run?id=${encodeURIComponent(id)}`;
   function open({ data, column, event }) {
     if (!data || !column.getColDef().field || event.target.closest("a") || String(getSelection())) return;
     if (hs.url.plain(event)) hs.url.push(address(data.id));
@@ -268,7 +211,8 @@
   }
   const rowOf = (event) =>
     event.button === 1 && !event.target.closest("a") && event.target.closest(`#${GRID} .ag-row[row-id]`);
-  document.addEventListener("mousedown", (event) => rowOf(event) && event.preventDefault()); // no scrolling by the wheel
+  // no scrolling by the wheel
+  document.addEventListener("mousedown", (event) => rowOf(event) && event.preventDefault());
   document.addEventListener("auxclick", (event) => {
     const row = rowOf(event);
     const found = row && attached && attached.getRowNode(row.getAttribute("row-id"));
