@@ -9,8 +9,8 @@
   const SCALES = [
     ["fixed", "0 to 1", "The same scale for every head"],
     ["head", "Head’s max", "Stretched to this head’s largest weight"],
-    ["fit", "Fitted", "Stretched so that the largest hundredth of this head’s weights has the full colour: long texts are "
-      + "pale otherwise"],
+    ["fit", "Fitted", "Stretched so that the largest hundredth of this head’s weights has the full colour: long texts "
+      + "are pale otherwise"],
   ];
   const TOPS = [1, 2, 3, 5, 8];
   const CELLS = [

@@ -79,7 +79,8 @@
       this.thumbnail = this.data = null;
       this.build();
       this.rank();
-      if (tensors.thumbnail) tensors.thumbnail().then((found) => this.setThumbnail(found, tensors), (e) => this.fail(e));
+      if (tensors.thumbnail)
+        tensors.thumbnail().then((found) => this.setThumbnail(found, tensors), (error) => this.fail(error));
       this.draw();
     }
 

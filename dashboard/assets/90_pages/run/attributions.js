@@ -121,9 +121,9 @@
       const columns = this.columns(), here = this.sources ? this.sources.n_prompt + gen : Infinity;
       const within = (i, { index, count }) => i !== null && i >= index && i < index + count;
       const heads = columns.map((c) => {
-        const kind = [(within(pos, c) || within(here, c)) && "on", c.generated && "generated"].filter(Boolean).join(" ");
-        const title = `${c.index} ${quoted(c.text)}`;
-        return el("th", { scope: "col", "data-p": c.index, class: kind || null, title, text: label(c.text, 14) });
+        const kind = [(within(pos, c) || within(here, c)) && "on", c.generated && "generated"].filter(Boolean);
+        const title = `${c.index} ${quoted(c.text)}`, text = label(c.text, 14);
+        return el("th", { scope: "col", "data-p": c.index, class: kind.join(" ") || null, title, text });
       });
       const waiting = this.problem ? "not read" : "…";
       const rows = strips.map((m) => {

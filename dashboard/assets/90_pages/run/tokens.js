@@ -134,7 +134,7 @@
 
     /** Without a chip: what comes next, or what can be done here. */
     expected(atEnd) {
-      const { candidates } = this.page.view, next = atEnd && candidates.length ? candidates[candidates.length - 1] : null;
+      const next = atEnd ? this.page.view.candidates[this.view.tokens.length - 1] : null;
       if (!next) {
         const text = "Point at a token for its exact numbers; click it to see what the model expected there.";
         return [el("span", { class: "hs-muted", text })];
