@@ -19,7 +19,7 @@
 
   /** Scroll to a card once it is shown and filled. */
   function reveal(id) {
-    const card = document.getElementById(id);
+    const card = hs.dom.$(id);
     const ready = card && card.offsetParent && !card.querySelector(".hs-loading");
     if (ready) card.scrollIntoView({ block: "start" });
     return Boolean(ready);

@@ -40,7 +40,7 @@
     );
   };
   cells.HsToken = ({ value }) =>
-    value == null ? null : h("code", { className: "hs-cell-token" }, hs.dom.visible(value));
+    value === null || value === undefined ? null : h("code", { className: "hs-cell-token" }, hs.dom.visible(value));
   cells.HsWhen = ({ value }) =>
     value ? h("time", { dateTime: value, title: hs.time.full(value) }, hs.time.ago(value)) : null;
   const functions = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
