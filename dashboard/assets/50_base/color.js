@@ -71,6 +71,9 @@
     return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   }
 
+  /** The page's font for a canvas, in pixels. */
+  const font = (size, weight = "") => `${weight} ${size}px ${variable("--bs-body-font-family") || "sans-serif"}`.trim();
+
   function start() {
     new MutationObserver(() => {
       tables = {};
@@ -85,5 +88,5 @@
   }
 
   start();
-  hs.color = { table, css, gradient, ink, variable, onTheme };
+  hs.color = { table, css, gradient, ink, variable, font, onTheme };
 })();

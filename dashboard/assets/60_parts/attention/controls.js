@@ -94,7 +94,7 @@
         c.fillStyle = hs.color.css(low + (1 - low) * (x / (width - 2 * edge)), signed);
         c.fillRect(edge + x, 2, 1, 10);
       }
-      c.font = `10px ${hs.color.variable("--bs-body-font-family")}`;
+      c.font = hs.color.font(10);
       c.fillStyle = hs.color.variable("--hs-ink-3");
       c.textAlign = "center";
       for (const level of signed ? [-1, -0.5, 0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1]) {

@@ -99,7 +99,7 @@
     }
 
     font(bold) {
-      return `${bold ? "600 " : ""}11px ${hs.color.variable("--bs-body-font-family") || "sans-serif"}`;
+      return hs.color.font(11, bold ? "600" : "");
     }
 
     /** Whether a number fits into a cell. */
@@ -108,7 +108,7 @@
     /** Write value(query, key) into every visible cell. */
     write(value) {
       const c = this.base.getContext("2d"), { q0, k0, n } = this.view;
-      c.font = `${this.step > 44 ? 11.5 : 10}px ${hs.color.variable("--bs-body-font-family") || "sans-serif"}`;
+      c.font = hs.color.font(this.step > 44 ? 11.5 : 10);
       c.textAlign = "center"; c.textBaseline = "middle";
       for (let q = q0; q < q0 + n; q++) for (let k = k0; k < k0 + n; k++) {
         const level = attention.level(this.slice, q, k);

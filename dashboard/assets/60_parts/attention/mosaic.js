@@ -60,7 +60,7 @@
     labels(c, state) {
       const { L, H } = this.view,
         every = Math.max(1, Math.ceil(16 / (this.cell + GAP)));
-      c.font = `10px ${hs.color.variable("--bs-body-font-family") || "sans-serif"}`;
+      c.font = hs.color.font(10);
       c.textBaseline = "middle";
       const text = (s, x, y, on) => {
         c.fillStyle = hs.color.variable(on ? "--hs-accent" : "--hs-ink-3");
@@ -109,7 +109,7 @@
 
     values(c, stat) {
       const { L, H, heads } = this.view, { values, low, high, signed } = attention.range(heads[stat]);
-      c.font = `${Math.min(11, Math.floor(this.cell / 2.9))}px ${hs.color.variable("--bs-body-font-family")}`;
+      c.font = hs.color.font(Math.min(11, Math.floor(this.cell / 2.9)));
       c.textAlign = "center";
       for (let l = 0; l < L; l++) for (let h = 0; h < H; h++) {
         const [x, y] = this.origin(l, h), v = values[l][h];

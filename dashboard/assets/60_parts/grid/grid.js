@@ -74,7 +74,7 @@
     }
 
     font() {
-      return `11px ${hs.color.variable("--bs-body-font-family") || "sans-serif"}`;
+      return hs.color.font(11);
     }
 
     /** One pixel per cell; what was not measured stays clear. */

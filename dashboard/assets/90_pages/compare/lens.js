@@ -106,7 +106,7 @@
     }
 
     axes(c, x, y, width) {
-      c.font = `11px ${hs.color.variable("--bs-body-font-family") || "sans-serif"}`;
+      c.font = hs.color.font(11);
       c.textBaseline = "middle";
       c.textAlign = "right";
       for (const [height, text] of this.ticks) {

@@ -122,7 +122,7 @@
 
   async function sync(state) {
     const turn = ++latest;
-    while (state && !shown() && location.pathname === "/runs") await new Promise((done) => setTimeout(done, 40));
+    while (state && !shown() && location.pathname === "/runs") await hs.request.pause(40);
     if (!state || !shown()) return;
     const api = await window.dash_ag_grid.getApiAsync(GRID);
     if (turn !== latest) return; // a newer state came while this one waited for the grid to load
