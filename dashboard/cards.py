@@ -47,7 +47,7 @@ class Download:
     """One entry of a card's download menu: a link (`href`), or a picture of the card's figure (`picture` png or svg).
 
     Pictures are made in the browser from the first Plotly figure or canvas in the card; a card drawn otherwise
-    registers `headscope.pictures[card id] = (format) => Promise<Blob>`.
+    registers `headscope.pictured[card id] = (format) => Promise<Blob>`.
     """
 
     label: str
@@ -90,7 +90,7 @@ def card(
 
 
 def download_menu(downloads: Sequence[Download], card_id: str = "") -> Component | None:
-    """A native disclosure menu: keyboard-usable without script, closed by Escape or a click elsewhere (shell.js).
+    """A native disclosure menu: keyboard-usable without script, closed by Escape or a click elsewhere (menus.js).
     `card_id`: where pictures are taken from."""
     if not downloads:
         return None

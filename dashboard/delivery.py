@@ -25,7 +25,7 @@ class App(Dash):
     """A Dash app whose pages say which component libraries they need (`Page.libraries`).
 
     Dash puts every library into every page. Here a page that names one gets it at once, the others get its address,
-    with which assets/50_base/shell.js loads it on the way to such a page.
+    with which assets/50_base/routing.js loads it on the way to such a page.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

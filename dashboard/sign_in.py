@@ -38,8 +38,8 @@ PAGE = """<!DOCTYPE html>
     <script src="/assets/boot.js"></script>
     <link rel="stylesheet" href="/assets/00_vendor/bootstrap.min.css">
     <link rel="stylesheet" href="/assets/00_vendor/fonts.css">
-    <link rel="stylesheet" href="/assets/90_app/app.css">
-    <link rel="stylesheet" href="/assets/90_app/components.css">
+    <link rel="stylesheet" href="/assets/50_base/app.css">
+    <link rel="stylesheet" href="/assets/60_parts/components/components.css">
   </head>
   <body>
     <main style="max-width: 380px; margin: 15vh auto 0; padding: 0 16px">

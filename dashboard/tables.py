@@ -31,6 +31,6 @@ def counted(name: str, count: int, href: str, detail: str = "") -> html.Li:
 
 
 def when(moment: datetime) -> html.Time:
-    """A time; shell.js makes it "3 min ago" in the reader's own clock."""
+    """A time; time.js makes it "3 min ago" in the reader's own clock."""
     iso = utc_iso(moment)
     return html.Time(iso[:16].replace("T", " "), dateTime=iso)

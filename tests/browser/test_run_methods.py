@@ -150,7 +150,7 @@ def test_looks_and_is_tell_the_rank_correlation_and_a_head_opens_its_attention(
 
 
 WIDE_MAP = """() => {
-  const grid = new headscope.run.Grid(), box = grid.canvas.parentElement, n = 400;
+  const grid = new headscope.Grid(), box = grid.canvas.parentElement, n = 400;
   const values = new Float32Array(n).fill(0.1), columns = Array.from(values, (_, i) => `${i}`);
   const view = { name: "wide", rows: ["0"], columns, values, limit: 1, hint: "" };
   const inside = (column) => {

@@ -11,7 +11,7 @@ import pytest
 
 from headscope.dashboard.figures import theme
 
-CSS = (Path(theme.__file__).parents[1] / "assets/90_app/app.css").read_text()
+CSS = (Path(theme.__file__).parents[1] / "assets/50_base/app.css").read_text()
 
 
 def variables(name: str) -> dict[str, str]:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import pytest
+
 from headscope.dashboard.text import quoted, visible
 from headscope.dashboard.words import plural, shape, true_minus
 
+TWINS = {"plural": plural, "true_minus": true_minus, "visible": visible, "quoted": quoted}
+TABLE = json.loads((Path(__file__).parents[1] / "js/words.json").read_text(encoding="utf-8"))
+"""Of what scripts write likewise: tests/js/dom.test.js holds them to it."""
 
-def test_one_of_a_thing_is_singular() -> None:
-    assert (plural(0, "run"), plural(1, "run"), plural(1204, "run")) == ("0 runs", "1 run", "1,204 runs")
+
+@pytest.mark.parametrize("name", TWINS)
+def test_python_and_script_write_the_same(name: str) -> None:
+    assert [TWINS[name](*given) for given, _ in TABLE[name]] == [wanted for _, wanted in TABLE[name]]
+
+
+def test_some_plurals_are_more_than_an_s() -> None:
     assert (plural(1, "query", "queries"), plural(2, "query", "queries")) == ("1 query", "2 queries")
     assert (shape(12, 1), shape(1, 12)) == ("12 layers × 1 head", "1 layer × 12 heads")
 
 
-def test_a_minus_is_no_hyphen_but_in_an_exponent() -> None:
-    assert (true_minus("-2.03"), true_minus("-1.5e-05"), true_minus("2")) == ("−2.03", "−1.5e-05", "2")
-
-
-def test_white_space_of_a_token_is_seen() -> None:
-    assert (quoted(" Paris"), quoted("\n"), quoted("\r\t")) == ("“␣Paris”", "“⏎”", "“␍⇥”")
-    assert quoted(" photosynthesis", 7) == "“␣photo…”"
-    assert quoted("") == "(rest of the character before)"
-    assert (visible(None), visible("a b")) == ("–", "a␣b")
+def test_no_token_is_a_dash() -> None:
+    assert visible(None) == "–"

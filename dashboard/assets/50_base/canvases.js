@@ -25,6 +25,11 @@
         }
       }
       found.forEach((node) => drawn.set(node, build(node)));
-    }).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: [attribute] });
+    }).observe(document.documentElement, {
+      childList: true,
+      subtree: true,
+      attributes: true,
+      attributeFilter: [attribute],
+    });
   };
 })();

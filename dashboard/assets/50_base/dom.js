@@ -2,6 +2,7 @@
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});
+  const $ = (id) => document.getElementById(id);
   const SVG = "http://www.w3.org/2000/svg";
 
   function fill(node, attributes, children) {
@@ -33,7 +34,9 @@
   /** A token in quotes with every character visible; longer ones than `most` are cut. */
   function quoted(text, most = Infinity) {
     const chars = Array.from(text);
-    return text ? `“${visible(chars.length > most ? `${chars.slice(0, most - 1).join("")}…` : text)}”` : "(rest of the character before)";
+    return text
+      ? `“${visible(chars.length > most ? `${chars.slice(0, most - 1).join("")}…` : text)}”`
+      : "(rest of the character before)";
   }
 
   /** 1 token, 2 tokens. */
@@ -47,8 +50,22 @@
     if (value === null || value === undefined || Number.isNaN(value)) return "–";
     if (Number.isInteger(value) && Math.abs(value) < 1e6) return trueMinus(String(value));
     const size = Math.abs(value);
-    return trueMinus(size !== 0 && (size < 1e-4 || size >= 1e6) ? value.toExponential(digits - 1) : value.toPrecision(digits));
+    return trueMinus(
+      size !== 0 && (size < 1e-4 || size >= 1e6) ? value.toExponential(digits - 1) : value.toPrecision(digits),
+    );
   }
+
+  /** A number with its unit; null was not measured. */
+  const measured = (value, unit = "") => (value === null ? "not measured" : `${number(value)} ${unit}`.trim());
+
+  /** Name and value, side by side. */
+  const pairs = (rows) =>
+    rows.map(([name, value]) =>
+      el("span", { class: "hs-fact" }, [
+        el("span", { class: "hs-muted", text: `${name} ` }),
+        el("b", { text: typeof value === "number" ? number(value) : value }),
+      ]),
+    );
 
   /** A probability: percent with enough digits to tell small ones from 0. */
   function percent(p) {
@@ -72,7 +89,10 @@
       event.preventDefault();
       nodes[to].focus();
     });
-    return () => { const nodes = all(); stop(nodes.find((node) => node.getAttribute("aria-pressed") === "true") || nodes[0]); };
+    return () => {
+      const nodes = all();
+      stop(nodes.find((node) => node.getAttribute("aria-pressed") === "true") || nodes[0]);
+    };
   }
 
   /** Run once per animation frame at most, with the last arguments. */
@@ -83,6 +103,15 @@
       if (waiting) return;
       waiting = true;
       requestAnimationFrame(() => { waiting = false; work(...last); });
+    };
+  }
+
+  /** Run once nothing was asked for during `ms`, with the last arguments. */
+  function debounced(work, ms) {
+    let timer = 0;
+    return (...args) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => work(...args), ms);
     };
   }
 
@@ -100,5 +129,22 @@
     return c;
   }
 
-  hs.dom = { el, svg, visible, label, quoted, plural, trueMinus, number, percent, roving, perFrame, context };
+  hs.dom = {
+    $,
+    el,
+    svg,
+    visible,
+    label,
+    quoted,
+    plural,
+    trueMinus,
+    number,
+    measured,
+    pairs,
+    percent,
+    roving,
+    perFrame,
+    debounced,
+    context,
+  };
 })();

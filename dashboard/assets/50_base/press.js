@@ -3,10 +3,20 @@
   "use strict";
   const CONTROLS = "button, a[href], [role=button], [data-compare-set]";
   let pressed = null;
-  const same = (one, other) => one.tagName === other.tagName && one.id === other.id && one.textContent === other.textContent
-    && one.getAttribute("href") === other.getAttribute("href") && JSON.stringify(one.dataset) === JSON.stringify(other.dataset);
+  const same = (one, other) =>
+    one.tagName === other.tagName
+    && one.id === other.id
+    && one.textContent === other.textContent
+    && one.getAttribute("href") === other.getAttribute("href")
+    && JSON.stringify(one.dataset) === JSON.stringify(other.dataset);
 
-  document.addEventListener("pointerdown", (event) => { pressed = event.button ? null : event.target.closest(CONTROLS); }, true);
+  document.addEventListener(
+    "pointerdown",
+    (event) => {
+      pressed = event.button ? null : event.target.closest(CONTROLS);
+    },
+    true,
+  );
   document.addEventListener("pointerup", (event) => {
     const gone = pressed && !pressed.isConnected ? pressed : null;
     pressed = null;

@@ -1,5 +1,6 @@
 /* headscope.tensors: read safetensors payloads and keep the last few in memory.
-   parse(ArrayBuffer) -> {tensors: {name: {dtype, shape, data}}, metadata}; data is a typed array view (no copy when aligned). */
+   parse(ArrayBuffer) -> {tensors: {name: {dtype, shape, data}}, metadata}; data is a typed array, a view when
+   aligned. */
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});
@@ -9,18 +10,18 @@
     U32: Uint32Array, F32: Float32Array, F64: Float64Array, I64: BigInt64Array, U64: BigUint64Array,
   };
 
-  /** IEEE half floats as float32. */
+  /** An IEEE half float from its 16 bits. */
+  function half(bits) {
+    const sign = bits & 0x8000 ? -1 : 1, exponent = (bits >> 10) & 31, fraction = bits & 1023;
+    if (exponent === 31) return fraction ? NaN : sign * Infinity;
+    if (exponent === 0) return sign * fraction * 2 ** -24;
+    return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+  }
+
+  /** Half floats as float32. */
   function halves(bytes) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const out = new Float32Array(bytes.byteLength / 2);
-    for (let i = 0; i < out.length; i++) {
-      const h = view.getUint16(2 * i, true);
-      const sign = h & 0x8000 ? -1 : 1, exponent = (h >> 10) & 31, fraction = h & 1023;
-      if (exponent === 31) out[i] = fraction ? NaN : sign * Infinity;
-      else if (exponent === 0) out[i] = sign * fraction * 2 ** -24;
-      else out[i] = sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-    }
-    return out;
+    return Float32Array.from({ length: bytes.byteLength / 2 }, (_, i) => half(view.getUint16(2 * i, true)));
   }
 
   function typed(dtype, buffer, start, end) {
@@ -47,12 +48,15 @@
     return { tensors, metadata: header.__metadata__ || {} };
   }
 
-  /** float32 of a base64 text. */
-  function floats(text) {
-    const binary = atob(text), bytes = new Uint8Array(binary.length);
-    for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
-    return new Float32Array(bytes.buffer);
+  /** The bytes of a base64 text. */
+  function bytes(text) {
+    const binary = atob(text), out = new Uint8Array(binary.length);
+    for (let i = 0; i < out.length; i++) out[i] = binary.charCodeAt(i);
+    return out;
   }
+
+  /** float32 of a base64 text. */
+  const floats = (text) => new Float32Array(bytes(text).buffer);
 
   /** A least-recently-used map bounded by the sum of its weights. */
   class Lru {
@@ -82,18 +86,8 @@
   const cache = new Lru(96 * 2 ** 20);
   const pending = new Map();
 
-  /** The reason the server gave ({"error": "..."}), else the status. */
-  async function reason(response) {
-    try {
-      return (await response.json()).error || `the server answered ${response.status}`;
-    } catch {
-      return `the server answered ${response.status}`;
-    }
-  }
-
   async function download(url) {
-    const response = await fetch(url, { credentials: "same-origin" });
-    if (!response.ok) throw new Error(await reason(response));
+    const response = await hs.request.checked(url, { credentials: "same-origin" });
     const buffer = await response.arrayBuffer();
     const parsed = parse(buffer);
     cache.set(url, parsed, buffer.byteLength);
@@ -108,5 +102,5 @@
     return pending.get(url);
   }
 
-  hs.tensors = { parse, floats, load, Lru, reason };
+  hs.tensors = { parse, half, bytes, floats, load, Lru };
 })();

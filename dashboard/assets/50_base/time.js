@@ -15,7 +15,8 @@
   function update(root) {
     root.querySelectorAll("time[datetime]").forEach((node) => {
       const text = ago(node.dateTime);
-      if (node.firstChild && node.firstChild.nodeType === 3 && node.firstChild.nodeValue !== text) node.firstChild.nodeValue = text;
+      if (node.firstChild && node.firstChild.nodeType === 3 && node.firstChild.nodeValue !== text)
+        node.firstChild.nodeValue = text;
       if (!node.title) node.title = full(node.dateTime);
     });
   }

@@ -78,8 +78,9 @@ def _panels(a: Array, b: Array, data: Aligned, head_a: Head, head_b: Head) -> li
 
 
 def _grid(caption: str, weights: Array, labels: Sequence[str], limit: float, signed: bool = False) -> html.Figure:
-    """Attention between units, `[query, key]`, for a canvas that assets/90_app/compare_grid.js draws: the triangle that
-    is not above the diagonal, row by row, as int16 of 32767 a weight of 1; -32768 where a side lacks the unit."""
+    """Attention between units, `[query, key]`, for a canvas that assets/90_pages/compare/attention.js draws: the
+    triangle that is not above the diagonal, row by row, as int16 of 32767 a weight of 1; -32768 where a side lacks
+    the unit."""
     triangle = weights[np.tril_indices(len(weights))]
     codes = np.where(np.isnan(triangle), -32768, np.rint(32767 * np.nan_to_num(triangle))).astype("<i2")
     grid = {"labels": labels, "limit": limit, "signed": signed, "codes": b64encode(codes.tobytes()).decode()}

@@ -1,4 +1,4 @@
-"""Arrays for the canvases of a comparison: assets/90_app/compare_maps.js and compare_lens.js draw them."""
+"""Arrays for the canvases of a comparison: assets/90_pages/compare/maps.js and lens.js draw them."""
 
 from __future__ import annotations
 

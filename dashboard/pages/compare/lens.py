@@ -63,7 +63,7 @@ def _without_tops(pair: Pair) -> list[str]:
 
 
 def _canvases(tokens: Sequence[LensToken], tops: tuple[Sequence[str], Sequence[str]]) -> Component:
-    """What assets/90_app/compare_lens.js draws."""
+    """What assets/90_pages/compare/lens.js draws."""
     top, rank = scales(tuple(tokens))
     view = {
         "top": top or 1.0,

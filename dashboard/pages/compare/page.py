@@ -1,6 +1,6 @@
 """Compare: two runs side by side, A | B | A - B, on units both have; and up to 20 at once, word by word.
 
-The link holds everything; every control only writes into it (assets/90_app/compare.js), and each card follows the part
+The link holds everything; every control only writes into it (assets/90_pages/compare/compare.js), and each card follows the part
 of it that it needs.
 """
 

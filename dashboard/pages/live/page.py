@@ -1,6 +1,6 @@
 """Live: type a prompt and watch tokens, candidates and attention follow; when typing rests, what the answer rests on.
 
-The page is drawn by assets/90_app/live*.js from one binary answer per keystroke and small ones after it
+The page is drawn by assets/90_pages/live from one binary answer per keystroke and small ones after it
 (headscope.dashboard.api.live); there is no Dash round trip. This module makes the skeleton and hands over the state in
 the URL.
 """
@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from enum import StrEnum
+from typing import Any
 
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
 from headscope.analysis.live_types import MOST_LIVE_TOKENS
+from headscope.analysis.registry import METHODS
 from headscope.dashboard import links
 from headscope.dashboard.cards import card, extra, icon
 from headscope.dashboard.clientside import clientside
 from headscope.dashboard.layout import notes_box, page_header
 from headscope.dashboard.pages import Page
-from headscope.dashboard.pages.live.query import MAX_LINK_CHARACTERS, LiveQuery
+from headscope.dashboard.pages.live.query import MAX_LINK_CHARACTERS, METHOD, LiveQuery
 from headscope.dashboard.services import Services
 from headscope.dashboard.typed import DEFAULT_EXPERIMENT, MAX_CHARACTERS
 
@@ -59,7 +61,9 @@ def layout(**query: str | list[str]) -> Component:
     """Skeleton; `live.js` fills it."""
     state = LiveQuery.from_query(query)
     boot = {
-        "state": {key: value for key, value in asdict(state).items() if key != "notes"},
+        "state": _values(state),
+        "defaults": _values(LiveQuery()),
+        "method": {"name": METHOD, "label": METHODS[METHOD].label, "summary": METHODS[METHOD].summary},
         "limits": {"text": MAX_CHARACTERS, "link": MAX_LINK_CHARACTERS},
     }
     return html.Div(
@@ -76,6 +80,10 @@ def layout(**query: str | list[str]) -> Component:
         id=Ids.ROOT,
         className="hs-live",
     )  # fmt: skip
+
+
+def _values(state: LiveQuery) -> dict[str, Any]:
+    return {key: value for key, value in asdict(state).items() if key != "notes"}
 
 
 def register(app: Dash, services: Services) -> None:
@@ -167,7 +175,7 @@ def _dialog() -> Component:
             html.H2("Save as run"),
             html.P("", id="live-save-what"),
             html.P("The scores of leave-one-out are not among them: the run does not keep what this page shows of it. "
-                   "Ask for occlusion by headscope run --analyses to store it.", className="hs-muted"),
+                   f"Ask for {METHOD} by headscope run --analyses to store it.", className="hs-muted"),
             html.Label("Experiment", htmlFor=Ids.EXPERIMENT),
             html.Div(id="live-experiment-box", **extra(data_default=DEFAULT_EXPERIMENT)),
             html.Div(id="live-save-state", className="hs-live-save-state", role="status"),

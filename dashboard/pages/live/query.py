@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from headscope.analysis.registry import METHODS
 from headscope.dashboard.link_state import QueryState, choice, number
 
+METHOD = next(name for name, entry in METHODS.items() if entry.live)
+"""What explains the target."""
 MAX_LINK_CHARACTERS = 1200
 
 
@@ -22,7 +25,7 @@ class LiveQuery(QueryState):
     layer: int = number(0, low=0)
     head: int = number(0, low=0)
     view: str = choice("matrix", "links")
-    colour: str = choice("surprisal", "occlusion")
+    colour: str = choice("surprisal", METHOD)
     unit: str = choice("bits", "nats")
     leave: str = choice("token", "word")
     instead: str = choice("mean", "token", "delete")

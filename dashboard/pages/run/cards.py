@@ -1,4 +1,4 @@
-"""The cards of the Run page: frames here, contents drawn by assets/90_app/run*.js or by Plotly."""
+"""The cards of the Run page: frames here, contents drawn by assets/90_pages/run or by Plotly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cards for attributions over layers, heads and generated tokens; drawn by assets/90_app/run_maps.js."""
+"""Cards for attributions over layers, heads and generated tokens; drawn by assets/90_pages/run/maps.js."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One run, whole: tokens, candidates, confidence, attributions, attention, layers, capsule.
 
 One callback reads the store and hands over the cards and a view model; from there on every change of view is drawn in
-the browser and written into the link (assets/90_app/run.js), without asking the server.
+the browser and written into the link (assets/90_pages/run/run.js), without asking the server.
 """
 
 from __future__ import annotations
