@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 
 from headscope.analysis.probe_types import ProbeResult, ToxicityScore
 from headscope.analysis.types import MeasuredArray, RunStatus
-from headscope.dashboard.pages.run_findings import findings, has_findings
+from headscope.dashboard.pages.run.findings import findings, has_findings
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunDetail
 from tests.factories import make_info, make_prompt, make_result, make_set

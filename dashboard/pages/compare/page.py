@@ -1,7 +1,7 @@
 """Compare: two runs side by side, A | B | A - B, on units both have; and up to 20 at once, word by word.
 
-The link holds everything; every control only writes into it (assets/90_pages/compare/compare.js), and each card follows the part
-of it that it needs.
+The link holds everything; every control only writes into it (assets/90_pages/compare/compare.js), and each card follows
+the part of it that it needs.
 """
 
 from __future__ import annotations

@@ -30,8 +30,7 @@
     }
 
     receipt(m) {
-      const badge =
-          SUM[m.verdict],
+      const badge = SUM[m.verdict],
         test = m.receipt && TEST[m.receipt.tone];
       const rows = [
         ...m.facts,
