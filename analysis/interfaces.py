@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from headscope.analysis.probe_types import Finding
 from headscope.analysis.registry import Needs
 from headscope.analysis.types import (
     Attribution,
@@ -18,6 +17,7 @@ from headscope.analysis.types import (
     Target,
     TokenizedText,
 )
+from headscope.analysis.types.findings import Finding
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -10,10 +10,10 @@ import torch
 
 from benchmarks.harness import interleaved, ratio, summary, write_result
 from headscope.analysis.backends.hf_causal import HFCausalBackend
-from headscope.analysis.live_types import LiveRequest
 from headscope.analysis.running.runner import run_batch
 from headscope.analysis.running.typed import analyse_live
 from headscope.analysis.types import Prompt, RunSpec
+from headscope.analysis.types.live import LiveRequest
 
 MODEL = "smollm2-135m-instruct"
 SENTENCE = (

@@ -13,18 +13,18 @@ from pathlib import Path
 from headscope.analysis.classifiers.content_filter import OFF, Policy, Verdict, admit, allow
 from headscope.analysis.engines.base import Engine
 from headscope.analysis.errors import HeadscopeError, StorageError, UnknownNameError
-from headscope.analysis.live_types import (
+from headscope.analysis.models import listing
+from headscope.analysis.models.places import MODEL_DIR_VARIABLE
+from headscope.analysis.registry import BLACK_BOX
+from headscope.analysis.types import Continuation, Progress, RunStatus
+from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
     LiveExplanation,
     LiveRequest,
     LiveResult,
 )
-from headscope.analysis.models import listing
-from headscope.analysis.models.places import MODEL_DIR_VARIABLE
-from headscope.analysis.patch_types import PatchRequest, PatchResult
-from headscope.analysis.registry import BLACK_BOX
-from headscope.analysis.types import Continuation, Progress, RunStatus
+from headscope.analysis.types.patching import PatchRequest, PatchResult
 from headscope.dashboard.line import Line, Slots
 from headscope.dashboard.services import ModelListing
 from headscope.jobs.detection import Store

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from headscope.analysis.live_types import (
+from headscope.analysis.types import Continuation
+from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
     LiveExplanation,
     LiveRequest,
     LiveResult,
 )
-from headscope.analysis.patch_types import PatchRequest, PatchResult
-from headscope.analysis.types import Continuation
+from headscope.analysis.types.patching import PatchRequest, PatchResult
 from headscope.dashboard.attention_cache import AttentionCache
 from headscope.dashboard.settings import Settings
 from headscope.jobs.job import JobRequest

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from headscope.analysis.probe_types import ProbeResult
 from headscope.analysis.types import ModelInfo, Progress, PromptSet, RunResult, RunStatus
+from headscope.analysis.types.findings import ProbeResult
 from headscope.storage.rows import (
     DetectorCount,
     FacetCount,

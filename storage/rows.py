@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headscope.analysis.probe_types import Finding
 from headscope.analysis.types import (
     Attribution,
     Continuation,
@@ -25,6 +24,7 @@ from headscope.analysis.types import (
     Target,
     TokenTrace,
 )
+from headscope.analysis.types.findings import Finding
 
 Float64 = NDArray[np.float64]
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from headscope.analysis.receipts import Receipt, Verdict
 from headscope.analysis.types import (
     HEAD_STATS,
     LAYER_STATS,
@@ -27,6 +26,7 @@ from headscope.analysis.types import (
     TokenTrace,
     canonical_hash,
 )
+from headscope.analysis.types.receipts import Receipt, Verdict
 
 NAN = float("nan")
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from headscope.analysis.receipts import Verdict
 from headscope.analysis.types import Attribution, RunResult
+from headscope.analysis.types.receipts import Verdict
 from headscope.storage.repository import Store
 from tests.factories import NAN, make_attribution, make_info, make_prompt, make_receipt, make_result, make_set
 

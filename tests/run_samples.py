@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from headscope.analysis.outcome import Outcome
 from headscope.analysis.types import (
     HEAD_STATS,
     Attribution,
@@ -23,6 +22,7 @@ from headscope.analysis.types import (
     TokenizedText,
     TokenTrace,
 )
+from headscope.analysis.types.outcome import Outcome
 
 LAYERS, HEADS = 2, 3
 TEXT = "The cat  saw 🦊\nrun"

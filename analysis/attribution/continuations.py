@@ -12,8 +12,8 @@ from headscope.analysis.attribution.embedding_path import graph_bytes
 from headscope.analysis.attribution.results import failed_attribution
 from headscope.analysis.backends.needs import unmet
 from headscope.analysis.interfaces import Capture, LoadedMethod, WhiteBoxBackend
-from headscope.analysis.outcome import NOTHING, Outcome
 from headscope.analysis.types import Attribution, Continuation, Float32, Target, TokenizedText
+from headscope.analysis.types.outcome import NOTHING, Outcome
 from headscope.analysis.workspace import Workspace
 
 BYTES_PER_BATCH = 1 << 30

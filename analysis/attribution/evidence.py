@@ -16,8 +16,8 @@ from headscope.analysis.attribution.results import position_scores
 from headscope.analysis.attribution.sampling_rows import generator_of
 from headscope.analysis.interfaces import Capture, LoadedMethod
 from headscope.analysis.params import resolve_params
-from headscope.analysis.receipts import Receipt, Verdict
 from headscope.analysis.types import Attribution, Float32, Params, Target
+from headscope.analysis.types.receipts import Receipt, Verdict
 from headscope.analysis.workspace import Workspace
 
 NAME = "receipts"

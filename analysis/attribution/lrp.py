@@ -21,8 +21,8 @@ from headscope.analysis.backends.made_up import made_up_batch
 from headscope.analysis.backends.module_inputs import entering
 from headscope.analysis.backends.once import once_per_model
 from headscope.analysis.interfaces import Capture, WhiteBoxBackend
-from headscope.analysis.outcome import Outcome
 from headscope.analysis.types import Attribution, Float32, Target
+from headscope.analysis.types.outcome import Outcome
 from headscope.analysis.workspace import Workspace
 
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from headscope.analysis.outcome import NOTHING, Outcome
 from headscope.analysis.types import Attribution, Float32, Target
+from headscope.analysis.types.outcome import NOTHING, Outcome
 
 WordRule = Literal["sum", "norm", "largest"]
 _NORMS = frozenset({"saliency", "smoothgrad"})

@@ -18,14 +18,6 @@ from headscope.analysis.classifiers.content_filter import Policy, Verdict, scree
 from headscope.analysis.code_version import CODE_VERSION
 from headscope.analysis.engines.base import Prepared
 from headscope.analysis.errors import InputError, NotApplicable
-from headscope.analysis.live_types import (
-    LiveContinueRequest,
-    LiveExplainRequest,
-    LiveExplanation,
-    LiveRequest,
-    LiveResult,
-)
-from headscope.analysis.patch_types import PatchRequest, PatchResult
 from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import (
     Attribution,
@@ -40,6 +32,14 @@ from headscope.analysis.types import (
     TokenTrace,
     result_key,
 )
+from headscope.analysis.types.live import (
+    LiveContinueRequest,
+    LiveExplainRequest,
+    LiveExplanation,
+    LiveRequest,
+    LiveResult,
+)
+from headscope.analysis.types.patching import PatchRequest, PatchResult
 
 BYTES_PER_PART = 200
 

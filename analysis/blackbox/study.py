@@ -17,8 +17,8 @@ from headscope.analysis.blackbox import units
 from headscope.analysis.blackbox.answers import Answer, Question
 from headscope.analysis.blackbox.distances import edit_distances, embedding_distances
 from headscope.analysis.blackbox.permutations import Importance, Plan
-from headscope.analysis.probe_types import ProbeResult
 from headscope.analysis.probes.edits import harmless_edits
+from headscope.analysis.types.findings import ProbeResult
 
 Float64 = NDArray[np.float64]
 MEASURES = ("logprob", "edit", "embedding")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from headscope.analysis.probe_types import PASSED, SEVERITIES, ProbeResult
+from headscope.analysis.types.findings import PASSED, SEVERITIES, ProbeResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from headscope.analysis.detectors.case import Case, Detection
-from headscope.analysis.probe_types import PASSED, ProbeResult
+from headscope.analysis.types.findings import PASSED, ProbeResult
 
 NAME = "context_overflow"
 KIND = "too_long"

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from headscope.analysis.classifiers.content_filter import Policy, Verdict
-from headscope.analysis.live_types import (
+from headscope.analysis.running.preflight import Preflight
+from headscope.analysis.types import Continuation, ModelInfo, Prompt, RunResult, RunSpec
+from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
     LiveExplanation,
     LiveRequest,
     LiveResult,
 )
-from headscope.analysis.patch_types import PatchRequest, PatchResult
-from headscope.analysis.running.preflight import Preflight
-from headscope.analysis.types import Continuation, ModelInfo, Prompt, RunResult, RunSpec
+from headscope.analysis.types.patching import PatchRequest, PatchResult
 
 
 @dataclass(frozen=True, slots=True)

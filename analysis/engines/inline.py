@@ -12,22 +12,22 @@ from headscope.analysis.classifiers.content_filter import Policy, Verdict, scree
 from headscope.analysis.code_version import CODE_VERSION
 from headscope.analysis.engines.base import Prepared
 from headscope.analysis.engines.model_cache import ModelCache, loader
-from headscope.analysis.live_types import (
+from headscope.analysis.models import devices, sources
+from headscope.analysis.models.chat_template import require_chat_template
+from headscope.analysis.models.fingerprints import cache_dir
+from headscope.analysis.models.places import read_config
+from headscope.analysis.models.start_token import require_start_token
+from headscope.analysis.running import patching, runner, typed
+from headscope.analysis.running.tensor_cache import TensorCache, tensor_cache_bytes
+from headscope.analysis.types import Continuation, ModelRef, Prompt, RunResult, RunSpec, result_key
+from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
     LiveExplanation,
     LiveRequest,
     LiveResult,
 )
-from headscope.analysis.models import devices, sources
-from headscope.analysis.models.chat_template import require_chat_template
-from headscope.analysis.models.fingerprints import cache_dir
-from headscope.analysis.models.places import read_config
-from headscope.analysis.models.start_token import require_start_token
-from headscope.analysis.patch_types import PatchRequest, PatchResult
-from headscope.analysis.running import patching, runner, typed
-from headscope.analysis.running.tensor_cache import TensorCache, tensor_cache_bytes
-from headscope.analysis.types import Continuation, ModelRef, Prompt, RunResult, RunSpec, result_key
+from headscope.analysis.types.patching import PatchRequest, PatchResult
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -23,15 +23,15 @@ from headscope.analysis.classifiers.content_filter import Policy, Verdict
 from headscope.analysis.engines.base import Prepared
 from headscope.analysis.engines.threads import yield_when_waiting
 from headscope.analysis.errors import BackendError, HeadscopeError
-from headscope.analysis.live_types import (
+from headscope.analysis.types import Continuation, ModelRef, Prompt, RunResult, RunSpec
+from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
     LiveExplanation,
     LiveRequest,
     LiveResult,
 )
-from headscope.analysis.patch_types import PatchRequest, PatchResult
-from headscope.analysis.types import Continuation, ModelRef, Prompt, RunResult, RunSpec
+from headscope.analysis.types.patching import PatchRequest, PatchResult
 
 
 def _context() -> multiprocessing.context.BaseContext:

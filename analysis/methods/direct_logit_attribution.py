@@ -14,8 +14,8 @@ from headscope.analysis.attribution.logit_reading import explaining_logit, logit
 from headscope.analysis.attribution.results import attribution
 from headscope.analysis.backends.module_inputs import entering
 from headscope.analysis.interfaces import Capture, Method, WhiteBoxBackend
-from headscope.analysis.outcome import Outcome
 from headscope.analysis.types import Attribution, Params, Target
+from headscope.analysis.types.outcome import Outcome
 from headscope.analysis.workspace import Workspace, quantities
 
 

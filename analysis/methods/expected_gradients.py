@@ -16,9 +16,9 @@ from headscope.analysis.attribution.quadrature import error_scale
 from headscope.analysis.attribution.results import failed_attribution, position_attribution
 from headscope.analysis.attribution.sampling_rows import PromptRows, generator_of
 from headscope.analysis.interfaces import Method, WhiteBoxBackend
-from headscope.analysis.outcome import Outcome, measured
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target
+from headscope.analysis.types.outcome import Outcome, measured
 from headscope.analysis.workspace import Workspace, quantities
 
 ACCEPTED = 0.1

@@ -19,9 +19,9 @@ from headscope.analysis.attribution.held_first import joined, no_score
 from headscope.analysis.attribution.quadrature import AdaptiveIntegral, Float64, error_scale, fixed_errors, fixed_rule
 from headscope.analysis.attribution.results import failed_attribution, position_attribution
 from headscope.analysis.interfaces import Method
-from headscope.analysis.outcome import Outcome, measured
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target
+from headscope.analysis.types.outcome import Outcome, measured
 from headscope.analysis.workspace import Workspace
 
 _HELD = "is held at its own embedding (hold_first)"

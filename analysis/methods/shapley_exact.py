@@ -14,10 +14,10 @@ from headscope.analysis.attribution.masking import Bools, Float64
 from headscope.analysis.attribution.results import attribution, failed_attribution
 from headscope.analysis.attribution.unit_games import UnitGame
 from headscope.analysis.interfaces import Method
-from headscope.analysis.outcome import Outcome
 from headscope.analysis.params import resolve_params
 from headscope.analysis.registry.removal import MOST_UNITS
 from headscope.analysis.types import Attribution, Params, Target
+from headscope.analysis.types.outcome import Outcome
 from headscope.analysis.workspace import Workspace
 
 

@@ -10,9 +10,9 @@ import torch
 
 from headscope.analysis.errors import InputError
 from headscope.analysis.interfaces import Capture, WhiteBoxBackend
-from headscope.analysis.probe_types import Finding, ProbeResult
 from headscope.analysis.probes.edits import harmless_edits
 from headscope.analysis.types import Params, RunResult
+from headscope.analysis.types.findings import Finding, ProbeResult
 from headscope.analysis.workspace import Workspace
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from headscope.analysis.interfaces import TextBackend
-from headscope.analysis.probe_types import Finding, ProbeResult
 from headscope.analysis.types import Params, RunResult
+from headscope.analysis.types.findings import Finding, ProbeResult
 
 MOST_SPANS = 50
 NO_CONTINUATION = "the run has no continuation: ask for one with --max-new-tokens"

@@ -8,9 +8,9 @@ import numpy as np
 
 from headscope.analysis.classifiers.loaded import classifier
 from headscope.analysis.interfaces import TextBackend
-from headscope.analysis.probe_types import Finding, ProbeResult
 from headscope.analysis.probes.samples import sampled
 from headscope.analysis.types import Params, RunResult
+from headscope.analysis.types.findings import Finding, ProbeResult
 
 
 class SampledToxicity:

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from headscope.analysis.interfaces import TextBackend
-from headscope.analysis.probe_types import Finding, ProbeResult
 from headscope.analysis.probes.samples import sampled
 from headscope.analysis.types import Params, RunResult
+from headscope.analysis.types.findings import Finding, ProbeResult
 
 _WORD = re.compile(r"\w+", re.UNICODE)
 

@@ -9,8 +9,8 @@ from headscope.analysis.classifiers.loaded import TextClassifier, classifier
 from headscope.analysis.classifiers.sequence import SequenceClassifier
 from headscope.analysis.classifiers.token_scores import explain
 from headscope.analysis.interfaces import WhiteBoxBackend
-from headscope.analysis.probe_types import Finding, ToxicityScore
 from headscope.analysis.types import Params, RunResult
+from headscope.analysis.types.findings import Finding, ToxicityScore
 
 FLAGGED = 0.5
 EXPLAINED = "toxic"

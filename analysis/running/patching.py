@@ -15,9 +15,9 @@ from headscope.analysis.code_version import CODE_VERSION
 from headscope.analysis.errors import InputError, NotApplicable, UnknownNameError
 from headscope.analysis.interfaces import WhiteBoxBackend
 from headscope.analysis.interventions import Edit, Point, Put
-from headscope.analysis.patch_types import PATCH_COMPONENTS, Candidates, PatchRequest, PatchResult
 from headscope.analysis.running.tensor_cache import TensorCache
 from headscope.analysis.types import Float32, Target, TokenizedText, canonical_hash
+from headscope.analysis.types.patching import PATCH_COMPONENTS, Candidates, PatchRequest, PatchResult
 from headscope.analysis.workspace import quantities
 
 MAX_TOKENS = 128  # layers x tokens reruns: 30 layers of 128 tokens are minutes on two cores

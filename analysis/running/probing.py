@@ -9,9 +9,9 @@ from typing import Any
 from headscope.analysis.errors import message
 from headscope.analysis.interfaces import Probe, WhiteBoxBackend
 from headscope.analysis.params import resolve_params
-from headscope.analysis.probe_types import Finding, ProbeResult
 from headscope.analysis.registry import PROBES
 from headscope.analysis.types import RunResult, RunSpec, RunStatus
+from headscope.analysis.types.findings import Finding, ProbeResult
 
 
 def probes_of(spec: RunSpec) -> dict[str, tuple[Probe, dict[str, Any]]]:

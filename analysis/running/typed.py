@@ -12,7 +12,11 @@ from headscope.analysis.attribution.continuations import first_tokens
 from headscope.analysis.backends.needs import unmet
 from headscope.analysis.errors import InputError, NotApplicable
 from headscope.analysis.interfaces import Capture, TextBackend, WhiteBoxBackend
-from headscope.analysis.live_types import (
+from headscope.analysis.measurements import attention, heads, trace
+from headscope.analysis.methods.occlusion import Occlusion
+from headscope.analysis.registry import Needs
+from headscope.analysis.types import Continuation, Target, TokenizedText, against
+from headscope.analysis.types.live import (
     MOST_LIVE_TOKENS,
     LiveContinueRequest,
     LiveExplainRequest,
@@ -20,10 +24,6 @@ from headscope.analysis.live_types import (
     LiveRequest,
     LiveResult,
 )
-from headscope.analysis.measurements import attention, heads, trace
-from headscope.analysis.methods.occlusion import Occlusion
-from headscope.analysis.registry import Needs
-from headscope.analysis.types import Continuation, Target, TokenizedText, against
 from headscope.analysis.workspace import Workspace
 
 MAX_NEW_TOKENS = 64

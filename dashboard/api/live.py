@@ -20,9 +20,9 @@ from typing import Any
 from flask import Blueprint, Flask, Response, jsonify
 
 from headscope.analysis.errors import HeadscopeError, InputError, UnknownNameError
-from headscope.analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveRequest
 from headscope.analysis.registry import STANDARD
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet, RunStatus, canonical_hash
+from headscope.analysis.types.live import LiveContinueRequest, LiveExplainRequest, LiveRequest
 from headscope.dashboard.api.live_payload import continuation, encode, explanation
 from headscope.dashboard.line import Busy, Superseded
 from headscope.dashboard.request_body import json_object

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from headscope.analysis.live_types import LiveExplainRequest, LiveExplanation, LiveResult
 from headscope.analysis.registry import METHODS
 from headscope.analysis.spelling import spelling
 from headscope.analysis.types import Continuation, ModelInfo, Target
+from headscope.analysis.types.live import LiveExplainRequest, LiveExplanation, LiveResult
 from headscope.dashboard.head_stats import STATS, head_stats
 
 MAX_EXACT_BYTES = 4 * 2**20

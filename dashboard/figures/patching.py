@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from headscope.analysis.patch_types import PatchResult
+from headscope.analysis.types.patching import PatchResult
 from headscope.dashboard.figures.theme import finish, signed_axis
 from headscope.dashboard.text import short
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from headscope.analysis import registry
 from headscope.analysis.detectors.case import Case, Detection
-from headscope.analysis.probe_types import PASSED
+from headscope.analysis.types.findings import PASSED
 from headscope.storage.interfaces import FindingSink, ResultSink, RunReader
 from headscope.storage.rows import Condition, Measures, RunFilter
 

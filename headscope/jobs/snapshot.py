@@ -8,8 +8,8 @@ from pathlib import PurePath
 
 from headscope.analysis import registry
 from headscope.analysis.errors import InputError, UnknownNameError
-from headscope.analysis.probe_types import PASSED
 from headscope.analysis.statistics.regression import Observed
+from headscope.analysis.types.findings import PASSED
 from headscope.jobs.detection import MOST_RUNS, experiment_runs
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Condition, Measures, RunFilter

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headscope.analysis.errors import HeadscopeError
-from headscope.analysis.probe_types import Finding, ToxicityScore
 from headscope.analysis.registry import DETECTORS
 from headscope.analysis.types import (
     UNREADABLE,
@@ -28,6 +27,7 @@ from headscope.analysis.types import (
     RunSpec,
     RunStatus,
 )
+from headscope.analysis.types.findings import Finding, ToxicityScore
 from headscope.storage.rows import RunDetail
 
 ABSOLUTE, RELATIVE = 1e-4, 1e-3

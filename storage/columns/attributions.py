@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from headscope.analysis.outcome import Outcome
-from headscope.analysis.receipts import Receipt, Verdict
 from headscope.analysis.types import Attribution
+from headscope.analysis.types.outcome import Outcome
+from headscope.analysis.types.receipts import Receipt, Verdict
 from headscope.storage.columns.values import flat, floats, number, unmeasured
 
 Row = dict[str, Any]

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from headscope.analysis.probe_types import Finding, ProbeResult, ToxicityScore
+from headscope.analysis.types.findings import Finding, ProbeResult, ToxicityScore
 from headscope.storage.columns.values import number
 from headscope.storage.ids import new_id
 from headscope.storage.sql import bulk

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from headscope.analysis.attribution.results import position_scores
-from headscope.analysis.receipts import Verdict
 from headscope.analysis.types import Float32
+from headscope.analysis.types.receipts import Verdict
 from headscope.storage import session
 from headscope.storage.columns.attributions import attributions_of
 from headscope.storage.read import counts, filters

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from headscope.analysis.errors import InputError, UnknownNameError
-from headscope.analysis.probe_types import PASSED, SEVERITIES, ProbeResult
+from headscope.analysis.types.findings import PASSED, SEVERITIES, ProbeResult
 from headscope.storage import session
 from headscope.storage.columns import findings
 from headscope.storage.ids import new_id, parse_id

@@ -13,11 +13,11 @@ import torch
 from headscope.analysis.backends.hf_causal import HFCausalBackend
 from headscope.analysis.backends.loading import load_folder
 from headscope.analysis.models.sources import resolve
-from headscope.analysis.patch_types import PATCH_COMPONENTS, PatchRequest
 from headscope.analysis.registry import MEASUREMENTS, METHODS, PROBES
 from headscope.analysis.running.patching import analyse_patch
 from headscope.analysis.running.runner import run_batch
 from headscope.analysis.types import GenerationParams, ModelRef, Prompt, RunSpec, RunStatus
+from headscope.analysis.types.patching import PATCH_COMPONENTS, PatchRequest
 from tests.pretended_device import pretended_device
 
 PROMPTS = (

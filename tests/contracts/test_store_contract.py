@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from headscope.analysis.errors import StorageError, UnknownNameError
-from headscope.analysis.receipts import Verdict
 from headscope.analysis.types import Progress, RunStatus
+from headscope.analysis.types.receipts import Verdict
 from headscope.storage.interfaces import ResultSink, RunReader
 from headscope.storage.rows import RunFilter
 from tests.factories import (

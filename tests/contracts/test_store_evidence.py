@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from headscope.analysis.attribution.results import position_scores
 from headscope.analysis.errors import UnknownNameError
-from headscope.analysis.outcome import Outcome
-from headscope.analysis.receipts import Verdict
 from headscope.analysis.types import Attribution, RunResult
+from headscope.analysis.types.outcome import Outcome
+from headscope.analysis.types.receipts import Verdict
 from headscope.storage.repository import Store
 from headscope.storage.rows import Condition, RunFilter
 from tests.factories import (

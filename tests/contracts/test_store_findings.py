@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from headscope.analysis.errors import InputError, UnknownNameError
-from headscope.analysis.probe_types import ProbeResult, ToxicityScore
 from headscope.analysis.types import Prompt
+from headscope.analysis.types.findings import ProbeResult, ToxicityScore
 from headscope.jobs.detection import detect, experiment_runs
 from headscope.storage.repository import Store
 from headscope.storage.rows import FailureFilter, ModelSettings

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 import headscope
 from headscope.analysis.errors import StorageError
-from headscope.analysis.probe_types import ToxicityScore
 from headscope.analysis.types import LAYER_STATS, Prompt
+from headscope.analysis.types.findings import ToxicityScore
 from headscope.jobs.detection import detect, experiment_runs
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunDetail

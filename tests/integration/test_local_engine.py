@@ -16,9 +16,9 @@ import torch
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.engines.local import LocalEngine
 from headscope.analysis.errors import BackendError, HeadscopeError
-from headscope.analysis.live_types import LiveRequest
-from headscope.analysis.patch_types import PatchRequest
 from headscope.analysis.types import ModelRef, Prompt, PromptSet, RunSpec, RunStatus
+from headscope.analysis.types.live import LiveRequest
+from headscope.analysis.types.patching import PatchRequest
 from headscope.jobs.job import JobRequest, run_job
 from headscope.storage.repository import Store
 from headscope.storage.sql import readonly

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from headscope.analysis.probe_types import ProbeResult
+from headscope.analysis.types.findings import ProbeResult
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
 
@@ -22,7 +22,7 @@ PAGES = """
 import json, sys
 from headscope.dashboard.app import create_app
 from headscope.dashboard.services import Services
-from headscope.analysis.probe_types import ProbeResult
+from headscope.analysis.types.findings import ProbeResult
 from headscope.storage.repository import Store
 with Store.open(sys.argv[1]) as store:
     app = create_app(Services(store))

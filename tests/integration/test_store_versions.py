@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from headscope.analysis.errors import StorageError
-from headscope.analysis.outcome import NOTHING, Outcome
+from headscope.analysis.types.outcome import NOTHING, Outcome
 from headscope.migrations.v0001 import tables
 from headscope.migrations.v0008 import search
 from headscope.storage import session

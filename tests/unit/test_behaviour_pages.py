@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from headscope.analysis.probe_types import ProbeResult, ToxicityScore
 from headscope.analysis.statistics.counterfactual import contrasts
 from headscope.analysis.types import Prompt
+from headscope.analysis.types.findings import ProbeResult, ToxicityScore
 from headscope.dashboard.app import create_app
 from headscope.dashboard.pages.bias import page as bias
 from headscope.dashboard.pages.bias.query import BiasQuery, members

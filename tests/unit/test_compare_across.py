@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from dash.development.base_component import Component
 
-from headscope.analysis.outcome import Outcome
 from headscope.analysis.types import Attribution
+from headscope.analysis.types.outcome import Outcome
 from headscope.dashboard.links import MOST_COMPARED
 from headscope.dashboard.pages.compare import across_numbers as figures
 from headscope.dashboard.pages.compare.across import across_actions, across_view

@@ -10,8 +10,8 @@ import pytest
 from dash.development.base_component import Component
 
 from headscope.analysis.errors import UnknownNameError
-from headscope.analysis.outcome import Outcome
 from headscope.analysis.types import Attribution, ModelInfo, ModelRef, RunStatus, Target, TokenizedText, TokenTrace
+from headscope.analysis.types.outcome import Outcome
 from headscope.dashboard.numbers import decimals_for, fixed, signed, significant_signed
 from headscope.dashboard.pages.compare import cards, page
 from headscope.dashboard.pages.compare.across import across_view

@@ -13,9 +13,9 @@ import pytest
 from headscope.analysis.classifiers.content_filter import OFF, Policy, Rule, admit, allow, screen
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.errors import InputError
-from headscope.analysis.live_types import LiveRequest
-from headscope.analysis.patch_types import PatchRequest
 from headscope.analysis.types import Prompt, PromptSet
+from headscope.analysis.types.live import LiveRequest
+from headscope.analysis.types.patching import PatchRequest
 from headscope.dashboard.app import create_app
 from headscope.dashboard.job_queue import JobQueue, ServerEngine
 from headscope.dashboard.services import Services

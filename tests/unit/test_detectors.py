@@ -9,9 +9,9 @@ import pytest
 
 from headscope.analysis.detectors.case import Case
 from headscope.analysis.detectors.repetition_loop import looped
-from headscope.analysis.probe_types import PASSED, ProbeResult
 from headscope.analysis.probes.edits import harmless_edits
 from headscope.analysis.registry import DETECTORS
+from headscope.analysis.types.findings import PASSED, ProbeResult
 
 
 def said(name: str, *cases: Case) -> dict[str, ProbeResult]:

@@ -15,10 +15,10 @@ from headscope.analysis.attribution.removal_test import FRACTIONS, RemovalTest, 
 from headscope.analysis.attribution.results import position_attribution
 from headscope.analysis.interfaces import Capture, LoadedMethod
 from headscope.analysis.methods.saliency import Saliency
-from headscope.analysis.receipts import Verdict
 from headscope.analysis.registry import Needs
 from headscope.analysis.running.attributing import load_method
 from headscope.analysis.types import Attribution, Target
+from headscope.analysis.types.receipts import Verdict
 from headscope.analysis.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from headscope.analysis.outcome import Outcome
 from headscope.analysis.types import Attribution, HeadSummary
+from headscope.analysis.types.outcome import Outcome
 from headscope.dashboard.pages.run.grids import grid_arrays, grid_views, layer_labels, spearman
 from headscope.dashboard.pages.run.sources import of_continuation, sources_view, word_starts
 from tests.run_samples import HEADS, LAYERS, T, attribution, full, tokens

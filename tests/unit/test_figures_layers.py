@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from headscope.analysis.outcome import Outcome
 from headscope.analysis.types import HEAD_STATS
+from headscope.analysis.types.outcome import Outcome
 from headscope.dashboard.api.arrays import thumbnail
 from headscope.dashboard.figures.layers import formation_curves, formation_figure, norms_figure
 from headscope.dashboard.head_stats import STATS, head_stats

@@ -13,9 +13,9 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from headscope.analysis.patch_types import PatchRequest, PatchResult
 from headscope.analysis.statistics.calibration import Reliability, SelectiveRisk
 from headscope.analysis.types import TokenizedText
+from headscope.analysis.types.patching import PatchRequest, PatchResult
 from headscope.dashboard import figures
 from headscope.dashboard.figures import behaviour, confidence, layers, patching, theme
 from tests.factories import make_info, make_result

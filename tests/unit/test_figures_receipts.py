@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from headscope.analysis.receipts import Receipt, Verdict
+from headscope.analysis.types.receipts import Receipt, Verdict
 from headscope.dashboard.pages.run.receipts import amount, receipt_view
 
 CURVE = np.array([0.5, 1.0, 2.0], dtype=np.float32)

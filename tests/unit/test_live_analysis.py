@@ -8,17 +8,17 @@ import torch
 
 from headscope.analysis.errors import InputError, NotApplicable
 from headscope.analysis.interfaces import Capabilities, Capture
-from headscope.analysis.live_types import (
+from headscope.analysis.methods.occlusion import Occlusion
+from headscope.analysis.running import typed
+from headscope.analysis.running.typed import MAX_NEW_TOKENS, analyse_live, continue_live, explain_live
+from headscope.analysis.types import GenerationParams
+from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
     LiveExplanation,
     LiveRequest,
     LiveResult,
 )
-from headscope.analysis.methods.occlusion import Occlusion
-from headscope.analysis.running import typed
-from headscope.analysis.running.typed import MAX_NEW_TOKENS, analyse_live, continue_live, explain_live
-from headscope.analysis.types import GenerationParams
 from headscope.analysis.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -11,13 +11,6 @@ from flask import Flask
 from safetensors.numpy import load
 
 from headscope.analysis.errors import BackendError, InputError, UnknownNameError
-from headscope.analysis.live_types import (
-    LiveContinueRequest,
-    LiveExplainRequest,
-    LiveExplanation,
-    LiveRequest,
-    LiveResult,
-)
 from headscope.analysis.types import (
     HEAD_STATS,
     Attribution,
@@ -29,6 +22,13 @@ from headscope.analysis.types import (
     Target,
     TokenizedText,
     TokenTrace,
+)
+from headscope.analysis.types.live import (
+    LiveContinueRequest,
+    LiveExplainRequest,
+    LiveExplanation,
+    LiveRequest,
+    LiveResult,
 )
 from headscope.dashboard.api import live
 from headscope.dashboard.api.live_payload import encode, sqrt_bytes

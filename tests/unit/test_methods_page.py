@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from headscope.analysis.outcome import Outcome
 from headscope.analysis.statistics.agreement import agreement
 from headscope.analysis.types import RunResult
+from headscope.analysis.types.outcome import Outcome
 from headscope.dashboard.app import create_app
 from headscope.dashboard.link_state import parse_query
 from headscope.dashboard.numbers import interval, signed

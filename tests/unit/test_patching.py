@@ -12,9 +12,9 @@ from headscope.analysis.backends import suffix
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.errors import InputError, NotApplicable, UnknownNameError
 from headscope.analysis.interfaces import Capabilities, Capture
-from headscope.analysis.patch_types import PATCH_COMPONENTS, PatchRequest, PatchResult
 from headscope.analysis.running import patching
 from headscope.analysis.running.patching import analyse_patch
+from headscope.analysis.types.patching import PATCH_COMPONENTS, PatchRequest, PatchResult
 from headscope.analysis.workspace import quantities
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from headscope.analysis.errors import InputError
-from headscope.analysis.patch_types import PatchRequest, PatchResult
 from headscope.analysis.running.patching import analyse_patch
 from headscope.analysis.running.tensor_cache import TensorCache, tensor_cache_bytes
+from headscope.analysis.types.patching import PatchRequest, PatchResult
 from headscope.dashboard.figures.patching import differing, patch_figure, position_labels, recovers
 from headscope.dashboard.pages.patching import cards as patching
 from headscope.dashboard.pages.patching.page import clicked

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headscope.analysis.interfaces import WhiteBoxBackend
-from headscope.analysis.probe_types import ProbeResult
 from headscope.analysis.probes.repetition import Repetition
 from headscope.analysis.types import Continuation, GenerationParams, RunResult
+from headscope.analysis.types.findings import ProbeResult
 from tests.factories import make_result
 
 

@@ -9,8 +9,8 @@ import pytest
 from dash import html
 from dash.development.base_component import Component
 
-from headscope.analysis.probe_types import ProbeResult, ToxicityScore
 from headscope.analysis.types import MeasuredArray, RunStatus
+from headscope.analysis.types.findings import ProbeResult, ToxicityScore
 from headscope.dashboard.pages.run.findings import findings, has_findings
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunDetail

@@ -17,8 +17,8 @@ from headscope.analysis import registry
 from headscope.analysis.backends.hf_causal import HFCausalBackend
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.errors import InputError, UnknownNameError
-from headscope.analysis.probe_types import ProbeResult
 from headscope.analysis.types import GenerationParams, ModelRef, Prompt, PromptSet, RunSpec, RunStatus
+from headscope.analysis.types.findings import ProbeResult
 from headscope.cli import app
 from headscope.dashboard.api.explained import again_request
 from headscope.dashboard.pages.run.again import again_command

@@ -13,10 +13,10 @@ import pytest
 
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.errors import BackendError, InputError, UnknownNameError
-from headscope.analysis.live_types import LiveContinueRequest, LiveExplainRequest, LiveExplanation, LiveRequest
-from headscope.analysis.patch_types import PatchRequest
 from headscope.analysis.registry import BLACK_BOX
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet
+from headscope.analysis.types.live import LiveContinueRequest, LiveExplainRequest, LiveExplanation, LiveRequest
+from headscope.analysis.types.patching import PatchRequest
 from headscope.dashboard import server
 from headscope.dashboard.app import create_app
 from headscope.dashboard.job_queue import JobQueue, ServerEngine

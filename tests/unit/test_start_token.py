@@ -14,8 +14,8 @@ import pytest
 from headscope.analysis.backends.hf_causal import HFCausalBackend
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.errors import InputError
-from headscope.analysis.probe_types import ProbeResult
 from headscope.analysis.types import GenerationParams, ModelRef, Prompt, PromptSet, RunResult, RunSpec, RunStatus
+from headscope.analysis.types.findings import ProbeResult
 from headscope.dashboard.api.explained import again_request
 from headscope.dashboard.pages.compare.surprisal import begins_with_start
 from headscope.dashboard.pages.run.again import again_command

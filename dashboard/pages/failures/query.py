@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from headscope.analysis.probe_types import SEVERITIES
+from headscope.analysis.types.findings import SEVERITIES
 from headscope.dashboard import links
 from headscope.dashboard.link_state import choice, number
 from headscope.dashboard.scoped.query import ScopeQuery

@@ -7,9 +7,9 @@ from typing import Any
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from headscope.analysis.probe_types import PASSED, SEVERITIES
 from headscope.analysis.registry import DETECTORS
 from headscope.analysis.statistics.intervals import wilson
+from headscope.analysis.types.findings import PASSED, SEVERITIES
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, Download, copyable, download_menu, empty_box, extra, icon
 from headscope.dashboard.numbers import plain

@@ -14,8 +14,8 @@ from typing import Any
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
-from headscope.analysis.live_types import MOST_LIVE_TOKENS
 from headscope.analysis.registry import METHODS
+from headscope.analysis.types.live import MOST_LIVE_TOKENS
 from headscope.dashboard import links
 from headscope.dashboard.cards import card, extra, icon
 from headscope.dashboard.clientside import clientside

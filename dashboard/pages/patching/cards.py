@@ -5,7 +5,7 @@ from __future__ import annotations
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from headscope.analysis.patch_types import PATCH_COMPONENTS, PatchResult
+from headscope.analysis.types.patching import PATCH_COMPONENTS, PatchResult
 from headscope.dashboard.cards import Children, empty_box, guarded
 from headscope.dashboard.figures.patching import patch_figure, recovers
 from headscope.dashboard.pages.patching.query import PatchingQuery, patched, stored_pairs

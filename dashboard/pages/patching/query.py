@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from headscope.analysis.errors import InputError
-from headscope.analysis.patch_types import PATCH_COMPONENTS, PatchRequest, PatchResult
+from headscope.analysis.types.patching import PATCH_COMPONENTS, PatchRequest, PatchResult
 from headscope.dashboard import links
 from headscope.dashboard.link_state import QueryState, choice, number
 from headscope.dashboard.services import Services

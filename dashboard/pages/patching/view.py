@@ -9,8 +9,8 @@ import dash_bootstrap_components as dbc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from headscope.analysis.patch_types import PATCH_COMPONENTS, Candidates, PatchResult
 from headscope.analysis.spelling import spelling
+from headscope.analysis.types.patching import PATCH_COMPONENTS, Candidates, PatchResult
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, extra
 from headscope.dashboard.numbers import plain, signed

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from headscope.analysis.attribution.results import position_scores, word_rule
-from headscope.analysis.outcome import Outcome
 from headscope.analysis.registry import method_entry
 from headscope.analysis.types import Attribution, Float32
+from headscope.analysis.types.outcome import Outcome
 from headscope.dashboard.pages.run.receipts import ReceiptView, receipt_view
 from headscope.dashboard.pages.run.tokens import ANSWER_UNITS, grouped, largest, quantity_unit, score_unit
 from headscope.dashboard.text import quoted

@@ -9,9 +9,9 @@ import numpy as np
 from dash import html
 from dash.development.base_component import Component
 
-from headscope.analysis.probe_types import ProbeResult, ToxicityScore
 from headscope.analysis.registry import MEASUREMENTS, PROBES
 from headscope.analysis.types import MeasuredArray
+from headscope.analysis.types.findings import ProbeResult, ToxicityScore
 from headscope.dashboard.cards import Children, extra
 from headscope.dashboard.numbers import plain
 from headscope.dashboard.parts import note

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headscope.analysis.receipts import Receipt, Verdict
+from headscope.analysis.types.receipts import Receipt, Verdict
 from headscope.dashboard.units import percent
 from headscope.dashboard.words import plural, true_minus
 

@@ -1,0 +1,76 @@
+"""The frozen types that cross the borders between rooms: numpy only, no torch, no SQL, no Dash.
+
+Shapes are written `[layer, head, query, key]`; `T` is the number of tokens of one prompt, `L` layers, `H` heads.
+Probabilities are natural-log (`logprob`, nats) unless a name says otherwise. Unmeasured is NaN (floats), -1 (ids and
+ranks, stored as NULL) or None, never 0.
+"""
+
+from __future__ import annotations
+
+from headscope.analysis.types.attributions import Attribution, Target, against
+from headscope.analysis.types.measurements import (
+    HEAD_STATS,
+    LAYER_STATS,
+    HeadSummary,
+    LayerSummary,
+    LensTable,
+    MeasuredArray,
+)
+from headscope.analysis.types.models import ModelInfo, ModelRef
+from headscope.analysis.types.prompts import BLOCKED, UNREADABLE, Prompt, PromptSet
+from headscope.analysis.types.requests import (
+    DEVICE,
+    DTYPES,
+    EXPLAINED,
+    MOST_NEW_TOKENS,
+    QUANTITIES,
+    DType,
+    Explained,
+    GenerationParams,
+    Quantity,
+    RunSpec,
+    result_key,
+)
+from headscope.analysis.types.results import Continuation, MissingPart, Progress, RunResult
+from headscope.analysis.types.tokens import TokenizedText, TokenTrace
+from headscope.analysis.types.values import Float32, Int32, Params, RunStatus, canonical_hash
+
+__all__ = [
+    "BLOCKED",
+    "DEVICE",
+    "DTYPES",
+    "EXPLAINED",
+    "HEAD_STATS",
+    "LAYER_STATS",
+    "MOST_NEW_TOKENS",
+    "QUANTITIES",
+    "UNREADABLE",
+    "Attribution",
+    "Continuation",
+    "DType",
+    "Explained",
+    "Float32",
+    "GenerationParams",
+    "HeadSummary",
+    "Int32",
+    "LayerSummary",
+    "LensTable",
+    "MeasuredArray",
+    "MissingPart",
+    "ModelInfo",
+    "ModelRef",
+    "Params",
+    "Progress",
+    "Prompt",
+    "PromptSet",
+    "Quantity",
+    "RunResult",
+    "RunSpec",
+    "RunStatus",
+    "Target",
+    "TokenTrace",
+    "TokenizedText",
+    "against",
+    "canonical_hash",
+    "result_key",
+]

@@ -1,0 +1,94 @@
+"""Everything measured for one prompt, and how far a job is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headscope.analysis.types.attributions import Attribution, Target
+from headscope.analysis.types.measurements import HeadSummary, LayerSummary, LensTable, MeasuredArray
+from headscope.analysis.types.prompts import Prompt
+from headscope.analysis.types.requests import GenerationParams
+from headscope.analysis.types.tokens import TokenTrace
+from headscope.analysis.types.values import Float32, Int32, Params, RunStatus
+
+if TYPE_CHECKING:
+    from headscope.analysis.types.findings import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """Text generated after the prompt: ids int32 `[n]`, logprobs float32 `[n]` under the unmodified distribution."""
+
+    text: str
+    ids: Int32
+    texts: tuple[str, ...]
+    logprobs: Float32
+    params: GenerationParams
+
+
+@dataclass(frozen=True, slots=True)
+class MissingPart:
+    """A part of a succeeded run that was asked for and is not there. `part`: an analysis of `registry.MEASUREMENTS`, or
+    `continuation`. `kind`: `not_applicable` (this model has no such thing) or `part` (it failed); `reason` says why."""
+
+    part: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """Everything measured for one prompt. A failed run has `status` failed, `error` and `error_kind`, and no arrays.
+
+    attention: float16 `[layer, head, query, key]`, when asked for. seconds: wall time of the batch / prompts in it.
+    result_key: see `result_key`. capsule: weights and tokenizer hash, dtype, attention implementation, batch size,
+    seed, package versions, git commit: what is needed to compute it again. findings: what the probes found.
+    missing: what was asked for in vain. measured: what other packages' measurements gave.
+    """
+
+    prompt: Prompt
+    status: RunStatus
+    result_key: str
+    seconds: float
+    capsule: Params
+    error: str | None = None
+    error_kind: str | None = None
+    target: Target | None = None
+    trace: TokenTrace | None = None
+    heads: HeadSummary | None = None
+    layers: LayerSummary | None = None
+    lens: LensTable | None = None
+    attributions: tuple[Attribution, ...] = ()
+    attention: NDArray[np.float16] | None = None
+    continuation: Continuation | None = None
+    findings: tuple[Finding, ...] = ()
+    missing: tuple[MissingPart, ...] = ()
+    measured: tuple[MeasuredArray, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """State of a job, sent after every batch. `cached` were served from the store; rate is computed prompts/s. missing:
+    sentences on the parts that computed prompts lack, one for each part or method."""
+
+    total: int
+    done: int
+    failed: int
+    cached: int
+    seconds: float
+    missing: tuple[str, ...] = ()
+
+    @property
+    def rate(self) -> float:
+        """Computed (not cached) prompts per second; NaN before the first batch."""
+        computed = self.done - self.cached
+        return computed / self.seconds if self.seconds > 0 and computed > 0 else float("nan")
+
+    @property
+    def seconds_left(self) -> float:
+        """Estimated; NaN before the first batch."""
+        return (self.total - self.done) / self.rate if self.total > self.done else 0.0
