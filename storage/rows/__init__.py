@@ -1,0 +1,42 @@
+"""What queries return: frozen rows over plain values and the arrays of `headscope.analysis.types`. No SQL here."""
+
+from __future__ import annotations
+
+from headscope.storage.rows.behaviour import FindingRow, LensRanks, Measures, ToxicityRow
+from headscope.storage.rows.failures import DetectorCount, FailureFilter, FailureRow
+from headscope.storage.rows.filters import Condition, FacetCount, RunFilter, RunsPage, Sort
+from headscope.storage.rows.jobs import JobRow, Saved
+from headscope.storage.rows.methods import MethodFailure, MethodStats, PromptScores, ReceiptRow, ScoreSample
+from headscope.storage.rows.overview import ExperimentRow, ModelRow, Overview, PromptSetRow
+from headscope.storage.rows.runs import RUN_COLUMNS, ArtifactRow, ModelSettings, RunDetail, RunRow
+
+__all__ = [
+    "RUN_COLUMNS",
+    "ArtifactRow",
+    "Condition",
+    "DetectorCount",
+    "ExperimentRow",
+    "FacetCount",
+    "FailureFilter",
+    "FailureRow",
+    "FindingRow",
+    "JobRow",
+    "LensRanks",
+    "Measures",
+    "MethodFailure",
+    "MethodStats",
+    "ModelRow",
+    "ModelSettings",
+    "Overview",
+    "PromptScores",
+    "PromptSetRow",
+    "ReceiptRow",
+    "RunDetail",
+    "RunFilter",
+    "RunRow",
+    "RunsPage",
+    "Saved",
+    "ScoreSample",
+    "Sort",
+    "ToxicityRow",
+]

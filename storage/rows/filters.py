@@ -1,0 +1,51 @@
+"""Which runs, in which order, and how many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from headscope.storage.rows.runs import RunRow
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One column condition. `op` is one of eq, ne, lt, le, gt, ge, between, contains, not_contains, starts_with,
+    ends_with, in, is_null, not_null; `value` fits the operator (a pair for between, a tuple for in, None for nulls).
+    """
+
+    column: str
+    op: str
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs: every condition must hold. `search` is looked for in text, target, error and prompt key."""
+
+    conditions: tuple[Condition, ...] = ()
+    search: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """A column and its direction; ties are always broken by run id."""
+
+    column: str
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunsPage:
+    """Rows `[offset, offset + limit)` of `total`."""
+
+    rows: tuple[RunRow, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class FacetCount:
+    """How many runs have this value under all the other conditions; `value` None counts the runs without one."""
+
+    value: str | None
+    count: int
