@@ -28,7 +28,8 @@ from headscope.analysis.types.patching import PatchRequest, PatchResult
 from headscope.dashboard.line import Line, Slots
 from headscope.dashboard.services import ModelListing
 from headscope.jobs.detection import Store
-from headscope.jobs.job import JobRequest, run_job, to_resume
+from headscope.jobs.job import run_job, to_resume
+from headscope.jobs.request import JobRequest
 from headscope.storage.rows import JobRow
 
 LOG = logging.getLogger("headscope.jobs")

@@ -17,7 +17,7 @@ from headscope.analysis.types.live import (
 from headscope.analysis.types.patching import PatchRequest, PatchResult
 from headscope.dashboard.attention_cache import AttentionCache
 from headscope.dashboard.settings import Settings
-from headscope.jobs.job import JobRequest
+from headscope.jobs.request import JobRequest
 from headscope.storage.interfaces import FindingSink, RunReader
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from headscope.analysis.backends.needs import unmet
 from headscope.analysis.code_version import CODE_VERSION
-from headscope.analysis.errors import BackendError, HeadscopeError, InputError, NotApplicable, message
+from headscope.analysis.errors import BackendError, HeadscopeError, InputError, message
 from headscope.analysis.interfaces import Capture, LoadedMethod, WhiteBoxBackend
 from headscope.analysis.params import resolve_params
-from headscope.analysis.registry import MEASUREMENTS, METHODS, MeasurementEntry, Needs, analysis
+from headscope.analysis.registry import METHODS, Needs, analysis
 from headscope.analysis.running.attributing import attributed, continuations_explained, load_method
 from headscope.analysis.running.capsule import capsule
+from headscope.analysis.running.measuring import Measured, arrays, measurements, value
 from headscope.analysis.running.parts import Parts
 from headscope.analysis.running.planning import Plan, check_memory, plan, tokenized
 from headscope.analysis.running.probing import probed, probes_of
@@ -24,12 +25,9 @@ from headscope.analysis.types import (
     EXPLAINED,
     QUANTITIES,
     Attribution,
-    Continuation,
     HeadSummary,
     LayerSummary,
     LensTable,
-    MeasuredArray,
-    MissingPart,
     Params,
     Prompt,
     RunResult,
@@ -97,26 +95,10 @@ class _Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class _Measured:
-    """What the model gave for one prompt: fields of a succeeded RunResult."""
-
-    target: Target
-    trace: TokenTrace | None
-    heads: HeadSummary | None
-    layers: LayerSummary | None
-    lens: LensTable | None
-    attention: np.ndarray[Any, np.dtype[np.float16]] | None
-    attributions: tuple[Attribution, ...]
-    continuation: Continuation | None
-    missing: tuple[MissingPart, ...]
-    measured: tuple[MeasuredArray, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _Outcomes:
     """By the prompt's place in the batch: what was measured, and what went wrong. No prompt is in both."""
 
-    measured: dict[int, _Measured] = field(default_factory=dict)
+    measured: dict[int, Measured] = field(default_factory=dict)
     errors: dict[int, Exception] = field(default_factory=dict)
 
 
@@ -148,61 +130,25 @@ def _measure(batch: _Batch, texts: Mapping[int, TokenizedText], outcomes: _Outco
     if spec.explain == "next":  # first: it uses the graph of the shared pass, which is freed with it
         evidence = spec.params.get("receipts", {}) if "receipts" in spec.analyses else None
         explained = attributed(work, targets, asked, methods, evidence, parts)
-    shown = _measurements(work, targets, spec, parts)
+    shown = measurements(work, targets, spec, parts)
     continuations = None
     if spec.generation.max_new_tokens > 0:
         continuations = parts.attempt("continuation", lambda: batch.backend.generate(work.texts, spec.generation))
         if spec.explain == "continuation":
             explained = continuations_explained(work, continuations, targets, methods, capture, parts)
     for row, index in enumerate(texts):
-        outcomes.measured[index] = _Measured(
+        outcomes.measured[index] = Measured(
             target=targets[row],
-            trace=_of(shown, "trace", row, TokenTrace),
-            heads=_of(shown, "heads", row, HeadSummary),
-            layers=_of(shown, "layers", row, LayerSummary),
-            lens=_of(shown, "lens", row, LensTable),
-            attention=_of(shown, "attention", row, np.ndarray),
+            trace=value(shown, "trace", row, TokenTrace),
+            heads=value(shown, "heads", row, HeadSummary),
+            layers=value(shown, "layers", row, LayerSummary),
+            lens=value(shown, "lens", row, LensTable),
+            attention=value(shown, "attention", row, np.ndarray),
             attributions=explained[row],
             continuation=None if continuations is None else continuations[row],
             missing=tuple(parts.missing),
-            measured=tuple(_arrays(shown, row)),
+            measured=tuple(arrays(shown, row)),
         )
-
-
-def _measurements(
-    work: Workspace, targets: Sequence[Target], spec: RunSpec, parts: Parts
-) -> dict[str, Sequence[object]]:
-    """Field of a result -> one value per prompt, of every measurement that is asked for and can be had."""
-    found: dict[str, Sequence[object]] = {}
-    for name, entry in MEASUREMENTS.items():
-        if not (entry.always or name in spec.analyses):
-            continue
-
-        def compute(entry: MeasurementEntry = entry) -> Sequence[object]:
-            if (reason := unmet(entry.needs, work.backend)) is not None:
-                raise NotApplicable(reason)
-            values: Sequence[object] = entry.load()(work, targets)
-            return values
-
-        column = compute() if entry.always else parts.attempt(name, compute)
-        if column is not None:
-            found[entry.field or name] = column
-    return found
-
-
-def _arrays(shown: Mapping[str, Sequence[object]], row: int) -> Iterator[MeasuredArray]:
-    """What measurements without a field of their own gave for a prompt. Raises TypeError for another kind."""
-    for name, entry in MEASUREMENTS.items():
-        if not entry.field and (value := _of(shown, name, row, MeasuredArray)) is not None:
-            yield replace(value, name=name)
-
-
-def _of(shown: Mapping[str, Sequence[object]], name: str, row: int, kind: type[T]) -> T | None:
-    """A prompt's value of one measurement, None where it was not measured. Raises TypeError for another kind."""
-    value = shown[name][row] if name in shown else None
-    if value is not None and not isinstance(value, kind):
-        raise TypeError(f"the measurement of {name} gave {type(value).__name__}, not {kind.__name__}")
-    return value
 
 
 def _shared_work(backend: WhiteBoxBackend, texts: Sequence[TokenizedText], capture: Capture) -> Workspace:

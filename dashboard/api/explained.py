@@ -15,7 +15,7 @@ from headscope.analysis.types import GenerationParams, Prompt, PromptSet, RunSta
 from headscope.dashboard.request_body import json_object
 from headscope.dashboard.services import Services
 from headscope.dashboard.text import quoted
-from headscope.jobs.job import JobRequest
+from headscope.jobs.request import JobRequest
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Condition, RunDetail, RunFilter
 

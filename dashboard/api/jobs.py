@@ -16,7 +16,8 @@ from headscope.dashboard.security import bears_token, error_json, is_handed_over
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
 from headscope.dashboard.uploads import Uploads
-from headscope.jobs.job import JobRequest, describe
+from headscope.jobs.job import describe
+from headscope.jobs.request import JobRequest
 from headscope.storage import served
 from headscope.storage.sql import readonly
 

@@ -30,7 +30,7 @@ from headscope.dashboard.security import error_json
 from headscope.dashboard.services import Engine, ModelListing, Services
 from headscope.dashboard.settings import NO_MODEL
 from headscope.dashboard.typed import DEFAULT_EXPERIMENT, MAX_CHARACTERS, TAG
-from headscope.jobs.job import JobRequest
+from headscope.jobs.request import JobRequest
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Condition, RunFilter
 

@@ -19,7 +19,8 @@ from headscope.analysis.engines.threads import yield_when_waiting
 from headscope.analysis.errors import HeadscopeError, InputError
 from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import Progress, RunStatus
-from headscope.jobs.job import JobOutcome, JobRequest, describe, prepare, run_job, to_resume
+from headscope.jobs.job import JobOutcome, describe, prepare, run_job, to_resume
+from headscope.jobs.request import JobRequest
 from headscope.storage import owner, private, repository, session
 from headscope.storage.reservation import reserve
 from headscope.storage.served import Server, server_of

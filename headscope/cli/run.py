@@ -23,6 +23,7 @@ from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption, fini
 from headscope.cli.terminal import Console
 from headscope.jobs import job as jobs
 from headscope.jobs.checks import MOST_IN_BATCH
+from headscope.jobs.request import JobRequest
 
 EXIT_CANCELLED = 130
 
@@ -101,7 +102,7 @@ def run(
     ] = False,
 ) -> None:
     """Analyse every prompt and store one run for each, also for those that fail."""
-    request: jobs.JobRequest | None = None
+    request: JobRequest | None = None
     _check_resume(job, prompts or model, resume=resume)
     if not resume:
         if prompts is None:
@@ -157,14 +158,14 @@ def _check_resume(job: str, asked: str, *, resume: bool) -> None:
 
 def _request(
     source: str, model: str, experiment: str, analyses: tuple[str, ...], guard: str, **rest: Any
-) -> jobs.JobRequest:
+) -> JobRequest:
     from headscope.analysis.models.places import EMBEDDED_NAME
     from headscope.datasets import prompt_sets
 
     prompt_set = screened(prompt_sets.load(source), guard)
     for warning in prompt_set.warnings:
         Console(stderr=True).print(f"warning: {warning}", style="yellow")
-    return jobs.JobRequest(experiment, model or EMBEDDED_NAME, prompt_set, analyses, **rest)
+    return JobRequest(experiment, model or EMBEDDED_NAME, prompt_set, analyses, **rest)
 
 
 def screened(prompt_set: kinds.PromptSet, guard: str) -> kinds.PromptSet:

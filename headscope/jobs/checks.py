@@ -11,7 +11,7 @@ from headscope.analysis.registry import BACKENDS
 from headscope.analysis.types import DEVICE, DTYPES, EXPLAINED, QUANTITIES, GenerationParams, Prompt, PromptSet
 
 if TYPE_CHECKING:
-    from headscope.jobs.job import JobRequest
+    from headscope.jobs.request import JobRequest
 
 MOST_IN_BATCH = 1024
 LONGEST_NAME = 500

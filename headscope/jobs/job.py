@@ -7,30 +7,25 @@ what the store keeps so that a job can be resumed.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice, takewhile
-from typing import Any
 
 from headscope.analysis.engines.base import Engine, Prepared
 from headscope.analysis.errors import InputError
-from headscope.analysis.registry import LOADED_HERE
 from headscope.analysis.running.parts import Tally
 from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import (
-    GenerationParams,
     ModelInfo,
-    ModelRef,
     Progress,
     Prompt,
-    PromptSet,
     RunResult,
     RunSpec,
     RunStatus,
 )
-from headscope.jobs import checks
 from headscope.jobs.detection import Store, detect, experiment_runs
+from headscope.jobs.request import JobRequest
 from headscope.storage.interfaces import ResultSink, RunReader
 from headscope.storage.rows import JobRow
 
@@ -38,95 +33,6 @@ REPORT_SECONDS = 1.0
 AT_WORK = {RunStatus.QUEUED, RunStatus.RUNNING}
 FEW = 8
 """So many prompts are done before a second process has loaded the model."""
-
-
-@dataclass(frozen=True, slots=True)
-class JobRequest:
-    """Everything a job needs. `batch_size` is the most prompts in one forward pass; `name` what the store calls the
-    model, when that is not how it was asked for; `fresh` computes also what the store has, and replaces it there;
-    `chat` puts every prompt into the model's chat template, as the user's turn; `start_token` puts the model's own
-    start token before it; `device` is where it computes, `backend` what loads the model."""
-
-    experiment: str
-    model: str
-    prompt_set: PromptSet
-    analyses: tuple[str, ...]
-    batch_size: int = 16
-    seed: int = 0
-    generation: GenerationParams = field(default_factory=GenerationParams)
-    params: Mapping[str, Mapping[str, Any]] | None = None
-    quantity: str = "logprob"
-    explain: str = "next"
-    name: str = ""
-    fresh: bool = False
-    dtype: str = "float32"
-    chat: bool = False
-    start_token: bool = False
-    device: str = "cpu"
-    backend: str = LOADED_HERE
-
-    def __post_init__(self) -> None:
-        """Raises InputError for a field of the wrong type or out of range."""
-        checks.check(self)
-
-    def spec(self) -> RunSpec:
-        """The RunSpec of all prompts."""
-        return RunSpec(
-            ModelRef(self.model, backend=self.backend, dtype=self.dtype),
-            self.prompt_set.prompts,
-            self.analyses,
-            self.seed,
-            self.generation,
-            self.params or {},
-            self.quantity,
-            self.explain,
-            self.chat,
-            self.start_token,
-            self.device,
-        )
-
-    def require_prompts(self) -> None:
-        """Raises InputError when there is nothing to run."""
-        if not self.prompt_set.prompts:
-            raise InputError(
-                f"prompt set {self.prompt_set.name!r} holds no prompts, so there is nothing to run: name another."
-            )
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> JobRequest:
-        """Inverse of `to_json`; raises InputError naming what is wrong, two prompts of one id too."""
-        try:
-            rest = {key: value for key, value in data.items() if key not in {"prompt_set", "generation", "analyses"}}
-            return cls(
-                prompt_set=_prompt_set(data["prompt_set"]),
-                generation=GenerationParams(**(data.get("generation") or {})),
-                analyses=tuple(data["analyses"]),
-                **rest,
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"this is not a job request: {type(error).__name__}: {error}") from error
-
-
-def _prompt_set(data: Mapping[str, Any]) -> PromptSet:
-    sets = dict(data)
-    prompts = tuple(map(_prompt, sets.pop("prompts")))
-    sets["warnings"] = tuple(sets.get("warnings") or ())
-    sets["parts"] = tuple(map(_prompt_set, sets.get("parts") or ()))
-    return PromptSet(prompts=prompts, **sets)
-
-
-def _prompt(row: Mapping[str, Any]) -> Prompt:
-    """Only texts may stand in it: the ids 1 and "1" would be one prompt in the store."""
-    prompt = Prompt(**{**row, "tags": tuple(row.get("tags") or ())})
-    texts = (prompt.id, prompt.text, *prompt.tags)
-    others = (prompt.target, prompt.foil, prompt.group, prompt.pair_id, prompt.invalid)
-    if not prompt.id or not all(isinstance(text, str) for text in (*texts, *(it for it in others if it is not None))):
-        raise ValueError(f"a prompt needs an id, and every field of it is text: {row!r:.200}")
-    return prompt
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.registry import parse_analyses
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet, canonical_hash
-from headscope.jobs.job import JobRequest, run_job
+from headscope.jobs.job import run_job
+from headscope.jobs.request import JobRequest
 from headscope.storage.repository import Store
 from tests.tiny_models import CONTEXT, SENTENCES, build_tiny_gpt2, build_tiny_llama
 

@@ -16,7 +16,8 @@ from headscope.dashboard.job_queue import JobQueue, ServerEngine
 from headscope.dashboard.pages.run.grids import spearman
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
-from headscope.jobs.job import JobRequest, run_job
+from headscope.jobs.job import run_job
+from headscope.jobs.request import JobRequest
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunDetail, RunFilter
 from tests.browser.conftest import OpenPage, serving

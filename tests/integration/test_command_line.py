@@ -22,7 +22,7 @@ import requests
 from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import RunStatus
 from headscope.cli import handover
-from headscope.jobs.job import JobRequest
+from headscope.jobs.request import JobRequest
 from headscope.storage import owner
 from headscope.storage.repository import Store
 from tests.cli import GUARD, HEADSCOPE, Done, headscope

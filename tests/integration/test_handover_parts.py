@@ -13,7 +13,7 @@ import pytest
 from headscope.analysis.errors import HeadscopeError
 from headscope.analysis.types import Prompt, RunStatus
 from headscope.cli import handover
-from headscope.jobs.job import JobRequest
+from headscope.jobs.request import JobRequest
 from headscope.storage import served
 from tests.factories import make_set
 

@@ -19,7 +19,8 @@ from headscope.analysis.errors import BackendError, HeadscopeError
 from headscope.analysis.types import ModelRef, Prompt, PromptSet, RunSpec, RunStatus
 from headscope.analysis.types.live import LiveRequest
 from headscope.analysis.types.patching import PatchRequest
-from headscope.jobs.job import JobRequest, run_job
+from headscope.jobs.job import run_job
+from headscope.jobs.request import JobRequest
 from headscope.storage.repository import Store
 from headscope.storage.sql import readonly
 

@@ -12,7 +12,7 @@ from headscope.analysis.types import RunStatus
 from headscope.dashboard.api.explained import again_request
 from headscope.dashboard.app import create_app
 from headscope.dashboard.services import ModelListing, Services
-from headscope.jobs.job import JobRequest
+from headscope.jobs.request import JobRequest
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
 from tests.run_samples import INFO, bare, full, prompt_set

@@ -20,7 +20,7 @@ from headscope.dashboard.app import create_app
 from headscope.dashboard.job_queue import JobQueue, ServerEngine
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
-from headscope.jobs.job import JobRequest
+from headscope.jobs.request import JobRequest
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
 

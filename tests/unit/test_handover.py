@@ -18,7 +18,7 @@ from headscope.cli import handover
 from headscope.dashboard.app import create_app
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
-from headscope.jobs.job import JobRequest
+from headscope.jobs.request import JobRequest
 from headscope.storage import owner, served
 from headscope.storage.repository import Store
 

@@ -19,7 +19,8 @@ from headscope.analysis.types import Progress, Prompt, PromptSet, RunStatus
 from headscope.cli import app
 from headscope.dashboard.job_queue import JobQueue
 from headscope.datasets import prompt_sets as catalogue
-from headscope.jobs.job import JobRequest, run_job, to_resume
+from headscope.jobs.job import run_job, to_resume
+from headscope.jobs.request import JobRequest
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
 from tests.factories import make_set

@@ -34,7 +34,7 @@ from headscope.dashboard.api import live
 from headscope.dashboard.api.live_payload import encode, sqrt_bytes
 from headscope.dashboard.line import Busy, Superseded
 from headscope.dashboard.services import ModelListing, Services
-from headscope.jobs.job import JobRequest
+from headscope.jobs.request import JobRequest
 
 LAYERS, HEADS, TOKENS = 2, 3, 4
 

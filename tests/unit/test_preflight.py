@@ -12,7 +12,7 @@ from headscope.analysis.errors import InputError
 from headscope.analysis.running.runner import planned, run_batch
 from headscope.analysis.types import ModelRef, Prompt, PromptSet, RunSpec
 from headscope.cli import handover
-from headscope.jobs.job import JobRequest
+from headscope.jobs.request import JobRequest
 
 if TYPE_CHECKING:
     from headscope.analysis.backends.hf_causal import HFCausalBackend

@@ -22,7 +22,8 @@ from headscope.analysis.types.findings import ProbeResult
 from headscope.cli import app
 from headscope.dashboard.api.explained import again_request
 from headscope.dashboard.pages.run.again import again_command
-from headscope.jobs.job import JobRequest, run_job
+from headscope.jobs.job import run_job
+from headscope.jobs.request import JobRequest
 from headscope.jobs.verification import request_of
 from headscope.storage.repository import Store
 

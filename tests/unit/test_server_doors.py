@@ -22,7 +22,8 @@ from headscope.dashboard.app import create_app
 from headscope.dashboard.job_queue import JobQueue, ServerEngine
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
-from headscope.jobs.job import JobRequest, run_job
+from headscope.jobs.job import run_job
+from headscope.jobs.request import JobRequest
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
 from tests.factories import make_info, make_prompt, make_result, make_set

@@ -20,7 +20,8 @@ from headscope.dashboard.api.explained import again_request
 from headscope.dashboard.pages.compare.surprisal import begins_with_start
 from headscope.dashboard.pages.run.again import again_command
 from headscope.dashboard.pages.run.attributions import method_views
-from headscope.jobs.job import JobRequest, run_job
+from headscope.jobs.job import run_job
+from headscope.jobs.request import JobRequest
 from headscope.jobs.verification import request_of
 from headscope.storage.repository import Store
 

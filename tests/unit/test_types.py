@@ -19,7 +19,7 @@ from headscope.analysis.types import (
     RunSpec,
     result_key,
 )
-from headscope.jobs.job import JobRequest
+from headscope.jobs.request import JobRequest
 
 INFO = ModelInfo(ModelRef("m", weights_sha256="w"), "llama", 2, 2, 1, 8, 50, 64, 1000, "t", "folder", "/m")
 PROMPT = Prompt("p", "text", " target", " foil")
