@@ -19,7 +19,6 @@ from headscope.cli import handover
 from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
 from headscope.cli.run import EXIT_CANCELLED, _bar, _report, _Stop, screened
 from headscope.cli.terminal import Console
-from headscope.jobs import job
 from headscope.storage import served
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ def blackbox(
     _plan(console, client, len(prompt_set.prompts), *engine.bounds(prompt_set.prompts))
     if dry_run:
         return
-    request = job.JobRequest(
+    request = JobRequest(
         experiment, model, prompt_set, ANALYSES, seed=seed,
         generation=kinds.GenerationParams(max_new_tokens, temperature, 1.0, seed),
         params={"blackbox": {**asdict(settings), "api": api, "chat": chat}},
