@@ -19,6 +19,7 @@ from headscope.cli import handover
 from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
 from headscope.cli.run import EXIT_CANCELLED, _bar, _report, _Stop, screened
 from headscope.cli.terminal import Console
+from headscope.jobs.request import JobRequest
 from headscope.storage import served
 
 if TYPE_CHECKING:
