@@ -22,7 +22,7 @@ from safetensors.torch import save_file as save_torch
 
 from headscope.dashboard.api.live_payload import sqrt_bytes
 from headscope.dashboard.link_state import QueryState
-from headscope.dashboard.pages.live import LiveQuery
+from headscope.dashboard.pages.live.query import LiveQuery
 
 NODE = shutil.which("node")
 FOLDER = Path(__file__).parents[1] / "js"

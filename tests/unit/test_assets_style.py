@@ -77,7 +77,7 @@ def test_a_script_keeps_the_rules(path: Path) -> None:
 def test_folders_are_loaded_in_order_and_pages_have_names() -> None:
     places = [path.relative_to(ASSETS).parts for path in OWN if path.parent != ASSETS]
     assert {place[0] for place in places} == {"50_base", "60_parts", "90_pages"}
-    pages = {module.rpartition(".")[2] for module in PAGES}
+    pages = {module.split(".")[-2] for module in PAGES}
     assert {place[1] for place in places if place[0] == "90_pages"} <= pages
     assert {len(place) for place in places if place[0] != "50_base"} == {3}
 

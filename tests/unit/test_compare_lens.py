@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headscope.analysis.types import LayerSummary, LensTable, Target
+from headscope.analysis.types import LayerSummary, LensTable, MissingPart, Target
 from headscope.dashboard.pages.compare.lens import lens_view
 from headscope.dashboard.pages.compare.lens_numbers import lens_tokens, scales
 from headscope.dashboard.pages.compare.pair import Pair
-from headscope.storage.rows import MissingPart
 from tests.unit.test_compare_page import TARGET, run, text_of
 
 
