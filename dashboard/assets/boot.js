@@ -17,7 +17,7 @@
   };
   apply();
   dark.addEventListener("change", apply);
-  /* Filters on dates mean days of this clock (dashboard/runs/zone.py). */
+  /* Filters on dates mean days of this clock (dashboard/pages/runs/zone.py). */
   document.cookie = `headscope-zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=/; max-age=31536000; `
     + `SameSite=Strict`;
   if (stored("headscope-nav") === "narrow") root.classList.add("hs-narrow");

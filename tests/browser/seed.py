@@ -16,6 +16,7 @@ from headscope.storage.repository import Store
 from tests.tiny_models import CONTEXT, SENTENCES, build_tiny_gpt2, build_tiny_llama
 
 MODELS = ("tiny-gpt2", "tiny-llama")
+SEEDED = "heads,layers,logit_lens,attention,saliency,input_x_gradient,integrated_gradients,toxicity"
 AN_EVENING = datetime(2026, 1, 31, 23, 30, tzinfo=UTC)
 """When the run of the empty prompt of `second` was stored: in Auckland this is the next day already."""
 NEXT_DAY_IN_AUCKLAND = date(2026, 2, 1)
@@ -51,7 +52,7 @@ def fill(store: Store) -> None:
     engine = InlineEngine()
     sentences = tuple(text[: text.find(",")] if "," in text else text for text in SENTENCES)
     jobs = [
-        JobRequest("first", model, prompt_set("sentences", sentences), parse_analyses("standard,integrated_gradients"),
+        JobRequest("first", model, prompt_set("sentences", sentences), parse_analyses(SEEDED),
                    generation=GenerationParams(max_new_tokens=3))
         for model in MODELS
     ]  # fmt: skip

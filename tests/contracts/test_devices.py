@@ -13,7 +13,7 @@ import torch
 from headscope.analysis.backends.hf_causal import HFCausalBackend
 from headscope.analysis.backends.loading import load_folder
 from headscope.analysis.models.sources import resolve
-from headscope.analysis.registry import MEASUREMENTS, METHODS, PROBES
+from headscope.analysis.registry import analyses
 from headscope.analysis.running.patching import analyse_patch
 from headscope.analysis.running.runner import run_batch
 from headscope.analysis.types import GenerationParams, ModelRef, Prompt, RunSpec, RunStatus
@@ -85,7 +85,7 @@ def assert_same_runs(pair: Pair, spec: RunSpec) -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("analysis", sorted({*MEASUREMENTS, *METHODS, *PROBES}))
+@pytest.mark.parametrize("analysis", sorted(analyses()))
 def test_an_analysis(pair: Pair, analysis: str) -> None:
     asked = ("saliency", analysis) if analysis == "receipts" else (analysis,)
     plain = RunSpec(ModelRef(""), (), asked, params={analysis: QUICK.get(analysis, {})})
