@@ -14,7 +14,7 @@ from typing import Any
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
-from headscope.analysis.registry import METHODS
+from headscope.analysis.registry import DEFAULT_SET, METHODS
 from headscope.analysis.types.live import MOST_LIVE_TOKENS
 from headscope.dashboard import links
 from headscope.dashboard.cards import card, extra, icon
@@ -174,8 +174,8 @@ def _dialog() -> Component:
         [
             html.H2("Save as run"),
             html.P("", id="live-save-what"),
-            html.P("The scores of leave-one-out are not among them: the run does not keep what this page shows of it. "
-                   f"Ask for {METHOD} by headscope run --analyses to store it.", className="hs-muted"),
+            html.P(f"Computed anew as “{DEFAULT_SET}”: the leave-one-out is that of single tokens, with the "
+                   "mean embedding in a token's place.", className="hs-muted"),
             html.Label("Experiment", htmlFor=Ids.EXPERIMENT),
             html.Div(id="live-experiment-box", **extra(data_default=DEFAULT_EXPERIMENT)),
             html.Div(id="live-save-state", className="hs-live-save-state", role="status"),
