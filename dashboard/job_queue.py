@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headscope.analysis.classifiers.content_filter import OFF, Policy, Verdict, admit, allow
-from headscope.analysis.engines.base import Engine
+from headscope.analysis.engines.base import AnalysisEngine
 from headscope.analysis.errors import HeadscopeError, StorageError, UnknownNameError
 from headscope.analysis.models import listing
 from headscope.analysis.models.places import MODEL_DIR_VARIABLE
@@ -55,7 +55,7 @@ class JobState:
 class JobQueue:
     """Runs jobs in one thread; `engine` computes in its own process, `store` is written by this one."""
 
-    def __init__(self, engine: Engine, store: Store, policy: Policy = OFF) -> None:
+    def __init__(self, engine: AnalysisEngine, store: Store, policy: Policy = OFF) -> None:
         self._engine, self._store, self.policy = engine, store, policy
         self._waiting: queue.Queue[tuple[str, JobRequest] | None] = queue.Queue()
         self._states: dict[str, JobState] = {}
@@ -67,7 +67,7 @@ class JobQueue:
     def submit(self, request: JobRequest, job_id: str | None = None) -> str:
         """Queue a job, new or resumed; returns its id once the content filter has read a new one.
 
-        Raises what `Engine.check` does, and InputError without prompts, before anything is stored.
+        Raises what `AnalysisEngine.check` does, and InputError without prompts, before anything is stored.
         """
         request.require_prompts()
         self._engine.check(request.spec())
@@ -159,14 +159,14 @@ class JobQueue:
 
 
 class ServerEngine:
-    """What pages may ask for (`services.Engine`): typed prompts, models, and jobs.
+    """What pages may ask for (`services.AnalysisEngine`): typed prompts, models, and jobs.
 
     Only models of `model_listing.list_models` are loaded for them: whoever reaches the server, from a web page or
     another account of this machine, must not have it open folders. Jobs that `headscope run` hands over with the note's
     token go to `jobs` itself and may name a folder.
     """
 
-    def __init__(self, engine: Engine, jobs: JobQueue, slots: Slots | None = None) -> None:
+    def __init__(self, engine: AnalysisEngine, jobs: JobQueue, slots: Slots | None = None) -> None:
         self._engine, self.jobs = engine, jobs
         self._line, self._slots = Line(MOST_WAITING), slots or Slots(1)
         self._listed: set[str] = set()
@@ -186,7 +186,7 @@ class ServerEngine:
             self._loading = ""
 
     def loading(self) -> str:
-        """See `services.Engine.loading`."""
+        """See `services.AnalysisEngine.loading`."""
         return self._loading
 
     @contextmanager
@@ -196,7 +196,7 @@ class ServerEngine:
             yield
 
     def live(self, request: LiveRequest, client: str = "", sequence: int = 0) -> LiveResult:
-        """See `services.Engine.live`."""
+        """See `services.AnalysisEngine.live`."""
         self.only_listed(request.model)
         with self._turn(client, sequence):
             verdict = self._allow(request.text, request.target, request.foil)
@@ -208,7 +208,7 @@ class ServerEngine:
         )
 
     def explain(self, request: LiveExplainRequest, client: str = "", sequence: int = 0) -> LiveExplanation:
-        """See `services.Engine.explain`."""
+        """See `services.AnalysisEngine.explain`."""
         look = request.look
         self.only_listed(look.model)
         with self._turn(client, sequence):
@@ -216,21 +216,21 @@ class ServerEngine:
             return self._engine.explain(request)
 
     def write_on(self, request: LiveContinueRequest, client: str = "", sequence: int = 0) -> Continuation:
-        """See `services.Engine.write_on`."""
+        """See `services.AnalysisEngine.write_on`."""
         self.only_listed(request.model)
         with self._turn(client, sequence):
             self._allow(request.text)
             return self._engine.write_on(request)
 
     def patch(self, request: PatchRequest) -> PatchResult:
-        """See `services.Engine.patch`."""
+        """See `services.AnalysisEngine.patch`."""
         self.only_listed(request.model)
         with self._turn():
             self._allow(request.clean, request.corrupted, request.target, request.foil)
             return self._engine.patch(request)
 
     def models(self) -> Sequence[ModelListing]:
-        """See `services.Engine.models`."""
+        """See `services.AnalysisEngine.models`."""
         listed = listing.list_models()
         names = {model.name for model in listed}
         stored = self.jobs.stored_models()
@@ -244,7 +244,7 @@ class ServerEngine:
         ]
 
     def submit(self, request: JobRequest) -> str:
-        """See `services.Engine.submit`."""
+        """See `services.AnalysisEngine.submit`."""
         self.only_listed(request.model)
         for prompt in request.prompt_set.prompts:
             self._allow(prompt.text, prompt.target, prompt.foil)
@@ -261,7 +261,7 @@ class ServerEngine:
         self._listed.add(name)
 
     def content_filter(self) -> str:
-        """See `services.Engine.content_filter`."""
+        """See `services.AnalysisEngine.content_filter`."""
         return self.jobs.policy.describe()
 
     def _allow(self, *texts: str | None) -> Verdict:

@@ -33,7 +33,7 @@ class ModelListing:
     note: str = ""
 
 
-class Engine(Protocol):
+class PageEngine(Protocol):
     """What pages may ask of whatever computes. Torch-free on this side; errors are HeadscopeErrors fit for a user."""
 
     def live(self, request: LiveRequest, client: str = "", sequence: int = 0) -> LiveResult:
@@ -68,7 +68,7 @@ class Services:
     nothing: pages then say so instead of offering it; `findings` is None when it writes nothing."""
 
     store: RunReader
-    engine: Engine | None = None
+    engine: PageEngine | None = None
     settings: Settings = field(default_factory=Settings)
     findings: FindingSink | None = None
     attention: AttentionCache = field(init=False, repr=False)

@@ -15,12 +15,14 @@ from transformers.masking_utils import AttentionMaskInterface, eager_mask
 from transformers.modeling_utils import AttentionInterface
 
 from headscope.analysis.backends.made_up import made_up_batch
+from headscope.analysis.backends.needs import unmet
 from headscope.analysis.backends.once import once_per_model
 from headscope.analysis.backends.selection import edited
 from headscope.analysis.backends.watching import close, last_hidden
 from headscope.analysis.errors import BackendError, InputError, NotApplicable, UnknownNameError, message
 from headscope.analysis.interfaces import Capture
 from headscope.analysis.interventions import POINTS, Add, Edit, Put
+from headscope.analysis.registry import Needs
 
 if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
@@ -229,8 +231,5 @@ def _why_not(backend: WhiteBoxBackend, edit: Edit) -> str | None:
         if edit.layer not in _readable(backend):
             return capabilities.no_attention or f"attention weights cannot be read from {name}"
         return why_no_patterns(backend)
-    if edit.point == "head_output" and not capabilities.heads:
-        return f"the outputs of single heads cannot be told apart in {name}"
-    if edit.point in ("attention_output", "mlp_output") and not capabilities.sublayers:
-        return f"the attention and MLP updates of {name} do not add up to its residual stream"
-    return None
+    updates = edit.point in ("attention_output", "mlp_output")
+    return unmet(Needs(heads=edit.point == "head_output", sublayers=updates), backend)

@@ -14,5 +14,5 @@ def unmet(needs: Needs, backend: WhiteBoxBackend) -> str | None:
     if needs.heads and not seen.heads:
         return f"the outputs of single heads cannot be told apart in {backend.info.architecture}"
     if needs.sublayers and not seen.sublayers:
-        return f"what attention and MLP add to the residual stream cannot be told apart in {backend.info.architecture}"
+        return f"the attention and MLP updates of {backend.info.architecture} cannot be told apart"
     return None

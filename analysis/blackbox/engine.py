@@ -45,7 +45,7 @@ BYTES_PER_PART = 200
 
 
 class BlackBoxEngine:
-    """An Engine that asks an API; one prompt a batch, so that every prompt is stored as soon as it is done."""
+    """An AnalysisEngine that asks an API; one prompt a batch, so that every prompt is stored as soon as it is done."""
 
     parallel = 1
 
@@ -57,7 +57,7 @@ class BlackBoxEngine:
         """Nothing to look at: only asking tells whether the API has the model."""
 
     def prepare(self, spec: RunSpec, batch_size: int) -> Prepared:
-        """See `Engine.prepare`."""
+        """See `AnalysisEngine.prepare`."""
         keys = tuple(result_key(self._info, spec, prompt, CODE_VERSION) for prompt in spec.prompts)
         lengths = [len(prompt.text.split()) for prompt in spec.prompts]
         needs = Preflight(len(keys), len(keys), max(lengths, default=0), 0, sum(lengths) * BYTES_PER_PART)
@@ -72,7 +72,7 @@ class BlackBoxEngine:
         return sum(calls), sum(n * size for n, size in zip(calls, longest, strict=True))
 
     def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
-        """See `Engine.run_batch`. A prompt the API refuses is a failed run; a spent budget or a lost server stops."""
+        """See `AnalysisEngine.run_batch`. A prompt the API refuses is a failed run; a spent budget or a lost server stops."""
         return [self._run(spec, prompt) for prompt in prompts]
 
     def _run(self, spec: RunSpec, prompt: Prompt) -> RunResult:
@@ -134,7 +134,7 @@ class BlackBoxEngine:
         raise NotApplicable(CLOSED)
 
     def screen(self, texts: Sequence[str], policy: Policy) -> list[Verdict]:
-        """See `Engine.screen`."""
+        """See `AnalysisEngine.screen`."""
         return screen(texts, policy)
 
     def close(self) -> None:

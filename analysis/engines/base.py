@@ -33,7 +33,7 @@ class Prepared:
     preflight: Preflight
 
 
-class Engine(Protocol):
+class AnalysisEngine(Protocol):
     """Runs analyses. Every method blocks, and raises HeadscopeError with a message fit for a user.
 
     `parallel` calls of `run_batch` from different threads run at the same time; more of them queue up.

@@ -42,7 +42,7 @@ def _one_at_a_time(method: F) -> F:
 
 
 class InlineEngine:
-    """An Engine with a bounded cache of loaded models; calls of several threads take turns, because what a pass records
+    """An AnalysisEngine with a bounded cache of loaded models; calls of several threads take turns, because what a pass records
     is recorded at the model."""
 
     def __init__(self) -> None:
@@ -53,13 +53,13 @@ class InlineEngine:
 
     @_one_at_a_time
     def check(self, spec: RunSpec) -> None:
-        """See `Engine.check`."""
+        """See `AnalysisEngine.check`."""
         _check(spec)
         read_config(sources.resolve(spec.model.name).path)
 
     @_one_at_a_time
     def prepare(self, spec: RunSpec, batch_size: int) -> Prepared:
-        """See `Engine.prepare`."""
+        """See `AnalysisEngine.prepare`."""
         _check(spec)
         backend = self._models.get(spec.model, spec.device)
         keys = tuple(result_key(backend.info, spec, prompt, CODE_VERSION) for prompt in spec.prompts)
@@ -73,37 +73,37 @@ class InlineEngine:
 
     @_one_at_a_time
     def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
-        """See `Engine.run_batch`."""
+        """See `AnalysisEngine.run_batch`."""
         backend = self._models.get(spec.model, spec.device)
         return runner.run_batch(backend, replace(spec, model=_named(spec.model, backend.info.ref)), prompts)
 
     @_one_at_a_time
     def live(self, request: LiveRequest) -> LiveResult:
-        """See `Engine.live`."""
+        """See `AnalysisEngine.live`."""
         return typed.analyse_live(self._models.get(ModelRef(request.model)), request)
 
     @_one_at_a_time
     def explain(self, request: LiveExplainRequest) -> LiveExplanation:
-        """See `Engine.explain`."""
+        """See `AnalysisEngine.explain`."""
         return typed.explain_live(self._models.get(ModelRef(request.look.model)), request)
 
     @_one_at_a_time
     def write_on(self, request: LiveContinueRequest) -> Continuation:
-        """See `Engine.write_on`."""
+        """See `AnalysisEngine.write_on`."""
         return typed.continue_live(self._models.get(ModelRef(request.model)), request)
 
     @_one_at_a_time
     def patch(self, request: PatchRequest) -> PatchResult:
-        """See `Engine.patch`."""
+        """See `AnalysisEngine.patch`."""
         return patching.analyse_patch(self._models.get(ModelRef(request.model)), request, self._tensors)
 
     @_one_at_a_time
     def screen(self, texts: Sequence[str], policy: Policy) -> list[Verdict]:
-        """See `Engine.screen`."""
+        """See `AnalysisEngine.screen`."""
         return screen(texts, policy)
 
     def close(self) -> None:
-        """See `Engine.close`."""
+        """See `AnalysisEngine.close`."""
         self._models = ModelCache()
 
 

@@ -126,7 +126,7 @@ def _load(worker: Worker, model: ModelRef, device: str) -> None:
 
 
 class LocalEngine:
-    """An Engine over worker processes: `workers` for jobs, which share the cores, and one for typed prompts.
+    """An AnalysisEngine over worker processes: `workers` for jobs, which share the cores, and one for typed prompts.
 
     Several processes of few threads use the cores better than one process of many, and each holds the model.
     """
@@ -141,18 +141,18 @@ class LocalEngine:
         self._live = Worker("live")
 
     def check(self, spec: RunSpec) -> None:
-        """See `Engine.check`. By the worker of typed prompts: those for jobs may be at work."""
+        """See `AnalysisEngine.check`. By the worker of typed prompts: those for jobs may be at work."""
         self._live.call("check", replace(spec, prompts=()))
 
     def prepare(self, spec: RunSpec, batch_size: int) -> Prepared:
-        """See `Engine.prepare`. The other workers load the model meanwhile."""
+        """See `AnalysisEngine.prepare`. The other workers load the model meanwhile."""
         for worker in self._jobs[1:]:
             threading.Thread(target=_load, args=(worker, spec.model, spec.device), daemon=True).start()
         answer: Prepared = self._call("prepare", spec, batch_size)
         return answer
 
     def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
-        """See `Engine.run_batch`."""
+        """See `AnalysisEngine.run_batch`."""
         answer: list[RunResult] = self._call("run_batch", spec, tuple(prompts))
         return answer
 
@@ -165,31 +165,31 @@ class LocalEngine:
             self._free.put(worker)
 
     def live(self, request: LiveRequest) -> LiveResult:
-        """See `Engine.live`."""
+        """See `AnalysisEngine.live`."""
         answer: LiveResult = self._live.call("live", request)
         return answer
 
     def explain(self, request: LiveExplainRequest) -> LiveExplanation:
-        """See `Engine.explain`."""
+        """See `AnalysisEngine.explain`."""
         answer: LiveExplanation = self._live.call("explain", request)
         return answer
 
     def write_on(self, request: LiveContinueRequest) -> Continuation:
-        """See `Engine.write_on`."""
+        """See `AnalysisEngine.write_on`."""
         answer: Continuation = self._live.call("write_on", request)
         return answer
 
     def patch(self, request: PatchRequest) -> PatchResult:
-        """See `Engine.patch`."""
+        """See `AnalysisEngine.patch`."""
         answer: PatchResult = self._live.call("patch", request)
         return answer
 
     def screen(self, texts: Sequence[str], policy: Policy) -> list[Verdict]:
-        """See `Engine.screen`. By the worker of typed prompts, which is never long away."""
+        """See `AnalysisEngine.screen`. By the worker of typed prompts, which is never long away."""
         answer: list[Verdict] = self._live.call("screen", tuple(texts), policy)
         return answer
 
     def close(self) -> None:
-        """See `Engine.close`."""
+        """See `AnalysisEngine.close`."""
         for worker in (self._live, *self._jobs):
             worker.close()

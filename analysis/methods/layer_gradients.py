@@ -12,15 +12,12 @@ from torch import Tensor
 
 from headscope.analysis.attribution.batches import handed_over
 from headscope.analysis.attribution.results import failed_attribution
+from headscope.analysis.backends.needs import unmet
 from headscope.analysis.interfaces import Method
 from headscope.analysis.params import resolve_params
+from headscope.analysis.registry import Needs
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import InputGradient, Workspace
-
-_NO_UPDATES = (
-    "what the layers of this architecture add to the residual stream cannot be read: use rows=stream, which needs only "
-    "the stream itself"
-)
 
 
 class LayerGradients(Method):
@@ -41,9 +38,10 @@ class LayerGradients(Method):
         settings = resolve_params(self.NAME, params)
         shared = work.embedding_gradient(targets)
         started = time.perf_counter()
-        if settings["rows"] == "written" and not work.backend.capabilities.sublayers:
+        if (why := unmet(Needs(sublayers=settings["rows"] == "written"), work.backend)) is not None:
+            reason = f"{why}: use rows=stream, which needs only the stream itself"
             return [
-                failed_attribution(self.NAME, target, _NO_UPDATES, signed=True, seconds=shared.seconds, params=settings)
+                failed_attribution(self.NAME, target, reason, signed=True, seconds=shared.seconds, params=settings)
                 for target in targets
             ]
         rows = _stream(shared) if settings["rows"] == "stream" else _written(work, shared)

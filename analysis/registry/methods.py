@@ -116,7 +116,7 @@ METHODS = Registry(
             "Value-weighted attention",
             "Length of the vector each token adds: a high weight on a short vector counts for little.",
             family="attention",
-            needs=Needs(attention=True),
+            needs=Needs(attention=True, heads=True),
             cost=Cost(1),
         ),
         "attention_x_gradient": Entry(

@@ -10,11 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from headscope.analysis.backends.needs import unmet
 from headscope.analysis.backends.suffix import LayerSuffix, rows_per_pass, why_no_suffix
 from headscope.analysis.code_version import CODE_VERSION
 from headscope.analysis.errors import InputError, NotApplicable, UnknownNameError
 from headscope.analysis.interfaces import WhiteBoxBackend
 from headscope.analysis.interventions import Edit, Point, Put
+from headscope.analysis.registry import Needs
 from headscope.analysis.running.tensor_cache import TensorCache
 from headscope.analysis.types import Float32, Target, TokenizedText, canonical_hash
 from headscope.analysis.types.patching import PATCH_COMPONENTS, Candidates, PatchRequest, PatchResult
@@ -98,11 +100,8 @@ def _tokens(backend: WhiteBoxBackend, request: PatchRequest) -> tuple[TokenizedT
 
 
 def _check(backend: WhiteBoxBackend, request: PatchRequest, length: int) -> None:
-    if request.component != "residual" and not backend.capabilities.sublayers:
-        raise NotApplicable(
-            f"the attention and MLP updates of {backend.info.architecture} cannot be told apart: patch the residual "
-            "stream instead."
-        )
+    if (reason := unmet(Needs(sublayers=request.component != "residual"), backend)) is not None:
+        raise NotApplicable(f"{reason}: patch the residual stream instead.")
     if (reason := why_no_suffix(backend)) is not None:
         raise NotApplicable(f"{reason}, so nothing can be patched.")
     if request.cell is not None:

@@ -27,7 +27,7 @@ from headscope.dashboard.api.live_payload import continuation, encode, explanati
 from headscope.dashboard.line import Busy, Superseded
 from headscope.dashboard.request_body import json_object
 from headscope.dashboard.security import error_json
-from headscope.dashboard.services import Engine, ModelListing, Services
+from headscope.dashboard.services import ModelListing, PageEngine, Services
 from headscope.dashboard.settings import NO_MODEL
 from headscope.dashboard.typed import DEFAULT_EXPERIMENT, MAX_CHARACTERS, TAG
 from headscope.jobs.request import JobRequest
@@ -196,7 +196,7 @@ def server_timing(**seconds: float) -> str:
     return ", ".join(f"{name};dur={1000 * value:.2f}" for name, value in seconds.items())
 
 
-def _engine(services: Services) -> Engine:
+def _engine(services: Services) -> PageEngine:
     if services.engine is None:
         raise InputError("this server shows stored results and computes nothing: start one with `headscope serve`.")
     return services.engine

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from headscope.analysis.engines.base import Engine, Prepared
+from headscope.analysis.engines.base import AnalysisEngine, Prepared
 from headscope.analysis.engines.local import LocalEngine
 from headscope.analysis.engines.threads import yield_when_waiting
 from headscope.analysis.errors import HeadscopeError, InputError
@@ -55,7 +55,7 @@ def run(
             return _remote(server, request, on_progress, should_stop, job, on_resumed)
         path = session.database_path(url)
 
-        def ready(request: JobRequest) -> tuple[Engine, Prepared]:
+        def ready(request: JobRequest) -> tuple[AnalysisEngine, Prepared]:
             engine = stack.enter_context(closing(_engine(workers)))
             return engine, prepare(engine, request, _with_room(path, on_prepared))
 
@@ -77,7 +77,7 @@ def run(
 
 
 def run_with(
-    engine: Engine, url: str, request: JobRequest, on_progress: OnProgress, should_stop: ShouldStop
+    engine: AnalysisEngine, url: str, request: JobRequest, on_progress: OnProgress, should_stop: ShouldStop
 ) -> JobOutcome:
     """Carry out `request` here, with an engine of the caller's."""
     path = session.database_path(url)
@@ -107,7 +107,7 @@ def _with_room(path: Path | None, on_prepared: Callable[[Preflight], None]) -> C
     return check
 
 
-def _engine(workers: int) -> Engine:
+def _engine(workers: int) -> AnalysisEngine:
     if workers > 1:
         return LocalEngine(workers)
     yield_when_waiting()

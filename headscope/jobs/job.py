@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 
-from headscope.analysis.engines.base import Engine, Prepared
+from headscope.analysis.engines.base import AnalysisEngine, Prepared
 from headscope.analysis.errors import InputError
 from headscope.analysis.running.parts import Tally
 from headscope.analysis.running.preflight import Preflight
@@ -45,11 +45,11 @@ class JobOutcome:
 
 
 def prepare(
-    engine: Engine, request: JobRequest, on_prepared: Callable[[Preflight], None] = lambda needs: None
+    engine: AnalysisEngine, request: JobRequest, on_prepared: Callable[[Preflight], None] = lambda needs: None
 ) -> Prepared:
     """All that refuses a request and needs no store. `on_prepared` hears what it will need, and may refuse by raising.
 
-    Raises what `Engine.prepare` does; InputError without prompts.
+    Raises what `AnalysisEngine.prepare` does; InputError without prompts.
     """
     request.require_prompts()
     prepared = engine.prepare(request.spec(), request.batch_size)
@@ -58,7 +58,7 @@ def prepare(
 
 
 def run_job(
-    engine: Engine,
+    engine: AnalysisEngine,
     sink: Store,
     request: JobRequest,
     on_progress: Callable[[str, Progress], None] = lambda job_id, progress: None,
@@ -144,7 +144,7 @@ def _named(info: ModelInfo, name: str, store: RunReader) -> ModelInfo:
 
 
 def _compute(
-    engine: Engine,
+    engine: AnalysisEngine,
     sink: ResultSink,
     request: JobRequest,
     prepared: Prepared,
@@ -187,7 +187,7 @@ def _effort(batch: Sequence[Prompt]) -> int:
 
 
 def _batches(
-    engine: Engine, spec: RunSpec, batches: list[list[Prompt]], should_stop: Callable[[], bool]
+    engine: AnalysisEngine, spec: RunSpec, batches: list[list[Prompt]], should_stop: Callable[[], bool]
 ) -> Iterator[list[RunResult]]:
     """Results of each batch as it is done, as many at a time as the engine runs; after a stop those already begun."""
     if engine.parallel == 1 or sum(map(len, batches)) <= FEW:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from headscope.analysis.code_version import CODE_VERSION
-from headscope.analysis.engines.base import Engine
+from headscope.analysis.engines.base import AnalysisEngine
 from headscope.analysis.errors import HeadscopeError, StorageError
 from headscope.analysis.registry import BACKENDS
 from headscope.analysis.types import Prompt, RunSpec
@@ -30,7 +30,7 @@ class Verified:
     caution: str = ""
 
 
-def verify(engine: Engine, store: RunReader, run_ids: Sequence[str]) -> Iterator[Verified]:
+def verify(engine: AnalysisEngine, store: RunReader, run_ids: Sequence[str]) -> Iterator[Verified]:
     """Every run in order, but for those of one request, which are computed in batches of the size they had."""
     for start in range(0, len(run_ids), AT_ONCE):
         requests: dict[str, tuple[RunSpec, list[tuple[RunDetail, Prompt]]]] = {}
@@ -57,7 +57,7 @@ def _impossible(detail: RunDetail) -> str:
 
 
 def _request(
-    engine: Engine, store: RunReader, spec: RunSpec, members: list[tuple[RunDetail, Prompt]]
+    engine: AnalysisEngine, store: RunReader, spec: RunSpec, members: list[tuple[RunDetail, Prompt]]
 ) -> Iterator[Verified]:
     try:
         spec, batches = _prepared(engine, spec, members)
@@ -79,7 +79,7 @@ def _verified(store: RunReader, detail: RunDetail, found: list[Difference]) -> V
 
 
 def _prepared(
-    engine: Engine, spec: RunSpec, members: list[tuple[RunDetail, Prompt]]
+    engine: AnalysisEngine, spec: RunSpec, members: list[tuple[RunDetail, Prompt]]
 ) -> tuple[RunSpec, tuple[tuple[int, ...], ...]]:
     """The request with the model these runs were computed with: as it was asked for then, or from its folder.
 
