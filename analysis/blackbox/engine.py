@@ -72,7 +72,8 @@ class BlackBoxEngine:
         return sum(calls), sum(n * size for n, size in zip(calls, longest, strict=True))
 
     def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
-        """See `AnalysisEngine.run_batch`. A prompt the API refuses is a failed run; a spent budget or a lost server stops."""
+        """See `AnalysisEngine.run_batch`. A prompt the API refuses is a failed run; a spent budget or a lost
+        server stops."""
         return [self._run(spec, prompt) for prompt in prompts]
 
     def _run(self, spec: RunSpec, prompt: Prompt) -> RunResult:

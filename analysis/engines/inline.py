@@ -42,8 +42,8 @@ def _one_at_a_time(method: F) -> F:
 
 
 class InlineEngine:
-    """An AnalysisEngine with a bounded cache of loaded models; calls of several threads take turns, because what a pass records
-    is recorded at the model."""
+    """An AnalysisEngine with a bounded cache of loaded models; calls of several threads take turns, because what a pass
+    records is recorded at the model."""
 
     def __init__(self) -> None:
         self.parallel = 1

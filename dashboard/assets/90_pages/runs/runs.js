@@ -44,6 +44,7 @@
   let latest = 0;
   let reported = new Set(); // states this grid reported and the server will echo
   let echoes = new Set(); // selections this grid reported, likewise
+  let listed = new Set(); // columns this grid reported, likewise
 
   /* The columns shown, null where they are those of a link that does not say. */
   let usual = "";
@@ -58,6 +59,7 @@
   function report(api) {
     const state = { filterModel: api.getFilterModel(), sortModel: sortModel(api), columns: chosenColumns(api) };
     reported.add(canonical(state.filterModel, state.sortModel));
+    listed.add(keyOf(columnsShown(api)));
     clientside.set_props("runs-reported", { data: state });
   }
 
@@ -111,6 +113,7 @@
     attached = api;
     reported = new Set();
     echoes = new Set();
+    listed = new Set();
     api.addEventListener("filterChanged", () => report(api));
     api.addEventListener("sortChanged", () => report(api));
     api.addEventListener("selectionChanged", (event) => onSelection(api, event));
@@ -156,9 +159,12 @@
   clientside.headscope_runs = { sync: (state) => (sync(state), undefined), go: (change) => (go(change), undefined) };
 
   /* ---- columns ---------------------------------------------------------------------------------------------- */
+  /** Show the address's columns, unless they are an echo: the user may have chosen further ones since. */
   function showColumns(api, state) {
     usual = keyOf(state.default);
-    if (keyOf(columnsShown(api)) !== keyOf(state.columns)) {
+    const wanted = keyOf(state.columns), differ = keyOf(columnsShown(api)) !== wanted, echo = listed.has(wanted);
+    if (!echo || !differ) listed.clear();
+    if (differ && !echo) {
       const fields = api
         .getColumns()
         .map((column) => column.getColId())
