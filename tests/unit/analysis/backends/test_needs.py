@@ -15,7 +15,7 @@ from headscope.analysis.registry import METHODS, Needs
 if TYPE_CHECKING:
     from headscope.analysis.backends.hf_causal import HFCausalBackend
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 SEEN = {"attention", "sublayers", "heads", "no_attention", "attention_layers"}
 OF_THE_BACKENDS = {"backends/needs.py", "backends/hf_causal.py", "backends/intervening.py"}
 """Where a model is opened: which layers have attention is a fact there, not a need."""

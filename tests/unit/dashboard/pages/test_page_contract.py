@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 ROOMS = ("analysis", "dashboard", "datasets", "migrations", "storage")
 
 

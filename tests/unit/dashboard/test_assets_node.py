@@ -25,7 +25,7 @@ from headscope.dashboard.link_state import QueryState
 from headscope.dashboard.pages.live.query import LiveQuery
 
 NODE = shutil.which("node")
-FOLDER = Path(__file__).parents[1] / "js"
+FOLDER = Path(__file__).parents[2] / "js"
 
 pytestmark = pytest.mark.skipif(
     NODE is None, reason="no node on this machine: the scripts are tested in the browser only"

@@ -187,6 +187,6 @@ def test_canonical_line_by_hand() -> None:
 
 
 def test_the_documentation_lists_every_set_with_its_size() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "datasets.md").read_text()
     listed = dict(re.findall(r"^\| `(\w+)` \| (\d+) \|", page, re.MULTILINE))
     assert {name: int(count) for name, count in listed.items()} == {name: i.n_prompts for name, i in INFOS.items()}

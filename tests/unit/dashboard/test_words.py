@@ -11,7 +11,7 @@ from headscope.dashboard.text import quoted, visible
 from headscope.dashboard.words import plural, shape, true_minus
 
 TWINS = {"plural": plural, "true_minus": true_minus, "visible": visible, "quoted": quoted}
-TABLE = json.loads((Path(__file__).parents[1] / "js/words.json").read_text(encoding="utf-8"))
+TABLE = json.loads((Path(__file__).parents[2] / "js/words.json").read_text(encoding="utf-8"))
 """Of what scripts write likewise: tests/js/dom.test.js holds them to it."""
 
 

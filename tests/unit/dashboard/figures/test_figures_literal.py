@@ -19,7 +19,7 @@ from headscope.analysis.types.patching import PatchRequest, PatchResult
 from headscope.dashboard import figures
 from headscope.dashboard.figures import behaviour, confidence, layers, patching, theme
 from tests.factories import make_info, make_result
-from tests.unit.test_compare_figures import tokenized
+from tests.unit.dashboard.pages.test_compare_figures import tokenized
 
 HOSTILE = "<b>&lt;a</b>"
 DRAWN = "&lt;b&gt;&amp;lt;a&lt;/b&gt;"

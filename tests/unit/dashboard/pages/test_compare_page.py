@@ -24,7 +24,7 @@ from headscope.dashboard.pages.live import page as live
 from headscope.dashboard.pages.live.query import LiveQuery
 from headscope.dashboard.units import probability
 from headscope.storage.rows import ArtifactRow, RunDetail, RunRow
-from tests.unit.test_compare_figures import tokenized
+from tests.unit.dashboard.pages.test_compare_figures import tokenized
 
 WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 
