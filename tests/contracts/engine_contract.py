@@ -1,0 +1,74 @@
+"""What every engine does. A new one subclasses this beside the two in test_engines.py and gives `engine`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from headscope.analysis.engines.base import AnalysisEngine
+from headscope.analysis.errors import BackendError, InputError, UnknownNameError
+from headscope.analysis.types import GenerationParams, ModelRef, Prompt, RunSpec, RunStatus
+from headscope.analysis.types.live import LiveContinueRequest, LiveExplainRequest, LiveRequest
+from headscope.analysis.types.patching import PatchRequest
+
+PROMPTS = (Prompt("a", "the cat sat"), Prompt("empty", ""), Prompt("c", "the dog ran far away", target=" the"))
+
+
+class EngineContract:
+    """Tests that hold for every AnalysisEngine on a tiny model."""
+
+    @pytest.fixture(scope="class")
+    def engine(self) -> AnalysisEngine:
+        raise NotImplementedError("a subclass gives the engine")
+
+    @pytest.fixture(scope="class")
+    def spec(self, tiny_gpt2_dir: Path) -> RunSpec:
+        return RunSpec(ModelRef(str(tiny_gpt2_dir)), PROMPTS, ("heads", "saliency", "attention"))
+
+    def test_a_request_is_planned_and_every_prompt_answered_in_order(
+        self, engine: AnalysisEngine, spec: RunSpec
+    ) -> None:
+        prepared = engine.prepare(spec, 2)
+        assert sorted(index for batch in prepared.batches for index in batch) == [0, 1, 2]
+        assert len(set(prepared.keys)) == 3
+        assert prepared.preflight.n_prompts == 3
+        results = engine.run_batch(spec, PROMPTS)
+        assert [result.prompt for result in results] == list(PROMPTS)
+        assert [result.result_key for result in results] == list(prepared.keys)
+        good, empty, other = results
+        assert (good.status, empty.status, other.status) == (
+            RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.SUCCEEDED,
+        )  # fmt: skip
+        assert empty.error_kind == "empty"
+        assert good.attention is not None
+        assert good.attention.dtype == np.float16
+        assert other.target is not None
+        assert other.target.text == " the"
+
+    def test_what_is_wrong_is_said_before_anything_is_loaded(self, engine: AnalysisEngine, spec: RunSpec) -> None:
+        for changed, error, says in (
+            ({"analyses": ("salienc",)}, UnknownNameError, "saliency"),
+            ({"params": {"saliency": {"norm": "l3"}}}, InputError, "l1"),
+            ({"model": ModelRef("no-such-model")}, BackendError, "no-such-model"),
+            ({"model": ModelRef(spec.model.name, backend="nowhere")}, UnknownNameError, "hf_causal"),
+        ):
+            with pytest.raises(error, match=says):
+                engine.check(replace(spec, **changed))  # type: ignore[arg-type]
+
+    def test_typed_texts_are_answered_and_nothing_is_stored(self, engine: AnalysisEngine, tiny_gpt2_dir: Path) -> None:
+        request = LiveRequest(str(tiny_gpt2_dir), "the cat sat")
+        seen = engine.live(request)
+        assert seen.attention.shape[-1] == len(seen.trace.tokens)
+        part = engine.explain(LiveExplainRequest(request, "token", "mean", 0))
+        assert np.isfinite(part.attribution.scores).any()
+        assert (part.first, part.stop) == (0, part.n_units)
+        written = engine.write_on(LiveContinueRequest(str(tiny_gpt2_dir), "the cat", GenerationParams(3)))
+        assert 1 <= len(written.ids) <= 3
+
+    def test_two_texts_are_patched(self, engine: AnalysisEngine, tiny_gpt2_dir: Path) -> None:
+        found = engine.patch(PatchRequest(str(tiny_gpt2_dir), "the river ran", "the bread ran"))
+        assert found.patched.shape == found.recovery.shape
+        assert found.patched.shape[1] == len(found.clean)
