@@ -51,9 +51,9 @@ class PostgreSQL:
         """The group of a pattern in a text; NULL without a match."""
         return f"substring({source} FROM {_quoted(pattern)})"
 
-    def write(self, values: Mapping[str, str]) -> None:
-        """Give columns their values."""
-        op.execute(f"UPDATE attributions SET {', '.join(f'{name} = {value}' for name, value in values.items())}")
+    def put_back(self, values: Mapping[str, str]) -> None:
+        """Give columns their values before another is dropped."""
+        update(values)
 
 
 class DuckDB:
@@ -78,10 +78,16 @@ class DuckDB:
         """The group of a pattern in a text; NULL without a match."""
         return f"NULLIF(regexp_extract({source}, {_quoted(pattern)}, 1), '')"
 
-    def write(self, values: Mapping[str, str]) -> None:
-        """Give columns their values, one after the other."""
+    def put_back(self, values: Mapping[str, str]) -> None:
+        """Give columns their values, one after the other, before another is dropped: after an UPDATE that would fail at
+        commit. Not on the way up: a log that holds such an ALTER cannot be replayed after a crash."""
         for name, value in values.items():
             op.execute(f"ALTER TABLE attributions ALTER {name} TYPE JSON USING {value}")
+
+
+def update(values: Mapping[str, str]) -> None:
+    """Give columns their values."""
+    op.execute(f"UPDATE attributions SET {', '.join(f'{name} = {value}' for name, value in values.items())}")
 
 
 def _quoted(text: str) -> str:
@@ -113,8 +119,7 @@ def add() -> None:
     sql = _words()
     missing = _text("params", MISSING)
     asked = sql.made({"baseline": sql.matched(missing, r"has no (\w+) token")})
-    sql.write({"outcome": sql.made(_outcome(sql)),
-               "params": sql.merged(sql.without("params", MOVED), asked)})  # fmt: skip
+    update({"outcome": sql.made(_outcome(sql)), "params": sql.merged(sql.without("params", MOVED), asked)})
 
 
 def _outcome(sql: PostgreSQL | DuckDB) -> dict[str, str]:
@@ -140,7 +145,7 @@ def remove() -> None:
     """Undo `add`. Facts that version 0008 did not know stay under their labels."""
     sql = _words()
     others = sql.without(_at("outcome", "facts"), (BASELINE, GENERATED))
-    sql.write({"params": sql.merged("params", others, sql.made(_params()))})
+    sql.put_back({"params": sql.merged("params", others, sql.made(_params()))})
     op.drop_column("attributions", "outcome")
 
 

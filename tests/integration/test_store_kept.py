@@ -12,6 +12,7 @@ import pytest
 import zstandard
 
 from headscope.analysis.errors import StorageError
+from headscope.storage import session
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
 from headscope.storage.schema import versions
@@ -120,3 +121,22 @@ def test_the_kept_stores_hold_every_kind_of_run() -> None:
     assert {row["status"] for row in rows["runs"]} == {"succeeded", "failed"}
     assert {row["status"] for row in rows["jobs"]} == {"succeeded", "failed", "cancelled", "running"}
     assert sum(row["copied_from"] is not None for row in rows["run_details"]) == 1
+
+
+def test_an_upgrade_is_there_after_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a machine finds that loses its power right after the upgrade: the file as it was, and the log of it all."""
+    monkeypatch.setenv("HEADSCOPE_ARTIFACTS", str(tmp_path / "artifacts"))
+    for name, content in (("old", unpacked("v0001.duckdb")), ("new", b"")):
+        path, crashed = tmp_path / f"{name}.duckdb", tmp_path / f"{name}-crashed.duckdb"
+        if content:
+            path.write_bytes(content)
+        engine = session.open_engine(str(path))
+        with engine.connect():  # one stays open, so that nothing writes the log into the file
+            versions.migrate(engine)
+            assert Path(f"{path}.wal").stat().st_size > 1000
+            shutil.copy(path, crashed)
+            shutil.copy(f"{path}.wal", f"{crashed}.wal")
+        engine.dispose()
+        with Store.open(str(crashed)) as store:
+            rows = store.runs_page(RunFilter()).rows
+        assert (len(rows) > 0) == bool(content)
