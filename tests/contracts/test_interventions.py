@@ -246,7 +246,7 @@ def test_what_does_not_fit_is_refused(
 
 def test_a_model_without_the_parts_says_why(backend: HFCausalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend, "capabilities", Capabilities(False, False, False, no_attention="it has none"))
-    reasons = {"attention_pattern": "it has none", "head_output": "single heads", "mlp_output": "do not add up"}
+    reasons = {"attention_pattern": "it has none", "head_output": "single heads", "mlp_output": "updates of"}
     for point, reason in reasons.items():
         with pytest.raises(NotApplicable, match=reason), backend.interventions([Edit(point, 0, "zero")]):  # type: ignore[arg-type]
             pass
