@@ -55,29 +55,12 @@ def _guard(settings: Settings) -> Callable[[View], View]:
 
 def _add_jobs(routes: Blueprint, guarded: Callable[[View], View], engine: ServerEngine, services: Services) -> None:
     queue, settings = engine.jobs, services.settings
-    uploads = Uploads()
+    _add_parts(routes, guarded, engine, services)
 
     @routes.post("/jobs")
     @guarded
     def submit() -> Any:
         return {"job_id": queue.submit(_admitted(JobRequest.from_json(json_object()), engine, settings))}, 202
-
-    @routes.post("/jobs/parts")
-    @guarded
-    def begin() -> Any:
-        return {"upload": uploads.begin()}, 201
-
-    @routes.put("/jobs/parts/<upload>/<int:at>")
-    @guarded
-    def add(upload: str, at: int) -> Any:
-        uploads.add(upload, at, request.get_data())
-        return {"upload": upload}
-
-    @routes.post("/jobs/parts/<upload>")
-    @guarded
-    def submit_parts(upload: str) -> Any:
-        asked = JobRequest.from_json(object_of(uploads.take(upload)))
-        return {"job_id": queue.submit(_admitted(asked, engine, settings))}, 202
 
     @routes.post("/jobs/resume")
     @guarded
@@ -97,6 +80,28 @@ def _add_jobs(routes: Blueprint, guarded: Callable[[View], View], engine: Server
     def cancel(job_id: str) -> Any:
         queue.cancel(job_id)
         return {"job_id": job_id}, 202
+
+
+def _add_parts(routes: Blueprint, guarded: Callable[[View], View], engine: ServerEngine, services: Services) -> None:
+    """A request that is larger than one body may be."""
+    uploads = Uploads()
+
+    @routes.post("/jobs/parts")
+    @guarded
+    def begin() -> Any:
+        return {"upload": uploads.begin()}, 201
+
+    @routes.put("/jobs/parts/<upload>/<int:at>")
+    @guarded
+    def add(upload: str, at: int) -> Any:
+        uploads.add(upload, at, request.get_data())
+        return {"upload": upload}
+
+    @routes.post("/jobs/parts/<upload>")
+    @guarded
+    def submit_parts(upload: str) -> Any:
+        asked = JobRequest.from_json(object_of(uploads.take(upload)))
+        return {"job_id": engine.jobs.submit(_admitted(asked, engine, services.settings))}, 202
 
 
 def _admitted(asked: JobRequest, engine: ServerEngine, settings: Settings) -> JobRequest:

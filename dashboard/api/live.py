@@ -49,6 +49,22 @@ def register(server: Flask, services: Services) -> None:
     def loading() -> Response:
         return _fresh({"loading": services.engine.loading() if services.engine else ""})
 
+    _add_answers(routes, services)
+
+    @routes.post("/runs")
+    def save() -> tuple[Response, int]:
+        return jsonify({"job": _engine(services).submit(job_request(json_object()))}), 202
+
+    @routes.get("/runs/<job_id>")
+    def saved(job_id: str) -> Response:
+        return jsonify(saved_state(services.store, job_id))
+
+    server.register_blueprint(routes)
+
+
+def _add_answers(routes: Blueprint, services: Services) -> None:
+    """What a typed text is answered with, at once and when typing rests."""
+
     @routes.post("")
     @answered
     def live() -> Response:
@@ -86,16 +102,6 @@ def register(server: Flask, services: Services) -> None:
         )
         request = LiveContinueRequest(asked.model, asked.text, params)
         return _fresh(continuation(_engine(services).write_on(request, *_caller(body))))
-
-    @routes.post("/runs")
-    def save() -> tuple[Response, int]:
-        return jsonify({"job": _engine(services).submit(job_request(json_object()))}), 202
-
-    @routes.get("/runs/<job_id>")
-    def saved(job_id: str) -> Response:
-        return jsonify(saved_state(services.store, job_id))
-
-    server.register_blueprint(routes)
 
 
 def answered(view: Callable[[], Response]) -> Callable[[], Response | tuple[dict[str, Any], int]]:

@@ -54,45 +54,48 @@ def cards(detail: RunDetail) -> list[Component]:
     if detail.model.ref.backend == BLACK_BOX:
         return [html.Div(_from_outside(detail), className="hs-grid")]
     width = "hs-half" if len(detail.trace.tokens) <= SHORT else ""
+    body = [*_of_tokens(detail, width), *_of_the_inside(detail), *_findings(detail), _capsule(detail)]
+    return [html.Div(body, className="hs-grid")]
+
+
+def _of_tokens(detail: RunDetail, width: str) -> list[Component]:
+    """What was read, what was expected, and what it rests on. width: of maps that may share a line."""
+    top = [
+        _card(detail, "run-tokens", "Tokens", _tokens, "What the model read.", drawn=True),
+        _card(detail, "run-confidence", "Confidence", _confidence,
+              "Surprisal of each token and entropy of the distribution before it, in bits."),
+    ]  # fmt: skip
     return [
-        html.Div(
-            [
-                html.Div(
-                    [
-                        _card(detail, "run-tokens", "Tokens", _tokens, "What the model read.", drawn=True),
-                        _card(detail, "run-confidence", "Confidence", _confidence,
-                              "Surprisal of each token and entropy of the distribution before it, in bits."),
-                    ],
-                    className="hs-wide hs-stack",
-                ),
-                _card(detail, "run-candidates", "Candidates", _slot("candidates"),
-                      "What the model expected, with probabilities.", "hs-side"),
-                _card(detail, "run-attributions", "Attributions", _attributions,
-                      "Which tokens the explained quantity rests on, one method per row.", drawn=True),
-                _card(detail, "run-sources", "Sources of the continuation", sources,
-                      "What every generated token rests on.", drawn=True),
-                _card(detail, "run-flow", "Where the evidence enters", flow,
-                      "Attribution of every layer and token: what the explained quantity owes to the stream there.",
-                      width, drawn=True),
-                _card(detail, "run-components", "Written to the logit", components,
-                      "What every head and MLP adds directly to the explained quantity.", width, drawn=True),
-                _card(detail, "run-attention", "Attention", _attention,
-                      "Where each head reads from. Keys: [ and ] change the layer, comma and full stop the head. "
-                      "Attention alone is no explanation.", drawn=True),
-                _card(detail, "run-looks", "Looks important, is important", looks,
-                      "Head summaries beside the effect of taking each head away.", drawn=True),
-                _card(detail, "run-lens", "Logit lens", _lens,
-                      "What each layer would say next, read through the final norm and unembedding.",
-                      drawn=True),
-                _card(detail, "run-formation", "How the prediction forms", _formation,
-                      "The final top token, target and foil under the logit lens, at the last position.", "hs-half"),
-                _card(detail, "run-norms", "Residual stream", _norms,
-                      "Size of the stream and of what each sublayer adds, at the last position.", "hs-half"),
-                *_findings(detail),
-                _capsule(detail),
-            ],
-            className="hs-grid",
-        )
+        html.Div(top, className="hs-wide hs-stack"),
+        _card(detail, "run-candidates", "Candidates", _slot("candidates"),
+              "What the model expected, with probabilities.", "hs-side"),
+        _card(detail, "run-attributions", "Attributions", _attributions,
+              "Which tokens the explained quantity rests on, one method per row.", drawn=True),
+        _card(detail, "run-sources", "Sources of the continuation", sources,
+              "What every generated token rests on.", drawn=True),
+        _card(detail, "run-flow", "Where the evidence enters", flow,
+              "Attribution of every layer and token: what the explained quantity owes to the stream there.",
+              width, drawn=True),
+        _card(detail, "run-components", "Written to the logit", components,
+              "What every head and MLP adds directly to the explained quantity.", width, drawn=True),
+    ]  # fmt: skip
+
+
+def _of_the_inside(detail: RunDetail) -> list[Component]:
+    """Heads and layers."""
+    return [
+        _card(detail, "run-attention", "Attention", _attention,
+              "Where each head reads from. Keys: [ and ] change the layer, comma and full stop the head. "
+              "Attention alone is no explanation.", drawn=True),
+        _card(detail, "run-looks", "Looks important, is important", looks,
+              "Head summaries beside the effect of taking each head away.", drawn=True),
+        _card(detail, "run-lens", "Logit lens", _lens,
+              "What each layer would say next, read through the final norm and unembedding.",
+              drawn=True),
+        _card(detail, "run-formation", "How the prediction forms", _formation,
+              "The final top token, target and foil under the logit lens, at the last position.", "hs-half"),
+        _card(detail, "run-norms", "Residual stream", _norms,
+              "Size of the stream and of what each sublayer adds, at the last position.", "hs-half"),
     ]  # fmt: skip
 
 

@@ -138,6 +138,14 @@ def register(app: Dash, services: Services) -> None:
         state = list_state(query, constants(services))
         return state, view.chips(query), view.toolbar(query), notes_box(query.notes)
 
+    clientside(app, "headscope_runs", "go", Input(Ids.GOTO, "data"))
+    clientside(app, "headscope_runs", "sync", Input(Ids.STATE, "data"))
+    _register_moves(app)
+
+
+def _register_moves(app: Dash) -> None:
+    """What is done in the grid becomes an address."""
+
     @app.callback(
         Output(Ids.GOTO, "data"),
         Input(Ids.REPORTED, "data"),
@@ -148,9 +156,6 @@ def register(app: Dash, services: Services) -> None:
     def go(grid: Mapping[str, Any] | None, text: str | None, selected: Sequence[str] | None) -> dict[str, Any]:
         changed = {str(key).split(".", maxsplit=1)[0] for key in ctx.triggered_prop_ids}
         return moved(changed, grid or {}, text or "", selected or ())
-
-    clientside(app, "headscope_runs", "go", Input(Ids.GOTO, "data"))
-    clientside(app, "headscope_runs", "sync", Input(Ids.STATE, "data"))
 
 
 def _query(search: str | None, path: str) -> RunsQuery:
