@@ -251,7 +251,11 @@ def _clock(seconds: float) -> str:
 
 def _announce(console: Console, needs: Preflight) -> None:
     memory, stored = f"{needs.memory_bytes / 1e9:.2g} GB", f"{needs.stored_bytes / 1e6:,.0f} MB"
-    took = f", at most {needs.passes:,.0f} forward passes each, {_clock(needs.seconds)} here" if needs.seconds else ""
+    took = (
+        f", at most {needs.passes:,.0f} forward passes each (one worker: {_clock(needs.seconds)} min)"
+        if needs.seconds
+        else ""
+    )
     console.print(
         f"{needs.n_prompts} prompts in {needs.n_batches} batches, the longest of {needs.longest:,} tokens{took}: "
         f"up to {memory} of memory beside the model, about {stored} to store.",

@@ -9,9 +9,9 @@ import numpy as np
 from dash import html
 from dash.development.base_component import Component
 
-from headscope.analysis.registry import MEASUREMENTS, PROBES
+from headscope.analysis.registry import DETECTORS, MEASUREMENTS, PROBES
 from headscope.analysis.types import MeasuredArray
-from headscope.analysis.types.findings import ProbeResult, ToxicityScore
+from headscope.analysis.types.findings import PASSED, ProbeResult, ToxicityScore
 from headscope.dashboard.cards import Children, extra
 from headscope.dashboard.numbers import plain
 from headscope.dashboard.parts import note
@@ -26,13 +26,17 @@ PLACES = 4
 
 def has_findings(detail: RunDetail) -> bool:
     """Whether there is anything for the card: toxicity scores have a page of their own."""
-    return bool(detail.measured or any(isinstance(found, ProbeResult) for found in detail.findings))
+    return bool(detail.measured or _told_of(detail))
+
+
+def _told_of(detail: RunDetail) -> list[ProbeResult]:
+    """Of probes everything, of failure detectors what they found: that they found nothing is no news."""
+    return [found for found in detail.findings if isinstance(found, ProbeResult) and found.label != PASSED]
 
 
 def findings(detail: RunDetail) -> Children:
-    """A row for each probe; under them, arrays of measurements as tables."""
-    probes = [found for found in detail.findings if isinstance(found, ProbeResult)]
-    rows = [html.Tr([_name(found), _score(found), html.Td(_evidence(found, detail))]) for found in probes]
+    """A row for each probe and each failure; under them, arrays of measurements as tables."""
+    rows = [html.Tr([_name(found), _score(found), html.Td(_evidence(found, detail))]) for found in _told_of(detail)]
     parts: list[Component] = [table(["Probe", "Score>", "Evidence"], rows)] if rows else []
     if any(isinstance(found, ToxicityScore) for found in detail.findings):
         parts.append(note("Toxicity scores of this run are on the Toxicity page."))
@@ -40,7 +44,7 @@ def findings(detail: RunDetail) -> Children:
 
 
 def _name(found: ProbeResult) -> html.Td:
-    entry = PROBES.get(found.probe)
+    entry = PROBES.get(found.probe) or DETECTORS.get(found.probe)
     label = found.probe if entry is None else entry.label
     return html.Td(label, title="" if entry is None else entry.summary)
 

@@ -21,6 +21,8 @@ SCALAR = MeasuredArray("one", (), np.array(7, np.float32))
 FOUND = (
     ProbeResult("repetition", 0.25, evidence={"spans": [[4, 7], [14, 17]], "words": 8}),
     ProbeResult("stranger", float("nan"), evidence={"error": "nothing to see"}),
+    ProbeResult("repetition_loop", 0.5, "medium", {"phrase": "two"}),
+    ProbeResult("context_overflow", 0.0, "passed"),
     ToxicityScore("prompt", "toxic", 0.1, "minilm"),
 )
 
@@ -67,6 +69,8 @@ def test_probes_show_score_and_evidence(detail: RunDetail) -> None:
     assert "stranger" in rows[2]
     assert "not measured: nothing to see" in rows[2]
     assert "0.0" not in rows[2]
+    assert rows[3].startswith("Repetition loop0.5000 medium")
+    assert len(rows) == 4  # a detector that found nothing has no row
     assert "on the Toxicity page" in words(body)
 
 
@@ -81,7 +85,7 @@ def test_arrays_come_back_as_they_were_and_are_shown(detail: RunDetail) -> None:
 
 def test_a_run_without_findings_has_no_card(detail: RunDetail) -> None:
     assert has_findings(detail)
-    assert not has_findings(replace(detail, measured=(), findings=FOUND[2:]))
+    assert not has_findings(replace(detail, measured=(), findings=FOUND[3:]))
 
 
 def test_many_numbers_are_cut_and_said(detail: RunDetail) -> None:
