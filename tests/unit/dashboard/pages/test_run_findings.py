@@ -70,7 +70,7 @@ def test_probes_show_score_and_evidence(detail: RunDetail) -> None:
     assert "not measured: nothing to see" in rows[2]
     assert "0.0" not in rows[2]
     assert rows[3].startswith("Repetition loop0.5000 medium")
-    assert len(rows) == 4  # a detector that found nothing has no row
+    assert not any("verflow" in row for row in rows)  # a detector that found nothing has no row
     assert "on the Toxicity page" in words(body)
 
 
