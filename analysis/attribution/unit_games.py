@@ -9,7 +9,9 @@ import numpy as np
 
 from headscope.analysis.attribution.held_first import joined, no_score
 from headscope.analysis.attribution.masking import Bools, Float64, masked_values, neutral, units_of
-from headscope.analysis.types import Float32, Target
+from headscope.analysis.attribution.results import attribution, failed_attribution
+from headscope.analysis.types import Attribution, Float32, Params, Target
+from headscope.analysis.types.outcome import Outcome
 from headscope.analysis.workspace import Workspace
 
 
@@ -78,3 +80,33 @@ class UnitGame:
         for mask, score in zip(self.units, scores, strict=True):
             found[mask] = score / mask.sum()
         return found
+
+
+def of_units(
+    game: UnitGame,
+    method: str,
+    target: Target,
+    scores: Float64,
+    *,
+    value: float,
+    seconds: float,
+    params: Params,
+    change: float | None = None,
+    steps: int | None = None,
+) -> Attribution:
+    """The Attribution of scores `[unit]`, a failed one without units. change: what they should add up to, the explained
+    quantity minus that without any unit; steps: coalitions evaluated. None where the method does not say."""
+    if not game.units:
+        return failed_attribution(method, target, game.why_empty, signed=True, seconds=seconds, params=params)
+    return attribution(
+        method,
+        target,
+        game.token_scores(scores),
+        ("position",),
+        signed=True,
+        value=value,
+        seconds=seconds,
+        params=params,
+        convergence_delta=float("nan") if change is None else float(scores.sum() - change),
+        outcome=Outcome(steps=steps, value_change=change, not_explained=game.not_explained),
+    )

@@ -9,12 +9,10 @@ from typing import ClassVar
 import numpy as np
 
 from headscope.analysis.attribution.masking import Float64, masked_values
-from headscope.analysis.attribution.results import attribution, failed_attribution
-from headscope.analysis.attribution.unit_games import UnitGame
+from headscope.analysis.attribution.unit_games import UnitGame, of_units
 from headscope.analysis.interfaces import Method
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target
-from headscope.analysis.types.outcome import Outcome
 from headscope.analysis.workspace import Workspace, quantities
 
 
@@ -58,16 +56,4 @@ class Occlusion(Method):
     def _found(
         self, game: UnitGame, target: Target, scores: Float64, value: float, seconds: float, settings: Params
     ) -> Attribution:
-        if not game.units:
-            return failed_attribution(self.NAME, target, game.why_empty, signed=True, seconds=seconds, params=settings)
-        return attribution(
-            self.NAME,
-            target,
-            game.token_scores(scores),
-            ("position",),
-            signed=True,
-            value=value,
-            seconds=seconds,
-            params=settings,
-            outcome=Outcome(not_explained=game.not_explained),
-        )
+        return of_units(game, self.NAME, target, scores, value=value, seconds=seconds, params=settings)

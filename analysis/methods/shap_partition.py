@@ -9,12 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from headscope.analysis.attribution.masking import Float64
-from headscope.analysis.attribution.results import attribution, failed_attribution
-from headscope.analysis.attribution.unit_games import UnitGame
+from headscope.analysis.attribution.results import failed_attribution
+from headscope.analysis.attribution.unit_games import UnitGame, of_units
 from headscope.analysis.interfaces import Method
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target
-from headscope.analysis.types.outcome import Outcome
 from headscope.analysis.workspace import Workspace
 
 
@@ -41,18 +40,8 @@ class ShapPartition(Method):
         ends = game.values(np.array([[False] * len(game.units), [True] * len(game.units)]))
         change = float(ends[1] - ends[0])
         scores = np.array([change]) if len(game.units) == 1 else owen_values(game, settings["max_evals"])
-        return attribution(
-            self.NAME,
-            target,
-            game.token_scores(scores),
-            ("position",),
-            signed=True,
-            value=float(ends[1]),
-            seconds=time.perf_counter() - started,
-            params=settings,
-            convergence_delta=float(scores.sum() - change),
-            outcome=Outcome(value_change=change, not_explained=game.not_explained),
-        )
+        value, seconds = float(ends[1]), time.perf_counter() - started
+        return of_units(game, self.NAME, target, scores, value=value, seconds=seconds, params=settings, change=change)
 
 
 def owen_values(game: UnitGame, max_evals: int) -> Float64:

@@ -11,13 +11,12 @@ import numpy as np
 
 from headscope.analysis.attribution.coalition_tree import tree_values
 from headscope.analysis.attribution.masking import Bools, Float64
-from headscope.analysis.attribution.results import attribution, failed_attribution
-from headscope.analysis.attribution.unit_games import UnitGame
+from headscope.analysis.attribution.results import failed_attribution
+from headscope.analysis.attribution.unit_games import UnitGame, of_units
 from headscope.analysis.interfaces import Method
 from headscope.analysis.params import resolve_params
 from headscope.analysis.registry.removal import MOST_UNITS
 from headscope.analysis.types import Attribution, Params, Target
-from headscope.analysis.types.outcome import Outcome
 from headscope.analysis.workspace import Workspace
 
 
@@ -46,18 +45,17 @@ class ShapleyExact(Method):
         if values is None:
             values = game.values(all_coalitions(len(game.units)))
         scores = shapley(values)
-        change = values[-1] - values[0]
-        return attribution(
+        value, change, seconds = float(values[-1]), float(values[-1] - values[0]), time.perf_counter() - started
+        return of_units(
+            game,
             self.NAME,
             target,
-            game.token_scores(scores),
-            ("position",),
-            signed=True,
-            value=float(values[-1]),
-            seconds=time.perf_counter() - started,
+            scores,
+            value=value,
+            seconds=seconds,
             params=settings,
-            convergence_delta=float(scores.sum() - change),
-            outcome=Outcome(steps=len(values), value_change=float(change), not_explained=game.not_explained),
+            change=change,
+            steps=len(values),
         )
 
 

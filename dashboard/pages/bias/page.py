@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dash import Dash
-
 from headscope.dashboard import links
 from headscope.dashboard.pages import Page
 from headscope.dashboard.pages.bias.cards import effects, pairs, wording
 from headscope.dashboard.pages.bias.query import BiasQuery
 from headscope.dashboard.pages.bias.view import LIMITS
 from headscope.dashboard.scoped.page import Card, ScopedPage
-from headscope.dashboard.services import Services
 
 SCOPED: ScopedPage[BiasQuery] = ScopedPage(
     Page("bias", links.BIAS, "Bias", "people", 28, shortcut="b"),
@@ -24,9 +21,4 @@ SCOPED: ScopedPage[BiasQuery] = ScopedPage(
         "bias-wording": Card("Sensitivity to wording", "The same contrast, sentence by sentence.", wording),
     },
 )
-PAGE, layout = SCOPED.page, SCOPED.layout
-
-
-def register(app: Dash, services: Services) -> None:
-    """Callbacks."""
-    SCOPED.register(app, services)
+PAGE, layout, register = SCOPED.page, SCOPED.layout, SCOPED.register

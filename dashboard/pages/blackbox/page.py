@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from dash import Dash
-from dash.development.base_component import Component
-
 from headscope.dashboard import links
 from headscope.dashboard.pages import Page
 from headscope.dashboard.pages.blackbox.cards import importance, overview, stability
 from headscope.dashboard.pages.blackbox.query import BlackBoxQuery
 from headscope.dashboard.pages.blackbox.view import LIMITS
 from headscope.dashboard.scoped.page import Card, ScopedPage
-from headscope.dashboard.services import Services
 
 SCOPED: ScopedPage[BlackBoxQuery] = ScopedPage(
     Page("blackbox", links.BLACKBOX, "Black box", "box", 32, shortcut="a"),
@@ -27,14 +21,4 @@ SCOPED: ScopedPage[BlackBoxQuery] = ScopedPage(
         "blackbox-stability": Card("Harmless edits", "Edits that should change nothing.", stability),
     },
 )
-PAGE = SCOPED.page
-
-
-def layout(**query: Any) -> Component:
-    """See `ScopedPage.layout`."""
-    return SCOPED.layout(**query)
-
-
-def register(app: Dash, services: Services) -> None:
-    """See `ScopedPage.register`."""
-    SCOPED.register(app, services)
+PAGE, layout, register = SCOPED.page, SCOPED.layout, SCOPED.register

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dash import Dash
-
 from headscope.dashboard import links
 from headscope.dashboard.pages import Page
 from headscope.dashboard.pages.confidence.cards import (
@@ -17,7 +15,6 @@ from headscope.dashboard.pages.confidence.cards import (
 from headscope.dashboard.pages.confidence.query import ConfidenceQuery
 from headscope.dashboard.pages.confidence.view import LIMITS
 from headscope.dashboard.scoped.page import Card, ScopedPage
-from headscope.dashboard.services import Services
 
 SCOPED: ScopedPage[ConfidenceQuery] = ScopedPage(
     Page("confidence", links.CONFIDENCE, "Confidence", "speedometer2", 27, shortcut="k"),
@@ -34,9 +31,4 @@ SCOPED: ScopedPage[ConfidenceQuery] = ScopedPage(
         "confidence-wrong": Card("Sure and wrong", "Wrong answers, the surest first.", overconfident),
     },
 )  # fmt: skip
-PAGE, layout = SCOPED.page, SCOPED.layout
-
-
-def register(app: Dash, services: Services) -> None:
-    """Callbacks."""
-    SCOPED.register(app, services)
+PAGE, layout, register = SCOPED.page, SCOPED.layout, SCOPED.register

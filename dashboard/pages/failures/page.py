@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dash import Dash
-
 from headscope.dashboard import links
 from headscope.dashboard.pages import Page
 from headscope.dashboard.pages.failures.cards import alike, cases, detectors
 from headscope.dashboard.pages.failures.query import FailuresQuery
 from headscope.dashboard.pages.failures.view import LIMITS
 from headscope.dashboard.scoped.page import Card, ScopedPage
-from headscope.dashboard.services import Services
 
 SCOPED: ScopedPage[FailuresQuery] = ScopedPage(
     Page("failures", links.FAILURES, "Failures", "bug", 29, shortcut="f"),
@@ -24,9 +21,4 @@ SCOPED: ScopedPage[FailuresQuery] = ScopedPage(
         "failures-alike": Card("Alike", "Clusters of similar failures.", alike),
     },
 )
-PAGE, layout = SCOPED.page, SCOPED.layout
-
-
-def register(app: Dash, services: Services) -> None:
-    """Callbacks."""
-    SCOPED.register(app, services)
+PAGE, layout, register = SCOPED.page, SCOPED.layout, SCOPED.register

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dash import Dash
-
 from headscope.dashboard import links
 from headscope.dashboard.pages import Page
 from headscope.dashboard.pages.toxicity.cards import audit, buckets, explorer, scores, swaps, texts
 from headscope.dashboard.pages.toxicity.query import ToxicityQuery
 from headscope.dashboard.pages.toxicity.view import LIMITS
 from headscope.dashboard.scoped.page import Card, ScopedPage
-from headscope.dashboard.services import Services
 
 SCOPED: ScopedPage[ToxicityQuery] = ScopedPage(
     Page("toxicity", links.TOXICITY, "Toxicity", "shield-exclamation", 26, shortcut="x"),
@@ -27,9 +24,4 @@ SCOPED: ScopedPage[ToxicityQuery] = ScopedPage(
         "toxicity-card": Card("The scorer, audited: model card", "What it gets right and wrong.", audit),
     },
 )
-PAGE, layout = SCOPED.page, SCOPED.layout
-
-
-def register(app: Dash, services: Services) -> None:
-    """Callbacks."""
-    SCOPED.register(app, services)
+PAGE, layout, register = SCOPED.page, SCOPED.layout, SCOPED.register

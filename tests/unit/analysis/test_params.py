@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -55,3 +57,17 @@ def test_analyses_by_name_and_by_group() -> None:
     assert set(parse_analyses("all")) >= {*STANDARD, "receipts"}
     with pytest.raises(UnknownNameError, match="standard"):
         parse_analyses("salience")
+
+
+def test_everything_a_form_needs_is_there_without_torch() -> None:
+    code = (
+        "import sys\n"
+        "from headscope.analysis.params import resolve_params\n"
+        "from headscope.analysis.registry import analyses\n"
+        "for name, entry in analyses().items():\n"
+        "    assert resolve_params(name, {}) == {param.name: param.default for param in entry.params}, name\n"
+        "    assert entry.label and entry.summary and all(param.help for param in entry.params), name\n"
+        "assert not {'torch', 'transformers', 'captum', 'shap'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

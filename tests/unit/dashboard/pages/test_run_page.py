@@ -13,6 +13,7 @@ import pytest
 from dash import html
 from dash.development.base_component import Component
 
+from headscope.analysis.registry import STANDARD
 from headscope.analysis.types import RunStatus
 from headscope.dashboard.api.export import render, token_table
 from headscope.dashboard.pages.run.again import again_command
@@ -238,6 +239,14 @@ def test_the_command_gives_back_prompt_model_analyses_and_sampling(whole: RunDet
     assert options["--seed"] == "4"
     assert options["--analyses"] == ",".join(whole.analyses)
     assert (options["--temperature"], options["--top-p"], options["--max-new-tokens"]) == ("0.5", "0.9", "2")
+
+
+def test_the_default_set_goes_by_its_name_and_another_backend_is_asked_for(whole: RunDetail) -> None:
+    usual = replace(whole, analyses=STANDARD)
+    assert "--analyses standard" in again_command(usual)
+    assert "--backend" not in again_command(usual)
+    model = replace(whole.model, ref=replace(whole.model.ref, backend="mine"))
+    assert "--backend mine" in again_command(replace(whole, model=model))
 
 
 def test_the_command_gives_back_what_was_explained(whole: RunDetail) -> None:
