@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
-from transformers.modeling_utils import AttentionInterface
+from transformers.masking_utils import sdpa_mask
 
 from headscope.analysis.backends.made_up import made_up_batch
 from headscope.analysis.backends.module_inputs import entering
 from headscope.analysis.backends.once import once_per_model
+from headscope.analysis.backends.own_attention import own_attention
 from headscope.analysis.interfaces import Capture, WhiteBoxBackend
 
 _SEEN: ContextVar[list[Tensor]] = ContextVar("value vectors of the running pass")
@@ -30,21 +30,14 @@ def _attention(
     return output, None
 
 
-_REGISTERED = "headscope_values"
-AttentionInterface.register(_REGISTERED, _attention)
-AttentionMaskInterface.register(_REGISTERED, sdpa_mask)  # without it the attention is silently bidirectional
-
-
 @contextmanager
 def _watching_values(backend: WhiteBoxBackend) -> Iterator[list[Tensor]]:
-    model: Any = backend.model
-    before, seen = model.config._attn_implementation, list[Tensor]()
+    seen = list[Tensor]()
     token = _SEEN.set(seen)
     try:
-        model.set_attn_implementation(_REGISTERED)
-        yield seen
+        with own_attention(backend.model, "headscope_values", _attention, sdpa_mask):
+            yield seen
     finally:
-        model.set_attn_implementation(before)
         _SEEN.reset(token)
 
 

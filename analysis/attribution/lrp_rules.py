@@ -14,17 +14,17 @@ Nothing of the library is replaced: module hooks, and an attention function regi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
-from transformers.modeling_utils import AttentionInterface
+from transformers.masking_utils import sdpa_mask
 
 from headscope.analysis.attribution.logit_reading import frozen_norm
+from headscope.analysis.backends.own_attention import own_attention
 from headscope.analysis.interfaces import WhiteBoxBackend
 
 RULES = ("attn_lrp", "cp_lrp")
@@ -70,22 +70,15 @@ def relevance_rules(backend: WhiteBoxBackend, rule: str, n_rows: int) -> Iterato
 
     Passes must have `n_rows` rows and start from embeddings that require grad.
     """
-    model: Any = backend.model
     ledger = Ledger(rule, n_rows, next(backend.model.parameters()).device)
-    handles, before = [], model.config._attn_implementation
-    token = _LEDGER.set(ledger)
-    try:
+    with ExitStack() as stack:
+        stack.callback(_LEDGER.reset, _LEDGER.set(ledger))
         for module, hook in _forward_hooks(backend, ledger):
-            handles.append(module.register_forward_hook(hook))
+            stack.callback(module.register_forward_hook(hook).remove)
         for module in _gated_products(backend):
-            handles.append(module.register_forward_pre_hook(_halved))
-        model.set_attn_implementation(_REGISTERED)
+            stack.callback(module.register_forward_pre_hook(_halved).remove)
+        stack.enter_context(own_attention(backend.model, "headscope_relevance", _attention, sdpa_mask))
         yield ledger
-    finally:
-        for handle in handles:
-            handle.remove()
-        model.set_attn_implementation(before)
-        _LEDGER.reset(token)
 
 
 class _Scaled(torch.autograd.Function):
@@ -121,11 +114,6 @@ def _attention(
     for part in (query, key, value):
         ledger.watch(part, -1.0)
     return output, None
-
-
-_REGISTERED = "headscope_relevance"
-AttentionInterface.register(_REGISTERED, _attention)
-AttentionMaskInterface.register(_REGISTERED, sdpa_mask)  # without it the attention is silently bidirectional
 
 
 def _forward_hooks(backend: WhiteBoxBackend, ledger: Ledger) -> Iterator[tuple[nn.Module, Callable[..., Any]]]:

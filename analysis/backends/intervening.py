@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from transformers.masking_utils import AttentionMaskInterface, eager_mask
-from transformers.modeling_utils import AttentionInterface
+from transformers.masking_utils import eager_mask
 
 from headscope.analysis.backends.made_up import made_up_batch
 from headscope.analysis.backends.needs import unmet
 from headscope.analysis.backends.once import once_per_model
+from headscope.analysis.backends.own_attention import own_attention
 from headscope.analysis.backends.selection import edited
 from headscope.analysis.backends.watching import close, last_hidden
 from headscope.analysis.errors import BackendError, InputError, NotApplicable, UnknownNameError, message
@@ -153,24 +153,18 @@ def _attention(
     return (weights @ value.repeat_interleave(groups, dim=1)).transpose(1, 2).contiguous(), weights
 
 
-AttentionInterface.register(EDITABLE, _attention)
-AttentionMaskInterface.register(EDITABLE, eager_mask)  # without it the attention is silently bidirectional
-
-
 @contextmanager
 def _editable(backend: WhiteBoxBackend, edits: Sequence[Edit]) -> Iterator[None]:
-    model: Any = backend.model
-    before, found = model.config._attn_implementation, dict(_PATTERNS.get({}))
+    found = dict(_PATTERNS.get({}))
     for edit in edits:
         attention = backend.structure.attentions[edit.layer] if edit.point == "attention_pattern" else None
         for module in () if attention is None else attention.modules():  # the one that attends may lie inside
             found[id(module)] = (*found.get(id(module), ()), edit)
     token = _PATTERNS.set(found)
     try:
-        model.set_attn_implementation(EDITABLE)
-        yield
+        with own_attention(backend.model, EDITABLE, _attention, eager_mask):
+            yield
     finally:
-        model.set_attn_implementation(before)
         _PATTERNS.reset(token)
 
 
