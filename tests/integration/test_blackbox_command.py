@@ -16,7 +16,7 @@ from headscope.dashboard.pages.run.query import RunQuery
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
 from tests.cli import Done, headscope
-from tests.unit.dashboard.pages.test_behaviour_pages import hrefs, text_of
+from tests.page_parts import hrefs, text_of
 
 PROMPTS = (
     {"text": "The capital of France is", "target": " Paris"},

@@ -25,7 +25,7 @@ from headscope.dashboard.services import Services
 from headscope.jobs.detection import detect, experiment_runs
 from headscope.storage.repository import Store
 from tests.factories import make_info, make_result, make_set
-from tests.unit.dashboard.pages.test_dashboard_lists import BrokenStore, hrefs, text_of
+from tests.page_parts import BrokenStore, hrefs, text_of
 
 HOST = {"Host": "127.0.0.1:8050"}
 SCOPED: dict[str, ScopedPage[Any]] = {page.page.name: page for page in (

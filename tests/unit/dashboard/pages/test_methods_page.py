@@ -31,7 +31,7 @@ from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
 from headscope.storage.sql import readonly
 from tests import method_runs
-from tests.unit.dashboard.pages.test_dashboard_lists import BrokenStore, CountingStore, hrefs, text_of
+from tests.page_parts import BrokenStore, CountingStore, hrefs, text_of
 
 HOST = {"Host": "127.0.0.1:8050"}
 COMPARED = MethodsQuery(experiment="compared")
