@@ -53,8 +53,9 @@ class Receipt:
     gain: comprehensiveness - sufficiency (symmetric relevance gain, Bluecher et al. 2024): it does not reward a way of
     removing tokens for leaving the distribution. random_*: the same over `n_random` random orders: mean, and the 2.5th
     and 97.5th percentile of the gain. p_value: share of the orders (each also reversed, and this one among them) that
-    gain as much: exact under the null. recency_gain: the gain of the order "last unit first". `better than random` needs
-    p <= .05, `and recency` a larger gain than that too; where scores did not converge, `not converged` comes first.
+    gain as much: exact under the null. recency_gain: the gain of the order "last unit first". `better than random`
+    needs p <= .05, `and recency` a larger gain than that too; where scores did not converge, `not converged` comes
+    first.
     removal: the same under each masking alone, `masking` their names; everything above is the mean over them.
     unit: what was removed, `token` or `word`; n_units: how many could be. exact: every subset of them was evaluated, so
     that random orders are all orders; else `n_random` sampled ones, common to all methods of a request.
