@@ -54,6 +54,11 @@ class StorageError(HeadscopeError):
     """The store could not be opened, read or written."""
 
 
+class Stopped(BaseException):
+    """Raised in the middle of a batch that is not wanted any more. Nothing that keeps one failure from taking the rest
+    of a run with it may catch this."""
+
+
 def message(error: Exception) -> str:
     """What a user reads of any error."""
     return str(error) if isinstance(error, HeadscopeError) else f"{type(error).__name__}: {error}"

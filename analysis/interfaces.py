@@ -236,8 +236,11 @@ class Method(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoadedMethod:
-    """A method as a request asks for it: `params` are all it declares."""
+    """A method as a request asks for it: `params` are all it declares. reduced: which of them a budget made smaller, in
+    words; left_out: why a budget leaves the method out altogether."""
 
     method: Method
     needs: Needs
     params: Params
+    reduced: str = ""
+    left_out: str = ""

@@ -16,6 +16,7 @@ from headscope.analysis.errors import HeadscopeError, StorageError, UnknownNameE
 from headscope.analysis.models import listing
 from headscope.analysis.models.places import MODEL_DIR_VARIABLE
 from headscope.analysis.registry import BLACK_BOX
+from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import Continuation, Progress, RunStatus
 from headscope.analysis.types.live import (
     LiveContinueRequest,
@@ -28,7 +29,7 @@ from headscope.analysis.types.patching import PatchRequest, PatchResult
 from headscope.dashboard.line import Line, Slots
 from headscope.dashboard.services import ModelListing
 from headscope.jobs.detection import Store
-from headscope.jobs.job import run_job, to_resume
+from headscope.jobs.job import JobOutcome, prepare, run_job, to_resume
 from headscope.jobs.request import JobRequest
 from headscope.storage.rows import JobRow
 
@@ -45,11 +46,12 @@ MOST_WAITING = 32
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """A job as its client sees it while it waits or runs."""
+    """A job as its client sees it while it waits or runs. needs: what it will need, once it is planned."""
 
     status: RunStatus
     progress: Progress
     error: str | None = None
+    needs: Preflight | None = None
 
 
 class JobQueue:
@@ -120,13 +122,13 @@ class JobQueue:
         return found
 
     def cancel(self, job_id: str) -> None:
-        """Stop after the current batch. Raises UnknownNameError for a job that neither waits nor runs."""
+        """Stop within the current batch, of which nothing is kept. Raises UnknownNameError for one not active."""
         if not self.is_active(job_id):
             raise UnknownNameError("active job", job_id, filter(self.is_active, list(self._states)))
         self._cancelled.add(job_id)
 
     def close(self) -> None:
-        """Stop after the current batch and wait for it."""
+        """Stop within the current batch and wait for it."""
         self._closing.set()
         self._waiting.put(None)
         self._thread.join(25)
@@ -135,19 +137,24 @@ class JobQueue:
         while (item := self._waiting.get()) is not None and not self._closing.is_set():
             job_id, request = item
             try:
-                outcome = run_job(
-                    self._engine,
-                    self._store,
-                    request,
-                    on_progress=self._on_progress,
-                    should_stop=lambda: self._closing.is_set() or job_id in self._cancelled,  # noqa: B023
-                    job_id=job_id,
-                )
-                self._states[job_id] = JobState(outcome.status, outcome.progress)
+                outcome = self._run(job_id, request)
+                now = self._states[job_id]
+                self._states[job_id] = replace(now, status=outcome.status, progress=outcome.progress)
             except Exception as error:  # the store has the reason; this thread must live for the next job
                 LOG.exception("job %s failed", job_id)
                 self._fail(job_id, error)
                 self._states[job_id] = replace(self._states[job_id], status=RunStatus.FAILED, error=str(error))
+
+    def _run(self, job_id: str, request: JobRequest) -> JobOutcome:
+        return run_job(
+            self._engine,
+            self._store,
+            request,
+            on_progress=self._on_progress,
+            should_break=lambda: self._closing.is_set() or job_id in self._cancelled,
+            job_id=job_id,
+            prepared=prepare(self._engine, request, lambda needs: self._planned(job_id, needs)),
+        )
 
     def _fail(self, job_id: str, error: Exception) -> None:
         """Store why; `run_job` has done so already unless the job could not even begin."""
@@ -155,7 +162,10 @@ class JobQueue:
             self._store.finish_job(job_id, RunStatus.FAILED, f"{type(error).__name__}: {error}")
 
     def _on_progress(self, job_id: str, progress: Progress) -> None:
-        self._states[job_id] = JobState(RunStatus.RUNNING, progress)
+        self._states[job_id] = replace(self._states[job_id], status=RunStatus.RUNNING, progress=progress)
+
+    def _planned(self, job_id: str, needs: Preflight) -> None:
+        self._states[job_id] = replace(self._states[job_id], needs=needs)
 
 
 class ServerEngine:

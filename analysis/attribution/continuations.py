@@ -8,9 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from headscope.analysis import alignment
+from headscope.analysis.attribution.asked import answers, reason_against, without_scores
 from headscope.analysis.attribution.embedding_path import graph_bytes
-from headscope.analysis.attribution.results import failed_attribution
-from headscope.analysis.backends.needs import unmet
 from headscope.analysis.interfaces import Capture, LoadedMethod, WhiteBoxBackend
 from headscope.analysis.types import Attribution, Continuation, Float32, Target, TokenizedText
 from headscope.analysis.types.outcome import NOTHING, Outcome
@@ -68,17 +67,17 @@ def explain_continuations(
         ids = [int(texts[owners[row][0]].ids[owners[row][1]]) for row in part]
         targets = _targets(work, ids, quantity)
         for name, loaded in methods.items():
-            reason, params = unmet(loaded.needs, backend) or loaded.method.not_applicable(backend), loaded.params
+            reason = reason_against(loaded, backend)
             found[name] += (
-                loaded.method.attribute(work, targets, params)
+                answers(loaded, work, targets)
                 if reason is None
-                else [failed_attribution(name, t, reason, signed=False, seconds=0.0, params=params) for t in targets]
+                else [without_scores(name, target, reason, loaded) for target in targets]
             )
     return [
         tuple(
             _stacked(name, text.text[len(prompt.text) :], len(text), quantity, mine)
-            for name, answers in found.items()
-            for mine in [[one for one, (owner, _) in zip(answers, owners, strict=True) if owner == i]]
+            for name, given in found.items()
+            for mine in [[one for one, (owner, _) in zip(given, owners, strict=True) if owner == i]]
         )
         for i, (prompt, text) in enumerate(zip(prompts, texts, strict=True))
     ]

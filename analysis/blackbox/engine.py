@@ -21,9 +21,11 @@ from headscope.analysis.errors import InputError, NotApplicable
 from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import (
     Attribution,
+    Beat,
     Continuation,
     Float32,
     GenerationParams,
+    OnBeat,
     Prompt,
     RunResult,
     RunSpec,
@@ -71,10 +73,15 @@ class BlackBoxEngine:
         longest = [size + blanks * len(prompt.text.split()) for size, prompt in zip(each, prompts, strict=True)]
         return sum(calls), sum(n * size for n, size in zip(calls, longest, strict=True))
 
-    def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
+    def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt], on_beat: OnBeat | None = None) -> list[RunResult]:
         """See `AnalysisEngine.run_batch`. A prompt the API refuses is a failed run; a spent budget or a lost
         server stops."""
-        return [self._run(spec, prompt) for prompt in prompts]
+        results = []
+        for number, prompt in enumerate(prompts):
+            if on_beat is not None:
+                on_beat(Beat("asking the API", number / len(prompts)))
+            results.append(self._run(spec, prompt))
+        return results
 
     def _run(self, spec: RunSpec, prompt: Prompt) -> RunResult:
         started = time.monotonic()

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from headscope.analysis.classifiers.content_filter import Policy, Verdict
 from headscope.analysis.running.preflight import Preflight
-from headscope.analysis.types import Continuation, ModelInfo, Prompt, RunResult, RunSpec
+from headscope.analysis.types import Continuation, ModelInfo, OnBeat, Prompt, RunResult, RunSpec
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -47,8 +47,11 @@ class AnalysisEngine(Protocol):
     def prepare(self, spec: RunSpec, batch_size: int) -> Prepared:
         """Load the model and plan the batches; raises what `check` does."""
 
-    def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
-        """Results in the order of `prompts`; a bad prompt gives a failed result, never an exception."""
+    def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt], on_beat: OnBeat | None = None) -> list[RunResult]:
+        """Results in the order of `prompts`; a bad prompt gives a failed result, never an exception.
+
+        `on_beat` hears now and then how far the batch is; when it raises `Stopped` the batch ends, and so does this.
+        """
 
     def live(self, request: LiveRequest) -> LiveResult:
         """One typed prompt, nothing stored."""

@@ -19,7 +19,7 @@ from headscope.analysis.models.places import read_config
 from headscope.analysis.models.start_token import require_start_token
 from headscope.analysis.running import patching, runner, typed
 from headscope.analysis.running.tensor_cache import TensorCache, tensor_cache_bytes
-from headscope.analysis.types import Continuation, ModelRef, Prompt, RunResult, RunSpec, result_key
+from headscope.analysis.types import Continuation, ModelRef, OnBeat, Prompt, RunResult, RunSpec, result_key
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -72,10 +72,10 @@ class InlineEngine:
         self._models.get(model, device)
 
     @_one_at_a_time
-    def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
+    def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt], on_beat: OnBeat | None = None) -> list[RunResult]:
         """See `AnalysisEngine.run_batch`."""
         backend = self._models.get(spec.model, spec.device)
-        return runner.run_batch(backend, replace(spec, model=_named(spec.model, backend.info.ref)), prompts)
+        return runner.run_batch(backend, replace(spec, model=_named(spec.model, backend.info.ref)), prompts, on_beat)
 
     @_one_at_a_time
     def live(self, request: LiveRequest) -> LiveResult:

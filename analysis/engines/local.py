@@ -22,8 +22,8 @@ from typing import Any
 from headscope.analysis.classifiers.content_filter import Policy, Verdict
 from headscope.analysis.engines.base import Prepared
 from headscope.analysis.engines.threads import yield_when_waiting
-from headscope.analysis.errors import BackendError, HeadscopeError
-from headscope.analysis.types import Continuation, ModelRef, Prompt, RunResult, RunSpec
+from headscope.analysis.errors import BackendError, HeadscopeError, Stopped
+from headscope.analysis.types import Beat, Continuation, ModelRef, OnBeat, Prompt, RunResult, RunSpec
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -67,16 +67,16 @@ class Worker:
         self._process: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection | None = None
 
-    def call(self, kind: str, *arguments: Any) -> Any:
-        """Send one request and wait for its answer.
+    def call(self, kind: str, *arguments: Any, on_beat: OnBeat | None = None) -> Any:
+        """Send one request and wait for its answer; `on_beat` hears how far the worker is.
 
-        Raises what the worker raised, or BackendError when the process ended.
+        Raises what the worker or `on_beat` raised, or BackendError when the process ended.
         """
         with self._lock:
             connection = self._connect()
             try:
-                connection.send((kind, arguments))
-                ok, answer = connection.recv()
+                connection.send((kind, arguments, on_beat is not None))
+                ok, answer = _answer(connection, on_beat)
             except (EOFError, OSError) as error:
                 raise BackendError(self._obituary()) from error
         if ok:
@@ -120,6 +120,21 @@ class Worker:
         self._connection = self._process = None
 
 
+def _answer(connection: Connection, on_beat: OnBeat | None) -> tuple[bool, Any]:
+    """What ends a call; a batch that `on_beat` stops is told so and waited for, so that the worker is free again."""
+    stopped: BaseException | None = None
+    while True:
+        ok, answer = connection.recv()
+        if not isinstance(answer, Beat):
+            return (ok, answer) if stopped is None else (False, stopped)
+        if on_beat is not None and stopped is None:
+            try:
+                on_beat(answer)
+            except Stopped as asked:
+                stopped = asked
+                connection.send(None)
+
+
 def _load(worker: Worker, model: ModelRef, device: str) -> None:
     with suppress(HeadscopeError):  # the batch that needs the model will say what is wrong
         worker.call("load", model, device)
@@ -151,16 +166,16 @@ class LocalEngine:
         answer: Prepared = self._call("prepare", spec, batch_size)
         return answer
 
-    def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
+    def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt], on_beat: OnBeat | None = None) -> list[RunResult]:
         """See `AnalysisEngine.run_batch`."""
-        answer: list[RunResult] = self._call("run_batch", spec, tuple(prompts))
+        answer: list[RunResult] = self._call("run_batch", spec, tuple(prompts), on_beat=on_beat)
         return answer
 
-    def _call(self, kind: str, *arguments: Any) -> Any:
+    def _call(self, kind: str, *arguments: Any, on_beat: OnBeat | None = None) -> Any:
         """Ask the first job worker that is free."""
         worker = self._free.get()
         try:
-            return worker.call(kind, *arguments)
+            return worker.call(kind, *arguments, on_beat=on_beat)
         finally:
             self._free.put(worker)
 

@@ -8,12 +8,14 @@ from multiprocessing.connection import Connection
 import torch
 
 from headscope.analysis.engines.inline import InlineEngine
-from headscope.analysis.errors import BackendError, HeadscopeError
+from headscope.analysis.errors import BackendError, HeadscopeError, Stopped
+from headscope.analysis.types import Beat, OnBeat
 
 
 def serve(connection: Connection, threads: int | None) -> None:
-    """Answer `(kind, arguments)` with `(True, result)` or `(False, error)` until the pipe closes.
+    """Answer `(kind, arguments, beats)` with `(True, result)` or `(False, error)` until the pipe closes.
 
+    With `beats` the answer comes after any number of `(True, Beat)`; whatever the owner sends meanwhile ends the batch.
     `threads`: how many to compute with; None leaves that to torch.
     """
     if threads is not None:
@@ -21,13 +23,28 @@ def serve(connection: Connection, threads: int | None) -> None:
     engine = InlineEngine()
     while True:
         try:
-            kind, arguments = connection.recv()
+            asked = connection.recv()
         except (EOFError, OSError):
             return
+        if asked is None:  # a batch that was to stop had just ended
+            continue
+        kind, arguments, beats = asked
         try:
-            answer = (True, getattr(engine, kind)(*arguments))
+            answer = (True, getattr(engine, kind)(*arguments, *([_beats(connection)] if beats else [])))
         except HeadscopeError as error:
             answer = (False, error)
+        except Stopped as stopped:
+            connection.recv()
+            answer = (False, stopped)
         except Exception as error:  # whatever it is, the owner must hear of it and the worker go on
             answer = (False, BackendError(f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-3)}"))
         connection.send(answer)
+
+
+def _beats(connection: Connection) -> OnBeat:
+    def tell(beat: Beat) -> None:
+        if connection.poll():
+            raise Stopped
+        connection.send((True, beat))
+
+    return tell

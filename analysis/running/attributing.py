@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
+from headscope.analysis.attribution.asked import answers, reason_against, without_scores
 from headscope.analysis.attribution.continuations import explain_continuations
 from headscope.analysis.attribution.evidence import attach_receipts
-from headscope.analysis.attribution.results import failed_attribution, nothing_to_explain
-from headscope.analysis.backends.needs import unmet
+from headscope.analysis.attribution.results import nothing_to_explain
 from headscope.analysis.errors import message
 from headscope.analysis.interfaces import Capture, LoadedMethod
 from headscope.analysis.params import resolve_params
@@ -36,13 +36,18 @@ def attributed(
     methods: Methods,
     evidence: Params | None,
     parts: Parts,
+    at: Callable[[str], None],
 ) -> Answers:
     """Every method's answers for each prompt, with receipts unless `evidence` (their parameters) is None.
 
-    asked: what methods explain, which is `targets` without a foil that is the target itself.
+    asked: what methods explain, which is `targets` without a foil that is the target itself. `at` hears what is begun.
     """
-    found = {name: _measured(work, asked, name, loaded) for name, loaded in methods.items()}
+    found = {}
+    for name, loaded in methods.items():
+        at(METHODS[name].label)
+        found[name] = _measured(work, asked, name, loaded)
     if evidence is not None and methods:
+        at("receipts")
         found = parts.attempt("receipts", lambda: attach_receipts(work, asked, methods, found, evidence)) or found
     rows = [tuple(attributions[row] for attributions in found.values()) for row in range(len(targets))]
     return [
@@ -70,8 +75,7 @@ def continuations_explained(
                 raise
             reason = message(error)
     return [
-        tuple(_without_scores(name, target, reason, loaded.params) for name, loaded in methods.items())
-        for target in targets
+        tuple(without_scores(name, target, reason, loaded) for name, loaded in methods.items()) for target in targets
     ]
 
 
@@ -85,17 +89,12 @@ def _measured(work: Workspace, targets: Sequence[Target], name: str, loaded: Loa
 
 def _attribute(work: Workspace, targets: Sequence[Target], name: str, loaded: LoadedMethod) -> list[Attribution]:
     """The method's answers; a failure of one prompt alone is a failed attribution, its other results stay."""
-    reason = unmet(loaded.needs, work.backend) or loaded.method.not_applicable(work.backend)
+    reason = reason_against(loaded, work.backend)
     if reason is None:
         try:
-            return loaded.method.attribute(work, targets, loaded.params)
+            return answers(loaded, work, targets)
         except Exception as error:
             if len(targets) > 1:
                 raise
             reason = message(error)
-    return [_without_scores(name, target, reason, loaded.params) for target in targets]
-
-
-def _without_scores(name: str, target: Target, reason: str, params: Params) -> Attribution:
-    """An attribution that failed before its method began."""
-    return failed_attribution(name, target, reason, signed=False, seconds=0.0, params=params)
+    return [without_scores(name, target, reason, loaded) for target in targets]

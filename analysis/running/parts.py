@@ -10,7 +10,7 @@ from headscope.analysis.errors import NotApplicable, message
 from headscope.analysis.types import MissingPart, RunResult
 
 T = TypeVar("T")
-NOT_APPLICABLE, FAILED = "not_applicable", "part"
+NOT_APPLICABLE, FAILED, BUDGET = "not_applicable", "part", "budget"
 TOLD = 3
 """So many reasons are told of each part."""
 KEPT = 50
@@ -40,6 +40,10 @@ class Parts:
                 raise
             self.missing.append(MissingPart(part, FAILED, message(error)))
         return None
+
+    def leave_out(self, part: str, reason: str) -> None:
+        """A part that the budget has no room for."""
+        self.missing.append(MissingPart(part, BUDGET, reason))
 
 
 class Tally:

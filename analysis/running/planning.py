@@ -41,18 +41,25 @@ def plan(backend: WhiteBoxBackend, spec: RunSpec, batch_size: int, params: Mappi
     needed = [len(batch) * prompt_bytes(backend.info, max(sizes[i].tokens for i in batch)) for batch in batches]
     methods = [name for name in METHODS if name in spec.analyses]
     found = preflight(backend.info, [size.tokens for size in sizes], needed, spec.analyses, methods)
-    asked: list[tuple[Entry, Mapping[str, Any]]] = [(analysis(name), params.get(name, {})) for name in spec.analyses]
-    work = [passes(asked, size, backend.info) for size in sizes if size.tokens]
-    tokens = sum(count * size.tokens for count, size in zip(work, (s for s in sizes if s.tokens), strict=True))
+    work = [(passes(_asked(params), size, backend.info), size) for size in sizes if size.tokens]
     return Plan(
         batches,
         replace(
             found,
             warning=backend.capabilities.warning,
-            passes=sum(work) / len(work) if work else 0.0,
-            seconds=tokens * seconds_per_token(backend),
+            passes=sum(count for count, _ in work) / max(1, len(work)),
+            seconds=sum(count * size.tokens for count, size in work) * seconds_per_token(backend),
         ),
     )
+
+
+def _asked(params: Mapping[str, Mapping[str, Any]]) -> list[tuple[Entry, Mapping[str, Any]]]:
+    return [(analysis(name), given) for name, given in params.items()]
+
+
+def forward_work(info: ModelInfo, params: Mapping[str, Mapping[str, Any]], size: Size) -> float:
+    """Forward passes times tokens that a prompt will take at most; `params`: of everything asked for, in full."""
+    return passes(_asked(params), size, info) * size.tokens
 
 
 @once_per_model
@@ -97,6 +104,11 @@ def _size(backend: WhiteBoxBackend, spec: RunSpec, prompt: Prompt) -> Size:
         text = tokenized(backend, spec, prompt)
     except HeadscopeError:
         return Size(0, 0)
+    return size_of(text)
+
+
+def size_of(text: TokenizedText) -> Size:
+    """How long a prompt is."""
     return Size(len(text), int(text.words.max(initial=-1)) + 1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,11 +46,17 @@ _BACKWARD = 2.0
 
 def passes(asked: Sequence[tuple[Entry, Mapping[str, Any]]], size: Size, info: ModelInfo) -> float:
     """Forward passes over one prompt that entries with these parameters (in full) take, the shared pass included."""
-    shared = 1.0 + (_BACKWARD if any(entry.needs.gradients for entry, _ in asked) else 0.0)
-    return shared + sum(_own(entry.cost, params, size, info) for entry, params in asked)
+    shared = shared_passes(entry for entry, _ in asked)
+    return shared + sum(own_passes(entry.cost, params, size, info) for entry, params in asked)
 
 
-def _own(cost: Cost, params: Mapping[str, Any], size: Size, info: ModelInfo) -> float:
+def shared_passes(asked: Iterable[Entry]) -> float:
+    """Forward passes of what all analyses of a prompt share."""
+    return 1.0 + (_BACKWARD if any(entry.needs.gradients for entry in asked) else 0.0)
+
+
+def own_passes(cost: Cost, params: Mapping[str, Any], size: Size, info: ModelInfo) -> float:
+    """Forward passes over one prompt beside the shared ones."""
     per = {"": 1, "token": size.tokens, "head": info.n_layers * info.n_heads}
     if cost.per == "coalition":
         many = size.words > params.get("max_units", size.words)  # refused

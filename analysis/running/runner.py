@@ -9,25 +9,22 @@ from typing import TypeVar
 
 import numpy as np
 
-from headscope.analysis.backends.needs import unmet
 from headscope.analysis.code_version import CODE_VERSION
 from headscope.analysis.errors import BackendError, HeadscopeError, InputError, message
-from headscope.analysis.interfaces import Capture, LoadedMethod, WhiteBoxBackend
-from headscope.analysis.params import resolve_params
-from headscope.analysis.registry import METHODS, Needs, analysis
-from headscope.analysis.running.attributing import attributed, continuations_explained, load_method
+from headscope.analysis.interfaces import Capture, WhiteBoxBackend
+from headscope.analysis.running.asking import Batch, full_params, listening, methods_of, within_budget
+from headscope.analysis.running.attributing import attributed, continuations_explained
 from headscope.analysis.running.capsule import capsule
 from headscope.analysis.running.measuring import Measured, arrays, measurements, value
 from headscope.analysis.running.parts import Parts
 from headscope.analysis.running.planning import Plan, check_memory, plan, tokenized
 from headscope.analysis.running.probing import probed, probes_of
 from headscope.analysis.types import (
-    EXPLAINED,
-    QUANTITIES,
     Attribution,
     HeadSummary,
     LayerSummary,
     LensTable,
+    OnBeat,
     Params,
     Prompt,
     RunResult,
@@ -46,26 +43,26 @@ T = TypeVar("T")
 
 def planned(backend: WhiteBoxBackend, spec: RunSpec, batch_size: int) -> Plan:
     """The batches of a request and what they will need; see `planning.plan`."""
-    loaded = {name: method.params for name, method in _methods(spec).items()}
-    probes = {name: params for name, (_, params) in probes_of(spec).items()}
-    receipts = resolve_params("receipts", spec.params.get("receipts", {}))
-    return plan(backend, spec, batch_size, {**loaded, **probes, "receipts": receipts})
+    return plan(backend, spec, batch_size, full_params(spec))
 
 
 def check(spec: RunSpec) -> None:
     """Raises UnknownNameError or InputError for an analysis or parameter that does not exist; needs no model."""
-    _methods(spec)
+    methods_of(spec)
     probes_of(spec)
 
 
-def run_batch(backend: WhiteBoxBackend, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
-    """Everything `spec` asks for, for each of `prompts` (not `spec.prompts`), in their order.
+def run_batch(
+    backend: WhiteBoxBackend, spec: RunSpec, prompts: Sequence[Prompt], on_beat: OnBeat | None = None
+) -> list[RunResult]:
+    """Everything `spec` asks for, for each of `prompts` (not `spec.prompts`), in their order. `on_beat` hears how far
+    it is.
 
     Raises UnknownNameError or InputError for an analysis or parameter that does not exist; anything a prompt does wrong
     is a result with status failed. When a whole batch fails unexpectedly, its prompts are tried one by one.
     """
     started = time.perf_counter()
-    methods, probes = _methods(spec), probes_of(spec)
+    methods, probes = methods_of(spec), probes_of(spec)
     outcomes = _Outcomes()
     texts: dict[int, TokenizedText] = {}
     for index, prompt in enumerate(prompts):
@@ -75,23 +72,17 @@ def run_batch(backend: WhiteBoxBackend, spec: RunSpec, prompts: Sequence[Prompt]
             texts[index] = text
         except HeadscopeError as error:
             outcomes.errors[index] = error
-    _measure_all(_Batch(backend, spec, methods, prompts), texts, outcomes)
-    facts, seconds = capsule(backend, spec, len(prompts)), (time.perf_counter() - started) / max(1, len(prompts))
-    results = [
-        _result(prompt, i, outcomes, result_key(backend.info, spec, prompt, CODE_VERSION), seconds, facts)
-        for i, prompt in enumerate(prompts)
-    ]
-    return probed(backend, probes, results)
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """What is asked of the prompts of a batch."""
-
-    backend: WhiteBoxBackend
-    spec: RunSpec
-    methods: Mapping[str, LoadedMethod]
-    prompts: Sequence[Prompt]
+    with listening(backend, spec, texts.values(), on_beat) as at:
+        whole = Batch(backend, spec, methods, prompts, full_params(spec).get("receipts"), at)
+        for batch, same in within_budget(whole, texts):
+            _measure_all(batch, same, outcomes)
+        facts, seconds = capsule(backend, spec, len(prompts)), (time.perf_counter() - started) / max(1, len(prompts))
+        results = [
+            _result(prompt, i, outcomes, result_key(backend.info, spec, prompt, CODE_VERSION), seconds, facts)
+            for i, prompt in enumerate(prompts)
+        ]
+        at("probes")
+        return probed(backend, probes, results)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +93,7 @@ class _Outcomes:
     errors: dict[int, Exception] = field(default_factory=dict)
 
 
-def _measure_all(batch: _Batch, texts: Mapping[int, TokenizedText], outcomes: _Outcomes) -> None:
+def _measure_all(batch: Batch, texts: Mapping[int, TokenizedText], outcomes: _Outcomes) -> None:
     """One outcome per tokenised prompt: together if possible, one by one when that fails."""
     if not texts:
         return
@@ -116,9 +107,9 @@ def _measure_all(batch: _Batch, texts: Mapping[int, TokenizedText], outcomes: _O
             _measure_all(batch, {index: text}, outcomes)
 
 
-def _measure(batch: _Batch, texts: Mapping[int, TokenizedText], outcomes: _Outcomes) -> None:
+def _measure(batch: Batch, texts: Mapping[int, TokenizedText], outcomes: _Outcomes) -> None:
     spec, methods = batch.spec, batch.methods
-    capture = _capture(batch)
+    capture = batch.capture()
     work = _shared_work(batch.backend, list(texts.values()), capture)
     targets, asked, bad = _targets(work, texts, batch.prompts, spec.quantity)
     if bad:  # the graph of the pass holds all prompts: start again with the good ones
@@ -126,13 +117,15 @@ def _measure(batch: _Batch, texts: Mapping[int, TokenizedText], outcomes: _Outco
         _measure_all(batch, {index: text for index, text in texts.items() if index not in bad}, outcomes)
         return
     parts = Parts(len(texts))
+    if batch.no_receipts:
+        parts.leave_out("receipts", batch.no_receipts)
     explained: Sequence[tuple[Attribution, ...]] = [()] * len(texts)
     if spec.explain == "next":  # first: it uses the graph of the shared pass, which is freed with it
-        evidence = spec.params.get("receipts", {}) if "receipts" in spec.analyses else None
-        explained = attributed(work, targets, asked, methods, evidence, parts)
+        explained = attributed(work, targets, asked, methods, batch.receipts, parts, batch.at)
     shown = measurements(work, targets, spec, parts)
     continuations = None
     if spec.generation.max_new_tokens > 0:
+        batch.at("continuation")
         continuations = parts.attempt("continuation", lambda: batch.backend.generate(work.texts, spec.generation))
         if spec.explain == "continuation":
             explained = continuations_explained(work, continuations, targets, methods, capture, parts)
@@ -184,38 +177,6 @@ def _targets(
         targets.append(target)
         explained.append(alone)
     return targets, explained, bad
-
-
-def _capture(batch: _Batch) -> Capture:
-    """What the shared pass keeps for everything that is asked for and this model can give."""
-    backend, needs = batch.backend, [analysis(name).needs for name in batch.spec.analyses]
-    needs = [need for need in needs if unmet(Needs(attention=need.attention, pattern=need.pattern), backend) is None]
-    return Capture(
-        attention=any(need.attention or need.pattern for need in needs),
-        gradients=any(need.gradients for need in needs),
-        attention_gradients=any(need.attention_gradients for need in needs),
-    )
-
-
-def _methods(spec: RunSpec) -> dict[str, LoadedMethod]:
-    """The methods asked for, with their full parameters."""
-    check_spec(spec)
-    for name in (*spec.analyses, *spec.params):
-        analysis(name)
-    resolve_params("receipts", spec.params.get("receipts", {}))
-    return {name: load_method(name, spec.params.get(name, {})) for name in METHODS if name in spec.analyses}
-
-
-def check_spec(spec: RunSpec) -> None:
-    """Raises InputError for a quantity that does not exist, or a continuation to explain that nobody asked for."""
-    if spec.quantity not in QUANTITIES or spec.explain not in EXPLAINED:
-        raise InputError(
-            f"attributions explain one of {', '.join(QUANTITIES)} of one of {', '.join(EXPLAINED)}, "
-            f"not {spec.quantity!r} of {spec.explain!r}.",
-            "params",
-        )
-    if spec.explain == "continuation" and spec.generation.max_new_tokens < 1:
-        raise InputError("to explain the continuation there must be one: say --max-new-tokens.", "params")
 
 
 def _result(prompt: Prompt, index: int, outcomes: _Outcomes, key: str, seconds: float, facts: Params) -> RunResult:

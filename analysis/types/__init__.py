@@ -32,7 +32,7 @@ from headscope.analysis.types.requests import (
     RunSpec,
     result_key,
 )
-from headscope.analysis.types.results import Continuation, MissingPart, Progress, RunResult
+from headscope.analysis.types.results import Beat, Continuation, MissingPart, OnBeat, Progress, RunResult
 from headscope.analysis.types.tokens import TokenizedText, TokenTrace
 from headscope.analysis.types.values import Float32, Int32, Params, RunStatus, canonical_hash
 
@@ -48,6 +48,7 @@ __all__ = [
     "QUANTITIES",
     "UNREADABLE",
     "Attribution",
+    "Beat",
     "Continuation",
     "DType",
     "Explained",
@@ -61,6 +62,7 @@ __all__ = [
     "MissingPart",
     "ModelInfo",
     "ModelRef",
+    "OnBeat",
     "Params",
     "Progress",
     "Prompt",

@@ -56,7 +56,8 @@ class RunSpec:
     explain: `next`, the token after the prompt, or `continuation`, every generated token by the tokens before it.
     chat: the prompt's text is the user's turn in the model's chat template.
     start_token: the model's own start token stands before every prompt, also where the tokenizer puts none.
-    device: where the model computes.
+    device: where the model computes. budget: most forward passes a prompt may take, 0 for no limit: what does not fit
+    is done with fewer steps or left out, and says so.
     """
 
     model: ModelRef
@@ -70,6 +71,7 @@ class RunSpec:
     chat: bool = False
     start_token: bool = False
     device: str = "cpu"
+    budget: int = 0
 
     @property
     def spec_hash(self) -> str:
@@ -90,6 +92,7 @@ class RunSpec:
                 "chat": self.chat,
                 **({"start_token": True} if self.start_token else {}),  # without it the keys are those of before
                 **({} if kind == "cpu" else {"device": kind}),
+                **({"budget": self.budget} if self.budget else {}),
             }
         )
 

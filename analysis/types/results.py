@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,9 @@ class Continuation:
 
 @dataclass(frozen=True, slots=True)
 class MissingPart:
-    """A part of a succeeded run that was asked for and is not there. `part`: an analysis of `registry.MEASUREMENTS`, or
-    `continuation`. `kind`: `not_applicable` (this model has no such thing) or `part` (it failed); `reason` says why."""
+    """A part of a succeeded run that was asked for and is not there. `part`: an analysis of `registry.MEASUREMENTS`,
+    `receipts` or `continuation`. `kind`: `not_applicable` (this model has no such thing), `budget` (it did not fit) or
+    `part` (it failed); `reason` says why."""
 
     part: str
     kind: str
@@ -71,9 +73,25 @@ class RunResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Beat:
+    """A sign of life from a batch at work. stage: what it is at, by an analysis' label. share: 0 to 1, how much of the
+    forward work planned for the batch is done; a plan is an upper bound, so a batch may end at less."""
+
+    stage: str
+    share: float
+
+
+OnBeat = Callable[[Beat], None]
+"""Hears how far a batch is; raises `errors.Stopped` to end it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
-    """State of a job, sent after every batch. `cached` were served from the store; rate is computed prompts/s. missing:
-    sentences on the parts that computed prompts lack, one for each part or method."""
+    """State of a job, sent after every batch and while one is at work. `cached` were served from the store; rate is
+    computed prompts/s. missing: sentences on the parts that computed prompts lack, one for each part or method.
+
+    begun: prompts' worth of work done in the batches that are not finished; stage: what they are at.
+    """
 
     total: int
     done: int
@@ -81,14 +99,16 @@ class Progress:
     cached: int
     seconds: float
     missing: tuple[str, ...] = ()
+    begun: float = 0.0
+    stage: str = ""
 
     @property
     def rate(self) -> float:
-        """Computed (not cached) prompts per second; NaN before the first batch."""
-        computed = self.done - self.cached
+        """Computed (not cached) prompts per second, with what is begun; NaN before the first sign of work."""
+        computed = self.done + self.begun - self.cached
         return computed / self.seconds if self.seconds > 0 and computed > 0 else float("nan")
 
     @property
     def seconds_left(self) -> float:
-        """Estimated; NaN before the first batch."""
-        return (self.total - self.done) / self.rate if self.total > self.done else 0.0
+        """Estimated; NaN before the first sign of work."""
+        return (self.total - self.done - self.begun) / self.rate if self.total > self.done else 0.0

@@ -73,7 +73,8 @@ def _add_jobs(routes: Blueprint, guarded: Callable[[View], View], engine: Server
     @guarded
     def state(job_id: str) -> Any:
         now = queue.state(job_id)
-        return {"status": now.status, "error": now.error, "progress": asdict(now.progress)}
+        needs = None if now.needs is None else asdict(now.needs)
+        return {"status": now.status, "error": now.error, "progress": asdict(now.progress), "needs": needs}
 
     @routes.post("/jobs/<job_id>/cancel")
     @guarded

@@ -52,7 +52,7 @@ def run(
     """
     with ExitStack() as stack:
         if (server := server_of(url)) is not None:
-            return _remote(server, request, on_progress, should_stop, job, on_resumed)
+            return _remote(server, request, on_progress, should_stop, on_prepared, job, on_resumed)
         path = session.database_path(url)
 
         def ready(request: JobRequest) -> tuple[AnalysisEngine, Prepared]:
@@ -136,6 +136,7 @@ def _remote(
     request: JobRequest | None,
     on_progress: OnProgress,
     should_stop: ShouldStop,
+    on_prepared: Callable[[Preflight], None],
     job: str,
     on_resumed: Callable[[str], None],
 ) -> JobOutcome:
@@ -145,9 +146,12 @@ def _remote(
         job_id = answer["job_id"]
     else:
         job_id = _submit(server, request)
-    asked = False
+    asked = told = False
     while True:
         state = server.call("GET", f"/api/v1/jobs/{job_id}").json()
+        if state["needs"] and not told:
+            on_prepared(Preflight(**state["needs"]))
+            told = True
         progress = Progress(**state["progress"])
         on_progress(job_id, progress)
         status = RunStatus(state["status"])

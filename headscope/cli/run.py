@@ -81,6 +81,14 @@ def run(
     backend: Annotated[
         str, typer.Option(help=f"What loads the model: {', '.join(here())}; others come from packages of your own.")
     ] = registry.LOADED_HERE,
+    budget: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Most forward passes for one prompt, 0 for no limit: what does not fit is done with fewer steps or "
+            "left out, and says so.",
+        ),
+    ] = 0,
     chat: Annotated[
         bool, typer.Option("--chat", help="The prompt is the user's turn in the model's chat template.")
     ] = False,
@@ -129,6 +137,7 @@ def run(
             backend=backend,
             chat=chat,
             start_token=start_token,
+            budget=budget,
         )
     console = Console(stderr=True)
     stop = _Stop(console)
@@ -239,9 +248,13 @@ class _bar:  # noqa: N801 - used like a function
         detail = f"{now.cached} from the store  {now.failed} failed"
         if now.rate == now.rate:  # not NaN
             detail = f"{now.rate:.1f} prompts/s  {_clock(now.seconds_left)} left  {detail}"
-        self._progress.update(self._task, description="analysing", total=now.total, completed=now.done, detail=detail)
+        completed = now.done + now.begun
+        self._progress.update(
+            self._task, description=now.stage or "analysing", total=now.total, completed=completed, detail=detail
+        )
         if not self._console.is_terminal and (now.seconds >= self._next_line or now.done == now.total):
-            self._console.print(f"{now.done}/{now.total}  {detail}")
+            at = f" (and {now.begun:.1f} in work, at {now.stage})" if now.begun else ""
+            self._console.print(f"{now.done}/{now.total}{at}  {detail}")
             self._next_line = now.seconds + 5
 
 

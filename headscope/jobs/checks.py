@@ -32,6 +32,7 @@ def check(request: JobRequest) -> None:
             raise InputError(f"{name} must be true or false, not {bounds.shown(value)}.")
     bounds.whole("batch_size", request.batch_size, 1, MOST_IN_BATCH)
     bounds.whole("seed", request.seed)
+    bounds.whole("budget", request.budget)
     for name, valid in CHOICES.items():
         if (value := bounds.text(name, getattr(request, name))) not in valid:
             raise UnknownNameError(name, value, valid)

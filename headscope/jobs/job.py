@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 
 from headscope.analysis.engines.base import AnalysisEngine, Prepared
-from headscope.analysis.errors import InputError
+from headscope.analysis.errors import InputError, Stopped
 from headscope.analysis.running.parts import Tally
 from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import (
@@ -24,6 +25,7 @@ from headscope.analysis.types import (
     RunSpec,
     RunStatus,
 )
+from headscope.jobs.at_work import AtWork
 from headscope.jobs.detection import Store, detect, experiment_runs
 from headscope.jobs.request import JobRequest
 from headscope.storage.interfaces import ResultSink, RunReader
@@ -65,13 +67,15 @@ def run_job(
     should_stop: Callable[[], bool] = lambda: False,
     job_id: str | None = None,
     prepared: Prepared | None = None,
+    should_break: Callable[[], bool] = lambda: False,
 ) -> JobOutcome:
     """Serve what the store has, compute the rest batch by batch, store each batch whole.
 
     A new job is written once its model is loaded, its analyses and parameters are known and it has prompts: what cannot
     run leaves no job behind. `job_id` goes on with one that is there; `prepared`: what `prepare` gave.
 
-    Stops after the current batch when `should_stop()`. An error that is no prompt's fault (the model cannot be loaded,
+    Stops after the current batch when `should_stop()`, and within it, losing what of it is done, when `should_break()`.
+    An error that is no prompt's fault (the model cannot be loaded,
     the disk is full) marks the job failed and is raised again; every batch saved before it stays.
     """
     total = len(request.prompt_set.prompts)
@@ -83,7 +87,8 @@ def run_job(
     else:
         sink.claim_job(job_id, RunStatus.RUNNING)
     try:
-        progress = _compute(engine, sink, request, prepared, info, job_id, on_progress, should_stop)
+        told = AtWork(lambda now: on_progress(job_id, now), should_break)
+        progress = _compute(engine, sink, request, prepared, info, job_id, told, should_stop)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             sink.finish_job(job_id, RunStatus.CANCELLED)
@@ -150,7 +155,7 @@ def _compute(
     prepared: Prepared,
     info: ModelInfo,
     job_id: str,
-    on_progress: Callable[[str, Progress], None],
+    told: AtWork,
     should_stop: Callable[[], bool],
 ) -> Progress:
     prompts = request.prompt_set.prompts
@@ -159,11 +164,11 @@ def _compute(
     cached = sink.reuse(job_id, request.prompt_set, hits) if hits else 0
     spec = replace(request.spec(), prompts=(), model=prepared.info.ref)
     progress = Progress(len(prompts), cached, 0, cached, 0.0)
-    on_progress(job_id, progress)
+    told.now(progress)
     started = reported = time.monotonic()
     missing = [[prompts[i] for i in batch if prompts[i].id not in hits] for batch in prepared.batches]
     tally = Tally()
-    for results in _batches(engine, spec, [batch for batch in missing if batch], should_stop):
+    for results in _batches(engine, spec, [batch for batch in missing if batch], should_stop, told):
         sink.save(job_id, info, request.prompt_set, request.analyses, request.seed, results, replace_old=request.fresh)
         tally.add(results)
         failed = sum(result.status is RunStatus.FAILED for result in results)
@@ -175,7 +180,7 @@ def _compute(
             time.monotonic() - started,
             tally.sentences(),
         )
-        on_progress(job_id, progress)
+        told.now(progress)
         if time.monotonic() - reported > REPORT_SECONDS:
             sink.report_job(job_id, progress)
             reported = time.monotonic()
@@ -187,21 +192,31 @@ def _effort(batch: Sequence[Prompt]) -> int:
 
 
 def _batches(
-    engine: AnalysisEngine, spec: RunSpec, batches: list[list[Prompt]], should_stop: Callable[[], bool]
+    engine: AnalysisEngine,
+    spec: RunSpec,
+    batches: list[list[Prompt]],
+    should_stop: Callable[[], bool],
+    told: AtWork,
 ) -> Iterator[list[RunResult]]:
     """Results of each batch as it is done, as many at a time as the engine runs; after a stop those already begun."""
-    if engine.parallel == 1 or sum(map(len, batches)) <= FEW:
-        yield from (engine.run_batch(spec, batch) for batch in takewhile(lambda _: not should_stop(), batches))
-        return
-    todo = iter(sorted(batches, key=_effort, reverse=True))  # the longest last would leave the others idle at the end
-    pool = ThreadPoolExecutor(engine.parallel)
-    try:
-        running = {pool.submit(engine.run_batch, spec, batch) for batch in islice(todo, engine.parallel)}
-        while running:
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            if not should_stop():
-                running |= {pool.submit(engine.run_batch, spec, batch) for batch in islice(todo, len(done))}
-            for future in done:
-                yield future.result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # closing the engine ends what an interrupted job still computes
+
+    def run(batch: list[Prompt]) -> list[RunResult]:
+        with told.batch(len(batch)) as on_beat:
+            return engine.run_batch(spec, batch, on_beat)
+
+    with suppress(Stopped):
+        if engine.parallel == 1 or sum(map(len, batches)) <= FEW:
+            yield from (run(batch) for batch in takewhile(lambda _: not (should_stop() or told.broken_off()), batches))
+            return
+        todo = iter(sorted(batches, key=_effort, reverse=True))  # the longest last would leave the others idle
+        pool = ThreadPoolExecutor(engine.parallel)
+        try:
+            running = {pool.submit(run, batch) for batch in islice(todo, engine.parallel)}
+            while running:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                if not (should_stop() or told.broken_off()):
+                    running |= {pool.submit(run, batch) for batch in islice(todo, len(done))}
+                for future in done:
+                    yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # closing the engine ends what is still computed

@@ -17,7 +17,8 @@ class JobRequest:
     """Everything a job needs. `batch_size` is the most prompts in one forward pass; `name` what the store calls the
     model, when that is not how it was asked for; `fresh` computes also what the store has, and replaces it there;
     `chat` puts every prompt into the model's chat template, as the user's turn; `start_token` puts the model's own
-    start token before it; `device` is where it computes, `backend` what loads the model."""
+    start token before it; `device` is where it computes, `backend` what loads the model; `budget` is the most forward
+    passes for one prompt, 0 for no limit."""
 
     experiment: str
     model: str
@@ -36,6 +37,7 @@ class JobRequest:
     start_token: bool = False
     device: str = "cpu"
     backend: str = LOADED_HERE
+    budget: int = 0
 
     def __post_init__(self) -> None:
         """Raises InputError for a field of the wrong type or out of range."""
@@ -55,6 +57,7 @@ class JobRequest:
             self.chat,
             self.start_token,
             self.device,
+            self.budget,
         )
 
     def require_prompts(self) -> None:
