@@ -61,18 +61,7 @@ def explain_continuations(
     texts = [extended(prompt, continuation) for prompt, continuation in zip(prompts, continuations, strict=True)]
     owners = [(i, k) for i, text in enumerate(texts) for k in range(len(prompts[i]), len(text))]
     rows = [first_tokens(texts[i], k) for i, k in owners]
-    found: dict[str, list[Attribution]] = {name: [] for name in methods}
-    for part in _parts(backend, rows):
-        work = Workspace(backend, [rows[row] for row in part], capture)
-        ids = [int(texts[owners[row][0]].ids[owners[row][1]]) for row in part]
-        targets = _targets(work, ids, quantity)
-        for name, loaded in methods.items():
-            reason = reason_against(loaded, backend)
-            found[name] += (
-                answers(loaded, work, targets)
-                if reason is None
-                else [without_scores(name, target, reason, loaded) for target in targets]
-            )
+    found = rows_explained(backend, rows, [int(texts[i].ids[k]) for i, k in owners], methods, capture, quantity)
     return [
         tuple(
             _stacked(name, text.text[len(prompt.text) :], len(text), quantity, mine)
@@ -81,6 +70,29 @@ def explain_continuations(
         )
         for i, (prompt, text) in enumerate(zip(prompts, texts, strict=True))
     ]
+
+
+def rows_explained(
+    backend: WhiteBoxBackend,
+    rows: Sequence[TokenizedText],
+    ids: Sequence[int],
+    methods: Mapping[str, LoadedMethod],
+    capture: Capture,
+    quantity: str,
+) -> dict[str, list[Attribution]]:
+    """Every method's answers for rows, each explaining the token `ids[row]` that follows it, in passes they share."""
+    found: dict[str, list[Attribution]] = {name: [] for name in methods}
+    for part in _parts(backend, rows):
+        work = Workspace(backend, [rows[row] for row in part], capture)
+        targets = _targets(work, [ids[row] for row in part], quantity)
+        for name, loaded in methods.items():
+            reason = reason_against(loaded, backend)
+            found[name] += (
+                answers(loaded, work, targets)
+                if reason is None
+                else [without_scores(name, target, reason, loaded) for target in targets]
+            )
+    return found
 
 
 def _parts(backend: WhiteBoxBackend, rows: Sequence[TokenizedText]) -> list[range]:
@@ -127,11 +139,11 @@ def _stacked(name: str, target: str, length: int, quantity: str, rows: Sequence[
         params=first.params if first is not None else {},
         error=failed if rows else _NOTHING,
         score_errors=np.stack([_padded(row, length) for row in errors]) if scores.size and errors else None,
-        outcome=_together([row.outcome for row in rows]) if scores.size else NOTHING,
+        outcome=together([row.outcome for row in rows]) if scores.size else NOTHING,
     )
 
 
-def _together(rows: Sequence[Outcome]) -> Outcome:
+def together(rows: Sequence[Outcome]) -> Outcome:
     """Shares of the value and steps as sums over rows, of errors the largest; converged only when every row is. The
     rest is said of the prompt, and so alike in all: the first row's."""
     first = rows[0]

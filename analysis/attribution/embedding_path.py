@@ -27,7 +27,7 @@ class EmbeddingPath:
 
     `baseline` is the embedding put at every position: that of a line break (`newline`), of the end of text (`eos`),
     `zero`, or the `mean` of all tokens; a model without the token asked for gets `mean`, and `baseline` says so. With
-    `hold_first` the first token never moves.
+    `hold_first` the first token never moves, and tokens that are given never do.
     """
 
     def __init__(self, work: Workspace, targets: Sequence[Target], baseline: str, hold_first: bool) -> None:
@@ -39,6 +39,9 @@ class EmbeddingPath:
         self._start = vector.expand_as(here.embeddings[:, :end]).clone()
         if hold_first:
             self._start[:, 0] = here.embeddings[:, 0]
+        for row, text in enumerate(work.texts):
+            given = slice(len(text) - text.given, len(text))
+            self._start[row, given] = here.embeddings[row, :end][given]
         self._change = here.embeddings[:, :end] - self._start
         self.moved = (self._change != 0).any(-1).cpu()
         """bool `[B, T]`: False for tokens that stay where they are along the path (held, or equal to the baseline)."""

@@ -26,10 +26,10 @@ def units_of(text: TokenizedText, position: int, unit: str) -> list[Bools]:
     """The tokens that can be removed, as masks bool `[T]`: single tokens or words up to `position`.
 
     Never the first token, which most models use as their attention sink: without it they break down, whatever the token
-    was. Never a special token.
+    was. Never a special token, and never one that is given.
     """
     tokens = np.arange(len(text))
-    removable = (tokens > 0) & (tokens <= position) & ~text.special
+    removable = (tokens > 0) & (tokens <= position) & (tokens < len(text) - text.given) & ~text.special
     if unit == "token":
         return [tokens == token for token in tokens[removable]]
     found = [removable & (text.words == word) for word in np.unique(text.words[removable])]

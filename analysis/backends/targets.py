@@ -36,6 +36,8 @@ def resolve(codec: TextCodec, text: TokenizedText, target: str | None, foil: str
         foil_n_tokens=len(foils),
         foil_logprob=foil_logprob,
         foil_rank=foil_rank,
+        ids=tuple(chosen),
+        foil_ids=tuple(foils),
     )
 
 

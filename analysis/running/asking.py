@@ -62,6 +62,10 @@ def check_spec(spec: RunSpec) -> None:
             f"not {spec.quantity!r} of {spec.explain!r}.",
             "params",
         )
+    if spec.explain == "target" and spec.quantity != "logprob":
+        raise InputError(
+            "a target of several tokens has a joint log-probability and no one logit: leave out --quantity.", "params"
+        )
     if spec.explain == "continuation" and spec.generation.max_new_tokens < 1:
         raise InputError("to explain the continuation there must be one: say --max-new-tokens.", "params")
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from headscope.analysis.attribution.asked import answers, reason_against, without_scores
 from headscope.analysis.attribution.continuations import explain_continuations
 from headscope.analysis.attribution.evidence import attach_receipts
+from headscope.analysis.attribution.joint import explain_targets
 from headscope.analysis.attribution.results import nothing_to_explain
 from headscope.analysis.errors import message
 from headscope.analysis.interfaces import Capture, LoadedMethod
@@ -74,6 +75,19 @@ def continuations_explained(
             if len(targets) > 1:
                 raise
             reason = message(error)
+    return [
+        tuple(without_scores(name, target, reason, loaded) for name, loaded in methods.items()) for target in targets
+    ]
+
+
+def targets_explained(work: Workspace, targets: Sequence[Target], methods: Methods, capture: Capture) -> Answers:
+    """Attributions of whole targets, of all their tokens together."""
+    try:
+        return explain_targets(work.backend, work.texts, targets, methods, capture)
+    except Exception as error:  # as in `_attribute`
+        if len(targets) > 1:
+            raise
+        reason = message(error)
     return [
         tuple(without_scores(name, target, reason, loaded) for name, loaded in methods.items()) for target in targets
     ]

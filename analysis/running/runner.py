@@ -13,7 +13,7 @@ from headscope.analysis.code_version import CODE_VERSION
 from headscope.analysis.errors import BackendError, HeadscopeError, InputError, message
 from headscope.analysis.interfaces import Capture, WhiteBoxBackend
 from headscope.analysis.running.asking import Batch, full_params, listening, methods_of, within_budget
-from headscope.analysis.running.attributing import attributed, continuations_explained
+from headscope.analysis.running.attributing import attributed, continuations_explained, targets_explained
 from headscope.analysis.running.capsule import capsule
 from headscope.analysis.running.measuring import Measured, arrays, measurements, value
 from headscope.analysis.running.parts import Parts
@@ -122,6 +122,8 @@ def _measure(batch: Batch, texts: Mapping[int, TokenizedText], outcomes: _Outcom
     explained: Sequence[tuple[Attribution, ...]] = [()] * len(texts)
     if spec.explain == "next":  # first: it uses the graph of the shared pass, which is freed with it
         explained = attributed(work, targets, asked, methods, batch.receipts, parts, batch.at)
+    if spec.explain == "target":
+        explained = targets_explained(work, targets, methods, capture)
     shown = measurements(work, targets, spec, parts)
     continuations = None
     if spec.generation.max_new_tokens > 0:

@@ -17,7 +17,8 @@ class Target:
     """The token explained, resolved by the tokenizer. Without `target` in the prompt it is the model's own top-1 token.
 
     `quantity` is what is explained: its log-probability (`logprob`), or its `logit`; with a foil, the difference.
-    `n_tokens` is how many tokens the written target needs: only the first is explained, and a page says so when > 1.
+    `n_tokens` is how many tokens the written target needs, `ids` all of them (`foil_ids` those of the foil): only the
+    first is explained, unless the request explains the whole target, and a page says so when > 1.
     `chosen` is `given` or `predicted`. Log-probabilities (nats) and rank (1 = top) at the last position.
     """
 
@@ -33,6 +34,8 @@ class Target:
     foil_logprob: float = float("nan")
     foil_rank: int = -1
     quantity: str = "logprob"
+    ids: tuple[int, ...] = ()
+    foil_ids: tuple[int, ...] = ()
 
 
 def against(target: Target, foil: Target) -> Target:
@@ -44,6 +47,7 @@ def against(target: Target, foil: Target) -> Target:
         foil_n_tokens=foil.n_tokens,
         foil_logprob=foil.logprob,
         foil_rank=foil.rank,
+        foil_ids=foil.ids,
     )
 
 
@@ -52,7 +56,8 @@ class Attribution:
     """One method's answer to "which input mattered for this quantity".
 
     quantity: `logprob` or `logit` of target, with a foil `logprob_difference` (equal to the logit difference) or
-    `logit_difference`. value: the explained quantity (nats). scores: float32, dimensions named by `axes`:
+    `logit_difference`; of a whole target of several tokens `joint_logprob`, and `joint_logprob_difference`. value: the
+    explained quantity (nats). scores: float32, dimensions named by `axes`:
     `("position",)`, `("layer", "head")`, `("layer", "component")`, `("layer", "head", "query", "key")`, or, for a
     continuation, `("target_position", "position")`. signed: negative scores mean evidence against.
     convergence_delta: sum of scores minus (value - value at baseline), NaN when the method makes no such promise.

@@ -34,7 +34,7 @@ class GenerationParams:
 
 Quantity = Literal["logprob", "logit"]
 
-Explained = Literal["next", "continuation"]
+Explained = Literal["next", "target", "continuation"]
 
 QUANTITIES: tuple[str, ...] = get_args(Quantity)
 
@@ -53,7 +53,8 @@ class RunSpec:
     """What to compute for every prompt of a request. `params` maps an analysis name to its parameters.
 
     quantity: what attributions explain, `logprob` or `logit` (of the target, or of target minus foil).
-    explain: `next`, the token after the prompt, or `continuation`, every generated token by the tokens before it.
+    explain: `next`, the token after the prompt; `target`, all tokens of a target together (their joint
+    log-probability); or `continuation`, every generated token by the tokens before it.
     chat: the prompt's text is the user's turn in the model's chat template.
     start_token: the model's own start token stands before every prompt, also where the tokenizer puts none.
     device: where the model computes. budget: most forward passes a prompt may take, 0 for no limit: what does not fit

@@ -18,6 +18,7 @@ class TokenizedText:
     BPE splits over several tokens belongs to the first of them, the others have an empty span there.
     char_spans: int32 `[T, 2]`, half-open, in characters of `text`; in order, without gaps or overlaps, covering `text`.
     words: int32 `[T]`, index of the word each token belongs to, from 0. special: bool `[T]`, a special token.
+    given: how many of the last tokens are given and not explained: methods leave them as they are.
     """
 
     text: str
@@ -26,6 +27,7 @@ class TokenizedText:
     char_spans: Int32
     words: Int32
     special: NDArray[np.bool_]
+    given: int = 0
 
     def __len__(self) -> int:
         return len(self.ids)

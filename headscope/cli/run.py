@@ -70,7 +70,8 @@ def run(
         kinds.Quantity, typer.Option(help="What attributions explain: the target's log-probability, or its logit.")
     ] = "logprob",
     explain: Annotated[
-        kinds.Explained, typer.Option(help="The next token, or every token of the continuation by those before it.")
+        kinds.Explained,
+        typer.Option(help="The next token, all tokens of the target together, or every one of the continuation."),
     ] = "next",
     dtype: Annotated[
         kinds.DType, typer.Option(help="Number format of the weights; the shorter two take half the memory.")

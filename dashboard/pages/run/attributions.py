@@ -161,7 +161,8 @@ def _warning(item: Attribution) -> str:
 
 def explained(item: Attribution) -> str:
     """What was explained, in words: `log-probability of “x” minus “y”`."""
-    name = "logit" if item.quantity.startswith("logit") else "log-probability"
+    name = "logit" if "logit" in item.quantity else "log-probability"
+    name = f"joint {name}" if item.quantity.startswith("joint_") else name
     target = quoted(item.target, 24)
     if item.quantity in ANSWER_UNITS:
         return f"how near the answer is to the first one ({item.quantity.replace('_', ' ')})"

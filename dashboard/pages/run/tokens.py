@@ -207,7 +207,7 @@ ANSWER_UNITS = {"edit_similarity": "share of letters", "embedding_similarity": "
 
 def quantity_unit(item: Attribution) -> str:
     """`nats` of a log-probability, `logits` of a logit."""
-    return ANSWER_UNITS.get(item.quantity, "logits" if item.quantity.startswith("logit") else "nats")
+    return ANSWER_UNITS.get(item.quantity, "logits" if "logit" in item.quantity else "nats")
 
 
 def score_unit(attribution: Attribution) -> str:

@@ -1,0 +1,139 @@
+"""Explaining a whole target of several tokens: its joint log-probability, or that minus its foil's.
+
+log p(target) = sum over its tokens of log p(token | prompt, the target's tokens before it). Every term is a row of its
+own, in which the target's own earlier tokens are given: methods leave them where they are, so scores are the prompt's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from headscope.analysis.attribution.continuations import extended, first_tokens, rows_explained, together
+from headscope.analysis.attribution.results import failed_attribution
+from headscope.analysis.interfaces import Capture, LoadedMethod, WhiteBoxBackend
+from headscope.analysis.types import Attribution, Continuation, Float32, GenerationParams, Params, Target, TokenizedText
+from headscope.analysis.types.outcome import NOTHING, Outcome
+
+OWN = "the target's own tokens"
+"""A term: what rests on tokens of the target that come before the one a row explains."""
+_SAME = "target and foil are the same tokens, so their difference is zero everywhere: write another foil"
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """A target or a foil of one prompt. sign: -1 of a foil; rows: one for each of its tokens, among all."""
+
+    sign: int
+    text: str
+    rows: range
+
+
+def explain_targets(
+    backend: WhiteBoxBackend,
+    prompts: Sequence[TokenizedText],
+    targets: Sequence[Target],
+    methods: Mapping[str, LoadedMethod],
+    capture: Capture,
+) -> list[tuple[Attribution, ...]]:
+    """For each prompt one Attribution per method of the joint log-probability of all tokens of its target, minus that
+    of all tokens of its foil if it has one; axes are the method's, scores of a signed one sums over the tokens.
+
+    An unsigned method has no difference: its scores are means over the target's tokens, and the foil is left out.
+    """
+    rows: list[TokenizedText] = []
+    ids: list[int] = []
+    sides: list[list[_Side]] = []
+    for prompt, target in zip(prompts, targets, strict=True):
+        sides.append([])
+        for sign, tokens in ((1, target.ids), (-1, target.foil_ids)):
+            if tokens:
+                text = _with(backend, prompt, tokens)
+                mine = range(len(rows), len(rows) + len(tokens))
+                sides[-1].append(_Side(sign, text.text[len(prompt.text) :], mine))
+                rows += [replace(first_tokens(text, len(prompt) + k), given=k) for k in range(len(tokens))]
+                ids += tokens
+    found = rows_explained(backend, rows, ids, methods, capture, "logprob")
+    return [
+        tuple(
+            failed_attribution(name, target, _SAME, signed=True, seconds=0.0, params=loaded.params)
+            if target.ids == target.foil_ids
+            else _joint(name, found[name], mine, len(prompt), loaded.params)
+            for name, loaded in methods.items()
+        )
+        for mine, prompt, target in zip(sides, prompts, targets, strict=True)
+    ]
+
+
+def _with(backend: WhiteBoxBackend, prompt: TokenizedText, ids: Sequence[int]) -> TokenizedText:
+    """Prompt and these tokens as one text."""
+    texts, unknown = tuple(backend.decode(ids)), np.full(len(ids), np.nan, dtype=np.float32)
+    forced = Continuation("".join(texts), np.array(ids, dtype=np.int32), texts, unknown, GenerationParams())
+    return extended(prompt, forced)
+
+
+def _joint(
+    name: str, answers: Sequence[Attribution], sides: Sequence[_Side], length: int, params: Params
+) -> Attribution:
+    signed = answers[sides[0].rows[0]].signed
+    used = sides if signed else sides[:1]
+    shares = [side.sign if signed else 1 / len(side.rows) for side in used for _ in side.rows]
+    rows = [answers[row] for side in used for row in side.rows]
+    first, difference = rows[0], "_difference" if len(used) > 1 else ""
+    error = next((f"{row.target!r}: {row.error}" for row in rows if row.error), None)
+    whole = replace(
+        first,
+        quantity=f"joint_{first.quantity}{difference}",
+        target=sides[0].text,
+        foil=used[1].text if len(used) > 1 else None,
+        seconds=sum(row.seconds for row in rows),
+        params=params,
+        error=error,
+    )
+    if error is not None:
+        empty = np.empty(0, dtype=np.float32)
+        return replace(whole, scores=empty, layer_scores=None, score_errors=None, outcome=NOTHING, value=float("nan"))
+    cut = [row.scores[..., :length] if row.axes[-1] == "position" else row.scores for row in rows]
+    signs = [side.sign for side in used for _ in side.rows]
+    delta = _sum(signs, [row.convergence_delta for row in rows])
+    return replace(
+        whole,
+        scores=_added(shares, cut),
+        layer_scores=_added(shares, [row.layer_scores[:, :length] for row in rows if row.layer_scores is not None]),
+        score_errors=_added(
+            np.abs(shares), [row.score_errors[..., :length] for row in rows if row.score_errors is not None]
+        ),
+        value=_sum(signs, [row.value for row in rows]),
+        convergence_delta=delta,
+        outcome=_outcome(rows, signs, length, adds_up=signed and math.isfinite(delta)),
+    )
+
+
+def _outcome(rows: Sequence[Attribution], signs: Sequence[int], length: int, *, adds_up: bool) -> Outcome:
+    found = together([row.outcome for row in rows])
+    terms = {label: _sum(signs, [row.outcome.terms[label] for row in rows]) for label in rows[0].outcome.terms}
+    if adds_up and (own := _sum(signs, [float(np.nansum(row.scores[..., length:])) for row in rows])):
+        terms[OWN] = own
+    changes = [row.outcome.value_change for row in rows]
+    known = [change for change in changes if change is not None]
+    return replace(
+        found,
+        terms=terms,
+        value_change=_sum(signs, known) if len(known) == len(rows) else None,
+        error=sum(row.outcome.error for row in rows if row.outcome.error is not None) or None,
+        facts={**rows[0].outcome.facts, "target tokens": signs.count(1), "foil tokens": signs.count(-1)},
+    )
+
+
+def _sum(signs: Sequence[int], values: Sequence[float]) -> float:
+    return float(sum(sign * value for sign, value in zip(signs, values, strict=True)))
+
+
+def _added(shares: Sequence[float], arrays: Sequence[Float32]) -> Float32 | None:
+    if not arrays:
+        return None
+    found: Float32 = np.tensordot(np.asarray(shares, dtype=np.float32), np.stack(arrays), axes=1)
+    return found
