@@ -99,13 +99,13 @@ def _joint(
     cut = [row.scores[..., :length] if row.axes[-1] == "position" else row.scores for row in rows]
     signs = [side.sign for side in used for _ in side.rows]
     delta = _sum(signs, [row.convergence_delta for row in rows])
+    layers = [row.layer_scores[:, :length] for row in rows if row.layer_scores is not None]
+    errors = [row.score_errors[..., :length] for row in rows if row.score_errors is not None]
     return replace(
         whole,
         scores=_added(shares, cut),
-        layer_scores=_added(shares, [row.layer_scores[:, :length] for row in rows if row.layer_scores is not None]),
-        score_errors=_added(
-            np.abs(shares), [row.score_errors[..., :length] for row in rows if row.score_errors is not None]
-        ),
+        layer_scores=_added(shares, layers) if layers else None,
+        score_errors=_added([abs(share) for share in shares], errors) if errors else None,
         value=_sum(signs, [row.value for row in rows]),
         convergence_delta=delta,
         outcome=_outcome(rows, signs, length, adds_up=signed and math.isfinite(delta)),
@@ -132,8 +132,6 @@ def _sum(signs: Sequence[int], values: Sequence[float]) -> float:
     return float(sum(sign * value for sign, value in zip(signs, values, strict=True)))
 
 
-def _added(shares: Sequence[float], arrays: Sequence[Float32]) -> Float32 | None:
-    if not arrays:
-        return None
+def _added(shares: Sequence[float], arrays: Sequence[Float32]) -> Float32:
     found: Float32 = np.tensordot(np.asarray(shares, dtype=np.float32), np.stack(arrays), axes=1)
     return found
