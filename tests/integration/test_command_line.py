@@ -5,19 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import os
-import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-import requests
 
 from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import RunStatus
@@ -25,7 +19,7 @@ from headscope.cli import handover
 from headscope.jobs.request import JobRequest
 from headscope.storage import owner
 from headscope.storage.repository import Store
-from tests.cli import GUARD, HEADSCOPE, Done, headscope
+from tests.cli import GUARD, Done, headscope
 from tests.factories import make_prompt, make_set
 
 FAST = "heads,layers,saliency"
@@ -130,11 +124,20 @@ def test_ctrl_c_stops_after_the_batch_and_resume_goes_on(tmp_path: Path, many: P
     assert "no unfinished job" in again.stderr
 
 
-def test_kill_9_leaves_every_finished_run_whole(tmp_path: Path, many: Path, tiny_gpt2_dir: Path) -> None:
+def test_others_are_told_who_holds_the_file_and_kill_9_leaves_every_finished_run_whole(
+    tmp_path: Path, many: Path, tiny_gpt2_dir: Path
+) -> None:
     store = tmp_path / "runs.duckdb"
     process = start_run(store, many, tiny_gpt2_dir)
-    process.kill()
-    process.communicate()
+    try:
+        refused = headscope("sql", "SELECT 1", "--store", str(store))
+    finally:
+        process.kill()
+        process.communicate()
+    assert refused.returncode == 1
+    assert str(process.pid) in refused.stderr
+    assert "headscope run" in refused.stderr
+    assert "Traceback" not in refused.stderr
     checked = headscope("db", "check", "--store", str(store))
     assert checked.stdout.strip() == "no problems found", checked.stdout + checked.stderr
     assert count(store) == 4
@@ -148,94 +151,6 @@ def test_kill_9_leaves_every_finished_run_whole(tmp_path: Path, many: Path, tiny
     assert resumed.returncode == 0, resumed.stderr
     assert f"going on with job {job['id']}" in resumed.stderr
     assert count(store, "status = 'succeeded'") == MANY
-
-
-def test_a_second_process_is_told_who_holds_the_file(tmp_path: Path, many: Path, tiny_gpt2_dir: Path) -> None:
-    store = tmp_path / "runs.duckdb"
-    process = start_run(store, many, tiny_gpt2_dir)
-    try:
-        refused = headscope("sql", "SELECT 1", "--store", str(store))
-        assert refused.returncode == 1
-        assert str(process.pid) in refused.stderr
-        assert "headscope run" in refused.stderr
-        assert "Traceback" not in refused.stderr
-    finally:
-        process.kill()
-        process.communicate()
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[Path, str, subprocess.Popen[str]]]:
-    store = tmp_path / "served.duckdb"
-    process = subprocess.Popen(
-        [HEADSCOPE, "serve", "--store", str(store), "--port", "0", "--live-model", "none"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    found = re.search(r"http://\S+", process.stdout.readline())
-    assert found is not None, process.wait()
-    yield store, found[0], process
-    process.terminate()
-    process.wait(GUARD)
-    process.stdout.close()
-
-
-def test_work_on_a_served_file_is_handed_to_the_server(
-    server: tuple[Path, str, subprocess.Popen[str]], many: Path, tiny_gpt2_dir: Path
-) -> None:
-    store, url, process = server
-    done = headscope("run", "--prompts", str(many), "--model", str(tiny_gpt2_dir), "--store", str(store),
-                     "--analyses", FAST, "--batch-size", "8")  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert f"{MANY} succeeded, 0 failed" in done.stderr
-    assert count(store) == MANY
-    listed = headscope("jobs", "--store", str(store), "--format", "json")
-    (job,) = json.loads(listed.stdout)
-    assert (job["status"], job["total"], job["done"]) == ("succeeded", MANY, MANY), listed.stderr
-    unknown = headscope("run", "--prompts", str(many), "--model", "no-such-model", "--store", str(store))
-    assert unknown.returncode == 1
-    assert "no-such-model" in unknown.stderr
-    assert requests.post(f"{url}/api/v1/jobs", json={}, timeout=GUARD).status_code in {401, 403}
-    assert requests.get(f"{url}/api/v1/jobs/x", timeout=GUARD).status_code == 401
-    note = owner.read(store)
-    assert note is not None
-    allowed = {"Authorization": f"Bearer {note.token}"}
-    assert requests.post(f"{url}/api/v1/jobs", json={}, headers=allowed, timeout=GUARD).status_code == 400
-    assert requests.get(f"{url}/api/v1/jobs/x", headers=allowed, timeout=GUARD).status_code == 404
-    process.terminate()
-    assert process.wait(GUARD) == 0
-    assert not owner.note_path(store).exists()
-    assert count(store) == MANY
-
-
-def test_the_server_never_loads_torch(server: tuple[Path, str, subprocess.Popen[str]]) -> None:
-    store, url, _ = server
-    assert requests.get(url, timeout=GUARD).status_code == 200
-    note = owner.read(store)
-    assert note is not None
-    maps = Path(f"/proc/{note.pid}/maps")
-    if not maps.exists():
-        pytest.skip("this system has no /proc")
-    assert "libtorch" not in maps.read_text()
-
-
-def test_requests_that_never_arrive_keep_nobody_waiting(server: tuple[Path, str, subprocess.Popen[str]]) -> None:
-    """More of them than requests are answered at once, in the middle of a body and in the middle of their headers."""
-    _, url, _ = server
-    address = (urlsplit(url).hostname, urlsplit(url).port)
-    heads = (
-        b"POST /api/v1/live HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900\r\n\r\n{",
-        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Half: ",
-    )
-    with ExitStack() as stack:
-        for head in heads:
-            for _ in range(24):
-                half = stack.enter_context(socket.create_connection(address))
-                half.sendall(head)
-        assert requests.get(url, timeout=GUARD).status_code == 200
-        half.shutdown(socket.SHUT_WR)
-        assert half.recv(100) == b""  # given up, not answered
 
 
 def test_a_duckdb_store_is_not_served_to_the_network(tmp_path: Path) -> None:

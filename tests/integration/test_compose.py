@@ -15,7 +15,6 @@ import pytest
 import requests
 import yaml
 
-from headscope.storage.repository import Store
 from tests.databases import PostgresServer
 
 ROOT = Path(__file__).parents[2]
@@ -142,8 +141,7 @@ def test_the_health_check_of_the_database(postgres_server: PostgresServer) -> No
     program = str(bundled) if bundled else shutil.which("pg_isready")
     if program is None:
         pytest.skip("no pg_isready on this machine")
-    with postgres_server.new(empty=True) as url:
-        Store.open(url).close()
+    with postgres_server.new() as url:
         name, folder = re.findall(r"/([^/?]+)\?host=([^&]+)", url)[0]
         _, command, *options = SERVICES["database"]["healthcheck"]["test"]
         assert command == "pg_isready"

@@ -16,26 +16,33 @@ from headscope.analysis.types.findings import ProbeResult
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text()
+ROOT = Path(__file__).parents[2]
+DOCUMENT = (ROOT / "docs" / "architecture.md").read_text()
 HEADSCOPE = str(Path(sys.executable).with_name("headscope"))
-PAGES = """
+TOGETHER = f"""
 import json, sys
+sys.path.append({str(ROOT)!r})  # for `tests`; last, so that it hides nothing
 from headscope.dashboard.app import create_app
 from headscope.dashboard.services import Services
-from headscope.analysis.types.findings import ProbeResult
 from headscope.storage.repository import Store
-with Store.open(sys.argv[1]) as store:
+from tests.cli import headscope
+
+store_file, *commands = json.loads(sys.argv[1])
+done = [headscope(*words) for words in commands]
+with Store.open(store_file) as store:
     app = create_app(Services(store))
     client = app.server.test_client()
     def ask(output, prop, value, ids):
-        changed = f"{ids}.{prop}"
-        inputs = [{"id": ids, "property": prop, "value": value}]
-        body = {"output": output, "outputs": {"id": output.split(".")[0], "property": output.split(".")[1]},
-                "inputs": inputs, "changedPropIds": [changed]}
-        return client.post("/_dash-update-component", json=body, headers={"Host": "localhost"}).get_json()
-    print(json.dumps({"longest": ask("longest-list.children", "n_clicks", 1, "longest-load"),
-                      "layout": client.get("/_dash-layout", headers={"Host": "localhost"}).get_json()}))
+        changed = f"{{ids}}.{{prop}}"
+        inputs = [{{"id": ids, "property": prop, "value": value}}]
+        body = {{"output": output, "outputs": {{"id": output.split(".")[0], "property": output.split(".")[1]}},
+                "inputs": inputs, "changedPropIds": [changed]}}
+        return client.post("/_dash-update-component", json=body, headers={{"Host": "localhost"}}).get_json()
+    print(json.dumps({{"done": [[one.returncode, one.stdout, one.stderr] for one in done],
+                      "longest": ask("longest-list.children", "n_clicks", 1, "longest-load"),
+                      "layout": client.get("/_dash-layout", headers={{"Host": "localhost"}}).get_json()}}))
 """
+"""Commands, then pages: in one process, for each would import torch and all else anew."""
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +73,23 @@ def run(outside: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[st
 
 def test_a_method_a_measurement_and_a_probe_from_outside(outside: Path, tiny_gpt2_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "prompts.txt").write_text("Where is the door?\nOne two three four\n")
-    done = run(
-        outside, HEADSCOPE, "run", "--prompts", "prompts.txt", "--model", str(tiny_gpt2_dir), "--analyses",
-        "recency,embedding_norm,question,receipts", "--param", "recency.half_life=2", cwd=tmp_path,
-    )  # fmt: skip
+    store_file, model = tmp_path / "headscope.duckdb", ("--prompts", "prompts.txt", "--model", str(tiny_gpt2_dir))
+    positive = "SELECT count(*) AS n, min(value) > 0 AS positive FROM v_measured WHERE name = 'embedding_norm'"
+    distinct = "SELECT count(DISTINCT next_token_prob) AS n FROM v_runs WHERE text LIKE 'Where%'"
+    commands = (
+        ("run", *model, "--analyses", "recency,embedding_norm,question,receipts", "--param", "recency.half_life=2"),
+        ("sql", positive, "--format", "csv"),
+        ("run", *model, "--analyses", "heads", "--backend", "shuffled", "--name", "blank"),
+        ("sql", distinct, "--format", "csv"),
+    )
+    told = json.dumps([f"duckdb:///{store_file}", *commands])
+    done = run(outside, sys.executable, "-c", TOGETHER, told, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    store_file = tmp_path / "headscope.duckdb"
+    answer = json.loads(done.stdout)
+    for code, _, said in answer["done"]:
+        assert code == 0, said
     with Store.open(f"duckdb:///{store_file}") as store:
-        rows = {row.text: row.id for row in store.runs_page(RunFilter()).rows}
+        rows = {row.text: row.id for row in store.runs_page(RunFilter()).rows if row.model != "blank"}
         detail = store.run(rows["Where is the door?"])
     (found,) = detail.attributions
     n = len(found.scores)
@@ -84,20 +100,8 @@ def test_a_method_a_measurement_and_a_probe_from_outside(outside: Path, tiny_gpt
     assert (probe.score, dict(probe.evidence)) == (1.0, {"marks": 1})
     (norms,) = detail.measured
     assert norms.values.shape == (n,)
-    sql = "SELECT count(*) AS n, min(value) > 0 AS positive FROM v_measured WHERE name = 'embedding_norm'"
-    told = run(outside, HEADSCOPE, "sql", sql, "--format", "csv", cwd=tmp_path)
-    assert told.stdout.splitlines()[1].split(",")[1].lower() == "true", told.stderr
-    blank = run(
-        outside, HEADSCOPE, "run", "--prompts", "prompts.txt", "--model", str(tiny_gpt2_dir), "--analyses", "heads",
-        "--backend", "shuffled", "--name", "blank", cwd=tmp_path,
-    )  # fmt: skip
-    assert blank.returncode == 0, blank.stderr
-    sql = "SELECT count(DISTINCT next_token_prob) AS n FROM v_runs WHERE text LIKE 'Where%'"
-    told = run(outside, HEADSCOPE, "sql", sql, "--format", "csv", cwd=tmp_path)
-    assert told.stdout.split() == ["n", "2"], told.stderr
-    pages = run(outside, sys.executable, "-c", PAGES, f"duckdb:///{store_file}", cwd=tmp_path)
-    assert pages.returncode == 0, pages.stderr
-    answer = json.loads(pages.stdout)
+    assert answer["done"][1][1].splitlines()[1].split(",")[1].lower() == "true"
+    assert answer["done"][3][1].split() == ["n", "2"]
     assert f"{n} tokens: Where is the door?" in json.dumps(answer["longest"])
     assert '"/longest"' in json.dumps(answer["layout"])
 

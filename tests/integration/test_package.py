@@ -29,8 +29,11 @@ rows = datasets.Dataset.from_dict({"text": ["one", "two"]}).map(lambda row: {"si
 print(json.dumps({
     "at": headscope.__file__, "version": headscope.__version__, "light": light, "sizes": rows["size"][:],
     "available": is_datasets_available(), "sets": len(prompt_sets.list_sets()), "trainer": Trainer.__name__,
-}))
+}), flush=True)
+from headscope.cli import main
+main()
 """
+"""Both packages, then a command: in one process, for each would import torch anew."""
 
 
 @pytest.fixture(scope="module")
@@ -75,25 +78,21 @@ def test_the_wheel_holds_one_name_and_everything_it_needs(wheel: Path) -> None:
     assert sorted({*here, "headscope/py.typed"} - set(names)) == []
 
 
-def test_it_lives_beside_hugging_face_datasets(fresh: Path, tmp_path: Path) -> None:
-    done = subprocess.run([fresh, "-c", BOTH], cwd=tmp_path, capture_output=True, text=True, check=False)
+def test_it_lives_beside_hugging_face_datasets_and_its_command_makes_and_reads_a_store(
+    fresh: Path, tiny_gpt2_dir: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "prompts.txt").write_text("one two three\n")
+    run = ["run", "--prompts", "prompts.txt", "--model", str(tiny_gpt2_dir), "--analyses", "heads,saliency"]
+    done = subprocess.run([fresh, "-c", BOTH, *run], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found = json.loads(done.stdout.splitlines()[0])
     assert str(fresh.parents[1]) in found["at"]
     assert (found["version"], found["sizes"], found["trainer"]) == (headscope.__version__, [3, 3], "Trainer")
     assert found["available"]
     assert found["sets"] > 5
     assert found["light"] == []  # `import headscope` brings nothing heavy
-
-
-def test_the_installed_command_makes_and_reads_a_store(fresh: Path, tiny_gpt2_dir: Path, tmp_path: Path) -> None:
-    (tmp_path / "prompts.txt").write_text("one two three\n")
-    command = [str(fresh.with_name("headscope"))]
-    run = ["run", "--prompts", "prompts.txt", "--model", str(tiny_gpt2_dir), "--analyses", "heads,saliency"]
-    done = subprocess.run([*command, *run], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    sql = ["sql", "SELECT count(*) AS runs FROM v_runs", "--format", "csv"]
-    done = subprocess.run([*command, *sql], cwd=tmp_path, capture_output=True, text=True, check=False)
+    sql = [str(fresh.with_name("headscope")), "sql", "SELECT count(*) AS runs FROM v_runs", "--format", "csv"]
+    done = subprocess.run(sql, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["runs", "1"], done.stderr
 
 
