@@ -16,7 +16,7 @@ AFFIXES = {"contains": ("%", "%"), "starts_with": ("", "%"), "ends_with": ("%", 
 
 
 class Condition(FunctionElement[bool]):
-    """True or false of its clauses."""
+    """True or false of its clauses. SQLAlchemy asks each class itself for `inherit_cache`, and warns of one without."""
 
     inherit_cache = False
     type = sa.Boolean()
@@ -27,6 +27,7 @@ class HasText(Condition):
     (5 times as fast as LIKE there), an escaped LIKE elsewhere (which a trigram index serves)."""
 
     name = "has_text"
+    inherit_cache = False
 
     def __init__(self, how: str, text: Any, value: str) -> None:
         self.how = how
@@ -52,6 +53,7 @@ class IsSpelled(Condition):
     folding every text would, and alike in all locales."""
 
     name = "is_spelled"
+    inherit_cache = False
 
     def __init__(self, how: str, text: Any, folded: str) -> None:
         self.composes = folding.needs_composing(folded)
@@ -75,6 +77,7 @@ def _regexp_matches(element: IsSpelled, compiler: SQLCompiler, **options: Any) -
 class Worded(Condition):
     """A condition that each database has its own words for, with `{0}`, `{1}` in the places of its clauses."""
 
+    inherit_cache = False
     postgresql: ClassVar[str]
     duckdb: ClassVar[str]
 
@@ -89,6 +92,7 @@ class HasElement(Worded):
     """Whether an array has this element."""
 
     name = "has_element"
+    inherit_cache = False
     postgresql = "{1} = ANY({0})"
     duckdb = "list_contains({0}, {1})"
 
@@ -101,6 +105,7 @@ class InSelect(Worded):
     as a subquery it would join, and scan."""
 
     name = "in_select"
+    inherit_cache = False
     postgresql = "{0} = ANY(ARRAY{1})"
     duckdb = "{0} IN {1}"
 
