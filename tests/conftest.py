@@ -59,6 +59,13 @@ def tiny_llama(tiny_llama_dir: Path) -> HFCausalBackend:
     return HFCausalBackend.load(str(tiny_llama_dir))
 
 
+@pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
+def backend(request: pytest.FixtureRequest) -> HFCausalBackend:
+    """Each tiny model in turn."""
+    found: HFCausalBackend = request.getfixturevalue(request.param)
+    return found
+
+
 @pytest.fixture(scope="session")
 def smollm2() -> HFCausalBackend:
     """The real embedded model (135M parameters); converted once per machine, so use it sparingly."""

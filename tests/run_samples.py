@@ -23,12 +23,14 @@ from headscope.analysis.types import (
     TokenTrace,
 )
 from headscope.analysis.types.outcome import Outcome
+from headscope.storage.repository import Store
 
 LAYERS, HEADS = 2, 3
 TEXT = "The cat  saw 🦊\nrun"
 TOKENS = ("The", " cat", " ", " saw", " 🦊", "", "\n", "run")
 T = len(TOKENS)
 NAN = float("nan")
+ANALYSES = ("heads", "layers", "attention", "saliency")
 
 INFO = ModelInfo(
     ref=ModelRef("sample-model", weights_sha256="w" * 64),
@@ -156,3 +158,10 @@ def prompt_set(*results: RunResult) -> PromptSet:
     """The prompts of these results as a set."""
     prompts = tuple(result.prompt for result in results)
     return PromptSet("samples", "1", "MIT", "tests of the run page", "s" * 64, prompts)
+
+
+def keep(store: Store, *results: RunResult) -> None:
+    """These results as one finished job of the experiment `samples`."""
+    job = store.start_job(experiment="samples", model=INFO.ref.name, spec={}, total=len(results))
+    store.save(job, INFO, prompt_set(*results), ANALYSES, 4, results)
+    store.finish_job(job, RunStatus.SUCCEEDED)

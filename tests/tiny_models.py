@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -18,6 +19,9 @@ from transformers import (
     GPT2Tokenizer,
     LlamaConfig,
     LlamaForCausalLM,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
 )
 
@@ -43,45 +47,48 @@ SENTENCES = (
 def build_tiny_gpt2(folder: Path) -> Path:
     """GPT-2 architecture: 3 layers, 4 heads, d 32, context 64, byte-level BPE; saved as safetensors in `folder`."""
     tokenizer = _byte_level_tokenizer()
-    config = GPT2Config(
-        vocab_size=len(tokenizer),
-        n_positions=CONTEXT,
-        n_embd=D_MODEL,
-        n_layer=N_LAYERS,
-        n_head=N_HEADS,
-        initializer_range=0.2,
-        bos_token_id=tokenizer.eos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(20)
-        model = GPT2LMHeadModel(config)
-        _fill_norms_and_biases(model)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    config = GPT2Config(**_sizes(tokenizer), bos_token_id=tokenizer.eos_token_id)
+    return _saved(GPT2LMHeadModel, config, tokenizer, folder, seed=20)
 
 
 def build_tiny_llama(folder: Path) -> Path:
     """Llama architecture: 3 layers, 4 heads over 2 key-value heads, d 32, context 64, RMSNorm, a BOS token."""
     tokenizer = _byte_fallback_tokenizer()
     config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=D_MODEL,
+        **_sizes(tokenizer),
         intermediate_size=2 * D_MODEL,
-        num_hidden_layers=N_LAYERS,
-        num_attention_heads=N_HEADS,
         num_key_value_heads=N_KV_HEADS,
-        max_position_embeddings=CONTEXT,
-        initializer_range=0.2,
         bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.eos_token_id,
         tie_word_embeddings=False,
     )
+    return _saved(LlamaForCausalLM, config, tokenizer, folder, seed=30)
+
+
+def _sizes(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    """What both have, by the names that every config takes."""
+    return {
+        "vocab_size": len(tokenizer),
+        "hidden_size": D_MODEL,
+        "num_hidden_layers": N_LAYERS,
+        "num_attention_heads": N_HEADS,
+        "max_position_embeddings": CONTEXT,
+        "initializer_range": 0.2,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
+
+
+def _saved(
+    architecture: type[PreTrainedModel],
+    config: PretrainedConfig,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    *,
+    seed: int,
+) -> Path:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(30)
-        model = LlamaForCausalLM(config)
+        torch.manual_seed(seed)
+        model = architecture(config)
         _fill_norms_and_biases(model)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

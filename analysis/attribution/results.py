@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headscope.analysis.types import Attribution, Float32, Target
-from headscope.analysis.types.outcome import NOTHING, Outcome
+from headscope.analysis.types.outcome import Outcome
 
 WordRule = Literal["sum", "norm", "largest"]
 _NORMS = frozenset({"saliency", "smoothgrad"})
@@ -20,21 +20,27 @@ _NOT_FINITE = (
 )
 
 
+class Facts(TypedDict):
+    """What a method says beside its scores, as the fields of `Attribution` of the same names."""
+
+    signed: bool
+    value: float
+    seconds: float
+    params: Mapping[str, Any]
+    convergence_delta: NotRequired[float]
+    outcome: NotRequired[Outcome]
+
+
 def position_attribution(
     method: str,
     target: Target,
     scores: Float32,
     measured: slice | NDArray[np.bool_],
     *,
-    signed: bool,
-    value: float,
-    seconds: float,
-    params: Mapping[str, Any],
-    convergence_delta: float = float("nan"),
     layer_scores: Float32 | None = None,
     axes: tuple[str, ...] = ("position",),
     score_errors: Float32 | None = None,
-    outcome: Outcome = NOTHING,
+    **facts: Unpack[Facts],
 ) -> Attribution:
     """An Attribution over axes that end in `position`, scores float32 `[..., T]`; positions outside `measured` become
     NaN, in layer_scores `[layer, T]` and score_errors too.
@@ -43,21 +49,16 @@ def position_attribution(
     """
     given = [scores] if layer_scores is None else [scores, layer_scores]
     if not all(np.isfinite(values[..., measured]).all() for values in given):
-        return failed_attribution(method, target, _NOT_FINITE, signed=signed, seconds=seconds, params=params)
+        return _not_finite(method, target, facts)
     kept = [_only(values, measured) for values in given]
     return attribution(
         method,
         target,
         kept[0],
         axes,
-        signed=signed,
-        value=value,
-        seconds=seconds,
-        params=params,
-        convergence_delta=convergence_delta,
         layer_scores=None if layer_scores is None else kept[1],
         score_errors=None if score_errors is None else _only(score_errors, measured),
-        outcome=outcome,
+        **facts,
     )
 
 
@@ -73,21 +74,17 @@ def attribution(
     scores: Float32,
     axes: tuple[str, ...],
     *,
-    signed: bool,
-    value: float,
-    seconds: float,
-    params: Mapping[str, Any],
-    convergence_delta: float = float("nan"),
     layer_scores: Float32 | None = None,
     score_errors: Float32 | None = None,
-    outcome: Outcome = NOTHING,
+    **facts: Unpack[Facts],
 ) -> Attribution:
     """An Attribution over any axes; NaN scores are positions that were not measured.
 
     An infinite score, no score at all, or an explained value that is no number makes it a failed one.
     """
-    if np.isinf(scores).any() or np.isnan(scores).all() or not np.isfinite(value):
-        return failed_attribution(method, target, _NOT_FINITE, signed=signed, seconds=seconds, params=params)
+    if np.isinf(scores).any() or np.isnan(scores).all() or not np.isfinite(facts["value"]):
+        return _not_finite(method, target, facts)
+    facts.setdefault("convergence_delta", float("nan"))
     return Attribution(
         method=method,
         quantity=quantity_name(target),
@@ -95,15 +92,15 @@ def attribution(
         foil=target.foil_text,
         scores=scores.astype(np.float32, copy=False),
         axes=axes,
-        signed=signed,
-        value=value,
-        convergence_delta=convergence_delta,
-        seconds=seconds,
-        params=params,
         layer_scores=layer_scores,
         score_errors=None if score_errors is None else score_errors.astype(np.float32, copy=False),
-        outcome=outcome,
+        **facts,
     )
+
+
+def _not_finite(method: str, target: Target, facts: Facts) -> Attribution:
+    signed, seconds, params = facts["signed"], facts["seconds"], facts["params"]
+    return failed_attribution(method, target, _NOT_FINITE, signed=signed, seconds=seconds, params=params)
 
 
 def position_scores(found: Attribution) -> Float32 | None:

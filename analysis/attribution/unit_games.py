@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +12,8 @@ import numpy as np
 from headscope.analysis.attribution.held_first import joined, no_score
 from headscope.analysis.attribution.masking import Bools, Float64, masked_values, neutral, units_of
 from headscope.analysis.attribution.results import attribution, failed_attribution
+from headscope.analysis.interfaces import Method
+from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Float32, Params, Target
 from headscope.analysis.types.outcome import Outcome
 from headscope.analysis.workspace import Workspace
@@ -80,6 +84,53 @@ class UnitGame:
         for mask, score in zip(self.units, scores, strict=True):
             found[mask] = score / mask.sum()
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """Scores float64 `[unit]`, the explained quantity with all units and with none, and, where a method says it, how
+    many coalitions were evaluated."""
+
+    scores: Float64
+    everything: float
+    nothing: float
+    steps: int | None = None
+
+
+class GameMethod(Method):
+    """A method that solves the game of each prompt by itself."""
+
+    def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
+        """One Attribution per prompt; a game that `refused` refuses says why."""
+        settings = resolve_params(self.NAME, params)
+        return [self._explain(work, targets, i, settings) for i in range(len(targets))]
+
+    def _explain(self, work: Workspace, targets: Sequence[Target], index: int, settings: Params) -> Attribution:
+        started, target = time.perf_counter(), targets[index]
+        game = UnitGame.of(work, targets, index, settings["unit"], settings["masking"])
+        reason = self.refused(len(game.units), settings) if game.units else game.why_empty
+        if reason:
+            return failed_attribution(self.NAME, target, reason, signed=True, seconds=0.0, params=settings)
+        found = self.solved(game, settings)
+        return of_units(
+            game,
+            self.NAME,
+            target,
+            found.scores,
+            value=found.everything,
+            seconds=time.perf_counter() - started,
+            params=settings,
+            change=found.everything - found.nothing,
+            steps=found.steps,
+        )
+
+    def refused(self, n_units: int, settings: Params) -> str:
+        """Why a game of so many units is not solved; empty when it is."""
+        return ""
+
+    @abstractmethod
+    def solved(self, game: UnitGame, settings: Params) -> Solved:
+        """A game of at least one unit."""
 
 
 def of_units(

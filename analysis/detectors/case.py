@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from headscope.analysis.types.findings import PASSED, SEVERITIES, ProbeResult
+
+MARGINS = (1e-9, 0.5, 2.0)
+"""Severity levels of a lost margin, nats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,18 @@ def detection(
     reached = sum(score >= level for level in levels)
     label = PASSED if reached == 0 else SEVERITIES[reached - 1]
     return Detection(case.run_id, ProbeResult(detector, score, label, evidence))
+
+
+def lost_margins(
+    detector: str, cases: Sequence[Case], right: str, changed: str, evidence: tuple[str, str, str]
+) -> Iterator[Detection]:
+    """Pairs whose prompt of group `right` prefers its target. The other's score: by how many nats it prefers its foil,
+    0 when it does not. evidence: the keys that the right one's text, run and margin are kept under."""
+    for kept, other in pairs(cases, right, changed):
+        if kept.margin > 0:
+            known = dict(zip(evidence, (kept.text, kept.run_id, round(kept.margin, 4)), strict=True))
+            lost = max(0.0, -other.margin)
+            yield detection(detector, other, lost, MARGINS, **known, prefers=other.foil, over=other.target)
 
 
 def pairs(cases: Sequence[Case], first: str, second: str) -> list[tuple[Case, Case]]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from headscope.analysis.detectors.case import Case, Detection, detection, pairs
+from headscope.analysis.detectors.case import Case, Detection, lost_margins
 
 NAME = "negation_ignored"
-LEVELS = (1e-9, 0.5, 2.0)
 
 
 def detect(cases: Sequence[Case]) -> Iterator[Detection]:
@@ -16,10 +15,5 @@ def detect(cases: Sequence[Case]) -> Iterator[Detection]:
     score: by how many nats the negated sentence still prefers the affirmative's word, 0 when it does not. A pair whose
     affirmative the model gets wrong says nothing about negation and is left out.
     """
-    for plain, negated in pairs(cases, "affirmative", "negative"):
-        if plain.margin > 0:
-            yield detection(
-                NAME, negated, max(0.0, -negated.margin), LEVELS,
-                affirmative=plain.text, affirmative_run=plain.run_id, affirmative_margin=round(plain.margin, 4),
-                prefers=negated.foil, over=negated.target,
-            )  # fmt: skip
+    evidence = ("affirmative", "affirmative_run", "affirmative_margin")
+    return lost_margins(NAME, cases, "affirmative", "negative", evidence)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from headscope.analysis.attribution.masking import Float64
-from headscope.analysis.attribution.results import failed_attribution
-from headscope.analysis.attribution.unit_games import UnitGame, of_units
-from headscope.analysis.interfaces import Method
-from headscope.analysis.params import resolve_params
-from headscope.analysis.types import Attribution, Params, Target
-from headscope.analysis.workspace import Workspace
+from headscope.analysis.attribution.unit_games import GameMethod, Solved, UnitGame
+from headscope.analysis.types import Params
 
 
-class ShapPartition(Method):
+class ShapPartition(GameMethod):
     """Owen values of tokens or words in a tree of neighbours, by shap's Partition explainer; `[position]`, signed.
 
     They add up to value(prompt) - value(nothing but the first token), up to `convergence_delta`. Halves of the text are
@@ -27,21 +21,12 @@ class ShapPartition(Method):
 
     NAME: ClassVar[str] = "shap_partition"
 
-    def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
-        """One Attribution per prompt; the evaluations of one step of the explainer share passes."""
-        settings = resolve_params(self.NAME, params)
-        return [self._explain(work, targets, i, settings) for i in range(len(targets))]
-
-    def _explain(self, work: Workspace, targets: Sequence[Target], index: int, settings: Params) -> Attribution:
-        started, target = time.perf_counter(), targets[index]
-        game = UnitGame.of(work, targets, index, settings["unit"], settings["masking"])
-        if not game.units:
-            return failed_attribution(self.NAME, target, game.why_empty, signed=True, seconds=0.0, params=settings)
-        ends = game.values(np.array([[False] * len(game.units), [True] * len(game.units)]))
-        change = float(ends[1] - ends[0])
-        scores = np.array([change]) if len(game.units) == 1 else owen_values(game, settings["max_evals"])
-        value, seconds = float(ends[1]), time.perf_counter() - started
-        return of_units(game, self.NAME, target, scores, value=value, seconds=seconds, params=settings, change=change)
+    def solved(self, game: UnitGame, settings: Params) -> Solved:
+        """The evaluations of one step of the explainer share passes."""
+        nothing, everything = game.values(np.array([[False] * len(game.units), [True] * len(game.units)])).tolist()
+        alone = len(game.units) == 1
+        scores = np.array([everything - nothing]) if alone else owen_values(game, settings["max_evals"])
+        return Solved(scores, everything, nothing)
 
 
 def owen_values(game: UnitGame, max_evals: int) -> Float64:

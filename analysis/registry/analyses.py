@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headscope.analysis.errors import UnknownNameError
-from headscope.analysis.registry.entry import Cost, Entry, Param
+from headscope.analysis.registry.entry import Cost, Entry, Param, seed
 from headscope.analysis.registry.measurements import MEASUREMENTS
 from headscope.analysis.registry.methods import METHODS
 from headscope.analysis.registry.probes import PROBES
@@ -19,7 +19,7 @@ RECEIPTS = Entry(
         Param("noise", "float", 0.05, "Embedding noise, as a share of their spread.", minimum=1e-6, maximum=1),
         Param("noise_draws", "int", 3, "Draws of noise; methods of many passes get one.", minimum=0, maximum=50),
         Param("weight_randomisation", "bool", False, "Also explain the model with random weights."),
-        Param("seed", "int", 0, "Another seed draws other orders and other noise.", minimum=0, maximum=2**31),
+        seed("Another seed draws other orders and other noise."),
     ),
     cost=Cost(20.0, per="random_orders"),
 )

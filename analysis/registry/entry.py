@@ -47,6 +47,11 @@ class Needs:
     many_passes: bool = False
 
 
+def seed(what: str) -> Param:
+    """The parameter `seed` of what draws at random; `what`: what another seed changes."""
+    return Param("seed", "int", 0, what, minimum=0, maximum=2**31)
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What a prompt costs beside the shared pass, in forward passes over it: `passes`, times what `per` names: nothing,

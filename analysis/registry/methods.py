@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, Registry
+from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, Registry, seed
 from headscope.analysis.registry.removal import MASKING, MOST_UNITS, UNIT, WORD
 
 BOTH_WAYS = 3.0
@@ -141,7 +141,7 @@ METHODS = Registry(
                     maximum=10,
                 ),
                 Param("norm", "choice", "l2", "Norm of each token's mean gradient.", choices=("l2", "l1")),
-                Param("seed", "int", 0, "Another seed draws other noise.", minimum=0, maximum=2**31),
+                seed("Another seed draws other noise."),
             ),
             family="gradient",
             needs=Needs(many_passes=True),
@@ -153,7 +153,7 @@ METHODS = Registry(
             "Integrated gradients averaged over many random baselines.",
             params=(
                 Param("samples", "int", 24, "Baselines, each with one point on its path.", minimum=1, maximum=1024),
-                Param("seed", "int", 0, "Another seed draws other baselines.", minimum=0, maximum=2**31),
+                seed("Another seed draws other baselines."),
             ),
             family="gradient",
             needs=Needs(many_passes=True),

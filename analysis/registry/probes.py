@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headscope.analysis.registry.classifiers import CLASSIFIERS
-from headscope.analysis.registry.entry import Cost, Entry, Param, Registry
+from headscope.analysis.registry.entry import Cost, Entry, Param, Registry, seed
 
 CLASSIFIER = Param("classifier", "choice", "minilm", "Which classifier judges.", choices=tuple(CLASSIFIERS))
 SAMPLING = (
@@ -11,7 +11,7 @@ SAMPLING = (
     Param("max_new_tokens", "int", 20, "Tokens of each continuation.", minimum=1, maximum=512),
     Param("temperature", "float", 1.0, "1 samples from the model as it is.", minimum=0.01, maximum=5),
     Param("top_p", "float", 0.9, "Nucleus sampling.", minimum=0.01, maximum=1),
-    Param("seed", "int", 0, "The same seed gives the same continuations.", minimum=0, maximum=2**31),
+    seed("The same seed gives the same continuations."),
 )
 
 PROBES = Registry(

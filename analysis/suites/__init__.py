@@ -1,40 +1,18 @@
 """Scores of published sets, as their papers define them, over runs of prompts that `headscope.datasets.importers` made.
 
-A suite is one module with a `SUITE`, named in `SUITES` by the format it scores.
+A suite is one module of this folder with a `SUITE`; `SUITES` has it by the format it scores.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import iter_modules
+
 from headscope.analysis.errors import UnknownNameError
-from headscope.analysis.suites import (
-    bbq,
-    crows_pairs,
-    hatecheck,
-    lama,
-    pararel,
-    realtoxicityprompts,
-    stereoset,
-    truthfulqa,
-    winobias,
-    winogender,
-)
 from headscope.analysis.suites.base import Suite
 
-SUITES: dict[str, Suite] = {
-    module.SUITE.name: module.SUITE
-    for module in (
-        bbq,
-        crows_pairs,
-        hatecheck,
-        lama,
-        pararel,
-        realtoxicityprompts,
-        stereoset,
-        truthfulqa,
-        winobias,
-        winogender,
-    )
-}
+_MODULES = [import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__)]
+SUITES: dict[str, Suite] = {module.SUITE.name: module.SUITE for module in _MODULES if hasattr(module, "SUITE")}
 
 
 def suite(name: str) -> Suite:

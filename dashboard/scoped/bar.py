@@ -26,12 +26,12 @@ SETTINGS: dict[str, Callable[[Any], str]] = {
 
 
 @guarded("read the experiments")
-def scope_bar(store: RunReader, query: ScopeQuery, purpose: str, icon_name: str) -> Children:
+def scope_bar(store: RunReader, query: ScopeQuery, purpose: str) -> Children:
     """The bar above the cards, or the list of experiments to choose from. `purpose` completes "... of one
     experiment."."""
     experiments = [row for row in store.overview().experiments if row.n_succeeded]
     if not query.experiment:
-        return choose(experiments, query, purpose, icon_name)
+        return choose(experiments, query, purpose)
     fresh = type(query)()
     names: list[Entry] = [(row.name, fresh.link(experiment=row.name), row.n_runs) for row in experiments]
     parts: list[Children] = [menu("Experiment", query.experiment, names)]
@@ -76,14 +76,14 @@ def no_runs(query: ScopeQuery) -> Component:
     return empty_box("No such runs", html.P(f"There is no run with {said}: choose another above."))
 
 
-def choose(experiments: list[ExperimentRow], query: ScopeQuery, purpose: str, icon_name: str) -> Component:
+def choose(experiments: list[ExperimentRow], query: ScopeQuery, purpose: str) -> Component:
     """No experiment in the link."""
     if not experiments:
         return empty_box(
             "No runs yet",
             html.P([f"{purpose} of stored runs, and there are none. The ", dcc.Link("overview", href=links.OVERVIEW),
                     " says how to make some."]),
-            icon_name=icon_name,
+            icon_name=query.PAGE.icon,
         )  # fmt: skip
     rows = [_experiment_row(row, query) for row in experiments]
     return html.Section(

@@ -35,12 +35,16 @@ class Card(Generic[Q]):
 class ScopedPage(Generic[Q]):
     """cards: by id. purpose: completes "... of one experiment."; limits: what the page cannot tell, always shown."""
 
-    page: Page
     query: type[Q]
     subtitle: str
     purpose: str
     limits: Children
     cards: Mapping[str, Card[Q]]
+
+    @property
+    def page(self) -> Page:
+        """The page whose links these queries are."""
+        return self.query.PAGE
 
     def layout(self, **query: Any) -> Component:
         """Skeleton; the cards fill from the link."""
@@ -70,7 +74,7 @@ class ScopedPage(Generic[Q]):
         @app.callback(Output(f"{name}-scope", "children"), Output(f"{name}-notes", "children"), *here)
         def show_scope(search: str, path: str) -> tuple[Children, Children]:
             query = self.parse(search, path)
-            return scope_bar(services.store, query, self.purpose, self.page.icon), notes_box(query.notes)
+            return scope_bar(services.store, query, self.purpose), notes_box(query.notes)
 
         def follow(id_: str) -> None:
             @app.callback(Output(f"{id_}-body", "children"), Output(f"{id_}-actions", "children"), *here)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from headscope.dashboard import links
 from headscope.dashboard.link_state import QueryState
+from headscope.dashboard.pages import Page
 from headscope.storage.rows import Condition, RunFilter
 
 SCOPE = ("experiment", "model", "prompt_set")
@@ -14,9 +15,9 @@ SCOPE = ("experiment", "model", "prompt_set")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeQuery(QueryState):
-    """experiment, model, prompt_set: the runs; a page's own state adds to these. PATH: where the page lives."""
+    """experiment, model, prompt_set: the runs; a page's own state adds to these. PAGE: whose state it is."""
 
-    PATH: ClassVar[str] = links.OVERVIEW
+    PAGE: ClassVar[Page]
 
     experiment: str = ""
     model: str = ""
@@ -32,7 +33,7 @@ class ScopeQuery(QueryState):
 
     def link(self, **changes: Any) -> str:
         """The page's link with some keys changed."""
-        return links.view(self.PATH, replace(self, **changes))
+        return links.view(self.PAGE.path, replace(self, **changes))
 
     def runs(self, **more: str) -> str:
         """The Runs page with the succeeded runs behind a number."""

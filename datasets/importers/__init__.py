@@ -1,6 +1,6 @@
 """Published sets of prompts, read from the files their authors give away, which you have: none comes with Headscope.
 
-A format is one module with an `IMPORTER`, named in `FORMATS`.
+A format is one module of this folder with an `IMPORTER`; `FORMATS` has it by name.
 """
 
 from __future__ import annotations
@@ -8,43 +8,18 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.types import Prompt, PromptSet
 from headscope.datasets.canonical import canonical_sha256
-from headscope.datasets.importers import (
-    bbq,
-    bold,
-    crows_pairs,
-    hatecheck,
-    lama,
-    pararel,
-    realtoxicityprompts,
-    stereoset,
-    truthfulqa,
-    winobias,
-    winogender,
-)
 from headscope.datasets.importers.base import KIND, Importer, Source
 from headscope.datasets.schema import Problems, read_prompts
 
-FORMATS: dict[str, Importer] = {
-    module.IMPORTER.name: module.IMPORTER
-    for module in (
-        bbq,
-        bold,
-        crows_pairs,
-        hatecheck,
-        lama,
-        pararel,
-        realtoxicityprompts,
-        stereoset,
-        truthfulqa,
-        winobias,
-        winogender,
-    )
-}
+_MODULES = [import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__)]
+FORMATS: dict[str, Importer] = {m.IMPORTER.name: m.IMPORTER for m in _MODULES if hasattr(m, "IMPORTER")}
 
 
 def split_name(source: str) -> tuple[str, str] | None:

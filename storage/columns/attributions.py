@@ -11,20 +11,8 @@ from headscope.analysis.types.receipts import Receipt, Verdict
 from headscope.storage.columns.values import flat, floats, number, unmeasured
 
 Row = dict[str, Any]
-CURVES = ("fractions", "deletion", "insertion", "random_deletion", "random_insertion")
-NUMBERS = (
-    "comprehensiveness",
-    "sufficiency",
-    "gain",
-    "random_gain",
-    "random_low",
-    "random_high",
-    "p_value",
-    "error",
-    "sensitivity",
-    "randomisation",
-    "seconds",
-)
+CURVES = tuple(name for name, kind in Receipt.__annotations__.items() if kind == "Float32")
+NUMBERS = tuple(name for name, kind in Receipt.__annotations__.items() if kind == "float")
 AS_THEY_ARE = ("reason", "masking", "n_units", "n_random", "noise_draws")
 
 

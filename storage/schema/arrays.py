@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Double, Integer, String, Table
+from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Double, Integer, String
 
 from headscope.analysis.types import HEAD_STATS, LAYER_STATS
 from headscope.storage.schema.base import (
@@ -10,24 +10,21 @@ from headscope.storage.schema.base import (
     Json,
     Reals,
     Strings,
-    metadata,
-    run_id_column,
+    optional,
+    required,
+    table_of_runs,
     text,
+    texts,
 )
 
 ADDED_HEAD_STATS = {"induction_lift", "missing_mass"}  # rows of schemas before 0007 do not have them
 
-token_traces = Table(
+token_traces = table_of_runs(
     "token_traces",
-    metadata,
-    run_id_column(key=True),
-    Column("n_tokens", Integer, nullable=False),
-    Column("n_candidates", Integer, nullable=False),
+    *required(Integer, "n_tokens", "n_candidates"),
     Column("token_ids", Integers, nullable=False),
     Column("tokens", Strings, nullable=False),
-    Column("char_starts", Integers, nullable=False),
-    Column("char_ends", Integers, nullable=False),
-    Column("words", Integers, nullable=False),
+    *required(Integers, "char_starts", "char_ends", "words"),
     Column("special", ARRAY(Boolean), nullable=False),
     Column("logprobs", Reals, nullable=False),
     Column("ranks", Integers, nullable=False),
@@ -38,10 +35,8 @@ token_traces = Table(
     Column("next_entropy", Double),
 )
 
-continuations = Table(
+continuations = table_of_runs(
     "continuations",
-    metadata,
-    run_id_column(key=True),
     Column("n_tokens", Integer, nullable=False),
     text("text"),
     Column("token_ids", Integers, nullable=False),
@@ -50,33 +45,24 @@ continuations = Table(
     Column("params", Json, nullable=False),
 )
 
-head_summaries = Table(
+head_summaries = table_of_runs(
     "head_summaries",
-    metadata,
-    run_id_column(key=True),
-    Column("n_layers", Integer, nullable=False),
-    Column("n_heads", Integer, nullable=False),
+    *required(Integer, "n_layers", "n_heads"),
     *(Column(name, Reals, nullable=name in ADDED_HEAD_STATS) for name in HEAD_STATS),
 )
 
-layer_summaries = Table(
+layer_summaries = table_of_runs(
     "layer_summaries",
-    metadata,
-    run_id_column(key=True),
-    Column("n_layers", Integer, nullable=False),
-    Column("n_positions", Integer, nullable=False),
+    *required(Integer, "n_layers", "n_positions"),
     *(Column(name, Reals) for name in LAYER_STATS),
     Column("residual_norms", Reals),
     Column("lens_token_ids", Integers),
     Column("lens_tokens", Strings),
-    Column("lens_probs", Reals),
-    Column("lens_entropies", Reals),
+    *optional(Reals, "lens_probs", "lens_entropies"),
 )
 
-measured_arrays = Table(
+measured_arrays = table_of_runs(
     "measured_arrays",
-    metadata,
-    run_id_column(key=True),
     Column("name", String, primary_key=True),
     text("unit"),
     Column("axes", Strings, nullable=False),
@@ -84,22 +70,16 @@ measured_arrays = Table(
     Column("measured", Reals, nullable=False),
 )
 
-attributions = Table(
+attributions = table_of_runs(
     "attributions",
-    metadata,
-    run_id_column(key=True),
     Column("ordinal", Integer, primary_key=True, autoincrement=False),
-    text("method"),
-    text("quantity"),
-    text("target"),
+    *texts("method", "quantity", "target"),
     text("foil", nullable=True),
     Column("axes", Strings, nullable=False),
     Column("shape", Integers, nullable=False),
     Column("scores", Reals, nullable=False),
     Column("signed", Boolean, nullable=False),
-    Column("value", Double),
-    Column("convergence_delta", Double),
-    Column("seconds", Double),
+    *optional(Double, "value", "convergence_delta", "seconds"),
     Column("params", Json, nullable=False),
     text("error", nullable=True),
     Column("layer_scores", Reals),
@@ -109,32 +89,26 @@ attributions = Table(
     Column("outcome", Json),
 )
 
-attribution_receipts = Table(
+attribution_receipts = table_of_runs(
     "attribution_receipts",
-    metadata,
-    run_id_column(key=True),
     Column("ordinal", Integer, primary_key=True, autoincrement=False),
-    text("method"),
-    text("verdict"),
+    *texts("method", "verdict"),
     text("reason", nullable=True),
     text("masking"),
-    Column("n_units", Integer, nullable=False),
-    Column("n_random", Integer, nullable=False),
-    Column("fractions", Reals, nullable=False),
-    Column("deletion", Reals, nullable=False),
-    Column("insertion", Reals, nullable=False),
-    Column("random_deletion", Reals, nullable=False),
-    Column("random_insertion", Reals, nullable=False),
-    Column("comprehensiveness", Double),
-    Column("sufficiency", Double),
-    Column("gain", Double),
-    Column("random_gain", Double),
-    Column("random_low", Double),
-    Column("random_high", Double),
-    Column("p_value", Double),
-    Column("error", Double),
-    Column("sensitivity", Double),
+    *required(Integer, "n_units", "n_random"),
+    *required(Reals, "fractions", "deletion", "insertion", "random_deletion", "random_insertion"),
+    *optional(
+        Double,
+        "comprehensiveness",
+        "sufficiency",
+        "gain",
+        "random_gain",
+        "random_low",
+        "random_high",
+        "p_value",
+        "error",
+        "sensitivity",
+    ),
     Column("noise_draws", Integer, nullable=False),
-    Column("randomisation", Double),
-    Column("seconds", Double),
+    *optional(Double, "randomisation", "seconds"),
 )

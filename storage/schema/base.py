@@ -15,9 +15,11 @@ from sqlalchemy import (
     Integer,
     MetaData,
     String,
+    Table,
     Uuid,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.schema import SchemaItem
 
 from headscope.analysis.types import RunStatus
 
@@ -40,6 +42,31 @@ def run_id_column(*, key: bool = False) -> Column[Any]:
 def text(name: str, *, nullable: bool = False) -> Column[Any]:
     """`String`, not `Text`: DuckDB reflects the latter as a difference."""
     return Column(name, String, nullable=nullable)
+
+
+def table(name: str, *parts: SchemaItem) -> Table:
+    """A table with a key `id`."""
+    return Table(name, metadata, id_column(), *parts)
+
+
+def table_of_runs(name: str, *parts: SchemaItem) -> Table:
+    """A table whose key is the run, or begins with it."""
+    return Table(name, metadata, run_id_column(key=True), *parts)
+
+
+def required(kind: Any, *names: str) -> list[Column[Any]]:
+    """Columns of one type that every row fills."""
+    return [Column(name, kind, nullable=False) for name in names]
+
+
+def optional(kind: Any, *names: str) -> list[Column[Any]]:
+    """Columns of one type that may be NULL: unmeasured, or not there."""
+    return [Column(name, kind) for name in names]
+
+
+def texts(*names: str, nullable: bool = False) -> list[Column[Any]]:
+    """Several of `text`."""
+    return [text(name, nullable=nullable) for name in names]
 
 
 def created_at() -> Column[Any]:

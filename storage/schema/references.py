@@ -2,97 +2,63 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, DateTime, Double, Index, Integer, Table, Uuid
+from sqlalchemy import BigInteger, Column, DateTime, Double, Index, Integer, Uuid
 
 from headscope.storage.schema.base import (
     Json,
     Strings,
     created_at,
-    id_column,
-    metadata,
+    required,
     status_check,
+    table,
     text,
+    texts,
 )
 
-models = Table(
+models = table(
     "models",
-    metadata,
-    id_column(),
     text("name"),
     text("revision", nullable=True),
-    text("backend"),
-    text("dtype"),
-    text("weights_sha256"),
-    text("tokenizer_sha256"),
-    text("architecture"),
-    Column("n_layers", Integer, nullable=False),
-    Column("n_heads", Integer, nullable=False),
-    Column("n_kv_heads", Integer, nullable=False),
-    Column("d_model", Integer, nullable=False),
-    Column("vocab_size", Integer, nullable=False),
-    Column("context_length", Integer, nullable=False),
+    *texts("backend", "dtype", "weights_sha256", "tokenizer_sha256", "architecture"),
+    *required(Integer, "n_layers", "n_heads", "n_kv_heads", "d_model", "vocab_size", "context_length"),
     Column("n_params", BigInteger, nullable=False),
-    text("source"),
-    text("path"),
+    *texts("source", "path"),
     created_at(),
     Index("ix_models_identity", "weights_sha256", "tokenizer_sha256", "backend", "dtype", unique=True),
 )
 
-prompt_sets = Table(
+prompt_sets = table(
     "prompt_sets",
-    metadata,
-    id_column(),
-    text("name"),
-    text("version"),
-    text("licence"),
-    text("purpose"),
-    text("sha256"),
-    text("source"),
+    *texts("name", "version", "licence", "purpose", "sha256", "source"),
     Column("n_prompts", Integer, nullable=False),
     created_at(),
     Index("ix_prompt_sets_identity", "name", "version", "sha256", unique=True),
 )
 
-prompts = Table(
+prompts = table(
     "prompts",
-    metadata,
-    id_column(),
     Column("prompt_set_id", Uuid, nullable=False),
     Column("ordinal", Integer, nullable=False),
-    text("prompt_key"),
-    text("text"),
-    text("target", nullable=True),
-    text("foil", nullable=True),
-    text("group_name", nullable=True),
-    text("pair_id", nullable=True),
+    *texts("prompt_key", "text"),
+    *texts("target", "foil", "group_name", "pair_id", nullable=True),
     Column("tags", Strings, nullable=False),
     text("invalid", nullable=True),
     Index("ix_prompts_key", "prompt_set_id", "prompt_key", unique=True),
 )
 
-experiments = Table(
+experiments = table(
     "experiments",
-    metadata,
-    id_column(),
-    text("name"),
-    text("description"),
+    *texts("name", "description"),
     created_at(),
     Index("ix_experiments_name", "name", unique=True),
 )
 
-jobs = Table(
+jobs = table(
     "jobs",
-    metadata,
-    id_column(),
     text("status"),
     Column("experiment_id", Uuid, nullable=False),
-    text("experiment"),
-    text("model"),
-    Column("total", Integer, nullable=False),
-    Column("done", Integer, nullable=False),
-    Column("failed", Integer, nullable=False),
-    Column("cached", Integer, nullable=False),
-    Column("writes", Integer, nullable=False),
+    *texts("experiment", "model"),
+    *required(Integer, "total", "done", "failed", "cached", "writes"),
     created_at(),
     Column("finished_at", DateTime),
     text("error", nullable=True),

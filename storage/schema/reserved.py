@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, DateTime, Double, Index, Table, Uuid
+from sqlalchemy import Boolean, Column, DateTime, Double, Index, Uuid
 
-from headscope.storage.schema.base import Json, Strings, created_at, id_column, metadata, run_id_column, text
+from headscope.storage.schema.base import (
+    Json,
+    Strings,
+    created_at,
+    optional,
+    run_id_column,
+    table,
+    text,
+    texts,
+)
 
-toxicity_scores = Table(
+toxicity_scores = table(
     "toxicity_scores",
-    metadata,
-    id_column(),
     run_id_column(),
-    text("part"),
-    text("label"),
+    *texts("part", "label"),
     Column("score", Double),
     text("classifier"),
     Column("evidence", Json),
@@ -20,27 +26,21 @@ toxicity_scores = Table(
     Index("ix_toxicity_scores_run", "run_id"),
 )
 
-bias_results = Table(
+bias_results = table(
     "bias_results",
-    metadata,
-    id_column(),
     Column("experiment_id", Uuid, nullable=False),
     Column("run_id", Uuid),
     text("probe"),
     text("pair_id", nullable=True),
-    text("group_a"),
-    text("group_b"),
-    text("measure"),
+    *texts("group_a", "group_b", "measure"),
     Column("score", Double),
     Column("evidence", Json),
     created_at(),
     Index("ix_bias_results_experiment", "experiment_id"),
 )
 
-probe_results = Table(
+probe_results = table(
     "probe_results",
-    metadata,
-    id_column(),
     run_id_column(),
     text("probe"),
     text("label", nullable=True),
@@ -50,10 +50,8 @@ probe_results = Table(
     Index("ix_probe_results_run", "run_id"),
 )
 
-notes = Table(
+notes = table(
     "annotations",
-    metadata,
-    id_column(),
     run_id_column(),
     Column("user_id", Uuid),
     text("body"),
@@ -63,54 +61,39 @@ notes = Table(
 )
 
 # What people made of a failure: rows are only added, the newest of a run and detector holds.
-triage = Table(
+triage = table(
     "triage",
-    metadata,
-    id_column(),
     run_id_column(),
-    text("probe"),
-    text("status"),
-    text("note"),
+    *texts("probe", "status", "note"),
     Column("tags", Strings, nullable=False),
     text("who"),
     created_at(),
     Index("ix_triage_run", "run_id"),
 )
 
-users = Table(
+users = table(
     "users",
-    metadata,
-    id_column(),
-    text("name"),
-    text("role"),
+    *texts("name", "role"),
     text("password_hash", nullable=True),
     Column("active", Boolean, nullable=False),
     created_at(),
     Index("ix_users_name", "name", unique=True),
 )
 
-api_tokens = Table(
+api_tokens = table(
     "api_tokens",
-    metadata,
-    id_column(),
     Column("user_id", Uuid, nullable=False),
-    text("name"),
-    text("token_sha256"),
+    *texts("name", "token_sha256"),
     Column("scopes", Strings, nullable=False),
     created_at(),
-    Column("expires_at", DateTime),
-    Column("last_used_at", DateTime),
-    Column("revoked_at", DateTime),
+    *optional(DateTime, "expires_at", "last_used_at", "revoked_at"),
     Index("ix_api_tokens_token", "token_sha256", unique=True),
 )
 
-audit_log = Table(
+audit_log = table(
     "audit_log",
-    metadata,
-    id_column(),
     Column("user_id", Uuid),
-    text("action"),
-    text("object_kind"),
+    *texts("action", "object_kind"),
     text("object_id", nullable=True),
     Column("detail", Json),
     created_at(),

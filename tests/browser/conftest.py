@@ -25,6 +25,7 @@ from headscope.dashboard.app import create_app
 from headscope.dashboard.job_queue import JobQueue, ServerEngine
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
+from headscope.storage.interfaces import FindingSink
 from headscope.storage.repository import Store
 from tests.browser import seed
 from tests.browser.install import find
@@ -74,6 +75,17 @@ def serving(services: Services) -> Iterator[str]:
         thread.join(5)
 
 
+@contextmanager
+def computing(store: Store, findings: FindingSink | None = None) -> Iterator[str]:
+    """Serve an app that can also compute, in this process; yields its address."""
+    with ExitStack() as stack:
+        engine = InlineEngine()
+        stack.callback(engine.close)
+        jobs = JobQueue(engine, store)
+        stack.callback(jobs.close)
+        yield stack.enter_context(serving(Services(store, ServerEngine(engine, jobs), Settings(), findings)))
+
+
 @pytest.fixture(scope="session")
 def seeded_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """The store behind `app_server`."""
@@ -86,12 +98,8 @@ def seeded_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 @pytest.fixture(scope="session")
 def app_server(seeded_store: Store) -> Iterator[str]:
     """Address of an app that can also compute (in this process)."""
-    with ExitStack() as stack:
-        engine = InlineEngine()
-        stack.callback(engine.close)
-        jobs = JobQueue(engine, seeded_store)
-        stack.callback(jobs.close)
-        yield stack.enter_context(serving(Services(seeded_store, ServerEngine(engine, jobs), Settings(), seeded_store)))
+    with computing(seeded_store, findings=seeded_store) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

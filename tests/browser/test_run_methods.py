@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -12,15 +11,12 @@ from playwright.sync_api import Locator, Page, expect
 
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet
-from headscope.dashboard.job_queue import JobQueue, ServerEngine
 from headscope.dashboard.pages.run.grids import spearman
-from headscope.dashboard.services import Services
-from headscope.dashboard.settings import Settings
 from headscope.jobs.job import run_job
 from headscope.jobs.request import JobRequest
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunDetail, RunFilter
-from tests.browser.conftest import OpenPage, serving
+from tests.browser.conftest import OpenPage, computing
 
 METHODS = ("heads", "attention", "receipts", "saliency", "input_x_gradient", "layer_gradients", "head_ablation",
            "direct_logit_attribution", "occlusion")  # fmt: skip
@@ -45,12 +41,8 @@ def store(seeded_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture(scope="module")
 def server(store: Store) -> Iterator[str]:
-    with ExitStack() as stack:
-        engine = InlineEngine()
-        stack.callback(engine.close)
-        jobs = JobQueue(engine, store)
-        stack.callback(jobs.close)
-        yield stack.enter_context(serving(Services(store, ServerEngine(engine, jobs), Settings())))
+    with computing(store) as url:
+        yield url
 
 
 def run_of(store: Store, experiment: str) -> RunDetail:

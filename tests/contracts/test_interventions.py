@@ -24,12 +24,6 @@ LAYER, HEAD, D, D_HEAD = 1, 2, 32, 8
 SHAPES = {"head_output": (4, D_HEAD), "attention_pattern": (4,)}
 
 
-@pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
-def backend(request: pytest.FixtureRequest) -> HFCausalBackend:
-    found: HFCausalBackend = request.getfixturevalue(request.param)
-    return found
-
-
 @pytest.fixture
 def batch(backend: HFCausalBackend) -> TokenBatch:
     return backend.batch([backend.tokenize(text) for text in TEXTS])

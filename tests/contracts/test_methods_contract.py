@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 TEXTS = ("The quick fox found a small door in the wall", "One two", "She thinks  that ☃ he thinks")
 
 
-@pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
-def backend(request: pytest.FixtureRequest) -> HFCausalBackend:
-    found: HFCausalBackend = request.getfixturevalue(request.param)
-    return found
-
-
 @pytest.fixture(params=sorted(METHODS))
 def method(request: pytest.FixtureRequest) -> Method:
     found: Method = METHODS[request.param].load()()

@@ -19,15 +19,10 @@ from headscope.analysis.interfaces import Capture
 from headscope.analysis.methods.input_x_gradient import InputXGradient, embedding_cosine
 from headscope.analysis.methods.integrated_gradients import IntegratedGradients
 from headscope.analysis.workspace import Workspace
+from tests import families
 
-SMALL = {
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "max_position_embeddings": 64,
-}
-GROUPED = SMALL | {"num_key_value_heads": 2, "head_dim": 8}
+TWO_LAYERS = {"num_hidden_layers": 2}
+SMALL, GROUPED = families.PLAIN | TWO_LAYERS, families.GROUPED | TWO_LAYERS
 FEW = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 FAMILIES: dict[str, dict[str, Any]] = {
     "GPT2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64},

@@ -13,6 +13,7 @@ import pytest
 from headscope.analysis.errors import StorageError
 from headscope.analysis.types import Prompt
 from headscope.storage.rows import RunFilter, Sort
+from tests.at_once import at_once
 from tests.factories import (
     make_attention,
     make_info,
@@ -111,21 +112,11 @@ class TestWhole(OnEachDatabase):
         assert filled.store.check() == []
 
     def test_writers_of_one_store_wait_for_each_other(self, filled: Filled) -> None:
-        errors = []
-
         def write(name: int) -> None:
-            try:
-                for index in range(3):
-                    prompt = make_prompt(f"{name}-{index}", f"text {name} {index}")
-                    filled.save(make_result(prompt, seed=name), experiment="shared")
-            except BaseException as error:
-                errors.append(error)
+            for index in range(3):
+                prompt = make_prompt(f"{name}-{index}", f"text {name} {index}")
+                filled.save(make_result(prompt, seed=name), experiment="shared")
 
-        writers = [threading.Thread(target=write, args=(name,)) for name in range(5)]
-        for writer in writers:
-            writer.start()
-        for writer in writers:
-            writer.join(60)
-        assert errors == []
+        at_once(write, range(5))
         assert filled.store.runs_page(RunFilter()).total == 15
         assert len(filled.store.overview().experiments) == 1

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from headscope.analysis.errors import InputError, StorageError, UnknownNameError
 from headscope.storage import export, session
 from headscope.storage.sql import readonly
+from tests.integration.readonly_contract import ReadOnlyContract
 
 
 @pytest.fixture(params=["file closed", "file open here"])
@@ -53,12 +54,8 @@ def test_reading_statements_are_run(url: str, statement: str) -> None:
     assert len(readonly.run(url, statement).table) > 0
 
 
-def test_the_row_limit_is_exact_and_said(url: str) -> None:
-    cut = readonly.run(url, "SELECT a FROM x ORDER BY a", limit=10_001)
-    assert (cut.truncated, cut.table["a"].to_pylist()) == (True, list(range(10_001)))
-    whole = readonly.run(url, "SELECT a FROM x", limit=25_000)
-    assert (whole.truncated, len(whole.table)) == (False, 25_000)
-    assert readonly.run(url, "SELECT a, c FROM x WHERE a < 0").table.column_names == ["a", "c"]
+class TestOnDuckDB(ReadOnlyContract):
+    """With the tables of `url`."""
 
 
 def test_a_statement_that_takes_too_long_is_stopped(url: str) -> None:

@@ -11,6 +11,7 @@ from headscope.analysis.errors import InputError, StorageError
 from headscope.storage import session
 from headscope.storage.sql import readonly
 from tests.databases import PostgresServer
+from tests.integration.readonly_contract import ReadOnlyContract
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +94,8 @@ def test_values_keep_their_types(url: str) -> None:
     assert len(row["c"]) == 36
 
 
-def test_the_row_limit_is_exact_and_said(url: str) -> None:
-    cut = readonly.run(url, "SELECT a FROM x ORDER BY a", limit=10_001)
-    assert (cut.truncated, cut.table["a"].to_pylist()) == (True, list(range(10_001)))
-    whole = readonly.run(url, "SELECT a FROM x", limit=25_000)
-    assert (whole.truncated, len(whole.table)) == (False, 25_000)
-    assert readonly.run(url, "SELECT a, c FROM x WHERE a < 0").table.column_names == ["a", "c"]
+class TestOnPostgreSQL(ReadOnlyContract):
+    """With the tables of `url`."""
 
 
 def test_a_statement_that_takes_too_long_is_stopped(url: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from headscope.storage import session
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
 from headscope.storage.schema import versions
+from tests.at_once import at_once
 from tests.databases import PostgresServer
 from tests.factories import make_info, make_prompt, make_result, make_set
 
@@ -273,20 +273,7 @@ def test_a_failed_upgrade_leaves_nothing(empty_url: str) -> None:
 
 
 def test_many_upgrade_one_postgresql_at_once(postgres_server: PostgresServer) -> None:
-    errors: list[BaseException] = []
-
-    def open_it(url: str) -> None:
-        try:
-            Store.open(url).close()
-        except BaseException as error:
-            errors.append(error)
-
     with postgres_server.new(empty=True) as url:
-        threads = [threading.Thread(target=open_it, args=(url,)) for _ in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
-        assert errors == []
+        at_once(lambda address: Store.open(address).close(), [url] * 6)
         assert versions.current(url) == versions.head()
         versions.differences(url)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from headscope.dashboard import links
-from headscope.dashboard.pages import Page
 from headscope.dashboard.pages.bias.cards import effects, pairs, wording
 from headscope.dashboard.pages.bias.query import BiasQuery
 from headscope.dashboard.pages.bias.view import LIMITS
 from headscope.dashboard.scoped.page import Card, ScopedPage
 
 SCOPED: ScopedPage[BiasQuery] = ScopedPage(
-    Page("bias", links.BIAS, "Bias", "people", 28, shortcut="b"),
     BiasQuery,
     "What changing only the group in a sentence does to the model.",
     "Bias is measured on the counterfactual pairs",

@@ -9,6 +9,7 @@ from typing import ClassVar
 from headscope.analysis.statistics.counterfactual import Contrast, Member, contrasts
 from headscope.dashboard import links
 from headscope.dashboard.link_state import choice
+from headscope.dashboard.pages import Page
 from headscope.dashboard.scoped.query import ScopeQuery
 from headscope.dashboard.services import Services
 from headscope.storage.interfaces import RunReader
@@ -20,7 +21,7 @@ class BiasQuery(ScopeQuery):
     """measure: what is compared. attribute: one row per tag, or all tags together. only: `marked` rows. sort: the
     table's order. row: the contrast whose pairs are listed (its `key`)."""
 
-    PATH: ClassVar[str] = links.BIAS
+    PAGE: ClassVar[Page] = Page("bias", links.BIAS, "Bias", "people", 28, shortcut="b")
 
     measure: str = choice("margin", "loglik", "toxicity")
     attribute: str = choice("tag", "all")

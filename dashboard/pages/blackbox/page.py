@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from headscope.dashboard import links
-from headscope.dashboard.pages import Page
 from headscope.dashboard.pages.blackbox.cards import importance, overview, stability
 from headscope.dashboard.pages.blackbox.query import BlackBoxQuery
 from headscope.dashboard.pages.blackbox.view import LIMITS
 from headscope.dashboard.scoped.page import Card, ScopedPage
 
 SCOPED: ScopedPage[BlackBoxQuery] = ScopedPage(
-    Page("blackbox", links.BLACKBOX, "Black box", "box", 32, shortcut="a"),
     BlackBoxQuery,
     "What changed prompts do to the answers of models behind an API.",
     "Importance is shown for the black-box runs",

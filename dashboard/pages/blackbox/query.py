@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from headscope.dashboard import links
 from headscope.dashboard.link_state import choice
+from headscope.dashboard.pages import Page
 from headscope.dashboard.scoped.query import ScopeQuery
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import FindingRow
@@ -19,7 +20,7 @@ PROBE = "perturbation"
 class BlackBoxQuery(ScopeQuery):
     """measure: by which change of the answer. sort: the least or the most certain order first. page: from 1."""
 
-    PATH: ClassVar[str] = links.BLACKBOX
+    PAGE: ClassVar[Page] = Page("blackbox", links.BLACKBOX, "Black box", "box", 32, shortcut="a")
 
     measure: str = choice("logprob", "edit", "embedding")
     sort: str = choice("uncertain", "certain")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from headscope.dashboard import links
-from headscope.dashboard.pages import Page
 from headscope.dashboard.pages.confidence.cards import (
     calibration,
     consistency,
@@ -17,7 +15,6 @@ from headscope.dashboard.pages.confidence.view import LIMITS
 from headscope.dashboard.scoped.page import Card, ScopedPage
 
 SCOPED: ScopedPage[ConfidenceQuery] = ScopedPage(
-    Page("confidence", links.CONFIDENCE, "Confidence", "speedometer2", 27, shortcut="k"),
     ConfidenceQuery,
     "How sure models were, whether that was warranted, and where in the layers an answer was settled.",
     "Confidence is summed up over the runs",

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from headscope.dashboard import links
 from headscope.dashboard.link_state import choice
+from headscope.dashboard.pages import Page
 from headscope.dashboard.scoped.query import ScopeQuery
 
 
@@ -14,6 +15,6 @@ from headscope.dashboard.scoped.query import ScopeQuery
 class ConfidenceQuery(ScopeQuery):
     """by: what the lines compare."""
 
-    PATH: ClassVar[str] = links.CONFIDENCE
+    PAGE: ClassVar[Page] = Page("confidence", links.CONFIDENCE, "Confidence", "speedometer2", 27, shortcut="k")
 
     by: str = choice("model", "prompt_set", "group", "tag")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from headscope.dashboard import links
-from headscope.dashboard.pages import Page
 from headscope.dashboard.pages.failures.cards import alike, cases, detectors
 from headscope.dashboard.pages.failures.query import FailuresQuery
 from headscope.dashboard.pages.failures.view import LIMITS
 from headscope.dashboard.scoped.page import Card, ScopedPage
 
 SCOPED: ScopedPage[FailuresQuery] = ScopedPage(
-    Page("failures", links.FAILURES, "Failures", "bug", 29, shortcut="f"),
     FailuresQuery,
     "What went wrong, by rules you can read, with evidence; and what you made of it.",
     "Failures are found among the runs",

@@ -8,6 +8,7 @@ from typing import ClassVar
 from headscope.analysis.types.findings import SEVERITIES
 from headscope.dashboard import links
 from headscope.dashboard.link_state import choice, number
+from headscope.dashboard.pages import Page
 from headscope.dashboard.scoped.query import ScopeQuery
 from headscope.storage.rows import Condition, FailureFilter, RunFilter
 
@@ -18,7 +19,7 @@ STATUSES = ("open", "confirmed", "dismissed")
 class FailuresQuery(ScopeQuery):
     """detector, severity, status, tag: which failures. page: counted from 0."""
 
-    PATH: ClassVar[str] = links.FAILURES
+    PAGE: ClassVar[Page] = Page("failures", links.FAILURES, "Failures", "bug", 29, shortcut="f")
 
     detector: str = ""
     severity: str = choice("all", *SEVERITIES)

@@ -11,11 +11,9 @@ from dash import Dash, Input, Output, State, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from headscope.dashboard import links
 from headscope.dashboard.cards import Children, card, loading_box
 from headscope.dashboard.ids import Shell
 from headscope.dashboard.layout import notes_box, page_header
-from headscope.dashboard.pages import Page
 from headscope.dashboard.pages.methods.cards import (
     MethodsCard,
     View,
@@ -31,7 +29,7 @@ from headscope.dashboard.scoped.bar import scope_bar
 from headscope.dashboard.services import Services
 from headscope.dashboard.still import still
 
-PAGE = Page("methods", links.METHODS, "Methods", "rulers", 25, shortcut="m")
+PAGE = MethodsQuery.PAGE
 PURPOSE = "Methods are compared on the prompts"
 
 
@@ -83,7 +81,7 @@ def register(app: Dash, services: Services) -> None:
     @app.callback(Output(Ids.FILTERS, "children"), Output(Ids.NOTES, "children"), *here)
     def show_filters(search: str, path: str) -> tuple[Children, Children]:
         query = _query(search, path)
-        return scope_bar(services.store, query, PURPOSE, PAGE.icon), notes_box(query.notes)
+        return scope_bar(services.store, query, PURPOSE), notes_box(query.notes)
 
     def follow(id_: Ids, view: View) -> None:
         @app.callback(Output(f"{id_}-body", "children"), Output(f"{id_}-actions", "children"), *here)

@@ -8,6 +8,7 @@ from typing import ClassVar
 from headscope.analysis.registry import method_entry
 from headscope.dashboard import links
 from headscope.dashboard.link_state import choice, number
+from headscope.dashboard.pages import Page
 from headscope.dashboard.scoped.query import ScopeQuery
 
 MEASURES = {"tau": "Kendall’s τ", "overlap": "Top-k overlap", "signs": "Sign agreement"}
@@ -23,7 +24,7 @@ class MethodsQuery(ScopeQuery):
     "a,b", whose disputes are listed instead of all methods'. method: whose receipts are listed.
     """
 
-    PATH: ClassVar[str] = links.METHODS
+    PAGE: ClassVar[Page] = Page("methods", links.METHODS, "Methods", "rulers", 25, shortcut="m")
 
     by: str = choice("method", "set")
     measure: str = choice("tau", "overlap", "signs")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from headscope.dashboard import links
-from headscope.dashboard.pages import Page
 from headscope.dashboard.pages.toxicity.cards import audit, buckets, explorer, scores, swaps, texts
 from headscope.dashboard.pages.toxicity.query import ToxicityQuery
 from headscope.dashboard.pages.toxicity.view import LIMITS
 from headscope.dashboard.scoped.page import Card, ScopedPage
 
 SCOPED: ScopedPage[ToxicityQuery] = ScopedPage(
-    Page("toxicity", links.TOXICITY, "Toxicity", "shield-exclamation", 26, shortcut="x"),
     ToxicityQuery,
     "What a classifier says of prompts and continuations, and how far to believe it.",
     "Toxicity is summed up over the texts",

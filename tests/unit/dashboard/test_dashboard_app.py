@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from headscope.dashboard.pages import PAGES, load_pages
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
 from headscope.storage.repository import Store
+from tests.page_parts import walk
 
 HOST = {"Host": "127.0.0.1:8050"}
 MODULES = load_pages()
@@ -31,14 +31,8 @@ OUR_PLOTLY = "/_dash-component-suites/plotly/package_data/plotly.min.js"  # in p
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with Store.open(str(tmp_path_factory.mktemp("store") / "empty.duckdb")) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def app(store: Store) -> Dash:
-    return create_app(Services(store))
+def app(empty: Store) -> Dash:
+    return create_app(Services(empty))
 
 
 @pytest.fixture
@@ -46,18 +40,8 @@ def client(app: Dash) -> FlaskClient:
     return app.server.test_client()
 
 
-def components(root: Any) -> Iterator[Component]:
-    """A component and everything below it."""
-    if isinstance(root, Component):
-        yield root
-        yield from components(getattr(root, "children", None))
-    elif isinstance(root, (list, tuple)):
-        for child in root:
-            yield from components(child)
-
-
 def ids(root: Any) -> list[str]:
-    return [str(c.id) for c in components(root) if getattr(c, "id", None) is not None]
+    return [str(c.id) for c in walk(root) if getattr(c, "id", None) is not None]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.PAGE.name)
@@ -83,7 +67,7 @@ def test_pages_have_their_own_paths_and_keys() -> None:
     assert len(MODULES) == len(PAGES)
 
 
-def test_every_callback_of_the_shell_and_the_lists_has_its_components(app: Dash) -> None:
+def test_every_callback_of_the_shell_and_the_lists_has_its_walk(app: Dash) -> None:
     known = set(ids(app.layout))
     for module in MODULES:
         known |= set(ids(render(MODULES, module.PAGE.path, "")))
@@ -111,8 +95,8 @@ def test_a_page_that_raises_becomes_a_box() -> None:
     assert "the layout is broken" in text
 
 
-def test_two_apps_in_one_process_do_not_mix(store: Store) -> None:
-    one, two = (create_app(Services(store, settings=Settings(title=title))) for title in ("One", "Two"))
+def test_two_apps_in_one_process_do_not_mix(empty: Store) -> None:
+    one, two = (create_app(Services(empty, settings=Settings(title=title))) for title in ("One", "Two"))
     assert "<title>One" in one.server.test_client().get("/", headers=HOST).text
     assert "<title>Two" in two.server.test_client().get("/", headers=HOST).text
     assert len(one._callback_list or one.callback_map) == len(two._callback_list or two.callback_map)
@@ -197,8 +181,8 @@ def test_other_sites_cannot_post(client: FlaskClient, headers: dict[str, str], r
 
 
 @pytest.mark.parametrize(("given", "status"), [("right", 405), ("guess", 403), ("", 403)])
-def test_only_a_right_token_may_come_from_anywhere(store: Store, given: str, status: int) -> None:
-    client = create_app(Services(store, settings=Settings(api_token="right"))).server.test_client()
+def test_only_a_right_token_may_come_from_anywhere(empty: Store, given: str, status: int) -> None:
+    client = create_app(Services(empty, settings=Settings(api_token="right"))).server.test_client()
     headers = HOST | {"Sec-Fetch-Site": "cross-site", "Authorization": f"Bearer {given}"}
     assert client.post("/api/v1/nothing", headers=headers).status_code == status
 
@@ -209,9 +193,9 @@ def test_no_token_is_right_where_the_server_has_none(client: FlaskClient) -> Non
         assert client.post("/api/v1/nothing", headers=headers).status_code == 403
 
 
-def test_a_named_host_is_served_when_allowed(store: Store) -> None:
+def test_a_named_host_is_served_when_allowed(empty: Store) -> None:
     settings = Settings(host="0.0.0.0", allowed_hosts=("lab.example",))
-    client = create_app(Services(store, settings=settings)).server.test_client()
+    client = create_app(Services(empty, settings=settings)).server.test_client()
     assert client.get("/", headers={"Host": "lab.example"}).status_code == 200
     assert client.get("/", headers={"Host": "other.example"}).status_code == 403
 
@@ -222,8 +206,8 @@ def test_unknown_api_paths_are_json(client: FlaskClient) -> None:
     assert "nothing" in response.get_json()["error"]
 
 
-def test_a_body_that_is_too_large_is_refused(store: Store) -> None:
-    client = create_app(Services(store, settings=Settings(max_request_bytes=1000))).server.test_client()
+def test_a_body_that_is_too_large_is_refused(empty: Store) -> None:
+    client = create_app(Services(empty, settings=Settings(max_request_bytes=1000))).server.test_client()
     response = client.post("/_dash-update-component", data=b"x" * 2000, headers=HOST, content_type="application/json")
     assert response.status_code == 413
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,9 +21,8 @@ GRID = "/dash_ag_grid/"
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
-    with Store.open(str(tmp_path_factory.mktemp("store") / "empty.duckdb")) as store:
-        yield create_app(Services(store)).server.test_client()
+def client(empty: Store) -> FlaskClient:
+    return create_app(Services(empty)).server.test_client()
 
 
 def addresses(page: str) -> list[str]:

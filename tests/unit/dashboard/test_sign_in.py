@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,15 +19,9 @@ HOST = {"Host": "lab.example:8050"}
 SETTINGS = Settings(host="0.0.0.0", allowed_hosts=("lab.example",), token=TOKEN)
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with Store.open(str(tmp_path_factory.mktemp("store") / "empty.duckdb")) as opened:
-        yield opened
-
-
 @pytest.fixture
-def client(store: Store) -> FlaskClient:
-    return create_app(Services(store, settings=SETTINGS)).server.test_client()
+def client(empty: Store) -> FlaskClient:
+    return create_app(Services(empty, settings=SETTINGS)).server.test_client()
 
 
 def sign(client: FlaskClient, token: str, wanted: str = "/", **headers: str) -> tuple[int, str, str]:
@@ -55,10 +48,10 @@ def test_every_route_asks_but_for_those_that_must_not(client: FlaskClient) -> No
         assert "Set-Cookie" not in response.headers
 
 
-def test_health_tells_nothing_but_that_it_answers(client: FlaskClient, store: Store) -> None:
+def test_health_tells_nothing_but_that_it_answers(client: FlaskClient, empty: Store) -> None:
     response = client.get("/healthz", headers=HOST)
     assert (response.status_code, response.text) == (200, "ok\n")
-    without = create_app(Services(store)).server.test_client()
+    without = create_app(Services(empty)).server.test_client()
     assert without.get("/healthz", headers={"Host": "127.0.0.1"}).text == "ok\n"
     assert client.get("/healthz", headers={"Host": "evil.example"}).status_code == 403
 
@@ -99,8 +92,8 @@ def test_typing_the_token_once_is_enough(client: FlaskClient) -> None:
     assert client.get("/api/v1/live/models", headers=HOST).status_code == 200
 
 
-def test_a_cookie_of_another_server_or_a_forged_one_opens_nothing(store: Store, client: FlaskClient) -> None:
-    other = create_app(Services(store, settings=SETTINGS)).server.test_client()
+def test_a_cookie_of_another_server_or_a_forged_one_opens_nothing(empty: Store, client: FlaskClient) -> None:
+    other = create_app(Services(empty, settings=SETTINGS)).server.test_client()
     assert sign(other, TOKEN)[0] == 303
     cookie = other.get_cookie("headscope_session", domain="lab.example")
     assert cookie is not None
@@ -134,7 +127,7 @@ def test_what_is_asked_for_is_written_as_text(client: FlaskClient) -> None:
     assert "49" not in re.findall(r'name="next" value="([^"]*)"', asked.text)[0]
 
 
-def test_guessing_is_slowed_down_by_address(client: FlaskClient, store: Store) -> None:
+def test_guessing_is_slowed_down_by_address(client: FlaskClient, empty: Store) -> None:
     now = [1000.0]
     throttle = sign_in.Throttle(lambda: now[0])
     for _ in range(sign_in.MOST_FAILURES):
@@ -171,8 +164,8 @@ def test_the_page_has_what_it_shows(client: FlaskClient) -> None:
     assert (ASSETS / "favicon.svg").exists()
 
 
-def test_without_a_token_there_is_no_page(store: Store) -> None:
-    client = create_app(Services(store)).server.test_client()
+def test_without_a_token_there_is_no_page(empty: Store) -> None:
+    client = create_app(Services(empty)).server.test_client()
     assert client.get("/", headers={"Host": "localhost"}).status_code == 200
     assert client.post("/sign-in", headers={"Host": "localhost"}).status_code == 405
     assert TOKEN not in repr(Settings(token=TOKEN, api_token=TOKEN, secret_key=TOKEN))

@@ -61,10 +61,13 @@
       const grid = this.grid();
       this.steer();
       this.paint(grid, this.values(grid));
-      this.foot.replaceChildren(
-        run.legend({ label: grid.label, unit: grid.unit, signed: grid.signed }, grid.limit),
-        this.words(grid),
-      );
+      const { label, unit, signed } = grid;
+      this.foot.replaceChildren(run.legend({ label, unit, signed }, this.limit(grid)), this.words(grid));
+    }
+
+    /** The value of the strongest colour. */
+    limit(grid) {
+      return grid.limit;
     }
 
     words(grid) {

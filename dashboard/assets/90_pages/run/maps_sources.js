@@ -36,7 +36,7 @@
           rows: hs.Grid.short(rows.map((t) => t.text)),
           columns: hs.Grid.short(columns.map((c) => c.text)),
           values,
-          limit: m.limit[this.page.state.grain],
+          limit: this.limit(m),
           signed: m.signed,
           slanted: true,
           tall: true,
@@ -51,14 +51,13 @@
       );
     }
 
-    draw() {
-      if (!this.arrays) return;
-      const m = this.grid();
-      this.steer();
-      this.paint(m, this.values(m));
-      this.foot.replaceChildren(
-        run.legend({ label: m.label, unit: m.unit, signed: m.signed }, m.limit[this.page.state.grain]),
-      );
+    limit(m) {
+      return m.limit[this.page.state.grain];
+    }
+
+    /** Nothing to add: the token explained is the row's. */
+    words() {
+      return "";
     }
 
     pick(row) {

@@ -27,12 +27,6 @@ TEXTS = ("The quick fox found a small door", "One two three", "She thinks that h
 METHODS: dict[str, type[AttnLrp] | type[CpLrp]] = {"attn_lrp": AttnLrp, "cp_lrp": CpLrp}
 
 
-@pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
-def backend(request: pytest.FixtureRequest) -> HFCausalBackend:
-    found: HFCausalBackend = request.getfixturevalue(request.param)
-    return found
-
-
 def workspace(backend: HFCausalBackend, texts: tuple[str, ...] = TEXTS, **options: Any) -> Workspace:
     return Workspace(backend, [backend.tokenize(text) for text in texts], Capture(), **options)
 

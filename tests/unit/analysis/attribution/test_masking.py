@@ -27,12 +27,6 @@ if TYPE_CHECKING:
 TEXTS = ("The unbelievable fox found doors", "One two three")
 
 
-@pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
-def backend(request: pytest.FixtureRequest) -> HFCausalBackend:
-    found: HFCausalBackend = request.getfixturevalue(request.param)
-    return found
-
-
 def prepared(backend: HFCausalBackend, *texts: str) -> tuple[Workspace, list[Target]]:
     work = Workspace(backend, [backend.tokenize(text) for text in texts], Capture())
     rows = zip(work.texts, work.next_logprobs, strict=True)

@@ -22,12 +22,6 @@ TEXTS = (
 )
 
 
-@pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
-def backend(request: pytest.FixtureRequest) -> HFCausalBackend:
-    found: HFCausalBackend = request.getfixturevalue(request.param)
-    return found
-
-
 @pytest.fixture
 def reference(backend: HFCausalBackend) -> Any:
     """The same weights, loaded by transformers alone."""

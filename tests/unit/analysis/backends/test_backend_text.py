@@ -17,12 +17,6 @@ from headscope.analysis.types import GenerationParams, Target
 PROMPTS = ("The baker said that the bread", "Anna gave", "One two three four five six seven eight nine ten")
 
 
-@pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
-def backend(request: pytest.FixtureRequest) -> HFCausalBackend:
-    found: HFCausalBackend = request.getfixturevalue(request.param)
-    return found
-
-
 def resolve(backend: HFCausalBackend, text: str, target: str | None, foil: str | None = None) -> Target:
     logprobs = torch.linspace(0, 3, backend.info.vocab_size).log_softmax(-1)
     return backend.resolve_target(backend.tokenize(text), target, foil, logprobs)

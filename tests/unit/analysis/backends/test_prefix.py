@@ -30,12 +30,6 @@ def workspace(backend: HFCausalBackend, *texts: str) -> tuple[Workspace, list[Ta
     return work, [backend.resolve_target(t, None, None, work.next_logprobs[i].detach()) for i, t in enumerate(tokens)]
 
 
-@pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
-def backend(request: pytest.FixtureRequest) -> HFCausalBackend:
-    found: HFCausalBackend = request.getfixturevalue(request.param)
-    return found
-
-
 def test_what_follows_a_prefix_is_what_the_whole_prompt_gives(backend: HFCausalBackend) -> None:
     work, _ = workspace(backend, TEXT, SENTENCES[1])
     n = int(work.batch.lengths.min())

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 TEXTS = ("The quick fox found a small door", "One two three", "a")
 
 
-@pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
-def work(request: pytest.FixtureRequest) -> Workspace:
-    backend: HFCausalBackend = request.getfixturevalue(request.param)
+@pytest.fixture
+def work(backend: HFCausalBackend) -> Workspace:
     return Workspace(backend, [backend.tokenize(text) for text in TEXTS], Capture())
 
 

@@ -16,12 +16,6 @@ if TYPE_CHECKING:
 TEXTS = ("The quick fox found a small door", "One two", "She thinks that he thinks that the train is late")
 
 
-@pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
-def backend(request: pytest.FixtureRequest) -> HFCausalBackend:
-    found: HFCausalBackend = request.getfixturevalue(request.param)
-    return found
-
-
 def workspace(backend: HFCausalBackend, *texts: str) -> Workspace:
     return Workspace(backend, [backend.tokenize(text) for text in texts], Capture())
 

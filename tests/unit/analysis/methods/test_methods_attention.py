@@ -29,12 +29,6 @@ TEXTS = ("The quick fox found a small door", "One two three")
 CAPTURE = Capture(attention=True, gradients=True, attention_gradients=True)
 
 
-@pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
-def backend(request: pytest.FixtureRequest) -> HFCausalBackend:
-    found: HFCausalBackend = request.getfixturevalue(request.param)
-    return found
-
-
 def prepared(backend: HFCausalBackend, positions: list[int] | None = None) -> tuple[Workspace, list[Target]]:
     work = Workspace(backend, [backend.tokenize(text) for text in TEXTS], CAPTURE, positions)
     rows = zip(work.texts, work.next_logprobs, strict=True)

@@ -24,12 +24,6 @@ if TYPE_CHECKING:
 TEXTS = ("The quick fox found a small door", "One two three", "She thinks that he thinks")
 
 
-@pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
-def backend(request: pytest.FixtureRequest) -> HFCausalBackend:
-    found: HFCausalBackend = request.getfixturevalue(request.param)
-    return found
-
-
 def prepared(
     backend: HFCausalBackend, foil: bool = False, capture: Capture | None = None
 ) -> tuple[Workspace, list[Target]]:

@@ -24,12 +24,6 @@ TEXTS = ("The quick fox found a small door", "One two three", "She thinks that h
 METHOD = IntegratedGradients()
 
 
-@pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
-def backend(request: pytest.FixtureRequest) -> HFCausalBackend:
-    found: HFCausalBackend = request.getfixturevalue(request.param)
-    return found
-
-
 def attribute(
     backend: HFCausalBackend, texts: tuple[str, ...], foil: bool = False, **params: Any
 ) -> tuple[list[Attribution], Workspace]:

@@ -34,12 +34,6 @@ if TYPE_CHECKING:
 TEXT = "The quick fox found a small door"
 
 
-@pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
-def backend(request: pytest.FixtureRequest) -> HFCausalBackend:
-    found: HFCausalBackend = request.getfixturevalue(request.param)
-    return found
-
-
 def prepared(backend: HFCausalBackend) -> tuple[Workspace, Target]:
     work = Workspace(backend, [backend.tokenize(TEXT)], Capture(gradients=True))
     return work, backend.resolve_target(work.texts[0], None, None, work.next_logprobs[0])

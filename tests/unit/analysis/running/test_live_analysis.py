@@ -27,12 +27,6 @@ if TYPE_CHECKING:
 TEXT = "The quick fox found a small door in the wall"
 
 
-@pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
-def backend(request: pytest.FixtureRequest) -> HFCausalBackend:
-    found: HFCausalBackend = request.getfixturevalue(request.param)
-    return found
-
-
 def live(backend: HFCausalBackend, text: str = TEXT, **options: object) -> LiveResult:
     return analyse_live(backend, LiveRequest("m", text, **options))  # type: ignore[arg-type]
 

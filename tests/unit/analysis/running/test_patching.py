@@ -26,12 +26,6 @@ if TYPE_CHECKING:
 CLEAN, CORRUPTED = "One two three, the river ran", "One two three, the bread ran"
 
 
-@pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
-def backend(request: pytest.FixtureRequest) -> HFCausalBackend:
-    found: HFCausalBackend = request.getfixturevalue(request.param)
-    return found
-
-
 def patch(backend: HFCausalBackend, clean: str = CLEAN, corrupted: str = CORRUPTED, **options: Any) -> PatchResult:
     return analyse_patch(backend, PatchRequest("m", clean, corrupted, **options))
 

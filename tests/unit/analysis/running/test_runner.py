@@ -44,12 +44,6 @@ BAD = {
 }
 
 
-@pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
-def backend(request: pytest.FixtureRequest) -> HFCausalBackend:
-    found: HFCausalBackend = request.getfixturevalue(request.param)
-    return found
-
-
 def spec_of(backend: HFCausalBackend, *chosen: str, **other: Any) -> RunSpec:
     return RunSpec(backend.info.ref, (), chosen or tuple(analyses()), **other)
 

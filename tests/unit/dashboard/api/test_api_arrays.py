@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,34 +14,17 @@ from flask.testing import FlaskClient
 from safetensors.numpy import load
 from werkzeug.test import TestResponse
 
-from headscope.analysis.types import RunStatus
 from headscope.dashboard.app import create_app
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
-from tests.run_samples import HEADS, INFO, LAYERS, SHARES, TEXT, TOKENS, T, attention, bare, failed, full, prompt_set
+from tests.run_samples import HEADS, INFO, LAYERS, SHARES, TEXT, TOKENS, T, attention, full, prompt_set
 
 HOST = {"Host": "127.0.0.1:8050"}
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with Store.open(str(tmp_path_factory.mktemp("arrays") / "runs.duckdb")) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def ids(store: Store) -> tuple[str, ...]:
-    """Run ids: whole, bare, failed."""
-    results = (full(), bare(), failed())
-    job = store.start_job(experiment="samples", model=INFO.ref.name, spec={}, total=3)
-    saved = store.save(job, INFO, prompt_set(*results), ("heads", "layers", "attention", "saliency"), 0, results)
-    store.finish_job(job, RunStatus.SUCCEEDED)
-    return saved.run_ids
-
-
-@pytest.fixture(scope="module")
-def client(store: Store) -> FlaskClient:
-    return create_app(Services(store)).server.test_client()
+def client(samples: Store) -> FlaskClient:
+    return create_app(Services(samples)).server.test_client()
 
 
 def get(client: FlaskClient, run_id: str, path: str, **headers: str) -> TestResponse:
@@ -130,7 +112,7 @@ def test_unknown_runs_are_404(client: FlaskClient) -> None:
         assert get(client, "nothing", path).status_code == 404
 
 
-def test_a_damaged_artifact_is_503_and_never_numbers(store: Store, ids: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_damaged_artifact_is_503_and_never_numbers(samples: Store, ids: tuple[str, ...], tmp_path: Path) -> None:
     url = str(tmp_path / "damaged.duckdb")
     with Store.open(url) as damaged:
         job = damaged.start_job(experiment="x", model=INFO.ref.name, spec={}, total=1)

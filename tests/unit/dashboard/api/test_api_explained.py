@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from headscope.analysis.types import RunStatus
 from headscope.dashboard.api.explained import again_request
 from headscope.dashboard.app import create_app
 from headscope.dashboard.services import ModelListing, Services
 from headscope.jobs.request import JobRequest
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
-from tests.run_samples import INFO, bare, full, prompt_set
+from tests.run_samples import ANALYSES, INFO, bare, full, keep
 
 
 class Recorder:
@@ -37,11 +36,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A run that explains away minus off, one that explains off alone, one without a target."""
     both = full()
     foil = replace(both, prompt=replace(both.prompt, id="row-9", target=" off", foil=None), result_key="k9" * 32)
-    results = (both, foil, bare())
     with Store.open(str(tmp_path_factory.mktemp("explained") / "runs.duckdb")) as opened:
-        job = opened.start_job(experiment="samples", model=INFO.ref.name, spec={}, total=3)
-        opened.save(job, INFO, prompt_set(*results), ("heads", "saliency"), 4, results)
-        opened.finish_job(job, RunStatus.SUCCEEDED)
+        keep(opened, both, foil, bare())
         yield opened
 
 
@@ -74,7 +70,7 @@ def test_another_quantity_is_computed_with_everything_else_as_it_was(store: Stor
     (prompt,) = job.prompt_set.prompts
     detail = store.run(run)
     assert (prompt.text, prompt.target, prompt.foil) == (detail.row.text, " away", None)
-    assert (job.experiment, job.model, job.analyses, job.seed) == ("samples", INFO.ref.name, ("heads", "saliency"), 4)
+    assert (job.experiment, job.model, job.analyses, job.seed) == ("samples", INFO.ref.name, ANALYSES, 4)
     assert job.generation == detail.continuation.params  # type: ignore[union-attr]
     assert prompt.id != detail.row.prompt_key
 

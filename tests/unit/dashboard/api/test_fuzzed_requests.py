@@ -16,7 +16,6 @@ from dash import Dash
 from flask.testing import FlaskClient
 
 from headscope.analysis.engines.inline import InlineEngine
-from headscope.analysis.types import RunStatus
 from headscope.dashboard.app import create_app
 from headscope.dashboard.job_queue import JobQueue, ServerEngine
 from headscope.dashboard.services import Services
@@ -35,10 +34,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """Runs with everything measured, a failed one, and methods with receipts."""
     with Store.open(str(tmp_path_factory.mktemp("fuzz") / "runs.duckdb")) as opened:
         method_runs.fill(opened)
-        results = (run_samples.full(), run_samples.bare(), run_samples.failed())
-        job = opened.start_job(experiment="samples", model=run_samples.INFO.ref.name, spec={}, total=3)
-        opened.save(job, run_samples.INFO, run_samples.prompt_set(*results), ("heads", "attention"), 4, results)
-        opened.finish_job(job, RunStatus.SUCCEEDED)
+        run_samples.keep(opened, run_samples.full(), run_samples.bare(), run_samples.failed())
         yield opened
 
 

@@ -1,4 +1,4 @@
-"""A store of a few hostile texts, an empty one, and what pages are given."""
+"""A store of a few hostile texts, and what pages are given."""
 
 from __future__ import annotations
 
@@ -28,12 +28,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
             job = opened.start_job(experiment=experiment, model=model, spec={}, total=len(prompts))
             opened.save(job, make_info(model), make_set(*prompts, name=f"set-{number}"), ["saliency"], 0, results)
             opened.finish_job(job, RunStatus.SUCCEEDED)
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with Store.open(str(tmp_path_factory.mktemp("store") / "empty.duckdb")) as opened:
         yield opened
 
 

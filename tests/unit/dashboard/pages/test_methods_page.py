@@ -23,7 +23,7 @@ from headscope.dashboard.pages.methods import sql
 from headscope.dashboard.pages.methods.board import Scale, gain_scale
 from headscope.dashboard.pages.methods.cards import LISTED, content
 from headscope.dashboard.pages.methods.comparison import Comparisons, disputes
-from headscope.dashboard.pages.methods.page import CARDS, PAGE, PURPOSE, Ids
+from headscope.dashboard.pages.methods.page import CARDS, PURPOSE, Ids
 from headscope.dashboard.pages.methods.query import MethodsQuery, label
 from headscope.dashboard.pages.runs.query import RunsQuery
 from headscope.dashboard.scoped.bar import scope_bar
@@ -78,7 +78,7 @@ def downloaded(store: Store, name: str, query: MethodsQuery) -> list[dict[str, s
 
 
 def bar(store: Any, query: MethodsQuery) -> Any:
-    return scope_bar(store, query, PURPOSE, PAGE.icon)
+    return scope_bar(store, query, PURPOSE)
 
 
 # ---- numbers -------------------------------------------------------------------------------------------------------

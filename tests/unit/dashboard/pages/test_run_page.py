@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +13,6 @@ from dash import html
 from dash.development.base_component import Component
 
 from headscope.analysis.registry import STANDARD
-from headscope.analysis.types import RunStatus
 from headscope.dashboard.api.export import render, token_table
 from headscope.dashboard.pages.run.again import again_command
 from headscope.dashboard.pages.run.cards import cards, content
@@ -23,65 +21,32 @@ from headscope.dashboard.pages.run.query import RunQuery, defaults, fitted, neig
 from headscope.dashboard.pages.run.view import view_model
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunDetail
-from tests.run_samples import INFO, T, bare, failed, full, prompt_set
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with Store.open(str(tmp_path_factory.mktemp("page") / "runs.duckdb")) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def ids(store: Store) -> tuple[str, ...]:
-    """Run ids: whole, bare, failed."""
-    results = (full(), bare(), failed())
-    job = store.start_job(experiment="samples", model=INFO.ref.name, spec={}, total=3)
-    saved = store.save(job, INFO, prompt_set(*results), ("heads", "layers", "attention", "saliency"), 4, results)
-    store.finish_job(job, RunStatus.SUCCEEDED)
-    return saved.run_ids
+from tests.page_parts import text_of, walk
+from tests.run_samples import T
 
 
 def test_a_lost_attention_file_is_said(whole: RunDetail) -> None:
     gone = replace(whole, artifacts=tuple(replace(item, lost=True) for item in whole.artifacts))
-    assert "Attention was stored but its file is lost" in words(cards(gone))
-    assert "Attention was stored" not in words(cards(whole))
+    assert "Attention was stored but its file is lost" in text_of(cards(gone))
+    assert "Attention was stored" not in text_of(cards(whole))
     assert view_model(gone, RunQuery(), None, None)["attention"] is None
 
 
 def test_weight_that_goes_to_no_token_is_said(whole: RunDetail) -> None:
     assert whole.heads is not None
     sinks = replace(whole.heads, missing_mass=np.full_like(whole.heads.entropy, 0.25))
-    assert "Up to 25% of a head's weight goes to no token" in words(cards(replace(whole, heads=sinks)))
+    assert "Up to 25% of a head's weight goes to no token" in text_of(cards(replace(whole, heads=sinks)))
     rest = replace(whole.heads, missing_mass=np.full_like(whole.heads.entropy, 1e-7))
-    assert "goes to no token" not in words(cards(replace(whole, heads=rest)))
+    assert "goes to no token" not in text_of(cards(replace(whole, heads=rest)))
 
 
 @pytest.fixture(scope="module")
-def whole(store: Store, ids: tuple[str, ...]) -> RunDetail:
-    return store.run(ids[0])
-
-
-def components(root: Any) -> Iterator[Component]:
-    if isinstance(root, Component):
-        yield root
-        yield from components(getattr(root, "children", None))
-    elif isinstance(root, (list, tuple)):
-        for child in root:
-            yield from components(child)
-
-
-def words(root: Any) -> str:
-    """All text below a component."""
-    if isinstance(root, Component):
-        return words(getattr(root, "children", None))
-    if isinstance(root, (list, tuple)):
-        return " ".join(words(child) for child in root)
-    return "" if root is None else str(root)
+def whole(samples: Store, ids: tuple[str, ...]) -> RunDetail:
+    return samples.run(ids[0])
 
 
 def found(root: Any, id_: str) -> Component:
-    return next(item for item in components(root) if getattr(item, "id", None) == id_)
+    return next(item for item in walk(root) if getattr(item, "id", None) == id_)
 
 
 def test_the_link_holds_the_whole_view_and_comes_back() -> None:
@@ -152,19 +117,19 @@ def test_errors_and_convergence_are_in_the_view_model_and_the_exports(whole: Run
 
 
 def test_a_bare_run_names_the_analyses_each_card_lacks_and_draws_nothing_empty(
-    store: Store, ids: tuple[str, ...]
+    samples: Store, ids: tuple[str, ...]
 ) -> None:
-    detail = replace(store.run(ids[1]), analyses=())
+    detail = replace(samples.run(ids[1]), analyses=())
     page = cards(detail)
     for card, analyses in {
         "run-attention": "--analyses attention,heads", "run-lens": "--analyses logit_lens",
         "run-formation": "--analyses layers", "run-norms": "--analyses layers",
         "run-attributions": "--analyses saliency",
     }.items():  # fmt: skip
-        text = words(found(page, card))
+        text = text_of(found(page, card))
         assert "not measured" in text
         assert analyses in text
-    plots = [item.id for item in components(page) if type(item).__name__ == "Graph"]
+    plots = [item.id for item in walk(page) if type(item).__name__ == "Graph"]
     assert plots == ["run-confidence-plot"]
     view = view_model(detail, fitted(RunQuery(), detail), None, None)
     assert view["attention"] is None
@@ -172,59 +137,59 @@ def test_a_bare_run_names_the_analyses_each_card_lacks_and_draws_nothing_empty(
     assert view["attributions"] == []
 
 
-def test_a_failed_run_says_what_why_and_what_to_do_and_has_no_plots(store: Store, ids: tuple[str, ...]) -> None:
-    children, view = content(store, RunQuery(id=ids[2]))
-    text = words(children)
+def test_a_failed_run_says_what_why_and_what_to_do_and_has_no_plots(samples: Store, ids: tuple[str, ...]) -> None:
+    children, view = content(samples, RunQuery(id=ids[2]))
+    text = text_of(children)
     assert "The prompt is empty." in text
     assert ADVICE["empty"] in text
-    assert not [item for item in components(children) if type(item).__name__ == "Graph"]
-    assert not [item for item in components(children) if getattr(item, "id", None) == "run-attention"]
+    assert not [item for item in walk(children) if type(item).__name__ == "Graph"]
+    assert not [item for item in walk(children) if getattr(item, "id", None) == "run-attention"]
     assert "not measured" not in text
     assert view is not None
     assert view["tokens"] is None
 
 
-def test_a_failure_of_an_unknown_kind_offers_the_command(store: Store, ids: tuple[str, ...]) -> None:
-    detail = store.run(ids[2])
+def test_a_failure_of_an_unknown_kind_offers_the_command(samples: Store, ids: tuple[str, ...]) -> None:
+    detail = samples.run(ids[2])
     odd = replace(detail, row=replace(detail.row, error="lost power", error_kind="odd"))
-    assert "Lost power" in words(failure(odd))
-    assert "headscope run" in words(failure(odd))
+    assert "Lost power" in text_of(failure(odd))
+    assert "headscope run" in text_of(failure(odd))
 
 
 def test_unmeasured_headline_numbers_are_said_and_measured_ones_have_units(
-    store: Store, ids: tuple[str, ...], whole: RunDetail
+    samples: Store, ids: tuple[str, ...], whole: RunDetail
 ) -> None:
-    text = words(headline(whole))
+    text = text_of(headline(whole))
     assert "4.00  bits" in text
     assert "−0.693" in text
     assert "rank 1" in text
     empty = replace(whole, row=replace(whole.row, perplexity=None))
-    assert "not measured" in words(headline(empty))
+    assert "not measured" in text_of(headline(empty))
 
 
-def test_header_leads_on_and_offers_only_downloads_that_exist(store: Store, ids: tuple[str, ...]) -> None:
-    links = [getattr(item, "href", None) for item in components(header(store.run(ids[0]), None, ids[1]))]
+def test_header_leads_on_and_offers_only_downloads_that_exist(samples: Store, ids: tuple[str, ...]) -> None:
+    links = [getattr(item, "href", None) for item in walk(header(samples.run(ids[0]), None, ids[1]))]
     assert f"/run?id={ids[1]}" in links
     assert f"/compare?a={ids[0]}" in links
     assert f"/api/v1/runs/{ids[0]}/export.parquet" in links
-    links = [getattr(item, "href", None) for item in components(header(store.run(ids[2]), None, None))]
+    links = [getattr(item, "href", None) for item in walk(header(samples.run(ids[2]), None, None))]
     assert f"/api/v1/runs/{ids[2]}/export.json" in links
     assert f"/api/v1/runs/{ids[2]}/export.csv" not in links
 
 
 def test_a_prompt_that_was_probably_meant_otherwise_leads_to_what_was_meant(whole: RunDetail) -> None:
     row = replace(whole.row, text="The capital of France is ", target=" Paris", foil=None, model="gpt2")
-    links = [getattr(item, "href", None) for item in components(header(replace(whole, row=row), None, None))]
+    links = [getattr(item, "href", None) for item in walk(header(replace(whole, row=row), None, None))]
     assert "/live?text=The%20capital%20of%20France%20is&target=%20Paris&model=gpt2" in links
     good = replace(row, text="The capital of France is")
-    assert "has no space" not in words(header(replace(whole, row=good), None, None))
-    assert "ends in a space" not in words(header(replace(whole, row=good), None, None))
+    assert "has no space" not in text_of(header(replace(whole, row=good), None, None))
+    assert "ends in a space" not in text_of(header(replace(whole, row=good), None, None))
 
 
-def test_neighbours_are_the_runs_around_it_in_its_experiment(store: Store, ids: tuple[str, ...]) -> None:
-    assert neighbours(store, store.run(ids[0]).row) == (None, ids[1])
-    assert neighbours(store, store.run(ids[1]).row) == (ids[0], ids[2])
-    assert neighbours(store, store.run(ids[2]).row) == (ids[1], None)
+def test_neighbours_are_the_runs_around_it_in_its_experiment(samples: Store, ids: tuple[str, ...]) -> None:
+    assert neighbours(samples, samples.run(ids[0]).row) == (None, ids[1])
+    assert neighbours(samples, samples.run(ids[1]).row) == (ids[0], ids[2])
+    assert neighbours(samples, samples.run(ids[2]).row) == (ids[1], None)
 
 
 def test_the_command_gives_back_prompt_model_analyses_and_sampling(whole: RunDetail) -> None:
@@ -270,12 +235,12 @@ def test_a_quote_in_the_text_cannot_leave_the_command(whole: RunDetail) -> None:
     assert json.loads(words_[words_.index("|") - 1])["text"] == text
 
 
-def test_unknown_or_missing_ids_are_explained(store: Store, ids: tuple[str, ...]) -> None:
-    children, view = content(store, RunQuery(id="no-such-run"))
+def test_unknown_or_missing_ids_are_explained(samples: Store, ids: tuple[str, ...]) -> None:
+    children, view = content(samples, RunQuery(id="no-such-run"))
     assert view is None
-    assert "no-such-run" in words(children)
-    assert [words(item) for item in components(children) if isinstance(item, html.H1)] == ["Run"]
-    children, view = content(store, RunQuery())
+    assert "no-such-run" in text_of(children)
+    assert [text_of(item) for item in walk(children) if isinstance(item, html.H1)] == ["Run"]
+    children, view = content(samples, RunQuery())
     assert view is None
-    assert "No run chosen" in words(children)
-    assert [words(item) for item in components(children) if isinstance(item, html.H1)] == ["Run"]
+    assert "No run chosen" in text_of(children)
+    assert [text_of(item) for item in walk(children) if isinstance(item, html.H1)] == ["Run"]
