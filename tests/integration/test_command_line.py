@@ -44,12 +44,12 @@ HELD = """
 import sys
 from headscope.analysis.engines.inline import InlineEngine
 compute, begun = InlineEngine.run_batch, []
-def held(self, spec, prompts):
+def held(self, spec, prompts, on_beat=None):
     begun.append(prompts)
     if len(begun) == 3:
         print("third batch", flush=True)
         sys.stdin.readline()
-    return compute(self, spec, prompts)
+    return compute(self, spec, prompts, on_beat)
 InlineEngine.run_batch = held
 from headscope.cli import main
 main()
