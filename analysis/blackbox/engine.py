@@ -24,6 +24,7 @@ from headscope.analysis.types import (
     Continuation,
     Float32,
     GenerationParams,
+    ModelRef,
     Prompt,
     RunResult,
     RunSpec,
@@ -32,6 +33,7 @@ from headscope.analysis.types import (
     TokenTrace,
     result_key,
 )
+from headscope.analysis.types.certificate import Certificate
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -117,6 +119,10 @@ class BlackBoxEngine:
             "code_version": CODE_VERSION,
             "notes": list(self._backend.capabilities.notes),
         }
+
+    def certify(self, model: ModelRef, device: str, whole: bool) -> Certificate:
+        """Raises NotApplicable."""
+        raise NotApplicable(CLOSED)
 
     def live(self, request: LiveRequest) -> LiveResult:
         """Raises NotApplicable."""

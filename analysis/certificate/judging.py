@@ -91,7 +91,11 @@ def by_error(name: str, error: float, tolerance: float, what: str) -> ModelCheck
     """Passed where `error` is within `tolerance`; NaN fails. `what`: the sentence without its verdict."""
     if error <= tolerance:
         return ModelCheck(name, PASSED, f"{what}.", error, tolerance)
-    told = f"off by {error:.2g} of the largest value, where {tolerance:.0e} is allowed" if error == error else "not so"
+    told = (
+        f"off by {error:.2g} of the largest value, where {tolerance:.0e} is allowed"
+        if math.isfinite(error)
+        else "other shapes, or no numbers"
+    )
     return ModelCheck(name, FAILED, f"should hold and does not ({told}): {what}.", error, tolerance)
 
 

@@ -24,6 +24,7 @@ from headscope.analysis.engines.base import Prepared
 from headscope.analysis.engines.threads import yield_when_waiting
 from headscope.analysis.errors import BackendError, HeadscopeError
 from headscope.analysis.types import Continuation, ModelRef, Prompt, RunResult, RunSpec
+from headscope.analysis.types.certificate import Certificate
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -154,6 +155,11 @@ class LocalEngine:
     def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt]) -> list[RunResult]:
         """See `AnalysisEngine.run_batch`."""
         answer: list[RunResult] = self._call("run_batch", spec, tuple(prompts))
+        return answer
+
+    def certify(self, model: ModelRef, device: str, whole: bool) -> Certificate:
+        """See `AnalysisEngine.certify`. By a worker for jobs: it may take a minute."""
+        answer: Certificate = self._call("certify", model, device, whole)
         return answer
 
     def _call(self, kind: str, *arguments: Any) -> Any:

@@ -73,7 +73,8 @@ class RunResult:
 @dataclass(frozen=True, slots=True)
 class Progress:
     """State of a job, sent after every batch. `cached` were served from the store; rate is computed prompts/s. missing:
-    sentences on the parts that computed prompts lack, one for each part or method."""
+    sentences on the parts that computed prompts lack, one for each part or method. warnings: what is wrong with the
+    model itself."""
 
     total: int
     done: int
@@ -81,6 +82,7 @@ class Progress:
     cached: int
     seconds: float
     missing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def rate(self) -> float:

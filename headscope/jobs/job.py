@@ -24,9 +24,10 @@ from headscope.analysis.types import (
     RunSpec,
     RunStatus,
 )
+from headscope.jobs.certificates import NOT_CHECKED, first_check
 from headscope.jobs.detection import Store, detect, experiment_runs
 from headscope.jobs.request import JobRequest
-from headscope.storage.interfaces import ResultSink, RunReader
+from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import JobRow
 
 REPORT_SECONDS = 1.0
@@ -145,7 +146,7 @@ def _named(info: ModelInfo, name: str, store: RunReader) -> ModelInfo:
 
 def _compute(
     engine: AnalysisEngine,
-    sink: ResultSink,
+    sink: Store,
     request: JobRequest,
     prepared: Prepared,
     info: ModelInfo,
@@ -162,9 +163,12 @@ def _compute(
     on_progress(job_id, progress)
     started = reported = time.monotonic()
     missing = [[prompts[i] for i in batch if prompts[i].id not in hits] for batch in prepared.batches]
-    tally = Tally()
-    for results in _batches(engine, spec, [batch for batch in missing if batch], should_stop):
+    missing = [batch for batch in missing if batch]
+    check = first_check(engine, sink, spec, prepared) if missing else NOT_CHECKED
+    tally, progress = Tally(), replace(progress, warnings=check.warnings)
+    for results in _batches(engine, spec, missing, should_stop):
         sink.save(job_id, info, request.prompt_set, request.analyses, request.seed, results, replace_old=request.fresh)
+        check.store(sink)
         tally.add(results)
         failed = sum(result.status is RunStatus.FAILED for result in results)
         progress = Progress(
@@ -174,6 +178,7 @@ def _compute(
             cached,
             time.monotonic() - started,
             tally.sentences(),
+            check.warnings,
         )
         on_progress(job_id, progress)
         if time.monotonic() - reported > REPORT_SECONDS:
