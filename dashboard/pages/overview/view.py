@@ -21,7 +21,7 @@ from headscope.dashboard.status import first_command
 from headscope.dashboard.tables import counted, table, when
 from headscope.dashboard.text import visible
 from headscope.dashboard.units import bits, parameters, percent_of
-from headscope.dashboard.words import plural, shape
+from headscope.dashboard.words import checked, plural, shape
 from headscope.storage.rows import ExperimentRow, ModelRow, Overview, PromptSetRow, RunRow
 
 SHOWN_FAILURES = 4
@@ -184,7 +184,8 @@ def _shape(row: ModelRow) -> str:
     info = row.info
     if not info.n_layers:  # nothing inside is known of it
         return "behind an API"
-    return f"{shape(info.n_layers, info.n_heads)} · {parameters(info.n_params)} · {info.ref.dtype}"
+    told = f"{shape(info.n_layers, info.n_heads)} · {parameters(info.n_params)} · {info.ref.dtype}"
+    return told if row.certificate is None else f"{told} · {checked(row.certificate)}"
 
 
 def prompt_sets_list(rows: Sequence[PromptSetRow]) -> Component:
