@@ -31,6 +31,7 @@ class Subject:
     backend: WhiteBoxBackend
     texts: tuple[TokenizedText, ...]
     _plain: dict[str, Plain] = field(default_factory=dict)
+    _alone: dict[int, Tensor] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -51,6 +52,12 @@ class Subject:
     def longest(self) -> TokenBatch:
         """The longest prompt alone."""
         return self.backend.batch([max(self.texts, key=len)])
+
+    def alone(self, row: int) -> Tensor:
+        """Logits `[T, V]` of one prompt alone, from a plain pass of ours."""
+        if row not in self._alone:
+            self._alone[row] = self.backend.forward(self.backend.batch([self.texts[row]]), Capture()).logits[0]
+        return self._alone[row]
 
     @cached_property
     def captured(self) -> ForwardResult:

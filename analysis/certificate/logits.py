@@ -28,11 +28,12 @@ def plain_eager(subject: Subject) -> ModelCheck:
 
 
 def _plain(subject: Subject, name: str, implementation: str, *, attention: bool) -> ModelCheck:
-    plain = subject.plain(implementation)
-    pairs = [
-        (_alone(subject, row, attention=attention), plain.logits(ids))
-        for row, ids in enumerate(subject.real(subject.batch.input_ids))
-    ]
+    plain, pairs = subject.plain(implementation), []
+    for row, ids in enumerate(subject.real(subject.batch.input_ids)):
+        captured = (
+            _logits(subject, subject.backend.batch([subject.texts[row]]), attention=True)[0] if attention else None
+        )
+        pairs.append((subject.alone(row) if captured is None else captured, plain.logits(ids)))
     what = f"each prompt alone gives the logits of transformers' own {subject.name} with {implementation} attention"
     return subject.judged(name, pairs, what)
 
@@ -41,14 +42,14 @@ def same_in_a_batch(subject: Subject) -> ModelCheck:
     """One prompt three times: no padding, other matrix shapes."""
     text = subject.texts[0]
     logits = _logits(subject, subject.backend.batch([text] * BATCH))
-    pairs = [(row, _alone(subject, 0)) for row in logits]
+    pairs = [(row, subject.alone(0)) for row in logits]
     return subject.judged("batch of 3", pairs, f"a prompt gives the same logits in a batch of {BATCH} as alone")
 
 
 def same_when_padded(subject: Subject) -> ModelCheck:
     """Prompts of different lengths."""
     pairs = [
-        (row, _alone(subject, index))
+        (row, subject.alone(index))
         for index, row in enumerate(subject.real(_logits(subject, subject.batch)))
     ]  # fmt: skip
     sizes = ", ".join(str(len(text)) for text in subject.texts)
@@ -106,10 +107,6 @@ def causal(subject: Subject) -> ModelCheck:
     other = _logits(subject, TokenBatch(batch.texts, ids, batch.attention_mask, batch.lengths))
     pairs = [(other[0, :-1], _logits(subject, batch)[0, :-1])]
     return subject.judged("causal", pairs, "another last token changes no logit before it")
-
-
-def _alone(subject: Subject, row: int, *, attention: bool = False) -> Tensor:
-    return _logits(subject, subject.backend.batch([subject.texts[row]]), attention=attention)[0]
 
 
 def _logits(subject: Subject, batch: TokenBatch, *, attention: bool = False) -> Tensor:

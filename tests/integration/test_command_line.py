@@ -193,6 +193,15 @@ def test_work_on_a_served_file_is_handed_to_the_server(
     listed = headscope("jobs", "--store", str(store), "--format", "json")
     (job,) = json.loads(listed.stdout)
     assert (job["status"], job["total"], job["done"]) == ("succeeded", MANY, MANY), listed.stderr
+    quick = (
+        "SELECT bool_and(status = 'passed') AS passed, bool_or(whole) AS whole FROM v_model_checks WHERE kind = 'check'"
+    )
+    kept = headscope("sql", quick, "--store", str(store), "--format", "json")
+    assert json.loads(kept.stdout) == [{"passed": True, "whole": False}]  # at the model's first load in this store
+    checked = headscope("models", "check", str(tiny_gpt2_dir), "--store", str(store))
+    assert checked.returncode == 0, checked.stderr
+    assert "20 of 20 checks passed" in checked.stdout
+    assert "20 of 20 checks passed" in headscope("models", "show", str(tiny_gpt2_dir), "--store", str(store)).stdout
     unknown = headscope("run", "--prompts", str(many), "--model", "no-such-model", "--store", str(store))
     assert unknown.returncode == 1
     assert "no-such-model" in unknown.stderr
