@@ -109,8 +109,13 @@ def causal(subject: Subject) -> ModelCheck:
     return subject.judged("causal", pairs, "another last token changes no logit before it")
 
 
-def _logits(subject: Subject, batch: TokenBatch, *, attention: bool = False) -> Tensor:
-    return subject.backend.forward(batch, Capture(attention=attention and subject.shows_attention)).logits
+def _captured(subject: Subject, row: int) -> Tensor:
+    batch = subject.backend.batch([subject.texts[row]])
+    return subject.backend.forward(batch, Capture(attention=subject.shows_attention)).logits[0]
+
+
+def _logits(subject: Subject, batch: TokenBatch) -> Tensor:
+    return subject.backend.forward(batch, Capture()).logits
 
 
 def _of_ids(subject: Subject, ids: list[int]) -> TokenBatch:
