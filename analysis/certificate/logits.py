@@ -30,10 +30,8 @@ def plain_eager(subject: Subject) -> ModelCheck:
 def _plain(subject: Subject, name: str, implementation: str, *, attention: bool) -> ModelCheck:
     plain, pairs = subject.plain(implementation), []
     for row, ids in enumerate(subject.real(subject.batch.input_ids)):
-        captured = (
-            _logits(subject, subject.backend.batch([subject.texts[row]]), attention=True)[0] if attention else None
-        )
-        pairs.append((subject.alone(row) if captured is None else captured, plain.logits(ids)))
+        mine = _captured(subject, row) if attention else subject.alone(row)
+        pairs.append((mine, plain.logits(ids)))
     what = f"each prompt alone gives the logits of transformers' own {subject.name} with {implementation} attention"
     return subject.judged(name, pairs, what)
 
@@ -107,6 +105,11 @@ def causal(subject: Subject) -> ModelCheck:
     other = _logits(subject, TokenBatch(batch.texts, ids, batch.attention_mask, batch.lengths))
     pairs = [(other[0, :-1], _logits(subject, batch)[0, :-1])]
     return subject.judged("causal", pairs, "another last token changes no logit before it")
+
+
+def _captured(subject: Subject, row: int) -> Tensor:
+    batch = subject.backend.batch([subject.texts[row]])
+    return subject.backend.forward(batch, Capture(attention=subject.shows_attention)).logits[0]
 
 
 def _captured(subject: Subject, row: int) -> Tensor:
