@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 
 from headscope.dashboard.cards import extra
 from headscope.dashboard.units import utc_iso
+from headscope.storage.rows import StoredCertificate
 
 
 def table(head: Sequence[str], rows: Sequence[html.Tr], *, rows_open: bool = False) -> Component:
@@ -34,3 +35,8 @@ def when(moment: datetime) -> html.Time:
     """A time; time.js makes it "3 min ago" in the reader's own clock."""
     iso = utc_iso(moment)
     return html.Time(iso[:16].replace("T", " "), dateTime=iso)
+
+
+def checked(stored: StoredCertificate) -> str:
+    """What the check of a model found, and on which day (UTC)."""
+    return f"{stored.certificate.summary()}, {stored.checked_at:%Y-%m-%d}"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from headscope.storage.rows import StoredCertificate
-
 MINUS = "−"
 DASH = "–"
 
@@ -23,8 +21,3 @@ def plural(count: int, word: str, several: str = "") -> str:
 def shape(n_layers: int, n_heads: int) -> str:
     """Of a model: 12 layers × 1 head."""
     return f"{plural(n_layers, 'layer')} × {plural(n_heads, 'head')}"
-
-
-def checked(stored: StoredCertificate) -> str:
-    """What the check of a model found, and on which day (UTC)."""
-    return f"{stored.certificate.summary()}, {stored.checked_at:%Y-%m-%d}"

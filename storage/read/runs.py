@@ -219,7 +219,7 @@ def _detail(connection: Connection, run_id: str) -> RunDetail:
     model = connection.execute(sa.select(models).where(models.c.id == row["model_id"])).mappings().one()
     capsule = connection.execute(sa.select(capsules.c.content).where(capsules.c.id == row["capsule_id"])).scalar_one()
     found = {name: _array_rows(connection, name, key) for name in arrays.ARRAY_TABLES}
-    layers, info = found["layer_summaries"], model_of(model)
+    layers, info, device = found["layer_summaries"], model_of(model), capsule.get("device")
     return RunDetail(
         row=_run_row(row),
         model=info,
@@ -238,7 +238,7 @@ def _detail(connection: Connection, run_id: str) -> RunDetail:
         measured=tuple(map(arrays.measured_of, found["measured_arrays"])),
         missing=run_columns.missing_of(_array_rows(connection, "failures", key)),
         findings=finding_rows.findings_of(*(_array_rows(connection, name, key) for name in finding_rows.TABLES)),
-        certificate=certificates.of_model(connection, info, str(capsule.get("device") or "")),
+        certificate=certificates.of_model(connection, info, device if isinstance(device, str) else ""),
     )
 
 

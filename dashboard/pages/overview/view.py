@@ -18,10 +18,10 @@ from headscope.dashboard.cards import (
     status_badge,
 )
 from headscope.dashboard.status import first_command
-from headscope.dashboard.tables import counted, table, when
+from headscope.dashboard.tables import checked, counted, table, when
 from headscope.dashboard.text import visible
 from headscope.dashboard.units import bits, parameters, percent_of
-from headscope.dashboard.words import checked, plural, shape
+from headscope.dashboard.words import plural, shape
 from headscope.storage.rows import ExperimentRow, ModelRow, Overview, PromptSetRow, RunRow
 
 SHOWN_FAILURES = 4

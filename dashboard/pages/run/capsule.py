@@ -10,7 +10,7 @@ from headscope.dashboard import links
 from headscope.dashboard.attention_cache import attention_artifact
 from headscope.dashboard.cards import card, copyable
 from headscope.dashboard.pages.run.again import again_command
-from headscope.dashboard.words import checked
+from headscope.dashboard.tables import checked
 from headscope.storage.rows import RunDetail
 
 
