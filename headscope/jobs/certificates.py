@@ -72,4 +72,5 @@ def _number_or(value: Any) -> Any:
 
 
 def _check(row: Mapping[str, Any]) -> ModelCheck:
-    return ModelCheck(**{name: math.nan if value is None else value for name, value in row.items()})
+    values: dict[str, Any] = {name: math.nan if value is None else value for name, value in row.items()}
+    return ModelCheck(**values)
