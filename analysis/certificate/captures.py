@@ -49,7 +49,7 @@ def head_sum(subject: Subject) -> ModelCheck:
 def written_by_heads(subject: Subject, layer: int, mixed: Tensor) -> Tensor:
     """What each head writes, `[B, T, H, d]`, from what enters the projection, `[B, T, H * d_head]`."""
     weights = subject.backend.head_weights(layer)
-    return torch.einsum("bthe,hed->bthd", mixed.unflatten(-1, weights.shape[:2]), weights)
+    return torch.einsum("bthe,hed->bthd", mixed.view(*mixed.shape[:-1], *weights.shape[:2]), weights)
 
 
 def _bias(subject: Subject, layer: int) -> Tensor | float:

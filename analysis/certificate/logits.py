@@ -112,11 +112,6 @@ def _captured(subject: Subject, row: int) -> Tensor:
     return subject.backend.forward(batch, Capture(attention=subject.shows_attention)).logits[0]
 
 
-def _captured(subject: Subject, row: int) -> Tensor:
-    batch = subject.backend.batch([subject.texts[row]])
-    return subject.backend.forward(batch, Capture(attention=subject.shows_attention)).logits[0]
-
-
 def _logits(subject: Subject, batch: TokenBatch) -> Tensor:
     return subject.backend.forward(batch, Capture()).logits
 

@@ -46,7 +46,7 @@ def load_plain(folder: Path, dtype: str, device: str, attention: str) -> Plain:
     bar = logs.is_progress_bar_enabled()
     logs.disable_progress_bar()
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=getattr(torch, dtype),
             attn_implementation=attention,
