@@ -24,9 +24,10 @@ def table(head: Sequence[str], rows: Sequence[html.Tr], *, rows_open: bool = Fal
     )
 
 
-def counted(name: str, count: int, href: str, detail: str = "") -> html.Li:
-    """A name with a count, both leading to the runs."""
-    lines = [html.Span(name, className="hs-ellipsis"), html.Span(detail, className="hs-sub") if detail else None]
+def counted(name: str, count: int, href: str, detail: str = "", more: str = "") -> html.Li:
+    """A name with a count, both leading to the runs; under it two lines."""
+    under = [html.Span(line, className="hs-sub") for line in (detail, more) if line]
+    lines = [html.Span(name, className="hs-ellipsis"), *under]
     number = html.Span(f"{count:,}", className="hs-count-number")
     return html.Li(dcc.Link([html.Span(lines, className="hs-count-name"), number], href=href, className="hs-count"))
 

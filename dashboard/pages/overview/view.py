@@ -172,7 +172,7 @@ def models_list(rows: Sequence[ModelRow]) -> Component:
         [
             counted(
                 row.info.ref.name, row.n_runs, links.runs(model=row.info.ref.name),
-                _shape(row),
+                _shape(row), checked(row.certificate) if row.certificate else "",
             )
             for row in rows
         ],
@@ -184,8 +184,7 @@ def _shape(row: ModelRow) -> str:
     info = row.info
     if not info.n_layers:  # nothing inside is known of it
         return "behind an API"
-    told = f"{shape(info.n_layers, info.n_heads)} · {parameters(info.n_params)} · {info.ref.dtype}"
-    return told if row.certificate is None else f"{told} · {checked(row.certificate)}"
+    return f"{shape(info.n_layers, info.n_heads)} · {parameters(info.n_params)} · {info.ref.dtype}"
 
 
 def prompt_sets_list(rows: Sequence[PromptSetRow]) -> Component:
