@@ -17,7 +17,8 @@ from headscope.analysis.models import listing
 from headscope.analysis.models.places import MODEL_DIR_VARIABLE
 from headscope.analysis.registry import BLACK_BOX
 from headscope.analysis.running.preflight import Preflight
-from headscope.analysis.types import Continuation, Progress, RunStatus
+from headscope.analysis.types import Continuation, ModelRef, Progress, RunStatus
+from headscope.analysis.types.certificate import Certificate
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -28,6 +29,7 @@ from headscope.analysis.types.live import (
 from headscope.analysis.types.patching import PatchRequest, PatchResult
 from headscope.dashboard.line import Line, Slots
 from headscope.dashboard.services import ModelListing
+from headscope.jobs.certificates import whole_check
 from headscope.jobs.detection import Store
 from headscope.jobs.job import JobOutcome, prepare, run_job, to_resume
 from headscope.jobs.request import JobRequest
@@ -109,6 +111,10 @@ class JobQueue:
         """Whether the job waits or runs here."""
         state = self._states.get(job_id)
         return state is not None and state.status in {RunStatus.QUEUED, RunStatus.RUNNING}
+
+    def certify(self, model: ModelRef, device: str) -> Certificate:
+        """See `ServerEngine.certify`."""
+        return whole_check(self._engine, self._store, model, device)
 
     def stored_models(self) -> dict[str, bool]:
         """Names of the models that runs of the store were made with, most runs first, and whether each is one behind
@@ -238,6 +244,11 @@ class ServerEngine:
         with self._turn():
             self._allow(request.clean, request.corrupted, request.target, request.foil)
             return self._engine.patch(request)
+
+    def certify(self, model: ModelRef, device: str) -> Certificate:
+        """All checks of a model, kept in the store; behind the batch at work."""
+        with self._slots.aside():
+            return self.jobs.certify(model, device)
 
     def models(self) -> Sequence[ModelListing]:
         """See `services.AnalysisEngine.models`."""

@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 
 from headscope.dashboard.cards import extra
 from headscope.dashboard.units import utc_iso
+from headscope.storage.rows import StoredCertificate
 
 
 def table(head: Sequence[str], rows: Sequence[html.Tr], *, rows_open: bool = False) -> Component:
@@ -23,9 +24,10 @@ def table(head: Sequence[str], rows: Sequence[html.Tr], *, rows_open: bool = Fal
     )
 
 
-def counted(name: str, count: int, href: str, detail: str = "") -> html.Li:
-    """A name with a count, both leading to the runs."""
-    lines = [html.Span(name, className="hs-ellipsis"), html.Span(detail, className="hs-sub") if detail else None]
+def counted(name: str, count: int, href: str, detail: str = "", more: str = "") -> html.Li:
+    """A name with a count, both leading to the runs; under it two lines."""
+    under = [html.Span(line, className="hs-sub") for line in (detail, more) if line]
+    lines = [html.Span(name, className="hs-ellipsis"), *under]
     number = html.Span(f"{count:,}", className="hs-count-number")
     return html.Li(dcc.Link([html.Span(lines, className="hs-count-name"), number], href=href, className="hs-count"))
 
@@ -34,3 +36,8 @@ def when(moment: datetime) -> html.Time:
     """A time; time.js makes it "3 min ago" in the reader's own clock."""
     iso = utc_iso(moment)
     return html.Time(iso[:16].replace("T", " "), dateTime=iso)
+
+
+def checked(stored: StoredCertificate) -> str:
+    """What the check of a model found, and on which day (UTC)."""
+    return f"{stored.certificate.summary()}, {stored.checked_at:%Y-%m-%d}"

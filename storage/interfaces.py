@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headscope.analysis.types import ModelInfo, Progress, PromptSet, RunResult, RunStatus
+from headscope.analysis.types.certificate import Certificate, CertificateKey
 from headscope.analysis.types.findings import ProbeResult
 from headscope.storage.rows import (
     DetectorCount,
@@ -32,6 +33,7 @@ from headscope.storage.rows import (
     Saved,
     ScoreSample,
     Sort,
+    StoredCertificate,
     ToxicityRow,
 )
 
@@ -101,6 +103,9 @@ class RunReader(Protocol):
 
     def toxicity(self, where: RunFilter, limit: int = 20_000) -> tuple[ToxicityRow, ...]:
         """Scores of texts by run, part and label."""
+
+    def certificate(self, key: CertificateKey) -> StoredCertificate | None:
+        """The newest certificate that holds for exactly this, None when the model was never checked so."""
 
     def job(self, name: str) -> JobRow:
         """The job with this id, or the one whose id begins like this. Raises UnknownNameError, InputError for a
@@ -173,6 +178,9 @@ class ResultSink(Protocol):
         experiment, a prompt's failed run of the same result_key is replaced, never doubled; runs of the same
         result_key whose file was lost take the new one. With `replace_old` its succeeded run of that key is written
         again too, under the id it has."""
+
+    def save_certificate(self, certificate: Certificate) -> None:
+        """Add what the check of a model found; older certificates stay, the newest holds."""
 
     def reuse(self, job_id: str, prompt_set: PromptSet, hits: Mapping[str, str]) -> int:
         """Serve hits (prompt id -> run id) from the store: runs already in the job's experiment are left alone, others

@@ -109,6 +109,13 @@ class Notebook:
         """Rows of `v_receipts`: the evidence for each attribution."""
         return self._view("v_receipts", "ordinal", run_id, experiment)
 
+    def model_checks(self, model: str | None = None) -> Frame:
+        """Rows of `v_model_checks` that hold now: of one model (the name it was checked under) or of all."""
+        which = "newest" if model is None else "newest AND model = :model"
+        order = "model, weights_sha256, backend, dtype, device, ordinal"
+        statement = sa.text(f"SELECT * FROM v_model_checks WHERE {which} ORDER BY {order}")
+        return self._read(statement, {} if model is None else {"model": model})
+
     def attention(self, run_id: str) -> NDArray[np.float16] | None:
         """`[layer, head, query, key]`, None when it was not kept. Raises StorageError for a missing or damaged file."""
         if parse_id(run_id) is None:

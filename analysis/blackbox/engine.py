@@ -25,6 +25,7 @@ from headscope.analysis.types import (
     Continuation,
     Float32,
     GenerationParams,
+    ModelRef,
     OnBeat,
     Prompt,
     RunResult,
@@ -34,6 +35,7 @@ from headscope.analysis.types import (
     TokenTrace,
     result_key,
 )
+from headscope.analysis.types.certificate import Certificate
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -124,6 +126,10 @@ class BlackBoxEngine:
             "code_version": CODE_VERSION,
             "notes": list(self._backend.capabilities.notes),
         }
+
+    def certify(self, model: ModelRef, device: str, whole: bool) -> Certificate:
+        """Raises NotApplicable."""
+        raise NotApplicable(CLOSED)
 
     def live(self, request: LiveRequest) -> LiveResult:
         """Raises NotApplicable."""

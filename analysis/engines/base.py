@@ -8,7 +8,8 @@ from typing import Protocol
 
 from headscope.analysis.classifiers.content_filter import Policy, Verdict
 from headscope.analysis.running.preflight import Preflight
-from headscope.analysis.types import Continuation, ModelInfo, OnBeat, Prompt, RunResult, RunSpec
+from headscope.analysis.types import Continuation, ModelInfo, ModelRef, OnBeat, Prompt, RunResult, RunSpec
+from headscope.analysis.types.certificate import Certificate, CertificateKey
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -24,13 +25,15 @@ class Prepared:
     """A request after its model was loaded and its prompts tokenised.
 
     keys: one `result_key` per prompt of the spec, in order. batches: indexes into the prompts, each a batch of similar
-    length; together they hold every index once. preflight: what they will need.
+    length; together they hold every index once. preflight: what they will need. checked_as: what a check of this model
+    holds for, None for a model that is not here.
     """
 
     info: ModelInfo
     keys: tuple[str, ...]
     batches: tuple[tuple[int, ...], ...]
     preflight: Preflight
+    checked_as: CertificateKey | None = None
 
 
 class AnalysisEngine(Protocol):
@@ -52,6 +55,10 @@ class AnalysisEngine(Protocol):
 
         `on_beat` hears now and then how far the batch is; when it raises `Stopped` the batch ends, and so does this.
         """
+
+    def certify(self, model: ModelRef, device: str, whole: bool) -> Certificate:
+        """Check a model's numbers, all checks if `whole` or the quick ones. Raises NotApplicable for one that is not
+        here."""
 
     def live(self, request: LiveRequest) -> LiveResult:
         """One typed prompt, nothing stored."""

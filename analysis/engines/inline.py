@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar, cast
 
+from headscope.analysis.certificate.certify import certify, key_of
 from headscope.analysis.classifiers.content_filter import Policy, Verdict, screen
 from headscope.analysis.code_version import CODE_VERSION
 from headscope.analysis.engines.base import Prepared
@@ -20,6 +21,7 @@ from headscope.analysis.models.start_token import require_start_token
 from headscope.analysis.running import patching, runner, typed
 from headscope.analysis.running.tensor_cache import TensorCache, tensor_cache_bytes
 from headscope.analysis.types import Continuation, ModelRef, OnBeat, Prompt, RunResult, RunSpec, result_key
+from headscope.analysis.types.certificate import Certificate
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -64,7 +66,7 @@ class InlineEngine:
         backend = self._models.get(spec.model, spec.device)
         keys = tuple(result_key(backend.info, spec, prompt, CODE_VERSION) for prompt in spec.prompts)
         found = runner.planned(backend, spec, batch_size)
-        return Prepared(backend.info, keys, tuple(map(tuple, found.batches)), found.needs)
+        return Prepared(backend.info, keys, tuple(map(tuple, found.batches)), found.needs, key_of(backend))
 
     @_one_at_a_time
     def load(self, model: ModelRef, device: str) -> None:
@@ -76,6 +78,12 @@ class InlineEngine:
         """See `AnalysisEngine.run_batch`."""
         backend = self._models.get(spec.model, spec.device)
         return runner.run_batch(backend, replace(spec, model=_named(spec.model, backend.info.ref)), prompts, on_beat)
+
+    @_one_at_a_time
+    def certify(self, model: ModelRef, device: str, whole: bool) -> Certificate:
+        """See `AnalysisEngine.certify`."""
+        devices.require(device)
+        return certify(self._models.get(model, device), whole=whole)
 
     @_one_at_a_time
     def live(self, request: LiveRequest) -> LiveResult:

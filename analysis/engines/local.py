@@ -24,6 +24,7 @@ from headscope.analysis.engines.base import Prepared
 from headscope.analysis.engines.threads import yield_when_waiting
 from headscope.analysis.errors import BackendError, HeadscopeError, Stopped
 from headscope.analysis.types import Beat, Continuation, ModelRef, OnBeat, Prompt, RunResult, RunSpec
+from headscope.analysis.types.certificate import Certificate
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -169,6 +170,11 @@ class LocalEngine:
     def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt], on_beat: OnBeat | None = None) -> list[RunResult]:
         """See `AnalysisEngine.run_batch`."""
         answer: list[RunResult] = self._call("run_batch", spec, tuple(prompts), on_beat=on_beat)
+        return answer
+
+    def certify(self, model: ModelRef, device: str, whole: bool) -> Certificate:
+        """See `AnalysisEngine.certify`. By a worker for jobs: it may take a minute."""
+        answer: Certificate = self._call("certify", model, device, whole)
         return answer
 
     def _call(self, kind: str, *arguments: Any, on_beat: OnBeat | None = None) -> Any:

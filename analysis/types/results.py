@@ -90,7 +90,8 @@ class Progress:
     """State of a job, sent after every batch and while one is at work. `cached` were served from the store; rate is
     computed prompts/s. missing: sentences on the parts that computed prompts lack, one for each part or method.
 
-    begun: prompts' worth of work done in the batches that are not finished; stage: what they are at.
+    warnings: what is wrong with the model itself. begun: prompts' worth of work done in the batches that are not
+    finished; stage: what they are at.
     """
 
     total: int
@@ -99,6 +100,7 @@ class Progress:
     cached: int
     seconds: float
     missing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     begun: float = 0.0
     stage: str = ""
 

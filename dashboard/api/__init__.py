@@ -22,6 +22,7 @@ APIS: list[str] = [
     "headscope.dashboard.api.health",
     "headscope.dashboard.api.owner",
     "headscope.dashboard.api.jobs",
+    "headscope.dashboard.api.model_checks",
     "headscope.dashboard.api.runs_export",
     "headscope.dashboard.api.methods_export",
     "headscope.dashboard.api.failures",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import wraps
 from typing import Any
 
 from flask import Blueprint, Flask, Response, request
 
 from headscope.analysis import bounds
+from headscope.dashboard.api.guard import View, guard
 from headscope.dashboard.job_queue import ServerEngine
 from headscope.dashboard.request_body import json_object, object_of
-from headscope.dashboard.security import bears_token, error_json, is_handed_over
+from headscope.dashboard.security import is_handed_over
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
 from headscope.dashboard.uploads import Uploads
@@ -21,36 +21,15 @@ from headscope.jobs.request import JobRequest
 from headscope.storage import served
 from headscope.storage.sql import readonly
 
-View = Callable[..., Any]
-
 
 def register(server: Flask, services: Services) -> None:
     """Add the routes; without an engine of its own the server takes no jobs."""
     routes = Blueprint("jobs_api", __name__, url_prefix="/api/v1")
-    guarded = _guard(services.settings)
+    guarded = guard(services.settings)
     if isinstance(services.engine, ServerEngine):
         _add_jobs(routes, guarded, services.engine, services)
     _add_sql(routes, guarded, services)
     server.register_blueprint(routes)
-
-
-def _guard(settings: Settings) -> Callable[[View], View]:
-    """Ask for the token before a route does anything."""
-
-    def decorate(view: View) -> View:
-        @wraps(view)
-        def guarded(**arguments: str) -> Any:
-            if not bears_token(settings):
-                return error_json(
-                    "this needs the server's token as `Authorization: Bearer TOKEN`: the one it was started with, or "
-                    "the one in the .owner file beside the store.",
-                    401,
-                )
-            return view(**arguments)
-
-        return guarded
-
-    return decorate
 
 
 def _add_jobs(routes: Blueprint, guarded: Callable[[View], View], engine: ServerEngine, services: Services) -> None:

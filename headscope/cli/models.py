@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 from rich.table import Table
 
+from headscope.analysis.types import DType
+from headscope.cli.options import DEFAULT_STORE, StoreOption
 from headscope.cli.terminal import Console
 
 app = typer.Typer(help="Models: list, get and inspect them.", no_args_is_help=True)
@@ -38,11 +42,29 @@ def pull(name: str = typer.Argument(help="A name from `headscope models list`, o
 
 
 @app.command()
-def show(name: str) -> None:
-    """Architecture, size, context length and memory need of one model."""
+def check(
+    name: Annotated[str, typer.Argument(help="A name from `headscope models list`, or a folder.")],
+    store: StoreOption = DEFAULT_STORE,
+    dtype: Annotated[DType, typer.Option(help="Number format of the weights.")] = "float32",
+    device: Annotated[str, typer.Option(help="Where the model computes: cpu, cuda, cuda:N or mps.")] = "cpu",
+) -> None:
+    """Check a model's numbers against transformers' own and against each other; exit status 1 when a check fails."""
+    from headscope.cli import model_checks
+
+    with Console(stderr=True).status(f"checking {name}"):
+        found = model_checks.check(store, name, dtype, device)
+    model_checks.print_certificate(Console(), found)
+    raise typer.Exit(1 if found.failed else 0)
+
+
+@app.command()
+def show(name: str, store: StoreOption = DEFAULT_STORE) -> None:
+    """Architecture, size, context length and memory need of one model, and what its last check found."""
     from headscope.analysis.models import sources
+    from headscope.cli import model_checks
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for key, value in sources.show(name).items():
         table.add_row(key, str(value))
+    table.add_row("checked", model_checks.last(store, name))
     Console().print(table)

@@ -287,6 +287,8 @@ def _report(console: Console, outcome: jobs.JobOutcome, store: str, again: str =
         f"{now.failed} failed, {now.cached} already there.",
         soft_wrap=True,
     )
+    for warning in now.warnings:
+        console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
     for sentence in now.missing:
         console.print(f"  {sentence}", style="yellow", soft_wrap=True)
     if now.failed:

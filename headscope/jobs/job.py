@@ -26,9 +26,10 @@ from headscope.analysis.types import (
     RunStatus,
 )
 from headscope.jobs.at_work import AtWork
+from headscope.jobs.certificates import NOT_CHECKED, first_check
 from headscope.jobs.detection import Store, detect, experiment_runs
 from headscope.jobs.request import JobRequest
-from headscope.storage.interfaces import ResultSink, RunReader
+from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import JobRow
 
 REPORT_SECONDS = 1.0
@@ -150,7 +151,7 @@ def _named(info: ModelInfo, name: str, store: RunReader) -> ModelInfo:
 
 def _compute(
     engine: AnalysisEngine,
-    sink: ResultSink,
+    sink: Store,
     request: JobRequest,
     prepared: Prepared,
     info: ModelInfo,
@@ -167,9 +168,12 @@ def _compute(
     told.now(progress)
     started = reported = time.monotonic()
     missing = [[prompts[i] for i in batch if prompts[i].id not in hits] for batch in prepared.batches]
-    tally = Tally()
-    for results in _batches(engine, spec, [batch for batch in missing if batch], should_stop, told):
+    missing = [batch for batch in missing if batch]
+    check = first_check(engine, sink, spec, prepared) if missing else NOT_CHECKED
+    tally, progress = Tally(), replace(progress, warnings=check.warnings)
+    for results in _batches(engine, spec, missing, should_stop, told):
         sink.save(job_id, info, request.prompt_set, request.analyses, request.seed, results, replace_old=request.fresh)
+        check.store(sink)
         tally.add(results)
         failed = sum(result.status is RunStatus.FAILED for result in results)
         progress = Progress(
@@ -179,6 +183,7 @@ def _compute(
             cached,
             time.monotonic() - started,
             tally.sentences(),
+            check.warnings,
         )
         told.now(progress)
         if time.monotonic() - reported > REPORT_SECONDS:

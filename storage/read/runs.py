@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.types import RunStatus
+from headscope.analysis.types.certificate import CertificateKey
 from headscope.storage import schema, session
 from headscope.storage.artifacts import COLUMNS, ArtifactFolder, row_of
 from headscope.storage.columns import arrays
@@ -23,7 +24,7 @@ from headscope.storage.columns import findings as finding_rows
 from headscope.storage.columns import runs as run_columns
 from headscope.storage.columns.models import model_of
 from headscope.storage.ids import parse_id
-from headscope.storage.read import counts, facets, filters, overview
+from headscope.storage.read import certificates, counts, facets, filters, overview
 from headscope.storage.read import jobs as job_rows
 from headscope.storage.rows import (
     RUN_COLUMNS,
@@ -36,6 +37,7 @@ from headscope.storage.rows import (
     RunRow,
     RunsPage,
     Sort,
+    StoredCertificate,
 )
 
 FACETS = (*filters.FACETS, *facets.MORE)
@@ -57,7 +59,10 @@ class Reader:
             newest = _rows(connection, [], [], 0, recent)
             failed = _rows(connection, [schema.runs.c.status == RunStatus.FAILED.value], [], 0, recent)
             jobs = job_rows.unfinished(connection, recent)
-        return replace(summary, recent_runs=newest, recent_failures=failed, jobs=jobs)
+            models = tuple(
+                replace(row, certificate=certificates.of_model(connection, row.info)) for row in summary.models
+            )  # never from memory: a model may be checked while nothing is run
+        return replace(summary, models=models, recent_runs=newest, recent_failures=failed, jobs=jobs)
 
     def runs_page(self, where: RunFilter, sort: Sequence[Sort] = (), offset: int = 0, limit: int = 100) -> RunsPage:
         """See `RunReader.runs_page`."""
@@ -115,6 +120,11 @@ class Reader:
             found = _artifacts(connection, run_id)
         row = next((item for item in found if item.kind == "attention"), None)
         return None if row is None else self.artifacts.get_attention(row)
+
+    def certificate(self, key: CertificateKey) -> StoredCertificate | None:
+        """See `RunReader.certificate`."""
+        with session.reading(self.engine) as connection:
+            return certificates.of_key(connection, key)
 
     def job(self, name: str) -> JobRow:
         """See `RunReader.job`."""
@@ -209,10 +219,10 @@ def _detail(connection: Connection, run_id: str) -> RunDetail:
     model = connection.execute(sa.select(models).where(models.c.id == row["model_id"])).mappings().one()
     capsule = connection.execute(sa.select(capsules.c.content).where(capsules.c.id == row["capsule_id"])).scalar_one()
     found = {name: _array_rows(connection, name, key) for name in arrays.ARRAY_TABLES}
-    layers = found["layer_summaries"]
+    layers, info, device = found["layer_summaries"], model_of(model), capsule.get("device")
     return RunDetail(
         row=_run_row(row),
-        model=model_of(model),
+        model=info,
         analyses=tuple(row["analyses"]),
         seed=row["seed"],
         capsule=capsule,
@@ -228,6 +238,7 @@ def _detail(connection: Connection, run_id: str) -> RunDetail:
         measured=tuple(map(arrays.measured_of, found["measured_arrays"])),
         missing=run_columns.missing_of(_array_rows(connection, "failures", key)),
         findings=finding_rows.findings_of(*(_array_rows(connection, name, key) for name in finding_rows.TABLES)),
+        certificate=certificates.of_model(connection, info, device if isinstance(device, str) else ""),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headscope.storage.rows.behaviour import FindingRow, LensRanks, Measures, ToxicityRow
+from headscope.storage.rows.certificates import StoredCertificate
 from headscope.storage.rows.failures import DetectorCount, FailureFilter, FailureRow
 from headscope.storage.rows.filters import Condition, FacetCount, RunFilter, RunsPage, Sort
 from headscope.storage.rows.jobs import JobRow, Saved
@@ -38,5 +39,6 @@ __all__ = [
     "Saved",
     "ScoreSample",
     "Sort",
+    "StoredCertificate",
     "ToxicityRow",
 ]

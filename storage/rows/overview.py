@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from headscope.analysis.types import ModelInfo
+from headscope.storage.rows.certificates import StoredCertificate
 from headscope.storage.rows.jobs import JobRow
 from headscope.storage.rows.runs import RunRow
 
@@ -28,11 +29,12 @@ class ExperimentRow:
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """A model in the store and how many runs it has."""
+    """A model in the store, how many runs it has, and what its newest check found."""
 
     id: str
     info: ModelInfo
     n_runs: int
+    certificate: StoredCertificate | None = None
 
 
 @dataclass(frozen=True, slots=True)

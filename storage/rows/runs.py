@@ -21,6 +21,7 @@ from headscope.analysis.types import (
     TokenTrace,
 )
 from headscope.analysis.types.findings import Finding
+from headscope.storage.rows.certificates import StoredCertificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ class ArtifactRow:
 
 @dataclass(frozen=True, slots=True)
 class RunDetail:
-    """One run, whole, but for its artifacts' contents (see `Store.attention`)."""
+    """One run, whole, but for its artifacts' contents (see `Store.attention`). certificate: the newest of its model, on
+    the device it ran on."""
 
     row: RunRow
     model: ModelInfo
@@ -109,3 +111,4 @@ class RunDetail:
     findings: tuple[Finding, ...] = ()
     missing: tuple[MissingPart, ...] = ()
     measured: tuple[MeasuredArray, ...] = ()
+    certificate: StoredCertificate | None = None

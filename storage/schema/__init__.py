@@ -17,6 +17,7 @@ from headscope.storage.schema.arrays import (
     token_traces,
 )
 from headscope.storage.schema.base import metadata
+from headscope.storage.schema.certificates import model_checks
 from headscope.storage.schema.references import experiments, jobs, models, prompt_sets, prompts
 from headscope.storage.schema.reserved import (
     api_tokens,
@@ -46,6 +47,7 @@ __all__ = [
     "layer_summaries",
     "measured_arrays",
     "metadata",
+    "model_checks",
     "models",
     "notes",
     "probe_results",

@@ -32,6 +32,7 @@ def problems(connection: Connection, folder: ArtifactFolder) -> dict[str, list[s
         "runs that filters and counts miss": _facets(connection),
         "runs with parts missing": _unmeasured(connection),
         "arrays of the wrong length": _lengths(connection),
+        "checks of models with rows missing": _certificates(connection),
         "artifacts missing or damaged": _artifacts(connection, folder),
     }
     return {kind: lines for kind, lines in found.items() if lines}
@@ -83,6 +84,15 @@ def _unmeasured(connection: Connection) -> list[str]:
         query = sa.select(runs.id).where(runs.status == RunStatus.SUCCEEDED.value, sa.not_(here)).limit(MOST)
         found += [f"run {run_id} succeeded but has no {told}" for run_id in connection.execute(query).scalars()]
     return found
+
+
+def _certificates(connection: Connection) -> list[str]:
+    table = schema.model_checks.c
+    n = sa.func.count()
+    query = sa.select(table.id, sa.func.min(table.model), n, sa.func.max(table.n_rows)).group_by(table.id)
+    wrong = connection.execute(query.having(n != sa.func.max(table.n_rows)).limit(MOST))
+    return [f"model_checks: the check {key} of {model} has {rows} of {wanted} rows: check the model again"
+            for key, model, rows, wanted in wrong]  # fmt: skip
 
 
 def _lengths(connection: Connection) -> list[str]:

@@ -14,8 +14,10 @@ from sqlalchemy.engine import Connection, Engine
 
 from headscope.analysis.errors import StorageError, UnknownNameError
 from headscope.analysis.types import ModelInfo, Progress, PromptSet, RunResult, RunStatus
+from headscope.analysis.types.certificate import Certificate
 from headscope.storage import job_owners, schema, session
 from headscope.storage.artifacts import COLUMNS, ArtifactFolder, row_of
+from headscope.storage.columns import certificates
 from headscope.storage.ids import new_id, parse_id
 from headscope.storage.rows import Saved
 from headscope.storage.sql import bulk
@@ -165,6 +167,11 @@ class Writer:
             return served
 
         return self._transaction(write)
+
+    def save_certificate(self, certificate: Certificate) -> None:
+        """See `ResultSink.save_certificate`."""
+        rows = certificates.rows_of(new_id(), certificate, now())
+        self._transaction(lambda connection: bulk.insert(connection, schema.model_checks, rows))
 
     def _beat(self, job_ids: Sequence[UUID]) -> None:
         self._transaction(lambda connection: job_owners.beat(connection, job_ids))

@@ -45,6 +45,7 @@ def test_overview_leads_to_the_runs_behind_each_number(themed_page: Page, app_se
     expect(page.locator(COUNT)).to_have_text(shown(failed))
     expect(page.locator(f"{ROW} .hs-cell-error").first).to_be_visible()
     page.go_back()
+    expect(page.locator("#overview-models")).to_contain_text("15 of 15 quick checks passed")
     page.locator("#overview-experiments a", has_text="second").first.click()
     expect(page).to_have_url(f"{app_server}/runs?experiment=second")
     expect(page.locator(COUNT)).to_have_text(shown(total(seeded_store, Condition("experiment", "eq", "second"))))

@@ -82,6 +82,7 @@ def test_work_on_a_served_file_is_handed_to_the_server(serving: Serving, handed_
     store, url = serving.store, serving.url
     assert handed_over.returncode == 0, handed_over.stderr
     assert f"{MANY} succeeded, 0 failed" in handed_over.stderr
+    assert f"{MANY} prompts in 3 batches" in handed_over.stderr  # what it will need is told here too
     assert count(store) == MANY
     listed = headscope("jobs", "--store", str(store), "--format", "json")
     (job,) = (one for one in json.loads(listed.stdout) if one["experiment"] == "many")
@@ -96,6 +97,22 @@ def test_work_on_a_served_file_is_handed_to_the_server(serving: Serving, handed_
     allowed = {"Authorization": f"Bearer {note.token}"}
     assert requests.post(f"{url}/api/v1/jobs", json={}, headers=allowed, timeout=GUARD).status_code == 400
     assert requests.get(f"{url}/api/v1/jobs/x", headers=allowed, timeout=GUARD).status_code == 404
+
+
+def test_a_model_is_checked_by_the_server_that_holds_the_file(
+    serving: Serving, handed_over: Done, tiny_gpt2_dir: Path
+) -> None:
+    store, model = str(serving.store), str(tiny_gpt2_dir)
+    assert handed_over.returncode == 0
+    quick = (
+        "SELECT bool_and(status = 'passed') AS passed, bool_or(whole) AS whole FROM v_model_checks WHERE kind = 'check'"
+    )
+    kept = headscope("sql", quick, "--store", store, "--format", "json")
+    assert json.loads(kept.stdout) == [{"passed": True, "whole": False}]  # at the model's first load in this store
+    checked = headscope("models", "check", model, "--store", store)
+    assert checked.returncode == 0, checked.stderr
+    assert "19 of 19 checks passed" in checked.stdout
+    assert "19 of 19 checks passed" in headscope("models", "show", model, "--store", store).stdout
 
 
 def large(model: Path, n: int) -> JobRequest:

@@ -18,7 +18,7 @@ from headscope.dashboard.cards import (
     status_badge,
 )
 from headscope.dashboard.status import first_command
-from headscope.dashboard.tables import counted, table, when
+from headscope.dashboard.tables import checked, counted, table, when
 from headscope.dashboard.text import visible
 from headscope.dashboard.units import bits, parameters, percent_of
 from headscope.dashboard.words import plural, shape
@@ -172,7 +172,7 @@ def models_list(rows: Sequence[ModelRow]) -> Component:
         [
             counted(
                 row.info.ref.name, row.n_runs, links.runs(model=row.info.ref.name),
-                _shape(row),
+                _shape(row), checked(row.certificate) if row.certificate else "",
             )
             for row in rows
         ],
