@@ -69,15 +69,15 @@ class _Norm(_Affine):
 class _Layer:
     def __init__(self, weights: dict[str, Array], config: Any) -> None:
         self.heads = config.n_head
-        for name in ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"):
-            setattr(self, name.replace(".", "_"), _Affine(weights[f"{name}.weight"], weights[f"{name}.bias"]))
+        names = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
+        maps = (_Affine(weights[f"{n}.weight"], weights[f"{n}.bias"]) for n in names)
+        self.attn_c_attn, self.attn_c_proj, self.mlp_c_fc, self.mlp_c_proj = maps
         self.first, self.second = (_Norm(weights[f"{n}.weight"], weights[f"{n}.bias"]) for n in ("ln_1", "ln_2"))
 
     def forward(self, x: Array) -> Array:
         self.x = x
-        self.q, self.k, self.v = (
-            self._split(part) for part in np.split(self.attn_c_attn.forward(self.first.forward(x)), 3, -1)
-        )
+        mixed = self.attn_c_attn.forward(self.first.forward(x))
+        self.q, self.k, self.v = (self._split(part) for part in np.split(mixed, 3, -1))
         self.s = np.einsum("hid,hjd->hij", self.q, self.k) / np.sqrt(self.q.shape[-1])
         exp = np.exp(np.where(np.tril(np.ones(self.s.shape[1:], dtype=bool)), self.s, -np.inf))
         self.p = exp / exp.sum(-1, keepdims=True)

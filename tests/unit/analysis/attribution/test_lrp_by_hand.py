@@ -1,6 +1,6 @@
 """Two layers with small integers: relevance propagation and direct logit attribution against numbers got with a pencil.
 
-Llama's block with ReLU, d 4, two heads of two dimensions, no positions (queries and keys are 0, so patterns are uniform).
+Llama's block with ReLU, d 4, two heads of two dimensions; queries and keys are 0, so patterns are uniform.
 The streams are chosen so that every norm divides by 1 or 2. At the second token, [dimension]:
 
     embedding                             (0, 2, 0, 0)         the first token's: (2, 0, 0, 0)
