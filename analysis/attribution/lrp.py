@@ -80,7 +80,8 @@ def relevance(
 
 
 def lrp_attributions(work: Workspace, targets: Sequence[Target], method: str) -> list[Attribution]:
-    """One Attribution per prompt, scores `[position]`, signed, `layer_scores [L + 1, position]`; method names the rule.
+    """One Attribution per prompt, scores `[position]`, signed, `layer_scores [L + 1, position]` and `head_scores
+    [layer, head]`; method names the rule.
 
     Explained is the logit, of target minus foil if there is one. `convergence_delta` is the conservation error.
     """
@@ -108,6 +109,7 @@ def _attribution(
         params={},
         convergence_delta=float(found.delta[index]),
         layer_scores=_padded(found.layers[:, index, :stop], n_tokens),
+        head_scores=torch.stack([layer[index] for layer in found.heads]).cpu().numpy(),
         outcome=Outcome(terms={name: float(part[index]) for name, part in parts.items()}),
     )
 

@@ -48,7 +48,7 @@ def attributions_of(
 
 
 def _attribution_row(ordinal: int, item: Attribution) -> Row:
-    layers, errors = item.layer_scores, item.score_errors
+    layers, heads, errors = item.layer_scores, item.head_scores, item.score_errors
     return {
         "ordinal": ordinal,
         "method": item.method,
@@ -69,11 +69,13 @@ def _attribution_row(ordinal: int, item: Attribution) -> Row:
         "peak_bytes": item.peak_bytes if item.peak_bytes >= 0 else None,
         "score_errors": None if errors is None else flat(errors),
         "outcome": _said(item.outcome) or None,
+        "head_scores": None if heads is None else flat(heads),
+        "head_shape": None if heads is None else list(heads.shape),
     }
 
 
 def _attribution(row: Mapping[Any, Any], receipt: Receipt | None) -> Attribution:
-    layers, errors = row["layer_scores"], row["score_errors"]
+    layers, heads, errors = row["layer_scores"], row["head_scores"], row["score_errors"]
     return Attribution(
         method=row["method"],
         quantity=row["quantity"],
@@ -92,6 +94,7 @@ def _attribution(row: Mapping[Any, Any], receipt: Receipt | None) -> Attribution
         receipt=receipt,
         score_errors=None if errors is None else floats(errors).reshape(tuple(row["shape"])),
         outcome=Outcome(**(row["outcome"] or {})),
+        head_scores=None if heads is None else floats(heads).reshape(tuple(row["head_shape"])),
     )
 
 

@@ -107,6 +107,8 @@ attributions = Table(
     Column("peak_bytes", BigInteger),
     Column("score_errors", Reals),
     Column("outcome", Json),
+    Column("head_scores", Reals),
+    Column("head_shape", Integers),
 )
 
 attribution_receipts = Table(

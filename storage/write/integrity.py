@@ -114,11 +114,12 @@ def _length(array: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 def _attribution_lengths(connection: Connection) -> list[str]:
     table = schema.attributions.c
-    scores, layers = _length(table.scores).label("n"), _length(table.layer_scores).label("n_layer_scores")
-    columns = (table.run_id, table.method, table.shape, scores, table.layer_shape, layers)
+    arrays = {"scores": "shape", "layer_scores": "layer_shape", "head_scores": "head_shape"}
+    pairs = [(table[shape], _length(table[name]).label(f"n_{name}")) for name, shape in arrays.items()]
+    columns = (table.run_id, table.method, *(column for pair in pairs for column in pair))
     found = []
-    for run_id, method, *arrays in connection.execution_options(stream_results=True).execute(sa.select(*columns)):
-        for name, shape, n in (("scores", *arrays[:2]), ("layer_scores", *arrays[2:])):
+    for run_id, method, *given in connection.execution_options(stream_results=True).execute(sa.select(*columns)):
+        for name, shape, n in zip(arrays, given[::2], given[1::2], strict=True):
             expected = math.prod(shape) if shape is not None else 0
             if expected != n:
                 place = f"attributions.{name} of run {run_id}, {method},"
