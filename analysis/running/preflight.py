@@ -51,6 +51,7 @@ def passes(asked: Sequence[tuple[Entry, Mapping[str, Any]]], size: Size, info: M
 
 
 def _own(cost: Cost, params: Mapping[str, Any], size: Size, info: ModelInfo) -> float:
+    cost = next((cost.choices[value] for value in map(str, params.values()) if value in cost.choices), cost)
     per = {"": 1, "token": size.tokens, "head": info.n_layers * info.n_heads}
     if cost.per == "coalition":
         many = size.words > params.get("max_units", size.words)  # refused
