@@ -104,8 +104,8 @@ class ExpectedGradients(Method):
 @dataclass(frozen=True, slots=True)
 class _Estimate:
     """scores, and their standard errors (of a set the spread): float64 `[P]`, 0 for the held first token. baseline:
-    mean value at the baselines. inaccuracy: the largest error that more samples or points make smaller. points: of a set,
-    how many were evaluated; names: of its baselines."""
+    mean value at the baselines. inaccuracy: the largest error that more samples or points make smaller. points: of a
+    set, how many were evaluated; names: of its baselines."""
 
     scores: Tensor
     errors: Tensor
