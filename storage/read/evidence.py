@@ -23,7 +23,7 @@ CHUNK = 200  # runs whose scores are read at once
 A, C, R = attributions.c, attribution_receipts.c, runs.c
 OVER_RANDOM = C.gain - C.random_gain
 RANKED = sa.and_(A.error.is_(None), HasElement(A.axes, "position"), sa.not_(HasElement(A.axes, "target_position")))
-UNRANKED = ("layer_scores", "layer_shape", "score_errors", "head_scores", "head_shape")
+UNRANKED = ("layer_scores", "layer_shape", "score_errors")
 CONVERGED = sa.cast(A.outcome.op("->>")("converged"), sa.String)
 NOT_CONVERGED = CONVERGED == "false"
 SHOWN = ("run_id", "prompt_set", "prompt_key", "model", "text")

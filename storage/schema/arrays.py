@@ -107,8 +107,17 @@ attributions = Table(
     Column("peak_bytes", BigInteger),
     Column("score_errors", Reals),
     Column("outcome", Json),
-    Column("head_scores", Reals),
-    Column("head_shape", Integers),
+)
+
+attribution_heads = Table(
+    "attribution_heads",
+    metadata,
+    run_id_column(key=True),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    text("method"),
+    Column("n_layers", Integer, nullable=False),
+    Column("n_heads", Integer, nullable=False),
+    Column("scores", Reals, nullable=False),
 )
 
 attribution_receipts = Table(

@@ -92,6 +92,7 @@ def _lengths(connection: Connection) -> list[str]:
         (schema.token_traces, ("n_tokens", "n_candidates"), CANDIDATES),
         (schema.continuations, ("n_tokens",), ("token_ids", "tokens", "logprobs")),
         (schema.head_summaries, ("n_layers", "n_heads"), HEAD_STATS),
+        (schema.attribution_heads, ("n_layers", "n_heads"), ("scores",)),
         (schema.layer_summaries, ("n_layers",), LAYER_STATS),
         (schema.layer_summaries, ("n_layers", "n_positions"), ("residual_norms", *LENS)),
     ):
@@ -114,12 +115,11 @@ def _length(array: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 def _attribution_lengths(connection: Connection) -> list[str]:
     table = schema.attributions.c
-    arrays = {"scores": "shape", "layer_scores": "layer_shape", "head_scores": "head_shape"}
-    pairs = [(table[shape], _length(table[name]).label(f"n_{name}")) for name, shape in arrays.items()]
-    columns = (table.run_id, table.method, *(column for pair in pairs for column in pair))
+    scores, layers = _length(table.scores).label("n"), _length(table.layer_scores).label("n_layer_scores")
+    columns = (table.run_id, table.method, table.shape, scores, table.layer_shape, layers)
     found = []
-    for run_id, method, *given in connection.execution_options(stream_results=True).execute(sa.select(*columns)):
-        for name, shape, n in zip(arrays, given[::2], given[1::2], strict=True):
+    for run_id, method, *arrays in connection.execution_options(stream_results=True).execute(sa.select(*columns)):
+        for name, shape, n in (("scores", *arrays[:2]), ("layer_scores", *arrays[2:])):
             expected = math.prod(shape) if shape is not None else 0
             if expected != n:
                 place = f"attributions.{name} of run {run_id}, {method},"

