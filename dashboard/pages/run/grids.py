@@ -60,8 +60,9 @@ class GridView:
 def grid_views(
     attributions: Sequence[Attribution], n_layers: int, heads: HeadSummary | None = None
 ) -> tuple[GridView, ...]:
-    """Every grid of a run, in the order of its attributions."""
+    """Every grid of a run, in the order of its attributions; what passes through heads comes after what they do."""
     found: list[GridView] = []
+    through_heads: list[GridView] = []
     for index, item in enumerate(attributions):
         if item.error is not None:
             continue
@@ -70,8 +71,8 @@ def grid_views(
         if _axes(item) in KINDS:
             found.append(_grid(index, item, item.scores, KINDS[_axes(item)], heads))
         if item.head_scores is not None:
-            found.append(_grid(index, item, item.head_scores, "heads", heads))
-    return tuple(found)
+            through_heads.append(_grid(index, item, item.head_scores, "heads", heads))
+    return (*found, *through_heads)
 
 
 def grid_arrays(attributions: Sequence[Attribution], words: Sequence[int] = ()) -> dict[str, Float32]:

@@ -85,6 +85,28 @@ def test_everything_adds_up_to_the_logit(backend: HFCausalBackend, rule: str, fo
 
 
 @pytest.mark.parametrize("rule", RULES)
+def test_the_heads_of_a_layer_add_up_to_the_relevance_of_its_attention(tiny_llama: HFCausalBackend, rule: str) -> None:
+    """Llama's output projection has no bias, which would have a share of its own."""
+    blocks: dict[int, torch.Tensor] = {}
+
+    def watch(layer: int, output: torch.Tensor) -> None:
+        output.register_hook(lambda g: blocks.update({layer: (g * output).detach().sum((1, 2))}))
+
+    handles = [
+        module.register_forward_hook(lambda _, __, output, layer=layer: watch(layer, output))
+        for layer, module in enumerate(tiny_llama.structure.head_projections)
+    ]
+    work = workspace(tiny_llama)
+    found = METHODS[rule]().attribute(work, targets(work), {})
+    for handle in handles:
+        handle.remove()
+    for i, one in enumerate(found):
+        assert one.head_scores is not None
+        assert one.head_scores.shape == (3, 4)
+        np.testing.assert_allclose(one.head_scores.sum(1), [float(blocks[layer][i]) for layer in range(3)], atol=2e-5)
+
+
+@pytest.mark.parametrize("rule", RULES)
 def test_a_contrast_is_the_difference_of_two_relevances(backend: HFCausalBackend, rule: str) -> None:
     work = workspace(backend)
     plain = targets(work)
