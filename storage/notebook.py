@@ -105,6 +105,10 @@ class Notebook:
         """Rows of `v_attribution_layers`: where in the layers the evidence enters, for methods that know."""
         return self._view("v_attribution_layers", "method, target, layer, position", run_id, experiment)
 
+    def attribution_heads(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
+        """Rows of `v_attribution_heads`: what passes through each head, for methods over tokens that know."""
+        return self._view("v_attribution_heads", "method, target, layer, head", run_id, experiment)
+
     def receipts(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
         """Rows of `v_receipts`: the evidence for each attribution."""
         return self._view("v_receipts", "ordinal", run_id, experiment)

@@ -161,7 +161,7 @@ def make_attributions(
     over_targets = make_attribution("occlusion", rows)
     return (
         replace(unsigned, receipt=make_receipt(0.8), peak_bytes=3_000_000_000),
-        replace(signed, receipt=make_receipt(-0.1), layer_scores=layers, peak_bytes=0),
+        replace(signed, receipt=make_receipt(-0.1), layer_scores=layers, peak_bytes=0, head_scores=layers[:, :2] * 2),
         failed,
         replace(over_heads, axes=("layer", "head")),
         replace(over_targets, axes=("target_position", "position")),

@@ -1,4 +1,4 @@
-"""Relevance propagation for the Llama architecture written out in numpy, relevance by relevance, without gradients.
+"""Relevance propagation for the Llama architecture written out in numpy, without gradients.
 
 Every step redistributes the relevance of its outputs over its inputs in proportion to their contributions (LRP-0), as
 the papers state it: AttnLRP (Achtibat et al. 2024, propositions 3.1 to 3.4) and CP-LRP (Ali et al. 2022).
@@ -18,10 +18,13 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Explicit:
-    """layers `[L + 1, T]`: relevance of the residual stream that each layer, and last the final norm, reads."""
+    """layers `[L + 1, T]`: relevance of the residual stream that each layer, and last the final norm, reads. heads
+    `[L, H]`: of each head's output, over all positions. bias: of all bias vectors."""
 
     layers: Array
     leak: float
+    heads: Array
+    bias: float = 0.0
 
 
 def explicit_relevance(model: Any, ids: Tensor, target: int, rule: str) -> Explicit:
@@ -37,12 +40,13 @@ def explicit_relevance(model: Any, ids: Tensor, target: int, rule: str) -> Expli
     normed = _norm(x, weights["model.norm.weight"], config)
     relevance = np.zeros_like(x)
     relevance[-1] = normed[-1] * weights["lm_head.weight"][target]  # one output neuron: each input's contribution
-    kept, leak = [relevance.sum(-1)], 0.0
+    kept, heads, leak = [relevance.sum(-1)], [], 0.0
     for layer in reversed(layers):
-        relevance, lost = layer.backward(relevance, rule)
+        relevance, per_head, lost = layer.backward(relevance, rule)
         leak += lost
+        heads.append(per_head)
         kept.append(relevance.sum(-1))
-    return Explicit(np.stack(kept[::-1]), leak)
+    return Explicit(np.stack(kept[::-1]), leak, np.stack(heads[::-1]))
 
 
 class _Layer:
@@ -72,7 +76,7 @@ class _Layer:
         self.written = self.product @ w["mlp.down_proj.weight"].T
         return self.middle + self.written
 
-    def backward(self, r: Array, rule: str) -> tuple[Array, float]:
+    def backward(self, r: Array, rule: str) -> tuple[Array, Array, float]:
         w = self.w
         r_middle, r_written = _sum(r, self.middle, self.written)
         r_product = _linear(r_written, self.product, w["mlp.down_proj.weight"])
@@ -81,19 +85,13 @@ class _Layer:
         r_m += _linear(r_product / 2, self.m, w["mlp.up_proj.weight"])
         r_x, r_update = _sum(r_middle + r_m, self.x, self.update)
         r_o = self._split(_linear(r_update, self.mixed, w["self_attn.o_proj.weight"]))
-        share = 0.5 if rule == "attn_lrp" else 1.0
-        flow = np.einsum("hij,hjd,hid->hijd", self.p, self.values, r_o / self.o)  # of value j, d to output i, d
-        r_a = _linear(self._merged(share * flow.sum(1)), self.a, w["self_attn.v_proj.weight"])
-        if rule == "cp_lrp":
-            return r_x + r_a, 0.0
-        r_p = 0.5 * flow.sum(3)
-        r_s = self.s * (r_p - self.p * r_p.sum(-1, keepdims=True))
-        per_product = np.einsum("hid,hjd,hij->hijd", self.q, self.keys, 0.5 * r_s / self.s) / np.sqrt(self.size)
-        r_q, r_k = per_product.sum(2), per_product.sum(1)
-        r_a += _linear(self._turned_back(r_q, self.q, self.q0), self.a, w["self_attn.q_proj.weight"])
-        grouped = r_k.reshape(-1, self.groups, *r_k.shape[1:]).sum(1)
-        r_a += _linear(_flat(self._turned_back_heads(grouped, self.k, self.k0)), self.a, w["self_attn.k_proj.weight"])
-        return r_x + r_a, float(r_p.sum() - r_s.sum())
+        r_q, r_k, r_v, leak = through_attention(self.q, self.keys, self.values, self.s, self.p, r_o, rule)
+        r_a = _linear(self._merged(r_v), self.a, w["self_attn.v_proj.weight"])
+        if rule == "attn_lrp":
+            r_a += _linear(self._turned_back(r_q, self.q, self.q0), self.a, w["self_attn.q_proj.weight"])
+            grouped = r_k.reshape(-1, self.groups, *r_k.shape[1:]).sum(1)
+            r_a += _linear(self._turned_back(grouped, self.k, self.k0), self.a, w["self_attn.k_proj.weight"])
+        return r_x + r_a, r_o.sum((1, 2)), leak
 
     def _split(self, x: Array) -> Array:
         return x.reshape(len(x), -1, self.size).transpose(1, 0, 2)
@@ -103,12 +101,23 @@ class _Layer:
         return _flat(r.reshape(-1, self.groups, *r.shape[1:]).sum(1))
 
     def _turned_back(self, r: Array, out: Array, given: Array) -> Array:
-        return _flat(self._turned_back_heads(r, out, given))
-
-    def _turned_back_heads(self, r: Array, out: Array, given: Array) -> Array:
         """Through the rotation, a linear map of its own at every position."""
-        found: Array = given * np.einsum("tij,hti->htj", self.turn, r / out)
-        return found
+        return _flat(given * np.einsum("tij,hti->htj", self.turn, r / out))
+
+
+def through_attention(
+    q: Array, k: Array, v: Array, s: Array, p: Array, r_o: Array, rule: str
+) -> tuple[Array, Array, Array, float]:
+    """From relevance of the heads' outputs `[H, T, d_head]` to that of q, k and v, and the softmax's leak; scores s and
+    pattern p `[H, T, T]`."""
+    o = np.einsum("hij,hjd->hid", p, v)
+    flow = np.einsum("hij,hjd,hid->hijd", p, v, r_o / o)  # of value j, d to output i, d
+    if rule == "cp_lrp":
+        return np.zeros_like(q), np.zeros_like(k), flow.sum(1), 0.0
+    r_p = 0.5 * flow.sum(3)
+    r_s = s * (r_p - p * r_p.sum(-1, keepdims=True))
+    per_product = np.einsum("hid,hjd,hij->hijd", q, k, 0.5 * r_s / s) / np.sqrt(q.shape[-1])
+    return per_product.sum(2), per_product.sum(1), 0.5 * flow.sum(1), float(r_p.sum() - r_s.sum())
 
 
 def _norm(x: Array, weight: Array, config: Any) -> Array:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from headscope.analysis.attribution.results import position_attribution
 from headscope.analysis.types import Attribution, Float32, Target
+from headscope.analysis.types.outcome import NOTHING, Outcome
 from headscope.analysis.workspace import Workspace
 
 
@@ -24,9 +25,11 @@ def handed_over(
     *,
     signed: bool,
     layer_scores: Tensor | None = None,
+    score_errors: Tensor | None = None,
+    outcomes: Sequence[Outcome] | None = None,
 ) -> list[Attribution]:
-    """One Attribution per prompt from padded scores `[B, ..., T]`, layer_scores `[B, layer, T]` and values `[B]`: NaN
-    after the explained position, a failed one where a number before it is NaN or infinite."""
+    """One Attribution per prompt from padded scores and score_errors `[B, ..., T]`, layer_scores `[B, layer, T]` and
+    values `[B]`: NaN after the explained position, a failed one where a number before it is NaN or infinite."""
     return [
         position_attribution(
             method,
@@ -39,6 +42,8 @@ def handed_over(
             params=params,
             layer_scores=None if layer_scores is None else _unpadded(layer_scores[i], len(text)),
             axes=axes,
+            score_errors=None if score_errors is None else _unpadded(score_errors[i], len(text)),
+            outcome=NOTHING if outcomes is None else outcomes[i],
         )
         for i, (text, target) in enumerate(zip(work.texts, targets, strict=True))
     ]

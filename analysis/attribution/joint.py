@@ -95,16 +95,26 @@ def _joint(
     )
     if error is not None:
         empty = np.empty(0, dtype=np.float32)
-        return replace(whole, scores=empty, layer_scores=None, score_errors=None, outcome=NOTHING, value=float("nan"))
+        return replace(
+            whole,
+            scores=empty,
+            layer_scores=None,
+            head_scores=None,
+            score_errors=None,
+            outcome=NOTHING,
+            value=float("nan"),
+        )
     cut = [row.scores[..., :length] if row.axes[-1] == "position" else row.scores for row in rows]
     signs = [side.sign for side in used for _ in side.rows]
     delta = _sum(signs, [row.convergence_delta for row in rows])
     layers = [row.layer_scores[:, :length] for row in rows if row.layer_scores is not None]
+    heads = [row.head_scores for row in rows if row.head_scores is not None]
     errors = [row.score_errors[..., :length] for row in rows if row.score_errors is not None]
     return replace(
         whole,
         scores=_added(shares, cut),
         layer_scores=_added(shares, layers) if layers else None,
+        head_scores=_added(shares, heads) if heads else None,
         score_errors=_added([abs(share) for share in shares], errors) if errors else None,
         value=_sum(signs, [row.value for row in rows]),
         convergence_delta=delta,

@@ -11,34 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from headscope.analysis.attribution.frozen_norm import frozen_norm, unknown_norm
 from headscope.analysis.backends.once import once_per_model
 from headscope.analysis.interfaces import WhiteBoxBackend
 from headscope.analysis.types import Target
-
-
-def frozen_norm(module: nn.Module) -> Callable[[Tensor], Tensor] | None:
-    """The norm with its denominator held constant (and so linear but for its bias); None for no norm we know."""
-    if isinstance(module, nn.LayerNorm):
-        return lambda x: _layer_norm(module, x)
-    if "RMSNorm" in type(module).__name__ and isinstance(getattr(module, "weight", None), Tensor):
-        return lambda x: _rms_norm(module, x)
-    return None
-
-
-def _layer_norm(module: nn.LayerNorm, x: Tensor) -> Tensor:
-    deviation = (x.var(-1, unbiased=False, keepdim=True) + module.eps).sqrt().detach()
-    y: Tensor = (x - x.mean(-1, keepdim=True)) / deviation * module.weight
-    return y if module.bias is None else y + module.bias
-
-
-def _rms_norm(module: Any, x: Tensor) -> Tensor:
-    wide = x.float()
-    epsilon = getattr(module, "variance_epsilon", None)
-    size = wide.pow(2).mean(-1, keepdim=True) + (module.eps if epsilon is None else epsilon)
-    normed: Tensor = module.weight * (wide * size.rsqrt().detach()).to(x.dtype)
-    return normed
 
 
 def target_direction(backend: WhiteBoxBackend, targets: Sequence[Target]) -> tuple[Tensor, Tensor]:
@@ -63,11 +41,18 @@ def logit_reading(backend: WhiteBoxBackend, last: Tensor, targets: Sequence[Targ
     if norm is None:
         raise TypeError(f"the final norm of {backend.info.architecture} is unknown (see why_no_reading)")
     direction, offset = target_direction(backend, targets)
+    weights, constant = through(norm, last, direction)
+    return weights, constant + offset
+
+
+def through(norm: Callable[[Tensor], Tensor], rows: Tensor, reading: Tensor) -> tuple[Tensor, Tensor]:
+    """`reading` `[B, d]` of what a frozen norm makes of `rows` `[B, d]`, as a reading of the rows themselves: weights
+    `[B, d]` and a constant float32 `[B]` (the norm's bias)."""
     with torch.enable_grad():
-        rows = last.detach().requires_grad_()
-        logits = (norm(rows) * direction).sum(-1)
-        (weights,) = torch.autograd.grad(logits.sum(), rows)
-    return weights, (logits.detach() - (rows.detach() * weights).sum(-1)).float() + offset
+        start = rows.detach().requires_grad_()
+        read = (norm(start) * reading).sum(-1)
+        (weights,) = torch.autograd.grad(read.sum(), start)
+    return weights, (read.detach() - (start.detach() * weights).sum(-1)).float()
 
 
 def explaining_logit(target: Target) -> Target:
@@ -79,13 +64,13 @@ def explaining_logit(target: Target) -> Target:
 def why_no_reading(backend: WhiteBoxBackend) -> str | None:
     """Why the logit is not a linear reading of the last residual, its norm's denominator held; None when it is."""
     name, tail = backend.info.architecture, backend.structure.tail
-    frozen = frozen_norm(tail[0]) if len(tail) == 1 else None
-    if frozen is None:
-        return f"the final norm of {name} is none of those known here (LayerNorm, RMSNorm)"
-    capped = f"the logits of {name} are capped or scaled after the unembedding, so they are no sum of contributions"
+    if len(tail) != 1:
+        return f"between the last layer and the unembedding of {name} lies not one norm but {len(tail)} modules"
+    if (frozen := frozen_norm(tail[0])) is None:
+        return unknown_norm(tail[0], f"the final norm of {name}")
     config: Any = backend.model.config
-    if getattr(config, "final_logit_softcapping", None):  # too little to be seen at small logits
-        return capped
+    if cap := getattr(config, "final_logit_softcapping", None):  # too little to be seen at small logits
+        return f"the logits of {name} are capped at {cap:g} after the unembedding, so they are no sum of contributions"
     with torch.no_grad():
         some = next(backend.model.parameters())
         probe = torch.linspace(-1, 1, backend.info.d_model, dtype=some.dtype, device=some.device)[None]
@@ -95,5 +80,7 @@ def why_no_reading(backend: WhiteBoxBackend) -> str | None:
         found = (frozen(probe) * direction).sum(-1).float() + offset
     tolerance = 1e-2 if backend.info.ref.dtype == "float32" else 5e-2
     if not torch.allclose(found[0], logits[largest], rtol=tolerance, atol=0.0):
-        return capped
+        scaled = any(getattr(config, setting, None) for setting in ("logit_scale", "logits_scaling"))
+        change = "scaled" if scaled else "changed in a way unknown here"
+        return f"the logits of {name} are {change} after the unembedding, so its rows are not what they are read by"
     return None

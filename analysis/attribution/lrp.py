@@ -9,11 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from headscope.analysis.attribution.frozen_norm import frozen_norm, is_norm, unknown_norm
 from headscope.analysis.attribution.logit_reading import explaining_logit, target_direction, why_no_reading
 from headscope.analysis.attribution.lrp_rules import RULES, relevance_rules
 from headscope.analysis.attribution.results import position_attribution
@@ -32,6 +34,7 @@ class Relevance:
 
     tokens `[B, T]`; layers `[L + 1, B, T]`, of the residual stream that each layer reads, the last what the final norm
     reads; leak, position, bias `[B]`; logits `[B]`, what is explained. delta `[B]`: the four parts' sum - logits.
+    heads: for every attention that ran, `[B, H]`, the relevance that passes through each head's output.
     """
 
     tokens: Tensor
@@ -40,7 +43,7 @@ class Relevance:
     position: Tensor
     bias: Tensor
     logits: Tensor
-    attention_calls: int
+    heads: tuple[Tensor, ...]
 
     @property
     def delta(self) -> Tensor:
@@ -72,12 +75,13 @@ def relevance(
         position=(parts[1] - parts[0]).flatten(1).sum(1),
         bias=ledger.bias + offset,
         logits=logits.detach(),
-        attention_calls=ledger.calls,
+        heads=tuple(ledger.heads),
     )
 
 
 def lrp_attributions(work: Workspace, targets: Sequence[Target], method: str) -> list[Attribution]:
-    """One Attribution per prompt, scores `[position]`, signed, `layer_scores [L + 1, position]`; method names the rule.
+    """One Attribution per prompt, scores `[position]`, signed, `layer_scores [L + 1, position]` and `head_scores
+    [layer, head]`; method names the rule.
 
     Explained is the logit, of target minus foil if there is one. `convergence_delta` is the conservation error.
     """
@@ -105,6 +109,7 @@ def _attribution(
         params={},
         convergence_delta=float(found.delta[index]),
         layer_scores=_padded(found.layers[:, index, :stop], n_tokens),
+        head_scores=torch.stack([layer[index] for layer in found.heads]).cpu().numpy(),
         outcome=Outcome(terms={name: float(part[index]) for name, part in parts.items()}),
     )
 
@@ -126,9 +131,9 @@ def _reasons(backend: WhiteBoxBackend) -> dict[str, str | None]:
 
 
 def _reason(backend: WhiteBoxBackend, rule: str) -> str | None:
-    name = backend.info.architecture
-    if (reason := why_no_reading(backend)) is not None:
+    if (reason := why_no_reading(backend) or _part_without_rule(backend)) is not None:
         return reason
+    name = backend.info.architecture
     batch = made_up_batch(backend, 6)
     embeddings = backend.embed(batch)
     logits = backend.forward(batch, Capture(), embeddings=embeddings).logits[0, -1].float()
@@ -137,8 +142,25 @@ def _reason(backend: WhiteBoxBackend, rule: str) -> str | None:
         found = relevance(backend, embeddings, batch.lengths - 1, [target], rule)
     except Exception as error:  # whatever an unknown architecture raises here, the rules do not fit it
         return f"the rules of relevance propagation cannot be put on {name}: {error}"
-    if found.attention_calls != backend.info.n_layers:
+    if len(found.heads) != backend.info.n_layers:
         return f"{name} does not let its attention be replaced, so it cannot be given a rule of relevance propagation"
+    return _misfit(backend, found, logits)
+
+
+def _part_without_rule(backend: WhiteBoxBackend) -> str | None:
+    """What can be named before anything is tried."""
+    name, config = backend.info.architecture, cast("Any", backend.model.config)
+    for module in backend.structure.base.modules():
+        if is_norm(module) and frozen_norm(module) is None:
+            return unknown_norm(module, f"a norm inside {name}")
+    if cap := getattr(config, "attn_logit_softcapping", None):
+        return f"the attention scores of {name} are capped at {cap:g}, which has no rule of relevance propagation here"
+    return None
+
+
+def _misfit(backend: WhiteBoxBackend, found: Relevance, logits: Tensor) -> str | None:
+    """Whether the model computes what it does without the rules, and relevance adds up."""
+    name = backend.info.architecture
     tolerance = 1e-3 if backend.info.ref.dtype == "float32" else 5e-2
     if abs(float(found.logits[0] - logits.max())) > tolerance * max(1.0, float(logits.abs().max())):
         return f"with the rules of relevance propagation {name} computes other logits, so they do not fit it"

@@ -23,8 +23,9 @@ from torch import Tensor, nn
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from headscope.analysis.attribution.logit_reading import frozen_norm
+from headscope.analysis.attribution.frozen_norm import frozen_norm
 from headscope.analysis.backends.own_attention import own_attention
+from headscope.analysis.backends.structure import mlp_of
 from headscope.analysis.interfaces import WhiteBoxBackend
 
 RULES = ("attn_lrp", "cp_lrp")
@@ -34,12 +35,14 @@ _ACTIVATIONS = ("transformers.activations", "torch.nn.modules.activation")
 class Ledger:
     """What a backward pass under the rules gives to something else than the tokens, `[B]` each.
 
-    leak: relevance that the linearised softmaxes lose. bias: relevance of all bias vectors. calls: how often the
-    attention function ran, which tells whether the model uses it.
+    leak: relevance that the linearised softmaxes lose. bias: relevance of all bias vectors. heads: by attention, in the
+    order they ran, the relevance of each head's output, over all positions, `[B, H]`; their number tells whether the
+    model uses our attention function.
     """
 
     def __init__(self, rule: str, n_rows: int, device: torch.device) -> None:
-        self.rule, self.calls = rule, 0
+        self.rule = rule
+        self.heads: list[Tensor] = []
         self.leak, self.bias = torch.zeros(n_rows, device=device), torch.zeros(n_rows, device=device)
 
     def watch(self, tensor: Tensor, weight: float) -> None:
@@ -50,6 +53,17 @@ class Ledger:
 
         if tensor.requires_grad:
             tensor.register_hook(passing)  # type: ignore[no-untyped-call]
+
+    def watch_heads(self, output: Tensor) -> None:
+        """Keeps the relevance of the heads' outputs `[B, T, H, d_head]` of the attention that runs now."""
+        self.heads.append(torch.zeros(len(output), output.shape[2], device=output.device))
+        place = len(self.heads) - 1
+
+        def passing(gradient: Tensor) -> None:
+            self.heads[place] += (gradient * output).float().sum((1, 3))
+
+        if output.requires_grad:
+            output.register_hook(passing)  # type: ignore[no-untyped-call]
 
     def watch_bias(self, output: Tensor, bias: Tensor) -> None:
         """Adds the relevance of a bias that was added to `output`."""
@@ -104,12 +118,14 @@ def _attention(
 ) -> tuple[Tensor, None]:
     """The fused attention with the backward rule of the running relevance pass."""
     ledger = _LEDGER.get()
-    ledger.calls += 1
     if ledger.rule == "cp_lrp":
-        return sdpa_attention_forward(module, query.detach(), key.detach(), value, mask, **options)
+        output, _ = sdpa_attention_forward(module, query.detach(), key.detach(), value, mask, **options)
+        ledger.watch_heads(output)
+        return output, None
     # half of the output's relevance to the pattern, and half of that to each of queries and keys
     parts = _scaled(query, 0.25), _scaled(key, 0.25), _scaled(value, 0.5)
     output, _ = sdpa_attention_forward(module, *parts, mask, **options)
+    ledger.watch_heads(output)
     ledger.watch(output, 1.0)
     for part in (query, key, value):
         ledger.watch(part, -1.0)
@@ -147,7 +163,7 @@ def _identity_rule(_: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Te
 def _gated_products(backend: WhiteBoxBackend) -> list[nn.Module]:
     """Of every MLP with a gate the last linear map, which reads the product; none for MLPs of two linear maps."""
     found = []
-    for mlp in backend.structure.mlp_updates:
+    for mlp in filter(None, map(mlp_of, backend.structure.layers)):  # not its update, which may be a norm after it
         linear = [m for m in mlp.modules() if isinstance(w := getattr(m, "weight", None), Tensor) and w.dim() == 2]
         if len(linear) == 3:
             found.append(linear[-1])

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from headscope.analysis.types import Attribution, Float32, Target
 from headscope.analysis.types.outcome import Outcome
 
+Mask = NDArray[np.bool_]
 WordRule = Literal["sum", "norm", "largest"]
 _NORMS = frozenset({"saliency", "smoothgrad"})
 _WEIGHTS = frozenset({"attention_raw", "attention_mean", "attention_rollout"})
-_NOT_FINITE = (
-    "the model's numbers are NaN or infinite for this prompt, so no token has a meaningful score: "
-    "try float32, or another prompt"
-)
+_ADVICE = "try float32, or another prompt"
+HEADS = ("layer", "head")
 
 
 class Facts(TypedDict):
@@ -35,9 +34,10 @@ def position_attribution(
     method: str,
     target: Target,
     scores: Float32,
-    measured: slice | NDArray[np.bool_],
+    measured: slice | Mask,
     *,
     layer_scores: Float32 | None = None,
+    head_scores: Float32 | None = None,
     axes: tuple[str, ...] = ("position",),
     score_errors: Float32 | None = None,
     **facts: Unpack[Facts],
@@ -47,22 +47,22 @@ def position_attribution(
 
     NaN or infinity in a measured score or in the explained value makes it a failed one: the reason, and no scores.
     """
-    given = [scores] if layer_scores is None else [scores, layer_scores]
-    if not all(np.isfinite(values[..., measured]).all() for values in given):
-        return _not_finite(method, target, facts)
-    kept = [_only(values, measured) for values in given]
+    there = np.zeros(scores.shape[-1], dtype=np.bool_)
+    there[measured] = True
     return attribution(
         method,
         target,
-        kept[0],
+        _only(scores, measured),
         axes,
-        layer_scores=None if layer_scores is None else kept[1],
+        measured=there,
+        layer_scores=None if layer_scores is None else _only(layer_scores, measured),
+        head_scores=head_scores,
         score_errors=None if score_errors is None else _only(score_errors, measured),
         **facts,
     )
 
 
-def _only(values: Float32, measured: slice | NDArray[np.bool_]) -> Float32:
+def _only(values: Float32, measured: slice | Mask) -> Float32:
     kept = np.full(values.shape, np.nan, dtype=np.float32)
     kept[..., measured] = values[..., measured]
     return kept
@@ -74,16 +74,25 @@ def attribution(
     scores: Float32,
     axes: tuple[str, ...],
     *,
+    measured: Mask | None = None,
     layer_scores: Float32 | None = None,
+    head_scores: Float32 | None = None,
     score_errors: Float32 | None = None,
     **facts: Unpack[Facts],
 ) -> Attribution:
-    """An Attribution over any axes; NaN scores are positions that were not measured.
+    """An Attribution over any axes. measured: bool, shaped like the last axes of scores (and of layer_scores), where
+    there has to be a score; None: everywhere. Elsewhere NaN says that nothing was measured.
 
-    An infinite score, no score at all, or an explained value that is no number makes it a failed one.
+    NaN or infinity where there has to be a score, or as the explained value, makes it a failed one that says where.
     """
-    if np.isinf(scores).any() or np.isnan(scores).all() or not np.isfinite(facts["value"]):
-        return _not_finite(method, target, facts)
+    mask = np.ones(1, dtype=np.bool_) if measured is None else measured
+    reason = _not_finite(
+        facts["value"],
+        ((scores, axes, mask), (layer_scores, ("row", "position"), mask), (head_scores, HEADS, np.ones(1, bool))),
+    )
+    if reason:
+        signed, seconds, params = facts["signed"], facts["seconds"], facts["params"]
+        return failed_attribution(method, target, reason, signed=signed, seconds=seconds, params=params)
     facts.setdefault("convergence_delta", float("nan"))
     return Attribution(
         method=method,
@@ -93,14 +102,26 @@ def attribution(
         scores=scores.astype(np.float32, copy=False),
         axes=axes,
         layer_scores=layer_scores,
+        head_scores=head_scores,
         score_errors=None if score_errors is None else score_errors.astype(np.float32, copy=False),
         **facts,
     )
 
 
-def _not_finite(method: str, target: Target, facts: Facts) -> Attribution:
-    signed, seconds, params = facts["signed"], facts["seconds"], facts["params"]
-    return failed_attribution(method, target, _NOT_FINITE, signed=signed, seconds=seconds, params=params)
+def _not_finite(value: float, parts: Sequence[tuple[Float32 | None, tuple[str, ...], Mask]]) -> str:
+    """Why an attribution with these scores fails, "" when every number that has to be one is."""
+    if not np.isfinite(value):
+        return f"the explained quantity itself is NaN or infinite for this prompt: {_ADVICE}"
+    for values, axes, measured in parts:
+        if values is None:
+            continue
+        bad = np.argwhere(~np.isfinite(values) & measured)
+        if len(bad) == 0:
+            continue
+        place = ", ".join(f"{axis.replace('_', ' ')} {index}" for axis, index in zip(axes, bad[0], strict=True))
+        more = f" and {len(bad) - 1} more places" if len(bad) > 1 else ""
+        return f"the model's numbers are NaN or infinite at {place}{more}, so the scores mean nothing: {_ADVICE}"
+    return ""
 
 
 def position_scores(found: Attribution) -> Float32 | None:

@@ -40,10 +40,15 @@ class PromptRows:
 
     def gradients(self, embeddings: Tensor) -> Tensor:
         """Gradient `[n, P, d]` of the explained quantity at each row of embeddings `[n, P, d]`."""
+        return self.gradients_and_values(embeddings)[0]
+
+    def gradients_and_values(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
+        """With the gradient the quantity itself, `[n]` (nats), at each row of embeddings `[n, P, d]`."""
         with torch.enable_grad():
             points = embeddings.detach().to(self.here.dtype).requires_grad_()
-            (found,) = torch.autograd.grad(self._values(points, gradients=True).sum(), points)
-        return found
+            values = self._values(points, gradients=True)
+            (found,) = torch.autograd.grad(values.sum(), points)
+        return found, values.detach()
 
     def values(self, embeddings: Tensor) -> Tensor:
         """The explained quantity `[n]` (nats) at each row of embeddings `[n, P, d]`; no backward pass."""

@@ -158,6 +158,7 @@ def of_units(
         value=value,
         seconds=seconds,
         params=params,
+        measured=np.any(game.units, axis=0),
         convergence_delta=float("nan") if change is None else float(scores.sum() - change),
         outcome=Outcome(steps=steps, value_change=change, not_explained=game.not_explained),
     )

@@ -15,8 +15,8 @@ def head_projections(
 ) -> tuple[nn.Module, ...]:
     """Of each layer the module that maps the heads' outputs to the attention update, or an empty tuple.
 
-    It is the linear map inside the attention whose result is the update itself; a norm after it (Gemma 2), or one
-    layer without it, and no layer has any.
+    It is the linear map inside the attention whose result is the update itself, or what the update's module reads: a
+    norm after the attention (Gemma 2 and 3, OLMo 2). One layer without it, and no layer has any.
     """
     if not updates:
         return ()
@@ -37,12 +37,12 @@ def _is_linear(module: nn.Module) -> bool:
 
 
 def _projection(attention: nn.Module, update: nn.Module, seen: Passage) -> nn.Module | None:
-    written = seen.left.get(id(update))
+    ends = [end for end in (seen.left.get(id(update)), seen.entered.get(id(update))) if end is not None]
     for module in filter(_is_linear, attention.modules()):
         given, output = seen.entered.get(id(module)), seen.left.get(id(module))
-        if written is None or given is None or output is None or output.numel() != written.numel():
+        if given is None or output is None:
             continue
-        if not close(output, written.view_as(output)):
+        if not any(end.numel() == output.numel() and close(output, end.view_as(output)) for end in ends):
             continue
         bias: Any = getattr(module, "bias", None)
         weight = projection_weight(module)

@@ -150,7 +150,7 @@ def _adds_up(seen: Passage, layer: nn.Module, attention: nn.Module, mlp: nn.Modu
 
 
 def _candidates(structure: Structure) -> Iterator[tuple[tuple[nn.Module, ...], tuple[nn.Module, ...]]]:
-    attentions, mlps = _all(structure.attentions), _all([_mlp(layer) for layer in structure.layers])
+    attentions, mlps = _all(structure.attentions), _all([mlp_of(layer) for layer in structure.layers])
     if attentions and mlps:
         yield attentions, mlps
     for names in _POST_NORMS:
@@ -161,6 +161,7 @@ def _candidates(structure: Structure) -> Iterator[tuple[tuple[nn.Module, ...], t
             )
 
 
-def _mlp(layer: nn.Module) -> nn.Module | None:
+def mlp_of(layer: nn.Module) -> nn.Module | None:
+    """The layer's feed-forward part, by the names that families give it; of OPT its second linear map."""
     named = _first(layer, lambda name, _: name.lower() in _MLP_NAMES)
     return named if named is not None else _first(layer, lambda name, _: name == "fc2")

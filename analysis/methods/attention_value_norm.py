@@ -10,6 +10,7 @@ import torch
 
 from headscope.analysis.attribution.attention_rows import explained_rows, unsigned
 from headscope.analysis.attribution.attention_values import value_vectors, why_no_values
+from headscope.analysis.attribution.frozen_norm import is_norm
 from headscope.analysis.interfaces import Method, WhiteBoxBackend
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
@@ -23,7 +24,11 @@ class AttentionValueNorm(Method):
     NAME: ClassVar[str] = "attention_value_norm"
 
     def not_applicable(self, backend: WhiteBoxBackend) -> str | None:
-        """Models whose values can be read; found by trying."""
+        """Models whose values can be read, found by trying, and whose heads write into the stream without a norm."""
+        if any(map(is_norm, backend.structure.attn_updates)):
+            return (
+                f"{backend.info.architecture} norms what its heads write, so a token's own length is not what is added"
+            )
         return why_no_values(backend)
 
     def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:

@@ -16,14 +16,14 @@ class CpLrp(Method):
 
     Relevance + position embeddings + biases = the explained logit (there is no leak); the last two are terms of the
     outcome, what is missing is `convergence_delta`. `layer_scores [L + 1, position]`: relevance of the residual stream
-    that each layer, and last the final norm, reads. What a token does by being looked for (queries, keys) is not
-    counted. A logprob without a foil is answered with the logit.
+    that each layer, and last the final norm, reads; `head_scores [layer, head]`: of each head's output. What a token
+    does by being looked for (queries, keys) is not counted. A logprob without a foil is answered with the logit.
     """
 
     NAME: ClassVar[str] = "cp_lrp"
 
     def not_applicable(self, backend: WhiteBoxBackend) -> str | None:
-        """Models whose parts all have a rule (GPT-2, Llama and relatives) are served; found by trying the rules."""
+        """Models whose parts all have a rule (GPT-2, Llama, Gemma and relatives) are served; found by trying."""
         return why_no_lrp(backend, self.NAME)
 
     def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from typing import Any, Generic, Literal, TypeVar
@@ -55,10 +55,12 @@ def seed(what: str) -> Param:
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What a prompt costs beside the shared pass, in forward passes over it: `passes`, times what `per` names: nothing,
-    `token`, `head` (of all layers), `coalition` (2 to the number of words), or a parameter of that name."""
+    `token`, `head` (of all layers), `coalition` (2 to the number of words), or a parameter of that name. choices: the
+    cost that takes its place when a parameter has that value."""
 
     passes: float = 0.0
     per: str = ""
+    choices: Mapping[str, Cost] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,14 +150,37 @@ METHODS = Registry(
         "expected_gradients": Entry(
             "headscope.analysis.methods.expected_gradients:ExpectedGradients",
             "Expected gradients",
-            "Integrated gradients averaged over many random baselines.",
+            "Integrated gradients averaged over many baselines, with how far their choice moves each score.",
             params=(
-                Param("samples", "int", 24, "Baselines, each with one point on its path.", minimum=1, maximum=1024),
+                Param(
+                    "baselines",
+                    "choice",
+                    "random",
+                    "Prompts of random tokens, or the standard set: line break, end of text, zero, mean and 4 random "
+                    "prompts, whose spread is kept.",
+                    choices=("random", "standard"),
+                ),
+                Param(
+                    "samples",
+                    "int",
+                    24,
+                    "Random baselines, each with one point on its path.",
+                    minimum=1,
+                    maximum=1024,
+                ),
+                Param(
+                    "points",
+                    "int",
+                    65,
+                    "Most points on the path from each baseline of the standard set.",
+                    minimum=17,
+                    maximum=1025,
+                ),
                 seed("Another seed draws other baselines."),
             ),
             family="gradient",
             needs=Needs(many_passes=True),
-            cost=Cost(BOTH_WAYS, per="samples"),
+            cost=Cost(BOTH_WAYS, per="samples", choices={"standard": Cost(8 * BOTH_WAYS, per="points")}),
         ),
         "layer_gradients": Entry(
             "headscope.analysis.methods.layer_gradients:LayerGradients",

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from headscope.analysis.registry import METHODS, Entry, Param, analysis
-from headscope.analysis.running.preflight import Size, own_passes, shared_passes
+from headscope.analysis.registry import METHODS, Param, analysis
+from headscope.analysis.running.preflight import Size, chosen, own_passes, shared_passes
 from headscope.analysis.types import ModelInfo
 
 Given = Mapping[str, Mapping[str, Any]]
@@ -44,8 +44,9 @@ def fit(budget: int, params: Given, size: Size, info: ModelInfo) -> Fitted:
         if costs[name] <= share:
             left -= costs[name]
             continue
-        param = _adjustable(asked[name])
-        most = 0 if param is None else int(share / asked[name].cost.passes)
+        cost = chosen(asked[name].cost, params[name])
+        param = next((one for one in asked[name].params if one.name == cost.per and one.kind == "int"), None)
+        most = 0 if param is None else int(share / cost.passes)
         if param is None or most < (param.minimum or 1):
             left_out[name] = _too_much(costs[name], budget, param)
             continue
@@ -64,8 +65,3 @@ def _too_much(cost: float, budget: int, param: Param | None) -> str:
         f"left out:{least} its {cost:,.0f} forward passes are more than its share of the budget of {budget:,} a "
         "prompt. Give a larger --budget, or ask for fewer analyses."
     )
-
-
-def _adjustable(entry: Entry) -> Param | None:
-    """The whole-number parameter that sets what an analysis costs."""
-    return next((param for param in entry.params if param.name == entry.cost.per and param.kind == "int"), None)

@@ -55,8 +55,14 @@ def shared_passes(asked: Iterable[Entry]) -> float:
     return 1.0 + (_BACKWARD if any(entry.needs.gradients for entry in asked) else 0.0)
 
 
+def chosen(cost: Cost, params: Mapping[str, Any]) -> Cost:
+    """The cost under these parameters, where one of them chooses another way to compute."""
+    return next((cost.choices[value] for value in map(str, params.values()) if value in cost.choices), cost)
+
+
 def own_passes(cost: Cost, params: Mapping[str, Any], size: Size, info: ModelInfo) -> float:
     """Forward passes over one prompt beside the shared ones."""
+    cost = chosen(cost, params)
     per = {"": 1, "token": size.tokens, "head": info.n_layers * info.n_heads}
     if cost.per == "coalition":
         many = size.words > params.get("max_units", size.words)  # refused

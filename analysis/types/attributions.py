@@ -63,6 +63,8 @@ class Attribution:
     convergence_delta: sum of scores minus (value - value at baseline), NaN when the method makes no such promise.
     layer_scores: float32 `[layer, position]` of a method that knows where in the layers the evidence enters; row l is
     at what layer l reads (row 0: the embeddings), the last row at what the final norm reads.
+    head_scores: float32 `[layer, head]` of a method over tokens that knows what passes through each head, summed over
+    positions; not of a continuation.
     peak_bytes: most memory the process held while the method ran, over what it held before; -1 when not measured.
     error: why there are no scores, then `scores` is empty. receipt: the evidence for it, when asked for.
     score_errors: float32, shaped like `scores`: how far each may be off, estimated by a method that approximates; None
@@ -86,3 +88,4 @@ class Attribution:
     receipt: Receipt | None = None
     score_errors: Float32 | None = None
     outcome: Outcome = NOTHING
+    head_scores: Float32 | None = None

@@ -38,6 +38,7 @@ ARRAY_TABLES = (
     "layer_summaries",
     "measured_arrays",
     "attributions",
+    "attribution_heads",
     "attribution_receipts",
 )
 

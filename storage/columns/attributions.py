@@ -1,11 +1,11 @@
-"""Between attributions with their receipts and rows of `attributions` and `attribution_receipts`. No SQL here."""
+"""Between attributions and rows of `attributions`, `attribution_heads` and `attribution_receipts`. No SQL here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from headscope.analysis.types import Attribution
+from headscope.analysis.types import Attribution, Float32
 from headscope.analysis.types.outcome import Outcome
 from headscope.analysis.types.receipts import Receipt, Verdict
 from headscope.storage.columns.values import flat, floats, number, unmeasured
@@ -17,9 +17,12 @@ AS_THEY_ARE = ("reason", "masking", "n_units", "n_random", "noise_draws")
 
 
 def rows_of(items: Sequence[Attribution]) -> dict[str, list[Row]]:
-    """Rows of both tables without the run's id; tables without a row are left out."""
+    """Rows of the tables without the run's id; tables without a row are left out."""
     found = {
         "attributions": [_attribution_row(i, item) for i, item in enumerate(items)],
+        "attribution_heads": [
+            _head_row(i, item.method, item.head_scores) for i, item in enumerate(items) if item.head_scores is not None
+        ],
         "attribution_receipts": [
             _receipt_row(i, item.method, item.receipt) for i, item in enumerate(items) if item.receipt is not None
         ],
@@ -28,11 +31,14 @@ def rows_of(items: Sequence[Attribution]) -> dict[str, list[Row]]:
 
 
 def attributions_of(
-    rows: Sequence[Mapping[Any, Any]], receipts: Sequence[Mapping[Any, Any]] = ()
+    rows: Sequence[Mapping[Any, Any]],
+    receipts: Sequence[Mapping[Any, Any]] = (),
+    heads: Sequence[Mapping[Any, Any]] = (),
 ) -> tuple[Attribution, ...]:
-    """The attributions that rows of one run hold, each with its receipt."""
+    """The attributions that rows of one run hold, each with its receipt and its scores of heads."""
     by_ordinal = {row["ordinal"]: _receipt(row) for row in receipts}
-    return tuple(_attribution(row, by_ordinal.get(row["ordinal"])) for row in rows)
+    over_heads = {row["ordinal"]: floats(row["scores"]).reshape(row["n_layers"], row["n_heads"]) for row in heads}
+    return tuple(_attribution(row, by_ordinal.get(row["ordinal"]), over_heads.get(row["ordinal"])) for row in rows)
 
 
 def _attribution_row(ordinal: int, item: Attribution) -> Row:
@@ -60,7 +66,12 @@ def _attribution_row(ordinal: int, item: Attribution) -> Row:
     }
 
 
-def _attribution(row: Mapping[Any, Any], receipt: Receipt | None) -> Attribution:
+def _head_row(ordinal: int, method: str, scores: Float32) -> Row:
+    n_layers, n_heads = scores.shape
+    return {"ordinal": ordinal, "method": method, "n_layers": n_layers, "n_heads": n_heads, "scores": flat(scores)}
+
+
+def _attribution(row: Mapping[Any, Any], receipt: Receipt | None, heads: Float32 | None) -> Attribution:
     layers, errors = row["layer_scores"], row["score_errors"]
     return Attribution(
         method=row["method"],
@@ -80,6 +91,7 @@ def _attribution(row: Mapping[Any, Any], receipt: Receipt | None) -> Attribution
         receipt=receipt,
         score_errors=None if errors is None else floats(errors).reshape(tuple(row["shape"])),
         outcome=Outcome(**(row["outcome"] or {})),
+        head_scores=heads,
     )
 
 

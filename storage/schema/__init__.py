@@ -8,6 +8,7 @@ a zone. Arrays are flat and row-major, with their dimensions as columns; NaN ins
 from __future__ import annotations
 
 from headscope.storage.schema.arrays import (
+    attribution_heads,
     attribution_receipts,
     attributions,
     continuations,
@@ -34,6 +35,7 @@ from headscope.storage.schema.runs import artifacts, capsules, failures, run_det
 __all__ = [
     "api_tokens",
     "artifacts",
+    "attribution_heads",
     "attribution_receipts",
     "attributions",
     "audit_log",

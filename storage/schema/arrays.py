@@ -89,6 +89,14 @@ attributions = table_of_runs(
     Column("outcome", Json),
 )
 
+attribution_heads = table_of_runs(
+    "attribution_heads",
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    text("method"),
+    *required(Integer, "n_layers", "n_heads"),
+    Column("scores", Reals, nullable=False),
+)
+
 attribution_receipts = table_of_runs(
     "attribution_receipts",
     Column("ordinal", Integer, primary_key=True, autoincrement=False),

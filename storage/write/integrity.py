@@ -102,6 +102,7 @@ def _lengths(connection: Connection) -> list[str]:
         (schema.token_traces, ("n_tokens", "n_candidates"), CANDIDATES),
         (schema.continuations, ("n_tokens",), ("token_ids", "tokens", "logprobs")),
         (schema.head_summaries, ("n_layers", "n_heads"), HEAD_STATS),
+        (schema.attribution_heads, ("n_layers", "n_heads"), ("scores",)),
         (schema.layer_summaries, ("n_layers",), LAYER_STATS),
         (schema.layer_summaries, ("n_layers", "n_positions"), ("residual_norms", *LENS)),
     ):

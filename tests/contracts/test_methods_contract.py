@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
 
 from headscope.analysis.interfaces import Capture, Method
 from headscope.analysis.params import resolve_params
 from headscope.analysis.registry import METHODS
-from headscope.analysis.types import Attribution, Target
+from headscope.analysis.running.runner import run_batch
+from headscope.analysis.types import Attribution, Prompt, RunSpec, RunStatus, Target
 from headscope.analysis.workspace import Workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from headscope.analysis.backends.hf_causal import HFCausalBackend
 
 TEXTS = ("The quick fox found a small door in the wall", "One two", "She thinks  that ☃ he thinks")
@@ -98,6 +103,68 @@ def test_the_model_is_left_as_it_was(backend: HFCausalBackend, method: Method) -
     attribute(backend, method, TEXTS)
     assert bool((backend.forward(batch, Capture()).logits == before).all())
     assert not any(parameter.requires_grad for parameter in backend.model.parameters())
+
+
+POISONS = ("gradients", "edited passes")
+
+
+@contextmanager
+def poisoned(backend: HFCausalBackend, where: str) -> Iterator[None]:
+    """A model that gives NaN at one place: in its backward pass, or when head 2 of layer 1 is switched off."""
+
+    def backwards(_: Any, __: Any, output: Any) -> None:
+        hidden = output[0] if isinstance(output, tuple) else output
+        if hidden.requires_grad:
+            hidden.register_hook(lambda g: torch.where(torch.arange(g.shape[1])[:, None] == 2, torch.nan, g))
+
+    def forwards(_: Any, args: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
+        heads = args[0].view(*args[0].shape[:-1], backend.info.n_heads, -1)
+        return torch.where((heads[..., 2, :] == 0).all(-1, keepdim=True), torch.nan, output)
+
+    parts = backend.structure
+    handle = (
+        parts.layers[1].register_forward_hook(backwards)
+        if where == "gradients"
+        else parts.head_projections[1].register_forward_hook(forwards)
+    )
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def test_nan_from_the_model_is_a_failed_attribution_that_says_where(backend: HFCausalBackend) -> None:
+    """Every method at once: none leaves a hole as if nothing had been there to explain; the rest of the run stays."""
+    spec = RunSpec(backend.info.ref, (), ("heads", *sorted(METHODS)))
+    prompt = Prompt("p", "The quick fox found a small door")
+    (healthy,) = run_batch(backend, spec, [prompt])
+    failed = {}
+    for where in POISONS:
+        with poisoned(backend, where):
+            (sick,) = run_batch(backend, spec, [prompt])
+        assert (sick.status, sick.missing) == (RunStatus.SUCCEEDED, ())
+        for one, other in zip(healthy.attributions, sick.attributions, strict=True):
+            if other.error is None:
+                np.testing.assert_array_equal(np.isnan(other.scores), np.isnan(one.scores))
+        failed[where] = {one.method: one.error for one in sick.attributions if one.error is not None}
+    assert {"saliency", "integrated_gradients", "attn_lrp", "layer_gradients"} <= failed["gradients"].keys()
+    assert not {"occlusion", "head_ablation", "attention_raw", "direct_logit_attribution"} & failed["gradients"].keys()
+    assert "at position 0 and" in failed["gradients"]["saliency"]
+    assert set(failed["edited passes"]) == {"head_ablation"}
+    assert "at layer 1, head 2, so" in failed["edited passes"]["head_ablation"]
+
+
+def test_a_prompt_with_non_finite_logits_fails_alone(backend: HFCausalBackend) -> None:
+    bad = int(backend.tokenize(TEXTS[0]).ids[-1])
+    module: Any = backend.model.get_input_embeddings()  # type: ignore[operator]
+    hurt = module.register_forward_hook(lambda _, args, out: torch.where((args[0] == bad)[..., None], torch.nan, out))
+    spec = RunSpec(backend.info.ref, (), ("heads", "saliency"))
+    try:
+        first, second = run_batch(backend, spec, [Prompt("a", TEXTS[0]), Prompt("b", TEXTS[1])])
+    finally:
+        hurt.remove()
+    assert (first.status, first.error_kind, second.status) == (RunStatus.FAILED, "model", RunStatus.SUCCEEDED)
+    assert "non-finite logits" in str(first.error)
 
 
 def test_declared_parameters_are_complete(method: Method) -> None:

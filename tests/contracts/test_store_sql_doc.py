@@ -125,6 +125,7 @@ def test_views_of_attributions_agree_with_the_arrays(filled_url: str) -> None:
     with headscope.open(filled_url, frame="arrow") as store:
         run_id = store.runs(status="succeeded", sort="prompt_key").column("id")[0].as_py()
         cells, layers, receipts = store.cells(run_id), store.attribution_layers(run_id), store.receipts(run_id)
+        relevance = store.attribution_heads(run_id)
     _, signed, _, heads, targets = run_detail(filled_url, run_id).attributions
     of = {
         name: [row for row in cells.to_pylist() if row["method"] == name and row["ordinal"] > 2]
@@ -147,6 +148,9 @@ def test_views_of_attributions_agree_with_the_arrays(filled_url: str) -> None:
         "run_id": "", "method": "input_x_gradient", "target": " and", "foil": " but", "layer": 1, "position": 1,
         "token": " cat", "score": float(signed.layer_scores[1, 1]),
     }  # fmt: skip
+    assert [(row["layer"], row["head"], row["score"]) for row in relevance.to_pylist()][1:] == [
+        (layer, head, float(score)) for (layer, head), score in list(np.ndenumerate(signed.head_scores))[1:]
+    ]
     assert receipts.column("verdict").to_pylist() == ["better than random", "no better than random here"]
     assert receipts.column("sensitivity").to_pylist() == [None, None]
     assert receipts.column("text").to_pylist() == ["The cat sat on the mat"] * 2

@@ -58,6 +58,7 @@ class TestWhole(OnEachDatabase):
             ("UPDATE layer_summaries SET n_positions = 3", "layer_summaries.residual_norms"),
             ("UPDATE attributions SET shape = ARRAY[2, 2]", "its shape says 4"),
             ("UPDATE attributions SET layer_shape = ARRAY[2, 2]", "attributions.layer_scores"),
+            ("UPDATE attribution_heads SET n_heads = 7", "attribution_heads.scores"),
             ("UPDATE attribution_receipts SET deletion = ARRAY[1.0]", "has 1 elements for 3 fractions"),
             ("DELETE FROM runs", "attribution_receipts: rows of run"),
             ("UPDATE run_facets SET model = 'other'", "other values than its row of run_facets"),

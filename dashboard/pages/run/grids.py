@@ -60,16 +60,19 @@ class GridView:
 def grid_views(
     attributions: Sequence[Attribution], n_layers: int, heads: HeadSummary | None = None
 ) -> tuple[GridView, ...]:
-    """Every grid of a run, in the order of its attributions."""
+    """Every grid of a run, in the order of its attributions; what passes through heads comes after what they do."""
     found: list[GridView] = []
+    through_heads: list[GridView] = []
     for index, item in enumerate(attributions):
         if item.error is not None:
             continue
         if item.layer_scores is not None:
             found.append(_layers(index, item, item.layer_scores, n_layers))
         if _axes(item) in KINDS:
-            found.append(_grid(index, item, heads))
-    return tuple(found)
+            found.append(_grid(index, item, item.scores, KINDS[_axes(item)], heads))
+        if item.head_scores is not None:
+            through_heads.append(_grid(index, item, item.head_scores, "heads", heads))
+    return (*found, *through_heads)
 
 
 def grid_arrays(attributions: Sequence[Attribution], words: Sequence[int] = ()) -> dict[str, Float32]:
@@ -83,6 +86,8 @@ def grid_arrays(attributions: Sequence[Attribution], words: Sequence[int] = ()) 
             found[f"layers.{index}"] = item.layer_scores
         if (kind := KINDS.get(_axes(item))) is not None:
             found[f"{kind}.{index}"] = item.scores
+        if item.head_scores is not None:
+            found[f"heads.{index}"] = item.head_scores
         scores = over_tokens(item) if item.axes[0] == "target_position" else None
         if scores is not None:
             found[f"tokens.{index}"] = scores
@@ -131,14 +136,13 @@ def _layers(index: int, item: Attribution, scores: Float32, n_layers: int) -> Gr
     return _view(index, item, "layers", layer_labels(len(scores), n_layers), (), largest(scores), note)
 
 
-def _grid(index: int, item: Attribution, heads: HeadSummary | None) -> GridView:
-    kind = KINDS[_axes(item)]
-    n_layers, n_columns = item.scores.shape[-2:]
+def _grid(index: int, item: Attribution, scores: Float32, kind: str, heads: HeadSummary | None) -> GridView:
+    n_layers, n_columns = scores.shape[-2:]
     names = tuple(f"H{head}" for head in range(n_columns))
     if kind == "components":
         names = (*names[:-1], "MLP")
-    view = _view(index, item, kind, tuple(str(layer) for layer in range(n_layers)), names, largest(item.scores), "")
-    return view if kind == "components" else _with_looks(view, item, heads)
+    view = _view(index, item, kind, tuple(str(layer) for layer in range(n_layers)), names, largest(scores), "")
+    return view if kind == "components" else _with_looks(view, scores, heads)
 
 
 def _view(
@@ -167,8 +171,8 @@ def _settings(item: Attribution) -> str:
     return f"{said[:1].upper()}{said[1:]}." if said else ""
 
 
-def _with_looks(view: GridView, item: Attribution, heads: HeadSummary | None) -> GridView:
-    effects = item.scores if view.targets else item.scores[None]
+def _with_looks(view: GridView, scores: Float32, heads: HeadSummary | None) -> GridView:
+    effects = scores if view.targets else scores[None]
     stats = head_stats(heads) if heads is not None else {}
     looks = {
         name: tuple((spearman(stat.values, np.abs(effect)), spearman(stat.values, effect)) for effect in effects)

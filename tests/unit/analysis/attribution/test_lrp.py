@@ -15,10 +15,12 @@ from headscope.analysis.backends.hf_causal import HFCausalBackend
 from headscope.analysis.interfaces import Capture
 from headscope.analysis.methods.attn_lrp import AttnLrp
 from headscope.analysis.methods.cp_lrp import CpLrp
+from headscope.analysis.methods.direct_logit_attribution import DirectLogitAttribution
 from headscope.analysis.types import Target
 from headscope.analysis.workspace import Workspace
-from tests.families import build
+from tests.families import FAMILIES, GROUPED, PLAIN, build
 from tests.lrp_reference import explicit_relevance
+from tests.lrp_reference_gpt2 import explicit_relevance_gpt2
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,14 +39,17 @@ def targets(work: Workspace, foil: int = -1) -> list[Target]:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_relevances_are_those_of_the_rules_written_out(tiny_llama: HFCausalBackend, rule: str) -> None:
-    work = workspace(tiny_llama, TEXTS[:1])
+def test_relevances_are_those_of_the_rules_written_out(backend: HFCausalBackend, rule: str) -> None:
+    work = workspace(backend, TEXTS[:1])
     (target,) = targets(work)
-    expected = explicit_relevance(tiny_llama.model, work.batch.input_ids[0], target.token_id, rule)
-    found = relevance(tiny_llama, work.embeddings, work.positions, [target], rule)
+    written_out = explicit_relevance if "Llama" in backend.info.architecture else explicit_relevance_gpt2
+    expected = written_out(backend.model, work.batch.input_ids[0], target.token_id, rule)
+    found = relevance(backend, work.embeddings, work.positions, [target], rule)
     scale = float(np.abs(expected.layers).max())
     np.testing.assert_allclose(found.layers[:, 0].numpy(), expected.layers, atol=2e-4 * scale)
-    np.testing.assert_allclose(found.tokens[0].numpy(), expected.layers[0], atol=2e-4 * scale)
+    np.testing.assert_allclose(torch.stack(found.heads)[:, 0].numpy(), expected.heads, atol=2e-4 * scale)
+    assert float(found.tokens.sum() + found.position) == pytest.approx(expected.layers[0].sum(), abs=2e-4 * scale)
+    assert float(found.bias[0]) == pytest.approx(expected.bias, abs=2e-4 * scale)
     assert float(found.leak[0]) == pytest.approx(expected.leak, abs=2e-4 * scale)
     assert abs(expected.leak) > 0.1 or rule == "cp_lrp"
 
@@ -71,6 +76,28 @@ def test_everything_adds_up_to_the_logit(backend: HFCausalBackend, rule: str, fo
         assert (parts[0] == 0) == (rule == "cp_lrp")
         has_biases = backend.info.architecture == "GPT2LMHeadModel"
         assert (abs(parts[1]) > 0.01, abs(parts[2]) > 0.01) == (has_biases, has_biases)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_heads_of_a_layer_add_up_to_the_relevance_of_its_attention(tiny_llama: HFCausalBackend, rule: str) -> None:
+    """Llama's output projection has no bias, which would have a share of its own."""
+    blocks: dict[int, torch.Tensor] = {}
+
+    def watch(layer: int, output: torch.Tensor) -> None:
+        output.register_hook(lambda g: blocks.update({layer: (g * output).detach().sum((1, 2))}))
+
+    handles = [
+        module.register_forward_hook(lambda _, __, output, layer=layer: watch(layer, output))
+        for layer, module in enumerate(tiny_llama.structure.head_projections)
+    ]
+    work = workspace(tiny_llama)
+    found = METHODS[rule]().attribute(work, targets(work), {})
+    for handle in handles:
+        handle.remove()
+    for i, one in enumerate(found):
+        assert one.head_scores is not None
+        assert one.head_scores.shape == (3, 4)
+        np.testing.assert_allclose(one.head_scores.sum(1), [float(blocks[layer][i]) for layer in range(3)], atol=2e-5)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -123,27 +150,58 @@ def test_the_forward_pass_is_the_same_under_the_rules(backend: HFCausalBackend) 
         model: Any = backend.model
         logits = model.get_output_embeddings()(hidden[torch.arange(3), batch.lengths - 1])
     torch.testing.assert_close(logits, before, rtol=1e-5, atol=1e-5)
-    assert ledger.calls == backend.info.n_layers
+    assert len(ledger.heads) == backend.info.n_layers
 
 
 def test_both_rules_fit_both_architectures(backend: HFCausalBackend) -> None:
     assert [why_no_lrp(backend, rule) for rule in RULES] == [None, None]
 
 
+FITTING = {
+    "Qwen2Config": GROUPED,
+    "Qwen3Config": GROUPED,  # norms of queries and keys
+    "MistralConfig": GROUPED | {"sliding_window": 4},
+    "GemmaConfig": GROUPED,  # norms that scale by one plus their weight, scaled embeddings
+    "Gemma3TextConfig": GROUPED | {"sliding_window": 4},  # norms after the sublayers too
+    "GPTNeoXConfig": PLAIN,  # attention and MLP side by side, biases
+    "OPTConfig": FAMILIES["OPTConfig"],
+    "Olmo2Config": GROUPED,
+}
+
+
+@pytest.mark.parametrize("name", FITTING)
+def test_relevance_and_direct_attribution_add_up_in_other_architectures(
+    tmp_path: Path, tiny_gpt2_dir: Path, name: str
+) -> None:
+    backend = HFCausalBackend.load(str(build(tmp_path / "model", tiny_gpt2_dir, name, FITTING[name])))
+    work = workspace(backend, TEXTS[:2])
+    wanted = targets(work)
+    for method in (AttnLrp(), CpLrp(), DirectLogitAttribution()):
+        assert method.not_applicable(backend) is None
+        for one in method.attribute(work, wanted, {}):
+            size = float(np.abs(one.scores).sum())
+            assert one.convergence_delta == pytest.approx(0, abs=1e-5 * max(1.0, size))
+            assert float(one.scores.sum()) + sum(one.outcome.terms.values()) == pytest.approx(one.value, rel=1e-4)
+
+
 @pytest.mark.parametrize(
-    ("name", "reason"),
+    ("name", "settings", "reason"),
     [
-        ("Qwen3Config", None),  # norms of queries and keys, grouped heads: every part has a rule
-        ("MixtralConfig", "relevance is not conserved in MixtralForCausalLM"),
-        ("Gemma2Config", "capped or scaled after the unembedding"),
-        ("CohereConfig", "final norm of CohereForCausalLM is none of those known"),
-        ("GPTNeoConfig", "does not let its attention be replaced"),
+        ("MixtralConfig", None, "relevance is not conserved in MixtralForCausalLM"),
+        ("Gemma2Config", None, "the logits of Gemma2ForCausalLM are capped at 30"),
+        (
+            "Gemma2Config",
+            GROUPED | {"final_logit_softcapping": None},
+            "attention scores of Gemma2ForCausalLM are capped",
+        ),
+        ("CohereConfig", None, "the logits of CohereForCausalLM are scaled after the unembedding"),
+        ("OlmoConfig", GROUPED, "the final norm of OlmoForCausalLM, OlmoLayerNorm, is none of those known here"),
+        ("GPTNeoConfig", None, "does not let its attention be replaced"),
     ],
 )
 def test_other_architectures_are_told_why_not(
-    tmp_path: Path, tiny_gpt2_dir: Path, name: str, reason: str | None
+    tmp_path: Path, tiny_gpt2_dir: Path, name: str, settings: dict[str, Any] | None, reason: str
 ) -> None:
-    backend = HFCausalBackend.load(str(build(tmp_path / "model", tiny_gpt2_dir, name)))
+    backend = HFCausalBackend.load(str(build(tmp_path / "model", tiny_gpt2_dir, name, settings)))
     for rule in RULES:
-        found = METHODS[rule]().not_applicable(backend)
-        assert (found is None) if reason is None else (reason in str(found))
+        assert reason in str(METHODS[rule]().not_applicable(backend))

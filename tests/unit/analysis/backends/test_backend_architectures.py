@@ -17,8 +17,6 @@ from headscope.analysis.measurements.heads import head_summaries
 from headscope.analysis.types import GenerationParams
 from tests.families import GROUPED, PLAIN, build
 
-NORMED_AFTER = ("Gemma2Config", "Olmo2Config")  # the update is no sum of the heads' outputs
-
 # config class: (attention weights readable in every layer, updates add up to the residual stream)
 CASES = {
     "Qwen2Config": (True, True),
@@ -42,10 +40,9 @@ def test_family(tmp_path: Path, tiny_gpt2_dir: Path, name: str) -> None:
     attention, sublayers = CASES[name]
     folder = build(tmp_path / "model", tiny_gpt2_dir, name)
     backend = HFCausalBackend.load(str(folder))
-    heads = sublayers and name not in NORMED_AFTER
     found = backend.capabilities
-    assert (found.attention, found.sublayers, found.heads) == (attention, sublayers, heads)
-    assert len(found.notes) == (not attention) + (not sublayers) + (not heads)
+    assert (found.attention, found.sublayers, found.heads) == (attention, sublayers, sublayers)
+    assert len(found.notes) == (not attention) + 2 * (not sublayers)
     texts = [backend.tokenize(text) for text in ("The fox went", "the children ran out of the house into")]
     batch = backend.batch(texts)
     passed = backend.forward(batch, Capture(attention=attention, residuals=True, gradients=True))

@@ -54,6 +54,17 @@ def test_every_grid_names_its_array_rows_and_columns() -> None:
     assert all(values.dtype == np.float32 for values in arrays.values())
 
 
+def test_relevance_of_heads_is_a_grid_after_ablation() -> None:
+    relevance = replace(attribution("attn_lrp", [1.0] * T, signed=True), head_scores=2 * ABLATION)
+    shown = (relevance, *items())
+    assert [view.array for view in grid_views(shown, LAYERS, heads()) if view.kind == "heads"] == ["heads.3", "heads.0"]
+    (view,) = grid_views((relevance,), LAYERS, heads())
+    assert (view.kind, view.signed, view.rows, view.columns) == ("heads", True, ("0", "1"), ("H0", "H1", "H2"))
+    assert view.limit == 2 * np.abs(ABLATION).max()
+    assert view.looks["entropy"][0] == grid_views(items(), LAYERS, heads())[1].looks["entropy"][0]
+    np.testing.assert_array_equal(grid_arrays(shown)["heads.0"], 2 * ABLATION)
+
+
 def test_a_row_per_layer_is_not_called_a_stream_that_is_read() -> None:
     assert layer_labels(LAYERS, LAYERS) == ("0", "1")
     written = replace(items()[1], layer_scores=np.zeros((LAYERS, T), np.float32))
