@@ -223,6 +223,20 @@ METHODS = Registry(
             needs=Needs(many_passes=True, heads=True),
             cost=Cost(0.5, per="head", rounds=("kind", "resample", "draws")),
         ),
+        "co_ablation": Entry(
+            "headscope.analysis.methods.co_ablation:CoAblation",
+            "Co-ablation",
+            "Head ablation with backups counted: which heads matter once those that do the same are gone.",
+            params=(
+                Param("kind", "choice", "zero", "As of head ablation.", choices=("zero", "mean")),
+                Param(
+                    "seeds", "int", 5, "How many heads are the primaries: those of most effect.", minimum=1, maximum=50
+                ),
+            ),
+            family="causal",
+            needs=Needs(many_passes=True, heads=True),
+            cost=Cost(1, per="head"),
+        ),
         "occlusion": Entry(
             "headscope.analysis.methods.occlusion:Occlusion",
             "Occlusion",

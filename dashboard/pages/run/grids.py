@@ -18,7 +18,11 @@ from headscope.dashboard.pages.run.attributions import explained, over_tokens, s
 from headscope.dashboard.pages.run.tokens import grouped, largest, quantity_unit, score_unit
 
 Floats = NDArray[np.float64]
-KINDS: Mapping[tuple[str, ...], str] = {("layer", "head"): "heads", ("layer", "component"): "components"}
+KINDS: Mapping[tuple[str, ...], str] = {
+    ("layer", "head"): "heads",
+    ("layer", "component"): "components",
+    ("condition", "layer", "head"): "heads",  # drawn is the first condition, beside other heads' ablation
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def grid_arrays(attributions: Sequence[Attribution], words: Sequence[int] = ()) 
         if item.layer_scores is not None:
             found[f"layers.{index}"] = item.layer_scores
         if (kind := KINDS.get(_axes(item))) is not None:
-            found[f"{kind}.{index}"] = item.scores
+            found[f"{kind}.{index}"] = _drawn(item)
         scores = over_tokens(item) if item.axes[0] == "target_position" else None
         if scores is not None:
             found[f"tokens.{index}"] = scores
@@ -133,11 +137,12 @@ def _layers(index: int, item: Attribution, scores: Float32, n_layers: int) -> Gr
 
 def _grid(index: int, item: Attribution, heads: HeadSummary | None) -> GridView:
     kind = KINDS[_axes(item)]
-    n_layers, n_columns = item.scores.shape[-2:]
+    scores = _drawn(item)
+    n_layers, n_columns = scores.shape[-2:]
     names = tuple(f"H{head}" for head in range(n_columns))
     if kind == "components":
         names = (*names[:-1], "MLP")
-    view = _view(index, item, kind, tuple(str(layer) for layer in range(n_layers)), names, largest(item.scores), "")
+    view = _view(index, item, kind, tuple(str(layer) for layer in range(n_layers)), names, largest(scores), "")
     return view if kind == "components" else _with_looks(view, item, heads)
 
 
@@ -168,7 +173,7 @@ def _settings(item: Attribution) -> str:
 
 
 def _with_looks(view: GridView, item: Attribution, heads: HeadSummary | None) -> GridView:
-    effects = item.scores if view.targets else item.scores[None]
+    effects = _drawn(item) if view.targets else _drawn(item)[None]
     stats = head_stats(heads) if heads is not None else {}
     looks = {
         name: tuple((spearman(stat.values, np.abs(effect)), spearman(stat.values, effect)) for effect in effects)
@@ -176,6 +181,11 @@ def _with_looks(view: GridView, item: Attribution, heads: HeadSummary | None) ->
         if stat.values.shape == effects.shape[1:]
     }
     return replace(view, looks=looks)
+
+
+def _drawn(item: Attribution) -> Float32:
+    """Scores `[..., row, column]`; of several conditions the first."""
+    return item.scores.take(0, axis=item.axes.index("condition")) if "condition" in item.axes else item.scores
 
 
 def _axes(item: Attribution) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,48 +11,23 @@ import torch
 
 from headscope.analysis.attribution.head_substitutes import _of_text, reference_texts
 from headscope.analysis.backends import suffix
+from headscope.analysis.backends.module_inputs import entering
 from headscope.analysis.interfaces import Capture
 from headscope.analysis.methods.head_ablation import HeadAblation
 from headscope.analysis.types import Target
-from headscope.analysis.workspace import Workspace, quantities
+from headscope.analysis.workspace import Workspace
+from tests.hooked_heads import Change, value_with
 
 if TYPE_CHECKING:
     from headscope.analysis.backends.hf_causal import HFCausalBackend
 
 TEXTS = ("The quick fox found a small door", "One two three", "She thinks that he thinks that the train is late")
-Change = Callable[[torch.Tensor], torch.Tensor]
-Heads = Mapping[tuple[int, int], Change]
 
 
 @pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
 def backend(request: pytest.FixtureRequest) -> HFCausalBackend:
     found: HFCausalBackend = request.getfixturevalue(request.param)
     return found
-
-
-def value_with(backend: HFCausalBackend, text: str, target: Target, changed: Heads) -> float:
-    """The whole model on one prompt; each named head's output `[T, d_head]` becomes what its function makes of it."""
-
-    def hook(layer: int) -> Any:
-        def change(_: Any, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-            made = args[0].clone()
-            size = made.shape[-1] // backend.info.n_heads
-            for (of, head), function in changed.items():
-                if of == layer:
-                    part = slice(head * size, (head + 1) * size)
-                    made[0, :, part] = function(made[0, :, part])
-            return (made,)
-
-        return change
-
-    modules = backend.structure.head_projections
-    handles = [module.register_forward_pre_hook(hook(layer)) for layer, module in enumerate(modules)]
-    try:
-        logits = backend.forward(backend.batch([backend.tokenize(text)]), Capture()).logits[:, -1]
-    finally:
-        for handle in handles:
-            handle.remove()
-    return float(quantities(logits, [target])[0])
 
 
 def prepared(backend: HFCausalBackend) -> tuple[Workspace, list[Target]]:
@@ -67,15 +42,9 @@ def in_reference(backend: HFCausalBackend) -> list[torch.Tensor]:
         words = text.split()
         while len(backend._codec.tokenize(" ".join(words), 1000)) > backend.info.context_length:
             words = words[: len(words) * 3 // 4]
-        kept: list[torch.Tensor] = []
-        handles = [
-            module.register_forward_pre_hook(lambda _, args: kept.append(args[0][0]))
-            for module in backend.structure.head_projections
-        ]
-        backend.forward(backend.batch([backend.tokenize(" ".join(words))]), Capture())
-        for handle in handles:
-            handle.remove()
-        found.append(torch.stack(kept))
+        with entering(backend.structure.head_projections) as kept:
+            backend.forward(backend.batch([backend.tokenize(" ".join(words))]), Capture())
+        found.append(torch.stack([mixed[0] for mixed, _, _ in kept]))
     return found
 
 
@@ -128,7 +97,5 @@ def test_mean_over_the_reference_texts(backend: HFCausalBackend) -> None:
     work, targets = prepared(backend)
     found = HeadAblation().attribute(work, targets, {"kind": "mean", "mean_over": "reference"})
     for text, target, one in zip(TEXTS, targets, found, strict=True):
-        expected = effects(
-            backend, text, target, lambda layer, part: lambda output: means[layer, part].expand_as(output)
-        )
+        expected = effects(backend, text, target, lambda layer, part: means[layer, part].expand_as)
         np.testing.assert_allclose(one.scores, expected, atol=3e-5)
