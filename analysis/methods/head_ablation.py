@@ -45,7 +45,7 @@ class HeadAblation(Method):
             removal = HeadRemoval(work, targets)
             rounds = [removal.each(substitute) for substitute in _substitutes(work.backend, removal, settings)]
         values = removal.values
-        effects = (values[:, None, None] - torch.stack(rounds)).double().cpu().numpy()  # [round, B, L, H]
+        effects = (values[:, None, None] - torch.stack(rounds)).cpu().double().numpy()  # [round, B, L, H]
         n = len(effects)
         errors = effects.std(0, ddof=1) / np.sqrt(n) if n > 1 else None
         seconds = (time.perf_counter() - started) / len(targets)
