@@ -145,7 +145,7 @@ def _stacked(name: str, target: str, length: int, quantity: str, rows: Sequence[
 
 def together(rows: Sequence[Outcome]) -> Outcome:
     """Shares of the value and steps as sums over rows, of errors the largest; converged only when every row is. The
-    rest is said of the prompt, and so alike in all: the first row's."""
+    rest is said of the prompt, and so alike in all: the first row's; of facts that differ every row's."""
     first = rows[0]
     steps, changes = [one.steps for one in rows], [one.value_change for one in rows]
     return replace(
@@ -155,8 +155,14 @@ def together(rows: Sequence[Outcome]) -> Outcome:
         value_change=None if None in changes else float(sum(filter(None, changes))),
         error=max((one.error for one in rows if one.error is not None), default=None),
         terms={name: float(sum(one.terms[name] for one in rows)) for name in first.terms},
-        facts={**first.facts, "generated tokens": len(rows)},
+        facts={**{name: _one(name, rows) for name in first.facts}, "generated tokens": len(rows)},
     )
+
+
+def _one(name: str, rows: Sequence[Outcome]) -> str | int | float | bool:
+    said = [one.facts[name] for one in rows]
+    texts = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in said]
+    return said[0] if len(set(said)) == 1 else "; ".join(f"token {k}: {text}" for k, text in enumerate(texts))
 
 
 def _padded(scores: Float32, length: int) -> Float32:

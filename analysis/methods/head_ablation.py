@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from functools import partial
 from typing import ClassVar
 
+import numpy as np
 import torch
-from torch import Tensor
 
+from headscope.analysis.attribution.head_removal import HeadRemoval, Substitute
+from headscope.analysis.attribution.head_substitutes import REFERENCE, prompt_mean, reference_mean, resampled, zero
 from headscope.analysis.attribution.results import attribution
-from headscope.analysis.backends.suffix import LayerSuffix, rows_per_pass, why_no_suffix
-from headscope.analysis.interfaces import Method, TokenBatch, WhiteBoxBackend
-from headscope.analysis.interventions import Edit
+from headscope.analysis.backends.suffix import why_no_suffix
+from headscope.analysis.interfaces import Method, WhiteBoxBackend
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target
-from headscope.analysis.workspace import Workspace, quantities
+from headscope.analysis.types.outcome import NOTHING, Outcome, measured
+from headscope.analysis.workspace import Workspace
 
 
 class HeadAblation(Method):
     """value(prompt) - value(prompt, one head ablated at every position), nats; scores `[layer, head]`, signed: positive
     means the head helps the explained quantity.
 
-    Ablated is the head's output, before the attention's output projection: set to zero, or to its mean over the
+    Ablated is the head's output, before the attention's output projection. Put in its place is zero; its mean over the
     positions of the same prompt up to the explained one (which keeps what the head always adds and removes what it adds
-    here). Later layers are computed anew, so the score is the head's whole effect, repairs by later layers included;
-    scores of heads do not add up to anything.
+    here), or over stored neutral texts; or what it hands on in such a text at the same position (resample: the mean
+    score over `draws` texts, `score_errors` its standard error). Later layers are computed anew, so the score is the
+    head's whole effect, repairs by later layers included; scores of heads do not add up to anything.
     """
 
     NAME: ClassVar[str] = "head_ablation"
@@ -40,48 +42,44 @@ class HeadAblation(Method):
         started = time.perf_counter()
         settings = resolve_params(self.NAME, params)
         with torch.no_grad():
-            values, ablated = _ablate(work, targets, settings["kind"] == "mean")
-        scores = (values[:, None, None] - ablated).cpu().numpy()
+            removal = HeadRemoval(work, targets)
+            rounds = [removal.each(substitute) for substitute in _substitutes(work.backend, removal, settings)]
+        values = removal.values
+        effects = (values[:, None, None] - torch.stack(rounds)).cpu().double().numpy()  # [round, B, L, H]
+        n = len(effects)
+        errors = effects.std(0, ddof=1) / np.sqrt(n) if n > 1 else None
         seconds = (time.perf_counter() - started) / len(targets)
         return [
             attribution(
                 self.NAME,
                 target,
-                scores[i],
+                effects[:, i].mean(0),
                 ("layer", "head"),
                 signed=True,
                 value=float(values[i]),
                 seconds=seconds,
                 params=settings,
+                score_errors=None if errors is None else errors[i],
+                outcome=_outcome(settings, None if errors is None else float(errors[i].max())),
             )
             for i, target in enumerate(targets)
         ]
 
 
-def _ablate(work: Workspace, targets: Sequence[Target], mean: bool) -> tuple[Tensor, Tensor]:
-    """The quantity of every prompt as it is, `[B]`, and without each head, `[B, L, H]`."""
-    backend, end = work.backend, int(work.positions.max()) + 1  # what comes later cannot matter to a causal model
-    batch = work.batch
-    cut = TokenBatch(batch.texts, batch.input_ids[:, :end], batch.attention_mask[:, :end], work.positions + 1)
-    suffix = LayerSuffix(backend, cut, work.embeddings[:, :end])
-    n_heads = backend.info.n_heads
-    # row r of a layer: prompt r // H without head r % H
-    prompts = torch.arange(len(targets)).repeat_interleave(n_heads)
-    heads = torch.arange(n_heads).repeat(len(targets))
-    found = torch.empty(len(prompts), backend.info.n_layers, device=cut.lengths.device)
-    for layer in range(backend.info.n_layers):
-        for rows in torch.split(torch.arange(len(prompts)), rows_per_pass(backend.info, end)):
-            owners = prompts[rows]
-            at = work.positions[owners]
-            without = Edit("head_output", layer, partial(_mean, positions=at) if mean else "zero", head=heads[rows])
-            final = suffix.run(layer, suffix.inputs[layer][owners], at, [without])
-            found[rows, layer] = suffix.values(final, [targets[i] for i in owners.tolist()])
-    values = quantities(suffix.result.logits[:, -1].float(), targets)
-    return values, found.view(len(targets), n_heads, -1).transpose(1, 2)
+def _substitutes(backend: WhiteBoxBackend, removal: HeadRemoval, settings: Params) -> Sequence[Substitute]:
+    if settings["kind"] == "resample":
+        return resampled(backend, settings["draws"], settings["seed"], removal.length)
+    if settings["kind"] == "zero":
+        return [zero(removal)]
+    return [prompt_mean(removal) if settings["mean_over"] == "prompt" else reference_mean(backend)]
 
 
-def _mean(outputs: Tensor, positions: Tensor) -> Tensor:
-    """Means `[N, 1, d_head]` of a head's outputs `[N, T, d_head]` up to `positions[n]` in row n."""
-    counted = (torch.arange(outputs.shape[1], device=outputs.device) <= positions[:, None]).to(outputs.dtype)
-    means = torch.einsum("nt,nte->ne", counted, outputs) / counted.sum(1, keepdim=True)
-    return means[:, None]
+def _outcome(settings: Params, error: float | None) -> Outcome:
+    if settings["kind"] == "zero" or (settings["kind"] == "mean" and settings["mean_over"] == "prompt"):
+        return NOTHING
+    return Outcome(
+        error=None if error is None else measured(error),
+        error_label="" if error is None else "other texts move single scores by about",
+        remedy="" if error is None else "more draws (draws)",
+        facts={"reference": REFERENCE},
+    )

@@ -55,11 +55,13 @@ def seed(what: str) -> Param:
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What a prompt costs beside the shared pass, in forward passes over it: `passes`, times what `per` names: nothing,
-    `token`, `head` (of all layers), `coalition` (2 to the number of words), or a parameter of that name. choices: the
-    cost that takes its place when a parameter has that value."""
+    `token`, `head` (of all layers), `coalition` (2 to the number of words), or a parameter of that name. rounds: a
+    parameter, a value, and the parameter that says how many times all of this when the first has that value. choices:
+    the cost that takes its place when a parameter has that value."""
 
     passes: float = 0.0
     per: str = ""
+    rounds: tuple[str, str, str] | None = None
     choices: Mapping[str, Cost] = field(default_factory=dict)
 
 

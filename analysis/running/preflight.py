@@ -67,7 +67,10 @@ def own_passes(cost: Cost, params: Mapping[str, Any], size: Size, info: ModelInf
     if cost.per == "coalition":
         many = size.words > params.get("max_units", size.words)  # refused
         return 0.0 if many else cost.passes * 2.0**size.words
-    return cost.passes * float(per.get(cost.per, params.get(cost.per, 0)))
+    rounds = 1
+    if cost.rounds is not None and params.get(cost.rounds[0]) == cost.rounds[1]:
+        rounds = params[cost.rounds[2]]
+    return cost.passes * float(per.get(cost.per, params.get(cost.per, 0))) * rounds
 
 
 def stored_bytes(info: ModelInfo, length: int, analyses: Collection[str], methods: Collection[str]) -> int:

@@ -58,8 +58,9 @@ class Attribution:
     quantity: `logprob` or `logit` of target, with a foil `logprob_difference` (equal to the logit difference) or
     `logit_difference`; of a whole target of several tokens `joint_logprob`, and `joint_logprob_difference`. value: the
     explained quantity (nats). scores: float32, dimensions named by `axes`:
-    `("position",)`, `("layer", "head")`, `("layer", "component")`, `("layer", "head", "query", "key")`, or, for a
-    continuation, `("target_position", "position")`. signed: negative scores mean evidence against.
+    `("position",)`, `("layer", "head")`, `("layer", "component")`, `("condition", "layer", "head")` (0: beside other
+    heads' ablation, 1: alone), `("layer", "head", "query", "key")`, or, for a continuation, `("target_position",
+    "position")`. signed: negative scores mean evidence against.
     convergence_delta: sum of scores minus (value - value at baseline), NaN when the method makes no such promise.
     layer_scores: float32 `[layer, position]` of a method that knows where in the layers the evidence enters; row l is
     at what layer l reads (row 0: the embeddings), the last row at what the final norm reads.

@@ -35,7 +35,8 @@ QUICK: Mapping[str, Mapping[str, Any]] = {
 OTHERWISE: Mapping[str, Mapping[str, Any]] = {
     "integrated_gradients": {"rule": "riemann_middle", "n_steps": 5, "hold_first": False, "baseline": "zero"},
     "occlusion": {"masking": "delete", "unit": "word"},
-    "head_ablation": {"kind": "mean"},
+    "head_ablation": {"kind": "resample", "draws": 2},
+    "co_ablation": {"kind": "mean"},
     "layer_gradients": {"rows": "written"},
 }
 Pair = tuple[HFCausalBackend, HFCausalBackend]

@@ -58,6 +58,7 @@ def test_shapes_axes_and_facts(backend: HFCausalBackend, method: Method, foil: s
         assert attribution.method == method.NAME
         info, n_tokens = backend.info, len(backend.tokenize(text))
         sizes = {"position": n_tokens, "layer": info.n_layers, "head": info.n_heads, "component": info.n_heads + 1}
+        sizes["condition"] = 2
         assert attribution.scores.dtype == np.float32
         assert attribution.scores.shape == tuple(sizes[axis] for axis in attribution.axes)
         first = int(attribution.axes[-1] == "position")  # a method may hold the first token

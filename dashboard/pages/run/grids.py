@@ -18,7 +18,11 @@ from headscope.dashboard.pages.run.attributions import explained, over_tokens, s
 from headscope.dashboard.pages.run.tokens import grouped, largest, quantity_unit, score_unit
 
 Floats = NDArray[np.float64]
-KINDS: Mapping[tuple[str, ...], str] = {("layer", "head"): "heads", ("layer", "component"): "components"}
+KINDS: Mapping[tuple[str, ...], str] = {
+    ("layer", "head"): "heads",
+    ("layer", "component"): "components",
+    ("condition", "layer", "head"): "heads",  # drawn is the first condition, beside other heads' ablation
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ def grid_views(
         if item.layer_scores is not None:
             found.append(_layers(index, item, item.layer_scores, n_layers))
         if _axes(item) in KINDS:
-            found.append(_grid(index, item, item.scores, KINDS[_axes(item)], heads))
+            found.append(_grid(index, item, _drawn(item), KINDS[_axes(item)], heads))
         if item.head_scores is not None:
             through_heads.append(_grid(index, item, item.head_scores, "heads", heads))
     return (*found, *through_heads)
@@ -85,7 +89,7 @@ def grid_arrays(attributions: Sequence[Attribution], words: Sequence[int] = ()) 
         if item.layer_scores is not None:
             found[f"layers.{index}"] = item.layer_scores
         if (kind := KINDS.get(_axes(item))) is not None:
-            found[f"{kind}.{index}"] = item.scores
+            found[f"{kind}.{index}"] = _drawn(item)
         if item.head_scores is not None:
             found[f"heads.{index}"] = item.head_scores
         scores = over_tokens(item) if item.axes[0] == "target_position" else None
@@ -180,6 +184,11 @@ def _with_looks(view: GridView, scores: Float32, heads: HeadSummary | None) -> G
         if stat.values.shape == effects.shape[1:]
     }
     return replace(view, looks=looks)
+
+
+def _drawn(item: Attribution) -> Float32:
+    """Scores `[..., row, column]`; of several conditions the first."""
+    return item.scores.take(0, axis=item.axes.index("condition")) if "condition" in item.axes else item.scores
 
 
 def _axes(item: Attribution) -> tuple[str, ...]:

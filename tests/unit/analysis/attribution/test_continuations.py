@@ -23,7 +23,7 @@ PROMPTS = (Prompt("a", "The fox ran"), Prompt("b", "Héllo ☃ one two three fou
 
 
 def spec(backend: HFCausalBackend, **more: Any) -> RunSpec:
-    analyses = ("input_x_gradient", "integrated_gradients")
+    analyses = ("input_x_gradient", "integrated_gradients", "co_ablation")
     generation = GenerationParams(max_new_tokens=4)
     return RunSpec(ModelRef(backend.info.ref.name), PROMPTS, analyses, generation=generation, **more)
 
@@ -56,6 +56,9 @@ def test_every_row_is_the_prefix_explained_alone(name: str, quantity: str, reque
         assert result.attributions[1].method == "integrated_gradients"
         assert isinstance(result.attributions[1].outcome.converged, bool)
         assert result.attributions[1].outcome.facts["generated tokens"] == n_new
+        assert result.attributions[2].axes == ("target_position", "condition", "layer", "head")
+        lost = str(result.attributions[2].outcome.facts["lost without the primaries"])  # each token has its own
+        assert [part.partition(":")[0] for part in lost.split("; ")] == [f"token {k}" for k in range(n_new)]
 
 
 def test_the_extended_text_covers_its_characters_once(tiny_gpt2: HFCausalBackend) -> None:

@@ -18,6 +18,7 @@ from headscope.analysis.methods.direct_logit_attribution import DirectLogitAttri
 from headscope.analysis.methods.head_ablation import HeadAblation
 from headscope.analysis.registry import METHODS
 from headscope.analysis.types import Target
+from headscope.analysis.types.outcome import NOTHING
 from headscope.analysis.workspace import Workspace, quantities
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def test_ablation_equals_one_head_at_a_time(
         ]
         np.testing.assert_allclose(found.scores, expected, atol=2e-5)
         assert np.abs(found.scores).max() > 0.01
-        assert found.params == {"kind": kind}
+        assert (found.params["kind"], found.params["mean_over"]) == (kind, "prompt")
+        assert (found.score_errors, found.outcome) == (None, NOTHING)
 
 
 def test_ablation_of_an_earlier_position_sees_nothing_after_it(backend: HFCausalBackend) -> None:

@@ -55,11 +55,16 @@ def test_passes_are_counted_by_hand(tiny_gpt2: HFCausalBackend) -> None:
     wanted = {
         (): 1, ("heads", "layers"): 1, ("saliency", "input_x_gradient"): 3, ("occlusion",): 1 + tokens,
         ("smoothgrad",): 1 + 3 * 4, ("shapley_exact",): 1 + 2**5, ("head_ablation",): 1 + 3 * 4 / 2,
+        ("co_ablation",): 1 + 3 * 4,
     }  # fmt: skip
     for analyses, passes in wanted.items():
         spec = RunSpec(ModelRef("x"), one, analyses, params={"smoothgrad": {"samples": 4}})
         needs = planned(tiny_gpt2, spec, 4).needs
         assert needs.passes == passes, analyses
         assert needs.seconds > 0
+    resampled = RunSpec(
+        ModelRef("x"), one, ("head_ablation",), params={"head_ablation": {"kind": "resample", "draws": 3}}
+    )
+    assert planned(tiny_gpt2, resampled, 4).needs.passes == 1 + 3 * 3 * 4 / 2
     nothing = planned(tiny_gpt2, RunSpec(ModelRef("x"), (Prompt("a", ""),), ("occlusion",)), 4).needs
     assert (nothing.passes, nothing.seconds) == (0, 0)

@@ -65,6 +65,17 @@ def test_relevance_of_heads_is_a_grid_after_ablation() -> None:
     np.testing.assert_array_equal(grid_arrays(shown)["heads.0"], 2 * ABLATION)
 
 
+def test_of_several_conditions_the_first_is_drawn() -> None:
+    both = np.stack([ABLATION, 10 * ABLATION])
+    for scores, axes in ((both, ()), (both[None], ("target_position",))):
+        item = replace(items()[2], method="co_ablation", scores=scores, axes=(*axes, "condition", "layer", "head"))
+        (view,) = grid_views((item,), LAYERS, heads())
+        assert (view.kind, view.columns, view.targets) == ("heads", ("H0", "H1", "H2"), bool(axes))
+        assert view.limit == np.abs(ABLATION).max()
+        assert view.looks["entropy"][0] == grid_views(items(), LAYERS, heads())[1].looks["entropy"][0]
+        np.testing.assert_array_equal(grid_arrays((item,))["heads.0"], ABLATION[None] if axes else ABLATION)
+
+
 def test_a_row_per_layer_is_not_called_a_stream_that_is_read() -> None:
     assert layer_labels(LAYERS, LAYERS) == ("0", "1")
     written = replace(items()[1], layer_scores=np.zeros((LAYERS, T), np.float32))
