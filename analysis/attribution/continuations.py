@@ -17,6 +17,10 @@ from headscope.analysis.types.outcome import NOTHING, Outcome
 from headscope.analysis.workspace import Workspace
 
 BYTES_PER_BATCH = 1 << 30
+_PAIR = (
+    "it compares what two prompts say next, and a partner has no such continuation: explain the next token instead "
+    "(leave out --explain continuation)"
+)
 _NOTHING = "the model ended the text at once, so there is no generated token to explain"
 
 
@@ -69,6 +73,7 @@ def explain_continuations(
         targets = _targets(work, ids, quantity)
         for name, loaded in methods.items():
             reason, params = unmet(loaded.needs, backend) or loaded.method.not_applicable(backend), loaded.params
+            reason = _PAIR if loaded.needs.pair else reason
             found[name] += (
                 loaded.method.attribute(work, targets, params)
                 if reason is None

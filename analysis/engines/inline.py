@@ -9,7 +9,6 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from headscope.analysis.classifiers.content_filter import Policy, Verdict, screen
-from headscope.analysis.code_version import CODE_VERSION
 from headscope.analysis.engines.base import Prepared
 from headscope.analysis.engines.model_cache import ModelCache, loader
 from headscope.analysis.models import devices, sources
@@ -18,8 +17,9 @@ from headscope.analysis.models.fingerprints import cache_dir
 from headscope.analysis.models.places import read_config
 from headscope.analysis.models.start_token import require_start_token
 from headscope.analysis.running import patching, runner, typed
+from headscope.analysis.running.pairs import key_of
 from headscope.analysis.running.tensor_cache import TensorCache, tensor_cache_bytes
-from headscope.analysis.types import Continuation, ModelRef, Prompt, RunResult, RunSpec, result_key
+from headscope.analysis.types import Continuation, ModelRef, Prompt, RunResult, RunSpec
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -62,7 +62,7 @@ class InlineEngine:
         """See `AnalysisEngine.prepare`."""
         _check(spec)
         backend = self._models.get(spec.model, spec.device)
-        keys = tuple(result_key(backend.info, spec, prompt, CODE_VERSION) for prompt in spec.prompts)
+        keys = tuple(key_of(backend.info, spec, prompt) for prompt in spec.prompts)
         found = runner.planned(backend, spec, batch_size)
         return Prepared(backend.info, keys, tuple(map(tuple, found.batches)), found.needs)
 

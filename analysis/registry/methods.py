@@ -214,6 +214,48 @@ METHODS = Registry(
             needs=Needs(many_passes=True, heads=True),
             cost=Cost(0.5, per="head"),
         ),
+        "activation_patching": Entry(
+            "headscope.analysis.methods.activation_patching:ActivationPatching",
+            "Activation patching",
+            "Where the difference to the other prompt of the pair lives: one activation exchanged at a time.",
+            params=(
+                Param(
+                    "component",
+                    "choice",
+                    "residual",
+                    "What is exchanged: the residual stream, an attention or MLP update at a position, or a whole head.",
+                    choices=("residual", "attention", "mlp", "head"),
+                ),
+                Param(
+                    "direction",
+                    "choice",
+                    "restore",
+                    "restore: this prompt's activation into the other's run; break: the other's into this one's.",
+                    choices=("restore", "break"),
+                ),
+            ),
+            family="causal",
+            needs=Needs(many_passes=True, pair=True),
+            cost=Cost(0.5, per="cell"),
+        ),
+        "relp": Entry(
+            "headscope.analysis.methods.relp:RelP",
+            "RelP",
+            "Patching of every head and MLP, estimated in one backward pass with the rules of relevance propagation.",
+            params=(
+                Param(
+                    "rules",
+                    "choice",
+                    "lrp",
+                    "Coefficients of the estimate: relevance propagation, or plain gradients (attribution patching).",
+                    choices=("lrp", "gradient"),
+                ),
+                Param("measure", "bool", True, "Also patch every head and MLP, and say how well the estimate agrees."),
+            ),
+            family="causal",
+            needs=Needs(many_passes=True, heads=True, sublayers=True, pair=True),
+            cost=Cost(0.6, per="head"),
+        ),
         "occlusion": Entry(
             "headscope.analysis.methods.occlusion:Occlusion",
             "Occlusion",

@@ -51,7 +51,8 @@ def passes(asked: Sequence[tuple[Entry, Mapping[str, Any]]], size: Size, info: M
 
 
 def _own(cost: Cost, params: Mapping[str, Any], size: Size, info: ModelInfo) -> float:
-    per = {"": 1, "token": size.tokens, "head": info.n_layers * info.n_heads}
+    per = {"": 1, "token": size.tokens, "head": info.n_layers * info.n_heads,
+           "cell": info.n_layers * size.tokens}  # fmt: skip
     if cost.per == "coalition":
         many = size.words > params.get("max_units", size.words)  # refused
         return 0.0 if many else cost.passes * 2.0**size.words

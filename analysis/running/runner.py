@@ -10,7 +10,6 @@ from typing import TypeVar
 import numpy as np
 
 from headscope.analysis.backends.needs import unmet
-from headscope.analysis.code_version import CODE_VERSION
 from headscope.analysis.errors import BackendError, HeadscopeError, InputError, message
 from headscope.analysis.interfaces import Capture, LoadedMethod, WhiteBoxBackend
 from headscope.analysis.params import resolve_params
@@ -18,6 +17,7 @@ from headscope.analysis.registry import METHODS, Needs, analysis
 from headscope.analysis.running.attributing import attributed, continuations_explained, load_method
 from headscope.analysis.running.capsule import capsule
 from headscope.analysis.running.measuring import Measured, arrays, measurements, value
+from headscope.analysis.running.pairs import key_of, partner
 from headscope.analysis.running.parts import Parts
 from headscope.analysis.running.planning import Plan, check_memory, plan, tokenized
 from headscope.analysis.running.probing import probed, probes_of
@@ -37,7 +37,6 @@ from headscope.analysis.types import (
     TokenizedText,
     TokenTrace,
     against,
-    result_key,
 )
 from headscope.analysis.workspace import Workspace
 
@@ -78,7 +77,7 @@ def run_batch(backend: WhiteBoxBackend, spec: RunSpec, prompts: Sequence[Prompt]
     _measure_all(_Batch(backend, spec, methods, prompts), texts, outcomes)
     facts, seconds = capsule(backend, spec, len(prompts)), (time.perf_counter() - started) / max(1, len(prompts))
     results = [
-        _result(prompt, i, outcomes, result_key(backend.info, spec, prompt, CODE_VERSION), seconds, facts)
+        _result(prompt, i, outcomes, key_of(backend.info, spec, prompt), seconds, facts)
         for i, prompt in enumerate(prompts)
     ]
     return probed(backend, probes, results)
@@ -120,6 +119,7 @@ def _measure(batch: _Batch, texts: Mapping[int, TokenizedText], outcomes: _Outco
     spec, methods = batch.spec, batch.methods
     capture = _capture(batch)
     work = _shared_work(batch.backend, list(texts.values()), capture)
+    work.partners = tuple(partner(batch.backend, spec, batch.prompts[index]) for index in texts)
     targets, asked, bad = _targets(work, texts, batch.prompts, spec.quantity)
     if bad:  # the graph of the pass holds all prompts: start again with the good ones
         outcomes.errors.update(bad)
