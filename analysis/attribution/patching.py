@@ -18,6 +18,9 @@ from headscope.analysis.workspace import quantities
 
 MAX_TOKENS = 128  # layers x tokens reruns: 30 layers of 128 tokens are minutes on two cores
 ROUNDING = 1e-4  # nats; two values closer than this do not differ
+NOTHING_ALIKE = (
+    "no token of the prompt has a counterpart in the other prompt of the pair: give it a partner that is more alike"
+)
 POINTS: Mapping[str, Point] = {"residual": "residual", "attention": "attention_output", "mlp": "mlp_output"}
 
 

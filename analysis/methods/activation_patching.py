@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from headscope.analysis.attribution.patching import MAX_TOKENS, ROUNDING, PatchedPair, counterparts
+from headscope.analysis.attribution.patching import MAX_TOKENS, NOTHING_ALIKE, ROUNDING, PatchedPair, counterparts
 from headscope.analysis.attribution.results import attribution, failed_attribution
 from headscope.analysis.backends.needs import unmet
 from headscope.analysis.backends.suffix import why_no_suffix
@@ -89,9 +89,7 @@ def _patched(
         )
     places = counterparts(own, partner)
     if not places:
-        return (
-            "no token of the prompt has a counterpart in the other prompt of the pair: give it one that is more alike"
-        )
+        return NOTHING_ALIKE
     restoring = settings["direction"] == "restore"
     texts = (own, partner) if restoring else (partner, own)
     with torch.no_grad():
@@ -107,14 +105,13 @@ def _patched(
         scores[:, positions] = shares
         shares = scores
     clean, corrupted = (source, base) if restoring else (base, source)
-    return _Found(
-        shares.astype(np.float32), clean, corrupted, "" if len(places) == len(own) else _unaligned(own, places)
-    )
+    said = "" if len(places) == len(own) else _unaligned(own, places)
+    return _Found(shares.astype(np.float32), clean, corrupted, said)
 
 
 def _unaligned(own: TokenizedText, places: Sequence[tuple[int, int]]) -> str:
     left = sorted(set(range(len(own))) - {place for place, _ in places})
     return (
-        f"{len(left)} of {len(own)} tokens have no counterpart in the other prompt of the pair, which has other words of "
-        "another number of tokens there"
+        f"{len(left)} of {len(own)} tokens have no counterpart in the other prompt of the pair, which has "
+        "words of another number of tokens there"
     )

@@ -11,7 +11,7 @@ import torch
 
 from headscope.analysis.attribution.logit_reading import explaining_logit, why_no_reading
 from headscope.analysis.attribution.lrp import why_no_lrp
-from headscope.analysis.attribution.patching import PatchedPair, counterparts
+from headscope.analysis.attribution.patching import NOTHING_ALIKE, PatchedPair, counterparts
 from headscope.analysis.attribution.relp import LRP, estimated
 from headscope.analysis.attribution.results import attribution, failed_attribution
 from headscope.analysis.backends.suffix import why_no_suffix
@@ -54,7 +54,7 @@ class RelP(Method):
         own, partner = work.texts[index], work.partner(index)
         places = [] if isinstance(partner, str) else counterparts(partner, own)
         if isinstance(partner, str) or not places or reason is not None:
-            why = reason or (partner if isinstance(partner, str) else _NOTHING_ALIKE)
+            why = reason or (partner if isinstance(partner, str) else NOTHING_ALIKE)
             seconds = time.perf_counter() - started
             return failed_attribution(self.NAME, target, why, signed=True, seconds=seconds, params=settings)
         rule = LRP if settings["rules"] == "lrp" else None
@@ -75,11 +75,6 @@ class RelP(Method):
             params=settings,
             outcome=Outcome(facts=facts),
         )
-
-
-_NOTHING_ALIKE = (
-    "no token of the prompt has a counterpart in the other prompt of the pair: give it one that is more alike"
-)
 
 
 def _measured(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, Registry
+from headscope.analysis.registry.exchange import COMPONENT, DIRECTION
 from headscope.analysis.registry.removal import MASKING, MOST_UNITS, UNIT, WORD
 
 BOTH_WAYS = 3.0
@@ -218,22 +219,7 @@ METHODS = Registry(
             "headscope.analysis.methods.activation_patching:ActivationPatching",
             "Activation patching",
             "Where the difference to the other prompt of the pair lives: one activation exchanged at a time.",
-            params=(
-                Param(
-                    "component",
-                    "choice",
-                    "residual",
-                    "What is exchanged: the residual stream, an attention or MLP update at a position, or a whole head.",
-                    choices=("residual", "attention", "mlp", "head"),
-                ),
-                Param(
-                    "direction",
-                    "choice",
-                    "restore",
-                    "restore: this prompt's activation into the other's run; break: the other's into this one's.",
-                    choices=("restore", "break"),
-                ),
-            ),
+            params=(COMPONENT, DIRECTION),
             family="causal",
             needs=Needs(many_passes=True, pair=True),
             cost=Cost(0.5, per="cell"),

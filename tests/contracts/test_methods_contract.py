@@ -11,7 +11,7 @@ import pytest
 from headscope.analysis.interfaces import Capture, Method
 from headscope.analysis.params import resolve_params
 from headscope.analysis.registry import METHODS
-from headscope.analysis.types import Attribution, Target
+from headscope.analysis.types import Attribution, Target, TokenizedText
 from headscope.analysis.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -33,6 +33,13 @@ def method(request: pytest.FixtureRequest) -> Method:
     return found
 
 
+def partner_of(text: TokenizedText) -> TokenizedText:
+    """The same prompt but for its last token and the one before."""
+    ids = text.ids.copy()
+    ids[-2:] = (5, 9)
+    return replace(text, ids=ids)
+
+
 def attribute(
     backend: HFCausalBackend,
     method: Method,
@@ -43,6 +50,7 @@ def attribute(
     needs = METHODS[method.NAME].needs
     capture = Capture(needs.attention, gradients=needs.gradients, attention_gradients=needs.attention_gradients)
     work = Workspace(backend, [backend.tokenize(text) for text in texts], capture)
+    work.partners = tuple(partner_of(text) for text in work.texts)
     targets: list[Target] = [
         replace(backend.resolve_target(text, " the" if foil else None, foil, row), quantity=quantity)
         for text, row in zip(work.texts, work.next_logprobs, strict=True)

@@ -15,10 +15,14 @@ from headscope.analysis.statistics.intervals import FEWEST, Z
 from headscope.analysis.types import Attribution, Float32, HeadSummary
 from headscope.dashboard.head_stats import head_stats
 from headscope.dashboard.pages.run.attributions import explained, over_tokens, settings
-from headscope.dashboard.pages.run.tokens import grouped, largest, quantity_unit, score_unit
+from headscope.dashboard.pages.run.tokens import grouped, largest, score_unit
 
 Floats = NDArray[np.float64]
-KINDS: Mapping[tuple[str, ...], str] = {("layer", "head"): "heads", ("layer", "component"): "components"}
+KINDS: Mapping[tuple[str, ...], str] = {
+    ("layer", "head"): "heads",
+    ("layer", "component"): "components",
+    ("layer", "position"): "layers",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,8 @@ def _layers(index: int, item: Attribution, scores: Float32, n_layers: int) -> Gr
 
 def _grid(index: int, item: Attribution, heads: HeadSummary | None) -> GridView:
     kind = KINDS[_axes(item)]
+    if kind == "layers":
+        return _view(index, item, kind, layer_labels(len(item.scores), -1), (), largest(item.scores), "")
     n_layers, n_columns = item.scores.shape[-2:]
     names = tuple(f"H{head}" for head in range(n_columns))
     if kind == "components":
@@ -151,7 +157,7 @@ def _view(
         method=item.method,
         label=entry.label if entry else item.method,
         signed=item.signed,
-        unit=quantity_unit(item) if item.signed else score_unit(item),
+        unit=score_unit(item),
         rows=rows,
         columns=columns,
         limit=limit,
