@@ -1,5 +1,5 @@
 """Patching of every layer and position: ours, which runs the later layers of many cells at once, against
-TransformerLens' loop, which runs the whole model once a cell. Same weights, prompts and quantity; the values must agree.
+TransformerLens' loop, which runs the whole model once a cell. Same weights, prompts, quantity; the values must agree.
 
 `REPEATS=3` in the environment: how often each is timed, in turn.
 """
