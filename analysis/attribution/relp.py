@@ -21,11 +21,11 @@ LRP = "cp_lrp"
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """What the components of every layer give: heads `[T, H, d_head]` before the output projection, MLPs `[T, d]`;
-    last: the residual `[d]` that the final norm reads after the last token."""
+    """What the components of every layer give, as the model has it: of one row the heads before the output projection,
+    side by side, of all layers, then the MLPs; last: the residual `[d]` that the final norm reads after the last token.
+    """
 
-    heads: tuple[Tensor, ...]
-    mlps: tuple[Tensor, ...]
+    parts: tuple[Tensor, ...]
     last: Tensor
 
 
@@ -47,25 +47,32 @@ def estimated(
         direction, offset = target_direction(backend, [target])
         (norm,) = backend.structure.tail
         logit = (norm(here.last) * direction[0]).sum()
-        gradients = torch.autograd.grad(logit, [*here.heads, *here.mlps])
-    theirs, mine = torch.tensor(places, dtype=torch.long, device=start.device).T
-    shares = [
-        ((other[theirs] - one.detach()[mine]) * gradient[mine]).float().sum((0, -1))
-        for other, one, gradient in zip([*there.heads, *there.mlps], [*here.heads, *here.mlps], gradients, strict=True)
-    ]
-    n_layers = backend.info.n_layers
-    scores = torch.cat([torch.stack(shares[:n_layers]), torch.stack(shares[n_layers:])[:, None]], dim=1)
-    found: Float32 = scores.cpu().numpy()
-    return found, float(logit.detach().float() + offset[0])
+        gradients = torch.autograd.grad(logit, here.parts)
+    scores = torch.cat(
+        [
+            _shares(found, places, backend.info.n_heads if index < backend.info.n_layers else 1)
+            for index, found in enumerate(zip(there.parts, here.parts, gradients, strict=True))
+        ]
+    )
+    heads, mlps = scores.split([backend.info.n_layers * backend.info.n_heads, backend.info.n_layers])
+    table: Float32 = torch.cat([heads.view(len(mlps), -1), mlps[:, None]], dim=1).cpu().numpy()
+    return table, float(logit.detach().float() + offset[0])
+
+
+def _shares(found: tuple[Tensor, Tensor, Tensor], places: Sequence[tuple[int, int]], n_parts: int) -> Tensor:
+    """(other - own) . gradient of each of `n_parts` parts `[n_parts]`, summed over places (other's, own)."""
+    width = found[0].shape[-1]
+    other, own, gradient = (part.detach().reshape(-1, n_parts, width // n_parts) for part in found)
+    theirs, mine = torch.tensor(places, dtype=torch.long, device=own.device).T
+    return ((other[theirs] - own[mine]) * gradient[mine]).float().sum((0, -1))
 
 
 def _forward(backend: WhiteBoxBackend, embeddings: Tensor) -> _Written:
-    structure, shape = backend.structure, embeddings.shape
+    structure = backend.structure
     with (
         entering([*structure.head_projections, *structure.tail[:1]]) as entered,
         watching(structure.mlp_updates) as left,
     ):
         structure.base(inputs_embeds=embeddings, use_cache=False)
     *mixed, last = (hidden for hidden, _, _ in entered)
-    heads = tuple(hidden.view(shape[1], backend.info.n_heads, -1) for hidden in mixed)
-    return _Written(heads, tuple(update.view(shape[1:]) for update in complete(left)), last[0, -1])
+    return _Written((*mixed, *complete(left)), last[0, -1])
