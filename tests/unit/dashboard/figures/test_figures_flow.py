@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from headscope.analysis.attribution.results import position_scores
 from headscope.analysis.types import Attribution, HeadSummary
 from headscope.analysis.types.outcome import Outcome
 from headscope.dashboard.pages.run.grids import grid_arrays, grid_views, layer_labels, spearman
@@ -52,6 +53,21 @@ def test_every_grid_names_its_array_rows_and_columns() -> None:
     assert ablation.limit == np.abs(ABLATION).max()
     np.testing.assert_array_equal(arrays["heads.2"], ABLATION)
     assert all(values.dtype == np.float32 for values in arrays.values())
+
+
+def test_cells_of_layers_are_drawn_as_they_are_and_are_no_row_of_tokens() -> None:
+    cells = np.arange(LAYERS * T, dtype=np.float32).reshape(LAYERS, T)
+    patched = replace(attribution("activation_patching", [], signed=True, params={"direction": "break"}), scores=cells,
+                      axes=("layer", "position"))  # fmt: skip
+    (view,) = grid_views((patched,), LAYERS)
+    assert (view.kind, view.unit, view.note, view.rows) == (
+        "layers",
+        "of the difference",
+        "Direction break.",
+        ("0", "1"),
+    )
+    np.testing.assert_array_equal(grid_arrays((patched,))["layers.0"], cells)
+    assert position_scores(patched) is None
 
 
 def test_a_row_per_layer_is_not_called_a_stream_that_is_read() -> None:
