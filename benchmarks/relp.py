@@ -28,7 +28,7 @@ from headscope.datasets import prompt_sets
 MODEL = "smollm2-135m-instruct"
 SETS = ("subject_verb_agreement", "indirect_object", "occupation_gender", "negation")
 PROMPTS = int(os.environ.get("PROMPTS", "8"))
-RULES = {"relp": LRP, "relp, attention by AttnLRP": "attn_lrp", "gradient": None}
+RULES = {"relp": LRP, "attention as CP-LRP": "cp_lrp", "attention as AttnLRP": "attn_lrp", "gradient": None}
 
 
 def effects(backend: HFCausalBackend, prompt: Prompt) -> dict[str, np.ndarray]:

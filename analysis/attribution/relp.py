@@ -16,7 +16,8 @@ from headscope.analysis.backends.watching import complete, watching
 from headscope.analysis.interfaces import WhiteBoxBackend
 from headscope.analysis.types import Float32, Target, TokenizedText
 
-LRP = "cp_lrp"
+LRP = "relp"
+"""The rules of `relevance_rules`: those of CP-LRP, but for attention, which keeps its gradient."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class RelP(Method):
     def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
         """One Attribution per prompt: two forward passes and one backward pass, and what the measurement takes."""
         settings = resolve_params(self.NAME, params)
-        reason = why_no_lrp(work.backend, LRP) if settings["rules"] == "lrp" else None
+        reason = why_no_lrp(work.backend, "cp_lrp") if settings["rules"] == "lrp" else None
         return [
             self._one(work, index, explaining_logit(target), settings, reason) for index, target in enumerate(targets)
         ]
