@@ -13,6 +13,11 @@ from torch import Tensor
 from headscope.analysis.interfaces import Capture, ForwardResult, TokenBatch, WhiteBoxBackend
 from headscope.analysis.types import Target, TokenizedText
 
+NO_PARTNER = (
+    "it compares the prompt with its counterfactual partner, and this prompt has none: give it one in the column "
+    "`counterfactual`, or let exactly one other prompt with another text have the same `pair_id`"
+)
+
 CHUNK_ELEMENTS = 1 << 24
 """Most float32 values (64 MiB) one temporary over the vocabulary may hold."""
 
@@ -43,6 +48,7 @@ class Workspace:
     `positions` (default: each prompt's last token) says after which token the next one is predicted and explained.
     `capture` is what the analyses of the request need; one forward pass serves them all. `embeddings` `[B, T, d]` take
     the place of the tokens' own (noise around them, for instance); every pass of this workspace starts from them.
+    `partners`: of each prompt its counterfactual, why that cannot be read, or None; empty where nobody has one.
     """
 
     def __init__(
@@ -55,6 +61,7 @@ class Workspace:
     ) -> None:
         self.backend = backend
         self.texts = tuple(texts)
+        self.partners: tuple[TokenizedText | str | None, ...] = ()
         self.batch: TokenBatch = backend.batch(self.texts)
         here = self.batch.lengths
         self.positions = here - 1 if positions is None else torch.tensor(list(positions), device=here.device)
@@ -65,6 +72,11 @@ class Workspace:
         self._gradients: dict[tuple[tuple[int, int, str], ...], InputGradient] = {}
         self._decoded: dict[int, str] = {}
         self._graph: Tensor | None = None
+
+    def partner(self, index: int) -> TokenizedText | str:
+        """The prompt's counterfactual partner, or why there is none."""
+        found = self.partners[index] if self.partners else None
+        return NO_PARTNER if found is None else found
 
     @cached_property
     def embeddings(self) -> Tensor:

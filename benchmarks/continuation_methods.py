@@ -48,7 +48,7 @@ def main() -> None:
         }
         if peer is not None:
             sizes = ("all", "10") if name in FIXED else ("all",)
-            candidates |= {f"inseq {size}": lambda n=name, size=size: peer.ask(n, size) for size in sizes}
+            candidates |= {f"inseq {size}": lambda n=name, size=size: peer.seconds(n, size) for size in sizes}
         seconds = interleaved(candidates, repeats=3)
         inseq = [key for key in seconds if key.startswith("inseq")]
         best = min(inseq, key=lambda key: statistics.median(seconds[key]), default=None)

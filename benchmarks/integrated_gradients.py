@@ -39,7 +39,7 @@ def main() -> None:
     candidates |= {f"captum {size}": lambda size=size: captum(size) for size in CAPTUM_BATCHES}
     peer = inseq_peer(backend.info.path, PROMPT, TARGET, N_STEPS)
     if peer is not None:
-        candidates |= {f"inseq {size}": lambda size=size: peer.ask(NAME, size) for size in ("all", "10")}
+        candidates |= {f"inseq {size}": lambda size=size: peer.seconds(NAME, size) for size in ("all", "10")}
     seconds = interleaved(candidates, repeats=3)
     best = {
         name: min((key for key in seconds if key.startswith(name)), key=lambda key: statistics.median(seconds[key]))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from headscope.analysis.types import Prompt
 
-FIELDS = ("foil", "group", "id", "invalid", "pair_id", "tags", "target", "text")
+FIELDS = ("counterfactual", "foil", "group", "id", "invalid", "pair_id", "tags", "target", "text")
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 

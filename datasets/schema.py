@@ -14,14 +14,14 @@ from headscope.analysis.errors import InputError
 from headscope.analysis.spelling import summary
 from headscope.analysis.types import Prompt
 
-COLUMNS = ("id", "text", "target", "foil", "group", "pair_id", "tags")
+COLUMNS = ("id", "text", "target", "foil", "group", "pair_id", "counterfactual", "tags")
 NAMES = ("id", "group", "pair_id")
 """The columns that only tell prompts apart: a whole number will do. What the model reads has to be written as text."""
 MOST_PROBLEMS = 20
 _MEANT = {
     "text": ("prompt", "sentence", "input", "question", "context"),
     "target": ("answer", "completion", "label", "expected", "target_true", "correct"),
-    "foil": ("distractor", "counterfactual", "target_false", "incorrect", "wrong"),
+    "foil": ("distractor", "target_false", "incorrect", "wrong"),
 }
 _ALIASES = {alias: column for column, aliases in _MEANT.items() for alias in aliases}
 _TEXT_WORDS = frozenset(("text", "prompt", "sentence", "comment", "tweet", "message", "post", "content", "document"))
@@ -161,6 +161,7 @@ def _prompt(row: Row, ids: _Ids, problems: Problems) -> Prompt | None:
         pair_id=cells["pair_id"] or None,
         tags=tags,
         invalid="; ".join(reasons) or row.invalid,
+        counterfactual=cells["counterfactual"] or None,
     )
 
 
@@ -194,7 +195,7 @@ def name_of(value: object) -> str | None:
 
 
 _COLUMN_SET = frozenset(COLUMNS)
-_TEXT_COLUMNS = ("id", "text", "target", "foil", "group", "pair_id")
+_TEXT_COLUMNS = ("id", "text", "target", "foil", "group", "pair_id", "counterfactual")
 _EXACT = 2.0**53
 
 

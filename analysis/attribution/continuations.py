@@ -16,6 +16,10 @@ from headscope.analysis.types.outcome import NOTHING, Outcome
 from headscope.analysis.workspace import Workspace
 
 BYTES_PER_BATCH = 1 << 30
+_PAIR = (
+    "it compares what two prompts say next, and a partner has no such continuation: explain the next token instead "
+    "(leave out --explain continuation)"
+)
 _NOTHING = "the model ended the text at once, so there is no generated token to explain"
 
 
@@ -86,7 +90,7 @@ def rows_explained(
         work = Workspace(backend, [rows[row] for row in part], capture)
         targets = _targets(work, [ids[row] for row in part], quantity)
         for name, loaded in methods.items():
-            reason = reason_against(loaded, backend)
+            reason = _PAIR if loaded.needs.pair else reason_against(loaded, backend)
             found[name] += (
                 answers(loaded, work, targets)
                 if reason is None

@@ -23,7 +23,7 @@ from headscope.analysis.workspace import Workspace
 NAME = "receipts"
 Loaded = Mapping[str, LoadedMethod]
 _NAN = float("nan")
-_HEADS = "it scores heads or components, and the removal test ranks tokens"
+_HEADS = "it scores heads, components or layers, and the removal test ranks tokens"
 _FEW = f"the prompt has fewer than {FEWEST} tokens that could be removed: no order can stand out"
 
 
@@ -227,6 +227,7 @@ def _again(
     capture = Capture(needs.attention, gradients=needs.gradients, attention_gradients=needs.attention_gradients)
     texts, positions = [work.texts[i] for i in owners], [int(work.positions[i]) for i in owners]
     rows = Workspace(work.backend, texts, capture, positions, embeddings)
+    rows.partners = tuple(work.partners[i] for i in owners) if work.partners else ()
     return method.method.attribute(rows, [targets[i] for i in owners], method.params)
 
 

@@ -7,7 +7,8 @@ With them, gradient x input IS the relevance: every non-linear part passes back 
 - gated MLP: the product of gate and value gives half to each (uniform rule);
 - attention, AttnLRP: the product of pattern and values gives half to each, the softmax is linearised where it is
   (which leaks: the leak is counted), the product of queries and keys gives half to each;
-- attention, CP-LRP: the pattern is a constant, everything goes to the values.
+- attention, CP-LRP: the pattern is a constant, everything goes to the values;
+- attention, RelP (which asks for the effect of a change, not for shares that add up): its plain gradient.
 Nothing of the library is replaced: module hooks, and an attention function registered under a name of its own.
 """
 
@@ -118,6 +119,8 @@ def _attention(
 ) -> tuple[Tensor, None]:
     """The fused attention with the backward rule of the running relevance pass."""
     ledger = _LEDGER.get()
+    if ledger.rule == "relp":
+        return sdpa_attention_forward(module, query, key, value, mask, **options)
     if ledger.rule == "cp_lrp":
         output, _ = sdpa_attention_forward(module, query.detach(), key.detach(), value, mask, **options)
         ledger.watch_heads(output)

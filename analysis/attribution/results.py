@@ -128,9 +128,11 @@ def position_scores(found: Attribution) -> Float32 | None:
     """One score per input token, float32 `[T]`: what receipts and comparisons between methods rank.
 
     `(position)` as it is; of `(layer, head, position)` the sum (signed) or mean over layers and heads. None for axes
-    without a position of the input (heads, components) or with several targets, and for a failed attribution.
+    without a position of the input (heads, components), with several targets, or of `(layer, position)`, whose cells
+    are no shares of anything; and for a failed attribution.
     """
-    if found.error is not None or found.axes[-1] != "position" or "target_position" in found.axes:
+    cells = "target_position" in found.axes or found.axes == ("layer", "position")
+    if found.error is not None or found.axes[-1] != "position" or cells:
         return None
     flat = found.scores.reshape(-1, found.scores.shape[-1])
     reduced: Float32 = flat.sum(0) if found.signed else flat.mean(0)

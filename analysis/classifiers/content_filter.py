@@ -147,7 +147,7 @@ def admit(judge: Screen, prompt_set: PromptSet, policy: Policy) -> tuple[PromptS
     if not policy.rules:
         return prompt_set, {}
     prompts, parts = prompt_set.prompts, tuple(admit(judge, part, policy)[0] for part in prompt_set.parts)
-    verdicts = judge([joined(one.text, one.target, one.foil) for one in prompts], policy)
+    verdicts = judge([joined(one.text, one.target, one.foil, one.counterfactual) for one in prompts], policy)
     caught = {one.id: verdict for one, verdict in zip(prompts, verdicts, strict=True) if verdict.action != "pass"}
     if not caught:
         return replace(prompt_set, parts=parts), {}
@@ -165,7 +165,7 @@ def _marked(prompt: Prompt, verdict: Verdict, policy: Policy) -> Prompt:
     if policy.keep_text:
         return replace(prompt, tags=tags, invalid=f"{reason}.")
     withheld = f"{reason}; its {len(prompt.text)} characters were not stored."
-    return replace(prompt, text="", target=None, foil=None, tags=tags, invalid=withheld)
+    return replace(prompt, text="", target=None, foil=None, counterfactual=None, tags=tags, invalid=withheld)
 
 
 def allow(judge: Screen, policy: Policy, *texts: str | None) -> Verdict:

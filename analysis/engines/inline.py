@@ -8,9 +8,8 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from headscope.analysis.certificate.certify import certify, key_of
+from headscope.analysis.certificate import certify as certificates
 from headscope.analysis.classifiers.content_filter import Policy, Verdict, screen
-from headscope.analysis.code_version import CODE_VERSION
 from headscope.analysis.engines.base import Prepared
 from headscope.analysis.engines.model_cache import ModelCache, loader
 from headscope.analysis.models import devices, sources
@@ -18,9 +17,9 @@ from headscope.analysis.models.chat_template import require_chat_template
 from headscope.analysis.models.fingerprints import cache_dir
 from headscope.analysis.models.places import read_config
 from headscope.analysis.models.start_token import require_start_token
-from headscope.analysis.running import patching, runner, typed
+from headscope.analysis.running import pairs, patching, runner, typed
 from headscope.analysis.running.tensor_cache import TensorCache, tensor_cache_bytes
-from headscope.analysis.types import Continuation, ModelRef, OnBeat, Prompt, RunResult, RunSpec, result_key
+from headscope.analysis.types import Continuation, ModelRef, OnBeat, Prompt, RunResult, RunSpec
 from headscope.analysis.types.certificate import Certificate
 from headscope.analysis.types.live import (
     LiveContinueRequest,
@@ -64,9 +63,9 @@ class InlineEngine:
         """See `AnalysisEngine.prepare`."""
         _check(spec)
         backend = self._models.get(spec.model, spec.device)
-        keys = tuple(result_key(backend.info, spec, prompt, CODE_VERSION) for prompt in spec.prompts)
+        keys = tuple(pairs.key_of(backend.info, spec, prompt) for prompt in spec.prompts)
         found = runner.planned(backend, spec, batch_size)
-        return Prepared(backend.info, keys, tuple(map(tuple, found.batches)), found.needs, key_of(backend))
+        return Prepared(backend.info, keys, tuple(map(tuple, found.batches)), found.needs, certificates.key_of(backend))
 
     @_one_at_a_time
     def load(self, model: ModelRef, device: str) -> None:
@@ -83,7 +82,7 @@ class InlineEngine:
     def certify(self, model: ModelRef, device: str, whole: bool) -> Certificate:
         """See `AnalysisEngine.certify`."""
         devices.require(device)
-        return certify(self._models.get(model, device), whole=whole)
+        return certificates.certify(self._models.get(model, device), whole=whole)
 
     @_one_at_a_time
     def live(self, request: LiveRequest) -> LiveResult:

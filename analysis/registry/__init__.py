@@ -5,7 +5,15 @@ Adding an interpretation method, a probe or a backend is one new file and one en
 (docs/architecture.md).
 """
 
-from headscope.analysis.registry.analyses import DEFAULT_SET, RECEIPTS, STANDARD, analyses, analysis, parse_analyses
+from headscope.analysis.registry.analyses import (
+    DEFAULT_SET,
+    RECEIPTS,
+    STANDARD,
+    analyses,
+    analysis,
+    needs_pair,
+    parse_analyses,
+)
 from headscope.analysis.registry.backends import BACKENDS, BLACK_BOX, LOADED_HERE, BackendEntry
 from headscope.analysis.registry.classifiers import CLASSIFIERS
 from headscope.analysis.registry.detectors import DETECTORS
@@ -37,5 +45,6 @@ __all__ = [
     "analyses",
     "analysis",
     "method_entry",
+    "needs_pair",
     "parse_analyses",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.registry.entry import Cost, Entry, Param, seed
 from headscope.analysis.registry.measurements import MEASUREMENTS
@@ -53,6 +55,11 @@ def analysis(name: str) -> Entry:
     if name not in known:
         raise UnknownNameError("analysis", name, known)
     return known[name]
+
+
+def needs_pair(names: Iterable[str]) -> bool:
+    """Whether one of the analyses reads a prompt's counterfactual."""
+    return any(name in METHODS and METHODS[name].needs.pair for name in names)
 
 
 def parse_analyses(text: str) -> tuple[str, ...]:

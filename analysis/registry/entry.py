@@ -35,7 +35,7 @@ class Needs:
     attention: attention weights of every layer; pattern: of at least one. sublayers: what attention and MLP add to the
     residual stream. heads: the outputs of single heads. attention_gradients, gradients: the shared backward pass
     reaches the attention weights; the embeddings. many_passes: runs the model many times per prompt, so its receipt
-    measures the sensitivity to noise with one draw instead of three.
+    measures the sensitivity to noise with one draw instead of three. pair: reads the prompt's counterfactual, too.
     """
 
     attention: bool = False
@@ -45,6 +45,7 @@ class Needs:
     sublayers: bool = False
     heads: bool = False
     many_passes: bool = False
+    pair: bool = False
 
 
 def seed(what: str) -> Param:
@@ -55,9 +56,9 @@ def seed(what: str) -> Param:
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What a prompt costs beside the shared pass, in forward passes over it: `passes`, times what `per` names: nothing,
-    `token`, `head` (of all layers), `coalition` (2 to the number of words), or a parameter of that name. rounds: a
-    parameter, a value, and the parameter that says how many times all of this when the first has that value. choices:
-    the cost that takes its place when a parameter has that value."""
+    `token`, `head` (of all layers), `cell` (every token in every layer), `coalition` (2 to the number of words), or a
+    parameter of that name. rounds: a parameter, a value, and the parameter that says how many times all of this when
+    the first has that value. choices: the cost that takes its place when a parameter has that value."""
 
     passes: float = 0.0
     per: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, Registry, seed
+from headscope.analysis.registry.exchange import COMPONENT, DIRECTION
 from headscope.analysis.registry.removal import MASKING, MOST_UNITS, UNIT, WORD
 
 BOTH_WAYS = 3.0
@@ -259,6 +260,33 @@ METHODS = Registry(
             family="causal",
             needs=Needs(many_passes=True, heads=True),
             cost=Cost(1, per="head"),
+        ),
+        "activation_patching": Entry(
+            "headscope.analysis.methods.activation_patching:ActivationPatching",
+            "Activation patching",
+            "Where the difference to the other prompt of the pair lives: one activation exchanged at a time.",
+            params=(COMPONENT, DIRECTION),
+            family="causal",
+            needs=Needs(many_passes=True, pair=True),
+            cost=Cost(0.5, per="cell"),
+        ),
+        "relp": Entry(
+            "headscope.analysis.methods.relp:RelP",
+            "RelP",
+            "Patching of every head and MLP, estimated in one backward pass with the rules of relevance propagation.",
+            params=(
+                Param(
+                    "rules",
+                    "choice",
+                    "lrp",
+                    "Coefficients of the estimate: relevance propagation, or plain gradients (attribution patching).",
+                    choices=("lrp", "gradient"),
+                ),
+                Param("measure", "bool", True, "Also patch every head and MLP, and say how well the estimate agrees."),
+            ),
+            family="causal",
+            needs=Needs(many_passes=True, heads=True, sublayers=True, pair=True),
+            cost=Cost(0.6, per="head"),
         ),
         "occlusion": Entry(
             "headscope.analysis.methods.occlusion:Occlusion",

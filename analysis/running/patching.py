@@ -10,21 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from headscope.analysis.attribution.patching import MAX_TOKENS, ROUNDING, PatchedPair, counterparts
 from headscope.analysis.backends.needs import unmet
-from headscope.analysis.backends.suffix import LayerSuffix, rows_per_pass, why_no_suffix
+from headscope.analysis.backends.suffix import why_no_suffix
 from headscope.analysis.code_version import CODE_VERSION
 from headscope.analysis.errors import InputError, NotApplicable, UnknownNameError
 from headscope.analysis.interfaces import WhiteBoxBackend
-from headscope.analysis.interventions import Edit, Point, Put
 from headscope.analysis.registry import Needs
 from headscope.analysis.running.tensor_cache import TensorCache
 from headscope.analysis.types import Float32, Target, TokenizedText, canonical_hash
 from headscope.analysis.types.patching import PATCH_COMPONENTS, Candidates, PatchRequest, PatchResult
-from headscope.analysis.workspace import quantities
 
-MAX_TOKENS = 128  # layers x tokens reruns: 30 layers of 128 tokens are minutes on two cores
 N_CANDIDATES = 10
-ROUNDING = 1e-4  # nats; two values closer than this do not differ
 
 
 def analyse_patch(backend: WhiteBoxBackend, request: PatchRequest, cache: TensorCache | None = None) -> PatchResult:
@@ -40,7 +37,7 @@ def analyse_patch(backend: WhiteBoxBackend, request: PatchRequest, cache: Tensor
     clean, corrupted = _tokens(backend, request)
     _check(backend, request, len(clean))
     with torch.no_grad():
-        patcher = _Patcher(backend, clean, corrupted, request)
+        patcher = _Pair(backend, clean, corrupted, request)
         patched = _grid(backend, request, patcher, cache)
         cell = None if request.cell is None else _candidates(backend, patcher.cell_logits(*request.cell))
     clean_value, corrupted_value = patcher.values.tolist()
@@ -63,7 +60,7 @@ def analyse_patch(backend: WhiteBoxBackend, request: PatchRequest, cache: Tensor
     )
 
 
-def _grid(backend: WhiteBoxBackend, request: PatchRequest, patcher: _Patcher, cache: TensorCache | None) -> Any:
+def _grid(backend: WhiteBoxBackend, request: PatchRequest, patcher: _Pair, cache: TensorCache | None) -> Any:
     """The patched quantity float `[layer, position]`, from the cache where it was computed before (a cell is looked at
     after the whole map)."""
     ref, target = backend.info.ref, patcher.target
@@ -114,54 +111,27 @@ def _check(backend: WhiteBoxBackend, request: PatchRequest, length: int) -> None
             )
 
 
-class _Patcher:
-    """Both prompts' passes and the reruns. Row 0 of the batch is the clean prompt, row 1 the corrupted one."""
+class _Pair:
+    """Both prompts' passes, and the corrupted one with the clean one's activations in it."""
 
     def __init__(
         self, backend: WhiteBoxBackend, clean: TokenizedText, corrupted: TokenizedText, request: PatchRequest
     ) -> None:
-        batch = backend.batch([clean, corrupted])
-        self._backend = backend
-        self._suffix = LayerSuffix(backend, batch, backend.embed(batch))
-        result = self._suffix.result
-        self.logits = result.logits[:, -1].float()
+        self._component = request.component
+        self._pair = PatchedPair(backend, clean, corrupted, counterparts(clean, corrupted))
+        self.logits = self._pair.logits
         logprobs = torch.log_softmax(self.logits[0], dim=-1)
         self.target: Target = backend.resolve_target(clean, request.target, request.foil, logprobs)
-        self.values = quantities(self.logits, [self.target] * 2)
-        self._length = len(clean)
-        # causal attention: up to the first token that differs there is nothing to patch but rounding
-        self._reached = (batch.input_ids[0] != batch.input_ids[1]).cumsum(0) > 0
-        points: dict[str, tuple[Point, Sequence[Tensor]]] = {
-            "residual": ("residual", self._suffix.inputs),
-            "attention": ("attention_output", result.attn_updates),
-            "mlp": ("mlp_output", result.mlp_updates),
-        }
-        self._point, self._activations = points[request.component]
+        self.values = self._pair.values(self.target)
 
     def patched(self) -> Float32:
         """The quantity float32 `[layer, position]` (nats)."""
-        found = torch.full((len(self._activations), self._length), float(self.values[1]), device=self.values.device)
-        for layer, activation in enumerate(self._activations):
-            differs = ((activation[0] != activation[1]).any(-1) & self._reached).nonzero()[:, 0]
-            if not len(differs):
-                continue
-            for positions in torch.split(differs, rows_per_pass(self._backend.info, self._length)):
-                final = self._rerun(layer, positions)
-                found[layer, positions] = self._suffix.values(final, [self.target] * len(positions))
-        values: Float32 = found.cpu().numpy()
-        return values
+        return self._pair.grid(self._component, self.target)
 
     def cell_logits(self, layer: int, position: int) -> Tensor:
         """Next-token logits `[V]` with that one activation patched."""
-        final = self._rerun(layer, torch.tensor([position], device=self.values.device))
-        return self._backend.unembed(final)[0].float()
-
-    def _rerun(self, layer: int, positions: Tensor) -> Tensor:
-        """Last residuals `[N, d]` at the last position; row n has the clean activation at `positions[n]`."""
-        clean = self._activations[layer][0]
-        edit = Edit(self._point, layer, Put(clean[positions][:, None]), positions=positions[:, None])
-        hidden = self._suffix.inputs[layer][1].expand(len(positions), -1, -1)
-        return self._suffix.run(layer, hidden, torch.full_like(positions, self._length - 1), [edit])
+        final = self._pair.rerun(self._component, layer, torch.tensor([position], device=self.logits.device))
+        return self._pair.backend.unembed(final)[0].float()
 
 
 def _candidates(backend: WhiteBoxBackend, logits: Tensor) -> Candidates:

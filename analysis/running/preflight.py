@@ -62,8 +62,8 @@ def chosen(cost: Cost, params: Mapping[str, Any]) -> Cost:
 
 def own_passes(cost: Cost, params: Mapping[str, Any], size: Size, info: ModelInfo) -> float:
     """Forward passes over one prompt beside the shared ones."""
-    cost = chosen(cost, params)
-    per = {"": 1, "token": size.tokens, "head": info.n_layers * info.n_heads}
+    cost, layers = chosen(cost, params), info.n_layers
+    per = {"": 1, "token": size.tokens, "head": layers * info.n_heads, "cell": layers * size.tokens}
     if cost.per == "coalition":
         many = size.words > params.get("max_units", size.words)  # refused
         return 0.0 if many else cost.passes * 2.0**size.words

@@ -9,13 +9,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from headscope.analysis.code_version import CODE_VERSION
 from headscope.analysis.errors import BackendError, HeadscopeError, InputError, message
 from headscope.analysis.interfaces import Capture, WhiteBoxBackend
 from headscope.analysis.running.asking import Batch, full_params, listening, methods_of, within_budget
 from headscope.analysis.running.attributing import attributed, continuations_explained, targets_explained
 from headscope.analysis.running.capsule import capsule
 from headscope.analysis.running.measuring import Measured, arrays, measurements, value
+from headscope.analysis.running.pairs import key_of, partner
 from headscope.analysis.running.parts import Parts
 from headscope.analysis.running.planning import Plan, check_memory, plan, tokenized
 from headscope.analysis.running.probing import probed, probes_of
@@ -34,7 +34,6 @@ from headscope.analysis.types import (
     TokenizedText,
     TokenTrace,
     against,
-    result_key,
 )
 from headscope.analysis.workspace import Workspace
 
@@ -78,7 +77,7 @@ def run_batch(
             _measure_all(batch, same, outcomes)
         facts, seconds = capsule(backend, spec, len(prompts)), (time.perf_counter() - started) / max(1, len(prompts))
         results = [
-            _result(prompt, i, outcomes, result_key(backend.info, spec, prompt, CODE_VERSION), seconds, facts)
+            _result(prompt, i, outcomes, key_of(backend.info, spec, prompt), seconds, facts)
             for i, prompt in enumerate(prompts)
         ]
         at("probes")
@@ -111,6 +110,7 @@ def _measure(batch: Batch, texts: Mapping[int, TokenizedText], outcomes: _Outcom
     spec, methods = batch.spec, batch.methods
     capture = batch.capture()
     work = _shared_work(batch.backend, list(texts.values()), capture)
+    work.partners = tuple(partner(batch.backend, spec, batch.prompts[index]) for index in texts)
     targets, asked, bad = _targets(work, texts, batch.prompts, spec.quantity)
     if bad:  # the graph of the pass holds all prompts: start again with the good ones
         outcomes.errors.update(bad)

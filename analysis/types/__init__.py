@@ -17,7 +17,7 @@ from headscope.analysis.types.measurements import (
     MeasuredArray,
 )
 from headscope.analysis.types.models import ModelInfo, ModelRef
-from headscope.analysis.types.prompts import BLOCKED, UNREADABLE, Prompt, PromptSet
+from headscope.analysis.types.prompts import BLOCKED, UNREADABLE, Prompt, PromptSet, with_partners
 from headscope.analysis.types.requests import (
     DEVICE,
     DTYPES,
@@ -77,4 +77,5 @@ __all__ = [
     "against",
     "canonical_hash",
     "result_key",
+    "with_partners",
 ]

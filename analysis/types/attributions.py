@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from headscope.analysis.types.outcome import NOTHING, Outcome
+from headscope.analysis.types.outcome import NOTHING, PARTNER, Outcome
 from headscope.analysis.types.values import Float32, Params
 
 if TYPE_CHECKING:
@@ -90,3 +91,8 @@ class Attribution:
     score_errors: Float32 | None = None
     outcome: Outcome = NOTHING
     head_scores: Float32 | None = None
+
+
+def partner_of(found: Sequence[Attribution]) -> str | None:
+    """The counterfactual that a stored run was compared with; the store keeps it with what was made of it."""
+    return next((str(one.outcome.facts[PARTNER]) for one in found if PARTNER in one.outcome.facts), None)

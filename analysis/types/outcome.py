@@ -31,6 +31,9 @@ class Outcome:
     facts: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
 
+PARTNER = "other prompt of the pair"
+"""The fact that holds the text of the counterfactual which a method compared the prompt with."""
+
 NOTHING = Outcome()
 """Of a method that has scores and no more to say."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from headscope.analysis.errors import InputError
 
@@ -18,6 +19,7 @@ class Prompt:
     """One input. `target` and `foil` are continuations exactly as written (usually with a leading space).
 
     `id` is unique and stable within its prompt set. `group` and `pair_id` tie counterfactual pairs together.
+    `counterfactual` is the text of the other prompt of a pair, for analyses that compare the two.
     `invalid` holds the reason a row could not be read as text (it becomes a failed run, never a missing one), then
     `text` is the readable rest with the offending bytes escaped.
     """
@@ -30,6 +32,7 @@ class Prompt:
     pair_id: str | None = None
     tags: tuple[str, ...] = ()
     invalid: str | None = None
+    counterfactual: str | None = None
 
     @property
     def invalid_kind(self) -> str:
@@ -67,3 +70,19 @@ class PromptSet:
                     "give every prompt an id of its own.",
                     kind="prompt_file",
                 )
+
+
+def with_partners(prompts: Sequence[Prompt]) -> tuple[Prompt, ...]:
+    """The prompts with their `counterfactual`: as given, or where their `pair_id` stands for exactly two different
+    texts, the other one. A prompt that could not be read has no part in it."""
+    texts: dict[str, dict[str, None]] = {}
+    for prompt in prompts:
+        if prompt.pair_id is not None and prompt.invalid is None:
+            texts.setdefault(prompt.pair_id, {})[prompt.text] = None
+    return tuple(_with_partner(prompt, tuple(texts.get(prompt.pair_id or "", ()))) for prompt in prompts)
+
+
+def _with_partner(prompt: Prompt, pair: Sequence[str]) -> Prompt:
+    if prompt.counterfactual is not None or prompt.invalid is not None or len(pair) != 2:
+        return prompt
+    return replace(prompt, counterfactual=pair[pair[0] == prompt.text])

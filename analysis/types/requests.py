@@ -102,9 +102,10 @@ def result_key(info: ModelInfo, spec: RunSpec, prompt: Prompt, code_version: str
     """Identity of a result: same weights, tokenizer, text, target, foil, spec and code give the same key (sha256 hex).
 
     The model's display name and folder are left out on purpose: the same weights under another name are a cache hit.
+    The counterfactual is part of it where there is one: leave it out where nothing asked for reads it.
     """
     weights = ModelRef(name="", backend=info.ref.backend, dtype=info.ref.dtype, weights_sha256=info.ref.weights_sha256)
     spec_hash = replace(spec, model=weights, prompts=()).spec_hash
-    return canonical_hash(
-        [info.tokenizer_sha256, spec_hash, prompt.text, prompt.target, prompt.foil, prompt.invalid, code_version]
-    )
+    given = [info.tokenizer_sha256, spec_hash, prompt.text, prompt.target, prompt.foil, prompt.invalid, code_version]
+    # without a counterfactual the keys are those of before
+    return canonical_hash(given if prompt.counterfactual is None else [*given, prompt.counterfactual])

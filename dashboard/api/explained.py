@@ -12,6 +12,7 @@ from flask import Blueprint, Flask, Response, jsonify
 
 from headscope.analysis.errors import InputError
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet, RunStatus, canonical_hash
+from headscope.analysis.types.attributions import partner_of
 from headscope.dashboard.request_body import json_object
 from headscope.dashboard.services import Services
 from headscope.dashboard.text import quoted
@@ -90,7 +91,7 @@ def again_request(detail: RunDetail, target: str | None, foil: str | None) -> Jo
     row, given = detail.row, detail.capsule
     prompt = Prompt(
         id=f"{row.prompt_key or 'prompt'}/explains-{canonical_hash([target, foil])[:8]}", text=row.text or "",
-        target=target, foil=foil, group=row.group_name, tags=row.tags,
+        target=target, foil=foil, group=row.group_name, tags=row.tags, counterfactual=partner_of(detail.attributions),
     )  # fmt: skip
     prompts = PromptSet(
         name=row.prompt_set or "explained", version="1", licence="", purpose="Another quantity of a stored run",

@@ -69,7 +69,7 @@ def _check_set(prompt_set: PromptSet) -> None:
 def _check_prompt(prompt: Prompt) -> None:
     bounds.text("id of a prompt", prompt.id)
     bounds.text("text of a prompt", prompt.text)
-    for name in ("target", "foil", "group", "pair_id", "invalid"):
+    for name in ("target", "foil", "group", "pair_id", "invalid", "counterfactual"):
         if (value := getattr(prompt, name)) is not None:
             bounds.text(f"{name} of a prompt", value)
     for tag in prompt.tags:

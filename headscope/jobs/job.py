@@ -159,11 +159,12 @@ def _compute(
     told: AtWork,
     should_stop: Callable[[], bool],
 ) -> Progress:
-    prompts = request.prompt_set.prompts
+    asked = request.spec()
+    prompts = asked.prompts
     found = sink.find_results(prepared.keys, job_id if request.fresh else None)
     hits = {prompt.id: found[key] for prompt, key in zip(prompts, prepared.keys, strict=True) if key in found}
     cached = sink.reuse(job_id, request.prompt_set, hits) if hits else 0
-    spec = replace(request.spec(), prompts=(), model=prepared.info.ref)
+    spec = replace(asked, prompts=(), model=prepared.info.ref)
     progress = Progress(len(prompts), cached, 0, cached, 0.0)
     told.now(progress)
     started = reported = time.monotonic()

@@ -8,7 +8,7 @@ from typing import Any
 
 from headscope.analysis.errors import InputError
 from headscope.analysis.registry import LOADED_HERE
-from headscope.analysis.types import GenerationParams, ModelRef, Prompt, PromptSet, RunSpec
+from headscope.analysis.types import GenerationParams, ModelRef, Prompt, PromptSet, RunSpec, with_partners
 from headscope.jobs import checks
 
 
@@ -44,10 +44,10 @@ class JobRequest:
         checks.check(self)
 
     def spec(self) -> RunSpec:
-        """The RunSpec of all prompts."""
+        """The RunSpec of all prompts, each with its counterfactual partner where it has one."""
         return RunSpec(
             ModelRef(self.model, backend=self.backend, dtype=self.dtype),
-            self.prompt_set.prompts,
+            with_partners(self.prompt_set.prompts),
             self.analyses,
             self.seed,
             self.generation,
@@ -98,7 +98,7 @@ def _prompt(row: Mapping[str, Any]) -> Prompt:
     """Only texts may stand in it: the ids 1 and "1" would be one prompt in the store."""
     prompt = Prompt(**{**row, "tags": tuple(row.get("tags") or ())})
     texts = (prompt.id, prompt.text, *prompt.tags)
-    others = (prompt.target, prompt.foil, prompt.group, prompt.pair_id, prompt.invalid)
+    others = (prompt.target, prompt.foil, prompt.group, prompt.pair_id, prompt.invalid, prompt.counterfactual)
     if not prompt.id or not all(isinstance(text, str) for text in (*texts, *(it for it in others if it is not None))):
         raise ValueError(f"a prompt needs an id, and every field of it is text: {row!r:.200}")
     return prompt

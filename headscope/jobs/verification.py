@@ -27,6 +27,7 @@ from headscope.analysis.types import (
     RunSpec,
     RunStatus,
 )
+from headscope.analysis.types.attributions import partner_of
 from headscope.analysis.types.findings import Finding, ToxicityScore
 from headscope.storage.rows import RunDetail
 
@@ -49,7 +50,10 @@ def request_of(detail: RunDetail, model: str) -> tuple[RunSpec, Prompt]:
     """The request that a stored run answers, from the model `model`."""
     row, generated = detail.row, detail.continuation
     unreadable = row.error if row.error_kind in UNREADABLE else None
-    prompt = Prompt(row.prompt_key, row.text, row.target, row.foil, row.group_name, row.pair_id, row.tags, unreadable)
+    prompt = Prompt(
+        row.prompt_key, row.text, row.target, row.foil, row.group_name, row.pair_id, row.tags, unreadable,
+        partner_of(detail.attributions),
+    )  # fmt: skip
     spec = RunSpec(
         ModelRef(model, backend=detail.model.ref.backend, dtype=detail.model.ref.dtype),
         (),

@@ -14,7 +14,7 @@ from headscope.analysis.interfaces import Capture, Method
 from headscope.analysis.params import resolve_params
 from headscope.analysis.registry import METHODS
 from headscope.analysis.running.runner import run_batch
-from headscope.analysis.types import Attribution, Prompt, RunSpec, RunStatus, Target
+from headscope.analysis.types import Attribution, Prompt, RunSpec, RunStatus, Target, TokenizedText
 from headscope.analysis.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -32,6 +32,13 @@ def method(request: pytest.FixtureRequest) -> Method:
     return found
 
 
+def partner_of(text: TokenizedText) -> TokenizedText:
+    """The same prompt but for its last token and the one before."""
+    ids = text.ids.copy()
+    ids[-2:] = (5, 9)
+    return replace(text, ids=ids)
+
+
 def attribute(
     backend: HFCausalBackend,
     method: Method,
@@ -42,6 +49,7 @@ def attribute(
     needs = METHODS[method.NAME].needs
     capture = Capture(needs.attention, gradients=needs.gradients, attention_gradients=needs.attention_gradients)
     work = Workspace(backend, [backend.tokenize(text) for text in texts], capture)
+    work.partners = tuple(partner_of(text) for text in work.texts)
     targets: list[Target] = [
         replace(backend.resolve_target(text, " the" if foil else None, foil, row), quantity=quantity)
         for text, row in zip(work.texts, work.next_logprobs, strict=True)

@@ -7,13 +7,15 @@ import shlex
 
 from headscope.analysis.registry import BLACK_BOX, DEFAULT_SET, LOADED_HERE, STANDARD
 from headscope.analysis.types import UNREADABLE, GenerationParams
+from headscope.analysis.types.attributions import partner_of
 from headscope.storage.rows import RunDetail, RunRow
 
 
 def again_command(detail: RunDetail) -> str:
     """A shell line that feeds this one prompt to `headscope run` with the same model, analyses and seed."""
     row = detail.row
-    given = (("target", row.target), ("foil", row.foil), ("invalid", _invalid(row)))
+    partner = partner_of(detail.attributions)
+    given = (("target", row.target), ("foil", row.foil), ("invalid", _invalid(row)), ("counterfactual", partner))
     prompt = {"text": row.text} | {k: v for k, v in given if v is not None}
     if detail.model.ref.backend == BLACK_BOX:
         return _piped(prompt, _black_box(detail))

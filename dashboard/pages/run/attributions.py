@@ -126,6 +126,8 @@ def _note(item: Attribution) -> str:
     axes = [axis for axis in item.axes if axis != "target_position"]
     if item.error is not None or axes == ["position"]:
         return ""
+    if axes == ["layer", "position"]:
+        return "One score per layer and token: see “Where the evidence enters”."
     if axes[-1] != "position":
         return ELSEWHERE.get(axes[-1], "One score for each of " + ", ".join(axes) + ": it has no row of tokens.")
     return f"{'Summed' if item.signed else 'Averaged'} over {' and '.join(f'{axis}s' for axis in axes[:-1])}."

@@ -15,13 +15,14 @@ from headscope.analysis.statistics.intervals import FEWEST, Z
 from headscope.analysis.types import Attribution, Float32, HeadSummary
 from headscope.dashboard.head_stats import head_stats
 from headscope.dashboard.pages.run.attributions import explained, over_tokens, settings
-from headscope.dashboard.pages.run.tokens import grouped, largest, quantity_unit, score_unit
+from headscope.dashboard.pages.run.tokens import grouped, largest, score_unit
 
 Floats = NDArray[np.float64]
 KINDS: Mapping[tuple[str, ...], str] = {
     ("layer", "head"): "heads",
     ("layer", "component"): "components",
     ("condition", "layer", "head"): "heads",  # drawn is the first condition, beside other heads' ablation
+    ("layer", "position"): "layers",
 }
 
 
@@ -141,6 +142,8 @@ def _layers(index: int, item: Attribution, scores: Float32, n_layers: int) -> Gr
 
 
 def _grid(index: int, item: Attribution, scores: Float32, kind: str, heads: HeadSummary | None) -> GridView:
+    if kind == "layers":
+        return _view(index, item, kind, layer_labels(len(scores), -1), (), largest(scores), "")
     n_layers, n_columns = scores.shape[-2:]
     names = tuple(f"H{head}" for head in range(n_columns))
     if kind == "components":
@@ -159,7 +162,7 @@ def _view(
         method=item.method,
         label=entry.label if entry else item.method,
         signed=item.signed,
-        unit=quantity_unit(item) if item.signed else score_unit(item),
+        unit=score_unit(item),
         rows=rows,
         columns=columns,
         limit=limit,
@@ -188,7 +191,10 @@ def _with_looks(view: GridView, scores: Float32, heads: HeadSummary | None) -> G
 
 def _drawn(item: Attribution) -> Float32:
     """Scores `[..., row, column]`; of several conditions the first."""
-    return item.scores.take(0, axis=item.axes.index("condition")) if "condition" in item.axes else item.scores
+    if "condition" not in item.axes:
+        return item.scores
+    found: Float32 = np.moveaxis(item.scores, item.axes.index("condition"), 0)[0]
+    return found
 
 
 def _axes(item: Attribution) -> tuple[str, ...]:

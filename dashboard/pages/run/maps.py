@@ -43,14 +43,14 @@ def lost(what: str) -> Component:
 def flow(detail: RunDetail) -> Children:
     """Layer x position."""
     if not _has(detail, "layers"):
-        return not_measured("Layers by token were", "--analyses layer_gradients,attn_lrp")
+        return not_measured("Layers by token were", "--analyses layer_gradients,attn_lrp,activation_patching")
     return html.Div(id="run-flow-slot")
 
 
 def components(detail: RunDetail) -> Children:
     """Layer x (heads and MLP)."""
     if not _has(detail, "components"):
-        return not_measured("Heads and MLPs were", "--analyses direct_logit_attribution")
+        return not_measured("Heads and MLPs were", "--analyses direct_logit_attribution,relp")
     return html.Div(id="run-components-slot")
 
 

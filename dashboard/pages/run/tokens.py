@@ -205,6 +205,10 @@ ANSWER_UNITS = {"edit_similarity": "share of letters", "embedding_similarity": "
 """How near an answer is to the first one: what black-box methods explain beside log-probabilities."""
 
 
+SHARES = {"activation_patching": "of the difference"}
+"""Units of signed scores that are no amounts of the explained quantity."""
+
+
 def quantity_unit(item: Attribution) -> str:
     """`nats` of a log-probability, `logits` of a logit."""
     return ANSWER_UNITS.get(item.quantity, "logits" if "logit" in item.quantity else "nats")
@@ -215,7 +219,7 @@ def score_unit(attribution: Attribution) -> str:
     unit: saliency is a gradient's length, nats per unit of embedding."""
     quantity = quantity_unit(attribution)
     if attribution.signed:
-        return quantity
+        return SHARES.get(attribution.method, quantity)
     unit = UNITS.get(attribution.method, "/ embedding unit")
     return f"{quantity} {unit}" if unit.startswith("/") else unit
 

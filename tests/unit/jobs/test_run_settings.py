@@ -196,6 +196,26 @@ def test_a_stored_run_is_computed_again_as_it_was(chatty: Path, engine: InlineEn
         assert spec.device == "cuda:0"
 
 
+def test_a_stored_run_keeps_the_partner_it_was_compared_with(
+    chatty: Path, engine: InlineEngine, tmp_path: Path
+) -> None:
+    pair = (Prompt("a", "The sky is", pair_id="1"), Prompt("b", "The sea is", pair_id="1"))
+    asked = JobRequest("e", str(chatty), replace(SET, prompts=pair), ("relp",))
+    with Store.open(str(tmp_path / "s.duckdb")) as store:
+        run_job(engine, store, asked)
+        assert run_job(engine, store, asked).progress.cached == 2
+        alone = replace(asked, prompt_set=replace(asked.prompt_set, prompts=pair[:1], sha256="1" * 64, version="2"))
+        assert run_job(engine, store, alone).progress.cached == 0
+        keys = engine.prepare(asked.spec(), 1).keys
+        detail = store.run(store.find_results(keys)[keys[0]])
+    spec, prompt = request_of(detail, str(chatty))
+    assert prompt.counterfactual == pair[1].text
+    (again,) = engine.run_batch(spec, [prompt])
+    np.testing.assert_allclose(again.attributions[0].scores, detail.attributions[0].scores, atol=1e-5)
+    assert json.loads(shlex.split(again_command(detail))[2])["counterfactual"] == pair[1].text
+    assert again_request(detail, None, None).spec().prompts[0].counterfactual == pair[1].text
+
+
 def test_probes_ask_the_model_in_the_template_too(chatty: Path, engine: InlineEngine) -> None:
     probes = ("self_consistency", "harmless_edits")
     params = {"self_consistency": {"samples": 2, "max_new_tokens": 3}}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from headscope.analysis.attribution.results import position_scores
 from headscope.analysis.types import Attribution, HeadSummary
 from headscope.analysis.types.outcome import Outcome
 from headscope.dashboard.pages.run.grids import grid_arrays, grid_views, layer_labels, spearman
@@ -74,6 +75,21 @@ def test_of_several_conditions_the_first_is_drawn() -> None:
         assert view.limit == np.abs(ABLATION).max()
         assert view.looks["entropy"][0] == grid_views(items(), LAYERS, heads())[1].looks["entropy"][0]
         np.testing.assert_array_equal(grid_arrays((item,))["heads.0"], ABLATION[None] if axes else ABLATION)
+
+
+def test_cells_of_layers_are_drawn_as_they_are_and_are_no_row_of_tokens() -> None:
+    cells = np.arange(LAYERS * T, dtype=np.float32).reshape(LAYERS, T)
+    patched = replace(attribution("activation_patching", [], signed=True, params={"direction": "break"}), scores=cells,
+                      axes=("layer", "position"))  # fmt: skip
+    (view,) = grid_views((patched,), LAYERS)
+    assert (view.kind, view.unit, view.note, view.rows) == (
+        "layers",
+        "of the difference",
+        "Direction break.",
+        ("0", "1"),
+    )
+    np.testing.assert_array_equal(grid_arrays((patched,))["layers.0"], cells)
+    assert position_scores(patched) is None
 
 
 def test_a_row_per_layer_is_not_called_a_stream_that_is_read() -> None:
