@@ -88,4 +88,5 @@ def _standard_error(sums: Tensor, counts: Tensor, order: int) -> Tensor:
         return sums.new_full(sums.shape[1:2], float("nan"))
     without = (sums.sum(0) - sums) / (counts.sum() - counts)[:, None, None]
     norms = without.norm(p=order, dim=-1)
-    return ((norms - norms.mean(0)).square().sum(0) * (groups - 1) / groups).sqrt()
+    found: Tensor = ((norms - norms.mean(0)).square().sum(0) * (groups - 1) / groups).sqrt()
+    return found
