@@ -95,8 +95,9 @@ def of_units(
     steps: int | None = None,
     computed: slice = slice(None),
 ) -> Attribution:
-    """The Attribution of scores `[unit]`, a failed one without units. computed: the units that were played. change: what they should add up to, the explained
-    quantity minus that without any unit; steps: coalitions evaluated. None where the method does not say."""
+    """The Attribution of scores `[unit]`, a failed one without units. change: what they should add up to, the explained
+    quantity minus that without any unit; steps: coalitions evaluated. None where the method does not say. computed: the
+    units that have a score yet."""
     if not game.units:
         return failed_attribution(method, target, game.why_empty, signed=True, seconds=seconds, params=params)
     scored = game.token_scores(scores)
