@@ -56,7 +56,7 @@ def _apply(module: Any, x: Tensor, centred: bool, shift: float) -> Tensor:
         wide = wide - wide.mean(-1, keepdim=True)
     size = (wide.pow(2).mean(-1, keepdim=True) + (_epsilon(module) or 0.0)).rsqrt().detach()
     normed: Tensor = (wide * size * (module.weight.float() + shift)).to(x.dtype)
-    bias = getattr(module, "bias", None)
+    bias: Tensor | None = getattr(module, "bias", None)
     return normed if bias is None else normed + bias
 
 

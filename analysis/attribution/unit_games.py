@@ -144,21 +144,24 @@ def of_units(
     params: Params,
     change: float | None = None,
     steps: int | None = None,
+    computed: slice = slice(None),
 ) -> Attribution:
     """The Attribution of scores `[unit]`, a failed one without units. change: what they should add up to, the explained
-    quantity minus that without any unit; steps: coalitions evaluated. None where the method does not say."""
+    quantity minus that without any unit; steps: coalitions evaluated. None where the method does not say. computed: the
+    units that have a score yet."""
     if not game.units:
         return failed_attribution(method, target, game.why_empty, signed=True, seconds=seconds, params=params)
+    scored = game.token_scores(scores)
     return attribution(
         method,
         target,
-        game.token_scores(scores),
+        scored,
         ("position",),
         signed=True,
         value=value,
         seconds=seconds,
         params=params,
-        measured=np.any(game.units, axis=0),
+        measured=np.any([np.zeros(len(scored), dtype=np.bool_), *game.units[computed]], axis=0),
         convergence_delta=float("nan") if change is None else float(scores.sum() - change),
         outcome=Outcome(steps=steps, value_change=change, not_explained=game.not_explained),
     )

@@ -50,10 +50,17 @@ class Occlusion(Method):
         scores = np.full(len(game.units), np.nan)
         if chosen := range(len(game.units))[units]:
             scores[units] = value - game.values(~np.eye(len(game.units), dtype=bool)[chosen.start : chosen.stop])
-        found = self._found(game, target, scores, value, time.perf_counter() - started, settings)
+        found = self._found(game, target, scores, value, time.perf_counter() - started, settings, units)
         return found, len(game.units)
 
     def _found(
-        self, game: UnitGame, target: Target, scores: Float64, value: float, seconds: float, settings: Params
+        self,
+        game: UnitGame,
+        target: Target,
+        scores: Float64,
+        value: float,
+        seconds: float,
+        settings: Params,
+        units: slice = slice(None),
     ) -> Attribution:
-        return of_units(game, self.NAME, target, scores, value=value, seconds=seconds, params=settings)
+        return of_units(game, self.NAME, target, scores, value=value, seconds=seconds, params=settings, computed=units)

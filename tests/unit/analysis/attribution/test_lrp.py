@@ -84,7 +84,8 @@ def test_the_heads_of_a_layer_add_up_to_the_relevance_of_its_attention(tiny_llam
     blocks: dict[int, torch.Tensor] = {}
 
     def watch(layer: int, output: torch.Tensor) -> None:
-        output.register_hook(lambda g: blocks.update({layer: (g * output).detach().sum((1, 2))}))
+        if output.requires_grad:
+            output.register_hook(lambda g: blocks.update({layer: (g * output).detach().sum((1, 2))}))
 
     handles = [
         module.register_forward_hook(lambda _, __, output, layer=layer: watch(layer, output))

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from captum.attr import GradientShap, IntegratedGradients, LayerGradientXActivation, NoiseTunnel
+from captum.attr import GradientShap, LayerGradientXActivation, NoiseTunnel
 from captum.attr import Saliency as CaptumSaliency
 from captum.attr._core.gradient_shap import InputBaselineXGradient
 
-from headscope.analysis.attribution.baseline_set import standard_set
 from headscope.analysis.attribution.continuations import first_tokens
 from headscope.analysis.attribution.embedding_path import graph_bytes
-from headscope.analysis.attribution.sampling_rows import PromptRows, generator_of
+from headscope.analysis.attribution.sampling_rows import generator_of
 from headscope.analysis.interfaces import Capture
 from headscope.analysis.methods.expected_gradients import ExpectedGradients
 from headscope.analysis.methods.input_x_gradient import InputXGradient
@@ -170,30 +169,6 @@ def test_smoothgrads_standard_errors_are_what_other_seeds_vary_by(backend: HFCau
     (one,) = SmoothGrad().attribute(work, [target], {"samples": 1})
     assert one.outcome.error is None
     assert np.isnan(one.score_errors).all()
-
-
-def test_the_standard_baselines_are_captums_integrated_gradients_each(backend: HFCausalBackend) -> None:
-    work, target = prepared(backend)
-    (found,) = ExpectedGradients().attribute(work, [target], {"baselines": "standard", "points": 257})
-    names, starts = standard_set(backend, PromptRows(work, target, 0), 0)
-    assert names[:2] == ("newline", "eos")
-    assert found.outcome.facts == {"baselines averaged": ", ".join(names)}
-    explained = IntegratedGradients(value_of(backend, target)).attribute(
-        work.embeddings.expand(len(names), -1, -1), starts, n_steps=100, method="gausslegendre", internal_batch_size=200
-    )
-    each = explained.sum(-1).detach().numpy()[:, 1:]
-    scale = np.abs(each.mean(0)).max()
-    np.testing.assert_allclose(found.scores[1:], each.mean(0), atol=0.05 * scale)
-    # the spread is that of the baselines: integrals that are ten times more accurate have the same
-    np.testing.assert_allclose(found.score_errors[1:], each.std(0, ddof=1), atol=0.05 * scale)
-    assert found.outcome.error > 0.1 * scale
-    assert found.outcome.converged
-    with torch.no_grad():
-        before = float(value_of(backend, target)(starts).mean())
-    assert found.outcome.value_change == pytest.approx(found.value - before, abs=1e-4)
-    assert found.scores[1:].sum() == pytest.approx(found.outcome.value_change + found.convergence_delta, abs=1e-4)
-    (few,) = ExpectedGradients().attribute(work, [target], {"baselines": "standard", "points": 17})
-    assert few.outcome.steps == 17 * len(names) <= found.outcome.steps
 
 
 def test_another_seed_is_other_noise_and_a_prompt_does_not_depend_on_its_batch(backend: HFCausalBackend) -> None:
