@@ -185,7 +185,7 @@ def _with_looks(view: GridView, item: Attribution, heads: HeadSummary | None) ->
 
 def _drawn(item: Attribution) -> Float32:
     """Scores `[..., row, column]`; of several conditions the first."""
-    return item.scores.take(0, axis=item.axes.index("condition")) if "condition" in item.axes else item.scores
+    return np.take(item.scores, 0, item.axes.index("condition")) if "condition" in item.axes else item.scores
 
 
 def _axes(item: Attribution) -> tuple[str, ...]:
