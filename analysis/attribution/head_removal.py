@@ -60,7 +60,7 @@ class HeadRemoval:
         """The quantity `[N]` of prompts `owners` `[N]` without the heads `off` `[N, K]`, each from its earliest on."""
         found = self.values[owners]
         first = torch.where(off == NO_HEAD, self.n_layers * self.n_heads, off).amin(1) // self.n_heads
-        for layer in sorted(set(first[first < self.n_layers].tolist())):
+        for layer in sorted({*first.tolist()} - {self.n_layers}):
             rows = torch.nonzero(first == layer)[:, 0]
             found[rows] = self._run(layer, self._suffix.inputs[layer], owners[rows], off[rows], substitute)
         return found
