@@ -46,7 +46,7 @@ class ActivationPatching(Method):
     def _one(self, work: Workspace, index: int, target: Target, settings: dict[str, Any]) -> Attribution:
         started = time.perf_counter()
         partner = work.partner(index)
-        found: _Found | str = partner if isinstance(partner, str) else _patched(work, index, partner, target, settings)
+        found = partner if isinstance(partner, str) else _patched(work, index, partner, target, settings)
         seconds = time.perf_counter() - started
         if isinstance(found, str):
             return failed_attribution(self.NAME, target, found, signed=True, seconds=seconds, params=settings)
@@ -61,13 +61,14 @@ class ActivationPatching(Method):
             params=settings,
             outcome=Outcome(
                 not_explained=found.not_explained,
-                facts={PARTNER: partner.text, "value after it": found.corrupted},
+                facts={PARTNER: found.partner, "value after it": found.corrupted},
             ),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
+    partner: str
     scores: Float32
     clean: float
     corrupted: float
@@ -106,7 +107,7 @@ def _patched(
         shares = scores
     clean, corrupted = (source, base) if restoring else (base, source)
     said = "" if len(places) == len(own) else _unaligned(own, places)
-    return _Found(shares.astype(np.float32), clean, corrupted, said)
+    return _Found(partner.text, shares.astype(np.float32), clean, corrupted, said)
 
 
 def _unaligned(own: TokenizedText, places: Sequence[tuple[int, int]]) -> str:
