@@ -53,9 +53,8 @@ class PatchedPair:
         self.backend, device = backend, batch.input_ids.device
         self.logits = self.suffix.result.logits[:, -1].float()
         # of the last pass of two; `[2, T, H, d_head]`
-        self.heads = tuple(
-            x.view(*x.shape[:-1], backend.info.n_heads, -1) for x, _, _ in mixed[-backend.info.n_layers :]
-        )
+        mine = [hidden for hidden, _, _ in mixed[-backend.info.n_layers :]]
+        self.heads = tuple(hidden.view(*hidden.shape[:2], backend.info.n_heads, -1) for hidden in mine)
         self._source, self._base = torch.tensor(places, dtype=torch.long, device=device).view(-1, 2).T
         self._last = len(base) - 1
         # causal attention: up to the first token that differs there is nothing to patch but rounding

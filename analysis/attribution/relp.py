@@ -55,7 +55,7 @@ def estimated(
             for index, found in enumerate(zip(there.parts, here.parts, gradients, strict=True))
         ]
     )
-    heads, mlps = torch.split(scores, [backend.info.n_layers * backend.info.n_heads, backend.info.n_layers])
+    heads, mlps = scores[: -backend.info.n_layers], scores[-backend.info.n_layers :]
     table: Float32 = torch.cat([heads.view(len(mlps), -1), mlps[:, None]], dim=1).cpu().numpy()
     return table, float(logit.detach().float() + offset[0])
 

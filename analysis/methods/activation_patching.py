@@ -63,13 +63,14 @@ class ActivationPatching(Method):
             params=settings,
             outcome=Outcome(
                 not_explained=found.not_explained,
-                facts={PARTNER: partner.text, "value after it": found.corrupted},
+                facts={PARTNER: found.partner, "value after it": found.corrupted},
             ),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
+    partner: str
     scores: Float32
     clean: float
     corrupted: float
@@ -108,7 +109,7 @@ def _patched(
         shares = scores
     clean, corrupted = (source, base) if restoring else (base, source)
     said = "" if len(places) == len(own) else _unaligned(own, places)
-    return _Found(shares.astype(np.float32), clean, corrupted, said)
+    return _Found(partner.text, shares.astype(np.float32), clean, corrupted, said)
 
 
 def _unaligned(own: TokenizedText, places: Sequence[tuple[int, int]]) -> str:

@@ -134,7 +134,8 @@ def test_ids_come_from_content_and_survive_reordering(write: Write) -> None:
 def test_columns_that_mean_nothing_here_are_named_not_fatal(write: Write) -> None:
     loaded = load_file(write("a.csv", b"text,source,label\nx,y,1\n"))
     assert loaded.warnings == (
-        "a.csv: not used: 'label', 'source'. The columns are id, text, target, foil, group, pair_id, tags.",
+        "a.csv: not used: 'label', 'source'. The columns are id, text, target, foil, group, pair_id, counterfactual, "
+        "tags.",
     )
 
 
