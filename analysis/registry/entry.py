@@ -60,7 +60,8 @@ class Cost:
 class Entry:
     """One registered thing: `target` is "module:attribute"; label and summary are shown to people.
 
-    family: of a method, what it shares with others. live: the Live page may ask for it.
+    family: of a method, what it shares with others. live: the Live page may ask for it. axes: of a method's scores, by
+    name; layers: whether it has `layer_scores` too. Pages read both to say what is missing and who would measure it.
     """
 
     target: str
@@ -71,6 +72,8 @@ class Entry:
     needs: Needs = Needs()
     cost: Cost = Cost()
     live: bool = False
+    axes: tuple[str, ...] = ("position",)
+    layers: bool = False
 
     def load(self) -> Any:
         """Import and return the target."""

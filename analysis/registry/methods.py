@@ -78,6 +78,7 @@ METHODS = Registry(
             "Where each head looks when it reads for the explained token: weights, not reasons.",
             family="attention",
             needs=Needs(attention=True),
+            axes=("layer", "head", "position"),
         ),
         "attention_mean": Entry(
             "headscope.analysis.methods.attention_mean:AttentionMean",
@@ -125,6 +126,7 @@ METHODS = Registry(
             "Attention weighed by what it does to the explained quantity: signed, per head.",
             family="attention",
             needs=Needs(attention=True, attention_gradients=True, gradients=True),
+            axes=("layer", "head", "position"),
         ),
         "smoothgrad": Entry(
             "headscope.analysis.methods.smoothgrad:SmoothGrad",
@@ -174,6 +176,7 @@ METHODS = Registry(
             ),
             family="gradient",
             needs=Needs(gradients=True),
+            layers=True,
         ),
         "attn_lrp": Entry(
             "headscope.analysis.methods.attn_lrp:AttnLrp",
@@ -181,6 +184,7 @@ METHODS = Registry(
             "Relevance: the logit handed back layer by layer, through attention patterns and values alike; it adds up.",
             family="propagation",
             cost=Cost(BOTH_WAYS),
+            layers=True,
         ),
         "cp_lrp": Entry(
             "headscope.analysis.methods.cp_lrp:CpLrp",
@@ -188,6 +192,7 @@ METHODS = Registry(
             "Relevance with attention patterns held constant: everything goes through the values; it adds up.",
             family="propagation",
             cost=Cost(BOTH_WAYS),
+            layers=True,
         ),
         "direct_logit_attribution": Entry(
             "headscope.analysis.methods.direct_logit_attribution:DirectLogitAttribution",
@@ -196,6 +201,7 @@ METHODS = Registry(
             family="causal",
             needs=Needs(heads=True),
             cost=Cost(1),
+            axes=("layer", "component"),
         ),
         "head_ablation": Entry(
             "headscope.analysis.methods.head_ablation:HeadAblation",
@@ -213,6 +219,7 @@ METHODS = Registry(
             family="causal",
             needs=Needs(many_passes=True, heads=True),
             cost=Cost(0.5, per="head"),
+            axes=("layer", "head"),
         ),
         "occlusion": Entry(
             "headscope.analysis.methods.occlusion:Occlusion",

@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet
 from headscope.dashboard.job_queue import JobQueue, ServerEngine
-from headscope.dashboard.pages.run.grids import spearman
+from headscope.dashboard.pages.run.heads import spearman
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
 from headscope.jobs.job import run_job

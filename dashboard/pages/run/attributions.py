@@ -23,8 +23,8 @@ TOLERANCE = 0.05
 """A convergence delta beyond this share of the largest score is called not converged when the method is silent."""
 
 ELSEWHERE = {
-    "head": "One score per head, not per token: see “Looks important, is important”.",
-    "component": "One score per head and MLP, not per token: see “Written to the logit”.",
+    "head": "One score per head, not per token: see “Heads: where they look, what they do”.",
+    "component": "One score per head and MLP, not per token: see “Heads and MLPs”.",
 }
 
 

@@ -76,8 +76,8 @@ def _of_tokens(detail: RunDetail, width: str) -> list[Component]:
         _card(detail, "run-flow", "Where the evidence enters", flow,
               "Attribution of every layer and token: what the explained quantity owes to the stream there.",
               width, drawn=True),
-        _card(detail, "run-components", "Written to the logit", components,
-              "What every head and MLP adds directly to the explained quantity.", width, drawn=True),
+        _card(detail, "run-components", "Heads and MLPs", components,
+              "What every head and MLP does to the explained quantity.", width, drawn=True),
     ]  # fmt: skip
 
 
@@ -87,8 +87,9 @@ def _of_the_inside(detail: RunDetail) -> list[Component]:
         _card(detail, "run-attention", "Attention", _attention,
               "Where each head reads from. Keys: [ and ] change the layer, comma and full stop the head. "
               "Attention alone is no explanation.", drawn=True),
-        _card(detail, "run-looks", "Looks important, is important", looks,
-              "Head summaries beside the effect of taking each head away.", drawn=True),
+        _card(detail, "run-looks", "Heads: where they look, what they do", looks,
+              "Every head by where its attention goes, or by what it does to the explained quantity; h switches.",
+              drawn=True),
         _card(detail, "run-lens", "Logit lens", _lens,
               "What each layer would say next, read through the final norm and unembedding.",
               drawn=True),
@@ -129,10 +130,15 @@ def _card(
 ) -> Component:  # fmt: skip
     """A card with picture downloads; `drawn` ones have a place for their controls. Empty ones offer no download."""
     content = guarded(f"draw “{title}”")(body)(detail)
-    full = not (isinstance(content, Component) and "hs-box" in str(getattr(content, "className", "")))
+    full = not all(_is_box(part) for part in (content if isinstance(content, list) else [content]))
     controls = html.Div(id=f"{id_}-controls", className="hs-run-controls") if drawn and full else None
     return card(title, content, id=id_, subtitle=subtitle, actions=controls, downloads=PICTURES if full else (),
                 class_name=class_name)  # fmt: skip
+
+
+def _is_box(part: object) -> bool:
+    """Whether a part of a card only says why there is nothing."""
+    return isinstance(part, Component) and "hs-box" in str(getattr(part, "className", ""))
 
 
 def _slot(name: str) -> Callable[[RunDetail], Children]:

@@ -1,44 +1,31 @@
-"""Attributions over layers, heads and components as grids; and whether a head that looks important is important."""
+"""Attributions over layers, heads and components as grids, and how far what heads look like is what they do."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from headscope.analysis.attribution.results import word_rule
 from headscope.analysis.registry import method_entry
-from headscope.analysis.statistics.intervals import FEWEST, Z
 from headscope.analysis.types import Attribution, Float32, HeadSummary
-from headscope.dashboard.head_stats import head_stats
 from headscope.dashboard.pages.run.attributions import explained, over_tokens, settings
+from headscope.dashboard.pages.run.heads import Correlation, Pairs, agreements, by_head, looks_of
 from headscope.dashboard.pages.run.tokens import grouped, largest, quantity_unit, score_unit
 
-Floats = NDArray[np.float64]
 KINDS: Mapping[tuple[str, ...], str] = {("layer", "head"): "heads", ("layer", "component"): "components"}
-
-
-@dataclass(frozen=True, slots=True)
-class Correlation:
-    """Spearman's rank correlation with its 95 % interval (Bonett and Wright 2000), over n pairs; NaN when one side is
-    constant or there are too few."""
-
-    rho: float
-    low: float
-    high: float
-    n: int
 
 
 @dataclass(frozen=True, slots=True)
 class GridView:
     """A heat map. `array` names its float32 `[row, column]` in the run's arrays, `[target, row, column]` when the run
-    explains a continuation (`targets`). kind: `layers` (columns are tokens), `heads`, `components`.
+    explains a continuation (`targets`). kind: `layers` (columns are tokens), `components`, `heads` (what single heads
+    do by any method that says so, also by one whose grid of components is shown whole).
 
-    terms: what a method adds besides its components (name, value). looks: per head statistic and target, how far its
-    ranking of heads is that of the effects' size (direction aside) and of the effects themselves.
+    terms: what a method adds besides its components or layers (name, value). looks: per head statistic and target, how
+    far its ranking of heads is that of the effects' size (direction aside) and of the effects themselves. agrees: per
+    other method and target, how far both rank the heads alike.
     """
 
     array: str
@@ -55,6 +42,7 @@ class GridView:
     explained: str
     terms: tuple[tuple[str, float], ...] = ()
     looks: Mapping[str, tuple[tuple[Correlation, Correlation], ...]] = field(default_factory=dict)
+    agrees: Pairs = field(default_factory=dict)
 
 
 def grid_views(
@@ -67,9 +55,9 @@ def grid_views(
             continue
         if item.layer_scores is not None:
             found.append(_layers(index, item, item.layer_scores, n_layers))
-        if _axes(item) in KINDS:
-            found.append(_grid(index, item, heads))
-    return tuple(found)
+        if KINDS.get(_axes(item)) == "components":
+            found.append(_components(index, item))
+    return (*found, *_heads(attributions, heads))
 
 
 def grid_arrays(attributions: Sequence[Attribution], words: Sequence[int] = ()) -> dict[str, Float32]:
@@ -81,37 +69,15 @@ def grid_arrays(attributions: Sequence[Attribution], words: Sequence[int] = ()) 
             continue
         if item.layer_scores is not None:
             found[f"layers.{index}"] = item.layer_scores
-        if (kind := KINDS.get(_axes(item))) is not None:
-            found[f"{kind}.{index}"] = item.scores
+        if KINDS.get(_axes(item)) == "components":
+            found[f"components.{index}"] = item.scores
+        if (effect := by_head(item)) is not None:
+            found[f"heads.{index}"] = effect
         scores = over_tokens(item) if item.axes[0] == "target_position" else None
         if scores is not None:
             found[f"tokens.{index}"] = scores
             found[f"words.{index}"] = grouped(scores, words, word_rule(item)).astype(np.float32)
     return {name: np.ascontiguousarray(values, dtype=np.float32) for name, values in found.items()}
-
-
-def spearman(first: NDArray[np.floating], second: NDArray[np.floating]) -> Correlation:
-    """Spearman's rho of two arrays of one shape, ties at their mean rank; pairs with a NaN are left out."""
-    a, b = np.asarray(first, dtype=np.float64).ravel(), np.asarray(second, dtype=np.float64).ravel()
-    both = np.isfinite(a) & np.isfinite(b)
-    n = int(both.sum())
-    ranks_a, ranks_b = _ranks(a[both]), _ranks(b[both])
-    spread = float(ranks_a.std() * ranks_b.std()) if n else 0.0
-    if n < FEWEST or spread == 0:
-        return Correlation(math.nan, math.nan, math.nan, n)
-    rho = float(((ranks_a - ranks_a.mean()) * (ranks_b - ranks_b.mean())).mean() / spread)
-    rho = min(1.0, max(-1.0, rho))
-    if abs(rho) > 1 - 1e-12:
-        return Correlation(rho, rho, rho, n)
-    half = Z * math.sqrt((1 + rho * rho / 2) / (n - 3))
-    return Correlation(rho, math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half), n)
-
-
-def _ranks(values: Floats) -> Floats:
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(count)
-    middle: Floats = (ends - (count - 1) / 2)[place]
-    return middle
 
 
 def layer_labels(n_rows: int, n_layers: int) -> tuple[str, ...]:
@@ -131,14 +97,42 @@ def _layers(index: int, item: Attribution, scores: Float32, n_layers: int) -> Gr
     return _view(index, item, "layers", layer_labels(len(scores), n_layers), (), largest(scores), note)
 
 
-def _grid(index: int, item: Attribution, heads: HeadSummary | None) -> GridView:
-    kind = KINDS[_axes(item)]
+def _components(index: int, item: Attribution) -> GridView:
     n_layers, n_columns = item.scores.shape[-2:]
-    names = tuple(f"H{head}" for head in range(n_columns))
-    if kind == "components":
-        names = (*names[:-1], "MLP")
-    view = _view(index, item, kind, tuple(str(layer) for layer in range(n_layers)), names, largest(item.scores), "")
-    return view if kind == "components" else _with_looks(view, item, heads)
+    names = (*_names(n_columns - 1), "MLP")
+    return _view(index, item, "components", _numbers(n_layers), names, largest(item.scores), "")
+
+
+def _heads(attributions: Sequence[Attribution], heads: HeadSummary | None) -> list[GridView]:
+    """What heads do, by every method that says so."""
+    effects = {i: effect for i, item in enumerate(attributions) if (effect := by_head(item)) is not None}
+    signed = {attributions[i].method: (effect, attributions[i].signed) for i, effect in effects.items()}
+    agreed = agreements(signed)
+    return [
+        replace(
+            _view(i, item, "heads", _numbers(effect.shape[-2]), _names(effect.shape[-1]), largest(effect), ""),
+            note=_of_heads(item),
+            terms=(),
+            looks=looks_of(effect, heads),
+            agrees=agreed[item.method],
+        )
+        for i, effect in effects.items()
+        for item in (attributions[i],)
+    ]
+
+
+def _numbers(n_layers: int) -> tuple[str, ...]:
+    return tuple(str(layer) for layer in range(n_layers))
+
+
+def _names(n_heads: int) -> tuple[str, ...]:
+    return tuple(f"H{head}" for head in range(n_heads))
+
+
+def _of_heads(item: Attribution) -> str:
+    """How it came to one number per head."""
+    summed = "Summed over tokens." if item.axes[-1] == "position" else ""
+    return " ".join(filter(None, (summed, _settings(item))))
 
 
 def _view(
@@ -165,17 +159,6 @@ def _view(
 def _settings(item: Attribution) -> str:
     said = ", ".join(f"{term} {value}" for term, value in settings(item))
     return f"{said[:1].upper()}{said[1:]}." if said else ""
-
-
-def _with_looks(view: GridView, item: Attribution, heads: HeadSummary | None) -> GridView:
-    effects = item.scores if view.targets else item.scores[None]
-    stats = head_stats(heads) if heads is not None else {}
-    looks = {
-        name: tuple((spearman(stat.values, np.abs(effect)), spearman(stat.values, effect)) for effect in effects)
-        for name, stat in stats.items()
-        if stat.values.shape == effects.shape[1:]
-    }
-    return replace(view, looks=looks)
 
 
 def _axes(item: Attribution) -> tuple[str, ...]:
