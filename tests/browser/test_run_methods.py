@@ -125,29 +125,44 @@ def test_a_receipt_gives_its_verdict_and_opens_to_curves_and_numbers(page: Page,
     expect(grid).to_contain_text("not measured")
 
 
-def test_looks_and_is_tell_the_rank_correlation_and_a_head_opens_its_attention(
+def test_heads_switch_between_looks_and_effects_with_their_correlation_and_open_their_attention(
     page: Page, server: str, store: Store
 ) -> None:
     run = run_of(store, NEXT)
     assert run.heads is not None
     effect = next(a.scores for a in run.attributions if a.method == "head_ablation")
-    opened(page, server, run, "&looks=mean_distance")
-    expected = spearman(run.heads.mean_distance, np.abs(effect))
-    verdict = page.locator(".hs-looks-verdict")
+    written = next(a.scores for a in run.attributions if a.method == "direct_logit_attribution")[:, :-1]
+    opened(page, server, run, "&looks=mean_distance&ablation=head_ablation")
+    card = page.locator("#run-looks")
+    expect(card.locator("h3").first).to_have_text("Looks: distance")
+    verdict = card.locator(".hs-looks-verdict")
     expect(verdict).to_contain_text(f"over {effect.size} heads")
     found = re.search(r"size of the effect (−?[\d.e-]+)", verdict.inner_text())
     assert found
+    expected = spearman(run.heads.mean_distance, np.abs(effect))
     assert float(found[1].replace("−", "-")) == pytest.approx(expected.rho, rel=0.06, abs=0.006)
-    canvas = page.locator("#run-looks canvas").nth(1)
-    canvas.focus()
+    others = verdict.locator("dt")
+    expect(others).to_have_text(["Direct logit attribution"])
+    agreed = float(verdict.locator("dd").inner_text().split()[0].replace("−", "-"))
+    assert agreed == pytest.approx(spearman(effect, written).rho, rel=0.06, abs=0.006)
+    does = card.get_by_role("button", name="What it does")
+    does.focus()
+    page.keyboard.press("Enter")
+    expect(does).to_be_focused()
+    expect(card.locator("h3").first).to_have_text("Does: Head ablation")
+    expect(card.locator("h3").nth(1)).to_have_text("Looks: distance")
+    expect(page).to_have_url(re.compile("heads=does"))
+    card.locator("canvas").first.focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowRight")
-    facts = page.locator("#run-looks .hs-grid-facts").nth(1)
+    facts = card.locator(".hs-grid-facts").first
     where = re.search(r"L(\d+) H(\d+)", facts.inner_text())
     assert where
     assert f"{effect[int(where[1]), int(where[2])]:.4g}"[:5].replace("-", "−") in facts.inner_text()
     page.keyboard.press("Enter")
     expect(page.locator(f"#run-attention-slot[data-drawn='{where[1]}.{where[2]}']")).to_be_visible()
+    page.keyboard.press("h")
+    expect(card.locator("h3").first).to_have_text("Looks: distance")
 
 
 WIDE_MAP = """() => {
@@ -189,6 +204,10 @@ def test_a_cell_of_the_layer_map_gives_its_number_and_opens_layer_and_token(
     expect(facts).to_contain_text("token 3")
     value = float(re.search(r"(−?[\d.e-]+) nats", facts.inner_text())[1].replace("−", "-"))  # type: ignore[index]
     assert value == pytest.approx(float(scores[1, 3]), rel=1e-3, abs=1e-6)
+    sums = page.locator(".hs-flow-totals li")
+    expect(sums).to_have_count(len(scores))
+    total = float(sums.nth(1).inner_text().replace("−", "-"))
+    assert total == pytest.approx(float(np.nansum(scores[1].astype(np.float64))), rel=6e-3, abs=1e-6)
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("pos=4"))

@@ -40,11 +40,12 @@
 
   /** Put new controls where the old ones were; the one that had the keyboard keeps it. */
   function renew(box, nodes) {
-    const own = (node) => [node.closest("[aria-label]")?.getAttribute("aria-label"), node.dataset.value].join("\n");
-    const held = box.contains(document.activeElement) ? own(document.activeElement) : null;
+    const kind = "button, select", now = document.activeElement;
+    const own = (node) => [node.closest("[aria-label]")?.getAttribute("aria-label"), node.dataset.value].join(": ");
+    const held = box.contains(now) && now.matches(kind) ? own(now) : null;
     box.replaceChildren(...nodes);
     if (held === null) return;
-    [...box.querySelectorAll("button, select")].find((node) => own(node) === held)?.focus({ preventScroll: true });
+    [...box.querySelectorAll(kind)].find((node) => own(node) === held)?.focus({ preventScroll: true });
   }
 
   /** A button that is pressed or not. */

@@ -36,6 +36,7 @@ from headscope.dashboard.pages.run.maps import absent, components, flow, looks, 
 from headscope.dashboard.pages.run.query import RunQuery, fitted, neighbours
 from headscope.dashboard.pages.run.view import view_model
 from headscope.dashboard.parts import note
+from headscope.dashboard.text import quoted
 from headscope.dashboard.typed import TAG as LIVE_TAG
 from headscope.dashboard.units import percent
 from headscope.storage.interfaces import RunReader
@@ -157,11 +158,24 @@ def _confidence(detail: RunDetail) -> Children:
 def _attributions(detail: RunDetail) -> Children:
     if not detail.attributions:
         return not_measured("Attributions were", "--analyses saliency,input_x_gradient,integrated_gradients")
-    slot = html.Div(id="run-attributions-slot")
-    if LIVE_TAG not in detail.row.tags or any(found.method == "occlusion" for found in detail.attributions):
-        return slot
-    asked = html.Code("--analyses occlusion")
-    return [slot, note("Saved from Live, whose leave-one-out is not kept: ", asked, " stores it.")]
+    body: list[Component] = [html.Div(id="run-attributions-slot"), *_first_only(detail)]
+    if LIVE_TAG in detail.row.tags and all(found.method != "occlusion" for found in detail.attributions):
+        asked = html.Code("--analyses occlusion")
+        body.append(note("Saved from Live, whose leave-one-out is not kept: ", asked, " stores it."))
+    return body
+
+
+def _first_only(detail: RunDetail) -> list[Component]:
+    """Said where a target or foil needs several tokens and only the first is explained."""
+    target, given = detail.target, detail.capsule
+    if target is None or target.chosen != "given" or given.get("explain", "next") != "next":
+        return []
+    sides = (("target", target.n_tokens, target.text), ("foil", target.foil_n_tokens, target.foil_text or ""))
+    return [
+        note(f"The {name} is {count} tokens long, and only its first, {quoted(text)}, is explained. “Explains” offers "
+             "all tokens together, as does ", html.Code("--explain target"), ".")
+        for name, count, text in sides if count > 1
+    ]  # fmt: skip
 
 
 def _attention(detail: RunDetail) -> Children:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from headscope.analysis.registry import BLACK_BOX
 from headscope.dashboard import links
 from headscope.dashboard.attention_cache import attention_artifact
 from headscope.dashboard.head_stats import head_stats
@@ -38,6 +39,7 @@ def view_model(detail: RunDetail, query: RunQuery, previous: str | None, followi
         "tokens": _tokens(token_view(trace, detail.attributions)) if trace else None,
         "candidates": plain(all_candidates(trace, detail.target)) if trace else None,
         "target": plain(detail.target),
+        "explains": _explains(detail),
         "lens": plain(lens_view(detail.lens, trace)) if detail.lens and trace else None,
         "attributions": [_method(view) for view in method_views(detail.attributions, words)],
         "arrays": links.run_file(detail.row.id, "attributions.safetensors"),
@@ -52,6 +54,14 @@ def view_model(detail: RunDetail, query: RunQuery, previous: str | None, followi
 def grids(detail: RunDetail) -> tuple[GridView, ...]:
     """Layer maps and grids of heads and components of a run."""
     return grid_views(detail.attributions, detail.model.n_layers, detail.heads)
+
+
+def _explains(detail: RunDetail) -> dict[str, str] | None:
+    """Which quantity, of what; None of a model behind an API, which explains its answer."""
+    if detail.model.ref.backend == BLACK_BOX:
+        return None
+    given = detail.capsule
+    return {"quantity": given.get("quantity", "logprob"), "explain": given.get("explain", "next")}
 
 
 def _sources(detail: RunDetail) -> dict[str, Any] | None:

@@ -136,8 +136,9 @@
 
     steer() {
       const s = this.page.state;
-      this.controls.replaceChildren(
-        ...[
+      hs.switches.renew(
+        this.controls,
+        [
           this.quantity(),
           this.methods.length > 1 ? this.picker() : null,
           hs.switches.choose(
@@ -206,8 +207,7 @@
 
     /** Which quantity is explained: others of the same prompt are a click away, or computed on request. */
     quantity() {
-      const target = this.page.view.target;
-      if (!target || target.chosen !== "given") return null;
+      if (!this.page.view.target || !this.page.view.explains) return null;
       this.explains = this.explains || new run.ExplainsMenu(this.page);
       return this.explains.root;
     }

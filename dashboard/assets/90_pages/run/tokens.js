@@ -52,7 +52,7 @@
 
     steer() {
       const s = this.page.state, set = (change) => this.page.set(change);
-      this.controls.replaceChildren(
+      hs.switches.renew(this.controls, [
         hs.switches.choose(
           "Colour by",
           this.view.colourings.map((c) => [c.key, c.label, c.note]),
@@ -69,7 +69,7 @@
           (grain) => set({ grain }),
         ),
         hs.switches.toggle("␣ ⏎", "Show spaces and line breaks as signs", s.marks, (marks) => set({ marks })),
-      );
+      ]);
     }
 
     /** Of a method the score of the token or word, n-th in the list. */
@@ -226,6 +226,7 @@
             + `nats`,
         );
       }
+      const whole = (this.page.view.explains || {}).explain === "target";
       const long = [
         [t.n_tokens, "target"],
         [t.foil_n_tokens, "foil"],
@@ -234,7 +235,8 @@
         .map(([n, name]) =>
           el("span", {
             class: "hs-run-warn",
-            text: `The ${name} is ${n} tokens long: first of ${n} tokens explained.`,
+            text: `The ${name} is ${n} tokens long: ${whole ? "the number is its first one’s" : `first of ${n} tokens `
+              + "explained"}.`,
           }),
         );
       return el("p", { class: "hs-run-verdict" }, [...parts, ...long]);

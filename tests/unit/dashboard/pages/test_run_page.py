@@ -128,6 +128,9 @@ def test_the_view_model_is_json_and_carries_the_runs_numbers(whole: RunDetail) -
     assert again["attention"]["url"] == f"/api/v1/runs/{whole.row.id}/attention"
     assert again["attributions"][3]["error"]
     assert again["target"]["n_tokens"] == 2
+    assert "target is 2 tokens long, and only its first, “␣away”," in words(found(cards(whole), "run-attributions"))
+    together = replace(whole, capsule={**whole.capsule, "explain": "target"})
+    assert "tokens long" not in words(found(cards(together), "run-attributions"))
     assert again["state"]["layer"] == 1
 
 
