@@ -50,7 +50,8 @@ class Needs:
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What a prompt costs beside the shared pass, in forward passes over it: `passes`, times what `per` names: nothing,
-    `token`, `head` (of all layers), `coalition` (2 to the number of words), or a parameter of that name."""
+    `token`, `unit` (that the method's parameters remove), `head` (of all layers), `coalition` (2 to the number of
+    units), or a parameter of that name."""
 
     passes: float = 0.0
     per: str = ""

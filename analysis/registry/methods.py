@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, Registry
-from headscope.analysis.registry.removal import MASKING, MOST_UNITS, UNIT, WORD
+from headscope.analysis.registry.removal import MASKING, MOST_UNITS, PASSES, PLAN, UNIT, WORD
 
 BOTH_WAYS = 3.0
 """A pass there and back costs about three forward passes."""
@@ -224,17 +224,17 @@ METHODS = Registry(
         "occlusion": Entry(
             "headscope.analysis.methods.occlusion:Occlusion",
             "Occlusion",
-            "What is lost when one token or word is removed: leave-one-out.",
-            params=(UNIT, MASKING),
+            "What is lost when one token, word or sentence is removed: leave-one-out.",
+            params=(UNIT, MASKING, PLAN, PASSES),
             family="perturbation",
             needs=Needs(many_passes=True),
-            cost=Cost(1, per="token"),
+            cost=Cost(1, per="unit"),
             live=True,
         ),
         "shap_partition": Entry(
             "headscope.analysis.methods.shap_partition:ShapPartition",
             "SHAP (partition)",
-            "Shapley-like shares over a tree of neighbouring tokens or words, by the shap library.",
+            "Shapley-like shares over a tree of neighbouring tokens, words or sentences, by the shap library.",
             params=(
                 UNIT,
                 MASKING,
@@ -249,7 +249,7 @@ METHODS = Registry(
         "shapley_exact": Entry(
             "headscope.analysis.methods.shapley_exact:ShapleyExact",
             "Shapley, exact",
-            "Every coalition of words evaluated: the reference for SHAP, short prompts only.",
+            "Every coalition of words (or tokens, sentences) evaluated: the reference for SHAP, short prompts only.",
             params=(
                 WORD,
                 MASKING,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headscope.analysis.registry import Cost, Entry
+from headscope.analysis.registry.removal import UNITS
 from headscope.analysis.types import HEAD_STATS, LAYER_STATS, ModelInfo
 
 _FLOAT, _HALF, _CANDIDATES, _TEXT = 4, 2, 20, 8
@@ -38,6 +39,11 @@ class Size:
 
     tokens: int
     words: int
+    sentences: int = 1
+
+    def units(self, kind: str) -> int:
+        """How many units of a kind there are."""
+        return {"token": self.tokens, "sentence": self.sentences}.get(kind, self.words)
 
 
 _BACKWARD = 2.0
@@ -59,9 +65,19 @@ def own_passes(cost: Cost, params: Mapping[str, Any], size: Size, info: ModelInf
     """Forward passes over one prompt beside the shared ones."""
     per = {"": 1, "token": size.tokens, "head": info.n_layers * info.n_heads}
     if cost.per == "coalition":
-        many = size.words > params.get("max_units", size.words)  # refused
-        return 0.0 if many else cost.passes * 2.0**size.words
+        count = size.units(params.get("unit", "word"))
+        many = count > params.get("max_units", count)  # refused
+        return 0.0 if many else cost.passes * 2.0**count
+    if cost.per == "unit":
+        return cost.passes * _removals(params, size)
     return cost.passes * float(per.get(cost.per, params.get(cost.per, 0)))
+
+
+def _removals(params: Mapping[str, Any], size: Size) -> int:
+    kind = params.get("unit", "token")
+    if params.get("plan") != "coarse_to_fine":
+        return size.units(kind)
+    return min(params["passes"], sum(map(size.units, UNITS[UNITS.index(kind) :])))
 
 
 def stored_bytes(info: ModelInfo, length: int, analyses: Collection[str], methods: Collection[str]) -> int:

@@ -19,7 +19,6 @@ from headscope.dashboard.cards import (
     Children,
     Download,
     card,
-    copyable,
     empty_box,
     error_box,
     extra,
@@ -29,7 +28,7 @@ from headscope.dashboard.figures.confidence import confidence_figure, confidence
 from headscope.dashboard.figures.layers import formation_figure, norms_figure
 from headscope.dashboard.head_stats import misses
 from headscope.dashboard.layout import notes_box, page_header
-from headscope.dashboard.pages.run.again import again_command
+from headscope.dashboard.pages.run.capsule import capsule_card
 from headscope.dashboard.pages.run.findings import findings, has_findings
 from headscope.dashboard.pages.run.header import continuation, failure, header, headline
 from headscope.dashboard.pages.run.maps import absent, components, flow, looks, lost, not_measured, sources
@@ -51,11 +50,11 @@ def cards(detail: RunDetail) -> list[Component]:
     """Every card a run of this kind has; each body fails alone."""
     if detail.trace is None:
         reason = failure(detail) if detail.row.error else _not_yet(detail)
-        return [reason, html.Div([_text_card(detail), _capsule(detail)], className="hs-grid")]
+        return [reason, html.Div([_text_card(detail), capsule_card(detail)], className="hs-grid")]
     if detail.model.ref.backend == BLACK_BOX:
         return [html.Div(_from_outside(detail), className="hs-grid")]
     width = "hs-half" if len(detail.trace.tokens) <= SHORT else ""
-    body = [*_of_tokens(detail, width), *_of_the_inside(detail), *_findings(detail), _capsule(detail)]
+    body = [*_of_tokens(detail, width), *_of_the_inside(detail), *_findings(detail), capsule_card(detail)]
     return [html.Div(body, className="hs-grid")]
 
 
@@ -115,7 +114,7 @@ def _from_outside(detail: RunDetail) -> list[Component]:
               "What the answer loses without each part (Shapley values).", drawn=True),
         *_findings(detail),
         card("Inside", empty_box("This model is behind an API", closed, icon_name="box"), id="run-inside"),
-        _capsule(detail),
+        capsule_card(detail),
     ]  # fmt: skip
 
 
@@ -239,45 +238,6 @@ def _text_card(detail: RunDetail) -> Component:
     facts = [html.P([html.Span(f"{name} ", className="hs-muted"), html.Code(value)]) for name, value in rows if value]
     text = html.Pre(detail.row.text or "(empty)", className="hs-run-text", **extra(dir="auto"))
     return card("Prompt", [text, *facts], id="run-text", subtitle="The input as it was given.")
-
-
-def _capsule(detail: RunDetail) -> Component:
-    info = detail.model
-    inside = {
-        "architecture": info.architecture,
-        "layers x heads": f"{info.n_layers} x {info.n_heads} ({info.n_kv_heads} key-value heads)",
-        "parameters": f"{info.n_params:,}",
-    }  # fmt: skip
-    facts = {
-        "run": detail.row.id, "model": info.ref.name, **({} if info.ref.backend == BLACK_BOX else inside),
-        "analyses": ", ".join(detail.analyses), "seed": detail.seed, **detail.capsule, "result key": detail.result_key,
-    }  # fmt: skip
-    attention = attention_artifact(detail)
-    if attention is not None:
-        shape = " x ".join(str(size) for size in attention.shape)
-        facts["attention file"] = f"{shape}, {attention.encoding}, {attention.bytes:,} bytes, sha256 {attention.sha256}"
-    pairs = [
-        item
-        for name, value in facts.items()
-        for item in (html.Dt(name.replace("_", " ")), html.Dd(_fact(value)))
-        if value not in (None, "", [], {})
-    ]
-    body = [
-        html.Dl(pairs, className="hs-run-capsule"),
-        html.H3("Run it again"),
-        copyable(again_command(detail)),
-    ]
-    if detail.model.ref.backend != BLACK_BOX:
-        body += [html.H3("Check that the numbers come out the same"), copyable(f"headscope verify {detail.row.id}")]
-    return card("Capsule", body, id="run-capsule", subtitle="What is needed to compute this run again.")
-
-
-def _fact(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {item}" for name, item in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(str(item) for item in value)
-    return str(value)
 
 
 def content(store: RunReader, query: RunQuery) -> tuple[Children, dict[str, Any] | None]:
