@@ -10,43 +10,17 @@ the U.S. He left" and for prose wrapped into lines.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import numpy as np
 
 from headscope.analysis.types import Int32, TokenizedText
 
 Span = tuple[int, int]
-ABBREVIATIONS = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "dr",
-        "prof",
-        "st",
-        "sr",
-        "jr",
-        "vs",
-        "etc",
-        "e.g",
-        "i.e",
-        "cf",
-        "fig",
-        "vol",
-        "pp",
-        "approx",
-        "inc",
-        "ltd",
-        "co",
-        "gen",
-        "col",
-        "capt",
-        "lt",
-        "sgt",
-        "rev",
-        "hon",
-    ]
-)
+ABBREVIATIONS = frozenset({
+    "mr", "mrs", "ms", "dr", "prof", "st", "sr", "jr", "rev", "hon", "gen", "col", "capt", "lt", "sgt",
+    "vs", "etc", "e.g", "i.e", "cf", "fig", "vol", "pp", "approx", "inc", "ltd", "co",
+})  # fmt: skip
 _CLOSING = r"[\"'”’»)\]]*"
 _END = re.compile(rf"[.!?]+{_CLOSING}(?=\s|$)|[。！？]+[”’」』）]*|\n+")
 _WORD = re.compile(r"[\w.]*$")
@@ -76,18 +50,15 @@ def _ends(text: str, found: re.Match[str]) -> bool:
 
 
 def sentences_of(text: TokenizedText) -> Int32:
-    """The sentence each token belongs to, int32 `[T]`, from 0: that in which its word begins, so that no word lies in
-    two."""
+    """The sentence each token belongs to, int32 `[T]`, from 0: that of the first visible character of its word, so that
+    no word lies in two."""
     starts = np.array([start for start, _ in sentence_spans(text.text)], dtype=np.int32)
     found = np.zeros(len(text), dtype=np.int32)
-    word = -1
-    for token, (start, end) in enumerate(text.char_spans.tolist()):
-        if token and text.words[token] == word:
-            found[token] = found[token - 1]
-            continue
-        word = int(text.words[token])
-        piece = text.text[start:end]
-        first = start + len(piece) - len(piece.lstrip()) if piece.strip() else start
-        found[token] = max(0, int(np.searchsorted(starts, first, side="right")) - 1)
+    borders = np.flatnonzero(np.diff(text.words, prepend=-1, append=-1)).tolist()
+    for first, end in pairwise(borders):
+        at = int(text.char_spans[first, 0])
+        piece = text.text[at : int(text.char_spans[end - 1, 1])]
+        at += len(piece) - len(piece.lstrip()) if piece.strip() else 0
+        found[first:end] = max(0, int(np.searchsorted(starts, at, side="right")) - 1)
     kept: Int32 = np.maximum.accumulate(found)
     return kept

@@ -19,13 +19,13 @@ from headscope.analysis.workspace import Workspace, quantities
 
 
 class Occlusion(Method):
-    """`s_u = value(prompt) - value(prompt without u)` for every token, word or sentence u; scores `[position]`, signed: positive
-    means the unit helps. captum's FeatureAblation at the speed of one batch. The first token stays (NaN). Units that
-    stand in for each other each score low: together they may be all that matters.
+    """`s_u = value(prompt) - value(prompt without u)` for every token, word or sentence u; scores `[position]`, signed:
+    positive means the unit helps. captum's FeatureAblation at the speed of one batch. The first token stays (NaN).
+    Units that stand in for each other each score low: together they may be all that matters.
 
-    plan `coarse_to_fine`: sentences first, then words of the sentences of most effect, then tokens of such words, as far
-    as `passes` removals go; a token has the score of the finest unit measured that holds it, in equal parts, and facts
-    of the outcome say which. Enough passes give what `each` gives.
+    plan `coarse_to_fine`: sentences first, then words of the sentences of most effect, then tokens of such words, as
+    far as `passes` removals go; a token has the score of the finest unit measured that holds it, in equal parts, and
+    facts of the outcome say which. Enough passes give what `each` gives.
     """
 
     NAME: ClassVar[str] = "occlusion"

@@ -109,6 +109,11 @@ def test_words_show_the_sum_of_signed_scores(page: Page, server: str, store: Sto
     shown = [float(text.replace("−", "-")) for text in cells.all_inner_texts()]
     expected = np.add.reduceat(scores.astype(np.float64), np.flatnonzero(np.r_[True, np.diff(words) != 0]))
     assert shown == pytest.approx(expected.tolist(), rel=0.06, abs=1e-6)
+    page.locator("#run-attributions-controls").get_by_role("button", name="Sentences").click()
+    expect(cells).to_have_count(1)
+    assert float(cells.inner_text().replace("−", "-")) == pytest.approx(float(scores.sum()), rel=0.06, abs=1e-6)
+    expect(page.locator(".hs-run-chip:not(.next)")).to_have_count(1)
+    expect(page).to_have_url(re.compile("grain=sentence"))
 
 
 def test_a_receipt_gives_its_verdict_and_opens_to_curves_and_numbers(page: Page, server: str, store: Store) -> None:
@@ -238,7 +243,12 @@ def test_the_foil_alone_is_computed_on_request_and_then_stored(page: Page, serve
     run = run_of(store, NEXT)
     opened(page, server, run, "&methods=saliency")
     page.locator(".hs-explains summary").click()
-    page.locator(".hs-explains").get_by_role("button", name="“␣mat” compute").click()
+    menu = page.locator(".hs-explains")
+    menu.get_by_role("button", name="Logit").click()  # which leaves the menu open
+    expect(menu.get_by_text("is the same number in log-probabilities")).to_be_visible()
+    menu.get_by_role("button", name="Log-probability").click()
+    expect(menu.locator(".hs-menu-title")).to_have_text(["Chosen against runner-up", "Against another candidate"])
+    menu.get_by_role("button", name="“␣mat” compute", exact=True).click()
     expect(page.locator(f"#run-root[data-ready]:not([data-ready='{run.row.id}'])")).to_be_visible()
     other = store.run(re.search(r"id=([^&]+)", page.url)[1])  # type: ignore[index]
     assert (other.row.text, other.row.target, other.row.foil) == (run.row.text, " mat", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from headscope.analysis.registry import method_entry
 from headscope.analysis.types import Attribution, Float32, HeadSummary
 from headscope.dashboard.pages.run.attributions import explained, over_tokens, settings
 from headscope.dashboard.pages.run.heads import Correlation, Pairs, agreements, by_head, looks_of
-from headscope.dashboard.pages.run.tokens import grouped, largest, quantity_unit, score_unit
+from headscope.dashboard.pages.run.tokens import Grain, grouped, largest, quantity_unit, score_unit
 
 KINDS: Mapping[tuple[str, ...], str] = {("layer", "head"): "heads", ("layer", "component"): "components"}
 
@@ -60,9 +61,11 @@ def grid_views(
     return (*found, *_heads(attributions, heads))
 
 
-def grid_arrays(attributions: Sequence[Attribution], words: Sequence[int] = ()) -> dict[str, Float32]:
+def grid_arrays(
+    attributions: Sequence[Attribution], starts: Mapping[Grain, Sequence[int]] = MappingProxyType({})
+) -> dict[str, Float32]:
     """What the browser draws, by name: `layers.I`, `heads.I`, `components.I` of attribution I, and of a continuation
-    `tokens.I` and `words.I`, `[target, position]` and `[target, word]` (`words`: the first token of every word)."""
+    `tokens.I`, `words.I` and `sentences.I`, `[target, position]` and by group (`starts`: the first token of each)."""
     found: dict[str, Float32] = {}
     for index, item in enumerate(attributions):
         if item.error is not None:
@@ -76,7 +79,8 @@ def grid_arrays(attributions: Sequence[Attribution], words: Sequence[int] = ()) 
         scores = over_tokens(item) if item.axes[0] == "target_position" else None
         if scores is not None:
             found[f"tokens.{index}"] = scores
-            found[f"words.{index}"] = grouped(scores, words, word_rule(item)).astype(np.float32)
+            for grain, firsts in starts.items():
+                found[f"{grain}s.{index}"] = grouped(scores, firsts, word_rule(item)).astype(np.float32)
     return {name: np.ascontiguousarray(values, dtype=np.float32) for name, values in found.items()}
 
 

@@ -29,7 +29,7 @@ class RunQuery(QueryState):
     id: str = ""
     pos: int | None = number(None, low=0)
     color: str = "surprisal"
-    grain: str = choice("token", "word")
+    grain: str = choice("token", "word", "sentence")
     marks: bool = False
     layer: int | None = number(None, low=0)
     head: int | None = number(None, low=0)

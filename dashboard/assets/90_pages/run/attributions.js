@@ -79,7 +79,7 @@
     columns() {
       const { grain } = this.page.state,
         from = this.sources || this.page.view.tokens;
-      return grain === "word" ? from.words : from.tokens;
+      return from[`${grain}s`];
     }
 
     /** Scores of one row, null where not measured, and the scale it is drawn on. */
@@ -88,8 +88,8 @@
         limit = (shares === "shared" ? m.shared_limit : m.limit)[grain];
       if (!this.sources || m.scores.length)
         return {
-          scores: grain === "word" ? m.words : m.scores,
-          errors: grain === "word" ? m.word_errors : m.errors,
+          scores: grain === "token" ? m.scores : m[`${grain}s`],
+          errors: grain === "token" ? m.errors : m[`${grain}_errors`],
           limit,
         };
       const found = this.arrays && this.arrays[`${grain}s.${m.index}`];
@@ -141,20 +141,7 @@
         [
           this.quantity(),
           this.methods.length > 1 ? this.picker() : null,
-          hs.switches.choose(
-            "Granularity",
-            [
-              ["token", "Tokens"],
-              [
-                "word",
-                "Words",
-                "Scores of a word: the sum of shares and weights, the norm of the word’s gradient, else its largest "
-                  + "token’s",
-              ],
-            ],
-            s.grain,
-            (grain) => this.page.set({ grain }),
-          ),
+          hs.switches.choose("Granularity", run.GRAINS, s.grain, (grain) => this.page.set({ grain })),
           hs.switches.choose(
             "Scale",
             [

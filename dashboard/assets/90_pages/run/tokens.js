@@ -15,6 +15,10 @@
       signed,
     );
 
+  const HOW = "the sum of shares and weights, the norm of the gradients, else the largest token’s";
+  run.GRAINS = [["token", "Tokens"], ["word", "Words", `Scores of a word: ${HOW}`],
+    ["sentence", "Sentences", `Scores of a sentence: ${HOW}`]];
+
   class Tokens {
     constructor(page, root, controls) {
       this.page = page;
@@ -36,7 +40,7 @@
     }
 
     draw() {
-      const s = this.page.state, list = s.grain === "word" ? this.view.words : this.view.tokens;
+      const s = this.page.state, list = this.view[`${s.grain}s`];
       this.colouring = this.view.colourings.find((c) => c.key === s.color) || this.view.colourings[0];
       this.limit = this.colouring.limit[s.grain];
       this.method = this.methods.find((m) => m.method === this.colouring.key);
@@ -59,15 +63,7 @@
           this.colouring.key,
           (color) => set({ color }),
         ),
-        hs.switches.choose(
-          "Granularity",
-          [
-            ["token", "Tokens"],
-            ["word", "Words"],
-          ],
-          s.grain,
-          (grain) => set({ grain }),
-        ),
+        hs.switches.choose("Granularity", run.GRAINS, s.grain, (grain) => set({ grain })),
         hs.switches.toggle("␣ ⏎", "Show spaces and line breaks as signs", s.marks, (marks) => set({ marks })),
       ]);
     }
@@ -78,7 +74,10 @@
       return key === "surprisal" || key === "entropy" ? chip[key] : this.score(this.method, n);
     }
 
-    score(method, n) { return (this.page.state.grain === "word" ? method.words : method.scores)[n]; }
+    score(method, n) {
+      const { grain } = this.page.state;
+      return (grain === "token" ? method.scores : method[`${grain}s`])[n];
+    }
 
     chip(chip, n) {
       const v = this.value(chip, n),

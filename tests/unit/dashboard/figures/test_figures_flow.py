@@ -13,7 +13,7 @@ from headscope.analysis.types import Attribution, HeadSummary
 from headscope.analysis.types.outcome import Outcome
 from headscope.dashboard.pages.run.grids import grid_arrays, grid_views, layer_labels
 from headscope.dashboard.pages.run.heads import spearman
-from headscope.dashboard.pages.run.sources import of_continuation, sources_view, word_starts
+from headscope.dashboard.pages.run.sources import group_starts, of_continuation, sources_view
 from tests.run_samples import HEADS, LAYERS, T, attribution, full, tokens
 
 RNG = np.random.default_rng(3)
@@ -147,10 +147,12 @@ def test_a_continuations_scores_are_target_by_source_by_token_and_by_word() -> N
         attribution("input_x_gradient", [], signed=True), scores=scores, axes=("target_position", "position")
     )
     assert of_continuation((item,))
-    starts = word_starts(tokens(), continuation, (item,))
+    starts = group_starts(tokens(), continuation, (item,))
     found = grid_arrays((item,), starts)
     np.testing.assert_array_equal(found["tokens.0"], scores)
     assert found["words.0"].shape == (2, 7)
     assert found["words.0"][0, 2] == pytest.approx(scores[0, 2] + scores[0, 3])
     assert np.isnan(found["words.0"][0, 5:]).all()
+    assert found["sentences.0"].shape == (2, 3)  # a line break, and the border before the continuation
+    assert found["sentences.0"][1, 0] == pytest.approx(scores[1, :6].sum(), rel=1e-5)
     assert not of_continuation((attribution("saliency", [1.0] * T, signed=False),))
