@@ -146,7 +146,10 @@
         const c = found[Math.min(this.page.state.gen, found.length - 1)];
         return c.rho === null ? "no correlation" : `${said(c)}, n ${c.n}`;
       };
-      const rows = others.map((one) => [el("dt", { text: one.label }), el("dd", { text: value(grid.agrees[one.method]) })]);
+      const rows = others.map((one) => [
+        el("dt", { text: one.label }),
+        el("dd", { text: value(grid.agrees[one.method]) }),
+      ]);
       return el("div", { class: "hs-looks-agrees" }, [
         el("p", { class: "hs-muted", text: `Spearman of ${grid.label} with what other methods say heads do:` }),
         el("dl", {}, rows.flat()),
