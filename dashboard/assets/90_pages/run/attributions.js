@@ -1,5 +1,5 @@
-/* headscope.run.Attributions: one column per token or word, one row per method; for a continuation, of one generated
-   token. */
+/* headscope.run.Attributions: one column per token, word or sentence, one row per method; for a continuation, of one
+   generated token. */
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});

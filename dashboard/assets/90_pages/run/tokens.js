@@ -68,7 +68,7 @@
       ]);
     }
 
-    /** Of a method the score of the token or word, n-th in the list. */
+    /** Of a method the score of the chip, n-th in the list. */
     value(chip, n = this.list.indexOf(chip)) {
       const { key } = this.colouring;
       return key === "surprisal" || key === "entropy" ? chip[key] : this.score(this.method, n);
