@@ -48,9 +48,10 @@
       } catch (error) { this.list.replaceChildren(el("p", { text: error.message })); }
     }
 
-    /** The choices of the quantity, below their headings. */
+    /** The choices of the quantity below their headings, as soon as they are known. */
     show() {
       this.measure.set(this.quantity);
+      if (!this.found) return;
       const { computes, choices } = this.found, shown = choices.filter((one) => one.quantity === this.quantity);
       const groups = [...new Set(shown.map((one) => one.group))];
       const items = (group) => shown.filter((one) => one.group === group).map((one) => this.item(one, computes));
