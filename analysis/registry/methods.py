@@ -87,6 +87,7 @@ METHODS = Registry(
             params=(Param("layers", "choice", "all", "Which layers: all, or the last.", choices=("all", "last")),),
             family="attention",
             needs=Needs(attention=True),
+            layers=True,
         ),
         "attention_rollout": Entry(
             "headscope.analysis.methods.attention_rollout:AttentionRollout",
@@ -94,6 +95,7 @@ METHODS = Registry(
             "Attention followed through all layers, residual connections included, back to the input.",
             family="attention",
             needs=Needs(attention=True),
+            layers=True,
         ),
         "attention_flow": Entry(
             "headscope.analysis.methods.attention_flow:AttentionFlow",
@@ -119,6 +121,7 @@ METHODS = Registry(
             family="attention",
             needs=Needs(attention=True, heads=True),
             cost=Cost(1),
+            layers=True,
         ),
         "attention_x_gradient": Entry(
             "headscope.analysis.methods.attention_x_gradient:AttentionXGradient",

@@ -49,8 +49,9 @@ def lost(what: str) -> Component:
 def flow(detail: RunDetail) -> Children:
     """Layer x position."""
     methods = tuple(name for name, entry in METHODS.items() if entry.layers)
+    offered = tuple(name for name in methods if METHODS[name].family != "attention")  # which alone explains nothing
     if not _has(detail, "layers"):
-        return unanswered(detail, "Layers by token were", methods)
+        return unanswered(detail, "Layers by token were", offered, methods)
     return [html.Div(id="run-flow-slot"), *failures(detail, methods)]
 
 

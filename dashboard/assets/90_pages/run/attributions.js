@@ -118,11 +118,12 @@
     }
 
     table(strips, { pos, gen }) {
+      const most = this.page.state.grain === "sentence" ? 28 : 14; // characters of a column's name
       const columns = this.columns(), here = this.sources ? this.sources.n_prompt + gen : Infinity;
       const within = (i, { index, count }) => i !== null && i >= index && i < index + count;
       const heads = columns.map((c) => {
         const kind = [(within(pos, c) || within(here, c)) && "on", c.generated && "generated"].filter(Boolean);
-        const title = `${c.index} ${quoted(c.text)}`, text = label(c.text, this.page.state.grain === "sentence" ? 28 : 14);
+        const title = `${c.index} ${quoted(c.text)}`, text = label(c.text, most);
         return el("th", { scope: "col", "data-p": c.index, class: kind.join(" ") || null, title, text });
       });
       const waiting = this.problem ? "not read" : "…";
