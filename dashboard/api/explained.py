@@ -138,14 +138,16 @@ def _pairs(here: Explained, target: Target, trace: TokenTrace) -> Iterator[tuple
 
 
 def _stored(store: RunReader, detail: RunDetail) -> dict[Explained, str]:
-    """Newest succeeded run of the same prompt by the same model, by what it explains."""
+    """Newest succeeded run of the same prompt by the same model, by what it explains; of one with a target not those
+    without, whose target the model chose."""
     where = RunFilter((
         Condition("text", "eq", detail.row.text), Condition("model", "eq", detail.row.model),
         Condition("status", "eq", RunStatus.SUCCEEDED.value),
     ))  # fmt: skip
     found: dict[Explained, str] = {}
     for row in store.runs_page(where, limit=NEWEST).rows:  # newest first
-        found.setdefault(explained_by(store.run(row.id)), row.id)
+        if row.target is not None or detail.row.target is None:
+            found.setdefault(explained_by(store.run(row.id)), row.id)
     return found
 
 
