@@ -77,7 +77,7 @@ def _removals(params: Mapping[str, Any], size: Size) -> int:
     kind = params.get("unit", "token")
     if params.get("plan") != "coarse_to_fine":
         return size.units(kind)
-    return min(params["passes"], sum(map(size.units, UNITS[UNITS.index(kind) :])))
+    return min(int(params["passes"]), sum(map(size.units, UNITS[UNITS.index(kind) :])))
 
 
 def stored_bytes(info: ModelInfo, length: int, analyses: Collection[str], methods: Collection[str]) -> int:

@@ -110,11 +110,13 @@ def choices_of(store: RunReader, detail: RunDetail) -> tuple[Choice, ...]:
             groups.setdefault(Explained(one, other, quantity), group)
     if target.chosen == "given" and max(target.n_tokens, target.foil_n_tokens) > 1:
         groups.setdefault(Explained(here.target, here.foil, explain="target"), WHOLE)
-    for one in stored:
-        groups.setdefault(one, OTHERS)
+    for other in stored:
+        groups.setdefault(other, OTHERS)
     return tuple(
-        Choice(one, _label(one, target), group, one == here, detail.row.id if one == here else stored.get(one))
-        for one, group in groups.items()
+        Choice(
+            asked, _label(asked, target), group, asked == here, detail.row.id if asked == here else stored.get(asked)
+        )
+        for asked, group in groups.items()
     )
 
 

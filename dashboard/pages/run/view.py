@@ -83,7 +83,8 @@ def _method(view: MethodView) -> dict[str, Any]:
     """Scores of a prompt as the shortest numbers that are still the float32 values; a continuation's come binary."""
     none = np.empty(0, dtype=np.float32)
     names = ("scores", "words", "sentences", "errors", "word_errors", "sentence_errors")
-    found: dict[str, Any] = plain(replace(view, **dict.fromkeys(names, none)))
+    bare: dict[str, Any] = dict.fromkeys(names, none)
+    found: dict[str, Any] = plain(replace(view, **bare))
     for name in names:
         values = getattr(view, name)
         if values.ndim == 1:
