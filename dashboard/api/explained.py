@@ -110,13 +110,11 @@ def choices_of(store: RunReader, detail: RunDetail) -> tuple[Choice, ...]:
             groups.setdefault(Explained(one, other, quantity), group)
     if target.chosen == "given" and max(target.n_tokens, target.foil_n_tokens) > 1:
         groups.setdefault(Explained(here.target, here.foil, explain="target"), WHOLE)
-    for other in stored:
-        groups.setdefault(other, OTHERS)
+    for known in stored:
+        groups.setdefault(known, OTHERS)
+    stored |= {here: detail.row.id}
     return tuple(
-        Choice(
-            asked, _label(asked, target), group, asked == here, detail.row.id if asked == here else stored.get(asked)
-        )
-        for asked, group in groups.items()
+        Choice(asked, _label(asked, target), group, asked == here, stored.get(asked)) for asked, group in groups.items()
     )
 
 
