@@ -14,6 +14,7 @@ from torch import Tensor
 
 from headscope.analysis.attribution.embedding_path import BYTES_PER_PASS, baseline_embedding, graph_bytes
 from headscope.analysis.interfaces import Capture, TokenBatch, WhiteBoxBackend
+from headscope.analysis.sentences import sentences_of
 from headscope.analysis.types import Target, TokenizedText
 from headscope.analysis.workspace import Workspace, quantities
 
@@ -23,7 +24,7 @@ FORWARD_SHARE = 4  # a pass without a graph keeps about a quarter of what one wi
 
 
 def units_of(text: TokenizedText, position: int, unit: str) -> list[Bools]:
-    """The tokens that can be removed, as masks bool `[T]`: single tokens or words up to `position`.
+    """The tokens that can be removed, as masks bool `[T]`: single tokens, words or sentences up to `position`.
 
     Never the first token, which most models use as their attention sink: without it they break down, whatever the token
     was. Never a special token, and never one that is given.
@@ -32,7 +33,8 @@ def units_of(text: TokenizedText, position: int, unit: str) -> list[Bools]:
     removable = (tokens > 0) & (tokens <= position) & (tokens < len(text) - text.given) & ~text.special
     if unit == "token":
         return [tokens == token for token in tokens[removable]]
-    found = [removable & (text.words == word) for word in np.unique(text.words[removable])]
+    labels = sentences_of(text) if unit == "sentence" else text.words
+    found = [removable & (labels == label) for label in np.unique(labels[removable])]
     return [mask for mask in found if mask.any()]
 
 

@@ -1,4 +1,4 @@
-"""Removing units (tokens or words) of a prompt as a game: which units are there decides the explained quantity."""
+"""Removing units (tokens, words, sentences) of a prompt as a game: which are there decides the explained quantity."""
 
 from __future__ import annotations
 

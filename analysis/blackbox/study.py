@@ -18,6 +18,7 @@ from headscope.analysis.blackbox.answers import Answer, Question
 from headscope.analysis.blackbox.distances import edit_distances, embedding_distances
 from headscope.analysis.blackbox.permutations import Importance, Plan
 from headscope.analysis.probes.edits import harmless_edits
+from headscope.analysis.sentences import Span
 from headscope.analysis.types.findings import ProbeResult
 
 Float64 = NDArray[np.float64]
@@ -71,7 +72,7 @@ class Study:
 
     answer: Answer
     target: str
-    parts: tuple[units.Span, ...]
+    parts: tuple[Span, ...]
     kind: str
     scores: tuple[Scores, ...]
     exact: bool
@@ -103,7 +104,7 @@ def study(asker: Asker, text: str, target: str | None, settings: Settings) -> St
     return Study(answer, wanted, tuple(parts), kind, tuple(scores), exact, game.censored, coalitions, tuple(findings))
 
 
-def cut(text: str, unit: str) -> tuple[str, list[units.Span]]:
+def cut(text: str, unit: str) -> tuple[str, list[Span]]:
     """The kind of parts and their spans."""
     kind = "word" if unit == "auto" else unit
     return kind, units.spans(text, kind)
@@ -131,7 +132,7 @@ class _Game:
         self._target, self._settings = target, settings
         self.censored = 0
 
-    def play(self, parts: Sequence[units.Span], free: NDArray[np.bool_]) -> tuple[list[Scores], bool, int]:
+    def play(self, parts: Sequence[Span], free: NDArray[np.bool_]) -> tuple[list[Scores], bool, int]:
         """Scores of the `free` parts `[part]`, the others always there; whether exact; how many coalitions."""
         at = np.flatnonzero(free)
         plan = Plan.of(len(at), self._settings.permutations, self._settings.seed, self._settings.temperature > 0)
@@ -157,7 +158,7 @@ class _Game:
             found["logprob"] = np.array([value for value, _ in values])
         return {name: found[name] for name in MEASURES if name in found}
 
-    def coarse_to_fine(self, words: Sequence[units.Span]) -> tuple[list[Scores], list[units.Span], bool, int]:
+    def coarse_to_fine(self, words: Sequence[Span]) -> tuple[list[Scores], list[Span], bool, int]:
         """Chunks of neighbouring words first; then the words of the chunks that matter most, each with the rest of the
         prompt there. A chunk's score stays the sum of its words': what they leave over is shared equally."""
         edges = np.linspace(0, len(words), MOST_PARTS + 1).round().astype(int)
@@ -211,7 +212,7 @@ def _first(answer: Answer) -> str:
 
 def _perturbation(
     text: str,
-    parts: Sequence[units.Span],
+    parts: Sequence[Span],
     scores: Sequence[Scores],
     exact: bool,
     coalitions: int,

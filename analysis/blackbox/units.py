@@ -8,21 +8,22 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from headscope.analysis.sentences import Span, sentence_spans
 from headscope.analysis.types import TokenizedText
 
 Bools = NDArray[np.bool_]
 PATTERNS = {
     "token": re.compile(r"\s*(?:\w+|[^\w\s])"),
     "word": re.compile(r"\s*\S+"),
-    "sentence": re.compile(r"\s*\S.*?(?:[.!?。！？]+(?=\s|$)|\n+|$)", re.DOTALL),
 }
-KINDS = tuple(PATTERNS)
+KINDS = (*PATTERNS, "sentence")
 BLANK = "___"
-Span = tuple[int, int]
 
 
 def spans(text: str, kind: str) -> list[Span]:
     """Half-open character spans that cover `text`: each part with the space before it, the last with what follows."""
+    if kind == "sentence":
+        return sentence_spans(text)
     found = [match.span() for match in PATTERNS[kind].finditer(text)]
     if not found:
         return [(0, len(text))] if text else []

@@ -12,7 +12,8 @@ from headscope.analysis.types import Params
 
 
 class ShapPartition(GameMethod):
-    """Owen values of tokens or words in a tree of neighbours, by shap's Partition explainer; `[position]`, signed.
+    """Owen values of tokens, words or sentences in a tree of neighbours, by shap's Partition explainer; scores
+    `[position]`, signed.
 
     They add up to value(prompt) - value(nothing but the first token), up to `convergence_delta`. Halves of the text are
     weighed against each other first, then their halves, so `max_evals` evaluations go where something happens. A word's

@@ -56,9 +56,10 @@ def seed(what: str) -> Param:
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What a prompt costs beside the shared pass, in forward passes over it: `passes`, times what `per` names: nothing,
-    `token`, `head` (of all layers), `cell` (every token in every layer), `coalition` (2 to the number of words), or a
-    parameter of that name. rounds: a parameter, a value, and the parameter that says how many times all of this when
-    the first has that value. choices: the cost that takes its place when a parameter has that value."""
+    `token`, `unit` (that the method's parameters remove), `head` (of all layers), `cell` (every token in every layer),
+    `coalition` (2 to the number of units), or a parameter of that name. rounds: a parameter, a value, and the parameter
+    that says how many times all of this when the first has that value. choices: the cost that takes its place when a
+    parameter has that value."""
 
     passes: float = 0.0
     per: str = ""
@@ -70,7 +71,8 @@ class Cost:
 class Entry:
     """One registered thing: `target` is "module:attribute"; label and summary are shown to people.
 
-    family: of a method, what it shares with others. live: the Live page may ask for it.
+    family: of a method, what it shares with others. live: the Live page may ask for it. axes: of a method's scores, by
+    name; layers: whether it has `layer_scores` too. Pages read both to say what is missing and who would measure it.
     """
 
     target: str
@@ -81,6 +83,8 @@ class Entry:
     needs: Needs = Needs()
     cost: Cost = Cost()
     live: bool = False
+    axes: tuple[str, ...] = ("position",)
+    layers: bool = False
 
     def load(self) -> Any:
         """Import and return the target."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, Registry, seed
 from headscope.analysis.registry.exchange import COMPONENT, DIRECTION
-from headscope.analysis.registry.removal import MASKING, MOST_UNITS, UNIT, WORD
+from headscope.analysis.registry.removal import MASKING, MOST_UNITS, PASSES, PLAN, UNIT, WORD
 
 BOTH_WAYS = 3.0
 """A pass there and back costs about three forward passes."""
@@ -79,6 +79,7 @@ METHODS = Registry(
             "Where each head looks when it reads for the explained token: weights, not reasons.",
             family="attention",
             needs=Needs(attention=True),
+            axes=("layer", "head", "position"),
         ),
         "attention_mean": Entry(
             "headscope.analysis.methods.attention_mean:AttentionMean",
@@ -87,6 +88,7 @@ METHODS = Registry(
             params=(Param("layers", "choice", "all", "Which layers: all, or the last.", choices=("all", "last")),),
             family="attention",
             needs=Needs(attention=True),
+            layers=True,
         ),
         "attention_rollout": Entry(
             "headscope.analysis.methods.attention_rollout:AttentionRollout",
@@ -94,6 +96,7 @@ METHODS = Registry(
             "Attention followed through all layers, residual connections included, back to the input.",
             family="attention",
             needs=Needs(attention=True),
+            layers=True,
         ),
         "attention_flow": Entry(
             "headscope.analysis.methods.attention_flow:AttentionFlow",
@@ -119,6 +122,7 @@ METHODS = Registry(
             family="attention",
             needs=Needs(attention=True, heads=True),
             cost=Cost(1),
+            layers=True,
         ),
         "attention_x_gradient": Entry(
             "headscope.analysis.methods.attention_x_gradient:AttentionXGradient",
@@ -126,6 +130,7 @@ METHODS = Registry(
             "Attention weighed by what it does to the explained quantity: signed, per head.",
             family="attention",
             needs=Needs(attention=True, attention_gradients=True, gradients=True),
+            axes=("layer", "head", "position"),
         ),
         "smoothgrad": Entry(
             "headscope.analysis.methods.smoothgrad:SmoothGrad",
@@ -198,6 +203,7 @@ METHODS = Registry(
             ),
             family="gradient",
             needs=Needs(gradients=True),
+            layers=True,
         ),
         "attn_lrp": Entry(
             "headscope.analysis.methods.attn_lrp:AttnLrp",
@@ -205,6 +211,7 @@ METHODS = Registry(
             "Relevance: the logit handed back layer by layer, through attention patterns and values alike; it adds up.",
             family="propagation",
             cost=Cost(BOTH_WAYS),
+            layers=True,
         ),
         "cp_lrp": Entry(
             "headscope.analysis.methods.cp_lrp:CpLrp",
@@ -212,6 +219,7 @@ METHODS = Registry(
             "Relevance with attention patterns held constant: everything goes through the values; it adds up.",
             family="propagation",
             cost=Cost(BOTH_WAYS),
+            layers=True,
         ),
         "direct_logit_attribution": Entry(
             "headscope.analysis.methods.direct_logit_attribution:DirectLogitAttribution",
@@ -220,6 +228,7 @@ METHODS = Registry(
             family="causal",
             needs=Needs(heads=True),
             cost=Cost(1),
+            axes=("layer", "component"),
         ),
         "head_ablation": Entry(
             "headscope.analysis.methods.head_ablation:HeadAblation",
@@ -246,6 +255,7 @@ METHODS = Registry(
             family="causal",
             needs=Needs(many_passes=True, heads=True),
             cost=Cost(0.5, per="head", rounds=("kind", "resample", "draws")),
+            axes=("layer", "head"),
         ),
         "co_ablation": Entry(
             "headscope.analysis.methods.co_ablation:CoAblation",
@@ -260,6 +270,7 @@ METHODS = Registry(
             family="causal",
             needs=Needs(many_passes=True, heads=True),
             cost=Cost(1, per="head"),
+            axes=("condition", "layer", "head"),
         ),
         "activation_patching": Entry(
             "headscope.analysis.methods.activation_patching:ActivationPatching",
@@ -269,6 +280,7 @@ METHODS = Registry(
             family="causal",
             needs=Needs(many_passes=True, pair=True),
             cost=Cost(0.5, per="cell"),
+            axes=("layer", "position"),
         ),
         "relp": Entry(
             "headscope.analysis.methods.relp:RelP",
@@ -287,21 +299,22 @@ METHODS = Registry(
             family="causal",
             needs=Needs(many_passes=True, heads=True, sublayers=True, pair=True),
             cost=Cost(0.6, per="head"),
+            axes=("layer", "component"),
         ),
         "occlusion": Entry(
             "headscope.analysis.methods.occlusion:Occlusion",
             "Occlusion",
-            "What is lost when one token or word is removed: leave-one-out.",
-            params=(UNIT, MASKING),
+            "What is lost when one token, word or sentence is removed: leave-one-out.",
+            params=(UNIT, MASKING, PLAN, PASSES),
             family="perturbation",
             needs=Needs(many_passes=True),
-            cost=Cost(1, per="token"),
+            cost=Cost(1, per="unit"),
             live=True,
         ),
         "shap_partition": Entry(
             "headscope.analysis.methods.shap_partition:ShapPartition",
             "SHAP (partition)",
-            "Shapley-like shares over a tree of neighbouring tokens or words, by the shap library.",
+            "Shapley-like shares over a tree of neighbouring tokens, words or sentences, by the shap library.",
             params=(
                 UNIT,
                 MASKING,
@@ -316,7 +329,7 @@ METHODS = Registry(
         "shapley_exact": Entry(
             "headscope.analysis.methods.shapley_exact:ShapleyExact",
             "Shapley, exact",
-            "Every coalition of words evaluated: the reference for SHAP, short prompts only.",
+            "Every coalition of words (or tokens, sentences) evaluated: the reference for SHAP, short prompts only.",
             params=(
                 WORD,
                 MASKING,

@@ -12,6 +12,15 @@ MASKING = Param(
     "What takes a removed token's place: the mean embedding, a line break, or nothing (later tokens move up).",
     choices=MASKINGS,
 )
-UNIT = Param("unit", "choice", "token", "What is removed at a time: a token or a word.", choices=("token", "word"))
-WORD = Param("unit", "choice", "word", UNIT.help, choices=UNIT.choices)
+UNITS = ("token", "word", "sentence")
+UNIT = Param("unit", "choice", "token", "What is removed at a time: a token, a word or a sentence.", choices=UNITS)
+WORD = Param("unit", "choice", "word", UNIT.help, choices=UNITS)
+PLAN = Param(
+    "plan",
+    "choice",
+    "each",
+    "Remove each unit in turn, or coarse_to_fine: sentences, then words of those that matter most, then tokens.",
+    choices=("each", "coarse_to_fine"),
+)
+PASSES = Param("passes", "int", 64, "Most removals of coarse_to_fine.", minimum=1, maximum=100_000)
 MOST_UNITS = 12

@@ -15,6 +15,7 @@ from headscope.analysis.interfaces import Capture, WhiteBoxBackend
 from headscope.analysis.models import devices
 from headscope.analysis.registry import METHODS, Entry, analysis
 from headscope.analysis.running.preflight import Preflight, Size, passes, preflight
+from headscope.analysis.sentences import sentences_of
 from headscope.analysis.types import ModelInfo, Prompt, RunSpec, TokenizedText
 
 BATCH_BYTES = 1 << 30
@@ -109,7 +110,7 @@ def _size(backend: WhiteBoxBackend, spec: RunSpec, prompt: Prompt) -> Size:
 
 def size_of(text: TokenizedText) -> Size:
     """How long a prompt is."""
-    return Size(len(text), int(text.words.max(initial=-1)) + 1)
+    return Size(len(text), int(text.words.max(initial=-1)) + 1, int(sentences_of(text).max(initial=-1)) + 1)
 
 
 def prompt_bytes(info: ModelInfo, length: int) -> int:

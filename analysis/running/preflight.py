@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headscope.analysis.registry import Cost, Entry
+from headscope.analysis.registry.removal import UNITS
 from headscope.analysis.types import HEAD_STATS, LAYER_STATS, ModelInfo
 
 _FLOAT, _HALF, _CANDIDATES, _TEXT = 4, 2, 20, 8
@@ -38,6 +39,11 @@ class Size:
 
     tokens: int
     words: int
+    sentences: int = 1
+
+    def units(self, kind: str) -> int:
+        """How many units of a kind there are."""
+        return {"token": self.tokens, "sentence": self.sentences}.get(kind, self.words)
 
 
 _BACKWARD = 2.0
@@ -65,12 +71,22 @@ def own_passes(cost: Cost, params: Mapping[str, Any], size: Size, info: ModelInf
     cost, layers = chosen(cost, params), info.n_layers
     per = {"": 1, "token": size.tokens, "head": layers * info.n_heads, "cell": layers * size.tokens}
     if cost.per == "coalition":
-        many = size.words > params.get("max_units", size.words)  # refused
-        return 0.0 if many else cost.passes * 2.0**size.words
+        count = size.units(params.get("unit", "word"))
+        many = count > params.get("max_units", count)  # refused
+        return 0.0 if many else cost.passes * 2.0**count
+    if cost.per == "unit":
+        return cost.passes * _removals(params, size)
     rounds = 1
     if cost.rounds is not None and params.get(cost.rounds[0]) == cost.rounds[1]:
         rounds = params[cost.rounds[2]]
     return cost.passes * float(per.get(cost.per, params.get(cost.per, 0))) * rounds
+
+
+def _removals(params: Mapping[str, Any], size: Size) -> int:
+    kind = params.get("unit", "token")
+    if params.get("plan") != "coarse_to_fine":
+        return size.units(kind)
+    return min(int(params["passes"]), sum(map(size.units, UNITS[UNITS.index(kind) :])))
 
 
 def stored_bytes(info: ModelInfo, length: int, analyses: Collection[str], methods: Collection[str]) -> int:

@@ -21,7 +21,7 @@ from headscope.dashboard.api.live_payload import sqrt_bytes
 from headscope.dashboard.attention_cache import attention_artifact
 from headscope.dashboard.missing import missing_reason
 from headscope.dashboard.pages.run.grids import grid_arrays
-from headscope.dashboard.pages.run.sources import word_starts
+from headscope.dashboard.pages.run.sources import group_starts
 from headscope.dashboard.security import error_json
 from headscope.dashboard.services import Services
 from headscope.storage.rows import ArtifactRow, RunDetail
@@ -133,7 +133,7 @@ def _plain(weights: NDArray[np.float16] | np.float16) -> Any:
 def _grids(detail: RunDetail) -> dict[str, NDArray[np.float32]]:
     if detail.trace is None:
         return {}
-    return grid_arrays(detail.attributions, word_starts(detail.trace.tokens, detail.continuation, detail.attributions))
+    return grid_arrays(detail.attributions, group_starts(detail.trace.tokens, detail.continuation, detail.attributions))
 
 
 def _drawn(weights: NDArray[np.float16], layer: int | None) -> NDArray[np.uint8]:

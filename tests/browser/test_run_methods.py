@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet
-from headscope.dashboard.pages.run.grids import spearman
+from headscope.dashboard.pages.run.heads import spearman
 from headscope.jobs.job import run_job
 from headscope.jobs.request import JobRequest
 from headscope.storage.repository import Store
@@ -101,6 +101,11 @@ def test_words_show_the_sum_of_signed_scores(page: Page, server: str, store: Sto
     shown = [float(text.replace("−", "-")) for text in cells.all_inner_texts()]
     expected = np.add.reduceat(scores.astype(np.float64), np.flatnonzero(np.r_[True, np.diff(words) != 0]))
     assert shown == pytest.approx(expected.tolist(), rel=0.06, abs=1e-6)
+    page.locator("#run-attributions-controls").get_by_role("button", name="Sentences").click()
+    expect(cells).to_have_count(1)
+    assert float(cells.inner_text().replace("−", "-")) == pytest.approx(float(scores.sum()), rel=0.06, abs=1e-6)
+    expect(page.locator(".hs-run-chip:not(.next)")).to_have_count(1)
+    expect(page).to_have_url(re.compile("grain=sentence"))
 
 
 def test_a_receipt_gives_its_verdict_and_opens_to_curves_and_numbers(page: Page, server: str, store: Store) -> None:
@@ -117,29 +122,44 @@ def test_a_receipt_gives_its_verdict_and_opens_to_curves_and_numbers(page: Page,
     expect(grid).to_contain_text("not measured")
 
 
-def test_looks_and_is_tell_the_rank_correlation_and_a_head_opens_its_attention(
+def test_heads_switch_between_looks_and_effects_with_their_correlation_and_open_their_attention(
     page: Page, server: str, store: Store
 ) -> None:
     run = run_of(store, NEXT)
     assert run.heads is not None
     effect = next(a.scores for a in run.attributions if a.method == "head_ablation")
-    opened(page, server, run, "&looks=mean_distance")
-    expected = spearman(run.heads.mean_distance, np.abs(effect))
-    verdict = page.locator(".hs-looks-verdict")
+    written = next(a.scores for a in run.attributions if a.method == "direct_logit_attribution")[:, :-1]
+    opened(page, server, run, "&looks=mean_distance&ablation=head_ablation")
+    card = page.locator("#run-looks")
+    expect(card.locator("h3").first).to_have_text("Looks: distance")
+    verdict = card.locator(".hs-looks-verdict")
     expect(verdict).to_contain_text(f"over {effect.size} heads")
     found = re.search(r"size of the effect (−?[\d.e-]+)", verdict.inner_text())
     assert found
+    expected = spearman(run.heads.mean_distance, np.abs(effect))
     assert float(found[1].replace("−", "-")) == pytest.approx(expected.rho, rel=0.06, abs=0.006)
-    canvas = page.locator("#run-looks canvas").nth(1)
-    canvas.focus()
+    others = verdict.locator("dt")
+    expect(others).to_have_text(["Direct logit attribution"])
+    agreed = float(verdict.locator("dd").inner_text().split()[0].replace("−", "-"))
+    assert agreed == pytest.approx(spearman(effect, written).rho, rel=0.06, abs=0.006)
+    does = card.get_by_role("button", name="What it does")
+    does.focus()
+    page.keyboard.press("Enter")
+    expect(does).to_be_focused()
+    expect(card.locator("h3").first).to_have_text("Does: Head ablation")
+    expect(card.locator("h3").nth(1)).to_have_text("Looks: distance")
+    expect(page).to_have_url(re.compile("heads=does"))
+    card.locator("canvas").first.focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowRight")
-    facts = page.locator("#run-looks .hs-grid-facts").nth(1)
+    facts = card.locator(".hs-grid-facts").first
     where = re.search(r"L(\d+) H(\d+)", facts.inner_text())
     assert where
     assert f"{effect[int(where[1]), int(where[2])]:.4g}"[:5].replace("-", "−") in facts.inner_text()
     page.keyboard.press("Enter")
     expect(page.locator(f"#run-attention-slot[data-drawn='{where[1]}.{where[2]}']")).to_be_visible()
+    page.keyboard.press("h")
+    expect(card.locator("h3").first).to_have_text("Looks: distance")
 
 
 WIDE_MAP = """() => {
@@ -181,6 +201,10 @@ def test_a_cell_of_the_layer_map_gives_its_number_and_opens_layer_and_token(
     expect(facts).to_contain_text("token 3")
     value = float(re.search(r"(−?[\d.e-]+) nats", facts.inner_text())[1].replace("−", "-"))  # type: ignore[index]
     assert value == pytest.approx(float(scores[1, 3]), rel=1e-3, abs=1e-6)
+    sums = page.locator(".hs-flow-totals li")
+    expect(sums).to_have_count(len(scores))
+    total = float(sums.nth(1).inner_text().replace("−", "-"))
+    assert total == pytest.approx(float(np.nansum(scores[1].astype(np.float64))), rel=6e-3, abs=1e-6)
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("pos=4"))
@@ -211,7 +235,14 @@ def test_the_foil_alone_is_computed_on_request_and_then_stored(page: Page, serve
     run = run_of(store, NEXT)
     opened(page, server, run, "&methods=saliency")
     page.locator(".hs-explains summary").click()
-    page.locator(".hs-explains").get_by_role("button", name="“␣mat” compute").click()
+    menu = page.locator(".hs-explains")
+    menu.get_by_role("button", name="Logit").click()  # which leaves the menu open
+    expect(menu.get_by_text("is the same number in log-probabilities")).to_be_visible()
+    menu.get_by_role("button", name="Log-probability").click()
+    titles = menu.locator(".hs-menu-title")
+    expect(titles.first).to_have_text("Chosen against runner-up")
+    expect(titles.nth(2)).to_have_text("All tokens together")
+    menu.get_by_role("button", name="“␣mat” compute", exact=True).click()
     expect(page.locator(f"#run-root[data-ready]:not([data-ready='{run.row.id}'])")).to_be_visible()
     other = store.run(re.search(r"id=([^&]+)", page.url)[1])  # type: ignore[index]
     assert (other.row.text, other.row.target, other.row.foil) == (run.row.text, " mat", None)

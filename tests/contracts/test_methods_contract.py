@@ -68,6 +68,8 @@ def test_shapes_axes_and_facts(backend: HFCausalBackend, method: Method, foil: s
         sizes = {"position": n_tokens, "layer": info.n_layers, "head": info.n_heads, "component": info.n_heads + 1}
         sizes["condition"] = 2
         assert attribution.scores.dtype == np.float32
+        assert attribution.axes == METHODS[method.NAME].axes
+        assert (attribution.layer_scores is not None) == METHODS[method.NAME].layers
         assert attribution.scores.shape == tuple(sizes[axis] for axis in attribution.axes)
         first = int(attribution.axes[-1] == "position")  # a method may hold the first token
         assert np.isfinite(attribution.scores[..., first:]).all()

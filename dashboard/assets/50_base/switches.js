@@ -31,6 +31,23 @@
     return made.root;
   }
 
+  /** A menu whatever the number of choices. */
+  function menu(name, choices, now, change) {
+    const made = select(name, choices, change);
+    made.set(now);
+    return made.root;
+  }
+
+  /** Put new controls where the old ones were; the one that had the keyboard keeps it. */
+  function renew(box, nodes) {
+    const kind = "button, select", now = document.activeElement;
+    const own = (node) => [node.closest("[aria-label]")?.getAttribute("aria-label"), node.dataset.value].join(": ");
+    const held = box.contains(now) && now.matches(kind) ? own(now) : null;
+    box.replaceChildren(...nodes);
+    if (held === null) return;
+    [...box.querySelectorAll(kind)].find((node) => own(node) === held)?.focus({ preventScroll: true });
+  }
+
   /** A button that is pressed or not. */
   const toggle = (text, title, now, change) => el("button", {
     type: "button", class: "hs-toggle", title, "aria-pressed": String(now), text, onclick: () => change(!now),
@@ -45,5 +62,5 @@
   /** The lower end of a scale that reaches to `top`. */
   const lowEnd = (top, signed, digits) => (signed ? `−${number(top, digits)}` : "0");
 
-  hs.switches = { switcher, select, choose, toggle, legend, lowEnd };
+  hs.switches = { switcher, select, choose, menu, renew, toggle, legend, lowEnd };
 })();

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from headscope.analysis.attribution.results import position_scores, word_rule
+from headscope.analysis.attribution.results import WordRule, position_scores, word_rule
 from headscope.analysis.registry import method_entry
 from headscope.analysis.types import Attribution, Float32
 from headscope.analysis.types.outcome import Outcome
 from headscope.dashboard.pages.run.receipts import ReceiptView, receipt_view
-from headscope.dashboard.pages.run.tokens import ANSWER_UNITS, grouped, largest, quantity_unit, score_unit
+from headscope.dashboard.pages.run.tokens import ANSWER_UNITS, Grain, grouped, largest, quantity_unit, score_unit
 from headscope.dashboard.text import quoted
 from headscope.dashboard.units import mebibytes, percent
 from headscope.dashboard.words import true_minus
@@ -22,9 +23,10 @@ from headscope.dashboard.words import true_minus
 TOLERANCE = 0.05
 """A convergence delta beyond this share of the largest score is called not converged when the method is silent."""
 
+GROUPS: tuple[Grain, ...] = ("word", "sentence")
 ELSEWHERE = {
-    "head": "One score per head, not per token: see “Looks important, is important”.",
-    "component": "One score per head and MLP, not per token: see “Written to the logit”.",
+    "head": "One score per head, not per token: see “Heads: where they look, what they do”.",
+    "component": "One score per head and MLP, not per token: see “Heads and MLPs”.",
 }
 
 
@@ -32,11 +34,11 @@ ELSEWHERE = {
 class MethodView:
     """One method of a run. `index` is its place among the run's attributions.
 
-    strip: whether it has one score per token. scores `[position]`, or `[target, position]` for a continuation; words:
-    the same by word (`grouped`), empty without a strip. errors, word_errors: how far each may be off (of a word: the
-    sum over its tokens), empty where the method does not say. not_explained: why tokens it could score are NaN. limit,
-    shared_limit: full scale of this row alone, and of all rows that measure the same thing in the same unit, by
-    granularity. note: how it came to one score per token.
+    strip: whether it has one score per token. scores `[position]`, or `[target, position]` for a continuation; words,
+    sentences: the same by word and sentence (`grouped`), empty without a strip. errors, word_errors, sentence_errors:
+    how far each may be off (of several tokens: their sum), empty where the method does not say. not_explained: why
+    tokens it could score are NaN. limit, shared_limit: full scale of this row alone, and of all rows that measure the
+    same thing in the same unit, by granularity. note: how it came to one score per token.
     total: sum of the measured scores. facts: (term, value) pairs in print order. verdict: `converged`
     by the method's own word, `adds_up` where it gives none, `not_converged`, or `none` when it promises no sum; warning
     says in plain words what follows from it.
@@ -52,8 +54,10 @@ class MethodView:
     note: str
     scores: Float32
     words: Float32
+    sentences: Float32
     errors: Float32
     word_errors: Float32
+    sentence_errors: Float32
     not_explained: str
     limit: Mapping[str, float]
     shared_limit: Mapping[str, float]
@@ -65,12 +69,14 @@ class MethodView:
     error: str | None
 
 
-def method_views(attributions: Sequence[Attribution], words: Sequence[int] = ()) -> tuple[MethodView, ...]:
-    """One view per attribution, in the given order. `words`: the first token of every word."""
-    views = [_view(i, item, words) for i, item in enumerate(attributions)]
+def method_views(
+    attributions: Sequence[Attribution], starts: Mapping[Grain, Sequence[int]] = MappingProxyType({})
+) -> tuple[MethodView, ...]:
+    """One view per attribution, in the given order. starts: the first token of every word and sentence."""
+    views = [_view(i, item, starts) for i, item in enumerate(attributions)]
     shared: dict[tuple[bool, str, str], dict[str, float]] = {}
     for item, view in zip(attributions, views, strict=True):
-        most = shared.setdefault((item.signed, item.quantity, view.unit), {"token": 0.0, "word": 0.0})
+        most = shared.setdefault((item.signed, item.quantity, view.unit), dict.fromkeys(view.limit, 0.0))
         for grain, limit in view.limit.items():
             most[grain] = max(most[grain], limit)
     return tuple(
@@ -89,13 +95,14 @@ def over_tokens(item: Attribution) -> Float32 | None:
     return np.stack(found) if found and len(found) == len(rows) else None
 
 
-def _view(index: int, item: Attribution, words: Sequence[int]) -> MethodView:
+def _view(index: int, item: Attribution, starts: Mapping[Grain, Sequence[int]]) -> MethodView:
     entry = method_entry(item.method)
     verdict = convergence(item)
     scores = over_tokens(item)
     flat = np.empty(0, dtype=np.float32) if scores is None else scores
-    by_word = flat[..., :0] if scores is None else grouped(flat, words, word_rule(item)).astype(np.float32)
+    by_word, by_sentence = (_by(flat, starts.get(grain, ()), word_rule(item)) for grain in GROUPS)
     errors = flat[:0] if item.score_errors is None or item.axes != ("position",) else item.score_errors
+    word_errors, sentence_errors = (_by(errors, starts.get(grain, ()), "sum") for grain in GROUPS)
     measured = item.scores[np.isfinite(item.scores)].astype(np.float64)
     return MethodView(
         index=index,
@@ -108,10 +115,12 @@ def _view(index: int, item: Attribution, words: Sequence[int]) -> MethodView:
         note=_note(item),
         scores=flat,
         words=by_word,
+        sentences=by_sentence,
         errors=errors,
-        word_errors=grouped(errors, words, "sum").astype(np.float32) if len(errors) else errors,
+        word_errors=word_errors,
+        sentence_errors=sentence_errors,
         not_explained=item.outcome.not_explained,
-        limit={"token": largest(flat), "word": largest(by_word)},
+        limit={"token": largest(flat), "word": largest(by_word), "sentence": largest(by_sentence)},
         shared_limit={},
         total=float(measured.sum()) if measured.size else float("nan"),
         facts=tuple(_facts(item)),
@@ -120,6 +129,11 @@ def _view(index: int, item: Attribution, words: Sequence[int]) -> MethodView:
         receipt=receipt_view(item.receipt, quantity_unit(item)) if item.receipt is not None else None,
         error=item.error,
     )
+
+
+def _by(scores: Float32, starts: Sequence[int], rule: WordRule) -> Float32:
+    """Scores `[..., token]` by group; nothing of nothing."""
+    return grouped(scores, starts, rule).astype(np.float32) if scores.size else scores
 
 
 def _note(item: Attribution) -> str:

@@ -14,7 +14,7 @@ from headscope.dashboard.tables import checked
 from headscope.storage.rows import RunDetail
 
 
-def capsule(detail: RunDetail) -> Component:
+def capsule_card(detail: RunDetail) -> Component:
     """The card."""
     info = detail.model
     inside = {

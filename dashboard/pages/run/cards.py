@@ -28,13 +28,14 @@ from headscope.dashboard.figures.confidence import confidence_figure, confidence
 from headscope.dashboard.figures.layers import formation_figure, norms_figure
 from headscope.dashboard.head_stats import misses
 from headscope.dashboard.layout import notes_box, page_header
-from headscope.dashboard.pages.run.capsule import capsule
+from headscope.dashboard.pages.run.capsule import capsule_card
 from headscope.dashboard.pages.run.findings import findings, has_findings
 from headscope.dashboard.pages.run.header import continuation, failure, header, headline
 from headscope.dashboard.pages.run.maps import absent, components, flow, looks, lost, not_measured, sources
 from headscope.dashboard.pages.run.query import RunQuery, fitted, neighbours
 from headscope.dashboard.pages.run.view import view_model
 from headscope.dashboard.parts import note
+from headscope.dashboard.text import quoted
 from headscope.dashboard.typed import TAG as LIVE_TAG
 from headscope.dashboard.units import percent
 from headscope.storage.interfaces import RunReader
@@ -49,11 +50,11 @@ def cards(detail: RunDetail) -> list[Component]:
     """Every card a run of this kind has; each body fails alone."""
     if detail.trace is None:
         reason = failure(detail) if detail.row.error else _not_yet(detail)
-        return [reason, html.Div([_text_card(detail), capsule(detail)], className="hs-grid")]
+        return [reason, html.Div([_text_card(detail), capsule_card(detail)], className="hs-grid")]
     if detail.model.ref.backend == BLACK_BOX:
         return [html.Div(_from_outside(detail), className="hs-grid")]
     width = "hs-half" if len(detail.trace.tokens) <= SHORT else ""
-    body = [*_of_tokens(detail, width), *_of_the_inside(detail), *_findings(detail), capsule(detail)]
+    body = [*_of_tokens(detail, width), *_of_the_inside(detail), *_findings(detail), capsule_card(detail)]
     return [html.Div(body, className="hs-grid")]
 
 
@@ -75,8 +76,8 @@ def _of_tokens(detail: RunDetail, width: str) -> list[Component]:
         _card(detail, "run-flow", "Where the evidence enters", flow,
               "Attribution of every layer and token: what the explained quantity owes to the stream there.",
               width, drawn=True),
-        _card(detail, "run-components", "Written to the logit", components,
-              "What every head and MLP adds directly to the explained quantity.", width, drawn=True),
+        _card(detail, "run-components", "Heads and MLPs", components,
+              "What every head and MLP does to the explained quantity.", width, drawn=True),
     ]  # fmt: skip
 
 
@@ -86,8 +87,9 @@ def _of_the_inside(detail: RunDetail) -> list[Component]:
         _card(detail, "run-attention", "Attention", _attention,
               "Where each head reads from. Keys: [ and ] change the layer, comma and full stop the head. "
               "Attention alone is no explanation.", drawn=True),
-        _card(detail, "run-looks", "Looks important, is important", looks,
-              "Head summaries beside the effect of taking each head away.", drawn=True),
+        _card(detail, "run-looks", "Heads: where they look, what they do", looks,
+              "Every head by where its attention goes, or by what it does to the explained quantity; h switches.",
+              drawn=True),
         _card(detail, "run-lens", "Logit lens", _lens,
               "What each layer would say next, read through the final norm and unembedding.",
               drawn=True),
@@ -112,7 +114,7 @@ def _from_outside(detail: RunDetail) -> list[Component]:
               "What the answer loses without each part (Shapley values).", drawn=True),
         *_findings(detail),
         card("Inside", empty_box("This model is behind an API", closed, icon_name="box"), id="run-inside"),
-        capsule(detail),
+        capsule_card(detail),
     ]  # fmt: skip
 
 
@@ -128,10 +130,15 @@ def _card(
 ) -> Component:  # fmt: skip
     """A card with picture downloads; `drawn` ones have a place for their controls. Empty ones offer no download."""
     content = guarded(f"draw “{title}”")(body)(detail)
-    full = not (isinstance(content, Component) and "hs-box" in str(getattr(content, "className", "")))
+    full = not all(_is_box(part) for part in (content if isinstance(content, list) else [content]))
     controls = html.Div(id=f"{id_}-controls", className="hs-run-controls") if drawn and full else None
     return card(title, content, id=id_, subtitle=subtitle, actions=controls, downloads=PICTURES if full else (),
                 class_name=class_name)  # fmt: skip
+
+
+def _is_box(part: object) -> bool:
+    """Whether a part of a card only says why there is nothing."""
+    return isinstance(part, Component) and "hs-box" in str(getattr(part, "className", ""))
 
 
 def _slot(name: str) -> Callable[[RunDetail], Children]:
@@ -150,11 +157,24 @@ def _confidence(detail: RunDetail) -> Children:
 def _attributions(detail: RunDetail) -> Children:
     if not detail.attributions:
         return not_measured("Attributions were", "--analyses saliency,input_x_gradient,integrated_gradients")
-    slot = html.Div(id="run-attributions-slot")
-    if LIVE_TAG not in detail.row.tags or any(found.method == "occlusion" for found in detail.attributions):
-        return slot
-    asked = html.Code("--analyses occlusion")
-    return [slot, note("Saved from Live, whose leave-one-out is not kept: ", asked, " stores it.")]
+    body: list[Component] = [html.Div(id="run-attributions-slot"), *_first_only(detail)]
+    if LIVE_TAG in detail.row.tags and all(found.method != "occlusion" for found in detail.attributions):
+        asked = html.Code("--analyses occlusion")
+        body.append(note("Saved from Live, whose leave-one-out is not kept: ", asked, " stores it."))
+    return body
+
+
+def _first_only(detail: RunDetail) -> list[Component]:
+    """Said where a target or foil needs several tokens and only the first is explained."""
+    target, given = detail.target, detail.capsule
+    if target is None or target.chosen != "given" or given.get("explain", "next") != "next":
+        return []
+    sides = (("target", target.n_tokens, target.text), ("foil", target.foil_n_tokens, target.foil_text or ""))
+    return [
+        note(f"The {name} is {count} tokens long, and only its first, {quoted(text)}, is explained. “Explains” offers "
+             "all tokens together, as does ", html.Code("--explain target"), ".")
+        for name, count, text in sides if count > 1
+    ]  # fmt: skip
 
 
 def _attention(detail: RunDetail) -> Children:

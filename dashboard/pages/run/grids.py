@@ -1,49 +1,37 @@
-"""Attributions over layers, heads and components as grids; and whether a head that looks important is important."""
+"""Attributions over layers, heads and components as grids, and how far what heads look like is what they do."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
 from headscope.analysis.attribution.results import word_rule
 from headscope.analysis.registry import method_entry
-from headscope.analysis.statistics.intervals import FEWEST, Z
 from headscope.analysis.types import Attribution, Float32, HeadSummary
-from headscope.dashboard.head_stats import head_stats
 from headscope.dashboard.pages.run.attributions import explained, over_tokens, settings
-from headscope.dashboard.pages.run.tokens import grouped, largest, score_unit
+from headscope.dashboard.pages.run.heads import Correlation, Pairs, agreements, by_head, looks_of
+from headscope.dashboard.pages.run.tokens import Grain, grouped, largest, score_unit
 
-Floats = NDArray[np.float64]
 KINDS: Mapping[tuple[str, ...], str] = {
     ("layer", "head"): "heads",
+    ("condition", "layer", "head"): "heads",
     ("layer", "component"): "components",
-    ("condition", "layer", "head"): "heads",  # drawn is the first condition, beside other heads' ablation
     ("layer", "position"): "layers",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Correlation:
-    """Spearman's rank correlation with its 95 % interval (Bonett and Wright 2000), over n pairs; NaN when one side is
-    constant or there are too few."""
-
-    rho: float
-    low: float
-    high: float
-    n: int
-
-
-@dataclass(frozen=True, slots=True)
 class GridView:
     """A heat map. `array` names its float32 `[row, column]` in the run's arrays, `[target, row, column]` when the run
-    explains a continuation (`targets`). kind: `layers` (columns are tokens), `heads`, `components`.
+    explains a continuation (`targets`). kind: `layers` (columns are tokens), `components`, `heads` (what single heads
+    do by any method that says so, also by one whose grid of components is shown whole).
 
-    terms: what a method adds besides its components (name, value). looks: per head statistic and target, how far its
-    ranking of heads is that of the effects' size (direction aside) and of the effects themselves.
+    terms: what a method adds besides its components or layers (name, value). looks: per head statistic and target, how
+    far its ranking of heads is that of the effects' size (direction aside) and of the effects themselves. agrees: per
+    other method and target, how far both rank the heads alike.
     """
 
     array: str
@@ -60,6 +48,7 @@ class GridView:
     explained: str
     terms: tuple[tuple[str, float], ...] = ()
     looks: Mapping[str, tuple[tuple[Correlation, Correlation], ...]] = field(default_factory=dict)
+    agrees: Pairs = field(default_factory=dict)
 
 
 def grid_views(
@@ -67,61 +56,40 @@ def grid_views(
 ) -> tuple[GridView, ...]:
     """Every grid of a run, in the order of its attributions; what passes through heads comes after what they do."""
     found: list[GridView] = []
-    through_heads: list[GridView] = []
     for index, item in enumerate(attributions):
         if item.error is not None:
             continue
         if item.layer_scores is not None:
             found.append(_layers(index, item, item.layer_scores, n_layers))
-        if _axes(item) in KINDS:
-            found.append(_grid(index, item, _drawn(item), KINDS[_axes(item)], heads))
-        if item.head_scores is not None:
-            through_heads.append(_grid(index, item, item.head_scores, "heads", heads))
-    return (*found, *through_heads)
+        if KINDS.get(_axes(item)) == "components":
+            found.append(_components(index, item))
+        if KINDS.get(_axes(item)) == "layers":
+            labels = layer_labels(len(item.scores), -1)
+            found.append(_view(index, item, "layers", labels, (), largest(item.scores), ""))
+    return (*found, *_heads(attributions, heads))
 
 
-def grid_arrays(attributions: Sequence[Attribution], words: Sequence[int] = ()) -> dict[str, Float32]:
+def grid_arrays(
+    attributions: Sequence[Attribution], starts: Mapping[Grain, Sequence[int]] = MappingProxyType({})
+) -> dict[str, Float32]:
     """What the browser draws, by name: `layers.I`, `heads.I`, `components.I` of attribution I, and of a continuation
-    `tokens.I` and `words.I`, `[target, position]` and `[target, word]` (`words`: the first token of every word)."""
+    `tokens.I`, `words.I` and `sentences.I`, `[target, position]` and by group (`starts`: the first token of each)."""
     found: dict[str, Float32] = {}
     for index, item in enumerate(attributions):
         if item.error is not None:
             continue
         if item.layer_scores is not None:
             found[f"layers.{index}"] = item.layer_scores
-        if (kind := KINDS.get(_axes(item))) is not None:
-            found[f"{kind}.{index}"] = _drawn(item)
-        if item.head_scores is not None:
-            found[f"heads.{index}"] = item.head_scores
+        if (kind := KINDS.get(_axes(item))) in ("components", "layers"):
+            found[f"{kind}.{index}"] = item.scores
+        if (effect := by_head(item)) is not None:
+            found[f"heads.{index}"] = effect
         scores = over_tokens(item) if item.axes[0] == "target_position" else None
         if scores is not None:
             found[f"tokens.{index}"] = scores
-            found[f"words.{index}"] = grouped(scores, words, word_rule(item)).astype(np.float32)
+            for grain, firsts in starts.items():
+                found[f"{grain}s.{index}"] = grouped(scores, firsts, word_rule(item)).astype(np.float32)
     return {name: np.ascontiguousarray(values, dtype=np.float32) for name, values in found.items()}
-
-
-def spearman(first: NDArray[np.floating], second: NDArray[np.floating]) -> Correlation:
-    """Spearman's rho of two arrays of one shape, ties at their mean rank; pairs with a NaN are left out."""
-    a, b = np.asarray(first, dtype=np.float64).ravel(), np.asarray(second, dtype=np.float64).ravel()
-    both = np.isfinite(a) & np.isfinite(b)
-    n = int(both.sum())
-    ranks_a, ranks_b = _ranks(a[both]), _ranks(b[both])
-    spread = float(ranks_a.std() * ranks_b.std()) if n else 0.0
-    if n < FEWEST or spread == 0:
-        return Correlation(math.nan, math.nan, math.nan, n)
-    rho = float(((ranks_a - ranks_a.mean()) * (ranks_b - ranks_b.mean())).mean() / spread)
-    rho = min(1.0, max(-1.0, rho))
-    if abs(rho) > 1 - 1e-12:
-        return Correlation(rho, rho, rho, n)
-    half = Z * math.sqrt((1 + rho * rho / 2) / (n - 3))
-    return Correlation(rho, math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half), n)
-
-
-def _ranks(values: Floats) -> Floats:
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(count)
-    middle: Floats = (ends - (count - 1) / 2)[place]
-    return middle
 
 
 def layer_labels(n_rows: int, n_layers: int) -> tuple[str, ...]:
@@ -141,15 +109,42 @@ def _layers(index: int, item: Attribution, scores: Float32, n_layers: int) -> Gr
     return _view(index, item, "layers", layer_labels(len(scores), n_layers), (), largest(scores), note)
 
 
-def _grid(index: int, item: Attribution, scores: Float32, kind: str, heads: HeadSummary | None) -> GridView:
-    if kind == "layers":
-        return _view(index, item, kind, layer_labels(len(scores), -1), (), largest(scores), "")
-    n_layers, n_columns = scores.shape[-2:]
-    names = tuple(f"H{head}" for head in range(n_columns))
-    if kind == "components":
-        names = (*names[:-1], "MLP")
-    view = _view(index, item, kind, tuple(str(layer) for layer in range(n_layers)), names, largest(scores), "")
-    return view if kind == "components" else _with_looks(view, scores, heads)
+def _components(index: int, item: Attribution) -> GridView:
+    n_layers, n_columns = item.scores.shape[-2:]
+    names = (*_names(n_columns - 1), "MLP")
+    return _view(index, item, "components", _numbers(n_layers), names, largest(item.scores), "")
+
+
+def _heads(attributions: Sequence[Attribution], heads: HeadSummary | None) -> list[GridView]:
+    """What heads do, by every method that says so."""
+    effects = {i: effect for i, item in enumerate(attributions) if (effect := by_head(item)) is not None}
+    signed = {attributions[i].method: (effect, attributions[i].signed) for i, effect in effects.items()}
+    agreed = agreements(signed)
+    return [
+        replace(
+            _view(i, item, "heads", _numbers(effect.shape[-2]), _names(effect.shape[-1]), largest(effect), ""),
+            note=_of_heads(item),
+            terms=(),
+            looks=looks_of(effect, heads),
+            agrees=agreed[item.method],
+        )
+        for i, effect in effects.items()
+        for item in (attributions[i],)
+    ]
+
+
+def _numbers(n_layers: int) -> tuple[str, ...]:
+    return tuple(str(layer) for layer in range(n_layers))
+
+
+def _names(n_heads: int) -> tuple[str, ...]:
+    return tuple(f"H{head}" for head in range(n_heads))
+
+
+def _of_heads(item: Attribution) -> str:
+    """How it came to one number per head."""
+    summed = "Summed over tokens." if item.axes[-1] == "position" else ""
+    return " ".join(filter(None, (summed, _settings(item))))
 
 
 def _view(
@@ -176,25 +171,6 @@ def _view(
 def _settings(item: Attribution) -> str:
     said = ", ".join(f"{term} {value}" for term, value in settings(item))
     return f"{said[:1].upper()}{said[1:]}." if said else ""
-
-
-def _with_looks(view: GridView, scores: Float32, heads: HeadSummary | None) -> GridView:
-    effects = scores if view.targets else scores[None]
-    stats = head_stats(heads) if heads is not None else {}
-    looks = {
-        name: tuple((spearman(stat.values, np.abs(effect)), spearman(stat.values, effect)) for effect in effects)
-        for name, stat in stats.items()
-        if stat.values.shape == effects.shape[1:]
-    }
-    return replace(view, looks=looks)
-
-
-def _drawn(item: Attribution) -> Float32:
-    """Scores `[..., row, column]`; of several conditions the first."""
-    if "condition" not in item.axes:
-        return item.scores
-    found: Float32 = np.moveaxis(item.scores, item.axes.index("condition"), 0)[0]
-    return found
 
 
 def _axes(item: Attribution) -> tuple[str, ...]:

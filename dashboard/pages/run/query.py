@@ -22,13 +22,14 @@ class RunQuery(QueryState):
     order: how head summaries are sorted; cells: what the overview shows; sink: whether the first token is drawn; top:
     links per query. color, grain, marks: token chips. lens: colour of the lens table. methods: those with a strip,
     separated by commas, all when empty; shares, numbers: their scale and numbers. gen: which generated token is
-    explained; source: whose matrix. flow: whose layers; ablation: whose heads, beside the head summary looks.
+    explained; source: whose matrix. flow, components: whose layers, whose heads and MLPs. heads: which side the grid of
+    heads shows, where they look (by the head summary looks) or what they do (by the method ablation).
     """
 
     id: str = ""
     pos: int | None = number(None, low=0)
     color: str = "surprisal"
-    grain: str = choice("token", "word")
+    grain: str = choice("token", "word", "sentence")
     marks: bool = False
     layer: int | None = number(None, low=0)
     head: int | None = number(None, low=0)
@@ -48,6 +49,8 @@ class RunQuery(QueryState):
     gen: int = number(0, low=0)
     source: str = ""
     flow: str = ""
+    components: str = ""
+    heads: str = choice("looks", "does")
     looks: str = ""
     ablation: str = ""
 
@@ -90,7 +93,7 @@ def _methods(query: RunQuery, detail: RunDetail, notes: list[str]) -> dict[str, 
     """What to change in the names of methods in the link; a note for each that this run does not have."""
     have = [item.method for item in detail.attributions]
     asked = {name: [part for part in getattr(query, name).split(",") if part]
-             for name in ("methods", "source", "flow", "ablation")}  # fmt: skip
+             for name in ("methods", "source", "flow", "components", "ablation")}  # fmt: skip
     missing = sorted({part for parts in asked.values() for part in parts if part not in have})
     notes += [f"The link asks for the method “{name}”, which this run does not have." for name in missing]
     if query.looks and query.looks not in _stats(detail):

@@ -1,4 +1,4 @@
-"""Token chips, by token and by word, and the candidates the model had at every position: numbers first.
+"""Token chips, by token, word and sentence, and the candidates the model had at every position: numbers first.
 
 Pure functions of typed data. Surprisal and entropy are in bits here (the store keeps nats).
 """
@@ -7,23 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headscope.analysis.attribution.results import WordRule, position_scores, word_rule
 from headscope.analysis.registry import method_entry
+from headscope.analysis.sentences import sentences_of
 from headscope.analysis.types import Attribution, Target, TokenTrace
 from headscope.dashboard.units import in_bits
 
 NAN = float("nan")
+Grain = Literal["token", "word", "sentence"]
 
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A token, or the tokens of one word: characters `[start, end)`, tokens `[index, index + count)`.
+    """A token, or the tokens of one word or sentence: characters `[start, end)`, tokens `[index, index + count)`.
 
-    logprob (nats) and surprisal (bits) of a word are sums over its tokens; its scores see `grouped`; entropy (bits) is
+    logprob (nats) and surprisal (bits) of several tokens are sums; their scores see `grouped`; entropy (bits) is
     that of the distribution before its first token; rank is None for several tokens. NaN where a part is unmeasured.
     """
 
@@ -43,7 +46,7 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Colouring:
-    """Something chips can be coloured by. `limit` is the value of full colour, by granularity `token` and `word`."""
+    """Something chips can be coloured by. `limit` is the value of full colour, by granularity."""
 
     key: str
     label: str
@@ -59,6 +62,7 @@ class TokenView:
 
     tokens: tuple[Chip, ...]
     words: tuple[Chip, ...]
+    sentences: tuple[Chip, ...]
     colourings: tuple[Colouring, ...]
 
 
@@ -100,12 +104,16 @@ def usable(attributions: Sequence[Attribution], n_tokens: int) -> tuple[Attribut
 
 
 def token_view(trace: TokenTrace, attributions: Sequence[Attribution]) -> TokenView:
-    """Chips by token and by word, and what they can be coloured by."""
+    """Chips by token, word and sentence, and what they can be coloured by."""
     found = usable(attributions, len(trace.tokens))
     each = [(index, 1) for index in range(len(trace.tokens))]
-    words = runs_of(trace.tokens.words)
-    return TokenView(chips := _chips(trace, found, each), by_word := _chips(trace, found, words),
-                     _colourings(chips, by_word, found))  # fmt: skip
+    groups: dict[Grain, list[tuple[int, int]]] = {
+        "token": each,
+        "word": runs_of(trace.tokens.words),
+        "sentence": runs_of(sentences_of(trace.tokens)),
+    }
+    chips = {grain: _chips(trace, found, runs) for grain, runs in groups.items()}
+    return TokenView(chips["token"], chips["word"], chips["sentence"], _colourings(chips, found))
 
 
 def runs_of(labels: np.ndarray) -> list[tuple[int, int]]:
@@ -158,11 +166,8 @@ def _chip(trace: TokenTrace, scores: Mapping[str, float], start: int, count: int
     )
 
 
-def _colourings(
-    tokens: Sequence[Chip], words: Sequence[Chip], attributions: Sequence[Attribution]
-) -> tuple[Colouring, ...]:
+def _colourings(groups: Mapping[Grain, Sequence[Chip]], attributions: Sequence[Attribution]) -> tuple[Colouring, ...]:
     def limit(value: str, score: bool = False) -> Mapping[str, float]:
-        groups = {"token": tokens, "word": words}
         return {
             name: largest(np.array([c.scores[value] if score else getattr(c, value) for c in chips], dtype=float))
             for name, chips in groups.items()

@@ -20,7 +20,7 @@ from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.types import GenerationParams, ModelRef, Prompt, PromptSet, RunSpec, RunStatus
 from headscope.analysis.types.findings import ProbeResult
 from headscope.cli import app
-from headscope.dashboard.api.explained import again_request
+from headscope.dashboard.api.explained import Explained, again_request
 from headscope.dashboard.pages.run.again import again_command
 from headscope.jobs.job import run_job
 from headscope.jobs.request import JobRequest
@@ -190,9 +190,9 @@ def test_a_stored_run_is_computed_again_as_it_was(chatty: Path, engine: InlineEn
     elsewhere = replace(detail, capsule={**detail.capsule, "device": "cuda:0"})
     assert " --device cuda:0 " in again_command(elsewhere)
     assert detail.row.text in {prompt.text for prompt in SET.prompts}
-    for spec in (request_of(detail, str(chatty))[0], again_request(detail, None, None).spec()):
+    for spec in (request_of(detail, str(chatty))[0], again_request(detail, Explained(None, None)).spec()):
         assert (spec.model.dtype, spec.chat, spec.device) == ("bfloat16", True, "cpu")
-    for spec in (request_of(elsewhere, str(chatty))[0], again_request(elsewhere, None, None).spec()):
+    for spec in (request_of(elsewhere, str(chatty))[0], again_request(elsewhere, Explained(None, None)).spec()):
         assert spec.device == "cuda:0"
 
 

@@ -129,7 +129,8 @@
       const everyRow = Math.ceil(12 / this.h),
         everyColumn = Math.ceil((slanted ? 17 : 24) / this.w);
       rows.forEach((name, y) => {
-        if (y % everyRow === 0 || y === row || y === rows.length - 1) {
+        const hidden = y !== row && Math.abs(y - (row ?? NaN)) < everyRow; // by the label of the marked row
+        if (y === row || (!hidden && (y % everyRow === 0 || y === rows.length - 1))) {
           ink(y === row);
           c.fillText(name, this.left - 6, this.top + (y + 0.5) * this.h);
         }

@@ -1,5 +1,5 @@
-/* headscope.run.Attributions: one column per token or word, one row per method; for a continuation, of one generated
-   token. */
+/* headscope.run.Attributions: one column per token, word or sentence, one row per method; for a continuation, of one
+   generated token. */
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});
@@ -79,7 +79,7 @@
     columns() {
       const { grain } = this.page.state,
         from = this.sources || this.page.view.tokens;
-      return grain === "word" ? from.words : from.tokens;
+      return from[`${grain}s`];
     }
 
     /** Scores of one row, null where not measured, and the scale it is drawn on. */
@@ -88,8 +88,8 @@
         limit = (shares === "shared" ? m.shared_limit : m.limit)[grain];
       if (!this.sources || m.scores.length)
         return {
-          scores: grain === "word" ? m.words : m.scores,
-          errors: grain === "word" ? m.word_errors : m.errors,
+          scores: grain === "token" ? m.scores : m[`${grain}s`],
+          errors: grain === "token" ? m.errors : m[`${grain}_errors`],
           limit,
         };
       const found = this.arrays && this.arrays[`${grain}s.${m.index}`];
@@ -118,11 +118,12 @@
     }
 
     table(strips, { pos, gen }) {
+      const most = this.page.state.grain === "sentence" ? 28 : 14; // characters of a column's name
       const columns = this.columns(), here = this.sources ? this.sources.n_prompt + gen : Infinity;
       const within = (i, { index, count }) => i !== null && i >= index && i < index + count;
       const heads = columns.map((c) => {
         const kind = [(within(pos, c) || within(here, c)) && "on", c.generated && "generated"].filter(Boolean);
-        const title = `${c.index} ${quoted(c.text)}`, text = label(c.text, 14);
+        const title = `${c.index} ${quoted(c.text)}`, text = label(c.text, most);
         return el("th", { scope: "col", "data-p": c.index, class: kind.join(" ") || null, title, text });
       });
       const waiting = this.problem ? "not read" : "…";
@@ -136,24 +137,12 @@
 
     steer() {
       const s = this.page.state;
-      this.controls.replaceChildren(
-        ...[
+      hs.switches.renew(
+        this.controls,
+        [
           this.quantity(),
           this.methods.length > 1 ? this.picker() : null,
-          hs.switches.choose(
-            "Granularity",
-            [
-              ["token", "Tokens"],
-              [
-                "word",
-                "Words",
-                "Scores of a word: the sum of shares and weights, the norm of the word’s gradient, else its largest "
-                  + "token’s",
-              ],
-            ],
-            s.grain,
-            (grain) => this.page.set({ grain }),
-          ),
+          hs.switches.choose("Granularity", run.GRAINS, s.grain, (grain) => this.page.set({ grain })),
           hs.switches.choose(
             "Scale",
             [
@@ -206,8 +195,7 @@
 
     /** Which quantity is explained: others of the same prompt are a click away, or computed on request. */
     quantity() {
-      const target = this.page.view.target;
-      if (!target || target.chosen !== "given") return null;
+      if (!this.page.view.target || !this.page.view.explains) return null;
       this.explains = this.explains || new run.ExplainsMenu(this.page);
       return this.explains.root;
     }

@@ -15,7 +15,7 @@
       this.foot = el("div", { class: "hs-map-foot" });
       this.wait = el("p", { class: "hs-muted", role: "status", text: "Loading the scores …" });
       root.replaceChildren(this.wait);
-      page.arrays().then(
+      this.ready().then(
         (arrays) => {
           this.arrays = arrays;
           root.replaceChildren(...this.body());
@@ -25,6 +25,11 @@
           this.wait.textContent = `The scores could not be read: ${error.message}`;
         },
       );
+    }
+
+    /** The arrays by name, as soon as they are there. */
+    ready() {
+      return this.page.arrays();
     }
 
     body() {
@@ -49,11 +54,10 @@
     }
 
     steer() {
-      if (!this.key || this.grids.length < 2) return this.controls.replaceChildren();
       const names = this.grids.map((grid) => [grid.method, grid.label, grid.explained]);
-      return this.controls.replaceChildren(
-        hs.switches.choose("Method", names, this.grid().method, (name) => this.page.set({ [this.key]: name })),
-      );
+      const set = (name) => this.page.set({ [this.key]: name });
+      const nodes = names.length > 1 ? [hs.switches.choose("Method", names, this.grid().method, set)] : [];
+      hs.switches.renew(this.controls, nodes);
     }
 
     draw() {

@@ -1,4 +1,4 @@
-/* headscope.run.Components: what each head and MLP writes into the quantity. */
+/* headscope.run.Components: what each head and MLP does to the quantity. */
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});
@@ -8,7 +8,7 @@
   /** Layer x (heads and MLP), with what is neither. */
   class Components extends run.Maps {
     constructor(page, root, controls) {
-      super(page, root, controls, "components", null);
+      super(page, root, controls, "components", "components");
     }
 
     paint(grid, values) {
@@ -24,7 +24,7 @@
           describe: (l, c, v) => [
             ["Layer", grid.rows[l]],
             ["component", grid.columns[c]],
-            ["writes", measured(v, grid.unit)],
+            [grid.label, measured(v, grid.unit)],
           ],
         },
         this.mark(grid),

@@ -3,13 +3,38 @@
   "use strict";
   const hs = (window.headscope = window.headscope || {});
   const run = (hs.run = hs.run || {});
-  const { el, measured, quoted } = hs.dom;
+  const { el, measured, number, quoted } = hs.dom;
   const WINDOW = 128;
 
   /** Layer x position. */
   class Flow extends run.Maps {
     constructor(page, root, controls) {
       super(page, root, controls, "layers", "flow");
+      this.totals = el("ol", { class: "hs-flow-totals", "aria-label": "Sum over tokens, by layer" });
+    }
+
+    body() {
+      return [el("div", { class: "hs-flow" }, [this.map.root, this.totals]), this.foot];
+    }
+
+    /** Beside every row its sum over all tokens, also those out of sight. */
+    sum(grid, values, T) {
+      const sums = grid.rows.map((_, l) => {
+        const known = values.subarray(l * T, (l + 1) * T).filter((v) => !Number.isNaN(v));
+        return known.length ? known.reduce((sum, v) => sum + v, 0) : null;
+      });
+      const most = Math.max(...sums.map((v) => Math.abs(v ?? 0))), step = Math.ceil(13 / this.map.h);
+      this.totals.style.setProperty("--row", `${this.map.h}px`);
+      this.totals.style.setProperty("--top", `${this.map.top}px`);
+      this.totals.replaceChildren(
+        ...sums.map((v, l) =>
+          el("li", {
+            title: `${grid.rows[l]}: ${measured(v, grid.unit)} over all tokens`,
+            class: v < 0 ? "negative" : null,
+            "--t": most > 0 ? (Math.abs(v ?? 0) / most).toFixed(3) : 0,
+          }, [el("i", {}), el("span", { text: l % step ? "" : v === null ? "–" : number(v, 3) })]),
+        ),
+      );
     }
 
     /** The first of the positions shown: those around the chosen token, else around the largest score, until other ones
@@ -57,6 +82,7 @@
         { column: s.pos === null ? null : s.pos - this.from },
       );
       this.n = n;
+      this.sum(grid, values, texts.length);
     }
 
     pick(l, t) {
@@ -72,7 +98,12 @@
           this.from = Math.max(0, Math.min(T - this.n, this.from + by));
           this.draw();
         };
-      return el("div", {}, [super.words(grid), this.n === T ? null : run.pages(this.from, this.n, T, move)]);
+      const beyond = grid.terms.map(([name, value]) => [`Not on a token: ${name}`, `${number(value)} ${grid.unit}`]);
+      return el("div", {}, [
+        beyond.length ? el("div", { class: "hs-run-facts" }, hs.dom.pairs(beyond)) : null,
+        super.words(grid),
+        this.n === T ? null : run.pages(this.from, this.n, T, move),
+      ]);
     }
   }
 

@@ -17,8 +17,7 @@
     }
 
     columns() {
-      const { grain } = this.page.state;
-      return this.page.view.sources[grain === "word" ? "words" : "tokens"];
+      return this.page.view.sources[`${this.page.state.grain}s`];
     }
 
     values(m) {

@@ -18,6 +18,8 @@
     gen: ["attributions", "sources", "flow", "components", "looks"],
     source: ["sources"],
     flow: ["flow"],
+    components: ["components"],
+    heads: ["looks"],
     looks: ["looks"],
     ablation: ["looks"],
   };

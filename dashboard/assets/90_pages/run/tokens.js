@@ -15,6 +15,10 @@
       signed,
     );
 
+  const HOW = "the sum of shares and weights, the norm of the gradients, else the largest token’s";
+  run.GRAINS = [["token", "Tokens"], ["word", "Words", `Scores of a word: ${HOW}`],
+    ["sentence", "Sentences", `Scores of a sentence: ${HOW}`]];
+
   class Tokens {
     constructor(page, root, controls) {
       this.page = page;
@@ -36,7 +40,7 @@
     }
 
     draw() {
-      const s = this.page.state, list = s.grain === "word" ? this.view.words : this.view.tokens;
+      const s = this.page.state, list = this.view[`${s.grain}s`];
       this.colouring = this.view.colourings.find((c) => c.key === s.color) || this.view.colourings[0];
       this.limit = this.colouring.limit[s.grain];
       this.method = this.methods.find((m) => m.method === this.colouring.key);
@@ -52,33 +56,28 @@
 
     steer() {
       const s = this.page.state, set = (change) => this.page.set(change);
-      this.controls.replaceChildren(
+      hs.switches.renew(this.controls, [
         hs.switches.choose(
           "Colour by",
           this.view.colourings.map((c) => [c.key, c.label, c.note]),
           this.colouring.key,
           (color) => set({ color }),
         ),
-        hs.switches.choose(
-          "Granularity",
-          [
-            ["token", "Tokens"],
-            ["word", "Words"],
-          ],
-          s.grain,
-          (grain) => set({ grain }),
-        ),
+        hs.switches.choose("Granularity", run.GRAINS, s.grain, (grain) => set({ grain })),
         hs.switches.toggle("␣ ⏎", "Show spaces and line breaks as signs", s.marks, (marks) => set({ marks })),
-      );
+      ]);
     }
 
-    /** Of a method the score of the token or word, n-th in the list. */
+    /** Of a method the score of the chip, n-th in the list. */
     value(chip, n = this.list.indexOf(chip)) {
       const { key } = this.colouring;
       return key === "surprisal" || key === "entropy" ? chip[key] : this.score(this.method, n);
     }
 
-    score(method, n) { return (this.page.state.grain === "word" ? method.words : method.scores)[n]; }
+    score(method, n) {
+      const { grain } = this.page.state;
+      return (grain === "token" ? method.scores : method[`${grain}s`])[n];
+    }
 
     chip(chip, n) {
       const v = this.value(chip, n),
@@ -226,6 +225,7 @@
             + `nats`,
         );
       }
+      const whole = (this.page.view.explains || {}).explain === "target";
       const long = [
         [t.n_tokens, "target"],
         [t.foil_n_tokens, "foil"],
@@ -234,7 +234,8 @@
         .map(([n, name]) =>
           el("span", {
             class: "hs-run-warn",
-            text: `The ${name} is ${n} tokens long: first of ${n} tokens explained.`,
+            text: `The ${name} is ${n} tokens long: ${whole ? "the number is its first one’s" : `first of ${n} tokens `
+              + "explained"}.`,
           }),
         );
       return el("p", { class: "hs-run-verdict" }, [...parts, ...long]);

@@ -16,7 +16,7 @@ from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.errors import InputError
 from headscope.analysis.types import GenerationParams, ModelRef, Prompt, PromptSet, RunResult, RunSpec, RunStatus
 from headscope.analysis.types.findings import ProbeResult
-from headscope.dashboard.api.explained import again_request
+from headscope.dashboard.api.explained import Explained, again_request
 from headscope.dashboard.pages.compare.surprisal import begins_with_start
 from headscope.dashboard.pages.run.again import again_command
 from headscope.dashboard.pages.run.attributions import method_views
@@ -159,7 +159,7 @@ def test_a_stored_run_is_computed_again_with_it(tiny_gpt2_dir: Path, engine: Inl
     assert detail.capsule["start_token"] is True
     assert "first token" in detail.attributions[0].outcome.not_explained
     assert "--start-token" in shlex.split(again_command(detail))
-    for spec in (request_of(detail, str(tiny_gpt2_dir))[0], again_request(detail, None, None).spec()):
+    for spec in (request_of(detail, str(tiny_gpt2_dir))[0], again_request(detail, Explained(None, None)).spec()):
         assert spec.start_token
 
 

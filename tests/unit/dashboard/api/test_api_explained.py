@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headscope.dashboard.api.explained import again_request
+from headscope.dashboard.api.explained import Explained, again_request, choices_of
 from headscope.dashboard.app import create_app
 from headscope.dashboard.services import ModelListing, Services
 from headscope.jobs.request import JobRequest
@@ -53,11 +53,21 @@ def test_choices_are_the_difference_the_target_and_the_foil_with_the_stored_ones
     run = ids(store)
     answer = client(store).get(f"/api/v1/runs/{run['row-1']}/explained").json
     assert answer["computes"] is False
-    assert [(c["label"], c["current"], c["run"]) for c in answer["choices"]] == [
+    found = answer["choices"]
+    assert [(c["label"], c["current"], c["run"]) for c in found if c["quantity"] == "logprob" and not c["group"]] == [
         ("“␣away” − “␣off”", True, run["row-1"]),
         ("“␣away”", False, None),
         ("“␣off”", False, run["row-9"]),
+        ("“␣off” − “␣away”", False, None),
     ]
+    grouped = {(c["group"], c["target"], c["foil"], c["explain"]) for c in found if c["group"]}
+    assert grouped == {
+        ("Chosen against runner-up", " top7", " second", "next"),
+        ("Against another candidate", " away", " second", "next"),  # the other one is the target itself
+        ("All tokens together", " away", " off", "target"),
+    }
+    assert {c["quantity"] for c in found if c["explain"] == "target"} == {"logprob"}
+    assert sum(c["quantity"] == "logit" for c in found) == 6
     assert client(store).get(f"/api/v1/runs/{run['row-2']}/explained").json["choices"] == []
     assert client(store).get("/api/v1/runs/none/explained").status_code == 404
 
@@ -73,16 +83,44 @@ def test_another_quantity_is_computed_with_everything_else_as_it_was(store: Stor
     assert (job.experiment, job.model, job.analyses, job.seed) == ("samples", INFO.ref.name, ANALYSES, 4)
     assert job.generation == detail.continuation.params  # type: ignore[union-attr]
     assert prompt.id != detail.row.prompt_key
+    whole = {"target": " away", "foil": " off", "explain": "target"}
+    client(store, engine).post(f"/api/v1/runs/{run}/explained", json=whole)
+    logit = {"target": " off", "foil": " away", "quantity": "logit"}
+    client(store, engine).post(f"/api/v1/runs/{run}/explained", json=logit)
+    assert [(job.quantity, job.explain) for job in engine.jobs[1:]] == [("logprob", "target"), ("logit", "next")]
+    assert len({job.prompt_set.prompts[0].id for job in engine.jobs}) == 3
+
+
+def test_a_run_without_a_target_explains_the_models_own_choice_and_offers_the_runner_up(store: Store) -> None:
+    detail = store.run(ids(store)["row-1"])
+    assert detail.target is not None
+    own = replace(detail, row=replace(detail.row, target=None, foil=None),
+                  target=replace(detail.target, text=" top7", chosen="predicted", foil_text=None))  # fmt: skip
+    found = [c for c in choices_of(store, own) if c.explained.quantity == "logprob"]
+    assert (found[0].label, found[0].current, found[0].explained.target) == ("“␣top7”", True, None)
+    (against,) = [c for c in found if c.group == "Chosen against runner-up"]
+    assert (against.explained.target, against.explained.foil) == (" top7", " second")
 
 
 def test_settings_of_the_capsule_are_kept(store: Store) -> None:
     detail = store.run(ids(store)["row-1"])
     kept = {"params": {"smoothgrad": {"samples": 9}}, "quantity": "logit", "explain": "continuation"}
-    job = again_request(replace(detail, capsule={**detail.capsule, **kept}), " off", None)
+    job = again_request(
+        replace(detail, capsule={**detail.capsule, **kept}), Explained(" off", None, "logit", "continuation")
+    )
     assert (job.params, job.quantity, job.explain) == (kept["params"], "logit", "continuation")
 
 
-@pytest.mark.parametrize("body", [{"target": " other", "foil": None}, {}, {"target": None}, [1], "x"])
+NOT_OFFERED = (
+    {"target": " other", "foil": None},
+    {"target": " away", "quantity": "sum"},
+    {"target": " away", "explain": "target", "quantity": "logit"},
+    {"target": None},
+    {},
+)
+
+
+@pytest.mark.parametrize("body", [*NOT_OFFERED, [1], "x"])
 def test_other_targets_and_nonsense_are_refused(store: Store, body: Any) -> None:
     engine = Recorder()
     answer = client(store, engine).post(f"/api/v1/runs/{ids(store)['row-1']}/explained", json=body)

@@ -12,12 +12,16 @@ from scipy import stats
 from headscope.analysis.attribution.results import position_scores
 from headscope.analysis.types import Attribution, HeadSummary
 from headscope.analysis.types.outcome import Outcome
-from headscope.dashboard.pages.run.grids import grid_arrays, grid_views, layer_labels, spearman
-from headscope.dashboard.pages.run.sources import of_continuation, sources_view, word_starts
+from headscope.dashboard.pages.run.grids import grid_arrays, grid_views, layer_labels
+from headscope.dashboard.pages.run.heads import spearman
+from headscope.dashboard.pages.run.sources import group_starts, of_continuation, sources_view
 from tests.run_samples import HEADS, LAYERS, T, attribution, full, tokens
 
 RNG = np.random.default_rng(3)
 ABLATION = RNG.normal(size=(LAYERS, HEADS)).astype(np.float32)
+WRITTEN = RNG.normal(size=(LAYERS, HEADS + 1)).astype(np.float32)
+READ = np.where(np.arange(T) == 0, np.nan, RNG.normal(size=(LAYERS, HEADS, T))).astype(np.float32)
+READ_AXES = ("layer", "head", "position")
 
 
 def items() -> tuple[Attribution, ...]:
@@ -29,8 +33,10 @@ def items() -> tuple[Attribution, ...]:
                     axes=("layer", "head"))  # fmt: skip
     written = Outcome(terms={"token embedding": 0.25})
     parts = replace(attribution("direct_logit_attribution", [], signed=True, outcome=written),
-                    scores=np.ones((LAYERS, HEADS + 1), np.float32), axes=("layer", "component"))  # fmt: skip
-    return failed, layers, heads, parts
+                    scores=WRITTEN, axes=("layer", "component"))  # fmt: skip
+    looks = replace(attribution("attention_raw", [], signed=False), scores=np.abs(READ), axes=READ_AXES)
+    through = replace(attribution("attention_x_gradient", [], signed=True), scores=READ, axes=READ_AXES)
+    return failed, layers, heads, parts, looks, through
 
 
 def heads() -> HeadSummary:
@@ -40,10 +46,14 @@ def heads() -> HeadSummary:
 
 
 def test_every_grid_names_its_array_rows_and_columns() -> None:
-    layers, ablation, parts = grid_views(items(), LAYERS, heads())
+    layers, parts, ablation, direct, through = grid_views(items(), LAYERS, heads())
     arrays = grid_arrays(items())
-    assert [view.array for view in (layers, ablation, parts)] == ["layers.1", "heads.2", "components.3"]
-    assert set(arrays) == {"layers.1", "heads.2", "components.3"}
+    names = ["layers.1", "components.3", "heads.2", "heads.3", "heads.5"]
+    assert [view.array for view in (layers, parts, ablation, direct, through)] == names
+    assert set(arrays) == set(names)  # raw attention is where a head looks, not what it does
+    np.testing.assert_array_equal(arrays["heads.3"], arrays["components.3"][:, :-1])
+    np.testing.assert_allclose(arrays["heads.5"], np.nansum(items()[5].scores, -1), rtol=1e-5)
+    assert through.note == "Summed over tokens."
     assert layers.rows == ("embeddings", "1", "final norm")
     assert "the first row the embeddings" in layers.note
     assert ablation.columns == ("H0", "H1", "H2")
@@ -99,11 +109,24 @@ def test_a_row_per_layer_is_not_called_a_stream_that_is_read() -> None:
 
 
 def test_looks_correlate_with_the_effects_size_and_with_its_direction() -> None:
-    view = grid_views(items(), LAYERS, heads())[1]
+    view = grid_views(items(), LAYERS, heads())[2]
     size, direction = view.looks["entropy"][0]
     assert size.rho == pytest.approx(stats.spearmanr(heads().entropy.ravel(), np.abs(ABLATION).ravel()).statistic)
     assert direction.rho == pytest.approx(stats.spearmanr(heads().entropy.ravel(), ABLATION.ravel()).statistic)
     assert "induction" not in view.looks
+
+
+def test_what_heads_do_by_one_method_correlates_with_each_other_in_both_directions() -> None:
+    ablation, direct, through = grid_views(items(), LAYERS, heads())[2:]
+    assert set(ablation.agrees) == {"direct_logit_attribution", "attention_x_gradient"}
+    expected = stats.spearmanr(ABLATION.ravel(), WRITTEN[:, :-1].ravel()).statistic
+    assert ablation.agrees["direct_logit_attribution"][0].rho == pytest.approx(expected)
+    assert direct.agrees["head_ablation"] == ablation.agrees["direct_logit_attribution"]
+    assert through.agrees["head_ablation"][0].n == LAYERS * HEADS
+    unsigned = tuple(replace(item, signed=False) if item.method == "head_ablation" else item for item in items())
+    sizes = stats.spearmanr(np.abs(ABLATION).ravel(), np.abs(WRITTEN[:, :-1]).ravel()).statistic
+    of_sizes = grid_views(unsigned, LAYERS, heads())[2].agrees["direct_logit_attribution"]
+    assert of_sizes[0].rho == pytest.approx(sizes)
 
 
 def test_spearman_is_scipys_with_ties_and_bonett_wrights_interval() -> None:
@@ -162,10 +185,12 @@ def test_a_continuations_scores_are_target_by_source_by_token_and_by_word() -> N
         attribution("input_x_gradient", [], signed=True), scores=scores, axes=("target_position", "position")
     )
     assert of_continuation((item,))
-    starts = word_starts(tokens(), continuation, (item,))
+    starts = group_starts(tokens(), continuation, (item,))
     found = grid_arrays((item,), starts)
     np.testing.assert_array_equal(found["tokens.0"], scores)
     assert found["words.0"].shape == (2, 7)
     assert found["words.0"][0, 2] == pytest.approx(scores[0, 2] + scores[0, 3])
     assert np.isnan(found["words.0"][0, 5:]).all()
+    assert found["sentences.0"].shape == (2, 3)  # a line break, and the border before the continuation
+    assert found["sentences.0"][1, 0] == pytest.approx(scores[1, :6].sum(), rel=1e-5)
     assert not of_continuation((attribution("saliency", [1.0] * T, signed=False),))

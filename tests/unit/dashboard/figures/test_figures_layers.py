@@ -86,7 +86,9 @@ def test_method_views_keep_scores_and_share_a_scale_within_one_unit_only() -> No
 
 
 def test_words_take_the_sum_of_signed_scores_and_the_norm_of_gradients() -> None:
-    saliency, shares, path, _ = method_views(attributions(), [start for start, _ in runs_of(trace().tokens.words)])
+    saliency, shares, path, _ = method_views(
+        attributions(), {"word": [start for start, _ in runs_of(trace().tokens.words)]}
+    )
     np.testing.assert_allclose(saliency.words, [4.0, 1.0, 4.25**0.5, 0.25, 10**0.5], rtol=1e-6)
     assert shares.words.tolist() == [0.5, -1.0, 2.25, -0.125, 0.0]
     assert np.isnan(path.words[0])
@@ -168,7 +170,7 @@ def test_error_bars_and_reasons_go_with_the_scores_by_token_and_by_word() -> Non
     errors = np.array([NAN, 0.1, 0.2, 0.3, 0.1, 0.1, 0.1, 0.4], dtype=np.float32)
     outcome = Outcome(True, not_explained="the token at position 0 is the baseline itself")
     item = attribution("integrated_gradients", PATH, signed=True, outcome=outcome, score_errors=errors)
-    (view,) = method_views((item,), [0, 1, 3])
+    (view,) = method_views((item,), {"word": [0, 1, 3]})
     np.testing.assert_array_equal(view.errors, errors)
     np.testing.assert_allclose(view.word_errors, [NAN, 0.3, 1.0], rtol=1e-6)
     assert view.not_explained.startswith("the token at position 0")

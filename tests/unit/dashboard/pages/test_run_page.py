@@ -53,7 +53,8 @@ def test_the_link_holds_the_whole_view_and_comes_back() -> None:
     state = RunQuery(id="r", layer=1, head=0, view="links", query=3, key=1, pos=2, color="saliency", grain="word",
                      sink=False, stat="first_token", order="asc", cells="value", scale="head", top=5, lens="entropy",
                      shares="shared", numbers=False, marks=True, methods="saliency,lrp", gen=2, source="saliency",
-                     flow="attn_lrp", looks="entropy", ablation="head_ablation")  # fmt: skip
+                     flow="attn_lrp", looks="entropy", ablation="head_ablation", heads="does",
+                     components="relp")  # fmt: skip
     assert RunQuery.from_query(state.to_query()) == state
     assert RunQuery.from_query(state.to_query()).notes == ()
     assert RunQuery().to_query() == ""
@@ -92,6 +93,9 @@ def test_the_view_model_is_json_and_carries_the_runs_numbers(whole: RunDetail) -
     assert again["attention"]["url"] == f"/api/v1/runs/{whole.row.id}/attention"
     assert again["attributions"][3]["error"]
     assert again["target"]["n_tokens"] == 2
+    assert "target is 2 tokens long, and only its first, “␣away”," in text_of(found(cards(whole), "run-attributions"))
+    together = replace(whole, capsule={**whole.capsule, "explain": "target"})
+    assert "tokens long" not in text_of(found(cards(together), "run-attributions"))
     assert again["state"]["layer"] == 1
 
 
@@ -135,6 +139,26 @@ def test_a_bare_run_names_the_analyses_each_card_lacks_and_draws_nothing_empty(
     assert view["attention"] is None
     assert view["lens"] is None
     assert view["attributions"] == []
+
+
+def test_a_grid_whose_method_failed_says_its_reason_and_one_nobody_asked_for_how_to_get_it(whole: RunDetail) -> None:
+    page = cards(whole)
+    assert "--analyses direct_logit_attribution,head_ablation" in text_of(found(page, "run-looks"))
+    assert found(page, "run-looks-slot") is not None  # where heads look is there
+    reason = "this model's heads cannot be told apart"
+    failed_ones = tuple(
+        replace(whole.attributions[3], method=name, error=reason)
+        for name in ("direct_logit_attribution", "layer_gradients")
+    )
+    detail = replace(whole, attributions=failed_ones, analyses=(*whole.analyses, "direct_logit_attribution"))
+    page = cards(detail)
+    for card, label in (("flow", "Layer gradients"), ("components", "Direct logit"), ("looks", "Direct logit")):
+        text = text_of(found(page, f"run-{card}"))
+        assert f"failed: {reason}" in text
+        assert label in text
+        assert "--analyses" not in text
+    continued = replace(detail, capsule={**detail.capsule, "explain": "continuation"})
+    assert f"failed: {reason}" in text_of(found(cards(continued), "run-sources"))
 
 
 def test_a_failed_run_says_what_why_and_what_to_do_and_has_no_plots(samples: Store, ids: tuple[str, ...]) -> None:
