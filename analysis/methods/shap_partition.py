@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from headscope.analysis.attribution.masking import Float64
 from headscope.analysis.attribution.results import failed_attribution
 from headscope.analysis.attribution.unit_games import UnitGame, of_units
+from headscope.analysis.attribution.variant_tree import Float64
 from headscope.analysis.interfaces import Method
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Params, Target

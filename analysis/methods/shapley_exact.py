@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from math import comb
 from typing import ClassVar
 
-import numpy as np
-
-from headscope.analysis.attribution.coalition_tree import tree_values
-from headscope.analysis.attribution.masking import Bools, Float64
+from headscope.analysis.attribution.coalitions import shapley
 from headscope.analysis.attribution.results import failed_attribution
 from headscope.analysis.attribution.unit_games import UnitGame, of_units
 from headscope.analysis.interfaces import Method
@@ -41,9 +37,7 @@ class ShapleyExact(Method):
             error = many + f"{settings['max_units']} (parameter max_units, up to {MOST_UNITS})"
             reason = error if game.units else game.why_empty
             return failed_attribution(self.NAME, target, reason, signed=True, seconds=0.0, params=settings)
-        values = tree_values(work, target, index, game.units, settings["masking"])
-        if values is None:
-            values = game.values(all_coalitions(len(game.units)))
+        values = game.every_value()
         scores = shapley(values)
         value, change, seconds = float(values[-1]), float(values[-1] - values[0]), time.perf_counter() - started
         return of_units(
@@ -57,22 +51,3 @@ class ShapleyExact(Method):
             change=change,
             steps=len(values),
         )
-
-
-def all_coalitions(n: int) -> Bools:
-    """Every subset of n players, bool `[2^n, n]`; row k holds player i when bit i of k is set."""
-    found: Bools = (np.arange(2**n)[:, None] >> np.arange(n)) & 1 == 1
-    return found
-
-
-def shapley(values: Float64) -> Float64:
-    """Shapley values `[n]` of a game given by the values of `all_coalitions(n)`."""
-    n = len(values).bit_length() - 1
-    members = all_coalitions(n)
-    sizes = members.sum(1)
-    scores = np.empty(n)
-    for player in range(n):
-        without = np.flatnonzero(~members[:, player])
-        weights = np.array([1 / (n * comb(n - 1, int(size))) for size in range(n)])[sizes[without]]
-        scores[player] = (weights * (values[without | (1 << player)] - values[without])).sum()
-    return scores

@@ -17,7 +17,8 @@ E = TypeVar("E", bound="Entry")
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One parameter: `kind` is `int`, `float`, `bool` or `choice` (then `choices` lists the values)."""
+    """One parameter: `kind` is `int`, `float`, `bool` or `choice` (then `choices` lists the values). baseline: a choice
+    of what stands for "not there"; receipts ask a method again under the next one."""
 
     name: str
     kind: str
@@ -26,6 +27,7 @@ class Param:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    baseline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,34 @@ class Needs:
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What a prompt costs beside the shared pass, in forward passes over it: `passes`, times what `per` names: nothing,
-    `token`, `head` (of all layers), `coalition` (2 to the number of words), or a parameter of that name."""
+    `token`, `head` (of all layers), `coalition` (2 to the number of words), `removal` (of receipts), or a parameter of
+    that name."""
 
     passes: float = 0.0
     per: str = ""
+
+    def forwards(self, params: Mapping[str, Any], size: Mapping[str, int]) -> float:
+        """Forward passes for a prompt of `size` (how many of `token`, `word` and `head`) under these parameters."""
+        if self.per == "coalition":
+            many = size["word"] > params.get("max_units", size["word"])  # refused
+            return 0.0 if many else self.passes * 2.0 ** size["word"]
+        if self.per == "removal":
+            return self.passes * _variants(params, size)
+        return self.passes * float({"": 1, **size}.get(self.per, params.get(self.per, 0)))
+
+
+LATTICE_UNITS = 8
+"""So many removable tokens or words and no more have all their coalitions evaluated: 256; each unit more doubles them."""
+
+
+def _variants(params: Mapping[str, Any], size: Mapping[str, int]) -> float:
+    """Prompts with parts removed that receipts look at; the first token always stays. Beyond the lattice eight for each
+    order: the random ones, "last unit first", and about six methods'."""
+    tokens, words = (max(0, size[unit] - 1) for unit in ("token", "word"))
+    unit = params["unit"]
+    n_units = words if unit == "word" or (unit == "auto" and tokens > LATTICE_UNITS) else tokens
+    maskings = 2 if params["masking"] == "both" else 1
+    return maskings * (2.0**n_units if n_units <= LATTICE_UNITS else 8.0 * (params["random_orders"] + 7))
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ METHODS = Registry(
                     "newline",
                     "Where the path starts: the embedding of a line break, of the end of text, zero, or the mean.",
                     choices=("newline", "eos", "zero", "mean"),
+                    baseline=True,
                 ),
                 Param("hold_first", "bool", True, "Keep the first token (the attention sink) at its own embedding."),
                 Param(

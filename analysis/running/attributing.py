@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from headscope.analysis.attribution.continuations import explain_continuations
 from headscope.analysis.attribution.evidence import attach_receipts
+from headscope.analysis.attribution.removal_test import RemovalTest
 from headscope.analysis.attribution.results import failed_attribution, nothing_to_explain
 from headscope.analysis.backends.needs import unmet
 from headscope.analysis.errors import message
@@ -41,9 +42,13 @@ def attributed(
 
     asked: what methods explain, which is `targets` without a foil that is the target itself.
     """
+    test = None
+    if evidence is not None and methods:  # first: methods read what it removes from all prompts
+        settings = resolve_params("receipts", evidence)
+        test = parts.attempt("receipts", lambda: RemovalTest(work, asked, settings))
     found = {name: _measured(work, asked, name, loaded) for name, loaded in methods.items()}
-    if evidence is not None and methods:
-        found = parts.attempt("receipts", lambda: attach_receipts(work, asked, methods, found, evidence)) or found
+    if test is not None:
+        found = parts.attempt("receipts", lambda: attach_receipts(test, methods, found)) or found
     rows = [tuple(attributions[row] for attributions in found.values()) for row in range(len(targets))]
     return [
         row if target.foil_id != target.token_id else nothing_to_explain(row, target)

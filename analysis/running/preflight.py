@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from headscope.analysis.registry import Cost, Entry
+from headscope.analysis.registry import Entry
 from headscope.analysis.types import HEAD_STATS, LAYER_STATS, ModelInfo
 
 _FLOAT, _HALF, _CANDIDATES, _TEXT = 4, 2, 20, 8
@@ -47,15 +47,8 @@ _BACKWARD = 2.0
 def passes(asked: Sequence[tuple[Entry, Mapping[str, Any]]], size: Size, info: ModelInfo) -> float:
     """Forward passes over one prompt that entries with these parameters (in full) take, the shared pass included."""
     shared = 1.0 + (_BACKWARD if any(entry.needs.gradients for entry, _ in asked) else 0.0)
-    return shared + sum(_own(entry.cost, params, size, info) for entry, params in asked)
-
-
-def _own(cost: Cost, params: Mapping[str, Any], size: Size, info: ModelInfo) -> float:
-    per = {"": 1, "token": size.tokens, "head": info.n_layers * info.n_heads}
-    if cost.per == "coalition":
-        many = size.words > params.get("max_units", size.words)  # refused
-        return 0.0 if many else cost.passes * 2.0**size.words
-    return cost.passes * float(per.get(cost.per, params.get(cost.per, 0)))
+    counts = {"token": size.tokens, "word": size.words, "head": info.n_layers * info.n_heads}
+    return shared + sum(entry.cost.forwards(params, counts) for entry, params in asked)
 
 
 def stored_bytes(info: ModelInfo, length: int, analyses: Collection[str], methods: Collection[str]) -> int:

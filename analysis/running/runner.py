@@ -18,7 +18,7 @@ from headscope.analysis.registry import METHODS, Needs, analysis
 from headscope.analysis.running.attributing import attributed, continuations_explained, load_method
 from headscope.analysis.running.capsule import capsule
 from headscope.analysis.running.measuring import Measured, arrays, measurements, value
-from headscope.analysis.running.parts import Parts
+from headscope.analysis.running.parts import NOT_APPLICABLE, Parts
 from headscope.analysis.running.planning import Plan, check_memory, plan, tokenized
 from headscope.analysis.running.probing import probed, probes_of
 from headscope.analysis.types import (
@@ -28,6 +28,7 @@ from headscope.analysis.types import (
     HeadSummary,
     LayerSummary,
     LensTable,
+    MissingPart,
     Params,
     Prompt,
     RunResult,
@@ -42,6 +43,10 @@ from headscope.analysis.types import (
 from headscope.analysis.workspace import Workspace
 
 T = TypeVar("T")
+NO_RECEIPTS = (
+    "receipts test what explains one next token, and the whole continuation is explained here: leave out "
+    "--explain continuation to have them"
+)
 
 
 def planned(backend: WhiteBoxBackend, spec: RunSpec, batch_size: int) -> Plan:
@@ -130,6 +135,8 @@ def _measure(batch: _Batch, texts: Mapping[int, TokenizedText], outcomes: _Outco
     if spec.explain == "next":  # first: it uses the graph of the shared pass, which is freed with it
         evidence = spec.params.get("receipts", {}) if "receipts" in spec.analyses else None
         explained = attributed(work, targets, asked, methods, evidence, parts)
+    elif "receipts" in spec.analyses and methods:
+        parts.missing.append(MissingPart("receipts", NOT_APPLICABLE, NO_RECEIPTS))
     shown = measurements(work, targets, spec, parts)
     continuations = None
     if spec.generation.max_new_tokens > 0:
