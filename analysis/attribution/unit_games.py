@@ -22,8 +22,8 @@ from headscope.analysis.workspace import Workspace
 class UnitGame:
     """One prompt's units (masks bool `[T]`) and the value of any coalition of them; other tokens are always there.
 
-    unit: `token` or `word`. same: units left out because what takes their place is what they are already: removing them would change nothing,
-    and their score would be 0 by construction.
+    unit: `token` or `word`. same: units left out because what takes their place is what they are already: removing them
+    would change nothing, and their score would be 0 by construction.
     """
 
     work: Workspace

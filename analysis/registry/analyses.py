@@ -12,7 +12,7 @@ from headscope.analysis.registry.removal import MASKINGS
 RECEIPTS = Entry(
     "headscope.analysis.attribution.evidence:attach_receipts",
     "Receipts",
-    "Evidence for every attribution: removal against random orders and recency, exact Shapley, noise, a second baseline",
+    "Evidence for every attribution: removal against random orders and recency, noise, a second baseline",
     params=(
         Param(
             "unit",

@@ -69,7 +69,7 @@ class Cost:
 
 
 LATTICE_UNITS = 8
-"""So many removable tokens or words and no more have all their coalitions evaluated: 256; each unit more doubles them."""
+"""So many removable tokens or words and no more have all their coalitions evaluated, 256 at most."""
 
 
 def _variants(params: Mapping[str, Any], size: Mapping[str, int]) -> float:
