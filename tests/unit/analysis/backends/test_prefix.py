@@ -98,7 +98,7 @@ def test_the_tree_gives_every_variant_the_value_it_has_alone(
     monkeypatch.setattr(HFCausalBackend, "read", lambda *given: passes.append(given[1][..., 0].numel()) or read(*given))
     np.testing.assert_allclose(masked_values(*asked), expected, rtol=1e-4, atol=1e-5)
     n_tokens, n_passes = sum(passes), len(passes)
-    assert 0 < n_tokens <= sum(len(mine) * (2 if masking != "delete" else 1) * 3 for mine in masks)
+    assert 0 < n_tokens < 0.8 * sum(mask.sum() if masking == "delete" else mask.size for mine in masks for mask in mine)
     monkeypatch.setattr(variant_tree, "BYTES", 5 * kv_bytes(backend.info) * len(work.texts[0]))
     np.testing.assert_allclose(masked_values(*asked), expected, rtol=1e-4, atol=1e-5)
     assert len(passes) > 3 * n_passes
