@@ -8,7 +8,7 @@ distribution. Null: other orders of the same units of the same prompt.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import combinations
 
@@ -46,10 +46,15 @@ class Curves:
 
 @dataclass(frozen=True, slots=True)
 class Null:
-    """Orders that know nothing, each beside its reverse: curves `[order, fraction]`. exact: they are all there are."""
+    """Orders that know nothing, each beside its reverse: curves `[order, fraction]`, gains `[order]`. exact: they are
+    all there are."""
 
     curves: Curves
     exact: bool
+    gains: Float64 = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "gains", self.curves.gains)
 
     @classmethod
     def sampled(cls, drawn: Curves) -> Null:
@@ -66,12 +71,12 @@ class Null:
     @property
     def n_orders(self) -> int:
         """How many were drawn, or how many there are."""
-        return len(self.curves.gains) // (1 if self.exact else 2)
+        return len(self.gains) // (1 if self.exact else 2)
 
     def p_value(self, gain: float) -> float:
         """Share of orders that gain at least as much, this one among them: exact under the null (a permutation test).
         Ties count against the attribution."""
-        gains = self.curves.gains if self.exact else np.append(self.curves.gains, (gain, -gain))
+        gains = self.gains if self.exact else np.append(self.gains, (gain, -gain))
         return float((gains >= gain - _TIE).mean())
 
 

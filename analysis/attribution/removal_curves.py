@@ -49,12 +49,12 @@ class Others:
             _beside(", ".join(self.maskings), mean, self.recency_mean, self.null_mean),
             self.null_mean.p_value(mean.gain),
             self.null_mean.n_orders,
-            float(self.null_mean.curves.gains.mean()),
+            float(self.null_mean.gains.mean()),
         )
 
 
 def _beside(masking: str, mine: Curves, recency: Curves, null: Null) -> RemovalCurves:
-    low, high = np.percentile(null.curves.gains, (2.5, 97.5))
+    low, high = np.percentile(null.gains, (2.5, 97.5))
     return RemovalCurves(
         masking=masking,
         deletion=_float32(mine.deletion),
