@@ -10,7 +10,7 @@ import numpy as np
 
 from headscope.analysis.attribution.again import randomisation, second_baseline, sensitivity
 from headscope.analysis.attribution.orders import FEWEST, FRACTIONS, kendall, ranked, verdict
-from headscope.analysis.attribution.removal_curves import Tested
+from headscope.analysis.attribution.removal_curves import Compared
 from headscope.analysis.attribution.removal_test import RemovalTest, Subject
 from headscope.analysis.interfaces import LoadedMethod
 from headscope.analysis.types import Attribution
@@ -79,7 +79,7 @@ def _ask_again(test: RemovalTest, name: str, method: LoadedMethod, answers: Sequ
 
 
 def _receipt(
-    test: RemovalTest, one: Attribution, subject: Subject, tested: Tested | None, again: _Again, seconds: float
+    test: RemovalTest, one: Attribution, subject: Subject, tested: Compared | None, again: _Again, seconds: float
 ) -> Receipt:
     curves = _NOTHING if tested is None else tested.mean
     p_value = _NAN if tested is None else tested.p_value
@@ -118,7 +118,7 @@ def _receipt(
     )
 
 
-def _why_not(one: Attribution, subject: Subject, tested: Tested | None) -> str | None:
+def _why_not(one: Attribution, subject: Subject, tested: Compared | None) -> str | None:
     if tested is not None:
         return None
     return _HEADS if subject.scores(one) is None else _FEW

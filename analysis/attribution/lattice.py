@@ -39,7 +39,7 @@ def compute_lattices(work: Workspace, targets: Sequence[Target], unit: str, mask
         owners = [prompt for prompt in wanted for _ in masks[prompt]]
         values = masked_values(work, targets, owners, [mask for mine in masks.values() for mask in mine], masking)
         starts = np.cumsum([0, *(len(mine) for mine in masks.values())])
-        for prompt, start, stop in zip(wanted, starts, starts[1:], strict=True):
+        for prompt, start, stop in zip(wanted, starts[:-1], starts[1:], strict=True):
             work.games[keys[prompt]] = values[start:stop]
 
 

@@ -13,7 +13,7 @@ from headscope.analysis.types.receipts import RemovalCurves
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Compared:
     """One order beside others: under each masking, and in the mean. n_orders: how many those are, reverses not counted
     unless they are all; random_gain: their mean gain."""
 
@@ -40,11 +40,11 @@ class Others:
         mean = Null(mean_curves([one.curves for one in null]), null[0].exact)
         return cls(tuple(maskings), tuple(null), tuple(recency), mean, mean_curves(recency))
 
-    def test(self, mine: Sequence[Curves]) -> Tested:
+    def test(self, mine: Sequence[Curves]) -> Compared:
         """One order, by its curves under each masking."""
         parts = zip(self.maskings, mine, self.recency, self.null, strict=True)
         mean = mean_curves(mine)
-        return Tested(
+        return Compared(
             tuple(_beside(*part) for part in parts),
             _beside(", ".join(self.maskings), mean, self.recency_mean, self.null_mean),
             self.null_mean.p_value(mean.gain),

@@ -24,7 +24,7 @@ from headscope.analysis.attribution.orders import (
     ranked,
     tops,
 )
-from headscope.analysis.attribution.removal_curves import Others, Tested
+from headscope.analysis.attribution.removal_curves import Compared, Others
 from headscope.analysis.attribution.results import position_scores, word_rule
 from headscope.analysis.attribution.sampling_rows import generator_of
 from headscope.analysis.attribution.variant_tree import Bools, Float64, Ints
@@ -86,7 +86,7 @@ class RemovalTest:
         found: Ints = torch.randperm(n_units, generator=self._generators[prompt]).numpy()
         return found
 
-    def run(self, answers: Sequence[Sequence[Attribution]]) -> list[list[Tested | None]]:
+    def run(self, answers: Sequence[Sequence[Attribution]]) -> list[list[Compared | None]]:
         """Every method's answers, one a prompt, beside all other orders; None where there is nothing to rank."""
         started = time.perf_counter()
         enough = [prompt for prompt, subject in enumerate(self.subjects) if len(subject.units) >= FEWEST]

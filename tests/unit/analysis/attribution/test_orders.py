@@ -26,7 +26,7 @@ from headscope.analysis.attribution.orders import (
     tops,
     verdict,
 )
-from headscope.analysis.attribution.removal_curves import Others, Tested
+from headscope.analysis.attribution.removal_curves import Compared, Others
 from headscope.analysis.types.receipts import Verdict
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def others(games: list[Float64], n_units: int) -> Others:
     return Others.of(("token", "delete")[: len(games)], nulls, [curves(values, recency(n_units)) for values in games])
 
 
-def judged(tested: Tested) -> Verdict:
+def judged(tested: Compared) -> Verdict:
     return verdict(tested.mean.gain, tested.p_value, tested.mean.recency_gain)
 
 
