@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 SHORT = "The quick fox found a small door"
 LONG = "The quick fox found a small door in the wall and the dog ran away"
-PLANTED, DECIDED = "captain", " bread"
+PLANTED, DECIDED = "three", " bread"  # a token each, and pieces of no other word
 CAPTURE = Capture(gradients=True)
 
 
@@ -187,8 +187,8 @@ def test_curves_are_passes_of_their_own(tiny_llama: HFCausalBackend, text: str, 
 
 
 def test_few_units_are_all_orders_and_exact_shapley_values(tiny_llama: HFCausalBackend) -> None:
-    work, targets = prepared(tiny_llama, "One two three four five six")
-    asked = loaded("saliency", "occlusion", "shapley_exact", unit="word", masking="delete")
+    work, targets = prepared(tiny_llama, "One two three four")
+    asked = loaded("occlusion", "shapley_exact", unit="word", masking="delete")
     (units,) = (units_of(text, len(text) - 1, "word") for text in work.texts)
     assert len(units) == 5
     passes: list[int] = []
@@ -198,13 +198,11 @@ def test_few_units_are_all_orders_and_exact_shapley_values(tiny_llama: HFCausalB
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiny_llama, "forward", lambda *a, **k: passes.append(1) or forward(*a, **k))
         patch.setattr(tiny_llama, "read", lambda *a, **k: passes.append(1) or read(*a, **k))
-        found = {
-            name: one.method.attribute(work, targets, one.params) for name, one in asked.items() if name != "saliency"
-        }
+        found = {name: one.method.attribute(work, targets, one.params) for name, one in asked.items()}
         receipts_of = {name: one.receipt for name, (one,) in attach_receipts(test, asked, found).items()}
     assert passes == []  # everything is read from the lattice
-    alone = {name: one.method.attribute(prepared(tiny_llama, "One two three four five six")[0], targets, one.params)
-             for name, one in asked.items() if name != "saliency"}  # fmt: skip
+    alone = {name: one.method.attribute(prepared(tiny_llama, "One two three four")[0], targets, one.params)
+             for name, one in asked.items()}  # fmt: skip
     for name, (one,) in alone.items():
         np.testing.assert_allclose(found[name][0].scores, one.scores, rtol=1e-3, atol=1e-5)
     words = np.array([np.nansum(alone["shapley_exact"][0].scores[mask]) for mask in units])
@@ -269,20 +267,25 @@ def test_what_did_not_converge_says_so_first(tiny_gpt2: HFCausalBackend) -> None
 def test_a_planted_token_is_first(planted: HFCausalBackend) -> None:
     """Its embedding alone decides the target; it stands anywhere, among other words every time."""
     generator = np.random.default_rng(4)
-    words = [word for word in " ".join(SENTENCES).replace(",", "").replace(".", "").split() if len(word) < 6]
-    texts, places = [], []
+    words = [word for word in " ".join(SENTENCES).replace(",", "").replace(".", "").split() if word != PLANTED]
+    texts = []
     for _ in range(24):
-        chosen = generator.choice(words, 6).tolist()
-        places.append(int(generator.integers(1, 6)))
-        texts.append(" ".join([*chosen[: places[-1]], PLANTED, *chosen[places[-1] :]]))
+        chosen = generator.choice(words, 5).tolist()
+        texts.append(" ".join(np.insert(np.array(chosen, dtype=object), generator.integers(1, 6), PLANTED)))
     work, targets = prepared(planted, *texts, target=DECIDED)
+    token = planted.tokenize(" " + PLANTED).ids[0]
+    units = [units_of(text, len(text) - 1, "word") for text in work.texts]
+    places = [
+        [bool(mask[text.ids == token].any()) for mask in mine].index(True)
+        for mine, text in zip(units, work.texts, strict=True)
+    ]
     asked = {**loaded("occlusion", masking="delete"), **loaded("integrated_gradients"),
              **loaded("shapley_exact", masking="delete")}  # fmt: skip
     found = receipts(work, targets, asked, unit="word", noise_draws=0)
     for name, one in asked.items():
         first = [
-            np.nanargmax(unit_scores(answer, answer.scores.astype(float), units_of(text, len(text) - 1, "word"))) + 1
-            for answer, text in zip(one.method.attribute(work, targets, one.params), work.texts, strict=True)
+            int(np.nanargmax(unit_scores(answer, answer.scores.astype(float), mine)))
+            for answer, mine in zip(one.method.attribute(work, targets, one.params), units, strict=True)
         ]
         assert np.mean(np.array(first) == places) >= 0.95, (name, first, places)
         assert np.mean([receipt.shapley_top1 for receipt in found[name]]) >= 0.95
