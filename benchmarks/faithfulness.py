@@ -12,10 +12,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from benchmarks.harness import write_result
 from headscope.analysis.attribution.lattice import chosen_units
 from headscope.analysis.backends.hf_causal import HFCausalBackend
+from headscope.analysis.errors import InputError
 from headscope.analysis.interfaces import Capture
 from headscope.analysis.registry.entry import LATTICE_UNITS
 from headscope.analysis.running.runner import planned, run_batch
@@ -69,10 +71,14 @@ def main() -> None:
 
 
 def fits(backend: HFCausalBackend, prompt: Prompt) -> bool:
-    """Whether the prompt has a target, a foil and so few words that all their orders can be evaluated."""
+    """Whether the prompt has a target, another foil and so few words that all their orders can be evaluated."""
     if prompt.invalid or not prompt.target or not prompt.foil or not prompt.text.strip():
         return False
     text = backend.tokenize(prompt.text)
+    try:
+        backend.resolve_target(text, prompt.target, prompt.foil, torch.zeros(backend.info.vocab_size))
+    except InputError:  # they begin with the same token
+        return False
     _, units = chosen_units(Workspace(backend, [text], Capture()), 0, "word")
     return FEWEST <= len(units) <= MOST
 

@@ -22,7 +22,9 @@ _NAN = float("nan")
 _HEADS = "it scores heads or components, and the removal test ranks tokens"
 _FEW = f"the prompt has fewer than {FEWEST} tokens or words that could be removed: no order can stand out"
 _NO_CURVE = np.full(len(FRACTIONS), np.nan, dtype=np.float32)
-_NOTHING = RemovalCurves("", *[_NO_CURVE] * 6, *[_NAN] * 6)
+_NOTHING = RemovalCurves(
+    "", _NO_CURVE, _NO_CURVE, _NO_CURVE, _NO_CURVE, _NO_CURVE, _NO_CURVE, _NAN, _NAN, _NAN, _NAN, _NAN, _NAN
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ them; what is measured of which orders is in `orders`."""
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -156,5 +157,5 @@ def unit_scores(found: Attribution, scores: Float64, units: Sequence[Bools]) -> 
     """Scores `[T]` of an attribution as scores of units, by `word_rule`; NaN where no token of a unit has one."""
     rule = word_rule(found)
     parts = [scores[unit][np.isfinite(scores[unit])] for unit in units]
-    reduce = {"sum": np.sum, "norm": np.linalg.norm, "largest": np.max}[rule]
+    reduce: Callable[[Float64], Any] = {"sum": np.sum, "norm": np.linalg.norm, "largest": np.max}[rule]
     return np.array([reduce(part) if len(part) else np.nan for part in parts], dtype=np.float64)
