@@ -26,13 +26,18 @@ from headscope.analysis.attribution.orders import (
     tops,
 )
 from headscope.analysis.attribution.removal_curves import Compared, Others
-from headscope.analysis.attribution.results import position_scores, word_rule
+from headscope.analysis.attribution.results import WordRule, position_scores, word_rule
 from headscope.analysis.attribution.sampling_rows import generator_of
 from headscope.analysis.attribution.variant_tree import Bools, Float64, Ints
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace, quantities
 
 BOTH = ("token", "delete")
+_REDUCE: dict[WordRule, Callable[[Float64], Any]] = {
+    "sum": lambda part: part.sum(),
+    "norm": lambda part: np.sqrt((part**2).sum()),
+    "largest": lambda part: part.max(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +160,6 @@ class RemovalTest:
 
 def unit_scores(found: Attribution, scores: Float64, units: Sequence[Bools]) -> Float64:
     """Scores `[T]` of an attribution as scores of units, by `word_rule`; NaN where no token of a unit has one."""
-    rule = word_rule(found)
     parts = [scores[unit][np.isfinite(scores[unit])] for unit in units]
-    reduce: Callable[[Float64], Any] = {"sum": np.sum, "norm": np.linalg.norm, "largest": np.max}[rule]
+    reduce = _REDUCE[word_rule(found)]
     return np.array([reduce(part) if len(part) else np.nan for part in parts], dtype=np.float64)

@@ -289,9 +289,6 @@ def test_a_planted_token_is_first(planted: HFCausalBackend) -> None:
         ]
         assert np.mean(np.array(first) == places) >= 0.95, (name, first, places)
         assert np.mean([receipt.shapley_top1 for receipt in found[name]]) >= 0.95
-        assert (
-            np.mean([receipt.verdict in {Verdict.BETTER, Verdict.BETTER_THAN_RANDOM} for receipt in found[name]]) > 0.5
-        )
 
 
 def test_few_tokens_and_heads_say_why_there_is_no_verdict(tiny_gpt2: HFCausalBackend) -> None:
