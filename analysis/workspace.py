@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from headscope.analysis.interfaces import Capture, ForwardResult, TokenBatch, WhiteBoxBackend
@@ -20,6 +22,8 @@ NO_PARTNER = (
 
 CHUNK_ELEMENTS = 1 << 24
 """Most float32 values (64 MiB) one temporary over the vocabulary may hold."""
+GameKey = tuple[int, int, int, str, str, str]
+"""Prompt of the batch, target, foil, quantity, unit, masking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class Workspace:
         self._gradients: dict[tuple[tuple[int, int, str], ...], InputGradient] = {}
         self._decoded: dict[int, str] = {}
         self._graph: Tensor | None = None
+        self.games: dict[GameKey, NDArray[np.float64]] = {}
+        """Values of every coalition of a prompt's units, which several analyses read (`attribution.lattice`)."""
 
     def partner(self, index: int) -> TokenizedText | str:
         """The prompt's counterfactual partner, or why there is none."""

@@ -9,10 +9,10 @@ from itertools import groupby
 import numpy as np
 
 from headscope.analysis.attribution.held_first import joined
-from headscope.analysis.attribution.masking import Bools, Float64
 from headscope.analysis.attribution.results import attribution, failed_attribution
 from headscope.analysis.attribution.unit_games import UnitGame
-from headscope.analysis.registry.removal import UNITS
+from headscope.analysis.attribution.variant_tree import Bools, Float64
+from headscope.analysis.registry.entry import UNITS
 from headscope.analysis.types import Attribution, Float32, Params, Target
 from headscope.analysis.types.outcome import Outcome
 

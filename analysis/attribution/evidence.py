@@ -3,168 +3,137 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from torch import nn
 
-from headscope.analysis.attribution.removal_test import FEWEST, FRACTIONS, LEVEL, Curves, RemovalTest, p_value
-from headscope.analysis.attribution.results import position_scores
-from headscope.analysis.attribution.sampling_rows import generator_of
-from headscope.analysis.interfaces import Capture, LoadedMethod
-from headscope.analysis.params import resolve_params
-from headscope.analysis.types import Attribution, Float32, Params, Target
-from headscope.analysis.types.receipts import Receipt, Verdict
-from headscope.analysis.workspace import Workspace
+from headscope.analysis.attribution.again import randomisation, second_baseline, sensitivity
+from headscope.analysis.attribution.orders import FEWEST, FRACTIONS, kendall, ranked, verdict
+from headscope.analysis.attribution.removal_curves import Compared
+from headscope.analysis.attribution.removal_test import RemovalTest, Subject
+from headscope.analysis.interfaces import LoadedMethod
+from headscope.analysis.types import Attribution
+from headscope.analysis.types.receipts import Receipt, RemovalCurves
 
 NAME = "receipts"
 Loaded = Mapping[str, LoadedMethod]
 _NAN = float("nan")
 _HEADS = "it scores heads, components or layers, and the removal test ranks tokens"
-_FEW = f"the prompt has fewer than {FEWEST} tokens that could be removed: no order can stand out"
-
-
-def attach_receipts(
-    work: Workspace,
-    targets: Sequence[Target],
-    methods: Loaded,
-    found: Mapping[str, list[Attribution]],
-    params: Params,
-) -> dict[str, list[Attribution]]:
-    """The attributions of each method with their receipts; failed ones stay without.
-
-    What goes wrong while measuring is a receipt that says so: evidence never costs the attribution. Cost: `2 x
-    len(FRACTIONS) x (random_orders + methods)` masked passes per prompt, and each method once per draw of noise.
-    """
-    settings = resolve_params(NAME, params)
-    test = RemovalTest(work, targets, settings["masking"], settings["random_orders"], settings["seed"])
-    started = time.perf_counter()
-    removal = _removal(test, found)
-    share = (time.perf_counter() - started) / max(1, sum(map(len, found.values())))
-    return {
-        name: _with_receipts(work, targets, methods[name], answers, removal[name], settings, share)
-        for name, answers in found.items()
-    }
+_FEW = f"the prompt has fewer than {FEWEST} tokens or words that could be removed: no order can stand out"
+_NO_CURVE = np.full(len(FRACTIONS), np.nan, dtype=np.float32)
+_NOTHING = RemovalCurves(
+    "", _NO_CURVE, _NO_CURVE, _NO_CURVE, _NO_CURVE, _NO_CURVE, _NO_CURVE, _NAN, _NAN, _NAN, _NAN, _NAN, _NAN
+)
 
 
 @dataclass(frozen=True, slots=True)
-class _Removal:
-    """One attribution's curves beside those of the random orders; None where there is nothing to rank."""
+class _Again:
+    """What asking a method again gave, for one attribution. second: the other baseline in words, and its tau."""
 
-    curves: Curves | None
-    random: Sequence[Curves]
-    n_units: int
-    reason: str | None
+    n_draws: int = 0
+    sensitivity: float = _NAN
+    randomisation: float = _NAN
+    second: tuple[str, float] = ("", _NAN)
+    problem: str | None = None
 
 
-def _removal(test: RemovalTest, found: Mapping[str, list[Attribution]]) -> dict[str, list[_Removal]]:
-    """Every method's ranking and the prompts' random ones, measured together."""
-    random = [ranking for prompt in test.random for ranking in prompt]
-    ranked = {
-        (name, i): test.ranking(i, scores)
-        for name, answers in found.items()
-        for i, one in enumerate(answers)
-        if (scores := position_scores(one)) is not None and test.random[i]
-    }
-    curves = test.curves([*random, *ranked.values()])
-    by_prompt: list[list[Curves]] = [[] for _ in test.units]
-    for ranking, curve in zip(random, curves, strict=False):
-        by_prompt[ranking.prompt].append(curve)
-    mine = dict(zip(ranked, curves[len(random) :], strict=True))
-    return {
-        name: [
-            _Removal(mine.get((name, i)), by_prompt[i], len(test.units[i]), _why_not(one, bool(test.random[i])))
-            for i, one in enumerate(answers)
+def attach_receipts(
+    test: RemovalTest, methods: Loaded, found: Mapping[str, list[Attribution]]
+) -> dict[str, list[Attribution]]:
+    """The attributions of each method with their receipts; failed ones stay without.
+
+    What goes wrong while asking a method again is a receipt that says so: evidence never costs the attribution. Cost:
+    the lattices of the test, or `2 x len(FRACTIONS) x (random_orders + methods + 1)` masked passes per prompt and
+    masking; and each method once per draw of noise and second baseline.
+    """
+    tested = dict(zip(found, test.run(list(found.values())), strict=True))
+    share = test.seconds / max(1, sum(map(len, found.values())))
+    answers = {}
+    for name, given in found.items():
+        started = time.perf_counter()
+        again = _ask_again(test, name, methods[name], given)
+        seconds = share + (time.perf_counter() - started) / max(1, len(given))
+        rows = zip(given, test.subjects, tested[name], again, strict=True)
+        answers[name] = [
+            one if one.error is not None else replace(one, receipt=_receipt(test, one, subject, result, more, seconds))
+            for one, subject, result, more in rows
         ]
-        for name, answers in found.items()
-    }
+    return answers
 
 
-def _why_not(one: Attribution, enough: bool) -> str | None:
-    if position_scores(one) is None:
-        return _HEADS
-    return None if enough else _FEW
-
-
-def _with_receipts(
-    work: Workspace,
-    targets: Sequence[Target],
-    method: LoadedMethod,
-    answers: list[Attribution],
-    removal: Sequence[_Removal],
-    settings: Params,
-    share: float,
-) -> list[Attribution]:
-    started = time.perf_counter()
+def _ask_again(test: RemovalTest, name: str, method: LoadedMethod, answers: Sequence[Attribution]) -> list[_Again]:
+    work, targets, settings = test.work, test.targets, test.settings
     n_draws = min(1, settings["noise_draws"]) if method.needs.many_passes else settings["noise_draws"]
-    problem = None
-    changes = correlations = [_NAN] * len(answers)
+    again = [_Again(n_draws)] * len(answers)
     try:
         changes = sensitivity(work, targets, method, answers, settings["noise"], n_draws, settings["seed"])
+        again = [replace(one, sensitivity=change) for one, change in zip(again, changes, strict=True)]
+        second = second_baseline(work, targets, name, method, answers, settings["second_baseline"])
+        again = [replace(one, second=words) for one, words in zip(again, second, strict=True)]
         if settings["weight_randomisation"]:
-            correlations = randomisation(work, targets, method, answers, settings["seed"])
+            same = randomisation(work, targets, method, answers, settings["seed"])
+            again = [replace(one, randomisation=value) for one, value in zip(again, same, strict=True)]
     except Exception as error:  # a method that cannot bear noise or random weights keeps its attribution
         problem = f"measuring again failed: {type(error).__name__}: {error}"
-    seconds = share + (time.perf_counter() - started) / max(1, len(answers))
-    return [
-        one
-        if one.error is not None
-        else replace(
-            one, receipt=_receipt(one, removed, settings, n_draws, change, correlation, problem, seconds)
-        )
-        for one, removed, change, correlation in zip(answers, removal, changes, correlations, strict=True)
-    ]  # fmt: skip
+        again = [replace(one, problem=problem) for one in again]
+    return again
 
 
 def _receipt(
-    one: Attribution,
-    removed: _Removal,
-    settings: Params,
-    n_draws: int,
-    change: float,
-    correlation: float,
-    problem: str | None,
-    seconds: float,
+    test: RemovalTest, one: Attribution, subject: Subject, tested: Compared | None, again: _Again, seconds: float
 ) -> Receipt:
-    curves, random = removed.curves, removed.random
-    gains = [curve.gain for curve in random]
-    p = _NAN if curves is None else p_value(curves.gain, gains)
-    both = [*gains, *(-gain for gain in gains)]
-    verdict = Verdict.UNMEASURED if curves is None else Verdict.BETTER if p <= LEVEL else Verdict.NO_BETTER
+    curves = _NOTHING if tested is None else tested.mean
+    p_value = _NAN if tested is None else tested.p_value
+    top1, tau = (_NAN, _NAN) if tested is None else against_shapley(one, subject)
     return Receipt(
-        verdict=verdict,
-        reason="; ".join(filter(None, (removed.reason, problem))) or None,
-        masking=settings["masking"],
-        n_units=removed.n_units,
-        n_random=len(random) if curves is not None else 0,
+        verdict=verdict(curves.gain, p_value, curves.recency_gain, converged=one.outcome.converged),
+        reason="; ".join(filter(None, (_why_not(one, subject, tested), again.problem))) or None,
+        masking=", ".join(test.maskings),
+        n_units=len(subject.units),
+        n_random=0 if tested is None else tested.n_orders,
         fractions=np.array(FRACTIONS, dtype=np.float32),
-        deletion=_curve([] if curves is None else [curves.deletion]),
-        insertion=_curve([] if curves is None else [curves.insertion]),
-        random_deletion=_curve([] if curves is None else [curve.deletion for curve in random]),
-        random_insertion=_curve([] if curves is None else [curve.insertion for curve in random]),
-        comprehensiveness=_NAN if curves is None else float(curves.deletion.mean()),
-        sufficiency=_NAN if curves is None else float(curves.insertion.mean()),
-        gain=_NAN if curves is None else curves.gain,
-        random_gain=_NAN if curves is None else float(np.mean(gains)),
-        random_low=_NAN if curves is None else float(np.percentile(both, 2.5)),
-        random_high=_NAN if curves is None else float(np.percentile(both, 97.5)),
-        p_value=p,
+        deletion=curves.deletion,
+        insertion=curves.insertion,
+        random_deletion=curves.random_deletion,
+        random_insertion=curves.random_insertion,
+        comprehensiveness=curves.comprehensiveness,
+        sufficiency=curves.sufficiency,
+        gain=curves.gain,
+        random_gain=_NAN if tested is None else tested.random_gain,
+        random_low=curves.random_low,
+        random_high=curves.random_high,
+        p_value=p_value,
         error=relative_error(one),
-        sensitivity=change,
-        noise_draws=n_draws if change == change else 0,  # noqa: PLR0124 - NaN
-        randomisation=correlation,
+        sensitivity=again.sensitivity,
+        noise_draws=again.n_draws if again.sensitivity == again.sensitivity else 0,
+        randomisation=again.randomisation,
         seconds=seconds,
+        unit=subject.unit,
+        exact=tested is not None and bool(subject.games),
+        recency_gain=curves.recency_gain,
+        removal=() if tested is None else tested.parts,
+        shapley_top1=top1,
+        shapley_tau=tau,
+        second_baseline=again.second[0],
+        baseline_tau=again.second[1],
     )
 
 
-def _curve(curves: Sequence[np.ndarray]) -> Float32:
-    """Mean over orders; NaN at every fraction when there is none."""
-    found = np.mean(curves, axis=0) if curves else np.full(len(FRACTIONS), np.nan)
-    mean: Float32 = found.astype(np.float32)
-    return mean
+def _why_not(one: Attribution, subject: Subject, tested: Compared | None) -> str | None:
+    if tested is not None:
+        return None
+    return _HEADS if subject.scores(one) is None else _FEW
+
+
+def against_shapley(one: Attribution, subject: Subject) -> tuple[float, float]:
+    """Whether the attribution ranks the same unit first as the exact Shapley values (1 or 0), and Kendall's tau-b with
+    them; an unsigned one is held against their sizes. NaN where they are not known."""
+    scores, exact = subject.scores(one), subject.shapley
+    if scores is None or exact is None:
+        return _NAN, _NAN
+    reference = exact if one.signed else np.abs(exact)
+    return float(ranked(scores, subject.ties)[0] == reference.argmax()), kendall(scores, reference)
 
 
 def relative_error(one: Attribution) -> float:
@@ -172,96 +141,3 @@ def relative_error(one: Attribution) -> float:
     change = abs(one.value if one.outcome.value_change is None else one.outcome.value_change)
     scale = max(change, float(np.nanmax(np.abs(one.scores))), 1e-9)
     return abs(one.convergence_delta) / scale
-
-
-def sensitivity(
-    work: Workspace,
-    targets: Sequence[Target],
-    method: LoadedMethod,
-    answers: Sequence[Attribution],
-    noise: float,
-    n_draws: int,
-    seed: int,
-) -> list[float]:
-    """Largest ||a(x + noise) - a(x)|| / ||a(x)|| over draws of Gaussian embedding noise (Yeh et al. 2019).
-
-    The noise's standard deviation is `noise` times that of the prompt's embeddings; all draws of all prompts are one
-    batch of the method. NaN without draws, or where the attribution failed.
-    """
-    if n_draws == 0:
-        return [_NAN] * len(answers)
-    owners = [i for i in range(len(answers)) for _ in range(n_draws)]
-    shaken = work.embeddings[owners].clone()
-    for i, text in enumerate(work.texts):
-        here = work.embeddings[i, : len(text)].float()
-        drawn = torch.randn(n_draws, *here.shape, generator=generator_of(text, seed)).to(here.device)
-        shaken[i * n_draws : (i + 1) * n_draws, : len(text)] += (drawn * noise * here.std()).to(shaken.dtype)
-    again = _again(work, targets, method, owners, shaken)
-    changes = [_change(one, answers[i]) for one, i in zip(again, owners, strict=True)]
-    return [max(changes[i * n_draws : (i + 1) * n_draws], default=_NAN) for i in range(len(answers))]
-
-
-def randomisation(
-    work: Workspace,
-    targets: Sequence[Target],
-    method: LoadedMethod,
-    answers: Sequence[Attribution],
-    seed: int,
-) -> list[float]:
-    """Spearman correlation of |scores| with those of the model with random weights (Adebayo et al. 2018): near 1 means
-    that the method shows the input or the architecture, not what the model has learnt."""
-    embeddings = work.embeddings
-    with random_weights(work.backend.model, seed):
-        again = _again(work, targets, method, list(range(len(answers))), embeddings)
-    return [_spearman(one, other) for one, other in zip(answers, again, strict=True)]
-
-
-def _again(
-    work: Workspace,
-    targets: Sequence[Target],
-    method: LoadedMethod,
-    owners: Sequence[int],
-    embeddings: torch.Tensor,
-) -> list[Attribution]:
-    needs = method.needs
-    capture = Capture(needs.attention, gradients=needs.gradients, attention_gradients=needs.attention_gradients)
-    texts, positions = [work.texts[i] for i in owners], [int(work.positions[i]) for i in owners]
-    rows = Workspace(work.backend, texts, capture, positions, embeddings)
-    rows.partners = tuple(work.partners[i] for i in owners) if work.partners else ()
-    return method.method.attribute(rows, [targets[i] for i in owners], method.params)
-
-
-def _change(one: Attribution, reference: Attribution) -> float:
-    if one.error is not None or reference.error is not None:
-        return _NAN
-    size = float(np.linalg.norm(np.nan_to_num(reference.scores)))
-    return float(np.linalg.norm(np.nan_to_num(one.scores - reference.scores))) / size if size > 0 else _NAN
-
-
-def _spearman(one: Attribution, other: Attribution) -> float:
-    if one.error is not None or other.error is not None:
-        return _NAN
-    from scipy.stats import spearmanr  # here: importing it takes a second, and few requests ask for it
-
-    both = np.isfinite(one.scores) & np.isfinite(other.scores)
-    a, b = np.abs(one.scores[both]), np.abs(other.scores[both])
-    return float(spearmanr(a, b).statistic) if len(a) > 2 and np.ptp(a) > 0 and np.ptp(b) > 0 else _NAN
-
-
-@contextmanager
-def random_weights(model: nn.Module, seed: int) -> Iterator[None]:
-    """Inside the block every weight is drawn anew, normal with its tensor's own mean and spread; afterwards all are
-    what they were, bit by bit."""
-    generator = torch.Generator().manual_seed(seed)
-    kept = [(parameter, parameter.detach().clone()) for parameter in model.parameters()]
-    try:
-        with torch.no_grad():
-            for parameter, before in kept:
-                spread = before.float().std() if before.numel() > 1 else torch.zeros(())
-                drawn = torch.randn(before.shape, generator=generator).to(before.device)
-                parameter.copy_(drawn * spread + before.float().mean())
-        yield
-    finally:
-        with torch.no_grad():
-            for parameter, before in kept:
-                parameter.copy_(before)

@@ -5,22 +5,32 @@ What takes a removed token's place is half of the question (Sturmfels et al. 202
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from headscope.analysis.attribution.embedding_path import BYTES_PER_PASS, baseline_embedding, graph_bytes
+from headscope.analysis.attribution.variant_tree import (
+    ABSENT,
+    END,
+    Bools,
+    Float64,
+    Ints,
+    Variants,
+    shared,
+    tree_values,
+)
+from headscope.analysis.backends.prefix import why_no_prefix
 from headscope.analysis.interfaces import Capture, TokenBatch, WhiteBoxBackend
 from headscope.analysis.sentences import sentences_of
 from headscope.analysis.types import Target, TokenizedText
 from headscope.analysis.workspace import Workspace, quantities
 
-Bools = NDArray[np.bool_]
-Float64 = NDArray[np.float64]
 FORWARD_SHARE = 4  # a pass without a graph keeps about a quarter of what one with a graph keeps
+WORTH_A_TREE = 0.5
+"""Share of the tokens that a tree must save: it takes a pass for every token."""
 
 
 def units_of(text: TokenizedText, position: int, unit: str) -> list[Bools]:
@@ -44,7 +54,8 @@ def masked_values(
     """The explained quantity of N variants, float64 `[N]`: variant n is prompt `prompts[n]` with the tokens where
     `keep[n]` bool `[T]` is False removed; tokens after the explained position are never there.
 
-    Equal variants are computed once. Passes have bounded memory; variants of similar length share one.
+    Equal variants are computed once, and what many begin with too, where the model can read on from it. Passes have
+    bounded memory.
     """
     distinct: dict[tuple[int, bytes], int] = {}
     place: list[int] = []
@@ -55,22 +66,26 @@ def masked_values(
             first.append(n)
         place.append(distinct[key])
     absent = None if masking == "delete" else neutral(work.backend, masking)
-    variants = [_variant(work, prompts[n], keep[n], absent) for n in first]
-    owners = [prompts[n] for n in first]
-    values = np.empty(len(variants))
-    order = sorted(range(len(variants)), key=lambda n: len(variants[n]))
-    for part in _passes(work.backend, order, [len(variant) for variant in variants]):
-        values[part] = _values(work, [variants[n] for n in part], [owners[n] for n in part], targets)
+    variants = _variants(work, [prompts[n] for n in first], [keep[n] for n in first], absent is None)
+    if shared(variants) >= WORTH_A_TREE and why_no_prefix(work.backend) is None:
+        values = tree_values(work, targets, variants, absent)
+    else:
+        values = _one_by_one(work, targets, variants, absent)
     found: Float64 = values[place]
     return found
 
 
-def _variant(work: Workspace, prompt: int, keep: Bools, absent: Tensor | None) -> Tensor:
-    """Embeddings `[T, d]` of one variant, up to the explained position; `absent` takes the place of removed tokens."""
-    end = int(work.positions[prompt]) + 1
-    here = work.embeddings[prompt, :end]
-    kept = torch.from_numpy(keep[:end]).to(here.device)
-    return here[kept] if absent is None else torch.where(kept[:, None], here, absent)
+def _variants(work: Workspace, prompts: Sequence[int], keep: Sequence[Bools], delete: bool) -> Variants:
+    ends = (work.positions.cpu().numpy() + 1)[list(prompts)]
+    places = np.full((len(keep), int(ends.max(initial=0))), END, dtype=np.int64)
+    for row, mask, end in zip(places, keep, ends.tolist(), strict=True):
+        kept = np.flatnonzero(mask[:end])
+        if delete:
+            row[: len(kept)] = kept
+        else:
+            row[:end] = ABSENT
+            row[kept] = kept
+    return Variants(np.array(prompts, dtype=np.int64), places)
 
 
 def neutral(backend: WhiteBoxBackend, masking: str) -> Tensor:
@@ -78,22 +93,30 @@ def neutral(backend: WhiteBoxBackend, masking: str) -> Tensor:
     return baseline_embedding(backend, "newline" if masking == "token" else "mean")[1]
 
 
-def _passes(backend: WhiteBoxBackend, order: Sequence[int], lengths: Sequence[int]) -> list[list[int]]:
+def _one_by_one(work: Workspace, targets: Sequence[Target], variants: Variants, absent: Tensor | None) -> Float64:
+    """Each variant read whole; those of similar length share a pass."""
+    values, lengths = np.empty(len(variants)), variants.lengths
+    for part in _passes(work.backend, np.argsort(lengths, kind="stable"), lengths):
+        values[part] = _values(work, variants.part(part), absent, targets)
+    return values
+
+
+def _passes(backend: WhiteBoxBackend, order: Ints, lengths: Ints) -> Iterator[Ints]:
     """`order` (by length) cut into passes that fit into `BYTES_PER_PASS`."""
-    passes: list[list[int]] = []
-    for n in order:
-        size = len(passes[-1]) + 1 if passes else 0
-        if size and size * graph_bytes(backend.info, lengths[n]) <= FORWARD_SHARE * BYTES_PER_PASS:
-            passes[-1].append(n)
-        else:
-            passes.append([n])
-    return passes
+    start = 0
+    for stop in range(1, len(order) + 1):
+        size, longest = stop + 1 - start, lengths[order[min(stop, len(order) - 1)]]
+        full = size * graph_bytes(backend.info, int(longest)) > FORWARD_SHARE * BYTES_PER_PASS
+        if stop == len(order) or full:
+            yield order[start:stop]
+            start = stop
 
 
-def _values(work: Workspace, variants: Sequence[Tensor], owners: Sequence[int], targets: Sequence[Target]) -> Float64:
-    embeddings = torch.nn.utils.rnn.pad_sequence(list(variants), batch_first=True)
-    lengths = torch.tensor([len(variant) for variant in variants], device=embeddings.device)
+def _values(work: Workspace, variants: Variants, absent: Tensor | None, targets: Sequence[Target]) -> Float64:
+    embeddings = variants.embeddings(work, absent)
+    lengths = torch.from_numpy(variants.lengths).to(embeddings.device)
     mask = (torch.arange(embeddings.shape[1], device=embeddings.device) < lengths[:, None]).long()
+    owners = variants.prompts.tolist()
     batch = TokenBatch(tuple(work.texts[owner] for owner in owners), torch.zeros_like(mask), mask, lengths)
     with torch.no_grad():
         result = work.backend.forward(batch, Capture(last_logits_only=True), embeddings=embeddings)

@@ -1,106 +1,165 @@
-"""Do the tokens an attribution ranks high matter more than tokens picked at random? Tested by removing them.
-
-Curves: deletion and insertion over token removal (Samek et al. 2016; comprehensiveness and sufficiency, DeYoung et al.
-2020); gain: their difference (symmetric relevance gain, Bluecher et al. 2024), which does not reward a masking for
-leaving the distribution. Null: random orders of the same tokens of the same prompt.
-"""
+"""Do the units an attribution ranks high matter more than units picked at random, or the last ones? Tested by removing
+them; what is measured of which orders is in `orders`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
-from headscope.analysis.attribution.masking import Bools, Float64, masked_values, units_of
+from headscope.analysis.attribution.coalitions import shapley
+from headscope.analysis.attribution.lattice import chosen_units, compute_lattices, lattice
+from headscope.analysis.attribution.masking import masked_values
+from headscope.analysis.attribution.orders import (
+    FEWEST,
+    FRACTIONS,
+    Curves,
+    Null,
+    all_orders,
+    as_sets,
+    game_curves,
+    ranked,
+    tops,
+)
+from headscope.analysis.attribution.removal_curves import Compared, Others
+from headscope.analysis.attribution.results import WordRule, position_scores, word_rule
 from headscope.analysis.attribution.sampling_rows import generator_of
-from headscope.analysis.types import Float32, Target
+from headscope.analysis.attribution.variant_tree import Bools, Float64, Ints
+from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace, quantities
 
-FRACTIONS = (0.2, 0.4, 0.6, 0.8)
-"""Symmetric around one half: then the reverse of an order has exactly the opposite gain."""
-LEVEL = 0.05
-FEWEST = 4  # of three tokens there are six orders: no order can stand out at one in twenty
-_TIE = 1e-6
+BOTH = ("token", "delete")
+_REDUCE: dict[WordRule, Callable[[Float64], Any]] = {
+    "sum": lambda part: part.sum(),
+    "norm": lambda part: np.sqrt((part**2).sum()),
+    "largest": lambda part: part.max(),
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Curves:
-    """Changes of the explained quantity (nats), float64 `[fraction]`: without the highest-ranked tokens (deletion), and
-    with them alone (insertion)."""
+class Subject:
+    """What can be removed from one prompt. units: masks bool `[T]`. ties: the order of units that score the same, int64
+    `[unit]`. games: values of all coalitions under each masking, `[2^n]`; none where there are too many."""
 
-    deletion: Float64
-    insertion: Float64
+    unit: str
+    units: Sequence[Bools]
+    ties: Ints
+    games: tuple[Float64, ...]
 
     @property
-    def gain(self) -> float:
-        """AOPC of deletion minus that of insertion; for a random order 0 on average."""
-        return float(self.deletion.mean() - self.insertion.mean())
+    def shapley(self) -> Float64 | None:
+        """Exact Shapley values float64 `[unit]`, the mean over maskings: those of the mean game."""
+        return shapley(np.mean(self.games, axis=0)) if self.games else None
+
+    def scores(self, found: Attribution) -> Float64 | None:
+        """The attribution's scores of the units, `[unit]`, NaN where it has none; None when it ranks no positions."""
+        scores = position_scores(found)
+        return None if scores is None else unit_scores(found, scores.astype(np.float64), self.units)
 
 
 @dataclass(frozen=True, slots=True)
-class Ranking:
-    """One order of the removable tokens of one prompt, most important first: int64 `[unit]`, indexes into its units."""
-
+class _Order:
     prompt: int
-    order: np.ndarray
+    order: Ints
 
 
 class RemovalTest:
-    """The removable tokens of a batch's prompts, and `n_random` random orders of each, the same in any batch."""
+    """The removal test of a batch's prompts under the receipts' parameters (in full): prompts of few units get all
+    their coalitions evaluated here, before any method asks. seconds: what it took so far, of the whole batch."""
 
-    def __init__(self, work: Workspace, targets: Sequence[Target], masking: str, n_random: int, seed: int) -> None:
-        self._work, self._targets, self._masking = work, targets, masking
-        self.n_random = n_random
-        self.units = [units_of(text, int(at), "token") for text, at in zip(work.texts, work.positions, strict=True)]
-        self._generators = [generator_of(text, seed) for text in work.texts]
+    def __init__(self, work: Workspace, targets: Sequence[Target], settings: Params) -> None:
+        started = time.perf_counter()
+        self.work, self.targets, self.settings = work, targets, settings
+        chosen: str = settings["masking"]
+        self.maskings = BOTH if chosen == "both" else (chosen,)
+        compute_lattices(work, targets, settings["unit"], self.maskings)
+        self._generators = [generator_of(text, settings["seed"]) for text in work.texts]
+        self.subjects = [self._subject(prompt) for prompt in range(len(targets))]
         self._full = quantities(work.next_logits, targets).cpu().double().numpy()
-        self.random = [
-            [Ranking(i, self._shuffled(i)) for _ in range(n_random)] if len(units) >= FEWEST else []
-            for i, units in enumerate(self.units)
+        self.seconds = time.perf_counter() - started
+
+    def _subject(self, prompt: int) -> Subject:
+        unit, units = chosen_units(self.work, prompt, self.settings["unit"])
+        games = [lattice(self.work, self.targets[prompt], prompt, unit, masking) for masking in self.maskings]
+        found = tuple(game for game in games if game is not None)
+        return Subject(unit, units, self._shuffled(prompt, len(units)), found)
+
+    def _shuffled(self, prompt: int, n_units: int) -> Ints:
+        found: Ints = torch.randperm(n_units, generator=self._generators[prompt]).numpy()
+        return found
+
+    def run(self, answers: Sequence[Sequence[Attribution]]) -> list[list[Compared | None]]:
+        """Every method's answers, one a prompt, beside all other orders; None where there is nothing to rank."""
+        started = time.perf_counter()
+        enough = [prompt for prompt, subject in enumerate(self.subjects) if len(subject.units) >= FEWEST]
+        recency = {prompt: _Order(prompt, np.arange(len(self.subjects[prompt].units))[::-1]) for prompt in enough}
+        drawn = {prompt: self._drawn(prompt) for prompt in enough if not self.subjects[prompt].games}
+        mine = {
+            (method, prompt): _Order(prompt, ranked(scores, self.subjects[prompt].ties))
+            for method, found in enumerate(answers)
+            for prompt in enough
+            if (scores := self.subjects[prompt].scores(found[prompt])) is not None
+        }
+        asked = [*recency.values(), *(order for orders in drawn.values() for order in orders), *mine.values()]
+        curves = dict(zip(map(id, asked), zip(*self._curves(asked), strict=True), strict=True)) if asked else {}
+        others = {
+            prompt: Others.of(self.maskings, self._null(prompt, [curves[id(order)] for order in drawn.get(prompt, ())]),
+                              curves[id(recency[prompt])])
+            for prompt in enough
+        }  # fmt: skip
+        tested = {key: others[key[1]].test(curves[id(order)]) for key, order in mine.items()}
+        self.seconds += time.perf_counter() - started
+        return [
+            [tested.get((method, prompt)) for prompt in range(len(self.subjects))] for method in range(len(answers))
         ]
 
-    def ranking(self, prompt: int, scores: Float32) -> Ranking:
-        """The order of `scores` float32 `[T]`: largest first; ties in random order, unmeasured tokens last."""
-        found = np.array([scores[unit][0] for unit in self.units[prompt]], dtype=np.float64)
-        found[np.isnan(found)] = -np.inf
-        mixed = self._shuffled(prompt)
-        return Ranking(prompt, mixed[np.argsort(-found[mixed], kind="stable")])
+    def _drawn(self, prompt: int) -> list[_Order]:
+        n_units = len(self.subjects[prompt].units)
+        return [_Order(prompt, self._shuffled(prompt, n_units)) for _ in range(self.settings["random_orders"])]
 
-    def _shuffled(self, prompt: int) -> np.ndarray:
-        return torch.randperm(len(self.units[prompt]), generator=self._generators[prompt]).numpy()
-
-    def curves(self, rankings: Sequence[Ranking]) -> list[Curves]:
-        """The two curves of every ranking; all their variants share passes, equal ones are computed once."""
-        masks = [mask for ranking in rankings for mask in self._masks(ranking)]
-        owners = [ranking.prompt for ranking in rankings for _ in range(2 * len(FRACTIONS))]
-        values = masked_values(self._work, self._targets, owners, masks, self._masking)
-        by_ranking = values.reshape(len(rankings), 2, len(FRACTIONS))
+    def _null(self, prompt: int, drawn: Sequence[Sequence[Curves]]) -> list[Null]:
+        """One for each masking: all orders, or those drawn."""
+        subject = self.subjects[prompt]
+        if subject.games:
+            return [Null(game_curves(values, all_orders(len(subject.units))), exact=True) for values in subject.games]
         return [
-            Curves(*(self._full[ranking.prompt] - mine))
-            for ranking, mine in zip(rankings, by_ranking, strict=True)
-        ]  # fmt: skip
+            Null.sampled(
+                Curves(np.array([one.deletion for one in orders]), np.array([one.insertion for one in orders]))
+            )
+            for orders in zip(*drawn, strict=True)
+        ]
 
-    def _masks(self, ranking: Ranking) -> list[Bools]:
-        """Tokens that stay: first without, then with alone, the highest-ranked of each fraction."""
-        units = np.array(self.units[ranking.prompt])[ranking.order]
+    def _curves(self, asked: Sequence[_Order]) -> list[list[Curves]]:
+        """Under each masking, the curves of every order asked for; what a lattice lacks shares passes."""
+        unknown = [one for one in asked if not self.subjects[one.prompt].games]
+        masks = [mask for one in unknown for mask in self._masks(one)]
+        owners = [one.prompt for one in unknown for _ in range(2 * len(FRACTIONS))]
+        found = []
+        for number, masking in enumerate(self.maskings):
+            values = masked_values(self.work, self.targets, owners, masks, masking)
+            measured = iter(values.reshape(len(unknown), 2, len(FRACTIONS)))
+            found.append([
+                game_curves(games[number], as_sets(tops(one.order)))
+                if (games := self.subjects[one.prompt].games)
+                else Curves(*(self._full[one.prompt] - next(measured)))
+                for one in asked
+            ])  # fmt: skip
+        return found
+
+    def _masks(self, one: _Order) -> list[Bools]:
+        """Tokens that stay: first without, then with alone, the highest-ranked units of each fraction."""
+        units = np.array(self.subjects[one.prompt].units)
         removable = units.any(0)
-        tops = [units[:count].any(0) for count in counts(len(units))]
-        return [~top for top in tops] + [~removable | top for top in tops]
+        top = [units[chosen].any(0) for chosen in tops(one.order)]
+        return [~tokens for tokens in top] + [~removable | tokens for tokens in top]
 
 
-def counts(n_units: int) -> list[int]:
-    """How many tokens each fraction is; those of f and 1 - f add up to all."""
-    lower = [round(fraction * n_units) for fraction in FRACTIONS[: len(FRACTIONS) // 2]]
-    return lower + [n_units - count for count in reversed(lower)]
-
-
-def p_value(gain: float, random_gains: Sequence[float]) -> float:
-    """Share of orders that gain at least as much, this one among them: exact under the null (a permutation test).
-
-    Every order counts with its reverse, whose gain is the opposite; ties count against the attribution.
-    """
-    magnitudes = np.abs(np.array([gain, *random_gains]))
-    members = np.concatenate([magnitudes, -magnitudes])
-    return float((members >= gain - _TIE).mean())
+def unit_scores(found: Attribution, scores: Float64, units: Sequence[Bools]) -> Float64:
+    """Scores `[T]` of an attribution as scores of units, by `word_rule`; NaN where no token of a unit has one."""
+    parts = [scores[unit][np.isfinite(scores[unit])] for unit in units]
+    reduce = _REDUCE[word_rule(found)]
+    return np.array([reduce(part) if len(part) else np.nan for part in parts], dtype=np.float64)

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from headscope.analysis.attribution.coalitions import all_coalitions, with_others
 from headscope.analysis.attribution.held_first import joined, no_score
-from headscope.analysis.attribution.masking import Bools, Float64, masked_values, neutral, units_of
+from headscope.analysis.attribution.lattice import lattice
+from headscope.analysis.attribution.masking import masked_values, neutral, units_of
 from headscope.analysis.attribution.results import attribution, failed_attribution
+from headscope.analysis.attribution.variant_tree import Bools, Float64
 from headscope.analysis.interfaces import Method
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Float32, Params, Target
@@ -23,8 +26,8 @@ from headscope.analysis.workspace import Workspace
 class UnitGame:
     """One prompt's units (masks bool `[T]`) and the value of any coalition of them; other tokens are always there.
 
-    same: units left out because what takes their place is what they are already: removing them would change nothing,
-    and their score would be 0 by construction.
+    unit: `token` or `word`. same: units left out because what takes their place is what they are already: removing them
+    would change nothing, and their score would be 0 by construction.
     """
 
     work: Workspace
@@ -32,6 +35,7 @@ class UnitGame:
     prompt: int
     units: Sequence[Bools]
     masking: str
+    unit: str
     same: Sequence[Bools] = ()
 
     @classmethod
@@ -39,12 +43,12 @@ class UnitGame:
         """The game of prompt `prompt` of the batch."""
         units = units_of(work.texts[prompt], int(work.positions[prompt]), unit)
         if masking == "delete":
-            return cls(work, targets, prompt, units, masking)
+            return cls(work, targets, prompt, units, masking, unit)
         here, absent = work.embeddings[prompt, : len(work.texts[prompt])], neutral(work.backend, masking)
         stays = (here == absent).all(-1).cpu().numpy()
         moved = [mask for mask in units if not stays[mask].all()]
         same = [mask for mask in units if stays[mask].all()]
-        return cls(work, targets, prompt, moved, masking, same)
+        return cls(work, targets, prompt, moved, masking, unit, same)
 
     @property
     def why_empty(self) -> str:
@@ -76,6 +80,20 @@ class UnitGame:
         """The explained quantity of coalitions bool `[N, unit]`, float64 `[N]`."""
         masks = self.masks(coalitions)
         return masked_values(self.work, self.targets, [self.prompt] * len(masks), masks, self.masking)
+
+    def every_value(self) -> Float64:
+        """The explained quantity of `all_coalitions`, float64 `[2^n]`."""
+        kept = self.kept_values()
+        return self.values(all_coalitions(len(self.units))) if kept is None else kept
+
+    def kept_values(self) -> Float64 | None:
+        """The same where the request has computed it already (for its receipts), else None."""
+        kept = lattice(self.work, self.targets[self.prompt], self.prompt, self.unit, self.masking)
+        if kept is None or not self.same:
+            return kept
+        everything = units_of(self.work.texts[self.prompt], int(self.work.positions[self.prompt]), self.unit)
+        players = np.array([not any((mask == other).all() for other in self.same) for mask in everything])
+        return with_others(kept, players)
 
     def token_scores(self, scores: Float64) -> Float32:
         """Scores of units, `[unit]`, on tokens, float32 `[T]`: a word's score in equal parts on its tokens, so that the

@@ -9,11 +9,12 @@ from typing import ClassVar
 import numpy as np
 
 from headscope.analysis.attribution.coarse_to_fine import Search, never, search, searched
-from headscope.analysis.attribution.masking import Float64, masked_values
+from headscope.analysis.attribution.masking import masked_values
 from headscope.analysis.attribution.unit_games import UnitGame, of_units
+from headscope.analysis.attribution.variant_tree import Float64
 from headscope.analysis.interfaces import Method
 from headscope.analysis.params import resolve_params
-from headscope.analysis.registry.removal import UNITS
+from headscope.analysis.registry.entry import UNITS
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace, quantities
 
@@ -37,15 +38,12 @@ class Occlusion(Method):
         if settings["plan"] == "coarse_to_fine":
             return self._searched(work, targets, settings)
         games = [UnitGame.of(work, targets, i, settings["unit"], settings["masking"]) for i in range(len(targets))]
-        masks = [game.masks(~np.eye(len(game.units), dtype=bool)) for game in games]
-        owners = [game.prompt for game, mine in zip(games, masks, strict=True) for _ in mine]
-        without = masked_values(work, targets, owners, [mask for mine in masks for mask in mine], settings["masking"])
+        without = _without_each(work, targets, games)
         values = quantities(work.next_logits, targets).cpu().double().numpy()
-        starts = np.cumsum([0, *map(len, masks)])
         seconds = (time.perf_counter() - started) / len(targets)
         return [
-            self._found(game, target, value - without[start : start + len(mine)], float(value), seconds, settings)
-            for game, target, value, start, mine in zip(games, targets, values, starts, masks, strict=False)
+            self._found(game, target, value - mine, float(value), seconds, settings)
+            for game, target, value, mine in zip(games, targets, values, without, strict=True)
         ]
 
     def _searched(self, work: Workspace, targets: Sequence[Target], settings: Params) -> list[Attribution]:
@@ -89,3 +87,19 @@ class Occlusion(Method):
         units: slice = slice(None),
     ) -> Attribution:
         return of_units(game, self.NAME, target, scores, value=value, seconds=seconds, params=settings, computed=units)
+
+
+def _without_each(work: Workspace, targets: Sequence[Target], games: Sequence[UnitGame]) -> list[Float64]:
+    """The explained quantity without each unit, `[unit]` for every game; read from the lattice where there is one."""
+    kept = [game.kept_values() for game in games]
+    masks = [
+        game.masks(~np.eye(len(game.units), dtype=bool)) if values is None else []
+        for game, values in zip(games, kept, strict=True)
+    ]
+    owners = [game.prompt for game, mine in zip(games, masks, strict=True) for _ in mine]
+    measured = masked_values(work, targets, owners, [mask for mine in masks for mask in mine], games[0].masking)
+    parts = np.split(measured, np.cumsum([len(mine) for mine in masks])[:-1])
+    return [
+        part if values is None else values[len(values) - 1 - (1 << np.arange(len(game.units)))]
+        for game, values, part in zip(games, kept, parts, strict=True)
+    ]

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from headscope.analysis.attribution.masking import Float64
 from headscope.analysis.attribution.unit_games import GameMethod, Solved, UnitGame
+from headscope.analysis.attribution.variant_tree import Float64
 from headscope.analysis.types import Params
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headscope.analysis.registry.entry import Param
+from headscope.analysis.registry.entry import UNITS, Param
 
 MASKINGS = ("mean", "token", "delete")
 MASKING = Param(
@@ -11,8 +11,8 @@ MASKING = Param(
     "mean",
     "What takes a removed token's place: the mean embedding, a line break, or nothing (later tokens move up).",
     choices=MASKINGS,
+    baseline=True,
 )
-UNITS = ("token", "word", "sentence")
 UNIT = Param("unit", "choice", "token", "What is removed at a time: a token, a word or a sentence.", choices=UNITS)
 WORD = Param("unit", "choice", "word", UNIT.help, choices=UNITS)
 PLAN = Param(

@@ -10,6 +10,7 @@ from headscope.analysis.attribution.asked import answers, reason_against, withou
 from headscope.analysis.attribution.continuations import explain_continuations
 from headscope.analysis.attribution.evidence import attach_receipts
 from headscope.analysis.attribution.joint import explain_targets
+from headscope.analysis.attribution.removal_test import RemovalTest
 from headscope.analysis.attribution.results import nothing_to_explain
 from headscope.analysis.errors import message
 from headscope.analysis.interfaces import Capture, LoadedMethod
@@ -43,13 +44,17 @@ def attributed(
 
     asked: what methods explain, which is `targets` without a foil that is the target itself. `at` hears what is begun.
     """
+    test = None
+    if evidence is not None and methods:  # first: methods read what it removes from all prompts
+        at("receipts")
+        test = parts.attempt("receipts", lambda: RemovalTest(work, asked, evidence))
     found = {}
     for name, loaded in methods.items():
         at(METHODS[name].label)
         found[name] = _measured(work, asked, name, loaded)
-    if evidence is not None and methods:
+    if test is not None:
         at("receipts")
-        found = parts.attempt("receipts", lambda: attach_receipts(work, asked, methods, found, evidence)) or found
+        found = parts.attempt("receipts", lambda: attach_receipts(test, methods, found)) or found
     rows = [tuple(attributions[row] for attributions in found.values()) for row in range(len(targets))]
     return [
         row if target.foil_id != target.token_id else nothing_to_explain(row, target)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headscope.analysis.registry import METHODS, Param, analysis
-from headscope.analysis.running.preflight import Size, chosen, own_passes, shared_passes
+from headscope.analysis.running.preflight import Size, own_passes, shared_passes
 from headscope.analysis.types import ModelInfo
 
 Given = Mapping[str, Mapping[str, Any]]
@@ -44,7 +44,7 @@ def fit(budget: int, params: Given, size: Size, info: ModelInfo) -> Fitted:
         if costs[name] <= share:
             left -= costs[name]
             continue
-        cost = chosen(asked[name].cost, params[name])
+        cost = asked[name].cost.under(params[name])
         param = next((one for one in asked[name].params if one.name == cost.per and one.kind == "int"), None)
         most = 0 if param is None else int(share / cost.passes)
         if param is None or most < (param.minimum or 1):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headscope.analysis.registry import Cost, Entry
-from headscope.analysis.registry.removal import UNITS
+from headscope.analysis.registry.entry import UNITS
 from headscope.analysis.types import HEAD_STATS, LAYER_STATS, ModelInfo
 
 _FLOAT, _HALF, _CANDIDATES, _TEXT = 4, 2, 20, 8
@@ -61,32 +61,10 @@ def shared_passes(asked: Iterable[Entry]) -> float:
     return 1.0 + (_BACKWARD if any(entry.needs.gradients for entry in asked) else 0.0)
 
 
-def chosen(cost: Cost, params: Mapping[str, Any]) -> Cost:
-    """The cost under these parameters, where one of them chooses another way to compute."""
-    return next((cost.choices[value] for value in map(str, params.values()) if value in cost.choices), cost)
-
-
 def own_passes(cost: Cost, params: Mapping[str, Any], size: Size, info: ModelInfo) -> float:
     """Forward passes over one prompt beside the shared ones."""
-    cost, layers = chosen(cost, params), info.n_layers
-    per = {"": 1, "token": size.tokens, "head": layers * info.n_heads, "cell": layers * size.tokens}
-    if cost.per == "coalition":
-        count = size.units(params.get("unit", "word"))
-        many = count > params.get("max_units", count)  # refused
-        return 0.0 if many else cost.passes * 2.0**count
-    if cost.per == "unit":
-        return cost.passes * _removals(params, size)
-    rounds = 1
-    if cost.rounds is not None and params.get(cost.rounds[0]) == cost.rounds[1]:
-        rounds = params[cost.rounds[2]]
-    return cost.passes * float(per.get(cost.per, params.get(cost.per, 0))) * rounds
-
-
-def _removals(params: Mapping[str, Any], size: Size) -> int:
-    kind = params.get("unit", "token")
-    if params.get("plan") != "coarse_to_fine":
-        return size.units(kind)
-    return min(int(params["passes"]), sum(map(size.units, UNITS[UNITS.index(kind) :])))
+    units = {kind: size.units(kind) for kind in UNITS}
+    return cost.forwards(params, {**units, "head": info.n_layers * info.n_heads, "cell": info.n_layers * size.tokens})
 
 
 def stored_bytes(info: ModelInfo, length: int, analyses: Collection[str], methods: Collection[str]) -> int:

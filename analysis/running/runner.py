@@ -16,7 +16,7 @@ from headscope.analysis.running.attributing import attributed, continuations_exp
 from headscope.analysis.running.capsule import capsule
 from headscope.analysis.running.measuring import Measured, arrays, measurements, value
 from headscope.analysis.running.pairs import key_of, partner
-from headscope.analysis.running.parts import Parts
+from headscope.analysis.running.parts import NOT_APPLICABLE, Parts
 from headscope.analysis.running.planning import Plan, check_memory, plan, tokenized
 from headscope.analysis.running.probing import probed, probes_of
 from headscope.analysis.types import (
@@ -24,6 +24,7 @@ from headscope.analysis.types import (
     HeadSummary,
     LayerSummary,
     LensTable,
+    MissingPart,
     OnBeat,
     Params,
     Prompt,
@@ -38,6 +39,10 @@ from headscope.analysis.types import (
 from headscope.analysis.workspace import Workspace
 
 T = TypeVar("T")
+NO_RECEIPTS = (
+    "receipts test what explains one next token, and several tokens are explained here: leave out --explain to have "
+    "them"
+)
 
 
 def planned(backend: WhiteBoxBackend, spec: RunSpec, batch_size: int) -> Plan:
@@ -122,6 +127,8 @@ def _measure(batch: Batch, texts: Mapping[int, TokenizedText], outcomes: _Outcom
     explained: Sequence[tuple[Attribution, ...]] = [()] * len(texts)
     if spec.explain == "next":  # first: it uses the graph of the shared pass, which is freed with it
         explained = attributed(work, targets, asked, methods, batch.receipts, parts, batch.at)
+    elif batch.receipts is not None and methods:
+        parts.missing.append(MissingPart("receipts", NOT_APPLICABLE, NO_RECEIPTS))
     if spec.explain == "target":
         explained = targets_explained(work, targets, methods, capture)
     shown = measurements(work, targets, spec, parts)

@@ -141,8 +141,15 @@ def _pairs(before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
         old, new = getattr(before, name), getattr(after, name)
         if hasattr(old, "__dataclass_fields__") and hasattr(new, "__dataclass_fields__"):
             yield from _pairs(old, new)
+        elif _parts(old) and _parts(new) and len(old) == len(new):
+            for mine, other in zip(old, new, strict=True):
+                yield from _pairs(mine, other)
         elif not (old is None and new is None):
             yield name, "nothing" if old is None else old, "nothing" if new is None else new
+
+
+def _parts(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) > 0 and hasattr(value[0], "__dataclass_fields__")
 
 
 def _numbers(before: ArrayLike, after: ArrayLike) -> tuple[float, bool]:

@@ -11,12 +11,13 @@ import pytest
 import torch
 from captum.attr import FeatureAblation
 
+from headscope.analysis.attribution.coalitions import all_coalitions, shapley
 from headscope.analysis.attribution.masking import masked_values, neutral, units_of
 from headscope.analysis.attribution.unit_games import UnitGame
 from headscope.analysis.interfaces import Capture, Method
 from headscope.analysis.methods.occlusion import Occlusion
 from headscope.analysis.methods.shap_partition import ShapPartition
-from headscope.analysis.methods.shapley_exact import ShapleyExact, all_coalitions, shapley
+from headscope.analysis.methods.shapley_exact import ShapleyExact
 from headscope.analysis.registry.removal import MASKINGS
 from headscope.analysis.types import Target
 from headscope.analysis.workspace import Workspace

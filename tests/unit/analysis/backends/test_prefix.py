@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from headscope.analysis.attribution import coalition_tree
-from headscope.analysis.attribution.coalition_tree import kv_bytes, tree_values
+from headscope.analysis.attribution import masking as masking_room
+from headscope.analysis.attribution import variant_tree
+from headscope.analysis.attribution.coalitions import all_coalitions
 from headscope.analysis.attribution.embedding_path import EmbeddingPath
+from headscope.analysis.attribution.masking import masked_values
 from headscope.analysis.attribution.unit_games import UnitGame
+from headscope.analysis.attribution.variant_tree import kv_bytes
 from headscope.analysis.backends.hf_causal import HFCausalBackend
 from headscope.analysis.backends.prefix import why_no_prefix
 from headscope.analysis.interfaces import Capture
-from headscope.analysis.methods.shapley_exact import all_coalitions
 from headscope.analysis.types import Target
 from headscope.analysis.workspace import Workspace
 from tests.tiny_models import SENTENCES
@@ -72,28 +74,25 @@ def test_a_model_whose_cache_does_not_work_is_told_apart(
 
 
 @pytest.mark.parametrize("unit", ["word", "token"])
-@pytest.mark.parametrize("masking", ["mean", "token"])
-def test_the_tree_gives_every_coalition_the_value_it_has_alone(
+@pytest.mark.parametrize("masking", ["mean", "token", "delete"])
+def test_the_tree_gives_every_variant_the_value_it_has_alone(
     backend: HFCausalBackend, unit: str, masking: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work, targets = workspace(backend, "the cat sat on the mat and ran")
-    game = UnitGame.of(work, targets, 0, unit, masking)
-    units = game.units[:8]
-    expected = replace(game, units=units).values(all_coalitions(len(units)))
-    found = tree_values(work, targets[0], 0, units, masking)
-    assert found is not None
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
-    monkeypatch.setattr(coalition_tree, "BYTES", 12 * kv_bytes(backend.info) * len(work.texts[0]))
-    branches = tree_values(work, targets[0], 0, units, masking)
-    assert branches is not None
-    np.testing.assert_allclose(branches, expected, rtol=1e-4, atol=1e-5)
-
-
-def test_where_a_tree_does_not_serve_it_says_so(backend: HFCausalBackend) -> None:
-    work, targets = workspace(backend, "the cat sat on the mat and ran")
-    units = UnitGame.of(work, targets, 0, "token", "mean").units[:7]
-    assert tree_values(work, targets[0], 0, units, "delete") is None
-    assert tree_values(work, targets[0], 0, units[::-1], "mean") is None
-    assert tree_values(work, targets[0], 0, units[:3], "mean") is None
-    torn = [units[0] | units[3], *units[1:3], *units[4:], units[6]]
-    assert tree_values(work, targets[0], 0, torn, "mean") is None
+    work, targets = workspace(backend, "the cat sat on the mat and ran", "One two three")
+    games = [UnitGame.of(work, targets, prompt, unit, masking) for prompt in (0, 1)]
+    games[0] = replace(games[0], units=[games[0].units[0] | games[0].units[3], *games[0].units[4:9]])  # torn, and few
+    masks = [game.masks(all_coalitions(len(game.units))) for game in games]
+    owners = [prompt for prompt, mine in enumerate(masks) for _ in mine]
+    asked = (work, targets, owners, [mask for mine in masks for mask in mine], masking)
+    monkeypatch.setattr(masking_room, "WORTH_A_TREE", 2)
+    expected = masked_values(*asked)
+    monkeypatch.setattr(masking_room, "WORTH_A_TREE", 0.2)
+    read = HFCausalBackend.read
+    passes: list[int] = []
+    monkeypatch.setattr(HFCausalBackend, "read", lambda *given: passes.append(given[1][..., 0].numel()) or read(*given))
+    np.testing.assert_allclose(masked_values(*asked), expected, rtol=1e-4, atol=1e-5)
+    n_tokens, n_passes = sum(passes), len(passes)
+    assert 0 < n_tokens < 0.8 * sum(mask.sum() if masking == "delete" else mask.size for mine in masks for mask in mine)
+    monkeypatch.setattr(variant_tree, "BYTES", 5 * kv_bytes(backend.info) * len(work.texts[0]))
+    np.testing.assert_allclose(masked_values(*asked), expected, rtol=1e-4, atol=1e-5)
+    assert len(passes) > 3 * n_passes

@@ -1,0 +1,131 @@
+"""The methods that change what a model reads or computes: causal ones, and removal of parts of the prompt."""
+
+from __future__ import annotations
+
+from headscope.analysis.registry.entry import Cost, Entry, Needs, Param
+from headscope.analysis.registry.exchange import COMPONENT, DIRECTION
+from headscope.analysis.registry.removal import MASKING, MOST_UNITS, PASSES, PLAN, UNIT, WORD
+
+CHANGING: dict[str, Entry] = {
+    "direct_logit_attribution": Entry(
+        "headscope.analysis.methods.direct_logit_attribution:DirectLogitAttribution",
+        "Direct logit attribution",
+        "What each head and each MLP writes directly to the logit, not counting what later layers make of it.",
+        family="causal",
+        needs=Needs(heads=True),
+        cost=Cost(1),
+        axes=("layer", "component"),
+    ),
+    "head_ablation": Entry(
+        "headscope.analysis.methods.head_ablation:HeadAblation",
+        "Head ablation",
+        "What is lost when one head is switched off, for every head: a cause, measured.",
+        params=(
+            Param(
+                "kind",
+                "choice",
+                "zero",
+                "What takes the place of a head's output: zero, its mean, or its output in neutral texts.",
+                choices=("zero", "mean", "resample"),
+            ),
+            Param(
+                "mean_over",
+                "choice",
+                "prompt",
+                "Of kind mean: over the positions of the same prompt, or of twelve neutral texts.",
+                choices=("prompt", "reference"),
+            ),
+            Param("draws", "int", 4, "Of kind resample: how many texts, each a round.", minimum=1, maximum=12),
+            Param("seed", "int", 0, "Another seed draws other texts.", minimum=0, maximum=2**31),
+        ),
+        family="causal",
+        needs=Needs(many_passes=True, heads=True),
+        cost=Cost(0.5, per="head", rounds=("kind", "resample", "draws")),
+        axes=("layer", "head"),
+    ),
+    "co_ablation": Entry(
+        "headscope.analysis.methods.co_ablation:CoAblation",
+        "Co-ablation",
+        "Head ablation with backups counted: which heads matter once those that do the same are gone.",
+        params=(
+            Param("kind", "choice", "zero", "As of head ablation.", choices=("zero", "mean")),
+            Param("seeds", "int", 5, "How many heads are the primaries: those of most effect.", minimum=1, maximum=50),
+        ),
+        family="causal",
+        needs=Needs(many_passes=True, heads=True),
+        cost=Cost(1, per="head"),
+        axes=("condition", "layer", "head"),
+    ),
+    "activation_patching": Entry(
+        "headscope.analysis.methods.activation_patching:ActivationPatching",
+        "Activation patching",
+        "Where the difference to the other prompt of the pair lives: one activation exchanged at a time.",
+        params=(COMPONENT, DIRECTION),
+        family="causal",
+        needs=Needs(many_passes=True, pair=True),
+        cost=Cost(0.5, per="cell"),
+        axes=("layer", "position"),
+    ),
+    "relp": Entry(
+        "headscope.analysis.methods.relp:RelP",
+        "RelP",
+        "Patching of every head and MLP, estimated in one backward pass with the rules of relevance propagation.",
+        params=(
+            Param(
+                "rules",
+                "choice",
+                "lrp",
+                "Coefficients of the estimate: relevance propagation, or plain gradients (attribution patching).",
+                choices=("lrp", "gradient"),
+            ),
+            Param("measure", "bool", True, "Also patch every head and MLP, and say how well the estimate agrees."),
+        ),
+        family="causal",
+        needs=Needs(many_passes=True, heads=True, sublayers=True, pair=True),
+        cost=Cost(0.6, per="head"),
+        axes=("layer", "component"),
+    ),
+    "occlusion": Entry(
+        "headscope.analysis.methods.occlusion:Occlusion",
+        "Occlusion",
+        "What is lost when one token, word or sentence is removed: leave-one-out.",
+        params=(UNIT, MASKING, PLAN, PASSES),
+        family="perturbation",
+        needs=Needs(many_passes=True),
+        cost=Cost(1, per="unit"),
+        live=True,
+    ),
+    "shap_partition": Entry(
+        "headscope.analysis.methods.shap_partition:ShapPartition",
+        "SHAP (partition)",
+        "Shapley-like shares over a tree of neighbouring tokens, words or sentences, by the shap library.",
+        params=(
+            UNIT,
+            MASKING,
+            Param("max_evals", "int", 120, "Most evaluations of the model for a prompt.", minimum=4, maximum=10_000),
+        ),
+        family="perturbation",
+        needs=Needs(many_passes=True),
+        cost=Cost(1, per="max_evals"),
+    ),
+    "shapley_exact": Entry(
+        "headscope.analysis.methods.shapley_exact:ShapleyExact",
+        "Shapley, exact",
+        "Every coalition of words (or tokens, sentences) evaluated: the reference for SHAP, short prompts only.",
+        params=(
+            WORD,
+            MASKING,
+            Param(
+                "max_units",
+                "int",
+                MOST_UNITS,
+                "More are refused: each doubles cost.",
+                minimum=1,
+                maximum=MOST_UNITS,
+            ),
+        ),
+        family="perturbation",
+        needs=Needs(many_passes=True),
+        cost=Cost(1, per="coalition"),
+    ),
+}
