@@ -109,6 +109,10 @@ class Notebook:
         """Rows of `v_receipts`: the evidence for each attribution."""
         return self._view("v_receipts", "ordinal", run_id, experiment)
 
+    def removal_curves(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
+        """Rows of `v_removal_curves`: a row per method, masking and share of its tokens removed or kept."""
+        return self._view("v_removal_curves", "ordinal, place, fraction", run_id, experiment)
+
     def attention(self, run_id: str) -> NDArray[np.float16] | None:
         """`[layer, head, query, key]`, None when it was not kept. Raises StorageError for a missing or damaged file."""
         if parse_id(run_id) is None:

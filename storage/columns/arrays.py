@@ -39,6 +39,7 @@ ARRAY_TABLES = (
     "measured_arrays",
     "attributions",
     "attribution_receipts",
+    "removal_curves",
 )
 
 

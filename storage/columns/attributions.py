@@ -1,4 +1,5 @@
-"""Between attributions with their receipts and rows of `attributions` and `attribution_receipts`. No SQL here."""
+"""Between attributions with their receipts and rows of `attributions`, `attribution_receipts` and `removal_curves`. No
+SQL here."""
 
 from __future__ import annotations
 
@@ -7,11 +8,13 @@ from typing import Any
 
 from headscope.analysis.types import Attribution
 from headscope.analysis.types.outcome import Outcome
-from headscope.analysis.types.receipts import Receipt, Verdict
+from headscope.analysis.types.receipts import Receipt, RemovalCurves, Verdict
 from headscope.storage.columns.values import flat, floats, number, unmeasured
 
 Row = dict[str, Any]
-CURVES = ("fractions", "deletion", "insertion", "random_deletion", "random_insertion")
+CURVES = ("deletion", "insertion", "random_deletion", "random_insertion")
+MASKED_CURVES = (*CURVES, "recency_deletion", "recency_insertion")
+MASKED_NUMBERS = ("comprehensiveness", "sufficiency", "gain", "random_low", "random_high", "recency_gain")
 NUMBERS = (
     "comprehensiveness",
     "sufficiency",
@@ -24,26 +27,37 @@ NUMBERS = (
     "sensitivity",
     "randomisation",
     "seconds",
+    "recency_gain",
+    "shapley_top1",
+    "shapley_tau",
+    "baseline_tau",
 )
 AS_THEY_ARE = ("reason", "masking", "n_units", "n_random", "noise_draws")
 
 
 def rows_of(items: Sequence[Attribution]) -> dict[str, list[Row]]:
-    """Rows of both tables without the run's id; tables without a row are left out."""
+    """Rows of the three tables without the run's id; tables without a row are left out."""
+    receipts = [(i, item.method, item.receipt) for i, item in enumerate(items) if item.receipt is not None]
     found = {
         "attributions": [_attribution_row(i, item) for i, item in enumerate(items)],
-        "attribution_receipts": [
-            _receipt_row(i, item.method, item.receipt) for i, item in enumerate(items) if item.receipt is not None
+        "attribution_receipts": [_receipt_row(*receipt) for receipt in receipts],
+        "removal_curves": [
+            _curves_row(i, place, curves) for i, _, receipt in receipts for place, curves in enumerate(receipt.removal)
         ],
     }
     return {table: rows for table, rows in found.items() if rows}
 
 
 def attributions_of(
-    rows: Sequence[Mapping[Any, Any]], receipts: Sequence[Mapping[Any, Any]] = ()
+    rows: Sequence[Mapping[Any, Any]],
+    receipts: Sequence[Mapping[Any, Any]] = (),
+    curves: Sequence[Mapping[Any, Any]] = (),
 ) -> tuple[Attribution, ...]:
-    """The attributions that rows of one run hold, each with its receipt."""
-    by_ordinal = {row["ordinal"]: _receipt(row) for row in receipts}
+    """The attributions that rows of one run hold, each with its receipt; `curves` in the order of their places."""
+    removal: dict[int, list[RemovalCurves]] = {}
+    for row in curves:
+        removal.setdefault(row["ordinal"], []).append(_curves(row))
+    by_ordinal = {row["ordinal"]: _receipt(row, removal.get(row["ordinal"], [])) for row in receipts}
     return tuple(_attribution(row, by_ordinal.get(row["ordinal"])) for row in rows)
 
 
@@ -108,13 +122,34 @@ def _receipt_row(ordinal: int, method: str, item: Receipt) -> Row:
         "method": method,
         "verdict": item.verdict.value,
         **{name: getattr(item, name) for name in AS_THEY_ARE},
-        **{name: flat(getattr(item, name)) for name in CURVES},
+        **{name: flat(getattr(item, name)) for name in ("fractions", *CURVES)},
         **{name: number(getattr(item, name)) for name in NUMBERS},
+        "unit": item.unit,
+        "exact": item.exact,
+        "second_baseline": item.second_baseline or None,
     }
 
 
-def _receipt(row: Mapping[Any, Any]) -> Receipt:
+def _receipt(row: Mapping[Any, Any], removal: Sequence[RemovalCurves]) -> Receipt:
+    """NULL units are those of schemas before 0011, which removed tokens in sampled orders."""
     values: Row = {name: row[name] for name in AS_THEY_ARE}
-    values |= {name: floats(row[name]) for name in CURVES}
+    values |= {name: floats(row[name]) for name in ("fractions", *CURVES)}
     values |= {name: unmeasured(row[name]) for name in NUMBERS}
+    values |= {"unit": row["unit"] or "token", "exact": bool(row["exact"])}
+    values |= {"second_baseline": row["second_baseline"] or "", "removal": tuple(removal)}
     return Receipt(verdict=Verdict(row["verdict"]), **values)
+
+
+def _curves_row(ordinal: int, place: int, item: RemovalCurves) -> Row:
+    return {
+        "ordinal": ordinal,
+        "place": place,
+        "masking": item.masking,
+        **{name: flat(getattr(item, name)) for name in MASKED_CURVES},
+        **{name: number(getattr(item, name)) for name in MASKED_NUMBERS},
+    }
+
+
+def _curves(row: Mapping[Any, Any]) -> RemovalCurves:
+    curves = {name: floats(row[name]) for name in MASKED_CURVES}
+    return RemovalCurves(row["masking"], **curves, **{name: unmeasured(row[name]) for name in MASKED_NUMBERS})

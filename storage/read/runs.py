@@ -222,7 +222,9 @@ def _detail(connection: Connection, run_id: str) -> RunDetail:
         heads=next(map(arrays.heads_of, found["head_summaries"]), None),
         layers=next(map(arrays.layers_of, layers), None),
         lens=next(map(arrays.lens_of, layers), None),
-        attributions=attribution_rows.attributions_of(found["attributions"], found["attribution_receipts"]),
+        attributions=attribution_rows.attributions_of(
+            *(found[name] for name in ("attributions", "attribution_receipts", "removal_curves"))
+        ),
         continuation=next(map(arrays.continuation_of, found["continuations"]), None),
         artifacts=_artifacts(connection, run_id),
         measured=tuple(map(arrays.measured_of, found["measured_arrays"])),

@@ -14,6 +14,7 @@ from headscope.storage.schema.arrays import (
     head_summaries,
     layer_summaries,
     measured_arrays,
+    removal_curves,
     token_traces,
 )
 from headscope.storage.schema.base import metadata
@@ -51,6 +52,7 @@ __all__ = [
     "probe_results",
     "prompt_sets",
     "prompts",
+    "removal_curves",
     "run_details",
     "run_facets",
     "runs",
