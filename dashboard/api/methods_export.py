@@ -1,5 +1,5 @@
-"""The tables of the Methods page as CSV, for the runs its link stands for; unmeasured is empty, units are nats. What did
-not converge is left out, as on the page, unless the link says `unconverged=1`.
+"""The tables of the Methods page as CSV, for the runs its link stands for; unmeasured is empty, units are nats. What
+did not converge is left out, as on the page, unless the link says `unconverged=1`.
 
 GET /api/v1/methods/leaderboard.csv | agreement.csv | disputes.csv | receipts.csv, with the page's query
 """

@@ -34,7 +34,5 @@ def said(query: MethodsQuery, counts: Counts) -> list[Component]:
         back = stay("Leave them out", query.link(unconverged=False))
         return [warning(f"Not converged, and counted in all the same: {named}. ", back)]
     n, total = (sum(both[i] for both in unsure.values()) for i in (0, 1))
-    told = f" {n:,} of {total:,} left out: not converged" + (
-        f" ({named}). " if len(unsure) > 1 else f" ({label(*unsure)}). "
-    )
+    told = f" {n:,} of {total:,} left out: not converged ({named if len(unsure) > 1 else label(*unsure)}). "
     return [note(icon("funnel"), told, stay("Take them in", query.link(unconverged=True)))]
