@@ -14,6 +14,7 @@ from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet
 from headscope.dashboard.job_queue import JobQueue, ServerEngine
 from headscope.dashboard.pages.run.grids import spearman
+from headscope.dashboard.pages.run.receipts import SHOWN
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
 from headscope.jobs.job import run_job
@@ -118,6 +119,9 @@ def test_a_receipt_gives_its_verdict_and_opens_to_curves_and_numbers(page: Page,
     opened(page, server, run)
     box = page.locator(".hs-receipt[data-method=occlusion]")
     expect(box.locator(".hs-receipt-test")).to_contain_text(receipt.verdict.value)
+    chip = strips(page).locator("tr[data-method=occlusion] .hs-attr-verdict")
+    expect(chip).to_have_text(f" {SHOWN[receipt.verdict][1]}")
+    expect(chip.locator("i.bi")).to_have_count(1)  # a sign: colour is not alone
     box.locator("summary").click()
     expect(box.locator(".hs-curve")).to_have_count(2)
     expect(box).to_contain_text(f"{receipt.gain:+.3f} nats".replace("-", "−"))
