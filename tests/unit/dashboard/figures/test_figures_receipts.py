@@ -35,7 +35,7 @@ def test_a_receipt_shows_its_numbers_with_units_and_the_test_behind_the_verdict(
     assert found["convergence error"] == "< 0.01 % of the change"
     assert found["sensitivity"] == "0.125 (largest of 3 draws of noise)"
     assert "random weights" not in found
-    mean, delete, embedding = view.curves
+    mean, _, embedding = view.curves
     assert [one.name for one in view.curves] == ["mean of all", "delete", "mean embedding"]
     np.testing.assert_array_equal(mean.deletion, CURVE)
     np.testing.assert_array_equal(mean.recency_deletion, CURVE * 1.5)
