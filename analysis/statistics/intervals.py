@@ -44,7 +44,8 @@ def bootstrap_means(
         member = np.fromiter((index[group] for group in groups), dtype=np.int64, count=len(flat))
         sums, counts = (_added(item, member, len(index)) for item in (sums, counts))
     found = bootstrap_sums(sums, counts, draws=draws, seed=seed)
-    return Means(*(part.reshape(shape) for part in (found.mean, found.low, found.high)), found.n.reshape(shape))
+    mean, low, high = (part.reshape(shape) for part in (found.mean, found.low, found.high))
+    return Means(mean, low, high, found.n.reshape(shape))
 
 
 def bootstrap_sums(sums: Floats, counts: Floats, *, draws: int = DRAWS, seed: int = 0) -> Means:

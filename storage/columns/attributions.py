@@ -151,5 +151,6 @@ def _curves_row(ordinal: int, place: int, item: RemovalCurves) -> Row:
 
 
 def _curves(row: Mapping[Any, Any]) -> RemovalCurves:
-    curves = {name: floats(row[name]) for name in MASKED_CURVES}
-    return RemovalCurves(row["masking"], **curves, **{name: unmeasured(row[name]) for name in MASKED_NUMBERS})
+    values: Row = {name: floats(row[name]) for name in MASKED_CURVES}
+    values |= {name: unmeasured(row[name]) for name in MASKED_NUMBERS}
+    return RemovalCurves(row["masking"], **values)

@@ -72,7 +72,9 @@ class EvidenceReader:
         elsewhere = {"run_id": R.id, "converged": sa.cast(CONVERGED, sa.Boolean), "method_seconds": A.seconds}
         elsewhere |= {name: A[name] for name in ("quantity", "target", "foil", "peak_bytes")}
         elsewhere |= {name: R[name] for name in ("experiment", "model", "prompt_set", "prompt_key", "text")}
-        columns = [elsewhere.get(name, C.get(name)).label(name) for name in ReceiptRow.__dataclass_fields__]
+        columns = [
+            (elsewhere[name] if name in elsewhere else C[name]).label(name) for name in ReceiptRow.__dataclass_fields__
+        ]
         query = sa.select(*columns).select_from(JOINED).where(*filters.clauses(where), C.run_id.isnot(None))
         if method:
             query = query.where(A.method == method)

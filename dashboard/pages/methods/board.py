@@ -197,9 +197,12 @@ def top1_cell(row: MethodStats) -> Children:
 def spread(
     said: Callable[[float | None], str], middle: float | None, low: float | None, high: float | None
 ) -> Children:
-    """A median over its 10th and 90th percentile."""
-    ends = "" if low is None else f"{said(low)} – {said(high)}"
-    return [html.Span(said(middle), title="median"), html.Span(ends, className="hs-sub")]
+    """A median over its 10th and 90th percentile, a unit that is the same said once."""
+    first, last = said(low), said(high)
+    if first.split()[-1] == last.split()[-1]:
+        first = first.rpartition(" ")[0]
+    return [html.Span(said(middle), title="median"),
+            html.Span("" if low is None else f"{first} – {last}", className="hs-sub")]  # fmt: skip
 
 
 def percent_of(value: float | None, n: int) -> Children:

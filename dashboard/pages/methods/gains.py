@@ -27,13 +27,12 @@ Gains = Mapping[Key, Mapping[str, Gain]]
 
 def intervals(found: MethodGains) -> Gains:
     """Method and prompt set -> `gain`, `over_random` and `over_recency`."""
-    shape = found.sums.shape
-    means = bootstrap_sums(found.sums.reshape(shape[0], -1), found.counts.reshape(shape[0], -1))
-    mean, low, high = (part.reshape(shape[1:]).tolist() for part in (means.mean, means.low, means.high))
-    return {
-        key: {name: Gain(*ends) for name, *ends in zip(MEASURES, mean[i], low[i], high[i], strict=True)}
-        for i, key in enumerate(found.keys)
-    }
+    groups, flat = len(found.sums), len(found.keys) * len(MEASURES)
+    means = bootstrap_sums(found.sums.reshape(groups, flat), found.counts.reshape(groups, flat))
+    gains = [Gain(*map(float, ends)) for ends in zip(means.mean, means.low, means.high, strict=True)]
+    places = range(0, flat, len(MEASURES))
+    return {key: dict(zip(MEASURES, gains[at : at + len(MEASURES)], strict=True))
+            for key, at in zip(found.keys, places, strict=True)}  # fmt: skip
 
 
 def of(gains: Gains, row: MethodStats) -> Mapping[str, Gain]:

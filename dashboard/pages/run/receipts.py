@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,9 @@ SHOWN = {
     Verdict.UNMEASURED: ("unmeasured", "not measured"),
 }
 """Verdict -> its tone and its few words beside a strip."""
+IN_BOTH = ("deletion", "insertion", "random_deletion", "random_insertion", "gain", "random_low", "random_high",
+           "recency_gain")  # fmt: skip
+OF_RECENCY = ("recency_deletion", "recency_insertion")
 RECENCY = "recency not measured"
 
 
@@ -87,18 +92,17 @@ def _curves(receipt: Receipt) -> tuple[CurvesView, ...]:
     if not _known(receipt.gain) or not len(receipt.fractions):
         return ()
     each = tuple(
-        CurvesView(one.masking, *(getattr(one, name) for name in CurvesView.__dataclass_fields__ if name != "name"))
+        CurvesView(one.masking, **{name: getattr(one, name) for name in (*IN_BOTH, *OF_RECENCY)})
         for one in receipt.removal
     )
-    nothing: Curve = np.empty(0, dtype=np.float32)
-    recency = [np.mean([getattr(one, name) for one in each], axis=0, dtype=np.float32) if each else nothing
-               for name in ("recency_deletion", "recency_insertion")]  # fmt: skip
-    mean = CurvesView(
-        "mean of all" if len(each) > 1 else receipt.masking,
-        *(receipt.deletion, receipt.insertion, receipt.random_deletion, receipt.random_insertion, *recency),
-        *(receipt.gain, receipt.random_low, receipt.random_high, receipt.recency_gain),
-    )
+    means: dict[str, Any] = {name: _mean([getattr(one, name) for one in each]) for name in OF_RECENCY}
+    means |= {name: getattr(receipt, name) for name in IN_BOTH}
+    mean = CurvesView("mean of all" if len(each) > 1 else receipt.masking, **means)
     return (mean, *each) if len(each) > 1 else (mean,)
+
+
+def _mean(curves: Sequence[Curve]) -> Curve:
+    return np.mean(curves, axis=0, dtype=np.float32) if curves else np.empty(0, np.float32)
 
 
 def _rows(receipt: Receipt, unit: str) -> list[tuple[str, str]]:

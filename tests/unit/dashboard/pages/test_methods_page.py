@@ -31,7 +31,7 @@ from headscope.dashboard.pages.methods.verdicts import UNCOMPARED, WORDS
 from headscope.dashboard.pages.runs.query import RunsQuery
 from headscope.dashboard.scoped.bar import scope_bar
 from headscope.dashboard.services import Services
-from headscope.dashboard.units import percents, seconds
+from headscope.dashboard.units import percents
 from headscope.storage.repository import Store
 from headscope.storage.sql import readonly
 from tests import method_runs
@@ -169,7 +169,8 @@ def test_leaderboard_is_sorted_by_gain_and_says_what_it_is_over(services: Servic
         assert (said.capitalize() in text) == (said != UNCOMPARED)
         assert f"{percents(*wilson(count, row.n_tested))} · {count}" in text
     assert f"{percents(*wilson(row.n_top1, row.n_shapley))} · {row.n_top1} of {row.n_shapley}" in text
-    assert f"{seconds(row.seconds_low)} – {seconds(row.seconds_high)}" in text
+    assert "0.10 – 0.10 s" in text
+    assert "60 – 60 MiB" in text
     assert "no score per token" in text
     assert "the path does not converge in 400 steps" in text
     assert "pooled" not in text
