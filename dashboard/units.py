@@ -76,7 +76,7 @@ def mebibytes(size: float) -> float:
     return size / 2**20
 
 
-def memory(size: int | None) -> str:
+def memory(size: float | None) -> str:
     """Bytes as MiB or GiB."""
     if size is None:
         return DASH

@@ -22,6 +22,7 @@ from headscope.storage.rows import (
     LensRanks,
     Measures,
     MethodFailure,
+    MethodGains,
     MethodStats,
     ModelSettings,
     Overview,
@@ -65,15 +66,23 @@ class RunReader(Protocol):
         Raises StorageError when the file is missing or damaged.
         """
 
-    def method_stats(self, where: RunFilter, *, by_prompt_set: bool = False) -> tuple[MethodStats, ...]:
+    def method_stats(
+        self, where: RunFilter, *, by_prompt_set: bool = False, unconverged: bool = False
+    ) -> tuple[MethodStats, ...]:
         """What each method did on these runs, most gain over random orders first; one row per method, or per method
-        and prompt set."""
+        and prompt set. Results that did not converge are counted, and in means with `unconverged` only."""
+
+    def method_gains(self, where: RunFilter, *, by_prompt_set: bool = False, unconverged: bool = False) -> MethodGains:
+        """Gains prompt by prompt, for intervals of what `method_stats` says with the same arguments."""
 
     def method_failures(self, where: RunFilter, limit: int = 100) -> tuple[MethodFailure, ...]:
         """Why methods have no scores on these runs, most frequent first."""
 
-    def receipts(self, where: RunFilter, method: str = "", limit: int = 100) -> tuple[ReceiptRow, ...]:
-        """Receipts on these runs, of one method or all; the least gain over random orders first."""
+    def receipts(
+        self, where: RunFilter, method: str = "", limit: int = 100, *, unconverged: bool = False
+    ) -> tuple[ReceiptRow, ...]:
+        """Receipts on these runs, of one method or all; the least gain over random orders first. Those of scores that
+        did not converge with `unconverged` only."""
 
     def position_scores(self, where: RunFilter, limit: int = 2000) -> ScoreSample:
         """One score per token by every method that has them, for at most `limit` of these runs (a fixed random sample

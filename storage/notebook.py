@@ -120,6 +120,10 @@ class Notebook:
         statement = sa.text(f"SELECT * FROM v_model_checks WHERE {which} ORDER BY {order}")
         return self._read(statement, {} if model is None else {"model": model})
 
+    def removal_curves(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
+        """Rows of `v_removal_curves`: a row per method, masking and share of its tokens removed or kept."""
+        return self._view("v_removal_curves", "ordinal, place, fraction", run_id, experiment)
+
     def attention(self, run_id: str) -> NDArray[np.float16] | None:
         """`[layer, head, query, key]`, None when it was not kept. Raises StorageError for a missing or damaged file."""
         if parse_id(run_id) is None:

@@ -26,7 +26,7 @@ from headscope.analysis.types import (
     TokenTrace,
     canonical_hash,
 )
-from headscope.analysis.types.receipts import Receipt, Verdict
+from headscope.analysis.types.receipts import Receipt, RemovalCurves, Verdict
 
 NAN = float("nan")
 
@@ -169,20 +169,34 @@ def make_attributions(
 
 
 def make_receipt(gain: float = 0.8, **changes: object) -> Receipt:
-    """Evidence with this gain against random orders around 0.05; what was not asked for is NaN."""
+    """Evidence with this gain against random orders around 0.05 and a recency gain of 0.5; what was not asked for is
+    NaN."""
     better = gain > 0.4
     fractions = np.array([0.1, 0.2, 0.5], np.float32)
+    beats = Verdict.BETTER if gain > 0.5 else Verdict.BETTER_THAN_RANDOM
     values: dict[str, object] = {
-        "verdict": Verdict.BETTER if better else Verdict.NO_BETTER,
+        "verdict": beats if better else Verdict.NO_BETTER,
         "reason": None if better else "random orders do as well",
-        "masking": "delete", "n_units": 5, "n_random": 39, "fractions": fractions,
+        "masking": "delete, newline", "n_units": 5, "n_random": 39, "fractions": fractions,
         "deletion": fractions + np.float32(gain), "insertion": fractions,
         "random_deletion": fractions * 2, "random_insertion": np.array([0.5, np.nan, 0.25], np.float32),
         "comprehensiveness": 0.25 + gain, "sufficiency": 0.25, "gain": gain, "random_gain": 0.05,
         "random_low": -0.3, "random_high": 0.4, "p_value": 0.025 if better else 0.6, "error": 0.125,
         "sensitivity": NAN, "noise_draws": 0, "randomisation": NAN, "seconds": 0.75,
+        "recency_gain": 0.5, "exact": True, "shapley_top1": float(better), "shapley_tau": 0.75,
+        "second_baseline": "mean embedding", "baseline_tau": 0.5,
+        "removal": (make_curves("newline", gain + 0.1), make_curves("delete", gain - 0.1)),
     }  # fmt: skip
     return Receipt(**(values | changes))  # type: ignore[arg-type]
+
+
+def make_curves(masking: str, gain: float) -> RemovalCurves:
+    """What one masking alone says, over the fractions of `make_receipt`; NaN where a real one may have it."""
+    fractions = np.array([0.1, 0.2, 0.5], np.float32)
+    return RemovalCurves(
+        masking, fractions + np.float32(gain), fractions, fractions * 2, np.array([0.5, np.nan, 0.25], np.float32),
+        fractions * 3, fractions * 1.5, 0.25 + gain, 0.25, gain, -0.25, 0.35, 0.45,
+    )  # fmt: skip
 
 
 def make_failure(prompt: Prompt, *, kind: str = "too_long", seed: int = 0) -> RunResult:

@@ -51,7 +51,7 @@ def results(count: int, *, receipts: bool = True, seed: int = 0) -> list[RunResu
     """`count` prompts; the first receipt of the last one is not measured."""
     made = []
     for index, text in enumerate(texts(count)):
-        result = make_result(make_prompt(f"p{index}", text), seed=seed + index)
+        result = make_result(make_prompt(f"p{index}", text, pair_id=None), seed=seed + index)
         rng = np.random.default_rng(1000 * seed + index)
         made.append(replace(result, attributions=attributions(len(result.trace.tokens), rng, receipts=receipts)))
     if receipts:

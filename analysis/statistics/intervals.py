@@ -43,19 +43,17 @@ def bootstrap_means(
         index = {group: i for i, group in enumerate(dict.fromkeys(groups))}
         member = np.fromiter((index[group] for group in groups), dtype=np.int64, count=len(flat))
         sums, counts = (_added(item, member, len(index)) for item in (sums, counts))
+    found = bootstrap_sums(sums, counts, draws=draws, seed=seed)
+    mean, low, high = (part.reshape(shape) for part in (found.mean, found.low, found.high))
+    return Means(mean, low, high, found.n.reshape(shape))
+
+
+def bootstrap_sums(sums: Floats, counts: Floats, *, draws: int = DRAWS, seed: int = 0) -> Means:
+    """`bootstrap_means` from sums and counts `[group, column]`: whole groups are drawn."""
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = sums.sum(0) / counts.sum(0)
     low, high = _percentiles(sums, counts, draws, seed)
-    n = known.sum(0)
-    return Means(mean.reshape(shape), low.reshape(shape), high.reshape(shape), n.reshape(shape))
-
-
-def t_interval(mean: float, deviation: float, n: int) -> tuple[float, float]:
-    """Student's interval of a mean from its sample's standard deviation; NaN for fewer than `FEWEST` values."""
-    if n < FEWEST or not math.isfinite(deviation):
-        return float("nan"), float("nan")
-    half = _student(n - 1) * deviation / math.sqrt(n)
-    return mean - half, mean + half
+    return Means(mean, low, high, counts.sum(0).astype(np.int64))
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:
@@ -66,19 +64,6 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
     centre = (share + spread / 2) / (1 + spread)
     half = Z * math.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
     return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def _student(freedom: int) -> float:
-    """97.5 % point of Student's distribution by its expansion about the normal one (Abramowitz and Stegun 26.7.5):
-    within 0.1 % from 4 degrees of freedom, without loading scipy into every page."""
-    z = Z
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return z + sum(term / float(freedom) ** power for power, term in enumerate(terms, start=1))
 
 
 def _added(values: Floats, member: NDArray[np.int64], count: int) -> Floats:

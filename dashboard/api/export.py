@@ -63,6 +63,8 @@ def token_table(detail: RunDetail) -> pa.Table:
         columns[item.method] = plain([chip.scores[item.method] for chip in chips])
         if item.score_errors is not None and item.score_errors.shape == item.scores.shape:
             columns[f"{item.method}_error"] = plain([float(value) for value in item.score_errors])
+        if item.receipt is not None:
+            columns[f"{item.method}_verdict"] = [item.receipt.verdict.value] * len(chips)
         if item.outcome.converged is not None:
             columns[f"{item.method}_converged"] = [item.outcome.converged] * len(chips)
     metadata = {"run_id": detail.row.id, "model": detail.row.model, "text": detail.row.text}

@@ -1,4 +1,5 @@
-"""The tables of the Methods page as CSV, for the runs its link stands for; unmeasured is empty, units are nats.
+"""The tables of the Methods page as CSV, for the runs its link stands for; unmeasured is empty, units are nats. What
+did not converge is left out, as on the page, unless the link says `unconverged=1`.
 
 GET /api/v1/methods/leaderboard.csv | agreement.csv | disputes.csv | receipts.csv, with the page's query
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from itertools import combinations
 from typing import Any
@@ -16,15 +17,23 @@ from typing import Any
 from flask import Blueprint, Flask, Response, request
 
 from headscope.analysis.errors import InputError, UnknownNameError
-from headscope.analysis.statistics.intervals import t_interval, wilson
+from headscope.analysis.statistics.intervals import wilson
 from headscope.dashboard.pages.methods.comparison import Comparisons, disputes, shown_methods
-from headscope.dashboard.pages.methods.query import MEASURES, MethodsQuery
+from headscope.dashboard.pages.methods.gains import Gain, intervals, of
+from headscope.dashboard.pages.methods.query import MEASURES as AGREEMENTS
+from headscope.dashboard.pages.methods.query import MethodsQuery
+from headscope.dashboard.pages.methods.verdicts import WORDS
 from headscope.dashboard.services import Services
-from headscope.storage.rows import MethodStats, ReceiptRow
+from headscope.storage.rows import MEASURES, MethodStats, ReceiptRow
 
 Table = tuple[Sequence[str], Iterator[Sequence[Any]]]
 STATS = tuple(item.name for item in fields(MethodStats))
-INTERVALS = ("gain_low", "gain_high", "better_share", "better_low", "better_high")
+SHARES = {**dict.fromkeys(WORDS, "n_tested"), "n_top1": "n_shapley"}
+"""A count of a row -> what it is a share of."""
+INTERVALS = (
+    *(f"{name}_{end}" for name in MEASURES for end in ("low", "high")),
+    *(f"{name.removeprefix('n_')}_{part}" for name in SHARES for part in ("share", "low", "high")),
+)
 
 
 def register(server: Flask, services: Services) -> None:
@@ -59,31 +68,34 @@ def written(head: Sequence[str], rows: Iterator[Sequence[Any]]) -> str:
 
 
 def leaderboard(services: Services, _comparisons: Comparisons, query: MethodsQuery) -> Table:
-    """A row per method, or per method and prompt set; intervals beside the means."""
-    stats = services.store.method_stats(query.where(), by_prompt_set=query.by == "set")
-    return (*STATS, *INTERVALS), (_stats_row(row) for row in stats)
+    """A row per method, or per method and prompt set; intervals beside the means and the shares."""
+    store, asked = services.store, {"by_prompt_set": query.by == "set", "unconverged": query.unconverged}
+    stats = store.method_stats(query.where(), **asked)
+    found = intervals(store.method_gains(query.where(), **asked))
+    return (*STATS, *INTERVALS), (_stats_row(row, of(found, row)) for row in stats)
 
 
-def _stats_row(row: MethodStats) -> Sequence[Any]:
-    gain = math.nan if row.gain is None else row.gain
-    ends = t_interval(gain, math.nan if row.deviation is None else row.deviation, row.n_receipts)
-    share = row.n_better / row.n_receipts if row.n_receipts else math.nan
-    return [*(getattr(row, name) for name in STATS), *ends, share, *wilson(row.n_better, row.n_receipts)]
+def _stats_row(row: MethodStats, gains: Mapping[str, Gain]) -> Sequence[Any]:
+    ends = [end for gain in gains.values() for end in (gain.low, gain.high)]
+    shares: list[float] = []
+    for name, total in SHARES.items():
+        count, n = getattr(row, name), getattr(row, total)
+        shares += [count / n if n else math.nan, *wilson(count, n)]
+    return [*(getattr(row, name) for name in STATS), *ends, *shares]
 
 
 def agreements(_services: Services, comparisons: Comparisons, query: MethodsQuery) -> Table:
-    """A row per two methods, with every measure, and on how many of the runs that have both each did not converge."""
+    """A row per two methods, with every measure, and on how many of the runs with its scores each did not converge."""
     comparison = comparisons.of(query)
-    head = ["method_a", "method_b", *(f"{name}_{part}" for name in MEASURES for part in ("mean", "low", "high", "n")),
+    head = ["method_a", "method_b", *(f"{name}_{part}" for name in AGREEMENTS for part in ("mean", "low", "high", "n")),
             "not_converged_a", "not_converged_b"]  # fmt: skip
 
     def rows() -> Iterator[Sequence[Any]]:
         for one, other in combinations(shown_methods(comparison, query), 2):
             at = tuple(comparison.index((one, other)))
-            means = [comparison.measure(name) for name in MEASURES]
+            means = [comparison.measure(name) for name in AGREEMENTS]
             parts = [part[at] for item in means for part in (item.mean, item.low, item.high, item.n)]
-            both = [run.not_converged for run in comparison.runs if run.scores.keys() >= {one, other}]
-            yield [one, other, *parts, *(sum(name in unsure for unsure in both) for name in (one, other))]
+            yield [one, other, *parts, *(comparison.unsure[name][0] for name in (one, other))]
 
     return head, rows()
 
@@ -96,14 +108,14 @@ def disputed(_services: Services, comparisons: Comparisons, query: MethodsQuery)
             "tau", "not_converged"]  # fmt: skip
     return head, (
         [*(getattr(item.run, name) for name in head[:7]), item.value, *item.apart, item.apart_tau,
-         " ".join(sorted(item.run.not_converged & item.run.scores.keys()))] for item in found
+         " ".join(sorted(item.run.not_converged))] for item in found
     )  # fmt: skip
 
 
 def receipts(services: Services, _comparisons: Comparisons, query: MethodsQuery) -> Table:
     """A row per receipt, of the link's method or all."""
     limit = services.settings.max_export_rows
-    rows = services.store.receipts(query.where(), query.method, limit)
+    rows = services.store.receipts(query.where(), query.method, limit, unconverged=query.unconverged)
     names = [item.name for item in fields(ReceiptRow)]
     return names, ([getattr(row, name) for name in names] for row in rows)
 

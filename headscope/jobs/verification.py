@@ -128,28 +128,30 @@ def _difference(kind: str, before: Any, after: Any) -> Difference:
 LEFT_OUT = {
     "seconds", "peak_bytes", "params", "outcome", "receipt", "char_spans", "words", "special", "ranks", "rank",
     "foil_rank", "lens_rank", "topk_ids", "topk_texts", "top_ids", "top_texts", "verdict", "reason", "evidence",
+    "shapley_top1",
 }  # fmt: skip
 """What measures the machine, follows from what is compared, or turns with rounding."""
 
 
 def _pairs(before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
     """Fields of two results, those of parts too."""
-    if not hasattr(before, "__dataclass_fields__"):
+    if not _compound(before):
         yield "values", before, after
         return
     for name in (field.name for field in fields(before) if field.name not in LEFT_OUT):
         old, new = getattr(before, name), getattr(after, name)
-        if hasattr(old, "__dataclass_fields__") and hasattr(new, "__dataclass_fields__"):
+        if _compound(old) and _compound(new):
             yield from _pairs(old, new)
-        elif _parts(old) and _parts(new) and len(old) == len(new):
-            for mine, other in zip(old, new, strict=True):
+        elif isinstance(old, tuple) and isinstance(new, tuple) and all(map(_compound, old + new)):
+            yield name, str(len(old)), str(len(new))
+            for mine, other in zip(old, new, strict=False):
                 yield from _pairs(mine, other)
         elif not (old is None and new is None):
             yield name, "nothing" if old is None else old, "nothing" if new is None else new
 
 
-def _parts(value: Any) -> bool:
-    return isinstance(value, tuple) and len(value) > 0 and hasattr(value[0], "__dataclass_fields__")
+def _compound(value: Any) -> bool:
+    return hasattr(value, "__dataclass_fields__")
 
 
 def _numbers(before: ArrayLike, after: ArrayLike) -> tuple[float, bool]:

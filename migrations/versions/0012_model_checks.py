@@ -9,7 +9,7 @@ from __future__ import annotations
 from headscope.migrations.v0012 import tables
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 

@@ -40,6 +40,7 @@ ARRAY_TABLES = (
     "attributions",
     "attribution_heads",
     "attribution_receipts",
+    "removal_curves",
 )
 
 

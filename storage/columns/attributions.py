@@ -1,4 +1,5 @@
-"""Between attributions and rows of `attributions`, `attribution_heads` and `attribution_receipts`. No SQL here."""
+"""Between attributions and rows of `attributions`, `attribution_heads`, `attribution_receipts` and `removal_curves`. No
+SQL here."""
 
 from __future__ import annotations
 
@@ -7,24 +8,28 @@ from typing import Any
 
 from headscope.analysis.types import Attribution, Float32
 from headscope.analysis.types.outcome import Outcome
-from headscope.analysis.types.receipts import Receipt, Verdict
+from headscope.analysis.types.receipts import Receipt, RemovalCurves, Verdict
 from headscope.storage.columns.values import flat, floats, number, unmeasured
 
 Row = dict[str, Any]
 CURVES = tuple(name for name, kind in Receipt.__annotations__.items() if kind == "Float32")
 NUMBERS = tuple(name for name, kind in Receipt.__annotations__.items() if kind == "float")
+MASKED_CURVES = tuple(name for name, kind in RemovalCurves.__annotations__.items() if kind == "Float32")
+MASKED_NUMBERS = tuple(name for name, kind in RemovalCurves.__annotations__.items() if kind == "float")
 AS_THEY_ARE = ("reason", "masking", "n_units", "n_random", "noise_draws")
 
 
 def rows_of(items: Sequence[Attribution]) -> dict[str, list[Row]]:
     """Rows of the tables without the run's id; tables without a row are left out."""
+    receipts = [(i, item.method, item.receipt) for i, item in enumerate(items) if item.receipt is not None]
     found = {
         "attributions": [_attribution_row(i, item) for i, item in enumerate(items)],
         "attribution_heads": [
             _head_row(i, item.method, item.head_scores) for i, item in enumerate(items) if item.head_scores is not None
         ],
-        "attribution_receipts": [
-            _receipt_row(i, item.method, item.receipt) for i, item in enumerate(items) if item.receipt is not None
+        "attribution_receipts": [_receipt_row(*receipt) for receipt in receipts],
+        "removal_curves": [
+            _curves_row(i, place, curves) for i, _, receipt in receipts for place, curves in enumerate(receipt.removal)
         ],
     }
     return {table: rows for table, rows in found.items() if rows}
@@ -34,9 +39,14 @@ def attributions_of(
     rows: Sequence[Mapping[Any, Any]],
     receipts: Sequence[Mapping[Any, Any]] = (),
     heads: Sequence[Mapping[Any, Any]] = (),
+    curves: Sequence[Mapping[Any, Any]] = (),
 ) -> tuple[Attribution, ...]:
-    """The attributions that rows of one run hold, each with its receipt and its scores of heads."""
-    by_ordinal = {row["ordinal"]: _receipt(row) for row in receipts}
+    """The attributions that rows of one run hold, each with its receipt and its scores of heads; `curves` in the order
+    of their places."""
+    removal: dict[int, list[RemovalCurves]] = {}
+    for row in curves:
+        removal.setdefault(row["ordinal"], []).append(_curves(row))
+    by_ordinal = {row["ordinal"]: _receipt(row, removal.get(row["ordinal"], [])) for row in receipts}
     over_heads = {row["ordinal"]: floats(row["scores"]).reshape(row["n_layers"], row["n_heads"]) for row in heads}
     return tuple(_attribution(row, by_ordinal.get(row["ordinal"]), over_heads.get(row["ordinal"])) for row in rows)
 
@@ -108,13 +118,35 @@ def _receipt_row(ordinal: int, method: str, item: Receipt) -> Row:
         "method": method,
         "verdict": item.verdict.value,
         **{name: getattr(item, name) for name in AS_THEY_ARE},
-        **{name: flat(getattr(item, name)) for name in CURVES},
+        **{name: flat(getattr(item, name)) for name in ("fractions", *CURVES)},
         **{name: number(getattr(item, name)) for name in NUMBERS},
+        "unit": item.unit,
+        "exact": item.exact,
+        "second_baseline": item.second_baseline or None,
     }
 
 
-def _receipt(row: Mapping[Any, Any]) -> Receipt:
+def _receipt(row: Mapping[Any, Any], removal: Sequence[RemovalCurves]) -> Receipt:
+    """NULL units are those of schemas before 0011, which removed tokens in sampled orders."""
     values: Row = {name: row[name] for name in AS_THEY_ARE}
-    values |= {name: floats(row[name]) for name in CURVES}
+    values |= {name: floats(row[name]) for name in ("fractions", *CURVES)}
     values |= {name: unmeasured(row[name]) for name in NUMBERS}
+    values |= {"unit": row["unit"] or "token", "exact": bool(row["exact"])}
+    values |= {"second_baseline": row["second_baseline"] or "", "removal": tuple(removal)}
     return Receipt(verdict=Verdict(row["verdict"]), **values)
+
+
+def _curves_row(ordinal: int, place: int, item: RemovalCurves) -> Row:
+    return {
+        "ordinal": ordinal,
+        "place": place,
+        "masking": item.masking,
+        **{name: flat(getattr(item, name)) for name in MASKED_CURVES},
+        **{name: number(getattr(item, name)) for name in MASKED_NUMBERS},
+    }
+
+
+def _curves(row: Mapping[Any, Any]) -> RemovalCurves:
+    values: Row = {name: floats(row[name]) for name in MASKED_CURVES}
+    values |= {name: unmeasured(row[name]) for name in MASKED_NUMBERS}
+    return RemovalCurves(row["masking"], **values)

@@ -233,7 +233,7 @@ def _detail(connection: Connection, run_id: str) -> RunDetail:
         layers=next(map(arrays.layers_of, layers), None),
         lens=next(map(arrays.lens_of, layers), None),
         attributions=attribution_rows.attributions_of(
-            found["attributions"], found["attribution_receipts"], found["attribution_heads"]
+            *(found[name] for name in ("attributions", "attribution_receipts", "attribution_heads", "removal_curves"))
         ),
         continuation=next(map(arrays.continuation_of, found["continuations"]), None),
         artifacts=_artifacts(connection, run_id),

@@ -7,11 +7,20 @@ from headscope.storage.rows.certificates import StoredCertificate
 from headscope.storage.rows.failures import DetectorCount, FailureFilter, FailureRow
 from headscope.storage.rows.filters import Condition, FacetCount, RunFilter, RunsPage, Sort
 from headscope.storage.rows.jobs import JobRow, Saved
-from headscope.storage.rows.methods import MethodFailure, MethodStats, PromptScores, ReceiptRow, ScoreSample
+from headscope.storage.rows.methods import (
+    MEASURES,
+    MethodFailure,
+    MethodGains,
+    MethodStats,
+    PromptScores,
+    ReceiptRow,
+    ScoreSample,
+)
 from headscope.storage.rows.overview import ExperimentRow, ModelRow, Overview, PromptSetRow
 from headscope.storage.rows.runs import RUN_COLUMNS, ArtifactRow, ModelSettings, RunDetail, RunRow
 
 __all__ = [
+    "MEASURES",
     "RUN_COLUMNS",
     "ArtifactRow",
     "Condition",
@@ -25,6 +34,7 @@ __all__ = [
     "LensRanks",
     "Measures",
     "MethodFailure",
+    "MethodGains",
     "MethodStats",
     "ModelRow",
     "ModelSettings",

@@ -5,18 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from headscope.analysis.types import Float32
+
+MEASURES = ("gain", "over_random", "over_recency")
 
 
 @dataclass(frozen=True, slots=True)
 class MethodStats:
     """One method over many runs (of one prompt set, when asked for by set). Unmeasured is None.
 
-    n: attributions. n_failed: without scores. n_not_converged: not to be built on, by their method's own word.
-    n_ranked: with one score per token, which is what a receipt needs.
-    n_receipts: whose removal test was measured, and n_better of them beat random orders. gain: mean over those of gain
-    minus random gain, deviation its sample's standard deviation (nats). comprehensiveness, sufficiency: means.
-    error, sensitivity: medians, over n_error and n_sensitivity. seconds: mean per prompt. peak_bytes: the most.
+    n: attributions. n_failed: without scores. n_not_converged: not to be built on, by their method's own word; means,
+    medians and the counts they are over leave these out unless they were asked for. n_ranked: with one score per token,
+    which is what a receipt needs.
+    n_tested: receipts with a verdict, those that did not converge among them: n_better (than random and recency),
+    n_better_than_random (only), n_uncompared (with recency: schemas before 0011), n_no_better and n_unsure (not
+    converged) add up to it.
+    n_receipts: whose removal test was measured; gain, comprehensiveness, sufficiency: their means (nats), over_random
+    and, of the n_recency that have it, over_recency: means of the gain minus that of random orders and of "last first".
+    n_shapley: compared with exact Shapley values, n_top1 with the same highest-ranked unit.
+    error, sensitivity: medians, over n_error and n_sensitivity. seconds, peak_bytes: medians per prompt, with the 10th
+    and 90th percentile.
     """
 
     method: str
@@ -26,18 +37,43 @@ class MethodStats:
     n_failed: int
     n_not_converged: int
     n_ranked: int
-    n_receipts: int
+    n_tested: int
     n_better: int
+    n_better_than_random: int
+    n_uncompared: int
+    n_no_better: int
+    n_unsure: int
+    n_receipts: int
     gain: float | None
-    deviation: float | None
+    over_random: float | None
+    n_recency: int
+    over_recency: float | None
     comprehensiveness: float | None
     sufficiency: float | None
+    n_shapley: int
+    n_top1: int
+    shapley_tau: float | None
     n_error: int
     error: float | None
     n_sensitivity: int
     sensitivity: float | None
     seconds: float | None
-    peak_bytes: int | None
+    seconds_low: float | None
+    seconds_high: float | None
+    peak_bytes: float | None
+    peak_low: float | None
+    peak_high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MethodGains:
+    """What intervals of the means in `MethodStats` are worked out from. keys: (method, prompt set or None); sums,
+    counts: float64 `[prompt, key, measure]` over `MEASURES`. The two sides of a pair are one prompt; of very many,
+    random ones are added up."""
+
+    keys: tuple[tuple[str, str | None], ...]
+    sums: NDArray[np.float64]
+    counts: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +88,8 @@ class MethodFailure:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptRow:
-    """The removal test of one attribution, with its run. Changes of the explained quantity are in nats. converged is
-    the method's own word, None when it gives none."""
+    """The evidence for one attribution, with its run. Changes of the explained quantity are in nats. converged is the
+    method's own word, None when it gives none. seconds: of the evidence; method_seconds, peak_bytes: of the method."""
 
     run_id: str
     method: str
@@ -62,13 +98,16 @@ class ReceiptRow:
     prompt_set: str | None
     prompt_key: str
     text: str
+    quantity: str
     target: str
     foil: str | None
     verdict: str
     reason: str | None
+    unit: str | None
     masking: str
     n_units: int
     n_random: int
+    exact: bool | None
     comprehensiveness: float | None
     sufficiency: float | None
     gain: float | None
@@ -76,8 +115,18 @@ class ReceiptRow:
     random_low: float | None
     random_high: float | None
     p_value: float | None
+    recency_gain: float | None
+    shapley_top1: float | None
+    shapley_tau: float | None
+    second_baseline: str | None
+    baseline_tau: float | None
     error: float | None
     sensitivity: float | None
+    noise_draws: int
+    randomisation: float | None
+    seconds: float | None
+    method_seconds: float | None
+    peak_bytes: int | None
     converged: bool | None
 
 

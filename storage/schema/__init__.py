@@ -15,6 +15,7 @@ from headscope.storage.schema.arrays import (
     head_summaries,
     layer_summaries,
     measured_arrays,
+    removal_curves,
     token_traces,
 )
 from headscope.storage.schema.base import metadata
@@ -55,6 +56,7 @@ __all__ = [
     "probe_results",
     "prompt_sets",
     "prompts",
+    "removal_curves",
     "run_details",
     "run_facets",
     "runs",

@@ -119,4 +119,26 @@ attribution_receipts = table_of_runs(
     ),
     Column("noise_draws", Integer, nullable=False),
     *optional(Double, "randomisation", "seconds"),
+    text("unit", nullable=True),
+    Column("exact", Boolean),
+    *optional(Double, "recency_gain", "shapley_top1", "shapley_tau"),
+    text("second_baseline", nullable=True),
+    *optional(Double, "baseline_tau"),
+)
+
+removal_curves = table_of_runs(
+    "removal_curves",
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    text("masking"),
+    *required(
+        Reals,
+        "deletion",
+        "insertion",
+        "random_deletion",
+        "random_insertion",
+        "recency_deletion",
+        "recency_insertion",
+    ),
+    *optional(Double, "comprehensiveness", "sufficiency", "gain", "random_low", "random_high", "recency_gain"),
 )

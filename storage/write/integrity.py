@@ -12,7 +12,7 @@ from headscope.analysis.errors import StorageError
 from headscope.analysis.types import HEAD_STATS, LAYER_STATS, RunStatus
 from headscope.storage import schema
 from headscope.storage.artifacts import COLUMNS, ArtifactFolder, row_of
-from headscope.storage.columns.attributions import CURVES
+from headscope.storage.columns.attributions import CURVES, MASKED_CURVES
 from headscope.storage.read import filters
 from headscope.storage.rows import ArtifactRow
 from headscope.storage.write.batch import RUN_TABLES
@@ -138,14 +138,23 @@ def _attribution_lengths(connection: Connection) -> list[str]:
 
 
 def _curve_lengths(connection: Connection) -> list[str]:
-    table, found = schema.attribution_receipts.c, []
-    expected = _length(table.fractions)
-    for name in CURVES[1:]:
-        length = _length(table[name])
-        query = sa.select(table.run_id, table.method, length, expected).where(length != expected).limit(MOST)
-        found += [f"attribution_receipts.{name} of run {run_id}, {method}, has {n} elements for {wanted} fractions"
-                  for run_id, method, n, wanted in connection.execute(query)]  # fmt: skip
-    return found
+    receipts, curves, found = schema.attribution_receipts, schema.removal_curves, []
+    same = sa.and_(curves.c.run_id == receipts.c.run_id, curves.c.ordinal == receipts.c.ordinal)
+    expected = _length(receipts.c.fractions)
+    for table, source, names in (
+        (receipts, receipts, CURVES),
+        (curves, curves.join(receipts, same), MASKED_CURVES),
+    ):
+        for name in names:
+            length = _length(table.c[name])
+            query = sa.select(receipts.c.run_id, receipts.c.method, length, expected).select_from(source)
+            found += [
+                f"{table.name}.{name} of run {run_id}, {method}, has {n} elements for {wanted} fractions"
+                for run_id, method, n, wanted in connection.execute(query.where(length != expected).limit(MOST))
+            ]
+    alone = sa.select(curves.c.run_id, curves.c.masking).where(sa.not_(sa.exists().where(same))).limit(MOST)
+    return found + [f"removal_curves of run {run_id} under {masking} belong to no receipt"
+                    for run_id, masking in connection.execute(alone)]  # fmt: skip
 
 
 def _artifacts(connection: Connection, folder: ArtifactFolder) -> list[str]:

@@ -12,6 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet
 from headscope.dashboard.pages.run.heads import spearman
+from headscope.dashboard.pages.run.receipts import SHOWN
 from headscope.jobs.job import run_job
 from headscope.jobs.request import JobRequest
 from headscope.storage.repository import Store
@@ -115,6 +116,9 @@ def test_a_receipt_gives_its_verdict_and_opens_to_curves_and_numbers(page: Page,
     opened(page, server, run)
     box = page.locator(".hs-receipt[data-method=occlusion]")
     expect(box.locator(".hs-receipt-test")).to_contain_text(receipt.verdict.value)
+    chip = strips(page).locator("tr[data-method=occlusion] .hs-attr-verdict")
+    expect(chip).to_have_text(f" {SHOWN[receipt.verdict][1]}")
+    expect(chip.locator("i.bi")).to_have_count(1)  # a sign: colour is not alone
     box.locator("summary").click()
     expect(box.locator(".hs-curve")).to_have_count(2)
     expect(box).to_contain_text(f"{receipt.gain:+.3f} nats".replace("-", "−"))

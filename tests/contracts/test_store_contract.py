@@ -13,6 +13,7 @@ import pytest
 from headscope.analysis.errors import StorageError, UnknownNameError
 from headscope.analysis.types import Progress, RunStatus
 from headscope.analysis.types.receipts import Verdict
+from headscope.jobs.verification import compare
 from headscope.storage.interfaces import ResultSink, RunReader
 from headscope.storage.rows import RunFilter
 from tests.factories import (
@@ -91,16 +92,36 @@ class TestStore(OnEachDatabase):
         unsigned, signed, failed, *others = detail.attributions
         assert (unsigned.peak_bytes, signed.peak_bytes, failed.peak_bytes) == (3_000_000_000, 0, -1)
         assert [item.receipt for item in (failed, *others)] == [None] * 3
+        assert [curves.masking for curves in unsigned.receipt.removal] == ["newline", "delete"]  # in the order asked
         assert filled.store.check() == []
+        assert not any(found.differs for found in compare(detail, result, lambda: None))
+        old = result.attributions[0].receipt
+        masked = dataclasses.replace(old.removal[1], recency_deletion=old.removal[1].recency_deletion + 1)
+        for removal, said in (((old.removal[0], masked), 1.0), (old.removal[:1], np.nan)):
+            item = dataclasses.replace(result.attributions[0], receipt=dataclasses.replace(old, removal=removal))
+            other = dataclasses.replace(result, attributions=(item, *result.attributions[1:]))
+            (found,) = [found for found in compare(detail, other, lambda: None) if found.differs]
+            assert found.kind == "receipts: saliency"
+            assert found.largest == pytest.approx(said, nan_ok=True) or found.note == "removal: '2' is now '1'"
 
     def test_what_a_receipt_did_not_measure_is_null(self, filled: Filled) -> None:
-        nothing = make_receipt(NAN, verdict=Verdict.UNMEASURED, error=NAN, random_gain=NAN, p_value=NAN, seconds=NAN)
+        nothing = make_receipt(
+            NAN,
+            verdict=Verdict.UNMEASURED,
+            error=NAN,
+            random_gain=NAN,
+            p_value=NAN,
+            seconds=NAN,
+            second_baseline="",
+            removal=(),
+        )
         bare = dataclasses.replace(make_attribution("saliency", np.ones(6)), receipt=nothing)
         (run_id,) = filled.save(dataclasses.replace(make_result(), attributions=(bare,)))
         with filled.store.engine.connect() as connection:
             row = connection.exec_driver_sql("SELECT * FROM attribution_receipts").mappings().one()
         assert {name for name in row if row[name] is None} == {
-            "gain", "comprehensiveness", "error", "random_gain", "p_value", "sensitivity", "randomisation", "seconds"
+            "gain", "comprehensiveness", "error", "random_gain", "p_value", "sensitivity", "randomisation", "seconds",
+            "second_baseline",
         }  # fmt: skip
         assert_same((bare,), filled.store.run(run_id).attributions)
 

@@ -78,24 +78,65 @@ class TestEvidence:
     def test_statistics_are_numpys(self, store: Store) -> None:
         found = {row.method: row for row in store.method_stats(FIRST)}
         row = found["saliency"]
-        gains = np.array(GAINS[:4]) - 0.05
-        assert (row.n, row.n_failed, row.n_ranked, row.n_receipts, row.n_better) == (5, 0, 5, 4, 2)
+        gains = np.array(GAINS[:4])
+        assert (row.n, row.n_failed, row.n_ranked, row.n_receipts, row.n_recency) == (5, 0, 5, 4, 4)
+        assert (row.n_tested, row.n_better, row.n_better_than_random, row.n_no_better) == (4, 2, 0, 2)
         assert row.gain == pytest.approx(gains.mean())
-        assert row.deviation == pytest.approx(gains.std(ddof=1))
+        assert row.over_random == pytest.approx(gains.mean() - 0.05)
+        assert row.over_recency == pytest.approx(gains.mean() - 0.5)
+        assert (row.n_shapley, row.n_top1, row.shapley_tau) == (5, 2, 0.75)
         assert row.comprehensiveness == pytest.approx(np.mean(GAINS[:4]) + 0.25)
         assert row.sufficiency == pytest.approx(0.25)
         assert (row.error, row.n_error, row.sensitivity, row.n_sensitivity) == (0.125, 5, None, 0)
-        assert (row.seconds, row.peak_bytes, row.signed, row.prompt_set) == (2.0, 4000, False, None)
+        assert (row.seconds, row.seconds_low, row.seconds_high) == pytest.approx((2.0, 0.4, 3.6))
+        assert (row.peak_bytes, row.peak_low, row.peak_high) == pytest.approx((2000, 400, 3600))
+        assert (row.signed, row.prompt_set) == (False, None)
         other = found["input_x_gradient"]
-        assert (other.error, other.n_error, other.sensitivity, other.n_sensitivity) == (None, 0, 2.0, 5)
+        assert (other.error, other.n_error, other.sensitivity, other.n_sensitivity) == (None, 0, 2.5, 4)
         assert (other.signed, other.peak_bytes, other.n_better) == (True, None, 0)
 
-    def test_what_did_not_converge_is_counted_and_said_of_every_score(self, store: Store) -> None:
+    def test_gains_are_added_up_with_pairs_kept_together(self, store: Store) -> None:
+        """Every prompt of `make_prompt` is one side of the pair "pair"; the two prompt sets have other pairs."""
+        found = store.method_gains(FIRST)
+        at = found.keys.index(("saliency", None))
+        assert found.sums.shape == (2, 2, 3)
+        sums, counts = found.sums[:, at], found.counts[:, at]
+        expected = {3.0: np.sum(GAINS[:3]), 1.0: GAINS[3]}
+        for gain, count in zip(sums, counts, strict=True):
+            assert gain == pytest.approx(expected[count[0]] - count[0] * np.array([0, 0.05, 0.5]))
+        by_set = store.method_gains(FIRST, by_prompt_set=True)
+        assert set(by_set.keys) == {
+            (name, part) for name in ("saliency", "input_x_gradient") for part in ("one", "two")
+        }
+        assert by_set.sums.sum() == pytest.approx(found.sums.sum())
+        nothing = store.method_gains(RunFilter((Condition("experiment", "eq", "none"),)))
+        assert (nothing.keys, nothing.sums.shape) == ((), (0, 0, 3))
+
+    def test_of_very_many_prompts_random_ones_are_added_up(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        one_by_one = store.method_gains(EVERYTHING)
+        monkeypatch.setattr("headscope.storage.read.method_sums.MOST_GROUPS", 1)
+        added = store.method_gains(RunFilter(search=" "))
+        assert set(added.keys) == set(one_by_one.keys)
+        order = [added.keys.index(key) for key in one_by_one.keys]
+        np.testing.assert_allclose(added.sums.sum(0)[order], one_by_one.sums.sum(0))
+        np.testing.assert_array_equal(added.counts.sum(0)[order], one_by_one.counts.sum(0))
+
+    def test_what_did_not_converge_is_counted_and_left_out_unless_asked_for(self, store: Store) -> None:
         rows = store.method_stats(FIRST)
         assert {row.method: row.n_not_converged for row in rows if row.n_not_converged} == {"input_x_gradient": 1}
+        row, whole = ({row.method: row for row in store.method_stats(FIRST, unconverged=also)}["input_x_gradient"]
+                      for also in (False, True))  # fmt: skip
+        assert (row.n_receipts, whole.n_receipts) == (4, 5)
+        for one in (row, whole):
+            assert (one.n_tested, one.n_no_better, one.n_unsure) == (5, 4, 1)
+        assert (row.sensitivity, whole.sensitivity) == (2.5, 2.0)
+        for also, n in ((False, 4), (True, 5)):
+            gains = store.method_gains(FIRST, unconverged=also)
+            assert gains.counts[:, gains.keys.index(("input_x_gradient", None))].sum(0).tolist() == [n] * 3
         unsure = [run.not_converged for run in store.position_scores(FIRST).runs if run.not_converged]
         assert unsure == [frozenset({"input_x_gradient"})]
-        said = [row.converged for row in store.receipts(FIRST, "input_x_gradient")]
+        assert {row.converged for row in store.receipts(FIRST, "input_x_gradient")} == {True}
+        said = [row.converged for row in store.receipts(FIRST, "input_x_gradient", unconverged=True)]
         assert sorted(said, key=str) == [False, *[True] * 4]
         assert {row.converged for row in store.receipts(FIRST, "saliency")} == {None}
 
@@ -121,14 +162,13 @@ class TestEvidence:
     def test_most_gain_first_and_without_receipts_last(self, store: Store) -> None:
         rows = store.method_stats(FIRST)
         assert [row.method for row in rows] == ["saliency", "input_x_gradient", "attention", "head_ablation", "lrp"]
-        assert [(row.n, row.n_failed, row.n_ranked, row.n_receipts, row.gain) for row in rows[2:]] == [
+        assert [(row.n, row.n_failed, row.n_ranked, row.n_receipts, row.over_random) for row in rows[2:]] == [
             (5, 0, 5, 0, None), (5, 0, 0, 0, None), (5, 2, 3, 0, None)
         ]  # fmt: skip
 
     def test_by_prompt_set(self, store: Store) -> None:
         rows = [row for row in store.method_stats(FIRST, by_prompt_set=True) if row.method == "saliency"]
         assert [(row.prompt_set, row.n, row.n_receipts) for row in rows] == [("one", 3, 3), ("two", 2, 1)]
-        assert rows[1].deviation is None  # of one value
 
     def test_filters(self, store: Store) -> None:
         assert {row.n for row in store.method_stats(EVERYTHING)} == {6}
@@ -154,11 +194,13 @@ class TestEvidence:
     def test_receipts_least_gain_first_unmeasured_last(self, store: Store) -> None:
         rows = store.receipts(FIRST, "saliency")
         assert [row.gain for row in rows] == [-0.2, 0.1, 0.7, 0.9, None]
-        assert [row.verdict for row in rows][-2:] == ["better than random", "not measured"]
+        assert [row.verdict for row in rows][-2:] == ["better than random and recency", "not measured"]
+        assert (rows[0].recency_gain, rows[0].exact, rows[0].second_baseline) == (0.5, True, "mean embedding")
+        assert (rows[0].method_seconds, rows[0].seconds, rows[0].peak_bytes) == (3.0, 0.75, 3000)
         assert rows[0].text == "The cat sat on mat 3"
         assert (rows[0].target, rows[0].foil, rows[0].prompt_set, rows[0].model) == (" and", " but", "two", "tiny")
         assert store.run(rows[0].run_id).row.prompt_key == rows[0].prompt_key
-        assert len(store.receipts(FIRST)) == 10
+        assert len(store.receipts(FIRST)) == 9
         assert len(store.receipts(FIRST, limit=3)) == 3
         assert store.receipts(FIRST, "nothing'; --") == ()
 

@@ -15,6 +15,7 @@ from headscope.analysis.errors import StorageError
 from headscope.analysis.types import LAYER_STATS, Prompt
 from headscope.analysis.types.findings import ToxicityScore
 from headscope.jobs.detection import detect, experiment_runs
+from headscope.storage.columns.attributions import MASKED_CURVES
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunDetail
 from headscope.storage.sql import readonly
@@ -151,9 +152,29 @@ def test_views_of_attributions_agree_with_the_arrays(filled_url: str) -> None:
     assert [(row["layer"], row["head"], row["score"]) for row in relevance.to_pylist()][1:] == [
         (layer, head, float(score)) for (layer, head), score in list(np.ndenumerate(signed.head_scores))[1:]
     ]
-    assert receipts.column("verdict").to_pylist() == ["better than random", "no better than random here"]
+    assert receipts.column("verdict").to_pylist() == ["better than random and recency", "no better than random here"]
+    assert receipts.column("recency_gain").to_pylist() == [0.5, 0.5]
+    assert receipts.column("exact").to_pylist() == [True, True]
     assert receipts.column("sensitivity").to_pylist() == [None, None]
     assert receipts.column("text").to_pylist() == ["The cat sat on the mat"] * 2
+
+
+def test_curves_of_every_masking_agree_with_the_arrays(filled_url: str) -> None:
+    with headscope.open(filled_url, frame="arrow") as store:
+        run_id = store.runs(status="succeeded", sort="prompt_key").column("id")[0].as_py()
+        rows = store.removal_curves(run_id).to_pylist()
+    expected = []
+    for ordinal, item in enumerate(run_detail(filled_url, run_id).attributions):
+        for curves in item.receipt.removal if item.receipt else ():
+            for k, fraction in enumerate(item.receipt.fractions.tolist()):
+                values = {name: float(getattr(curves, name)[k]) for name in MASKED_CURVES}
+                expected.append((ordinal, item.method, curves.masking, fraction, values))
+    assert len(rows) == len(expected) == 2 * 2 * 3
+    for row, (*keys, values) in zip(rows, expected, strict=True):
+        assert [row[name] for name in ("ordinal", "method", "masking", "fraction")] == keys
+        assert {name: row[name] for name in values} == {
+            name: None if np.isnan(value) else value for name, value in values.items()
+        }
 
 
 def test_cells_of_four_axes(filled_url: str) -> None:

@@ -61,6 +61,9 @@ class TestWhole(OnEachDatabase):
             ("UPDATE attribution_heads SET n_heads = 7", "attribution_heads.scores"),
             ("UPDATE attribution_receipts SET deletion = ARRAY[1.0]", "has 1 elements for 3 fractions"),
             ("DELETE FROM runs", "attribution_receipts: rows of run"),
+            ("UPDATE removal_curves SET recency_deletion = ARRAY[1.0]", "removal_curves.recency_deletion of run"),
+            ("DELETE FROM attribution_receipts", "under newline belong to no receipt"),
+            ("DELETE FROM runs", "removal_curves: rows of run"),
             ("UPDATE run_facets SET model = 'other'", "other values than its row of run_facets"),
         ],
     )

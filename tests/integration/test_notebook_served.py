@@ -29,7 +29,7 @@ from tests.factories import make_failure, make_info, make_prompt, make_result, m
 HEADSCOPE = str(Path(sys.executable).with_name("headscope"))
 Ask = Callable[[Notebook, str], Any]
 VIEWS = ("tokens", "candidates", "heads", "layers", "lens", "attributions", "cells", "attribution_layers",
-         "attribution_heads", "receipts")  # fmt: skip
+         "attribution_heads", "receipts", "removal_curves")  # fmt: skip
 TYPES = {
     "text": "o'clock; DROP TABLE runs --",
     "whole": 2**53 + 1,

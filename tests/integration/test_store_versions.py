@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 
 from headscope.analysis.errors import StorageError
 from headscope.analysis.types.outcome import NOTHING, Outcome
+from headscope.analysis.types.receipts import Verdict
 from headscope.migrations.v0001 import tables
 from headscope.migrations.v0008 import search
 from headscope.storage import session
@@ -19,7 +21,7 @@ from headscope.storage.rows import RunFilter
 from headscope.storage.schema import versions
 from tests.at_once import at_once
 from tests.databases import PostgresServer
-from tests.factories import make_info, make_prompt, make_result, make_set
+from tests.factories import make_attribution, make_info, make_prompt, make_receipt, make_result, make_set
 
 KEY = "01a20766-c10e-7000-82e3-32d23155c6e9"
 SAMPLES = {
@@ -253,6 +255,29 @@ def test_what_came_out_of_a_method_is_taken_out_of_its_params_and_put_back(empty
     versions.upgrade(empty_url)
     versions.downgrade(empty_url, "0001")  # in one transaction with other changes of the table
     assert stored_params(empty_url) == [old for _, old, _, _ in TAKEN_APART]
+
+
+def test_verdicts_go_back_to_the_words_of_before_and_stay_when_recency_was_not_measured(empty_url: str) -> None:
+    """The words of 0010 are read as they are; those of 0011 that it did not know become what its rule says of p."""
+    said = [(Verdict.BETTER, 0.01), (Verdict.BETTER_THAN_RANDOM, 0.01), (Verdict.NO_BETTER, 0.5),
+            (Verdict.NOT_CONVERGED, 0.01), (Verdict.NOT_CONVERGED, 0.5), (Verdict.UNMEASURED, np.nan)]  # fmt: skip
+    receipts = [make_receipt(verdict=verdict, p_value=p) for verdict, p in said]
+    result = make_result()
+    found = tuple(replace(make_attribution("saliency", np.ones(6)), receipt=receipt) for receipt in receipts)
+    with Store.open(empty_url) as store:
+        job = store.start_job(experiment="e", model="tiny", spec={}, total=1)
+        saved = replace(result, attributions=found)
+        (run_id,) = store.save(job, make_info(), make_set(result.prompt), ["receipts"], 0, [saved]).run_ids
+    versions.downgrade(empty_url, "0010")
+    versions.upgrade(empty_url)
+    better, no_better = Verdict.UNCOMPARED, Verdict.NO_BETTER
+    with Store.open(empty_url) as store:
+        now = [item.receipt for item in store.run(run_id).attributions]
+        assert [one.verdict for one in now] == [better, better, no_better, better, no_better, Verdict.UNMEASURED]
+        assert {(one.unit, one.exact, one.second_baseline, one.removal) for one in now} == {("token", False, "", ())}
+        assert np.isnan([[one.recency_gain, one.shapley_top1, one.shapley_tau, one.baseline_tau] for one in now]).all()
+        assert [one.gain for one in now] == [one.gain for one in receipts]
+        assert store.check() == []
 
 
 def test_somebody_elses_database_is_left_alone(empty_url: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 
 from dash import dcc, html
@@ -13,7 +12,7 @@ from headscope.analysis.statistics.intervals import FEWEST, Means
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, extra, icon
 from headscope.dashboard.numbers import interval, plain, signed
-from headscope.dashboard.pages.methods import sql
+from headscope.dashboard.pages.methods import sql, unsure
 from headscope.dashboard.pages.methods.comparison import Comparison, Dispute, disputes, shown_methods
 from headscope.dashboard.pages.methods.query import MEASURES, TOPS, MethodsQuery, label, summary
 from headscope.dashboard.parts import note, sql_box, stay, switch, warning
@@ -35,7 +34,7 @@ SAID = {
 def matrix(query: MethodsQuery, comparison: Comparison) -> Children:
     """The card's content."""
     if len(comparison.methods) < 2:
-        return too_few(comparison)
+        return [*unsure.said(query, comparison.unsure), too_few(comparison)]
     methods = shown_methods(comparison, query)
     if len(methods) < 2:
         return [chooser(query, comparison), note("Choose at least two methods.")]
@@ -45,7 +44,7 @@ def matrix(query: MethodsQuery, comparison: Comparison) -> Children:
     return [
         chooser(query, comparison),
         html.P(said, className="hs-methods-said"),
-        *sample_notes(comparison, most),
+        *sample_notes(query, comparison, most),
         html.Div(matrix_table(query, comparison, methods, means, most), className="hs-scroll-x"),
         note("Means over prompts with 95 % bootstrap intervals over prompts; at most n = "
              f"{plural(most, 'run')}, and n stands in a cell that has fewer. Choose a cell to list the prompts on "
@@ -64,16 +63,13 @@ def too_few(comparison: Comparison) -> Component:
     )
 
 
-def sample_notes(comparison: Comparison, most: int) -> list[Component]:
+def sample_notes(query: MethodsQuery, comparison: Comparison, most: int) -> list[Component]:
     """What the numbers are over, when that is not simply every prompt."""
     found: list[Component] = []
     if comparison.total > len(comparison.runs):
         found.append(note(icon("funnel"), f" A fixed random sample of {len(comparison.runs):,} of {comparison.total:,} "
                           "runs: comparing all of them would take too long."))  # fmt: skip
-    unsure = Counter(name for run in comparison.runs for name in run.not_converged if name in run.scores)
-    if unsure:
-        said = ", ".join(f"{n:,} of {label(name)}" for name, n in sorted(unsure.items()))
-        found.append(warning(f"Not converged, and compared all the same: {said}."))
+    found += unsure.said(query, comparison.unsure)
     if most < FEWEST:
         found.append(warning(f"Fewer than {FEWEST} prompts: no intervals."))
     return found
@@ -165,6 +161,7 @@ def dispute_list(query: MethodsQuery, comparison: Comparison) -> Children:
     head = ("Dispute>", "Prompt", "Furthest apart", "Model")
     return [
         *back,
+        *unsure.said(query, comparison.unsure),
         table(head, [dispute_row(item) for item in found[:LISTED]], rows_open=True),
         note(f"{min(LISTED, len(found)):,} of {plural(len(found), 'run')}. Dispute is 1 minus the mean τ of every two: "
              "0 they agree, 1 unrelated, more: they contradict each other.",

@@ -1,71 +1,71 @@
-"""The leaderboard: what removing tokens in a method's order does beside random orders, and what the method costs."""
+"""The leaderboard: what removing tokens in a method's order does beside random orders and "last first", and what the
+method costs."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from headscope.analysis.statistics.intervals import FEWEST, t_interval, wilson
+from headscope.analysis.statistics.intervals import FEWEST, wilson
 from headscope.dashboard import links
-from headscope.dashboard.cards import Children, Download, copyable, download_menu, empty_box, extra, icon
+from headscope.dashboard.cards import Children, Download, copyable, download_menu, empty_box, icon
 from headscope.dashboard.numbers import interval, plain, signed
-from headscope.dashboard.pages.methods import sql
+from headscope.dashboard.pages.methods import gains, sql, unsure
+from headscope.dashboard.pages.methods.failed import failed
+from headscope.dashboard.pages.methods.gains import Gain, Gains, Scale
 from headscope.dashboard.pages.methods.query import MethodsQuery, label, runs_of, summary
+from headscope.dashboard.pages.methods.verdicts import behind_of, verdict_table
 from headscope.dashboard.parts import note, sql_box, stay, warning
 from headscope.dashboard.tables import table
-from headscope.dashboard.text import visible
 from headscope.dashboard.units import memory, percent, percents, ratio, seconds
 from headscope.dashboard.words import DASH, plural
-from headscope.storage.rows import MethodFailure, MethodStats, ReceiptRow
+from headscope.storage.rows import MethodFailure, MethodStats
 
+Said = Callable[[float | None], str]
 HEAD = (
-    "Method", "Runs>", "Gain over random, nats", "Compr.>", "Suff.>", "Better than random>",
-    "Error>", "Sensitivity>", "Time>", "Peak memory>",
+    "Method", "Runs>", "Gain over random, nats", "Over recency, nats>", "Gain, nats>", "Compr.>", "Suff.>",
+    "Top-1 as Shapley>", "Error>", "Sensitivity>", "Time>", "Peak memory>",
 )  # fmt: skip
-REASONS = 3  # per method
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """What the gain column's drawing runs from and to; 0 is always on it."""
-
-    low: float
-    high: float
-
-    def place(self, value: float) -> str:
-        """Percent from the left."""
-        return f"{100 * (value - self.low) / ((self.high - self.low) or 1.0):.2f}%"
 
 
 def board(
-    query: MethodsQuery, stats: Sequence[MethodStats], failures: Sequence[MethodFailure], n_models: int
+    query: MethodsQuery,
+    stats: Sequence[MethodStats],
+    found: Gains,
+    failures: Sequence[MethodFailure],
+    n_models: int,
 ) -> Children:
-    """The card's content."""
+    """The card's content; `found` has the intervals of the gains."""
     if not stats:
         return nothing(query)
     by_set = query.by == "set"
     measured = [row for row in stats if row.n_receipts]
-    scale = gain_scale(measured)
+    scale = gains.scale([gains.of(found, row)["over_random"] for row in measured])
     head = (HEAD[0], "Prompt set", *HEAD[1:]) if by_set else HEAD
-    body = [board_row(query, row, scale, by_set) for row in (*measured, *(row for row in stats if not row.n_receipts))]
+    body = [board_row(query, row, gains.of(found, row), scale, by_set=by_set)
+            for row in (*measured, *(row for row in stats if not row.n_receipts))]  # fmt: skip
     return [
-        *([] if measured else [unmeasured(query)]),
+        *([] if any(row.n_tested for row in stats) else [unmeasured(query)]),
+        *unsure.said(query, unsure.of_stats(stats)),
         *cautions(measured, n_models),
         html.Div(table(head, body), className="hs-methods-board"),
-        failed(query, stats, failures),
+        verdict_table(query, stats, by_set=by_set),
+        failed(stats, failures),
         note(
             "Gain: how far the explained quantity falls when the highest-ranked tokens are removed (comprehensiveness) "
             "minus how far when only they are kept (sufficiency), each a mean over shares of tokens; over random: "
-            "minus the same for random orders of the same prompt. Means with 95 % t intervals; the share has a Wilson "
-            "interval. Error (convergence or conservation, as a share of the explained change) and sensitivity to "
-            "embedding noise are medians. Peak memory: the most over what the process held before."
+            "minus the same for random orders of the same prompt; over recency: minus that of “last words first”. "
+            "Means with 95 % bootstrap intervals over prompts, pairs kept together; shares have Wilson intervals. "
+            "Top-1 as Shapley: the highest-ranked token is that of the exact Shapley values, where they could be "
+            "computed. Error (convergence or conservation, as a share of the explained change), sensitivity to "
+            "embedding noise, time and peak memory (the most over what the process held before) are medians, the last "
+            "two with their 10th and 90th percentile."
         ),
         sql_box(sql.board(query)),
-    ]
+    ]  # fmt: skip
 
 
 def csv_menu(*entries: tuple[str, str, MethodsQuery]) -> Component | None:
@@ -110,13 +110,6 @@ def cautions(measured: Sequence[MethodStats], n_models: int) -> list[Component]:
     if n_models > 1:
         found.append(warning(f"{n_models} models are pooled: a method may be good on one and not on the other. "
                              "Choose one above."))  # fmt: skip
-    unsure: dict[str, int] = {}
-    for row in measured:
-        unsure[row.method] = unsure.get(row.method, 0) + row.n_not_converged
-    said = ", ".join(f"{n:,} of {label(method)}" for method, n in unsure.items() if n)
-    if said:
-        found.append(warning(f"Not converged, and in these averages all the same: {said}. More steps or samples make "
-                             "them worth their place."))  # fmt: skip
     few = [label(row.method) for row in measured if row.n_receipts < FEWEST]
     if few:
         found.append(warning(f"Fewer than {FEWEST} prompts with a receipt: no intervals for {', '.join(few)}. The "
@@ -124,12 +117,13 @@ def cautions(measured: Sequence[MethodStats], n_models: int) -> list[Component]:
     return found
 
 
-def board_row(query: MethodsQuery, row: MethodStats, scale: Scale, by_set: bool) -> html.Tr:
+def board_row(
+    query: MethodsQuery, row: MethodStats, found: Mapping[str, Gain], scale: Scale, *, by_set: bool
+) -> html.Tr:
     """One method, or one method on one prompt set."""
-    chosen = {"method": row.method, **({"prompt_set": row.prompt_set} if by_set and row.prompt_set else {})}
-    behind = query.link(**chosen) + "#methods-receipts"
+    behind = behind_of(query, row, by_set=by_set)
     name = stay(label(row.method), behind, "hs-strong", summary(row.method))
-    sub = html.Span(caveat, className="hs-sub") if (caveat := caveat_of(row)) else None
+    sub = html.Span(caveat, className="hs-sub") if (caveat := caveat_of(query, row)) else None
     count = dcc.Link(f"{row.n_receipts or row.n:,}", href=runs_of(query, row.prompt_set if by_set else None),
                      title=f"{row.n_receipts:,} receipts, {row.n:,} attributions")  # fmt: skip
     return html.Tr(
@@ -137,24 +131,28 @@ def board_row(query: MethodsQuery, row: MethodStats, scale: Scale, by_set: bool)
             html.Th([name, sub], scope="row"),
             *([html.Td(row.prompt_set or DASH, className="hs-nowrap")] if by_set else []),
             html.Td(count, className="num"),
-            html.Td(gain_cell(row, scale, behind)),
+            html.Td(gain_cell(found["over_random"], scale, behind)),
+            *(html.Td(mean_cell(found[measure]), className="num") for measure in ("over_recency", "gain")),
             html.Td(plain(row.comprehensiveness), className="num"),
             html.Td(plain(row.sufficiency), className="num"),
-            html.Td(better_cell(row, behind), className="num"),
+            html.Td(top1_cell(row), className="num"),
             html.Td(percent_of(row.error, row.n_error), className="num"),
             html.Td(plain(row.sensitivity), className="num", title=f"median of {row.n_sensitivity:,}"),
-            html.Td(seconds(row.seconds), className="num"),
-            html.Td(memory(row.peak_bytes), className="num"),
+            html.Td(spread(seconds, row.seconds, row.seconds_low, row.seconds_high), className="num"),
+            html.Td(spread(memory, row.peak_bytes, row.peak_low, row.peak_high), className="num"),
         ],
         className="" if row.n_receipts else "hs-methods-bare",
     )
 
 
-def caveat_of(row: MethodStats) -> str:
+def caveat_of(query: MethodsQuery, row: MethodStats) -> str:
     """What stands under a method's name: why it has no place in the order, or how many did not converge."""
-    if not row.n_receipts:
+    if not row.n_tested:
         return without_receipts(row)
-    return f"{row.n_not_converged:,} of {row.n - row.n_failed:,} not converged" if row.n_not_converged else ""
+    if not row.n_not_converged:
+        return ""
+    left_out = "" if query.unconverged else "left out: "
+    return f"{row.n_not_converged:,} of {row.n - row.n_failed:,} {left_out}not converged"
 
 
 def without_receipts(row: MethodStats) -> str:
@@ -166,24 +164,9 @@ def without_receipts(row: MethodStats) -> str:
     return "no receipt was measured"
 
 
-def gain_scale(rows: Sequence[MethodStats]) -> Scale:
-    """From the lowest to the highest end of an interval, 0 included."""
-    ends = [0.0]
-    for row in rows:
-        mean, low, high = gain(row)
-        ends += [value for value in (mean, low, high) if not math.isnan(value)]
-    return Scale(min(ends), max(ends))
-
-
-def gain(row: MethodStats) -> tuple[float, float, float]:
-    """Mean gain over random and its interval (nats)."""
-    mean = math.nan if row.gain is None else row.gain
-    return (mean, *t_interval(mean, math.nan if row.deviation is None else row.deviation, row.n_receipts))
-
-
-def gain_cell(row: MethodStats, scale: Scale, behind: str) -> Children:
+def gain_cell(gain: Gain, scale: Scale, behind: str) -> Children:
     """The number, its interval in words and as a bar about zero."""
-    mean, low, high = gain(row)
+    mean, low, high = gain.mean, gain.low, gain.high
     if math.isnan(mean):
         return html.Span(DASH, className="hs-muted")
     bar = [html.I(className="hs-forest-zero", style={"left": scale.place(0)})]
@@ -196,18 +179,30 @@ def gain_cell(row: MethodStats, scale: Scale, behind: str) -> Children:
     return stay([html.Span(words), html.Span(bar, className=f"hs-forest {tone}")], behind, "hs-gain")
 
 
-def better_cell(row: MethodStats, behind: str) -> Children:
-    """Share of prompts on which the method beat random orders."""
-    if not row.n_receipts:
-        return DASH
-    low, high = wilson(row.n_better, row.n_receipts)
-    words, prompts = f"{row.n_better:,} of {row.n_receipts:,}", plural(row.n_receipts, "prompt")
-    title = f"{row.n_better:,} of {prompts}; 95 % Wilson interval {percent(low).removesuffix(' %')} to {percent(high)}"
-    share = ratio(row.n_better, row.n_receipts)
-    return [
-        stay(html.B(share), behind, title=title),
-        html.Small(f"{percents(low, high)} · {words}", className="hs-sub"),
-    ]
+def mean_cell(gain: Gain) -> Children:
+    """The number over its interval."""
+    return [html.Span(signed(gain.mean)), html.Span(interval(gain.low, gain.high), className="hs-sub")]
+
+
+def top1_cell(row: MethodStats) -> Children:
+    """On which share of the prompts with exact Shapley values their highest-ranked token is this method's too."""
+    if not row.n_shapley:
+        return html.Span(DASH, title="no exact Shapley values to compare with")
+    low, high = wilson(row.n_top1, row.n_shapley)
+    said = f"{row.n_top1:,} of {plural(row.n_shapley, 'prompt')}; mean rank correlation (τ) {plain(row.shapley_tau)}"
+    words = f"{percents(low, high)} · {row.n_top1:,} of {row.n_shapley:,}"
+    return [html.Span(ratio(row.n_top1, row.n_shapley), title=said), html.Span(words, className="hs-sub")]
+
+
+def spread(
+    said: Callable[[float | None], str], middle: float | None, low: float | None, high: float | None
+) -> Children:
+    """A median over its 10th and 90th percentile, a unit that is the same said once."""
+    first, last = said(low), said(high)
+    if first.split()[-1] == last.split()[-1]:
+        first = first.rpartition(" ")[0]
+    return [html.Span(said(middle), title="median"),
+            html.Span("" if low is None else f"{first} – {last}", className="hs-sub")]  # fmt: skip
 
 
 def percent_of(value: float | None, n: int) -> Children:
@@ -216,77 +211,3 @@ def percent_of(value: float | None, n: int) -> Children:
         return html.Span(DASH, title="this method makes no promise to check")
     digits = 0 if value >= 0.1 else 1 if value >= 0.01 else 2
     return html.Span(percent(value, digits), title=f"median of {n:,}")
-
-
-def failed(query: MethodsQuery, stats: Sequence[MethodStats], failures: Sequence[MethodFailure]) -> Component | None:
-    """Methods without scores on some runs, and why."""
-    counts: dict[str, tuple[int, int]] = {}
-    for row in stats:
-        before = counts.get(row.method, (0, 0))
-        counts[row.method] = before[0] + row.n_failed, before[1] + row.n
-    entries = []
-    for method, (n_failed, n) in counts.items():
-        reasons = [item for item in failures if item.method == method]
-        if n_failed:
-            entries.append(failure(method, n_failed, n, reasons))
-    if not entries:
-        return None
-    return html.Div([html.H3("Failed"), html.Ul(entries, className="hs-reasons")], className="hs-methods-failed")
-
-
-def failure(method: str, n_failed: int, n: int, reasons: Sequence[MethodFailure]) -> html.Li:
-    """How often a method failed, and its most frequent reasons with a run each."""
-    lines: list[Component] = [
-        html.Span([html.B(label(method)), f" has no scores on {n_failed:,} of {plural(n, 'run')}"])
-    ]
-    for item in reasons[:REASONS]:
-        link = dcc.Link(f"{item.count:,} ×", href=links.run(item.run_id, (method,)), title="Open one of them")
-        lines.append(html.Span([link, " ", item.reason], className="hs-sub"))
-    if len(reasons) > REASONS:
-        lines.append(html.Span(f"and {plural(len(reasons) - REASONS, 'more reason')}", className="hs-sub"))
-    return html.Li(lines)
-
-
-def receipts(query: MethodsQuery, rows: Sequence[ReceiptRow], limit: int) -> Children:
-    """The receipts of one method, the least gain first."""
-    if not rows:
-        return empty_box(f"No receipts of {label(query.method)}", html.P("None of the runs chosen has one."))
-    shown = f"The {limit} with the least gain over random; the CSV has all." if len(rows) == limit else ""
-    head = ("Verdict", "Prompt", "Over random>", "Random orders (95 %)>", "p>", "Compr.>", "Suff.>")
-    return [
-        table(head, [receipt_row(query, row) for row in rows], rows_open=True),
-        note(shown, " Removed tokens were replaced by: ", ", ".join(sorted({row.masking for row in rows})), "."),
-        sql_box(sql.receipts(query)),
-    ]
-
-
-def receipt_row(query: MethodsQuery, row: ReceiptRow) -> html.Tr:
-    """A run, and what removing tokens did."""
-    target = f"{visible(row.target)} rather than {visible(row.foil)}" if row.foil else visible(row.target)
-    address = links.run(row.run_id, (row.method,))
-    over = None if row.gain is None or row.random_gain is None else row.gain - row.random_gain
-    nan = math.nan
-    spread = [nan if end is None or row.random_gain is None else end - row.random_gain
-              for end in (row.random_low, row.random_high)]  # fmt: skip
-    text = dcc.Link(row.text, href=address, className="hs-strong hs-ellipsis", title=row.text)
-    return html.Tr(
-        [
-            html.Td([verdict(row.verdict), html.Span(row.reason, className="hs-sub") if row.reason else None]),
-            html.Td([text, html.Span(f"explains {target} · {row.model}", className="hs-sub")], className="hs-text"),
-            html.Td(signed(over), className="num"),
-            html.Td(interval(spread[0], spread[1]) or DASH, className="num"),
-            html.Td(plain(row.p_value, 3), className="num"),
-            html.Td(plain(row.comprehensiveness), className="num"),
-            html.Td(plain(row.sufficiency), className="num"),
-        ],
-        **extra(data_href=address),
-    )
-
-
-def verdict(text: str) -> html.Span:
-    """Icon and words; colour is never alone."""
-    tone, name = {
-        "better than random": ("good", "check-circle-fill"),
-        "no better than random here": ("warn", "dash-circle-fill"),
-    }.get(text, ("none", "question-circle"))
-    return html.Span([icon(name), " ", text], className=f"hs-verdict hs-verdict-{tone}")

@@ -9,9 +9,12 @@ from dash import html
 
 from headscope.dashboard.cards import Children, guarded
 from headscope.dashboard.pages.methods.agreement import dispute_list, matrix, measures
-from headscope.dashboard.pages.methods.board import board, csv_menu, receipts
+from headscope.dashboard.pages.methods.behind import receipts
+from headscope.dashboard.pages.methods.board import board, csv_menu
 from headscope.dashboard.pages.methods.comparison import Comparisons
+from headscope.dashboard.pages.methods.gains import intervals
 from headscope.dashboard.pages.methods.query import MethodsQuery, label
+from headscope.dashboard.pages.methods.unsure import of_stats
 from headscope.dashboard.parts import stay, switch
 from headscope.dashboard.scoped.bar import any_runs
 from headscope.dashboard.services import Services
@@ -47,9 +50,11 @@ def show_board(services: Services, _comparisons: Comparisons, query: MethodsQuer
     store, where = services.store, query.where()
     if not any_runs(store, query):
         return None, None
-    stats = store.method_stats(where, by_prompt_set=query.by == "set")
+    asked = {"by_prompt_set": query.by == "set", "unconverged": query.unconverged}
+    stats = store.method_stats(where, **asked)
     models = 1 if query.model else len(store.facets(where, ["model"])["model"])
-    body = board(query, stats, store.method_failures(where), models)
+    found = intervals(store.method_gains(where, **asked))
+    body = board(query, stats, found, store.method_failures(where), models)
     if not stats:
         return body, None
     by = switch("by", query, [("method", "by method"), ("set", "by prompt set")], "Rows")
@@ -61,9 +66,12 @@ def show_receipts(services: Services, _comparisons: Comparisons, query: MethodsQ
     """The receipts of the method in the link; nothing without one."""
     if not query.method or not any_runs(services.store, query):
         return None, None
-    rows = services.store.receipts(query.where(), query.method, LISTED)
+    store, where = services.store, query.where()
+    rows = store.receipts(where, query.method, LISTED, unconverged=query.unconverged)
+    counts = of_stats(row for row in store.method_stats(where, unconverged=query.unconverged)
+                      if row.method == query.method)  # fmt: skip
     close = stay("Close", query.link(method=""), "hs-button")
-    body = [html.P(html.B(label(query.method))), *_listed(receipts(query, rows, LISTED))]
+    body = [html.P(html.B(label(query.method))), *_listed(receipts(query, rows, LISTED, counts))]
     return body, [close, csv_menu(("Receipts, CSV", "receipts", query))]
 
 

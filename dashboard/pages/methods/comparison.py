@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,8 @@ Floats = NDArray[np.float64]
 class Comparison:
     """`methods` in the order shown; tau, overlap, signs: means `[method, method]` over prompts with intervals.
 
-    taus `[run, method, method]`; chance: overlap of random orders, the mean of k / n. `runs` of `total`.
+    taus `[run, method, method]`; chance: overlap of random orders, the mean of k / n. `runs` of `total`. unsure: of
+    each method, on how many of the runs that it has scores for it did not converge, left out or not.
     """
 
     methods: tuple[str, ...]
@@ -36,6 +38,7 @@ class Comparison:
     chance: float
     runs: tuple[PromptScores, ...]
     total: int
+    unsure: Mapping[str, tuple[int, int]]
 
     def measure(self, name: str) -> Means:
         """`tau`, `overlap` or `signs`."""
@@ -67,16 +70,21 @@ class Comparisons:
         """The comparison for the runs a link stands for."""
         where = query.where()
         sample = self._store.position_scores(where, MAX_RUNS)
-        key = (repr(where), query.k)
-        return self._kept.get(key, sample.version, lambda: compare(sample.runs, sample.total, query.k))
+        key = (repr(where), query.k, query.unconverged)
+        return self._kept.get(
+            key, sample.version, lambda: compare(sample.runs, sample.total, query.k, unconverged=query.unconverged)
+        )
 
 
-def compare(runs: Sequence[PromptScores], total: int, k: int) -> Comparison:
-    """Work out a comparison. A prompt that several models ran is drawn whole in the bootstrap.
+def compare(runs: Sequence[PromptScores], total: int, k: int, *, unconverged: bool = False) -> Comparison:
+    """Work out a comparison. A prompt that several models ran is drawn whole in the bootstrap. Scores that did not
+    converge take part with `unconverged` only.
 
     Of runs so long that there would be more than `MAX_PAIRS` pairs to compare, a fixed random sample is taken.
     """
     runs = _affordable(runs)
+    counts = _unsure(runs)
+    runs = runs if unconverged else [_converged(run) for run in runs]
     known = {name for run in runs for name in run.scores}
     methods = (*(name for name in METHODS if name in known), *sorted(known - METHODS.keys()))
     shape = (len(runs), len(methods), len(methods))
@@ -96,7 +104,19 @@ def compare(runs: Sequence[PromptScores], total: int, k: int) -> Comparison:
         chance=float(chance.mean()) if len(chance) else float("nan"),
         runs=tuple(runs),
         total=total,
+        unsure=counts,
     )
+
+
+def _unsure(runs: Sequence[PromptScores]) -> dict[str, tuple[int, int]]:
+    every = Counter(name for run in runs for name in run.scores)
+    unsure = Counter(name for run in runs for name in run.not_converged & run.scores.keys())
+    return {name: (unsure[name], n) for name, n in every.items()}
+
+
+def _converged(run: PromptScores) -> PromptScores:
+    """The run with the scores that can be built on."""
+    return replace(run, scores={name: one for name, one in run.scores.items() if name not in run.not_converged})
 
 
 def disputes(comparison: Comparison, methods: Sequence[str]) -> tuple[Dispute, ...]:

@@ -21,7 +21,8 @@ class MethodsQuery(ScopeQuery):
 
     by: one row per method, or per method and prompt set. measure: what the
     matrix shows; k: how many tokens are the top; hide: methods left out of matrix and disputes; pair: two methods,
-    "a,b", whose disputes are listed instead of all methods'. method: whose receipts are listed.
+    "a,b", whose disputes are listed instead of all methods'. method: whose receipts are listed. unconverged: results
+    that did not converge count as well.
     """
 
     PAGE: ClassVar[Page] = Page("methods", links.METHODS, "Methods", "rulers", 25, shortcut="m")
@@ -32,6 +33,7 @@ class MethodsQuery(ScopeQuery):
     hide: tuple[str, ...] = ()
     pair: str = ""
     method: str = ""
+    unconverged: bool = False
 
     @property
     def two(self) -> tuple[str, str] | None:

@@ -4,43 +4,64 @@ from __future__ import annotations
 
 from headscope.dashboard.pages.methods.query import MethodsQuery
 
-BOARD = """SELECT method, count(*) AS n, avg(gain - random_gain) AS gain_over_random,
-       stddev_samp(gain - random_gain) AS deviation, avg(comprehensiveness) AS comprehensiveness,
-       avg(sufficiency) AS sufficiency,
-       avg(CASE WHEN verdict = 'better than random' THEN 1.0 ELSE 0.0 END) AS better_than_random,
-       sum(CASE WHEN converged THEN 0 WHEN converged IS NULL THEN 0 ELSE 1 END) AS not_converged,
-       percentile_cont(0.5) WITHIN GROUP (ORDER BY error) AS median_error,
-       percentile_cont(0.5) WITHIN GROUP (ORDER BY sensitivity) AS median_sensitivity
-FROM v_receipts
-WHERE {where}
-  AND gain - random_gain IS NOT NULL
+BOARD = """WITH found AS (
+  SELECT *, {kept} AS kept FROM v_receipts WHERE {where} AND verdict <> 'not measured'
+)
+SELECT method, count(*) FILTER (WHERE kept AND gain - random_gain IS NOT NULL) AS n,
+       count(*) FILTER (WHERE NOT kept) AS left_out,
+       avg(gain - random_gain) FILTER (WHERE kept) AS gain_over_random,
+       avg(gain - recency_gain) FILTER (WHERE kept) AS gain_over_recency,
+       avg(gain) FILTER (WHERE kept AND random_gain IS NOT NULL) AS gain,
+       avg(comprehensiveness) FILTER (WHERE kept) AS comprehensiveness,
+       avg(sufficiency) FILTER (WHERE kept) AS sufficiency,
+       avg(shapley_top1) FILTER (WHERE kept) AS same_top_token_as_shapley,
+       {verdicts},
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY CASE WHEN kept THEN error END) AS median_error,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY CASE WHEN kept THEN sensitivity END) AS median_sensitivity,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY CASE WHEN kept THEN method_seconds END) AS median_seconds,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY CASE WHEN kept THEN peak_bytes END) AS median_peak_bytes
+FROM found
 GROUP BY method
-ORDER BY gain_over_random DESC"""
+ORDER BY gain_over_random DESC NULLS LAST"""
+VERDICTS = {
+    "better_than_random_and_recency": "converged IS NOT FALSE AND verdict = 'better than random and recency'",
+    "better_than_random_only": "converged IS NOT FALSE AND verdict = 'better than random only'",
+    "no_better_than_random": "converged IS NOT FALSE AND verdict = 'no better than random here'",
+    "not_converged": "converged IS FALSE",
+}
 RECEIPTS = """SELECT run_id, text, target, verdict, gain - random_gain AS gain_over_random, random_low, random_high,
-       p_value
+       gain - recency_gain AS gain_over_recency, p_value, shapley_top1, shapley_tau, second_baseline, baseline_tau
 FROM v_receipts
 WHERE {where}
   AND method = {method}
+  AND {kept}
 ORDER BY gain_over_random"""
 SCORES = """SELECT s.run_id, s.method, s.position, s.token, s.score, s.score_error, s.converged
 FROM v_attribution_scores s JOIN runs r ON r.id = s.run_id
 WHERE {where}
+  AND {kept}
 ORDER BY s.run_id, s.method, s.position"""
 
 
 def board(query: MethodsQuery) -> str:
     """What the leaderboard counts."""
-    return BOARD.format(where=_where(query, ""))
+    verdicts = (f"avg(CASE WHEN {when} THEN 1.0 ELSE 0.0 END) AS {name}" for name, when in VERDICTS.items())
+    return BOARD.format(where=_where(query, ""), kept=_kept(query), verdicts=",\n       ".join(verdicts))
 
 
 def receipts(query: MethodsQuery) -> str:
     """The receipts of one method."""
-    return RECEIPTS.format(where=_where(query, ""), method=_literal(query.method))
+    return RECEIPTS.format(where=_where(query, ""), method=_literal(query.method), kept=_kept(query))
 
 
 def scores(query: MethodsQuery) -> str:
     """What agreement is worked out from."""
-    return SCORES.format(where=_where(query, "r."))
+    return SCORES.format(where=_where(query, "r."), kept=_kept(query))
+
+
+def _kept(query: MethodsQuery) -> str:
+    """What did not converge, by its method's own word, is left out."""
+    return "TRUE" if query.unconverged else "converged IS NOT FALSE"
 
 
 def _where(query: MethodsQuery, prefix: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,77 +15,143 @@ from headscope.dashboard.units import percent
 from headscope.dashboard.words import plural, true_minus
 
 Curve = NDArray[np.float32]
-TONES = {Verdict.BETTER: "better", Verdict.NO_BETTER: "no_better", Verdict.UNMEASURED: "unmeasured"}
+SHOWN = {
+    Verdict.BETTER: ("better", "beats random + recency"),
+    Verdict.BETTER_THAN_RANDOM: ("partly", "beats random only"),
+    Verdict.UNCOMPARED: ("partly", "beats random"),
+    Verdict.NO_BETTER: ("no_better", "no better than random"),
+    Verdict.NOT_CONVERGED: ("not_converged", "not converged"),
+    Verdict.UNMEASURED: ("unmeasured", "not measured"),
+}
+"""Verdict -> its tone and its few words beside a strip."""
+IN_BOTH = ("deletion", "insertion", "random_deletion", "random_insertion", "gain", "random_low", "random_high",
+           "recency_gain")  # fmt: skip
+OF_RECENCY = ("recency_deletion", "recency_insertion")
+RECENCY = "recency not measured"
 
 
 @dataclass(frozen=True, slots=True)
-class ReceiptView:
-    """A receipt as it is shown. tone: `better`, `no_better` or `unmeasured`; words: the verdict as a sentence part.
+class CurvesView:
+    """The removal test under one masking, or its mean over all. Curves `[fraction]` as in `RemovalCurves`, those of
+    recency empty where it was not measured; the numbers are drawn on one line."""
 
-    Curves `[fraction]` as in `Receipt`, empty when nothing was removed; gain, random_gain, random_low, random_high are
-    drawn on one line; rows are (term, value) pairs in print order.
-    """
-
-    tone: str
-    words: str
-    fractions: Curve
+    name: str
     deletion: Curve
     insertion: Curve
     random_deletion: Curve
     random_insertion: Curve
+    recency_deletion: Curve
+    recency_insertion: Curve
     gain: float
-    random_gain: float
     random_low: float
     random_high: float
+    recency_gain: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptView:
+    """A receipt as it is shown. tone: a kind of verdict for its sign and colour; words: the verdict as a sentence part,
+    chip: in few words. curves: none when nothing was removed, else the mean first. removed: what was, `token` or
+    `word`. rows are (term, value) pairs in print order."""
+
+    tone: str
+    words: str
+    chip: str
+    fractions: Curve
+    curves: tuple[CurvesView, ...]
     unit: str
+    removed: str
     rows: tuple[tuple[str, str], ...]
 
 
 def receipt_view(receipt: Receipt, unit: str) -> ReceiptView:
     """What the Run page shows of a receipt; `unit` is that of the explained quantity, `nats` or `logits`."""
-    words = receipt.verdict.value
-    if receipt.verdict is Verdict.UNMEASURED:
-        words = f"not measured: {receipt.reason or 'the reason was not recorded'}"
+    tone, chip = SHOWN[receipt.verdict]
     return ReceiptView(
-        tone=TONES[receipt.verdict],
-        words=words,
+        tone=tone,
+        words=_words(receipt),
+        chip=chip,
         fractions=receipt.fractions,
-        deletion=receipt.deletion,
-        insertion=receipt.insertion,
-        random_deletion=receipt.random_deletion,
-        random_insertion=receipt.random_insertion,
-        gain=receipt.gain,
-        random_gain=receipt.random_gain,
-        random_low=receipt.random_low,
-        random_high=receipt.random_high,
+        curves=_curves(receipt),
         unit=unit,
+        removed=receipt.unit,
         rows=tuple(_rows(receipt, unit)),
     )
 
 
+def _words(receipt: Receipt) -> str:
+    if receipt.verdict is Verdict.UNMEASURED:
+        return f"not measured: {receipt.reason or 'the reason was not recorded'}"
+    if receipt.verdict is Verdict.UNCOMPARED:
+        return f"{receipt.verdict.value} ({RECENCY})"
+    return receipt.verdict.value
+
+
+def _curves(receipt: Receipt) -> tuple[CurvesView, ...]:
+    """The mean over the maskings, and each alone when there are several."""
+    if not _known(receipt.gain) or not len(receipt.fractions):
+        return ()
+    each = tuple(
+        CurvesView(one.masking, **{name: getattr(one, name) for name in (*IN_BOTH, *OF_RECENCY)})
+        for one in receipt.removal
+    )
+    means: dict[str, Any] = {name: _mean([getattr(one, name) for one in each]) for name in OF_RECENCY}
+    means |= {name: getattr(receipt, name) for name in IN_BOTH}
+    mean = CurvesView("mean of all" if len(each) > 1 else receipt.masking, **means)
+    return (mean, *each) if len(each) > 1 else (mean,)
+
+
+def _mean(curves: Sequence[Curve]) -> Curve:
+    return np.mean(curves, axis=0, dtype=np.float32) if curves else np.empty(0, np.float32)
+
+
 def _rows(receipt: Receipt, unit: str) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
-    if receipt.verdict is not Verdict.UNMEASURED:
+    if _known(receipt.gain) and receipt.verdict is not Verdict.UNMEASURED:
         rows += [
             ("gain (AOPC)", amount(receipt.gain, unit)),
             ("random orders", f"{amount(receipt.random_gain, unit)}, 95 % from {amount(receipt.random_low)} to "
                               f"{amount(receipt.random_high)}"),
-            ("p-value", f"{_p(receipt.p_value)} (n = {receipt.n_random:,} random orders, each also reversed)"),
+            ("p-value", f"{_p(receipt.p_value)} ({orders(receipt)})"),
+            (f"last {receipt.unit}s first", amount(receipt.recency_gain, unit)),
             ("comprehensiveness", amount(receipt.comprehensiveness, unit)),
             ("sufficiency", amount(receipt.sufficiency, unit)),
-            ("removed tokens become", receipt.masking),
-            ("removable", plural(receipt.n_units, "token")),
+            (f"removed {receipt.unit}s become", receipt.masking),
+            ("removable", plural(receipt.n_units, receipt.unit)),
+            *_shapley(receipt),
         ]  # fmt: skip
-        if receipt.reason:
-            rows.append(("note", receipt.reason))
+    if receipt.reason and receipt.verdict is not Verdict.UNMEASURED:
+        rows.append(("note", receipt.reason))
     rows.append(("convergence error", _share(receipt.error, "not promised by this method")))
     draws = f" (largest of {receipt.noise_draws} draws of noise)" if receipt.noise_draws else ""
     rows.append(
         ("sensitivity", _number(receipt.sensitivity) + draws if _known(receipt.sensitivity) else "not measured")
     )
+    if receipt.second_baseline:
+        rows.append(
+            ("second baseline", f"{_tau(receipt.baseline_tau)} with the scores under {receipt.second_baseline}")
+        )
     if _known(receipt.randomisation):
         rows.append(("random weights", f"Spearman {_number(receipt.randomisation)} with the scores of this model"))
     return rows
+
+
+def orders(receipt: Receipt) -> str:
+    """What chance is: every order, or a sample of them."""
+    if receipt.exact:
+        return f"exact: all orders of the {plural(receipt.n_units, receipt.unit)}"
+    return f"sampled: n = {receipt.n_random:,} random orders, each also reversed"
+
+
+def _shapley(receipt: Receipt) -> list[tuple[str, str]]:
+    if not _known(receipt.shapley_top1):
+        return []
+    same = "the same" if receipt.shapley_top1 else "another one"
+    return [("exact Shapley values", f"highest {receipt.unit} {same}, {_tau(receipt.shapley_tau)}")]
+
+
+def _tau(value: float) -> str:
+    return f"Kendall’s τ {true_minus(f'{value:+.2f}')}" if _known(value) else "rank agreement not measured"
 
 
 def amount(value: float, unit: str = "") -> str:

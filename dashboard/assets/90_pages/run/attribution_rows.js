@@ -24,10 +24,20 @@
   };
 
   function named(m) {
-    const said = [m.verdict === "not_converged" && "not converged", m.unit, m.note?.toLowerCase().replace(/\.$/, "")];
+    const chip = !m.error && m.receipt && m.strip ? verdict(m.receipt) : null;
+    const unsure = m.verdict === "not_converged" && m.receipt?.tone !== "not_converged";
+    const said = [unsure && "not converged", m.unit, m.note?.toLowerCase().replace(/\.$/, "")];
     return el("th", { scope: "row", title: [m.summary, m.note].filter(Boolean).join(" ") }, [
-      el("span", { text: m.label }), el("small", { text: m.error ? "failed" : said.filter(Boolean).join(", ") }),
+      el("span", { text: m.label }), chip, el("small", { text: m.error ? "failed" : said.filter(Boolean).join(", ") }),
     ]);
+  }
+
+  /** May this ranking be believed here? In few words. */
+  function verdict({ tone, chip, words }) {
+    const mark = run.verdictMark(tone, chip);
+    mark.classList.add("hs-attr-verdict");
+    mark.title = `Removal test: ${words}`;
+    return mark;
   }
 
   /** Index of the score of largest size, -1 where none was measured. */

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from headscope.analysis.statistics.intervals import FEWEST, bootstrap_means, t_interval, wilson
+from headscope.analysis.statistics.intervals import FEWEST, bootstrap_means, bootstrap_sums, wilson
 
 NAN = float("nan")
 
@@ -21,17 +21,6 @@ def test_wilson_is_scipys(successes: int, n: int) -> None:
 
 def test_nothing_has_no_share() -> None:
     assert all(map(math.isnan, wilson(0, 0)))
-
-
-@pytest.mark.parametrize("n", [FEWEST, 6, 9, 30, 2000])
-def test_t_interval_is_scipys(n: int) -> None:
-    expected = stats.t.interval(0.95, n - 1, loc=2.0, scale=0.5 / math.sqrt(n))
-    assert t_interval(2.0, 0.5, n) == pytest.approx(expected, abs=3e-4)
-
-
-@pytest.mark.parametrize(("deviation", "n"), [(0.5, FEWEST - 1), (NAN, 100)])
-def test_too_few_have_no_interval(deviation: float, n: int) -> None:
-    assert all(map(math.isnan, t_interval(2.0, deviation, n)))
 
 
 def test_means_leave_out_what_was_not_measured() -> None:
@@ -52,7 +41,7 @@ def test_nothing_has_no_mean(shape: tuple[int, ...]) -> None:
 def test_a_bootstrap_interval_is_near_the_normal_one_and_repeats() -> None:
     values = np.random.default_rng(2).normal(1.0, 2.0, (400, 1))
     found = bootstrap_means(values)
-    low, high = t_interval(float(values.mean()), float(values.std(ddof=1)), len(values))
+    low, high = stats.t.interval(0.95, 399, loc=values.mean(), scale=values.std(ddof=1) / 20)
     assert found.low[0] == pytest.approx(low, abs=0.04)
     assert found.high[0] == pytest.approx(high, abs=0.04)
     again = bootstrap_means(values)
@@ -67,6 +56,9 @@ def test_copies_of_a_prompt_do_not_narrow_the_interval() -> None:
     np.testing.assert_allclose(grouped.high - grouped.low, single.high - single.low, rtol=1e-9)
     assert (naive.high - naive.low < 0.7 * (grouped.high - grouped.low)).all()
     np.testing.assert_array_equal(grouped.n, np.full((2, 2), 120))
+    sums = bootstrap_sums(4 * once.reshape(30, 4), np.full((30, 4), 4.0))
+    for name in ("mean", "low", "high", "n"):
+        np.testing.assert_allclose(getattr(sums, name).reshape(2, 2), getattr(grouped, name), rtol=1e-9)
 
 
 def test_too_few_prompts_have_no_interval_however_many_models() -> None:

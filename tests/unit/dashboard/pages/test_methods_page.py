@@ -14,23 +14,28 @@ import pytest
 from scipy import stats
 
 from headscope.analysis.statistics.agreement import agreement
+from headscope.analysis.statistics.intervals import bootstrap_means, wilson
 from headscope.analysis.types import RunResult
 from headscope.analysis.types.outcome import Outcome
+from headscope.analysis.types.receipts import Verdict
 from headscope.dashboard.app import create_app
 from headscope.dashboard.link_state import parse_query
 from headscope.dashboard.numbers import interval, signed
 from headscope.dashboard.pages.methods import sql
-from headscope.dashboard.pages.methods.board import Scale, gain_scale
 from headscope.dashboard.pages.methods.cards import LISTED, content
 from headscope.dashboard.pages.methods.comparison import Comparisons, disputes
+from headscope.dashboard.pages.methods.gains import Gain, Scale, intervals, of, scale
 from headscope.dashboard.pages.methods.page import CARDS, PURPOSE, Ids
 from headscope.dashboard.pages.methods.query import MethodsQuery, label
+from headscope.dashboard.pages.methods.verdicts import UNCOMPARED, WORDS
 from headscope.dashboard.pages.runs.query import RunsQuery
 from headscope.dashboard.scoped.bar import scope_bar
 from headscope.dashboard.services import Services
+from headscope.dashboard.units import percents
 from headscope.storage.repository import Store
 from headscope.storage.sql import readonly
 from tests import method_runs
+from tests.factories import NAN, make_receipt
 from tests.page_parts import BrokenStore, CountingStore, hrefs, text_of
 
 HOST = {"Host": "127.0.0.1:8050"}
@@ -124,12 +129,28 @@ def test_a_comparison_is_worked_out_once_per_filter(store: Store, monkeypatch: p
     assert len(calls) == 48
 
 
-def test_scale_of_the_gains_has_zero_on_it(services: Services) -> None:
-    rows = [row for row in services.store.method_stats(COMPARED.where()) if row.n_receipts]
-    scale = gain_scale(rows)
-    assert scale.low <= 0 < scale.high
+def test_scale_of_the_gains_has_zero_on_it() -> None:
+    found = scale([Gain(2, 1, 3), Gain(1)])
+    assert (found.low, found.high) == (0, 3)
     assert Scale(-1, 3).place(0) == "25.00%"
-    assert gain_scale([]).place(0) == "0.00%"
+    assert scale([]).place(0) == "0.00%"
+
+
+def test_intervals_of_gains_are_the_bootstraps_over_prompts(tmp_path: Path) -> None:
+    made = method_runs.results(24, seed=600)
+    made = [replace(one, prompt=replace(one.prompt, pair_id=f"pair {i // 2}")) for i, one in enumerate(made)]
+    query = MethodsQuery(experiment="paired")
+    with Store.open(str(tmp_path / "p.duckdb")) as store:
+        method_runs.save(store, "paired", made)
+        row = next(row for row in store.method_stats(query.where()) if row.method == "attn_lrp")
+        found = of(intervals(store.method_gains(query.where())), row)
+    gains = [item.receipt.gain for one in made for item in one.attributions if item.method == "attn_lrp"]
+    whole = bootstrap_means(np.array(gains)[:, None], [i // 2 for i in range(24)])
+    assert found["gain"].mean == pytest.approx(row.gain) == pytest.approx(whole.mean[0])
+    width = whole.high[0] - whole.low[0]
+    assert (found["gain"].low, found["gain"].high) == pytest.approx((whole.low[0], whole.high[0]), abs=0.1 * width)
+    assert found["over_random"].low == pytest.approx(found["gain"].low - 0.05)
+    assert found["over_recency"].high == pytest.approx(found["gain"].high - 0.5)
 
 
 # ---- the cards -----------------------------------------------------------------------------------------------------
@@ -141,8 +162,15 @@ def test_leaderboard_is_sorted_by_gain_and_says_what_it_is_over(services: Servic
     order = [text.index(label(name)) for name in ("attn_lrp", "cp_lrp", "integrated_gradients", "head_ablation")]
     assert order == sorted(order)
     row = services.store.method_stats(ONE_MODEL.where())[0]
-    assert f"{row.n_better} of {row.n_receipts}" in text
-    assert signed(row.gain) in text
+    assert signed(row.over_random) in text
+    assert signed(row.over_recency) in text
+    counts = (row.n_better, row.n_better_than_random, 0, row.n_no_better, 0)
+    for said, count in zip(WORDS.values(), counts, strict=True):
+        assert (said.capitalize() in text) == (said != UNCOMPARED)
+        assert f"{percents(*wilson(count, row.n_tested))} · {count}" in text
+    assert f"{percents(*wilson(row.n_top1, row.n_shapley))} · {row.n_top1} of {row.n_shapley}" in text
+    assert "0.10 – 0.10 s" in text
+    assert "60 – 60 MiB" in text
     assert "no score per token" in text
     assert "the path does not converge in 400 steps" in text
     assert "pooled" not in text
@@ -157,30 +185,52 @@ def test_pooled_models_and_few_prompts_are_said(services: Services) -> None:
     assert "Fewer than 5 prompts" in words(services, MethodsQuery(experiment="few"), Ids.MATRIX)
 
 
-def test_what_did_not_converge_is_said_on_the_cards_and_counted_in_the_downloads(
-    store: Store, services: Services
-) -> None:
-    query = MethodsQuery(experiment="unsure")
-    board = words(services, query, Ids.BOARD)
-    assert "Not converged, and in these averages all the same: 2 of CP-LRP." in " ".join(board.split())
-    assert "2 of 6 not converged" in board
-    assert board.count("not converged") == 1
-    matrix = words(services, query, Ids.MATRIX)
-    assert "Not converged, and compared all the same: 2 of CP-LRP." in " ".join(matrix.split())
-    for id_ in (Ids.BOARD, Ids.MATRIX):
-        assert "ot converged" not in words(services, ONE_MODEL, id_)
+def test_what_did_not_converge_is_left_out_and_counted(services: Services) -> None:
+    query = MethodsQuery(experiment="unsure", method="cp_lrp")
+    taken = replace(query, unconverged=True)
+    for id_ in CARDS:
+        body, _ = shown(services, query, id_)
+        assert "2 of 6 left out: not converged (CP-LRP). Take them in" in " ".join(text_of(body).split()), id_
+        assert taken.link() in hrefs(body)
+        whole, _ = shown(services, taken, id_)
+        assert "counted in all the same: 2 of 6 of CP-LRP. Leave them out" in " ".join(text_of(whole).split()), id_
+        assert query.link() in hrefs(whole)
+        assert "ot converged (" not in words(services, replace(ONE_MODEL, method="cp_lrp"), id_)
+    comparisons = Comparisons(services.store)
+    a, b = comparisons.of(query).index(["attn_lrp", "cp_lrp"])
+    assert (comparisons.of(query).tau.n[a, b], comparisons.of(taken).tau.n[a, b]) == (4, 6)
 
+
+@pytest.mark.parametrize(("unconverged", "n"), [(False, 4), (True, 6)])
+def test_downloads_and_sql_leave_out_what_did_not_converge(store: Store, unconverged: bool, n: int) -> None:
+    query = MethodsQuery(experiment="unsure", method="cp_lrp", unconverged=unconverged)
     (found,) = [row for row in downloaded(store, "leaderboard", query) if row["method"] == "cp_lrp"]
-    assert (found["n"], found["n_not_converged"]) == ("6", "2")
+    assert (found["n"], found["n_not_converged"], found["n_receipts"]) == ("6", "2", str(n))
+    assert (found["unsure_share"], found["n_tested"]) == (str(2 / 6), "6")
     pairs = {(row["method_a"], row["method_b"]): row for row in downloaded(store, "agreement", query)}
     pair = pairs["attn_lrp", "cp_lrp"]
-    assert (pair["not_converged_a"], pair["not_converged_b"]) == ("0", "2")
+    assert (pair["tau_n"], pair["not_converged_a"], pair["not_converged_b"]) == (str(n), "0", "2")
     said = [row["not_converged"] for row in downloaded(store, "disputes", query)]
     assert sorted(said) == [*[""] * 4, *["cp_lrp"] * 2]
-    told = [(row["method"], row["converged"]) for row in downloaded(store, "receipts", query)]
-    assert told.count(("cp_lrp", "False")) == 2
-    assert told.count(("cp_lrp", "True")) == 4
-    assert {converged for method, converged in told if method == "saliency"} == {""}
+    told = [row["converged"] for row in downloaded(store, "receipts", query)]
+    assert sorted(told) == [*["False"] * (n - 4), *["True"] * 4]
+    assert readonly.run(store.url, sql.receipts(query)).table.num_rows == n
+    board = {row["method"]: row for row in readonly.run(store.url, sql.board(query)).table.to_pylist()}["cp_lrp"]
+    assert (board["n"], board["left_out"]) == (n, 6 - n)
+    assert board["not_converged"] == pytest.approx(2 / 6)
+    for name, column in (("gain", "gain"), ("gain_over_recency", "over_recency"), ("median_seconds", "seconds")):
+        assert board[name] == pytest.approx(float(found[column])), name
+
+
+def test_old_receipts_say_that_recency_was_not_measured(tmp_path: Path) -> None:
+    receipt = make_receipt(verdict=Verdict.UNCOMPARED, recency_gain=NAN, removal=(), shapley_top1=NAN, shapley_tau=NAN)
+    made = [replace(one, attributions=(replace(one.attributions[0], receipt=receipt),))
+            for one in method_runs.results(6)]  # fmt: skip
+    with Store.open(str(tmp_path / "o.duckdb")) as store:
+        method_runs.save(store, "old", made)
+        query = MethodsQuery(experiment="old", method="input_x_gradient")
+        assert UNCOMPARED.capitalize() in words(Services(store), query, Ids.BOARD)
+        assert UNCOMPARED in words(Services(store), query, Ids.RECEIPTS)
 
 
 def test_runs_of_one_model_that_were_computed_differently_are_said_once_with_counts(tmp_path: Path) -> None:
@@ -241,8 +291,8 @@ def test_an_empty_store_leads_to_the_overview(tmp_path: Path) -> None:
 
 def test_how_many_queries_each_card_needs(store: Store) -> None:
     wanted = {
-        Ids.BOARD: {"runs_page": 1, "method_stats": 1, "method_failures": 1, "facets": 1},
-        Ids.RECEIPTS: {"runs_page": 1, "receipts": 1},
+        Ids.BOARD: {"runs_page": 1, "method_stats": 1, "method_gains": 1, "method_failures": 1, "facets": 1},
+        Ids.RECEIPTS: {"runs_page": 1, "receipts": 1, "method_stats": 1},
         Ids.MATRIX: {"position_scores": 1},
         Ids.DISPUTES: {"position_scores": 1},
     }
@@ -330,7 +380,10 @@ def test_the_sql_gives_the_same_numbers(store: Store) -> None:
     board = {row.method: row for row in store.method_stats(query.where()) if row.n_receipts}
     assert [row["method"] for row in rows] == list(board)
     for row in rows:
-        assert (row["n"], row["gain_over_random"]) == (board[row["method"]].n_receipts, board[row["method"]].gain)
+        assert (row["n"], row["gain_over_random"]) == (
+            board[row["method"]].n_receipts,
+            board[row["method"]].over_random,
+        )
     found = readonly.run(store.url, sql.receipts(query)).table.column("run_id").to_pylist()
     assert list(map(str, found)) == [row.run_id for row in store.receipts(query.where(), "attn_lrp")]
     assert readonly.run(store.url, sql.scores(query)).table.num_rows > 24 * 4 * 8
@@ -359,7 +412,8 @@ def test_downloads(store: Store, name: str) -> None:
         assert row["signs_mean"] == ""
     if name == "leaderboard":
         assert rows[0]["method"] == "attn_lrp"
-        assert float(rows[0]["gain_low"]) < float(rows[0]["gain"]) < float(rows[0]["gain_high"])
+        for name in ("gain", "over_random", "over_recency"):
+            assert float(rows[0][f"{name}_low"]) < float(rows[0][name]) < float(rows[0][f"{name}_high"])
         assert rows[-1]["gain"] == ""
 
 

@@ -1,0 +1,60 @@
+"""Behind the number: the receipts of one method, prompt by prompt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from dash import dcc, html
+
+from headscope.dashboard import links
+from headscope.dashboard.cards import Children, empty_box, extra
+from headscope.dashboard.numbers import interval, plain, signed
+from headscope.dashboard.pages.methods import sql, unsure
+from headscope.dashboard.pages.methods.query import MethodsQuery, label
+from headscope.dashboard.pages.methods.verdicts import verdict
+from headscope.dashboard.parts import note, sql_box
+from headscope.dashboard.tables import table
+from headscope.dashboard.text import visible
+from headscope.dashboard.words import DASH
+from headscope.storage.rows import ReceiptRow
+
+
+def receipts(query: MethodsQuery, rows: Sequence[ReceiptRow], limit: int, counts: unsure.Counts) -> Children:
+    """The receipts of one method, the least gain first. counts: how many did not converge."""
+    if not rows:
+        nothing = empty_box(f"No receipts of {label(query.method)}", html.P("None of the runs chosen has one."))
+        return [*unsure.said(query, counts), nothing]
+    shown = f"The {limit} with the least gain over random; the CSV has all." if len(rows) == limit else ""
+    head = ("Verdict", "Prompt", "Over random>", "Random orders (95 %)>", "Over recency>", "p>", "Compr.>", "Suff.>")
+    return [
+        *unsure.said(query, counts),
+        table(head, [receipt_row(query, row) for row in rows], rows_open=True),
+        note(shown, " Removed tokens were replaced by: ", ", ".join(sorted({row.masking for row in rows})), "."),
+        sql_box(sql.receipts(query)),
+    ]
+
+
+def receipt_row(query: MethodsQuery, row: ReceiptRow) -> html.Tr:
+    """A run, and what removing tokens did."""
+    target = f"{visible(row.target)} rather than {visible(row.foil)}" if row.foil else visible(row.target)
+    address = links.run(row.run_id, (row.method,))
+    over, late = (None if row.gain is None or other is None else row.gain - other
+                  for other in (row.random_gain, row.recency_gain))  # fmt: skip
+    nan = math.nan
+    spread = [nan if end is None or row.random_gain is None else end - row.random_gain
+              for end in (row.random_low, row.random_high)]  # fmt: skip
+    text = dcc.Link(row.text, href=address, className="hs-strong hs-ellipsis", title=row.text)
+    return html.Tr(
+        [
+            html.Td([verdict(row.verdict), html.Span(row.reason, className="hs-sub") if row.reason else None]),
+            html.Td([text, html.Span(f"explains {target} · {row.model}", className="hs-sub")], className="hs-text"),
+            html.Td(signed(over), className="num"),
+            html.Td(interval(spread[0], spread[1]) or DASH, className="num"),
+            html.Td(signed(late), className="num"),
+            html.Td(plain(row.p_value, 3), className="num"),
+            html.Td(plain(row.comprehensiveness), className="num"),
+            html.Td(plain(row.sufficiency), className="num"),
+        ],
+        **extra(data_href=address),
+    )
