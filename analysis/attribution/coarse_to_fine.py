@@ -126,6 +126,7 @@ def searched(
         scores,
         ("position",),
         signed=True,
+        measured=np.isfinite(scores),
         value=one.value,
         seconds=seconds,
         params=params,

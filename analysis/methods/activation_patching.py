@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from headscope.analysis.attribution.patching import MAX_TOKENS, NOTHING_ALIKE, ROUNDING, PatchedPair, counterparts
 from headscope.analysis.attribution.results import attribution, failed_attribution
@@ -58,6 +59,7 @@ class ActivationPatching(Method):
             found.scores,
             ("layer", "head" if settings["component"] == "head" else "position"),
             signed=True,
+            measured=found.measured,
             value=found.clean,
             seconds=seconds,
             params=settings,
@@ -72,6 +74,7 @@ class ActivationPatching(Method):
 class _Found:
     partner: str
     scores: Float32
+    measured: NDArray[np.bool_]
     clean: float
     corrupted: float
     not_explained: str
@@ -102,14 +105,15 @@ def _patched(
             return "the two prompts do not differ in what is explained, so there is no difference to find a place for"
         values = pair.components(target, mlps=False) if whole else pair.grid(component, target)
     shares = (values - base) / (source - base)
+    positions = [place for place, _ in places]
+    measured = np.ones(shares.shape[1], dtype=np.bool_) if whole else np.isin(np.arange(len(own)), positions)
     if not whole:
-        positions = [place for place, _ in places]
         scores = np.full((len(shares), len(own)), np.nan, dtype=np.float32)
         scores[:, positions] = shares
         shares = scores
     clean, corrupted = (source, base) if restoring else (base, source)
     said = "" if len(places) == len(own) else _unaligned(own, places)
-    return _Found(partner.text, shares.astype(np.float32), clean, corrupted, said)
+    return _Found(partner.text, shares.astype(np.float32), measured, clean, corrupted, said)
 
 
 def _unaligned(own: TokenizedText, places: Sequence[tuple[int, int]]) -> str:

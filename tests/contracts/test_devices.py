@@ -21,9 +21,10 @@ from headscope.analysis.types.patching import PATCH_COMPONENTS, PatchRequest
 from tests.pretended_device import pretended_device
 
 PROMPTS = (
-    Prompt("a", "The quick fox found a small door in the", target=" wall", foil=" garden"),
-    Prompt("b", "She thinks  that ☃ he"),
-)
+    Prompt("a", "The quick fox found a small door in the", " wall", " garden",
+           counterfactual="The quick cat found a small door in the"),
+    Prompt("b", "She thinks  that ☃ he", counterfactual="He thinks  that ☃ she"),
+)  # fmt: skip
 PAIR = PatchRequest("", "The baker said that the bread", "The bread said that the baker")
 MACHINE = {"seconds", "peak_bytes", "capsule"}
 QUICK: Mapping[str, Mapping[str, Any]] = {

@@ -147,7 +147,7 @@ def poisoned(backend: HFCausalBackend, where: str) -> Iterator[None]:
 def test_nan_from_the_model_is_a_failed_attribution_that_says_where(backend: HFCausalBackend) -> None:
     """Every method at once: none leaves a hole as if nothing had been there to explain; the rest of the run stays."""
     spec = RunSpec(backend.info.ref, (), ("heads", *sorted(METHODS)))
-    prompt = Prompt("p", "The quick fox found a small door")
+    prompt = Prompt("p", "The quick fox found a small door", counterfactual="The quick cat found a small door")
     (healthy,) = run_batch(backend, spec, [prompt])
     failed = {}
     for where in POISONS:
@@ -161,7 +161,8 @@ def test_nan_from_the_model_is_a_failed_attribution_that_says_where(backend: HFC
     assert {"saliency", "integrated_gradients", "attn_lrp", "layer_gradients"} <= failed["gradients"].keys()
     assert not {"occlusion", "head_ablation", "attention_raw", "direct_logit_attribution"} & failed["gradients"].keys()
     assert "at position 0 and" in failed["gradients"]["saliency"]
-    assert set(failed["edited passes"]) == {"head_ablation"}
+    off = {"head_ablation", "co_ablation"}  # patching meets it where a head of the partner gives nothing
+    assert off <= set(failed["edited passes"]) <= {*off, "activation_patching", "relp"}
     assert "at layer 1, head 2, so" in failed["edited passes"]["head_ablation"]
 
 

@@ -213,7 +213,7 @@ def test_a_stored_run_keeps_the_partner_it_was_compared_with(
     (again,) = engine.run_batch(spec, [prompt])
     np.testing.assert_allclose(again.attributions[0].scores, detail.attributions[0].scores, atol=1e-5)
     assert json.loads(shlex.split(again_command(detail))[2])["counterfactual"] == pair[1].text
-    assert again_request(detail, None, None).spec().prompts[0].counterfactual == pair[1].text
+    assert again_request(detail, Explained(None, None)).spec().prompts[0].counterfactual == pair[1].text
 
 
 def test_probes_ask_the_model_in_the_template_too(chatty: Path, engine: InlineEngine) -> None:

@@ -134,7 +134,7 @@ def test_a_cell_is_looked_at_without_computing_the_map_again(
 ) -> None:
     cache, request = TensorCache(tmp_path, 1 << 20), PatchRequest("tiny", CLEAN, CORRUPTED)
     whole = analyse_patch(tiny_gpt2, request, cache)
-    monkeypatch.setattr("headscope.analysis.running.patching._Patcher.patched", lambda _: pytest.fail("computed again"))
+    monkeypatch.setattr("headscope.analysis.running.patching._Pair.patched", lambda _: pytest.fail("computed again"))
     again = analyse_patch(tiny_gpt2, replace(request, cell=(0, 1)), TensorCache(tmp_path, 1 << 20))
     np.testing.assert_array_equal(again.patched, whole.patched)
     assert again.cell_candidates is not None
