@@ -116,7 +116,7 @@ def test_a_receipt_gives_its_verdict_and_opens_to_curves_and_numbers(page: Page,
     opened(page, server, run)
     box = page.locator(".hs-receipt[data-method=occlusion]")
     expect(box.locator(".hs-receipt-test")).to_contain_text(receipt.verdict.value)
-    chip = strips(page).locator("tr[data-method=occlusion] .hs-attr-verdict")
+    chip = page.locator("#run-attributions tr[data-method=occlusion] .hs-attr-verdict")
     expect(chip).to_have_text(f" {SHOWN[receipt.verdict][1]}")
     expect(chip.locator("i.bi")).to_have_count(1)  # a sign: colour is not alone
     box.locator("summary").click()

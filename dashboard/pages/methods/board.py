@@ -190,7 +190,7 @@ def top1_cell(row: MethodStats) -> Children:
         return html.Span(DASH, title="no exact Shapley values to compare with")
     low, high = wilson(row.n_top1, row.n_shapley)
     said = f"{row.n_top1:,} of {plural(row.n_shapley, 'prompt')}; mean rank correlation (τ) {plain(row.shapley_tau)}"
-    words = f"{percents(low, high)} · {row.n_top1:,} of {row.n_shapley:,}"
+    words = f"{percents(low, high)} · {row.n_top1:,}"
     return [html.Span(ratio(row.n_top1, row.n_shapley), title=said), html.Span(words, className="hs-sub")]
 
 

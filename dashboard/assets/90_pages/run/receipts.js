@@ -31,7 +31,7 @@
     }
 
     receipt(m) {
-      const badge = SUM[m.verdict];
+      const badge = m.receipt?.tone === "not_converged" ? null : SUM[m.verdict]; // the receipt says it
       const rows = [
         ...m.facts,
         ...(m.error || m.total === null ? [] : [["sum of scores", `${number(m.total)} ${m.unit}`]]),

@@ -13,8 +13,9 @@
   run.gainLine = ({ tone, unit, removed }, { gain, random_low: low, random_high: high, recency_gain: recency }) => {
     const all = known([gain, low, high, recency, 0]), from = Math.min(...all), to = Math.max(...all);
     const x = (v) => 10 + ((v - from) / (to - from || 1)) * (W - 20);
-    const late = `last ${removed}s first`, range = `random orders ${number(low)} to ${number(high)}`;
-    const said = [`this ranking ${number(gain)}`, range, recency === null ? null : `${late} ${number(recency)}`];
+    const short = (v) => number(v, 2), range = `random orders ${short(low)} to ${short(high)}`;
+    const late = recency === null ? null : `last ${removed}s first`;
+    const said = [`this ranking ${short(gain)}`, range, late && `${late} ${short(recency)}`];
     const drawing = svg("svg", {
       class: `hs-receipt-gain ${tone}`, viewBox: `0 0 ${W} 32`, role: "img",
       "aria-label": `Gain in ${unit}: ${said.filter(Boolean).join("; ")}`,
@@ -25,9 +26,9 @@
         : svg("rect", { class: "chance", x: x(low), width: Math.max(1, x(high) - x(low)), y: 5, height: 8, rx: 2 }),
       recency === null ? null : svg("line", { class: "recency", x1: x(recency), x2: x(recency), y1: 2, y2: 16 }),
       svg("circle", { class: "here", cx: x(gain), cy: 9, r: 4.5 }),
-      ...ticks(from, to, x).map(([v, anchor]) => text(x(v), 30, v === 0 ? `0 ${unit}` : number(v), anchor)),
+      ...ticks(from, to, x).map(([v, anchor]) => text(x(v), 30, v === 0 ? `0 ${unit}` : short(v), anchor)),
     ].filter(Boolean));
-    return el("div", { class: "hs-receipt-line" }, [drawing, key(recency === null ? null : late)]);
+    return el("div", { class: "hs-receipt-line" }, [drawing, key("points", late)]);
   };
 
   /** Both ends and 0, without those that would stand on another. */
@@ -38,9 +39,9 @@
     return found;
   }
 
-  const key = (late) => el("p", { class: "hs-receipt-key" }, [
+  const key = (kind, late) => el("p", { class: `hs-receipt-key ${kind}` }, [
     el("span", { class: "here", text: "this ranking" }), el("span", { class: "chance", text: "random orders" }),
-    el("span", { class: "recency", text: late || "recency not measured" }),
+    el("span", { class: late ? "recency" : "", text: late || "recency not measured" }),
   ]);
 
   /** Curves and gain under one masking, or the mean; a switch where there are several. */
@@ -53,6 +54,7 @@
         several ? run.gainLine(receipt, one) : null,
         figure("removed", receipt, one.deletion, one.random_deletion, one.recency_deletion),
         figure("kept", receipt, one.insertion, one.random_insertion, one.recency_insertion),
+        key("lines", one.recency_gain === null ? null : `last ${receipt.removed}s first`),
       ].filter(Boolean));
       choice.set(name);
     };
