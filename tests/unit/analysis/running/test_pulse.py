@@ -16,6 +16,11 @@ from headscope.analysis.types import Beat, ModelRef, Prompt, RunSpec, RunStatus
 PROMPTS = (Prompt("a", "the cat sat on the mat"), Prompt("b", "the dog sat on the log"))
 
 
+def hooks(backend: HFCausalBackend) -> list[int]:
+    """How many there are at each layer; transformers has its own."""
+    return [len(layer._forward_hooks) for layer in backend.structure.layers]
+
+
 @pytest.fixture
 def every_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulse, "SECONDS", 0.0)
@@ -40,13 +45,14 @@ def test_planned_passes_are_those_that_layers_count(tiny_gpt2: HFCausalBackend, 
 
 @pytest.mark.usefixtures("every_layer")
 def test_beats_say_which_part_is_at_work_and_go_on_within_it(tiny_llama: HFCausalBackend) -> None:
+    before = hooks(tiny_llama)
     heard = beats(tiny_llama, "saliency", "integrated_gradients", "head_ablation", "repetition")
     stages = list(dict.fromkeys(beat.stage for beat in heard))
     assert stages == ["model", "Saliency", "Integrated gradients", "Head ablation", "probes"]
     within = [beat.share for beat in heard if beat.stage == "Integrated gradients"]
     assert len(set(within)) > 10
     assert all(0.0 < share <= 1.0 for share in within)
-    assert not any(layer._forward_hooks for layer in tiny_llama.structure.layers)
+    assert hooks(tiny_llama) == before
 
 
 @pytest.mark.parametrize("stage", ["model", "Integrated gradients", "probes"])
@@ -57,9 +63,10 @@ def test_a_batch_that_is_not_wanted_ends_at_once(tiny_gpt2: HFCausalBackend, sta
             raise Stopped
 
     spec = RunSpec(tiny_gpt2.info.ref, (), ("saliency", "integrated_gradients", "receipts", "repetition"))
+    before = hooks(tiny_gpt2)
     with pytest.raises(Stopped):
         runner.run_batch(tiny_gpt2, spec, PROMPTS, stop)
-    assert not any(layer._forward_hooks for layer in tiny_gpt2.structure.layers)
+    assert hooks(tiny_gpt2) == before
 
 
 def test_workers_tell_of_themselves_and_are_free_again_when_stopped(tiny_gpt2_dir: Path) -> None:
