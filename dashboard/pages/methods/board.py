@@ -26,7 +26,7 @@ from headscope.storage.rows import MethodFailure, MethodStats
 
 Said = Callable[[float | None], str]
 HEAD = (
-    "Method", "Runs>", "Gain over random, nats", "Over recency, nats>", "Gain, nats>", "Compr.>", "Suff.>",
+    "Method", "Runs>", "Gain over random, nats", "Over recency>", "Gain>", "Compr.>", "Suff.>",
     "Top-1 as Shapley>", "Error>", "Sensitivity>", "Time>", "Peak memory>",
 )  # fmt: skip
 
@@ -58,7 +58,7 @@ def board(
             "Gain: how far the explained quantity falls when the highest-ranked tokens are removed (comprehensiveness) "
             "minus how far when only they are kept (sufficiency), each a mean over shares of tokens; over random: "
             "minus the same for random orders of the same prompt; over recency: minus that of “last words first”. "
-            "Means with 95 % bootstrap intervals over prompts, pairs kept together; shares have Wilson intervals. "
+            "Means in nats with 95 % bootstrap intervals over prompts, pairs kept together; shares: Wilson intervals. "
             "Top-1 as Shapley: the highest-ranked token is that of the exact Shapley values, where they could be "
             "computed. Error (convergence or conservation, as a share of the explained change), sensitivity to "
             "embedding noise, time and peak memory (the most over what the process held before) are medians, the last "
