@@ -63,6 +63,8 @@ ASKED: dict[str, Ask] = {
         f"sql with {name}": lambda book, run_id, value=value: book.sql("SELECT :v AS v, typeof(:v) AS t", {"v": value})
         for name, value in TYPES.items()
     },
+    "model_checks": lambda book, run_id: book.model_checks(),
+    "model_checks of one": lambda book, run_id: book.model_checks("tiny"),
     "attention": lambda book, run_id: book.attention(run_id),
     "attention of a strange id": lambda book, run_id: book.attention("nonsense"),
     "attention that was not kept": lambda book, run_id: book.attention(str(uuid.UUID(int=7))),

@@ -21,6 +21,7 @@
           this.show();
         },
       );
+      this.measure.root.hidden = true; // until the choices are there: what is under the pointer stays there
       this.measure.root.addEventListener("click", (event) => event.stopPropagation()); // the menu stays open
       this.status = el("span", { class: "hs-muted hs-explains-status", role: "status" });
       const menu = el("details", { class: "hs-menu" }, [
@@ -52,6 +53,7 @@
     show() {
       this.measure.set(this.quantity);
       if (!this.found) return;
+      this.measure.root.hidden = false;
       const { computes, choices } = this.found, shown = choices.filter((one) => one.quantity === this.quantity);
       const groups = [...new Set(shown.map((one) => one.group))];
       const items = (group) => shown.filter((one) => one.group === group).map((one) => this.item(one, computes));
