@@ -48,14 +48,15 @@ $(VENV)/.dev: pyproject.toml setup.py $(CONSTRAINTS) | $(BIN)/python
 	$(call INSTALL,[dev])
 	@touch $@
 
-# Two processes, large batches, and integrated gradients on one of the prompt sets only, with the steps they need to
-# converge, keep the demo within five minutes on two cores.
+# Two processes, large batches, and integrated gradients and receipts of few prompts keep the demo within six minutes on
+# two cores.
 RUN_DEMO = @$(BIN)/headscope run --workers 2 --batch-size 32 --store $(STORE)
 
 demo: $(VENV)/.app
 	@$(BIN)/headscope models pull smollm2-135m-instruct
 	$(RUN_DEMO) --prompts demo --experiment demo --analyses standard
-	$(RUN_DEMO) --prompts induction --experiment gradients --analyses standard,integrated_gradients
+	$(RUN_DEMO) --prompts evidence --experiment gradients --analyses saliency,input_x_gradient,attn_lrp,occlusion,integrated_gradients
+	$(RUN_DEMO) --prompts evidence --experiment evidence --analyses standard,receipts
 ifneq ($(SERVE),0)
 	@$(BIN)/headscope serve --store $(STORE) --host $(HOST) --port $(PORT)
 endif

@@ -16,7 +16,7 @@ from headscope.datasets import prompt_sets
 from headscope.datasets.canonical import canonical_line, canonical_sha256
 
 INFOS = {info.name: info for info in prompt_sets.list_sets()}
-TOPICS = sorted(INFOS.keys() - {"demo", "edge_cases"})
+TOPICS = sorted(INFOS.keys() - {"demo", "evidence", "edge_cases"})
 PAIRED = ["indirect_object", "negation", "occupation_gender", "subject_verb_agreement"]
 
 
@@ -152,6 +152,14 @@ def test_demo_takes_whole_pairs_and_what_cannot_be_analysed() -> None:
     assert len([prompt for prompt in prompts if "fails" in prompt.tags]) == 3
     assert len(prompts) - 3 >= 300
     assert {prompt.id.split("/")[0] for prompt in prompts} == {prompt.tags[0] for prompt in prompts}
+
+
+def test_evidence_takes_whole_pairs_that_all_have_a_target_and_a_foil() -> None:
+    prompts = prompt_sets.load("evidence").prompts
+    assert len(prompts) == 44
+    assert all(prompt.target and prompt.foil for prompt in prompts)
+    counts = Counter(prompt.pair_id for prompt in prompts if prompt.pair_id)
+    assert set(counts.values()) == {2}
 
 
 def test_a_changed_set_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
