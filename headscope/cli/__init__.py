@@ -13,7 +13,21 @@ from rich.text import Text
 
 from headscope.analysis.errors import HeadscopeError
 from headscope.analysis.printable import visible
-from headscope.cli import blackbox, check, data, detect, jobs, models, run, serve, store, suites, toxicity, verify
+from headscope.cli import (
+    blackbox,
+    check,
+    data,
+    detect,
+    jobs,
+    models,
+    run,
+    serve,
+    store,
+    suite_run,
+    suites,
+    toxicity,
+    verify,
+)
 from headscope.cli.terminal import Console
 
 app = typer.Typer(
@@ -49,6 +63,7 @@ app.command("verify")(verify.verify)
 app.command("sql", cls=store.StatementCommand)(store.sql)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="datasets")
+suites.app.command("run")(suite_run.run)
 app.add_typer(suites.app, name="suites")
 app.add_typer(store.app, name="db")
 app.add_typer(toxicity.app, name="toxicity")

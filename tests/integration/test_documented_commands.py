@@ -70,7 +70,11 @@ def run(command: str, folder: Path) -> Done:
     words = shlex.split(command.partition(" > ")[0], comments=True)[1:]
     if words[0] == "run" and "--model" not in words and "--resume" not in words:
         words += ["--model", "gpt2"]
-    environment = {**os.environ, "HEADSCOPE_MODEL_DIR": str(folder / "models")}
+    environment = {
+        **os.environ,
+        "HEADSCOPE_MODEL_DIR": str(folder / "models"),
+        "HEADSCOPE_PROMPT_SETS": str(folder / "sets"),
+    }
     environment.pop("HEADSCOPE_STORE", None)
     with tempfile.TemporaryDirectory() as streams:
         return headscope_forked(*words, stdin="the cat\n", cwd=folder, env=environment, folder=Path(streams))

@@ -99,6 +99,17 @@ def test_work_on_a_served_file_is_handed_to_the_server(serving: Serving, handed_
     assert requests.get(f"{url}/api/v1/jobs/x", headers=allowed, timeout=GUARD).status_code == 404
 
 
+def test_a_published_set_is_run_and_scored_by_the_server(serving: Serving, tiny_gpt2_dir: Path) -> None:
+    published = serving.store.parent / "crows.csv"
+    published.write_text(",sent_more,sent_less,stereo_antistereo,bias_type\n0,the cat sat,the dog sat,stereo,age\n")
+    command = ("suites", "run", "crows-pairs", str(published), "--model", str(tiny_gpt2_dir))
+    for told in ("2 succeeded, 0 failed, 0 already there", "0 succeeded, 0 failed, 2 already there"):
+        done = headscope(*command, "--store", str(serving.store), "--format", "json")
+        assert done.returncode == 0, done.stderr
+        assert told in done.stderr
+    assert {row["n"] for row in json.loads(done.stdout)} == {1}
+
+
 def test_a_model_is_checked_by_the_server_that_holds_the_file(
     serving: Serving, handed_over: Done, tiny_gpt2_dir: Path
 ) -> None:
