@@ -91,14 +91,14 @@ SUITE = Suite(
         ACCURACY: "Share of pairs whose acceptable sentence has the higher log-likelihood, summed over its tokens. "
         "`all`, fields and terms are means over paradigms (UID), as in the paper; their intervals draw paradigms.",
         TIES: "Share of pairs whose sentences are equally likely (to 0.0001 nats), as a few published pairs are the "
-        "same sentence twice. Each counts half; in the authors' program it counts as wrong.",
+        "same sentence twice. Each counts half.",
     },
     score=score,
     chances={ACCURACY: 0.5},
     in_print=InPrint(
         "GPT-2 large (774M)",
         "the authors' models_summary.jsonl (all 67 paradigms; the paper's table 3 prints 0.815 for `all`)",
-        "a larger model; the first word is scored too (here with --start-token); ties are wrong",
+        "a larger model, by the authors' own program; nothing is said of ties and of the first token (see --start-token)",
         GPT2_LARGE,
     ),
 )

@@ -152,7 +152,7 @@ def test_one_command_gives_the_table_and_computes_nothing_twice(tmp_path: Path, 
     assert everything["in_print_model"] == "GPT-2 large (774M)"
     again = headscope(*command, "--limit", "2")
     assert "0 succeeded, 0 failed, 2 already there" in again.stderr
-    assert "What differs: a larger model" in again.stdout
+    assert "What differs: a larger model, by the" in again.stdout
     assert "in print" in again.stdout
     other = headscope(*command, "--start-token", "--format", "json")
     assert {row["model"] for row in json.loads(other.stdout)} == {f"{tiny_gpt2_dir}, start token"}
