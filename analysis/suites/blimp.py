@@ -98,7 +98,7 @@ SUITE = Suite(
     in_print=InPrint(
         "GPT-2 large (774M)",
         "the authors' models_summary.jsonl (all 67 paradigms; the paper's table 3 prints 0.815 for `all`)",
-        "a larger model, by the authors' own program; nothing is said of ties and of the first token (see --start-token)",
+        "a larger model, by the authors' own program; ties and first tokens are not explained (see --start-token)",
         GPT2_LARGE,
     ),
 )

@@ -37,15 +37,14 @@ def list_suites() -> None:
     for heading in ("format", "scores", "paper", "reads"):
         table.add_column(heading, overflow="fold")
     for suite in SUITES.values():
-        reads = (
-            "runs"
-            if suite.score
-            else "toxicity of continuations, stored or in a file"
-            if suite.asks
-            else "a classifier"
-        )
-        table.add_row(suite.name, ", ".join(suite.definitions), suite.paper, reads)
+        table.add_row(suite.name, ", ".join(suite.definitions), suite.paper, _reads(suite))
     Console().print(table)
+
+
+def _reads(suite: Suite) -> str:
+    if suite.score is not None:
+        return "runs"
+    return "toxicity of continuations, stored or in a file" if suite.asks else "a classifier"
 
 
 @app.command()
