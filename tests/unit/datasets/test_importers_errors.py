@@ -167,7 +167,7 @@ def test_a_published_set_is_named_by_format_and_path(tmp_path: Path) -> None:
     path = tmp_path / "profession_prompt.json"
     path.write_text(json.dumps({"bakers": {"A": ["A is"]}}))
     assert prompt_sets.load(f"bold:{path}") == importers.load("bold", path)
-    with pytest.raises(InputError, match=r"is a folder: .* FORMAT:.*The formats are bbq, bold"):
+    with pytest.raises(InputError, match=r"is a folder: .* FORMAT:.*The formats are bbq, blimp, bold"):
         prompt_sets.load(str(path.parent))
     with pytest.raises(UnknownNameError, match="the valid names are bbq"):
         importers.load("bpld", path)
