@@ -61,7 +61,8 @@ class Case:
 class Score:
     """One number of a suite over a subset, with its 95 % interval (NaN when too few items), and n items of a kind.
 
-    chance: what guessing gets on these items, where that depends on them; NaN where `Suite.chances` says it.
+    chance, printed: what guessing gets on these items, and what is published for them, where that depends on the items;
+    NaN where `Suite.chances` and `Suite.in_print` say it.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Score:
     high: float
     n: int
     chance: float = math.nan
+    printed: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class InPrint:
     model: str
     source: str
     differs: str
-    values: Mapping[tuple[str, str], float]
+    values: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
 
 ScoreRuns = Callable[[Sequence[SuiteRun]], Scored]
@@ -124,6 +126,8 @@ class Suite:
 
     def printed(self, score: Score) -> float:
         """The published value of this score on this subset; NaN without one."""
+        if math.isfinite(score.printed):
+            return score.printed
         return self.in_print.values.get((score.name, score.subset), math.nan) if self.in_print else math.nan
 
 

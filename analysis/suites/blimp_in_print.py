@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-PARADIGMS = {
+GPT2_LARGE = {
     "anaphor_gender_agreement": 0.994,
     "anaphor_number_agreement": 0.992,
     "animate_subject_passive": 0.766,
@@ -70,25 +70,4 @@ PARADIGMS = {
     "irregular_plural_subject_verb_agreement_2": 0.924,
     "regular_plural_subject_verb_agreement_1": 0.967,
     "regular_plural_subject_verb_agreement_2": 0.91,
-}
-TERMS = {
-    "anaphor_agreement": 0.993,
-    "argument_structure": 0.8178,
-    "binding": 0.8094,
-    "control_raising": 0.8192,
-    "determiner_noun_agreement": 0.9583,
-    "ellipsis": 0.8935,
-    "filler_gap_dependency": 0.8127,
-    "irregular_forms": 0.919,
-    "island_effects": 0.7273,
-    "npi_licensing": 0.7683,
-    "quantifiers": 0.7903,
-    "subject_verb_agreement": 0.8635,
-}
-OVERALL = 0.8302
-
-GPT2_LARGE = {
-    ("accuracy", "all"): OVERALL,
-    **{("accuracy", f"term {name}"): value for name, value in TERMS.items()},
-    **{("accuracy", f"UID {name}"): value for name, value in PARADIGMS.items()},
 }

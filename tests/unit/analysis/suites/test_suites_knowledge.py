@@ -9,6 +9,7 @@ import pytest
 from headscope.analysis.errors import InputError
 from headscope.analysis.suites import suite
 from headscope.analysis.suites.base import Case, SuiteRun
+from headscope.analysis.suites.blimp_in_print import GPT2_LARGE
 from tests.suite_samples import of_cases, of_runs, run, scores, values
 
 
@@ -166,12 +167,15 @@ def test_blimp_is_a_mean_over_paradigms() -> None:
     assert list(found.left_out.values()) == [1, 1]  # a sentence is missing; a first word was not seen
 
 
-def test_blimp_prints_what_the_authors_published() -> None:
-    printed = suite("blimp").in_print
-    assert printed is not None
-    paradigms = {name: value for (_, name), value in printed.values.items() if name.startswith("UID ")}
-    assert len(paradigms) == 67
-    assert sum(paradigms.values()) / 67 == pytest.approx(printed.values["accuracy", "all"], abs=1e-4)
+def test_blimp_prints_what_is_published_for_the_same_paradigms() -> None:
+    assert len(GPT2_LARGE) == 67
+    assert sum(GPT2_LARGE.values()) / 67 == pytest.approx(0.830238806)  # the authors' own mean
+    known = [one for name in ("passive_1", "passive_2") for one in pair(name, 0, -1, -2)]
+    found = scores(of_runs("blimp", known))
+    printed = {name: suite("blimp").printed(found["accuracy", name]) for name in ("all", "UID passive_2")}
+    assert printed == {"all": pytest.approx((0.893 + 0.902) / 2), "UID passive_2": 0.902}
+    more = scores(of_runs("blimp", [*known, *pair("b1", 0, -1, -2)]))
+    assert math.isnan(suite("blimp").printed(more["accuracy", "all"]))
 
 
 def test_bold_by_group_and_domain() -> None:
