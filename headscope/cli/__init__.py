@@ -1,4 +1,4 @@
-"""The command line: `headscope run | jobs | blackbox | serve | detect | check | verify | models | datasets | suites |
+"""The command line: `headscope run | jobs | blackbox | serve | detect | score | check | verify | models | datasets | suites |
 toxicity | db | sql`. Heavy imports wait until a command needs them, so that `--help` and typing mistakes answer at
 once."""
 
@@ -13,7 +13,21 @@ from rich.text import Text
 
 from headscope.analysis.errors import HeadscopeError
 from headscope.analysis.printable import visible
-from headscope.cli import blackbox, check, data, detect, jobs, models, run, serve, store, suites, toxicity, verify
+from headscope.cli import (
+    blackbox,
+    check,
+    data,
+    detect,
+    jobs,
+    models,
+    run,
+    score,
+    serve,
+    store,
+    suites,
+    toxicity,
+    verify,
+)
 from headscope.cli.terminal import Console
 
 app = typer.Typer(
@@ -43,6 +57,7 @@ app.command("run")(run.run)
 app.command("jobs")(jobs.jobs)
 app.command("serve")(serve.serve)
 app.command("detect")(detect.detect)
+app.command("score")(score.score)
 app.command("blackbox")(blackbox.blackbox)
 app.command("check")(check.check)
 app.command("verify")(verify.verify)

@@ -141,7 +141,7 @@ def run(
             budget=budget,
         )
     console = Console(stderr=True)
-    stop = _Stop(console)
+    stop = Stop(console)
     with _bar(console) as on_progress:
         outcome = handover.run(
             store, request, on_progress, stop, workers, lambda needs: _announce(console, needs), job,
@@ -204,7 +204,7 @@ def _params(texts: list[str]) -> dict[str, dict[str, Any]]:
     return params
 
 
-class _Stop:
+class Stop:
     """Ctrl-C once: stop after this batch. Twice: stop now."""
 
     def __init__(self, console: Console) -> None:

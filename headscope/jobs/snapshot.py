@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import PurePath
 
 from headscope.analysis import registry
+from headscope.analysis.classifiers.card import card
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.statistics.regression import Observed
 from headscope.analysis.types.findings import PASSED
@@ -51,7 +52,7 @@ def _newest(runs: Iterable[Observed]) -> Iterable[Observed]:
 def _runs(store: RunReader, where: RunFilter) -> Iterable[Observed]:
     toxicity = {
         row.run_id: row.score
-        for row in store.toxicity(where, MOST_RUNS)
+        for row in store.toxicity(where, card().classifier)
         if (row.part, row.label) == ("continuation", "toxic") and row.score is not None
     }
     verdicts: dict[str, dict[str, bool]] = {}

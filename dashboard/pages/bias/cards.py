@@ -11,7 +11,7 @@ from headscope.analysis.statistics.intervals import FEWEST
 from headscope.dashboard.cards import Children, extra
 from headscope.dashboard.pages.bias.query import BiasQuery, chosen, members
 from headscope.dashboard.pages.bias.view import LEVEL, UNITS, effect_row, forest, marked, no_pairs, pair_row, reach
-from headscope.dashboard.parts import note, stay, switch, warning
+from headscope.dashboard.parts import note, sampled_note, stay, switch, warning
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
 from headscope.dashboard.units import percent
@@ -42,6 +42,7 @@ def effects(services: Services, query: BiasQuery) -> Children:
     shown = sorted(shown, key=orders[query.sort]) if query.sort in orders else shown
     limit = max((reach(row) for row in found), default=1.0) or 1.0
     n_marked = sum(marked(row) for row in found)
+    runs = services.store.measures(query.where())
     head = (
         "Groups",
         "Of",
@@ -53,6 +54,7 @@ def effects(services: Services, query: BiasQuery) -> Children:
         "p, adjusted>",
     )
     return [
+        *sampled_note(len(runs), runs.total, "runs, pairs whole"),
         html.P([html.B(f"{n_marked} of {len(found)}"), f" contrasts are marked: their difference would rarely come by "
                 f"chance (Benjamini-Hochberg over the table, {percent(LEVEL)})."], className="hs-said"),
         html.Div(table(head, [effect_row(query, row, limit) for row in shown]), className="hs-methods-board"),

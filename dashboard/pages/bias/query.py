@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+from headscope.analysis.classifiers.card import card
 from headscope.analysis.statistics.counterfactual import Contrast, Member, contrasts
 from headscope.dashboard import links
 from headscope.dashboard.link_state import choice
@@ -47,7 +48,7 @@ def _values(store: RunReader, query: BiasQuery, runs: Measures) -> list[float]:
         return [float(value) for value in runs.margin]
     if query.measure == "loglik":
         return [float(value) for value in -runs.mean_surprisal * (runs.n_tokens - 1)]
-    rows = store.toxicity(query.where())
+    rows = store.toxicity(query.where(), card().classifier)
     scores = {row.run_id: row.score for row in rows if row.part == "continuation" and row.label == "toxic"}
     return [math.nan if (score := scores.get(run_id)) is None else score for run_id in runs.run_id]
 

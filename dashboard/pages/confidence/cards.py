@@ -22,11 +22,10 @@ from headscope.dashboard.pages.confidence.view import (
     interval_of,
     no_answers,
     run_cell,
-    sampled_note,
     series_cell,
     spread_cell,
 )
-from headscope.dashboard.parts import graph, note
+from headscope.dashboard.parts import graph, note, sampled_note
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
 from headscope.dashboard.text import visible
@@ -59,7 +58,7 @@ def distributions(services: Services, query: ConfidenceQuery) -> Children:
         for item in split
     ]
     body = [
-        *sampled_note(runs),
+        *sampled_note(len(runs), runs.total),
         graph(figures.distributions(panels)),
         table(head, rows),
         note("Median, then the mean with its 95 % bootstrap interval over runs. A run without a target has no margin."),
@@ -98,6 +97,7 @@ def calibration(services: Services, query: ConfidenceQuery) -> Children:
         ]
         rows.append(html.Tr([series_cell(item, query), *cells]))
     return [
+        *sampled_note(len(runs), runs.total),
         graph(figures.reliability(curves)),
         *few({name: curve.n for name, curve in curves.items()}),
         table(("Series", "Right>", "Mean probability>", "Calibration error>", "Prompts>"), rows),
@@ -124,6 +124,7 @@ def risk(services: Services, query: ConfidenceQuery) -> Children:
         for name, curve in curves.items()
     ]  # fmt: skip
     return [
+        *sampled_note(len(runs), runs.total),
         graph(figures.selective_risk(curves)),
         table(("Series", "Wrong, mean over coverages>", "Wrong, all answered>", "Prompts>"), rows),
         note("Where the first number is not below the second, the model's probability does not tell its right answers "
@@ -145,16 +146,16 @@ def layers(services: Services, query: ConfidenceQuery) -> Children:
         curves[f"{model} (n = {len(ranks):,})"] = (max(len(item) for item in ranks), decided)
     return [
         graph(figures.locked_in(curves)),
-        note("The share of runs whose final top token is on top under the logit lens in this layer and in all later "
-             "ones. The lens reads early layers with the last layer's dictionary: a late lock-in may be a change of "
-             "wording, not of mind."),
+        note("The share of runs (of more than 5,000 a fixed random sample) whose final top token is on top under the "
+             "logit lens in this layer and in all later ones. The lens reads early layers with the last layer's "
+             "dictionary: a late lock-in may be a change of wording, not of mind."),
     ]  # fmt: skip
 
 
 def consistency(services: Services, query: ConfidenceQuery) -> Children:
     """Whether sampled answers agree."""
-    found = services.store.findings(query.where(), ("self_consistency",))
-    measured = [row for row in found if row.score is not None]
+    found = services.store.finding_sample(query.where(), "self_consistency")
+    measured = [row for row in found.rows if row.score is not None]
     if not measured:
         return empty_box("No answers were sampled",
                          html.P("headscope run ... --analyses self_consistency samples several answers per prompt."),
@@ -169,6 +170,7 @@ def consistency(services: Services, query: ConfidenceQuery) -> Children:
         for row in least
     ]  # fmt: skip
     return [
+        *sampled_note(len(found.rows), found.total),
         html.P([
             "The commonest answer has ", html.B(percent(shares.mean)),
             f" of the samples on average {interval_of(shares)}, n = {shares.n:,}; entropy of the answers ",
@@ -196,6 +198,7 @@ def overconfident(services: Services, query: ConfidenceQuery) -> Children:
         for i in worst
     ]  # fmt: skip
     return [
+        *sampled_note(len(runs), runs.total),
         table(("Prompt", "Says", "Probability>", "Target", "Its rank>"), rows, rows_open=True),
         note(f"The {len(worst)} surest of {len(wrong):,} wrong answers. Look before you judge: another word may be as "
              "right as the target."),

@@ -15,7 +15,7 @@ from headscope.dashboard.pages.confidence.query import ConfidenceQuery
 from headscope.dashboard.pages.confidence.series import SERIES, Series
 from headscope.dashboard.parts import switch, warning
 from headscope.dashboard.units import percents
-from headscope.storage.rows import FindingRow, Measures
+from headscope.storage.rows import FindingRow
 
 
 def by_switch(query: ConfidenceQuery) -> Component:
@@ -46,13 +46,6 @@ def run_cell(run_id: str, text: str, model: str) -> html.Td:
 def interval_of(item: Spread) -> str:
     """The interval of a mean share."""
     return "" if np.isnan(item.low) else percents(item.low, item.high)
-
-
-def sampled_note(runs: Measures) -> list[Component]:
-    """Said where not all runs were read."""
-    if runs.total == len(runs):
-        return []
-    return [warning(f"A fixed random sample of {len(runs):,} of {runs.total:,} runs.")]
 
 
 def few(counts: dict[str, int]) -> list[Component]:
