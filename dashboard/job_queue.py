@@ -253,8 +253,7 @@ class ServerEngine:
 
     def scorer(self, classifier: str) -> str:
         """See `AnalysisEngine.scorer`."""
-        with self._slots.aside():
-            return self._engine.scorer(classifier)
+        return self._engine.scorer(classifier)
 
     def score(self, classifier: str, texts: Sequence[tuple[str, str | None]]) -> list[tuple[ToxicityScore, ...]]:
         """See `AnalysisEngine.score`; behind the batch at work."""

@@ -137,7 +137,7 @@ class Notebook:
         return self._view("v_removal_curves", "ordinal, place, fraction", run_id, experiment)
 
     def toxicity_rates(self, experiment: str, *, percent: int = 0, by: str = "", **conditions: Any) -> Frame:
-        """How many texts each classifier calls what, one row per classifier, part and label: raw with Wilson's interval,
+        """How many texts each classifier calls what, a row per classifier, part and label: raw with Wilson's interval,
         and corrected for the errors on the classifier's card (`headscope.analysis.statistics.prevalence`), with n,
         threshold and, where there is no corrected rate, the reason.
 

@@ -1,6 +1,6 @@
-"""The command line: `headscope run | jobs | blackbox | serve | detect | score | check | verify | models | datasets | suites |
-toxicity | db | sql`. Heavy imports wait until a command needs them, so that `--help` and typing mistakes answer at
-once."""
+"""The command line: `headscope run | jobs | blackbox | serve | detect | score | check | verify | models | datasets |
+suites | toxicity | db | sql`. Heavy imports wait until a command needs them, so that `--help` and typing mistakes
+answer at once."""
 
 from __future__ import annotations
 

@@ -13,8 +13,10 @@ from rich.table import Table
 
 from headscope.analysis import registry
 from headscope.analysis.classifiers import rates
+from headscope.analysis.errors import UnknownNameError
 from headscope.cli.options import DEFAULT_STORE, StoreOption
-from headscope.cli.run import EXIT_CANCELLED, Stop
+from headscope.cli.run import EXIT_CANCELLED
+from headscope.cli.stop import Stop
 from headscope.cli.terminal import Console
 from headscope.jobs import scoring
 from headscope.storage import private
@@ -72,6 +74,9 @@ def _body(request: scoring.ScoreRequest) -> dict[str, Any]:
 def print_rates(url: str, experiment: str, classifier: str = "", percent: int = 0, by: str = "") -> None:
     """The rates of an experiment, of one classifier or all, with how they were worked out."""
     with Notebook(url, frame="arrow") as book:
+        known = [row["name"] for row in book.sql("SELECT name FROM experiments").to_pylist()]
+        if experiment not in known:
+            raise UnknownNameError("experiment", experiment, known)
         rows = book.toxicity_rates(experiment, percent=percent, by=by).to_pylist()
     rows = [row for row in rows if classifier in ("", row["classifier"])]
     console, table = Console(), Table(box=None, pad_edge=False)
@@ -82,7 +87,7 @@ def print_rates(url: str, experiment: str, classifier: str = "", percent: int = 
         groups = [row["classifier"], *([row["group"] or "-"] if by else []), row["part"], row["label"]]
         counts = [f"{row['threshold']:.2f}", f"{row['n']:,}", f"{row['flagged']:,}"]
         table.add_row(*groups, *counts, *(_share(row, name) for name in ("raw", "corrected")), _number(row["mean"]))
-    console.print(table)
+    console.print(table if rows else f"{experiment} has no toxicity scores: headscope score --experiment {experiment}")
     for reason in dict.fromkeys(row["reason"] for row in rows if row["reason"]):
         console.print(f"No corrected rate where {reason}.", soft_wrap=True)
     if rows:

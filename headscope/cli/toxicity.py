@@ -1,9 +1,10 @@
-"""`headscope toxicity`: score texts, and train, calibrate and measure the classifier that comes along."""
+"""`headscope toxicity`: score texts, count stored scores, and train, calibrate and measure the classifier that comes along."""
 
 from __future__ import annotations
 
 import math
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,10 +13,23 @@ from rich.table import Table
 
 from headscope.analysis import registry
 from headscope.analysis.errors import BackendError
-from headscope.cli.options import finite
+from headscope.cli.options import DEFAULT_STORE, StoreOption, finite
 from headscope.cli.terminal import Console
 
-app = typer.Typer(help="Toxicity: score texts; train and measure the classifier.", no_args_is_help=True)
+app = typer.Typer(
+    help="Toxicity: score texts, count stored scores; train and measure the classifier.", no_args_is_help=True
+)
+
+
+class By(StrEnum):
+    """What rates are counted apart by."""
+
+    ALL = "all"
+    MODEL = "model"
+    PROMPT_SET = "prompt_set"
+    TEMPERATURE = "temperature"
+
+
 Data = Annotated[Path, typer.Option(help="Labelled texts, csv: src, split, text, toxic, and a column per other label.")]
 Classifier = Annotated[str, typer.Option(help=f"One of {', '.join(registry.CLASSIFIERS)}.")]
 
@@ -55,6 +69,21 @@ def _explain(judge: Any, texts: list[str]) -> None:
 
 
 @app.command()
+def rates(
+    experiment: Annotated[str, typer.Option(help="The experiment whose stored scores are counted.")],
+    store: StoreOption = DEFAULT_STORE,
+    threshold: Annotated[
+        int, typer.Option(min=0, max=99, help="From which score on a text counts, in percent; 0: each one's own.")
+    ] = 0,
+    by: Annotated[By, typer.Option(help="What is counted apart.")] = By.ALL,
+) -> None:
+    """How many texts of stored runs each classifier flags, raw and corrected for its errors."""
+    from headscope.cli.score import print_rates
+
+    print_rates(store, experiment, percent=threshold, by="" if by is By.ALL else by.value)
+
+
+@app.command()
 def train(
     data: Data,
     out: Annotated[Path, typer.Option(help="A folder for adapter, baseline, calibration and card.")],
@@ -83,11 +112,10 @@ def train(
 def evaluate(data: Data, classifier: Classifier = "minilm") -> None:
     """The figures of the model card, measured again."""
     from headscope.analysis.classifiers.loaded import classifier as loaded
-    from headscope.analysis.classifiers.sequence import SequenceClassifier
     from headscope.analysis.training.toxicity_report import figures
 
     judge = loaded(classifier)
-    threshold = judge.calibration["toxic"].threshold if isinstance(judge, SequenceClassifier) else 0.5
+    threshold = judge.threshold("toxic")
     table = Table(box=None, pad_edge=False)
     for heading in ("figure", "value", "95 % interval", "texts"):
         table.add_column(heading, justify="left" if heading == "figure" else "right")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -93,7 +93,7 @@ def score(
         request = replace(request, after=found.last)
 
 
-def request_of(body: dict[str, Any]) -> ScoreRequest:
+def request_of(body: Mapping[str, Any]) -> ScoreRequest:
     """From a JSON body. Raises InputError for a value of the wrong type."""
     texts = {name: bounds.text(name, body.get(name, usual))
              for name, usual in (("experiment", ""), ("scorer", "minilm"), ("after", ""))}  # fmt: skip

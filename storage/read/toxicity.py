@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 from sqlalchemy.engine import Engine
 
 from headscope.analysis.classifiers.rates import BINS, Cuts, ScoreCounts
@@ -62,9 +64,10 @@ class ToxicityReader:
             total = int(connection.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one())
             rows = connection.execute(sampled(query, limit)).all()
         columns = list(zip(*rows, strict=True)) or [()] * 6
-        numbers = [np.array([math.nan if x is None else x for x in column], np.float64) for column in columns[2:5]]
+        before, after, worst = (_floats(column) for column in columns[2:5])
         prompts = tuple((name or "", key) for name, key in zip(columns[0], columns[1], strict=True))
-        return PromptOutcomes(prompts, *numbers, np.array([int(x or 0) for x in columns[5]], np.int64), total)
+        samples = np.array([int(drawn or 0) for drawn in columns[5]], np.int64)
+        return PromptOutcomes(prompts, before, after, worst, samples, total)
 
     def toxicity(self, where: RunFilter, preferred: str) -> tuple[ToxicityRow, ...]:
         """See `RunReader.toxicity`."""
@@ -94,6 +97,10 @@ class ToxicityReader:
         with session.reading(self.engine) as connection:
             left = int(connection.execute(sa.select(sa.func.count()).select_from(runs).where(*clauses)).scalar_one())
             return tuple(RunTexts(str(row[0]), row[1], row[2]) for row in connection.execute(query)), left
+
+
+def _floats(column: Sequence[float | None]) -> NDArray[np.float64]:
+    return np.array([math.nan if value is None else value for value in column], np.float64)
 
 
 def counted(which: ScoreFilter, cuts: Cuts, by: str = "") -> sa.Select[Any]:
@@ -138,11 +145,12 @@ def _bin() -> sa.ColumnElement[Any]:
 
 
 def _cut(cuts: Cuts) -> sa.ColumnElement[Any]:
-    cases = [
-        (sa.and_(T.classifier == classifier, T.label == label), cut) for (classifier, label), cut in cuts.own.items()
+    usual: sa.ColumnElement[Any] = sa.literal(cuts.usual, sa.Double())
+    cases: list[tuple[Any, Any]] = [
+        (sa.and_(T.classifier == classifier, T.label == label), sa.literal(cut, sa.Double()))
+        for (classifier, label), cut in cuts.own.items()
     ]
-    usual = sa.literal(cuts.usual, sa.Double())
-    return sa.case(*((when, sa.literal(cut, sa.Double())) for when, cut in cases), else_=usual) if cases else usual
+    return sa.case(*cases, else_=usual) if cases else usual
 
 
 def _grouped(which: ScoreFilter, by: str) -> tuple[sa.FromClause, sa.ColumnElement[Any]]:
@@ -157,7 +165,8 @@ def _grouped(which: ScoreFilter, by: str) -> tuple[sa.FromClause, sa.ColumnEleme
 
 
 def _temperature() -> sa.ColumnElement[Any]:
-    return continuations.c.params["temperature"].as_float()
+    found: sa.ColumnElement[Any] = continuations.c.params["temperature"].as_float()
+    return found
 
 
 def _clauses(which: ScoreFilter) -> list[filters.Clause]:

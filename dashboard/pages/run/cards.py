@@ -33,6 +33,7 @@ from headscope.dashboard.pages.run.findings import findings, has_findings
 from headscope.dashboard.pages.run.header import continuation, failure, header, headline
 from headscope.dashboard.pages.run.maps import absent, components, flow, looks, lost, not_measured, sources
 from headscope.dashboard.pages.run.query import RunQuery, fitted, neighbours
+from headscope.dashboard.pages.run.toxicity import has_scores, toxicity
 from headscope.dashboard.pages.run.view import view_model
 from headscope.dashboard.parts import note
 from headscope.dashboard.text import quoted
@@ -119,9 +120,14 @@ def _from_outside(detail: RunDetail) -> list[Component]:
 
 
 def _findings(detail: RunDetail) -> list[Component]:
-    if not has_findings(detail):
-        return []
-    return [_card(detail, "run-findings", "Probes", findings, "What was asked of this run besides its numbers.")]
+    found = []
+    if has_findings(detail):
+        found.append(
+            _card(detail, "run-findings", "Probes", findings, "What was asked of this run besides its numbers.")
+        )
+    if has_scores(detail):
+        found.append(_card(detail, "run-toxicity", "Toxicity", toxicity, "What classifiers say of its texts, and why."))
+    return found
 
 
 def _card(
