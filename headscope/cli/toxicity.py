@@ -1,4 +1,4 @@
-"""`headscope toxicity`: score texts, count stored scores, and train, calibrate and measure the classifier that comes along."""
+"""`headscope toxicity`: score texts, count stored scores; train, and measure the classifier that comes along."""
 
 from __future__ import annotations
 
