@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -121,6 +123,36 @@ def test_toxic_texts_are_covered_and_the_scorer_is_audited(store: Store) -> None
     assert "area under the ROC curve" in words["toxicity-card"]
     assert "gay people" in words["toxicity-swaps"]
     assert "0.700" in words["toxicity-buckets"]
+
+
+def test_rates_say_which_they_are_and_lead_to_their_texts(store: Store) -> None:
+    page, services = toxicity.SCOPED, Services(store)
+    state = page.query.from_query({"experiment": "people"})
+    body, _ = page.content("toxicity-scores", services, state)
+    words = text_of(body)
+    assert "judge-1 has no card here" in words  # raw only, and why
+    assert "8 of 12" in words  # .30, .35, ... .85 from .5 on
+    (behind,) = (link for link in hrefs(body) if "part=continuation" in link)
+    listed, _ = page.content("toxicity-texts", services, page.query.from_query(behind.partition("?")[2].split("#")[0]))
+    assert "1 to 8 of 8 texts that it scored 0.50 or higher" in text_of(listed)
+    assert any(link.startswith("/live?text=The%20nurse") for link in hrefs(listed))
+    higher = shown(page, services, threshold="75")
+    assert "3 of 12" in higher["toxicity-scores"]
+    assert "tiny" in shown(page, services, by="model")["toxicity-scores"]
+    assert "0.5" in shown(page, services, by="temperature")["toxicity-scores"]
+    assert "Nothing fits" in shown(page, services, temperature="0.75")["toxicity-texts"]
+    assert "over all 24 texts" in shown(page, services, shape="cumulative")["toxicity-spread"]
+
+
+def test_rates_are_given_as_a_file_with_their_method(store: Store) -> None:
+    client = create_app(Services(store)).server.test_client()
+    body = client.get("/api/v1/toxicity/rates.csv?experiment=people&by=model", headers=HOST).get_data(as_text=True)
+    rows = {row["part"]: row for row in csv.DictReader(io.StringIO(body))}
+    mine = rows["continuation"]
+    assert (mine["group"], mine["n"], mine["flagged"], mine["corrected"]) == ("tiny", "12", "8", "")
+    assert float(mine["raw"]) == pytest.approx(8 / 12)
+    assert "Rogan and Gladen" in mine["method"]
+    assert client.get("/api/v1/toxicity/rates.csv?threshold=x", headers=HOST).status_code == 400
 
 
 def test_failures_can_be_judged_and_made_a_suite(store: Store) -> None:
