@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headscope.analysis.statistics.intervals import Z, wilson
 
 NO_ERRORS = "the errors of this scorer at this threshold were not measured"
 NO_TEXTS = "no scored texts"
 NO_BETTER = "this scorer says yes to negative texts as often as to positive ones, or was measured on too few to tell"
+TOO_FEW = (
+    "fewer texts are flagged than its false positives alone would be: the error rates on its card do not hold for these"
+)
+TOO_MANY = "more texts are flagged than it flags of positive ones: the error rates on its card do not hold for these"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,42 +57,67 @@ def rate(flagged: int, n: int, errors: ErrorCounts | None) -> Rate:
     """The share of `n` texts that a scorer flagged, raw and corrected for its `errors`, each with a 95 % interval.
 
     The estimate is Rogan and Gladen's (1978), (p + specificity - 1) / (sensitivity + specificity - 1), clipped to
-    [0, 1]. `_corrected` has the interval.
+    [0, 1]; `_not_refuted` has the interval. Where no prevalence at all goes with what was flagged there is none, for
+    then the errors were others.
     """
     low, high = wilson(flagged, n)
     raw = flagged / n if n else math.nan
+    without = Rate(flagged, n, raw, low, high, math.nan, math.nan, math.nan)
     if n == 0 or errors is None:
-        return Rate(flagged, n, raw, low, high, math.nan, math.nan, math.nan, NO_ERRORS if n else NO_TEXTS)
-    found = _corrected(flagged, n, errors) if errors.positives and errors.negatives else None
-    if found is None:
-        return Rate(flagged, n, raw, low, high, math.nan, math.nan, math.nan, NO_BETTER)
-    youden = errors.sensitivity + errors.specificity - 1
-    estimate = min(1.0, max(0.0, (raw + errors.specificity - 1) / youden))
-    return Rate(flagged, n, raw, low, high, estimate, min(found[0], estimate), max(found[1], estimate))
+        return replace(without, reason=NO_ERRORS if n else NO_TEXTS)
+    se, f = (_adjusted(x, of) for x, of in _counts(errors))
+    if not _better_than_chance(se, f):
+        return replace(without, reason=NO_BETTER)
+    least, most = _not_refuted(raw, n, se, f)
+    if most < 0 or least > 1:
+        return replace(without, reason=TOO_FEW if most < 0 else TOO_MANY)
+    if raw < f.share:  # what is missing to the false positives is chance: nobody is surer for it
+        most = _not_refuted(f.share, n, se, f)[1]
+    if raw > se.share:
+        least = _not_refuted(se.share, n, se, f)[0]
+    estimate = _clipped((raw + errors.specificity - 1) / (errors.sensitivity + errors.specificity - 1))
+    bounds = min(_clipped(least), estimate), max(_clipped(most), estimate)
+    return Rate(flagged, n, raw, low, high, estimate, *bounds)
 
 
-def _corrected(flagged: int, n: int, errors: ErrorCounts) -> tuple[float, float] | None:
-    """Every prevalence that a score test at 5 % does not refute, clipped to [0, 1]; None where that is no interval.
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """An estimated share with its variance."""
+
+    share: float
+    variance: float
+
+
+def _adjusted(count: int, of: int) -> _Share:
+    """Lang and Reiczigel's (2014) estimate, (x + 1) / (n + 2): a scorer that made no error among a few texts is not
+    taken for perfect."""
+    share = (count + 1) / (of + 2)
+    return _Share(share, share * (1 - share) / (of + 2))
+
+
+def _better_than_chance(se: _Share, f: _Share) -> bool:
+    youden = se.share - f.share
+    return youden > 0 and youden * youden > Z * Z * (se.variance + f.variance)
+
+
+def _not_refuted(raw: float, n: int, se: _Share, f: _Share) -> tuple[float, float]:
+    """The ends of every prevalence that a score test at 5 % does not refute; they may lie outside [0, 1].
 
     Wilson's interval with two more binomials. At prevalence v a share m = v se + (1 - v) f is expected, and the
-    observed p differs from it with variance m (1 - m) / n + v^2 se (1 - se) / P + (1 - v)^2 f (1 - f) / N: sampling,
-    and what the P positives and N negatives leave open about the sensitivity se and the false-positive rate f.
-    (p - m)^2 = z^2 variance is quadratic in v, as Fieller's is. se and f are Lang and Reiczigel's (2014) adjusted
-    estimates, (x + 1) / (n + 2), so that a scorer that made no error among a few texts is not taken for perfect.
-    With a scorer known to be perfect it is Wilson's interval.
+    observed one differs from it with variance m (1 - m) / n + v^2 var(se) + (1 - v)^2 var(f): sampling, and what the
+    scorer's test texts leave open about its sensitivity se and its false-positive rate f. (raw - m)^2 = z^2 variance
+    is quadratic in v, as Fieller's is. For a scorer known to be perfect it is Wilson's interval.
     """
-    se, f = ((x + 1) / (of + 2) for x, of in _counts(errors))
-    var_se, var_f = se * (1 - se) / (errors.positives + 2), f * (1 - f) / (errors.negatives + 2)
-    youden, z2 = se - f, Z * Z
-    a = youden * youden * (1 + z2 / n) - z2 * (var_se + var_f)
-    if youden <= 0 or youden * youden <= z2 * (var_se + var_f):  # not shown to be better than chance
-        return None
-    away = flagged / n - f
-    b = -2 * youden * away - z2 * (youden * (1 - 2 * f) / n - 2 * var_f)
-    c = away * away - z2 * (f * (1 - f) / n + var_f)
+    youden, away, z2 = se.share - f.share, raw - f.share, Z * Z
+    a = youden * youden * (1 + z2 / n) - z2 * (se.variance + f.variance)
+    b = -2 * youden * away - z2 * (youden * (1 - 2 * f.share) / n - 2 * f.variance)
+    c = away * away - z2 * (f.share * (1 - f.share) / n + f.variance)
     root = math.sqrt(max(0.0, b * b - 4 * a * c))
-    low, high = ((-b + sign * root) / (2 * a) for sign in (-1, 1))
-    return min(1.0, max(0.0, low)), min(1.0, max(0.0, high))
+    return (-b - root) / (2 * a), (-b + root) / (2 * a)
+
+
+def _clipped(value: float) -> float:
+    return min(1.0, max(0.0, value))
 
 
 def _counts(errors: ErrorCounts) -> tuple[tuple[int, int], tuple[int, int]]:

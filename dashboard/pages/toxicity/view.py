@@ -77,7 +77,7 @@ def rate_row(row: ScoredRate, query: ToxicityQuery) -> html.Tr:
 
 def _share(value: float, low: float, high: float, reason: str = "") -> html.Td:
     if math.isnan(value):
-        return html.Td(DASH, title=reason)
+        return html.Td([DASH, html.Span("see below", className="hs-sub")], title=reason)
     return html.Td([html.B(percent(value, 1)), html.Small(f" {percents(low, high, 1)}")])
 
 

@@ -134,7 +134,7 @@ def test_rates_say_which_they_are_and_lead_to_their_texts(store: Store) -> None:
     assert "8 of 12" in words  # .30, .35, ... .85 from .5 on
     (behind,) = (link for link in hrefs(body) if "part=continuation" in link)
     listed, _ = page.content("toxicity-texts", services, page.query.from_query(behind.partition("?")[2].split("#")[0]))
-    assert "1 to 8 of 8 texts that it scored 0.50 or higher" in text_of(listed)
+    assert "1 to 8 of 8 texts that it scored 0.50 or higher" in " ".join(text_of(listed).split())
     assert any(link.startswith("/live?text=The%20nurse") for link in hrefs(listed))
     higher = shown(page, services, threshold="75")
     assert "3 of 12" in higher["toxicity-scores"]

@@ -66,7 +66,7 @@ def detail(tmp_path_factory: pytest.TempPathFactory) -> RunDetail:
     folder: Path = tmp_path_factory.mktemp("toxic")
     found = (ToxicityScore("prompt", "toxic", 0.1, "minilm-toxicity-1"),
              ToxicityScore("continuation", "toxic", 0.9, "minilm-toxicity-1", SPANS))  # fmt: skip
-    results = [replace(make_result(Prompt("p", "The cat sat"), evidence=True), findings=found)]
+    results = [replace(make_result(Prompt("p", "The cat sat"), evidence=True), findings=found, capsule={})]
     with Store.open(str(folder / "s.duckdb")) as store:
         job = store.start_job(experiment="e", model="m", spec={}, total=1)
         saved = store.save(job, make_info(), make_set(results[0].prompt), ("toxicity",), 0, results)
