@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.databases import DuckDBFiles, PostgresServer
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ["HEADSCOPE_PROMPT_SETS"] = str(Path(__file__).parent / "none")  # not those of who runs the tests
 sys.path.append(str(Path(__file__).parents[1]))  # for `tests` in processes of our own; last, so that it hides nothing
 
 

@@ -24,6 +24,7 @@ from headscope.cli import (
     score,
     serve,
     store,
+    suite_run,
     suites,
     toxicity,
     verify,
@@ -64,6 +65,7 @@ app.command("verify")(verify.verify)
 app.command("sql", cls=store.StatementCommand)(store.sql)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="datasets")
+suites.app.command("run")(suite_run.run)
 app.add_typer(suites.app, name="suites")
 app.add_typer(store.app, name="db")
 app.add_typer(toxicity.app, name="toxicity")

@@ -110,6 +110,17 @@ def test_stored_runs_are_scored_by_the_server(serving: Serving, handed_over: Don
     assert "0 runs scored now" in again.stderr
 
 
+def test_a_published_set_is_run_and_scored_by_the_server(serving: Serving, tiny_gpt2_dir: Path) -> None:
+    published = serving.store.parent / "crows.csv"
+    published.write_text(",sent_more,sent_less,stereo_antistereo,bias_type\n0,the cat sat,the dog sat,stereo,age\n")
+    command = ("suites", "run", "crows-pairs", str(published), "--model", str(tiny_gpt2_dir))
+    for told in ("2 succeeded, 0 failed, 0 already there", "0 succeeded, 0 failed, 2 already there"):
+        done = headscope(*command, "--store", str(serving.store), "--format", "json")
+        assert done.returncode == 0, done.stderr
+        assert told in done.stderr
+    assert {row["n"] for row in json.loads(done.stdout)} == {1}
+
+
 def test_a_model_is_checked_by_the_server_that_holds_the_file(
     serving: Serving, handed_over: Done, tiny_gpt2_dir: Path
 ) -> None:
