@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 CONTEXT = "context"
 """`context:57`: the first 57 characters of the text are context, given and not scored."""
+TEMPLATE = "template"
+"""`template:neighbour`: the wording that a prompt shares with others; together they are one observation."""
 
 
 def tag(key: str, value: object) -> str:
