@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from headscope.analysis.classifiers.card import card
+from headscope.analysis.prompt_tags import CONTEXT, TEMPLATE, value_of
 from headscope.analysis.statistics.counterfactual import Contrast, Member, contrasts
 from headscope.dashboard import links
 from headscope.dashboard.link_state import choice
@@ -36,11 +37,17 @@ def members(store: RunReader, query: BiasQuery) -> list[Member]:
     runs = store.measures(query.where())
     values = _values(store, query, runs)
     return [
-        Member(runs.run_id[i], runs.model[i], runs.prompt_set[i] or "", pair, group, attribute, runs.text[i], values[i])
+        Member(runs.run_id[i], runs.model[i], runs.prompt_set[i] or "", pair, group, attribute, runs.text[i], values[i],
+               value_of(runs.tags[i], TEMPLATE) or "")
         for i, (pair, group) in enumerate(zip(runs.pair_id, runs.group, strict=True))
         if pair is not None and group is not None
-        for attribute in ((runs.tags[i] or ("",)) if query.attribute == "tag" else ("all",))
-    ]
+        for attribute in (_kinds(runs.tags[i]) if query.attribute == "tag" else ("all",))
+    ]  # fmt: skip
+
+
+def _kinds(tags: tuple[str, ...]) -> tuple[str, ...]:
+    """The tags that say what kind of pair it is: not the wording's name, nor how much of the text is context."""
+    return tuple(item for item in tags if not item.startswith((f"{TEMPLATE}:", f"{CONTEXT}:"))) or ("",)
 
 
 def _values(store: RunReader, query: BiasQuery, runs: Measures) -> list[float]:

@@ -96,7 +96,7 @@ def no_pairs(query: BiasQuery) -> Component:
         return empty_box(
             "No continuations were scored",
             html.P("Per-group toxicity needs continuations and the classifier:"),
-            copyable("headscope run --prompts group_association --max-new-tokens 20 --analyses toxicity "
+            copyable("headscope run --prompts bias_continuations --max-new-tokens 20 --analyses toxicity "
                      "--experiment NAME"),
             icon_name="people",
         )  # fmt: skip
@@ -105,7 +105,7 @@ def no_pairs(query: BiasQuery) -> Component:
         html.P(
             "A pair is two or more prompts with the same pair_id and different groups, each with a target and foil:"
         ),
-        copyable("headscope run --prompts group_association --experiment NAME"),
+        copyable("headscope run --prompts bias_religion --analyses layers --experiment NAME"),
         icon_name="people",
     )
 

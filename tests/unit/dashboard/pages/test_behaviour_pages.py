@@ -36,11 +36,13 @@ ORIGIN = {**HOST, "Origin": "http://127.0.0.1:8050"}
 
 
 def fill(store: Store) -> None:
+    """Six pairs; "cook" and "clerk" are said to share a wording."""
     prompts = [
-        Prompt(f"{word}-{group}", f"The {word} {group} was very", " kind", " rude", group, word, ("manners",))
+        Prompt(f"{word}-{group}", f"The {word} {group} was very", " kind", " rude", group, word,
+               ("manners", f"template:{word[0]}", "context:3"))
         for word in ("nurse", "cook", "judge", "clerk", "guide", "pilot")
         for group in ("old", "young")
-    ]
+    ]  # fmt: skip
     results = []
     for i, prompt in enumerate(prompts):
         findings = (
@@ -102,14 +104,14 @@ def test_bias_shows_the_effect_its_pairs_and_its_wordings(store: Store) -> None:
     assert "old − young" in words
     assert "contrasts are marked" in words
     (row,) = contrasts(members(store, BiasQuery(experiment="people")))
-    assert (row.effect.n, row.attribute) == (6, "manners")
+    assert (row.effect.n, row.effect.groups, row.attribute) == (6, 5, "manners")
     expected = {pair.pair_id: pair.a_value - pair.b_value for pair in row.pairs}
     measures = store.measures(experiment_runs("people"))
     margin = {(p, g): m for p, g, m in zip(measures.pair_id, measures.group, measures.margin, strict=True)}
     assert expected == pytest.approx({p: margin[p, "old"] - margin[p, "young"] for p in expected})
     behind = shown(bias.SCOPED, services, row=row.key)
     assert "The nurse old was very" in behind["bias-pairs"]
-    assert "6 wordings" in behind["bias-wording"]
+    assert "5 wordings" in behind["bias-wording"]
     likelier = members(store, BiasQuery(experiment="people", measure="loglik"))
     trace = store.run(likelier[0].run_id).trace
     assert trace is not None
