@@ -27,8 +27,10 @@ from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
 from headscope.storage.interfaces import FindingSink
 from headscope.storage.repository import Store
+from headscope.storage.rows import Condition, RunDetail
 from tests.browser import seed
 from tests.browser.install import find
+from tests.browser.run_page import first_run
 
 ARGUMENTS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -93,6 +95,12 @@ def seeded_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with Store.open(str(tmp_path_factory.mktemp("browser") / "seeded.duckdb")) as store:
         seed.fill(store)
         yield store
+
+
+@pytest.fixture(scope="session")
+def whole(seeded_store: Store) -> RunDetail:
+    """A run with everything."""
+    return first_run(seeded_store, Condition("experiment", "eq", "first"), Condition("status", "eq", "succeeded"))
 
 
 @pytest.fixture(scope="session")
