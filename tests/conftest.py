@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.databases import DuckDBFiles, PostgresServer
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # else shap compiles for 3 s, in each process, to add up a few numbers
 sys.path.append(str(Path(__file__).parents[1]))  # for `tests` in processes of our own; last, so that it hides nothing
 
 

@@ -71,7 +71,8 @@ def run(command: str, folder: Path) -> Done:
     if words[0] == "run" and "--model" not in words and "--resume" not in words:
         words += ["--model", "gpt2"]
     environment = {**os.environ, "HEADSCOPE_MODEL_DIR": str(folder / "models")}
-    environment.pop("HEADSCOPE_STORE", None)
+    for name in ("HEADSCOPE_STORE", "NUMBA_DISABLE_JIT"):  # what a reader does not have
+        environment.pop(name, None)
     with tempfile.TemporaryDirectory() as streams:
         return headscope_forked(*words, stdin="the cat\n", cwd=folder, env=environment, folder=Path(streams))
 

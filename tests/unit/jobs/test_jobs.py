@@ -23,6 +23,7 @@ from headscope.jobs.job import run_job, to_resume
 from headscope.jobs.request import JobRequest
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
+from tests.databases import DuckDBFiles
 from tests.factories import make_set
 
 CATS = make_set(*(Prompt(f"p{n}", f"the cat number {n} sat") for n in range(4)), name="cats")
@@ -34,8 +35,8 @@ def engine() -> InlineEngine:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(str(tmp_path / "jobs.duckdb")) as opened:
+def store(tmp_path: Path, duckdb_files: DuckDBFiles) -> Iterator[Store]:
+    with Store.open(duckdb_files.new(tmp_path)) as opened:
         yield opened
 
 
