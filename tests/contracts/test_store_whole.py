@@ -49,6 +49,7 @@ class TestWhole(OnEachDatabase):
         filled.save(make_result(evidence=True))
         assert filled.store.check() == []
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("damage", "expected"),
         [
@@ -118,6 +119,7 @@ class TestWhole(OnEachDatabase):
         assert filled.store.runs_page(RunFilter()).total == batches * size
         assert filled.store.check() == []
 
+    @pytest.mark.thorough
     def test_writers_of_one_store_wait_for_each_other(self, filled: Filled) -> None:
         def write(name: int) -> None:
             for index in range(3):
