@@ -25,6 +25,7 @@ from headscope.storage.rows import (
     MethodGains,
     MethodStats,
     ModelSettings,
+    Offences,
     Overview,
     ReceiptRow,
     RunDetail,
@@ -112,6 +113,11 @@ class RunReader(Protocol):
 
     def toxicity(self, where: RunFilter, limit: int = 20_000) -> tuple[ToxicityRow, ...]:
         """Scores of texts by run, part and label."""
+
+    def offensive(self, run_ids: Sequence[str]) -> Offences:
+        """Which texts of these runs are offensive, and why: their `toxic` score reaches the threshold of the classifier
+        that scored them, or the content filter marked them. The highest score stands for a part. What nobody scored is
+        not in it."""
 
     def certificate(self, key: CertificateKey) -> StoredCertificate | None:
         """The newest certificate that holds for exactly this, None when the model was never checked so."""
