@@ -97,10 +97,11 @@ def told(store: RunReader, blocks: Blocks, shown: bool) -> Rows:
     """Every row by column, with why it is offensive; its offensive texts only if `shown`."""
     for rows in blocks:
         offences = store.offensive([row.id for row in rows])
-        yield [_by_column(row, offences.get(row.id, {}), shown) for row in rows]
+        yield [by_column(row, offences.get(row.id, {}), shown=shown) for row in rows]
 
 
-def _by_column(row: RunRow, why: Mapping[str, Offence], shown: bool) -> dict[str, Any]:
+def by_column(row: RunRow, why: Mapping[str, Offence], *, shown: bool) -> dict[str, Any]:
+    """A row, with what is offensive of it (`why`) covered unless `shown`."""
     written = row if shown else covered_export.cover(row, why)
     values = {name: getattr(written, name) for name in RUN_COLUMNS}
     return {**values, covered_export.COLUMN: covered_export.told(why) or None}

@@ -10,7 +10,7 @@ from headscope.analysis.statistics.confidence import answered_right, lock_in, sp
 from headscope.analysis.statistics.intervals import DRAWS, wilson
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, extra
-from headscope.dashboard.covered import answer, anything, covered
+from headscope.dashboard.covered import answer, anything, covered, prompt
 from headscope.dashboard.figures import behaviour as figures
 from headscope.dashboard.numbers import interval, plain
 from headscope.dashboard.pages.confidence.query import ConfidenceQuery
@@ -192,11 +192,11 @@ def overconfident(services: Services, query: ConfidenceQuery) -> Children:
                          icon_name="check2-circle")  # fmt: skip
     worst = sorted(wrong, key=lambda i: -runs.next_token_prob[i])[:LISTED]
     why = services.store.offensive([runs.run_id[i] for i in worst])
-    says = [visible(token) for token in runs.next_token]
+    says, targets = ([visible(token) for token in texts] for texts in (runs.next_token, runs.target))
     rows = [
         html.Tr([run_cell(runs.run_id[i], runs.text[i], runs.model[i], why),
                  html.Td(covered(says[i], says[i], answer(why, runs.run_id[i]))),
-                 html.Td(plain(float(runs.next_token_prob[i]), 3), className="num"), html.Td(visible(runs.target[i])),
+                 html.Td(plain(float(runs.next_token_prob[i]), 3), className="num"), html.Td(covered(targets[i], targets[i], prompt(why, runs.run_id[i]))),
                  html.Td(f"{runs.target_rank[i]:,.0f}", className="num")],
                 **extra(data_href=links.run(runs.run_id[i])))
         for i in worst

@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 from headscope.analysis.statistics.intervals import FEWEST, Means
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, extra, icon
-from headscope.dashboard.covered import prompt, run_link
+from headscope.dashboard.covered import covered, prompt, run_link
 from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.methods import sql, unsure
 from headscope.dashboard.pages.methods.comparison import Comparison, Dispute, disputes, shown_methods
@@ -178,12 +178,13 @@ def dispute_row(item: Dispute, why: Offences) -> html.Tr:
     run = item.run
     address = links.run(run.run_id, item.apart)
     target = f"{visible(run.target)} rather than {visible(run.foil)}" if run.foil else visible(run.target)
-    text = run_link(run.text, address, prompt(why, run.run_id))
+    offends = prompt(why, run.run_id)
+    text, said = run_link(run.text, address, offends), covered(target, target, offends)
     bar = html.I(className="hs-dispute", style={"--t": f"{min(1.0, item.value / 2):.3f}"})
     return html.Tr(
         [
             html.Td([html.B(plain(item.value)), bar], className="num"),
-            html.Td([text, html.Span(f"explains {target}", className="hs-sub")], className="hs-text"),
+            html.Td([text, html.Span(["explains ", said], className="hs-sub")], className="hs-text"),
             html.Td([f"{label(item.apart[0])} – {label(item.apart[1])} ",
                      html.Span(f"τ {signed(item.apart_tau)}", className="hs-sub")], className="hs-nowrap"),
             html.Td(run.model, className="hs-nowrap"),

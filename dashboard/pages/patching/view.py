@@ -91,7 +91,7 @@ def pair_list(pairs: Sequence[Pair], why: Offences) -> Children:
                     covered(dcc.Link(pair.clean.text, href=_pair_href(pair)), pair.clean.text, _offence(pair, why))
                 ),
                 html.Td(covered(pair.corrupted.text, pair.corrupted.text, prompt(why, pair.corrupted.id))),
-                html.Td(visible(pair.clean.target)),
+                html.Td(covered(visible(pair.clean.target), pair.clean.target or "", _offence(pair, why))),
                 html.Td(pair.clean.model, className="hs-patching-model"),
             ]
         )
