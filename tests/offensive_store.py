@@ -45,7 +45,8 @@ def saying(result: RunResult, word: str, answer: str) -> RunResult:
     trace = replace(result.trace, topk_texts=(*top, *last))
     first, *others = result.attributions
     result = replace(result, attributions=(replace(first, receipt=make_receipt()), *others))
-    return replace(result, trace=trace, lens=replace(result.lens, top_texts=lens), continuation=said)
+    capsule = {"device": "cpu", "dtype": "float32"}
+    return replace(result, trace=trace, lens=replace(result.lens, top_texts=lens), continuation=said, capsule=capsule)
 
 
 def fill(store: Store) -> None:

@@ -36,7 +36,7 @@ def register(server: Flask, services: Services) -> None:
         detail = services.store.run(run_id)
         why = services.store.offensive([run_id]).get(run_id, {})
         shown = covered_export.shown() or run_id in revealed()
-        response = Response(render(detail, kind, why, shown), content_type=KINDS[kind])
+        response = Response(render(detail, kind, why, shown=shown), content_type=KINDS[kind])
         response.headers["Content-Disposition"] = f'attachment; filename="headscope-run-{detail.row.id}.{kind}"'
         response.headers["Cache-Control"] = "private, no-cache"
         return response
@@ -44,7 +44,7 @@ def register(server: Flask, services: Services) -> None:
     server.register_blueprint(routes)
 
 
-def render(detail: RunDetail, kind: str, why: Mapping[str, Offence], shown: bool) -> bytes:
+def render(detail: RunDetail, kind: str, why: Mapping[str, Offence], *, shown: bool) -> bytes:
     """The bytes of the file. why: what of the run is offensive; a table has it only if `shown`.
 
     Raises InputError for a table of a run without tokens.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from headscope.analysis.statistics.counterfactual import contrasts
 from headscope.dashboard.pages import load_pages
+from headscope.dashboard.pages.bias.query import BiasQuery, members
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
 from tests import offensive_store
@@ -30,6 +33,7 @@ LEAKS = """(words) => {
   }
   return leaks;
 }"""
+COLUMNS = ("status", "text", "target", "next_token", "continuation", "foil")
 UNCOVERED = {"overview", "runs", "run", "compare", "failures", "bias", "confidence", "methods", "blackbox", "patching"}
 """Pages that show texts of these runs."""
 
@@ -51,9 +55,10 @@ def addresses(store: Store) -> dict[str, str]:
     """Every page of the registry, as full as it gets."""
     a, b = row(store, "cook-old").id, row(store, "cook-young").id
     scoped = f"?experiment={offensive_store.EXPERIMENT}"
+    pairs = contrasts(members(store, BiasQuery(experiment=offensive_store.EXPERIMENT)))[0].key
     queries = {"run": f"?id={a}", "compare": f"?a={a}&b={b}&more={row(store, 'nurse-old').id}",
-               "methods": f"{scoped}&method=saliency", "overview": "", "live": "", "patching": "",
-               "runs": "?cols=status,text,target,next_token,continuation,foil"}  # fmt: skip
+               "methods": f"{scoped}&method=saliency", "bias": f"{scoped}&row={quote(pairs)}", "overview": "", "live": "", "patching": "",
+               "runs": "".join(f"{'&' if i else '?'}cols={name}" for i, name in enumerate(COLUMNS))}  # fmt: skip
     return {page.PAGE.name: page.PAGE.path + queries.get(page.PAGE.name, scoped) for page in load_pages()}
 
 

@@ -196,7 +196,8 @@ def overconfident(services: Services, query: ConfidenceQuery) -> Children:
     rows = [
         html.Tr([run_cell(runs.run_id[i], runs.text[i], runs.model[i], why),
                  html.Td(covered(says[i], says[i], answer(why, runs.run_id[i]))),
-                 html.Td(plain(float(runs.next_token_prob[i]), 3), className="num"), html.Td(covered(targets[i], targets[i], prompt(why, runs.run_id[i]))),
+                 html.Td(plain(float(runs.next_token_prob[i]), 3), className="num"),
+                 html.Td(covered(targets[i], targets[i], prompt(why, runs.run_id[i]))),
                  html.Td(f"{runs.target_rank[i]:,.0f}", className="num")],
                 **extra(data_href=links.run(runs.run_id[i])))
         for i in worst

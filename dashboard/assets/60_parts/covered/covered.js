@@ -55,7 +55,7 @@
       watch.disconnect();
       fresh.focus({ preventScroll: true });
     });
-    watch.observe(document.getElementById("shell-page"), { childList: true, subtree: true });
+    watch.observe(hs.dom.$("shell-page"), { childList: true, subtree: true });
   }
 
   /* Before anybody else: a button in a row that opens something must not open it. */
@@ -70,7 +70,7 @@
   }, true);
   document.addEventListener("toggle", mark, true); // a menu opens that may hold a switch
   (function whenThere() {
-    if (document.getElementById("shell-offensive")) mark();
+    if (hs.dom.$("shell-offensive")) mark();
     else setTimeout(whenThere, 30);
   })();
   hs.keys.add("o", flip);
