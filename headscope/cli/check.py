@@ -54,7 +54,7 @@ def check(
     rules = check_rules.parse(fail_on)
     with Store.open(store, create=False) as opened:
         found = regression.compare(snapshot.observed(opened, baseline), snapshot.observed(opened, candidate))
-        found = found if show_offensive else _covered(found, opened)
+        found = found if show_offensive else covered(found, opened)
     if not found.n:
         raise InputError(f"{baseline} and {candidate} have no prompt in common: run the same prompt sets in both.")
     missing = check_rules.unmeasured(rules, found)
@@ -71,7 +71,7 @@ def check(
     raise typer.Exit(REGRESSION if broken else 0)
 
 
-def _covered(found: Comparison, store: RunReader) -> Comparison:
+def covered(found: Comparison, store: RunReader) -> Comparison:
     """The same without the offensive texts among what flipped."""
     names = ("broken", "failed", "mended")
     flips = [flip for name in names for flip in getattr(found, name)]
@@ -84,8 +84,8 @@ def _covered(found: Comparison, store: RunReader) -> Comparison:
             change |= dict.fromkeys(("baseline", "candidate"), f"[covered: {parts['continuation'].said}]")
         return replace(flip, **change)
 
-    covered: dict[str, Any] = {name: tuple(map(cover, getattr(found, name))) for name in names}
-    return replace(found, **covered)
+    change: dict[str, Any] = {name: tuple(map(cover, getattr(found, name))) for name in names}
+    return replace(found, **change)
 
 
 def _print(found: Comparison, broken: Sequence[str], missing: Sequence[str], server: str) -> None:
