@@ -27,6 +27,7 @@ from headscope.storage.rows import (
     MethodGains,
     MethodStats,
     ModelSettings,
+    Offences,
     Overview,
     PromptOutcomes,
     ReceiptRow,
@@ -143,6 +144,11 @@ class RunReader(Protocol):
     ) -> tuple[tuple[RunTexts, ...], int]:
         """Prompt and continuation of the succeeded ones of these runs that `classifier` has not scored ("" for all),
         in the order of their ids from the one behind `after` on; and how many there are from there on."""
+
+    def offensive(self, run_ids: Sequence[str]) -> Offences:
+        """Which texts of these runs are offensive, and why: their `toxic` score reaches the threshold of the classifier
+        that scored them, or the content filter marked them. The highest score stands for a part. What nobody scored is
+        not in it."""
 
     def certificate(self, key: CertificateKey) -> StoredCertificate | None:
         """The newest certificate that holds for exactly this, None when the model was never checked so."""

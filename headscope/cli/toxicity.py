@@ -56,6 +56,22 @@ def score(
         _explain(judge, texts)
 
 
+@app.command("hash")
+def hash_(
+    text: Annotated[str, typer.Argument(help="A text, or - for standard input, which no history keeps.")],
+) -> None:
+    """What is stored of a text that the content filter withheld: look for it in the runs' errors."""
+    from headscope.analysis.classifiers.withheld import digest, key_file
+
+    try:
+        found = digest(sys.stdin.read().removesuffix("\n") if text == "-" else text)
+    except OSError as error:
+        raise BackendError(
+            f"the key of such hashes, {key_file()}, cannot be read: {error.strerror or error}."
+        ) from error
+    print(found)
+
+
 def _explain(judge: Any, texts: list[str]) -> None:
     from headscope.analysis.classifiers.sequence import SequenceClassifier
     from headscope.analysis.classifiers.token_scores import explain

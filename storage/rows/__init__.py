@@ -16,6 +16,7 @@ from headscope.storage.rows.methods import (
     ReceiptRow,
     ScoreSample,
 )
+from headscope.storage.rows.offensive import Offence, Offences
 from headscope.storage.rows.overview import ExperimentRow, ModelRow, Overview, PromptSetRow
 from headscope.storage.rows.runs import RUN_COLUMNS, ArtifactRow, ModelSettings, RunDetail, RunRow
 from headscope.storage.rows.toxicity import (
@@ -47,6 +48,8 @@ __all__ = [
     "MethodStats",
     "ModelRow",
     "ModelSettings",
+    "Offence",
+    "Offences",
     "Overview",
     "PromptOutcomes",
     "PromptScores",

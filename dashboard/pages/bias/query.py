@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from headscope.analysis.classifiers.card import card
 from headscope.analysis.prompt_tags import CONTEXT, TEMPLATE, value_of
-from headscope.analysis.statistics.counterfactual import Contrast, Member, contrasts
+from headscope.analysis.statistics.counterfactual import Contrast, Member, PairDifference, contrasts
 from headscope.dashboard import links
+from headscope.dashboard.covered import prompt
 from headscope.dashboard.link_state import choice
 from headscope.dashboard.pages import Page
 from headscope.dashboard.scoped.query import ScopeQuery
 from headscope.dashboard.services import Services
 from headscope.storage.interfaces import RunReader
-from headscope.storage.rows import Measures
+from headscope.storage.rows import Measures, Offence, Offences
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,3 +68,15 @@ def chosen(services: Services, query: BiasQuery) -> Contrast | None:
         return None
     found = contrasts(members(services.store, query))
     return next((row for row in found if row.key == query.row), None)
+
+
+def offences(store: RunReader, pairs: Sequence[PairDifference]) -> Offences:
+    """What of the runs of these pairs is offensive."""
+    return store.offensive([run_id for pair in pairs for run_id in (pair.a_run, pair.b_run)])
+
+
+def offensive_wordings(store: RunReader, pairs: Sequence[PairDifference]) -> Mapping[str, Offence]:
+    """Wording -> why it is covered: a prompt made of it is offensive."""
+    why = offences(store, pairs)
+    found = ((pair.template, prompt(why, pair.a_run) or prompt(why, pair.b_run)) for pair in pairs)
+    return {template: offence for template, offence in found if offence is not None}

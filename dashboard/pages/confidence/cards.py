@@ -10,6 +10,7 @@ from headscope.analysis.statistics.confidence import answered_right, lock_in, sp
 from headscope.analysis.statistics.intervals import DRAWS, wilson
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, extra
+from headscope.dashboard.covered import answer, anything, covered, prompt
 from headscope.dashboard.figures import behaviour as figures
 from headscope.dashboard.numbers import interval, plain
 from headscope.dashboard.pages.confidence.query import ConfidenceQuery
@@ -163,9 +164,11 @@ def consistency(services: Services, query: ConfidenceQuery) -> Children:
     shares = spread(np.array([row.score for row in measured], dtype=np.float64))
     entropies = spread(np.array([entropy(row) for row in measured], dtype=np.float64))
     least = sorted(measured, key=lambda row: (row.score or 0.0, row.run_id))[:LISTED]
+    why = services.store.offensive([row.run_id for row in least])
     rows = [
-        html.Tr([run_cell(row.run_id, row.text, row.model), html.Td(plain(row.score, 2), className="num"),
-                 html.Td(plain(entropy(row), 2), className="num"), html.Td(answers(row))],
+        html.Tr([run_cell(row.run_id, row.text, row.model, why), html.Td(plain(row.score, 2), className="num"),
+                 html.Td(plain(entropy(row), 2), className="num"),
+                 html.Td(covered(answers(row), answers(row), anything(why, row.run_id)))],
                 **extra(data_href=links.run(row.run_id)))
         for row in least
     ]  # fmt: skip
@@ -190,9 +193,13 @@ def overconfident(services: Services, query: ConfidenceQuery) -> Children:
         return empty_box("No wrong answers", html.P("Every target was the most likely token, or no run has a target."),
                          icon_name="check2-circle")  # fmt: skip
     worst = sorted(wrong, key=lambda i: -runs.next_token_prob[i])[:LISTED]
+    why = services.store.offensive([runs.run_id[i] for i in worst])
+    says, targets = ([visible(token) for token in texts] for texts in (runs.next_token, runs.target))
     rows = [
-        html.Tr([run_cell(runs.run_id[i], runs.text[i], runs.model[i]), html.Td(visible(runs.next_token[i])),
-                 html.Td(plain(float(runs.next_token_prob[i]), 3), className="num"), html.Td(visible(runs.target[i])),
+        html.Tr([run_cell(runs.run_id[i], runs.text[i], runs.model[i], why),
+                 html.Td(covered(says[i], says[i], answer(why, runs.run_id[i]))),
+                 html.Td(plain(float(runs.next_token_prob[i]), 3), className="num"),
+                 html.Td(covered(targets[i], targets[i], prompt(why, runs.run_id[i]))),
                  html.Td(f"{runs.target_rank[i]:,.0f}", className="num")],
                 **extra(data_href=links.run(runs.run_id[i])))
         for i in worst

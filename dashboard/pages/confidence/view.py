@@ -10,12 +10,13 @@ from headscope.analysis.statistics.confidence import Spread
 from headscope.analysis.statistics.intervals import FEWEST
 from headscope.dashboard import links
 from headscope.dashboard.cards import empty_box
+from headscope.dashboard.covered import prompt, run_link
 from headscope.dashboard.numbers import interval, plain
 from headscope.dashboard.pages.confidence.query import ConfidenceQuery
 from headscope.dashboard.pages.confidence.series import SERIES, Series
 from headscope.dashboard.parts import switch, warning
 from headscope.dashboard.units import percents
-from headscope.storage.rows import FindingRow
+from headscope.storage.rows import FindingRow, Measures, Offences
 
 
 def by_switch(query: ConfidenceQuery) -> Component:
@@ -37,9 +38,9 @@ def spread_cell(item: Spread) -> html.Td:
     return html.Td([html.B(plain(item.median)), html.Small(words, className="hs-sub")], className="num")
 
 
-def run_cell(run_id: str, text: str, model: str) -> html.Td:
-    """A prompt leading to its run."""
-    link = dcc.Link(text, href=links.run(run_id), className="hs-strong hs-ellipsis", title=text)
+def run_cell(run_id: str, text: str, model: str, why: Offences) -> html.Td:
+    """A prompt leading to its run, covered where it offends."""
+    link = run_link(text, links.run(run_id), prompt(why, run_id))
     return html.Td([link, html.Span(model, className="hs-sub")], className="hs-text")
 
 
