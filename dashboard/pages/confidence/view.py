@@ -16,7 +16,7 @@ from headscope.dashboard.pages.confidence.query import ConfidenceQuery
 from headscope.dashboard.pages.confidence.series import SERIES, Series
 from headscope.dashboard.parts import switch, warning
 from headscope.dashboard.units import percents
-from headscope.storage.rows import FindingRow, Measures, Offences
+from headscope.storage.rows import FindingRow, Offences
 
 
 def by_switch(query: ConfidenceQuery) -> Component:
