@@ -8,6 +8,8 @@ CONTEXT = "context"
 """`context:57`: the first 57 characters of the text are context, given and not scored."""
 DIFFERENT_START = "different_start"
 """The two sentences of a pair differ in their first word."""
+TEMPLATE = "template"
+"""`template:neighbour`: the wording that a prompt shares with others; together they are one observation."""
 
 
 def format_name(name: str) -> str:

@@ -1,6 +1,6 @@
-"""The command line: `headscope run | jobs | blackbox | serve | detect | check | verify | models | datasets | suites |
-toxicity | db | sql`. Heavy imports wait until a command needs them, so that `--help` and typing mistakes answer at
-once."""
+"""The command line: `headscope run | jobs | blackbox | serve | detect | score | check | verify | models | datasets |
+suites | toxicity | db | sql`. Heavy imports wait until a command needs them, so that `--help` and typing mistakes
+answer at once."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from headscope.cli import (
     jobs,
     models,
     run,
+    score,
     serve,
     store,
     suite_run,
@@ -57,6 +58,7 @@ app.command("run")(run.run)
 app.command("jobs")(jobs.jobs)
 app.command("serve")(serve.serve)
 app.command("detect")(detect.detect)
+app.command("score")(score.score)
 app.command("blackbox")(blackbox.blackbox)
 app.command("check")(check.check)
 app.command("verify")(verify.verify)

@@ -86,7 +86,8 @@ def run(command: str, folder: Path) -> Done:
         "HEADSCOPE_MODEL_DIR": str(folder / "models"),
         "HEADSCOPE_PROMPT_SETS": str(folder / "sets"),
     }
-    environment.pop("HEADSCOPE_STORE", None)
+    for name in ("HEADSCOPE_STORE", "NUMBA_DISABLE_JIT"):  # what a reader does not have
+        environment.pop(name, None)
     with tempfile.TemporaryDirectory() as streams:
         return headscope_forked(*words, stdin="the cat\n", cwd=folder, env=environment, folder=Path(streams))
 

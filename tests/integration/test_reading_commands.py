@@ -19,6 +19,8 @@ from tests.factories import make_info, make_prompt, make_result, make_set
 READING: dict[str, list[str]] = {
     "sql": ["SELECT 1 AS one FROM runs"],
     "detect": ["--experiment", "e"],
+    "score": ["--experiment", "e", "--scorer", "linear"],
+    "toxicity rates": ["--experiment", "e"],
     "check": ["--baseline", "a", "--candidate", "b"],
     "verify": ["e"],
     "suites score": ["bbq", "--experiment", "e"],
