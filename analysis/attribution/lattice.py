@@ -28,10 +28,12 @@ def chosen_units(work: Workspace, prompt: int, unit: str) -> tuple[str, list[Boo
     return ("token", tokens) if len(tokens) <= LATTICE_UNITS else ("word", units_of(text, position, "word"))
 
 
-def compute_lattices(work: Workspace, targets: Sequence[Target], unit: str, maskings: Sequence[str]) -> None:
-    """Put the lattices of all prompts of few enough units into `work.games`; the prompts of a batch share passes."""
+def compute_lattices(
+    work: Workspace, targets: Sequence[Target], unit: str, maskings: Sequence[str], most: int = LATTICE_UNITS
+) -> None:
+    """Put the lattices of prompts of at most `most` units into `work.games`; the prompts of a batch share passes."""
     chosen = [chosen_units(work, prompt, unit) for prompt in range(len(work.texts))]
-    few = [prompt for prompt, (_, units) in enumerate(chosen) if 0 < len(units) <= LATTICE_UNITS]
+    few = [prompt for prompt, (_, units) in enumerate(chosen) if 0 < len(units) <= most]
     for masking in maskings:
         keys = {prompt: _key(targets[prompt], prompt, chosen[prompt][0], masking) for prompt in few}
         wanted = [prompt for prompt in few if keys[prompt] not in work.games]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from headscope.analysis.attribution.variant_tree import Bools, Float64
 from headscope.analysis.interfaces import Method
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Float32, Params, Target
-from headscope.analysis.types.outcome import Outcome
+from headscope.analysis.types.outcome import NOTHING, Outcome
 from headscope.analysis.workspace import Workspace
 
 
@@ -106,13 +106,14 @@ class UnitGame:
 
 @dataclass(frozen=True, slots=True)
 class Solved:
-    """Scores float64 `[unit]`, the explained quantity with all units and with none, and, where a method says it, how
-    many coalitions were evaluated."""
+    """Scores float64 `[unit]`, the explained quantity with all units and with none, how far each score may be off (like
+    `scores`) where a method says it, and what else came out."""
 
     scores: Float64
     everything: float
     nothing: float
-    steps: int | None = None
+    outcome: Outcome
+    errors: Float64 | None = None
 
 
 class GameMethod(Method):
@@ -138,8 +139,8 @@ class GameMethod(Method):
             value=found.everything,
             seconds=time.perf_counter() - started,
             params=settings,
-            change=found.everything - found.nothing,
-            steps=found.steps,
+            outcome=replace(found.outcome, value_change=found.everything - found.nothing),
+            errors=found.errors,
         )
 
     def refused(self, n_units: int, settings: Params) -> str:
@@ -160,16 +161,15 @@ def of_units(
     value: float,
     seconds: float,
     params: Params,
-    change: float | None = None,
-    steps: int | None = None,
+    outcome: Outcome = NOTHING,
+    errors: Float64 | None = None,
     computed: slice = slice(None),
 ) -> Attribution:
-    """The Attribution of scores `[unit]`, a failed one without units. change: what they should add up to, the explained
-    quantity minus that without any unit; steps: coalitions evaluated. None where the method does not say. computed: the
-    units that have a score yet."""
+    """The Attribution of scores `[unit]`, a failed one without units. outcome: what the method says; why tokens have no
+    score is added. errors: of the scores, `[unit]`. computed: the units that have a score yet."""
     if not game.units:
         return failed_attribution(method, target, game.why_empty, signed=True, seconds=seconds, params=params)
-    scored = game.token_scores(scores)
+    scored, change = game.token_scores(scores), outcome.value_change
     return attribution(
         method,
         target,
@@ -181,5 +181,6 @@ def of_units(
         params=params,
         measured=np.any([np.zeros(len(scored), dtype=np.bool_), *game.units[computed]], axis=0),
         convergence_delta=float("nan") if change is None else float(scores.sum() - change),
-        outcome=Outcome(steps=steps, value_change=change, not_explained=game.not_explained),
+        score_errors=None if errors is None else game.token_scores(errors),
+        outcome=replace(outcome, not_explained=game.not_explained),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headscope.analysis.registry.entry import Cost, Entry, Needs, Param
+from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, seed
 from headscope.analysis.registry.exchange import COMPONENT, DIRECTION
 from headscope.analysis.registry.removal import MASKING, MOST_UNITS, PASSES, PLAN, UNIT, WORD
 
@@ -106,7 +106,49 @@ CHANGING: dict[str, Entry] = {
         ),
         family="perturbation",
         needs=Needs(many_passes=True),
-        cost=Cost(1, per="max_evals"),
+        cost=Cost(1, per="max_evals", coalitions=True),
+    ),
+    "shap_permutation": Entry(
+        "headscope.analysis.methods.shap_permutation:ShapPermutation",
+        "SHAP (permutation)",
+        "Shapley values from random orders in which units join and leave, with their sampling error; shap library.",
+        params=(
+            UNIT,
+            MASKING,
+            Param(
+                "max_evals",
+                "int",
+                500,
+                "Most evaluations of the model for a prompt; one order of n units takes 2n + 1.",
+                minimum=3,
+                maximum=10_000,
+            ),
+            seed("Another seed draws other orders."),
+        ),
+        family="perturbation",
+        needs=Needs(many_passes=True),
+        cost=Cost(1, per="max_evals", coalitions=True),
+    ),
+    "shap_kernel": Entry(
+        "headscope.analysis.methods.shap_kernel:ShapKernel",
+        "SHAP (kernel)",
+        "Shapley values by a weighted regression over sampled coalitions, exact once all are evaluated; shap library.",
+        params=(
+            UNIT,
+            MASKING,
+            Param(
+                "max_evals",
+                "int",
+                500,
+                "Most evaluations of the model for a prompt.",
+                minimum=4,
+                maximum=10_000,
+            ),
+            seed("Another seed draws other coalitions."),
+        ),
+        family="perturbation",
+        needs=Needs(many_passes=True),
+        cost=Cost(1, per="max_evals", coalitions=True),
     ),
     "shapley_exact": Entry(
         "headscope.analysis.methods.shapley_exact:ShapleyExact",

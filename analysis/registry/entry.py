@@ -61,10 +61,11 @@ class Cost:
     `token`, `unit` (that the method's parameters remove), `head` (of all layers), `cell` (every token in every layer),
     `coalition` (2 to the number of units), `removal` (of receipts), or a parameter of that name. rounds: a parameter, a
     value, and the parameter that says how many times all of this when the first has that value. choices: the cost that
-    takes its place when a parameter has that value."""
+    takes its place when a parameter has that value. coalitions: never more than there are coalitions of the units."""
 
     passes: float = 0.0
     per: str = ""
+    coalitions: bool = False
     rounds: tuple[str, str, str] | None = None
     choices: Mapping[str, Cost] = field(default_factory=dict)
 
@@ -85,7 +86,9 @@ class Cost:
             return cost.passes * _removals(params, size)
         again = cost.rounds is not None and params.get(cost.rounds[0]) == cost.rounds[1]
         rounds = params[cost.rounds[2]] if cost.rounds is not None and again else 1
-        return cost.passes * float({"": 1, **size}.get(cost.per, params.get(cost.per, 0))) * rounds
+        count = float({"": 1, **size}.get(cost.per, params.get(cost.per, 0)))
+        most = 2.0 ** min(size[params["unit"]], 60) if cost.coalitions else count
+        return cost.passes * min(count, most) * rounds
 
 
 UNITS = ("token", "word", "sentence")
