@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.faithfulness import interval
+from benchmarks.faithfulness import fits, interval
 from benchmarks.harness import write_result
 from headscope.analysis.attribution.lattice import compute_lattices
-from headscope.analysis.attribution.masking import units_of
+from headscope.analysis.attribution.masking import Masking, units_of
 from headscope.analysis.attribution.variant_tree import Float64
 from headscope.analysis.backends.hf_causal import HFCausalBackend
 from headscope.analysis.interfaces import Capture
@@ -34,7 +34,7 @@ Key = tuple[str, int]
 
 def main() -> None:
     backend = HFCausalBackend.load(MODEL)
-    fitting = [prompt for prompt in prompt_sets.load("demo").prompts if fits(backend, prompt)]
+    fitting = [prompt for prompt in prompt_sets.load("demo").prompts if fits(backend, prompt, FEWEST, MOST)]
     chosen = [fitting[i] for i in np.linspace(0, len(fitting) - 1, PROMPTS).round().astype(int)]
     asked = [(name, most) for name in SEEDS for most in EVALUATIONS]
     errors, steps, sizes = np.empty((2, len(asked), PROMPTS)), np.empty((len(asked), PROMPTS)), np.empty(PROMPTS)
@@ -67,19 +67,11 @@ def main() -> None:
     )
 
 
-def fits(backend: HFCausalBackend, prompt: Prompt) -> bool:
-    """Whether it has a target, a foil and as many words as are asked for."""
-    if prompt.invalid or not prompt.target or not prompt.foil:
-        return False
-    text = backend.tokenize(prompt.text)
-    return FEWEST <= len(units_of(text, len(text) - 1, "word")) <= MOST
-
-
 def evaluated(backend: HFCausalBackend, prompt: Prompt) -> tuple[Workspace, list[Target]]:
     """The prompt with all its coalitions evaluated."""
     work = Workspace(backend, [backend.tokenize(prompt.text)], Capture())
     targets = [backend.resolve_target(work.texts[0], prompt.target, prompt.foil, work.next_logprobs[0])]
-    compute_lattices(work, targets, "word", ("mean",), MOST)
+    compute_lattices(work, targets, "word", (Masking("mean"),), MOST)
     return work, targets
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from headscope.analysis.attribution.coalitions import all_coalitions, with_others
 from headscope.analysis.attribution.held_first import joined, no_score
 from headscope.analysis.attribution.lattice import lattice
-from headscope.analysis.attribution.masking import masked_values, neutral, units_of
+from headscope.analysis.attribution.masking import Masking, masked_values, neutral, replaced_by, units_of
 from headscope.analysis.attribution.results import attribution, failed_attribution
 from headscope.analysis.attribution.variant_tree import Bools, Float64
 from headscope.analysis.interfaces import Method
@@ -34,15 +34,15 @@ class UnitGame:
     targets: Sequence[Target]
     prompt: int
     units: Sequence[Bools]
-    masking: str
+    masking: Masking
     unit: str
     same: Sequence[Bools] = ()
 
     @classmethod
-    def of(cls, work: Workspace, targets: Sequence[Target], prompt: int, unit: str, masking: str) -> UnitGame:
+    def of(cls, work: Workspace, targets: Sequence[Target], prompt: int, unit: str, masking: Masking) -> UnitGame:
         """The game of prompt `prompt` of the batch."""
         units = units_of(work.texts[prompt], int(work.positions[prompt]), unit)
-        if masking == "delete":
+        if masking.kind == "delete":
             return cls(work, targets, prompt, units, masking, unit)
         here, absent = work.embeddings[prompt, : len(work.texts[prompt])], neutral(work.backend, masking)
         stays = (here == absent).all(-1).cpu().numpy()
@@ -54,6 +54,11 @@ class UnitGame:
     def why_empty(self) -> str:
         """Why there is no unit."""
         return self._its_own_replacement or "there is no token that could be removed"
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the result's outcome says of what took the units' place."""
+        return replaced_by(self.work.backend, self.masking)
 
     @property
     def not_explained(self) -> str:
@@ -126,7 +131,7 @@ class GameMethod(Method):
 
     def _explain(self, work: Workspace, targets: Sequence[Target], index: int, settings: Params) -> Attribution:
         started, target = time.perf_counter(), targets[index]
-        game = UnitGame.of(work, targets, index, settings["unit"], settings["masking"])
+        game = UnitGame.of(work, targets, index, settings["unit"], Masking.of(settings))
         reason = self.refused(len(game.units), settings) if game.units else game.why_empty
         if reason:
             return failed_attribution(self.NAME, target, reason, signed=True, seconds=0.0, params=settings)
@@ -182,5 +187,5 @@ def of_units(
         measured=np.any([np.zeros(len(scored), dtype=np.bool_), *game.units[computed]], axis=0),
         convergence_delta=float("nan") if change is None else float(scores.sum() - change),
         score_errors=None if errors is None else game.token_scores(errors),
-        outcome=replace(outcome, not_explained=game.not_explained),
+        outcome=replace(outcome, not_explained=game.not_explained, facts={**outcome.facts, **game.facts}),
     )

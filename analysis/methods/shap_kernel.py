@@ -53,8 +53,9 @@ def fewest(n_units: int) -> int:
     """Evaluations, all units and none among them, from which on shap takes every unit alone and every unit left out, so
     that the regression has one answer: their share of the weight, n / ((n - 1) H(n - 1)), must be worth the 2 n they
     are."""
+    every = 1 << n_units
     harmonic = sum(1 / i for i in range(1, n_units))
-    return min(2**n_units, 2 + math.ceil(2 * (n_units - 1) * harmonic - 1e-6)) if n_units > 2 else 2**n_units
+    return every if n_units < 3 else min(every, 2 + math.ceil(2 * (n_units - 1) * harmonic - 1e-6))
 
 
 def regressed(values: Evaluations, n_units: int, max_evals: int, seed: int) -> Float64:

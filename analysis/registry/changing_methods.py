@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, seed
 from headscope.analysis.registry.exchange import COMPONENT, DIRECTION
-from headscope.analysis.registry.removal import MASKING, MOST_UNITS, PASSES, PLAN, UNIT, WORD
+from headscope.analysis.registry.removal import MASKING, MOST_UNITS, PASSES, PLAN, REPLACEMENT, UNIT, WORD
 
 CHANGING: dict[str, Entry] = {
     "direct_logit_attribution": Entry(
@@ -89,7 +89,7 @@ CHANGING: dict[str, Entry] = {
         "headscope.analysis.methods.occlusion:Occlusion",
         "Occlusion",
         "What is lost when one token, word or sentence is removed: leave-one-out.",
-        params=(UNIT, MASKING, PLAN, PASSES),
+        params=(UNIT, MASKING, REPLACEMENT, PLAN, PASSES),
         family="perturbation",
         needs=Needs(many_passes=True),
         cost=Cost(1, per="unit"),
@@ -102,6 +102,7 @@ CHANGING: dict[str, Entry] = {
         params=(
             UNIT,
             MASKING,
+            REPLACEMENT,
             Param("max_evals", "int", 120, "Most evaluations of the model for a prompt.", minimum=4, maximum=10_000),
         ),
         family="perturbation",
@@ -115,6 +116,7 @@ CHANGING: dict[str, Entry] = {
         params=(
             UNIT,
             MASKING,
+            REPLACEMENT,
             Param(
                 "max_evals",
                 "int",
@@ -136,6 +138,7 @@ CHANGING: dict[str, Entry] = {
         params=(
             UNIT,
             MASKING,
+            REPLACEMENT,
             Param(
                 "max_evals",
                 "int",
@@ -157,6 +160,7 @@ CHANGING: dict[str, Entry] = {
         params=(
             WORD,
             MASKING,
+            REPLACEMENT,
             Param(
                 "max_units",
                 "int",

@@ -17,8 +17,9 @@ E = TypeVar("E", bound="Entry")
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One parameter: `kind` is `int`, `float`, `bool` or `choice` (then `choices` lists the values). baseline: a choice
-    of what stands for "not there"; receipts ask a method again under the next one."""
+    """One parameter: `kind` is `int`, `float`, `bool`, `choice` (then `choices` lists the values) or `text` (of at most
+    `maximum` characters). baseline: a choice of what stands for "not there"; receipts ask a method again under the next
+    one."""
 
     name: str
     kind: str
@@ -86,9 +87,9 @@ class Cost:
             return cost.passes * _removals(params, size)
         again = cost.rounds is not None and params.get(cost.rounds[0]) == cost.rounds[1]
         rounds = params[cost.rounds[2]] if cost.rounds is not None and again else 1
-        count = float({"": 1, **size}.get(cost.per, params.get(cost.per, 0)))
-        most = 2.0 ** min(size[params["unit"]], 60) if cost.coalitions else count
-        return cost.passes * min(count, most) * rounds
+        times = float({"": 1, **size}.get(cost.per, params.get(cost.per, 0)))
+        most = 2.0 ** min(size[params["unit"]], 60) if cost.coalitions else times
+        return cost.passes * min(times, most) * rounds
 
 
 UNITS = ("token", "word", "sentence")

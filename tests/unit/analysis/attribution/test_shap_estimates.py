@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from headscope.analysis.attribution import unit_games
+from headscope.analysis.attribution.coalitions import all_coalitions, shapley
 from headscope.analysis.attribution.evaluations import Evaluations, drawing
 from headscope.analysis.attribution.lattice import compute_lattices
+from headscope.analysis.attribution.masking import Masking
 from headscope.analysis.attribution.unit_games import UnitGame
 from headscope.analysis.interfaces import Capture
 from headscope.analysis.methods import shap_kernel, shap_permutation
@@ -28,7 +30,7 @@ def prepared(backend: HFCausalBackend, text: str = TEXT, lattice: bool = True) -
     work = Workspace(backend, [backend.tokenize(text)], Capture())
     targets = [backend.resolve_target(work.texts[0], None, None, work.next_logprobs[0])]
     if lattice:  # all read the same values then, so that no rounding is between them
-        compute_lattices(work, targets, "word", ("mean",))
+        compute_lattices(work, targets, "word", (Masking("mean"),))
     return work, targets
 
 
@@ -36,7 +38,7 @@ def scored(work: Workspace, targets: Any, name: str, **params: Any) -> tuple[np.
     """Scores of the words, float64 `[word]`."""
     (found,) = METHODS[name].load()().attribute(work, targets, {"unit": "word", **params})
     assert found.error is None
-    units = UnitGame.of(work, targets, 0, "word", "mean").units
+    units = UnitGame.of(work, targets, 0, "word", Masking("mean")).units
     return np.array([found.scores[unit].astype(np.float64).sum() for unit in units]), found
 
 
@@ -57,7 +59,7 @@ def test_kernel_is_exact_once_all_coalitions_are_evaluated(backend: HFCausalBack
 def test_permutation_converges_within_its_own_error(backend: HFCausalBackend) -> None:
     work, targets = prepared(backend)
     exact, _ = scored(work, targets, "shapley_exact")
-    units = UnitGame.of(work, targets, 0, "word", "mean").units
+    units = UnitGame.of(work, targets, 0, "word", Masking("mean")).units
     misses, errors = [], []
     for most in (160, 2560):
         for seed in range(12):
@@ -69,9 +71,20 @@ def test_permutation_converges_within_its_own_error(backend: HFCausalBackend) ->
             errors.append(mine)
     assert 0.6 < np.sqrt(np.mean(np.square(misses))) < 1.5, "errors are what the scores are off by"
     assert np.mean(errors[:12]) / np.mean(errors[12:]) == pytest.approx(4, rel=0.3)
-    two, pairs = scored(*prepared(backend, "One two three"), "shap_permutation", max_evals=10)
-    np.testing.assert_allclose(two, scored(*prepared(backend, "One two three"), "shapley_exact")[0], atol=1e-6)
-    assert pairs.outcome.error == pytest.approx(0, abs=1e-6)
+
+
+def test_one_order_is_exact_where_units_act_on_each_other_in_pairs() -> None:
+    random = np.random.default_rng(3)
+    weights, pairs = random.normal(size=5), np.triu(random.normal(size=(5, 5)), 1)
+
+    def values(rows: Any) -> Any:
+        there = np.asarray(rows, dtype=float)
+        return there @ weights + ((there @ pairs) * there).sum(1)
+
+    exact = shapley(values(all_coalitions(5)))
+    np.testing.assert_allclose(exact, weights + (pairs + pairs.T).sum(1) / 2, atol=1e-12)
+    found = shap_permutation.of_each_order(values, 5, 4, seed=1)
+    np.testing.assert_allclose(found, np.tile(exact, (4, 1)), atol=1e-12)
 
 
 @pytest.mark.parametrize("name", SHAP)
@@ -92,7 +105,7 @@ def test_a_coalition_is_evaluated_once_and_scores_add_up(
     assert np.random.get_state()[1].tolist() == before  # type: ignore[index, union-attr, unused-ignore]
     assert len(asked) == len(set(asked)) == found.outcome.steps <= 2 ** len(scores)
     monkeypatch.undo()
-    game = UnitGame.of(work, targets, 0, "word", "mean")
+    game = UnitGame.of(work, targets, 0, "word", Masking("mean"))
     none, every = game.values(np.array([[False], [True]]).repeat(len(scores), 1))
     assert scores.sum() == pytest.approx(every - none, abs=1e-4)
     assert found.outcome.value_change == pytest.approx(every - none, abs=1e-5)
@@ -125,7 +138,7 @@ def test_the_fewest_evaluations_of_kernel_are_those_from_which_shap_takes_every_
 
 def test_too_few_evaluations_are_refused_with_how_many_it_takes(tiny_gpt2: HFCausalBackend) -> None:
     work, targets = prepared(tiny_gpt2)
-    units = len(UnitGame.of(work, targets, 0, "word", "mean").units)
+    units = len(UnitGame.of(work, targets, 0, "word", Masking("mean")).units)
     for name, least in (
         ("shap_permutation", shap_permutation.fewest(units)),
         ("shap_kernel", shap_kernel.fewest(units)),
