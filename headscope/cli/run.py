@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -20,6 +18,7 @@ from headscope.analysis.registry import DEFAULT_SET
 from headscope.analysis.running.preflight import Preflight
 from headscope.cli import handover
 from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
+from headscope.cli.stop import Stop
 from headscope.cli.terminal import Console
 from headscope.jobs import job as jobs
 from headscope.jobs.checks import MOST_IN_BATCH
@@ -141,7 +140,7 @@ def run(
             budget=budget,
         )
     console = Console(stderr=True)
-    stop = _Stop(console)
+    stop = Stop(console)
     with _bar(console) as on_progress:
         outcome = handover.run(
             store, request, on_progress, stop, workers, lambda needs: _announce(console, needs), job,
@@ -202,24 +201,6 @@ def _params(texts: list[str]) -> dict[str, dict[str, Any]]:
             raise InputError(f"--param {text!r} is not of the form method.name=value.")
         params.setdefault(method, {}).update(checked(method, registry.analysis(method).params, {name: value}))
     return params
-
-
-class _Stop:
-    """Ctrl-C once: stop after this batch. Twice: stop now."""
-
-    def __init__(self, console: Console) -> None:
-        self._console, self._asked = console, False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._handle)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._asked:
-            raise KeyboardInterrupt
-        self._asked = True
-        self._console.print("stopping after this batch (again to stop at once) ...", style="yellow")
-
-    def __call__(self) -> bool:
-        return self._asked
 
 
 class _bar:  # noqa: N801 - used like a function
