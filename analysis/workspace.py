@@ -22,8 +22,8 @@ NO_PARTNER = (
 
 CHUNK_ELEMENTS = 1 << 24
 """Most float32 values (64 MiB) one temporary over the vocabulary may hold."""
-GameKey = tuple[int, int, int, str, str, str]
-"""Prompt of the batch, target, foil, quantity, unit, masking."""
+GameKey = tuple[int, int, int, str, str, str, str]
+"""Prompt of the batch, target, foil, quantity, unit, masking, text of the token that stands in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ def _receipt(
     return Receipt(
         verdict=verdict(curves.gain, p_value, curves.recency_gain, converged=one.outcome.converged),
         reason="; ".join(filter(None, (_why_not(one, subject, tested), again.problem))) or None,
-        masking=", ".join(test.maskings),
+        masking=", ".join(map(str, test.maskings)),
         n_units=len(subject.units),
         n_random=0 if tested is None else tested.n_orders,
         fractions=np.array(FRACTIONS, dtype=np.float32),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from headscope.analysis.attribution.coalitions import all_coalitions
-from headscope.analysis.attribution.masking import masked_values, units_of
+from headscope.analysis.attribution.masking import Masking, masked_values, units_of
 from headscope.analysis.attribution.variant_tree import Bools, Float64
 from headscope.analysis.registry.entry import LATTICE_UNITS
 from headscope.analysis.types import Target
@@ -28,10 +28,12 @@ def chosen_units(work: Workspace, prompt: int, unit: str) -> tuple[str, list[Boo
     return ("token", tokens) if len(tokens) <= LATTICE_UNITS else ("word", units_of(text, position, "word"))
 
 
-def compute_lattices(work: Workspace, targets: Sequence[Target], unit: str, maskings: Sequence[str]) -> None:
-    """Put the lattices of all prompts of few enough units into `work.games`; the prompts of a batch share passes."""
+def compute_lattices(
+    work: Workspace, targets: Sequence[Target], unit: str, maskings: Sequence[Masking], most: int = LATTICE_UNITS
+) -> None:
+    """Put the lattices of prompts of at most `most` units into `work.games`; the prompts of a batch share passes."""
     chosen = [chosen_units(work, prompt, unit) for prompt in range(len(work.texts))]
-    few = [prompt for prompt, (_, units) in enumerate(chosen) if 0 < len(units) <= LATTICE_UNITS]
+    few = [prompt for prompt, (_, units) in enumerate(chosen) if 0 < len(units) <= most]
     for masking in maskings:
         keys = {prompt: _key(targets[prompt], prompt, chosen[prompt][0], masking) for prompt in few}
         wanted = [prompt for prompt in few if keys[prompt] not in work.games]
@@ -43,14 +45,14 @@ def compute_lattices(work: Workspace, targets: Sequence[Target], unit: str, mask
             work.games[keys[prompt]] = values[start:stop]
 
 
-def lattice(work: Workspace, target: Target, prompt: int, unit: str, masking: str) -> Float64 | None:
+def lattice(work: Workspace, target: Target, prompt: int, unit: str, masking: Masking) -> Float64 | None:
     """Values float64 `[2^n]` of all coalitions of `units_of` that prompt, as `all_coalitions` counts them; None unless
     the request has them computed."""
     return work.games.get(_key(target, prompt, unit, masking))
 
 
-def _key(target: Target, prompt: int, unit: str, masking: str) -> GameKey:
-    return prompt, target.token_id, target.foil_id, target.quantity, unit, masking
+def _key(target: Target, prompt: int, unit: str, masking: Masking) -> GameKey:
+    return prompt, target.token_id, target.foil_id, target.quantity, unit, masking.kind, masking.replacement
 
 
 def _there(units: Sequence[Bools]) -> list[Bools]:

@@ -13,7 +13,7 @@ import torch
 
 from headscope.analysis.attribution.coalitions import shapley
 from headscope.analysis.attribution.lattice import chosen_units, compute_lattices, lattice
-from headscope.analysis.attribution.masking import masked_values
+from headscope.analysis.attribution.masking import Masking, masked_values
 from headscope.analysis.attribution.orders import (
     FEWEST,
     FRACTIONS,
@@ -75,7 +75,8 @@ class RemovalTest:
         started = time.perf_counter()
         self.work, self.targets, self.settings = work, targets, settings
         chosen: str = settings["masking"]
-        self.maskings = BOTH if chosen == "both" else (chosen,)
+        kinds = BOTH if chosen == "both" else (chosen,)
+        self.maskings = tuple(Masking.of({**settings, "masking": kind}) for kind in kinds)
         compute_lattices(work, targets, settings["unit"], self.maskings)
         self._generators = [generator_of(text, settings["seed"]) for text in work.texts]
         self.subjects = [self._subject(prompt) for prompt in range(len(targets))]
@@ -106,8 +107,9 @@ class RemovalTest:
         }
         asked = [*recency.values(), *(order for orders in drawn.values() for order in orders), *mine.values()]
         curves = dict(zip(map(id, asked), zip(*self._curves(asked), strict=True), strict=True)) if asked else {}
+        names = tuple(map(str, self.maskings))
         others = {
-            prompt: Others.of(self.maskings, self._null(prompt, [curves[id(order)] for order in drawn.get(prompt, ())]),
+            prompt: Others.of(names, self._null(prompt, [curves[id(order)] for order in drawn.get(prompt, ())]),
                               curves[id(recency[prompt])])
             for prompt in enough
         }  # fmt: skip

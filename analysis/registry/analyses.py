@@ -9,7 +9,7 @@ from headscope.analysis.registry.entry import Cost, Entry, Param, seed
 from headscope.analysis.registry.measurements import MEASUREMENTS
 from headscope.analysis.registry.methods import METHODS
 from headscope.analysis.registry.probes import PROBES
-from headscope.analysis.registry.removal import MASKINGS
+from headscope.analysis.registry.removal import MASKINGS, REPLACEMENT
 
 RECEIPTS = Entry(
     "headscope.analysis.attribution.evidence:attach_receipts",
@@ -27,10 +27,11 @@ RECEIPTS = Entry(
             "masking",
             "choice",
             "both",
-            "What takes a removed unit's place: the mean embedding, a line break (token), nothing (delete); both: the "
+            "What takes a removed unit's place: the mean embedding, a token (replacement), nothing (delete); both: the "
             "last two, one after the other.",
             choices=("both", *MASKINGS),
         ),
+        REPLACEMENT,
         Param(
             "random_orders",
             "int",

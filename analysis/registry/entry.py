@@ -17,8 +17,9 @@ E = TypeVar("E", bound="Entry")
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One parameter: `kind` is `int`, `float`, `bool` or `choice` (then `choices` lists the values). baseline: a choice
-    of what stands for "not there"; receipts ask a method again under the next one."""
+    """One parameter: `kind` is `int`, `float`, `bool`, `choice` (then `choices` lists the values) or `text` (of at most
+    `maximum` characters). baseline: a choice of what stands for "not there"; receipts ask a method again under the next
+    one."""
 
     name: str
     kind: str
@@ -61,10 +62,11 @@ class Cost:
     `token`, `unit` (that the method's parameters remove), `head` (of all layers), `cell` (every token in every layer),
     `coalition` (2 to the number of units), `removal` (of receipts), or a parameter of that name. rounds: a parameter, a
     value, and the parameter that says how many times all of this when the first has that value. choices: the cost that
-    takes its place when a parameter has that value."""
+    takes its place when a parameter has that value. coalitions: never more than there are coalitions of the units."""
 
     passes: float = 0.0
     per: str = ""
+    coalitions: bool = False
     rounds: tuple[str, str, str] | None = None
     choices: Mapping[str, Cost] = field(default_factory=dict)
 
@@ -85,7 +87,9 @@ class Cost:
             return cost.passes * _removals(params, size)
         again = cost.rounds is not None and params.get(cost.rounds[0]) == cost.rounds[1]
         rounds = params[cost.rounds[2]] if cost.rounds is not None and again else 1
-        return cost.passes * float({"": 1, **size}.get(cost.per, params.get(cost.per, 0))) * rounds
+        times = float({"": 1, **size}.get(cost.per, params.get(cost.per, 0)))
+        most = 2.0 ** min(size[params["unit"]], 60) if cost.coalitions else times
+        return cost.passes * min(times, most) * rounds
 
 
 UNITS = ("token", "word", "sentence")

@@ -55,7 +55,7 @@ def test_passes_are_counted_by_hand(tiny_gpt2: HFCausalBackend) -> None:
     wanted = {
         (): 1, ("heads", "layers"): 1, ("saliency", "input_x_gradient"): 3, ("occlusion",): 1 + tokens,
         ("smoothgrad",): 1 + 3 * 4, ("shapley_exact",): 1 + 2**5, ("head_ablation",): 1 + 3 * 4 / 2,
-        ("co_ablation",): 1 + 3 * 4,
+        ("co_ablation",): 1 + 3 * 4, ("shap_partition",): 1 + 120, ("shap_kernel",): 1 + min(500, 2**tokens),
         ("receipts",): 1 + 1.5 * 2 * 2 ** (4 if tokens > 9 else tokens - 1),
     }  # fmt: skip
     for analyses, passes in wanted.items():
