@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headscope.analysis.registry.entry import Cost, Entry, Needs, Param
+from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, seed
 from headscope.analysis.registry.exchange import COMPONENT, DIRECTION
 from headscope.analysis.registry.removal import MASKING, MOST_UNITS, PASSES, PLAN, UNIT, WORD
 
@@ -34,13 +34,22 @@ CHANGING: dict[str, Entry] = {
                 "prompt",
                 "Of kind mean: over the positions of the same prompt, or of twelve neutral texts.",
                 choices=("prompt", "reference"),
+                when=("kind", ("mean",)),
             ),
-            Param("draws", "int", 4, "Of kind resample: how many texts, each a round.", minimum=1, maximum=12),
-            Param("seed", "int", 0, "Another seed draws other texts.", minimum=0, maximum=2**31),
+            Param(
+                "draws",
+                "int",
+                4,
+                "Of kind resample: how many texts, each a round.",
+                minimum=1,
+                maximum=12,
+                when=("kind", ("resample",)),
+            ),
+            seed("Another seed draws other texts.", when=("kind", ("resample",))),
         ),
         family="causal",
         needs=Needs(many_passes=True, heads=True),
-        cost=Cost(0.5, per="head", rounds=("kind", "resample", "draws")),
+        cost=Cost(0.5, per="head", usual=1.2, rounds=("kind", "resample", "draws")),
         axes=("layer", "head"),
     ),
     "co_ablation": Entry(
@@ -53,7 +62,7 @@ CHANGING: dict[str, Entry] = {
         ),
         family="causal",
         needs=Needs(many_passes=True, heads=True),
-        cost=Cost(1, per="head"),
+        cost=Cost(1, per="head", usual=1.2),
         axes=("condition", "layer", "head"),
     ),
     "activation_patching": Entry(
@@ -63,7 +72,7 @@ CHANGING: dict[str, Entry] = {
         params=(COMPONENT, DIRECTION),
         family="causal",
         needs=Needs(many_passes=True, pair=True),
-        cost=Cost(0.5, per="cell"),
+        cost=Cost(0.5, per="cell", usual=0.85),
         axes=("layer", "position"),
     ),
     "relp": Entry(
@@ -78,11 +87,17 @@ CHANGING: dict[str, Entry] = {
                 "Coefficients of the estimate: relevance propagation, or plain gradients (attribution patching).",
                 choices=("lrp", "gradient"),
             ),
-            Param("measure", "bool", True, "Also patch every head and MLP, and say how well the estimate agrees."),
+            Param(
+                "measure",
+                "bool",
+                True,
+                "Also patch every head and MLP, and say how well the estimate agrees.",
+                aside=True,
+            ),
         ),
         family="causal",
         needs=Needs(many_passes=True, heads=True, sublayers=True, pair=True),
-        cost=Cost(0.6, per="head"),
+        cost=Cost(4, choices={"True": Cost(0.6, per="head")}),
         axes=("layer", "component"),
     ),
     "occlusion": Entry(
@@ -92,7 +107,7 @@ CHANGING: dict[str, Entry] = {
         params=(UNIT, MASKING, PLAN, PASSES),
         family="perturbation",
         needs=Needs(many_passes=True),
-        cost=Cost(1, per="unit"),
+        cost=Cost(1, per="unit", choices={"coarse_to_fine": Cost(1, per="passes", bounded=True)}),
         live=True,
     ),
     "shap_partition": Entry(
@@ -126,6 +141,6 @@ CHANGING: dict[str, Entry] = {
         ),
         family="perturbation",
         needs=Needs(many_passes=True),
-        cost=Cost(1, per="coalition"),
+        cost=Cost(1, per="coalition", usual=0.45),
     ),
 }

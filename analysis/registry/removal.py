@@ -22,5 +22,13 @@ PLAN = Param(
     "Remove each unit in turn, or coarse_to_fine: sentences, then words of those that matter most, then tokens.",
     choices=("each", "coarse_to_fine"),
 )
-PASSES = Param("passes", "int", 64, "Most removals of coarse_to_fine.", minimum=1, maximum=100_000)
+PASSES = Param(
+    "passes",
+    "int",
+    64,
+    "Most removals of coarse_to_fine.",
+    minimum=1,
+    maximum=100_000,
+    when=("plan", ("coarse_to_fine",)),
+)
 MOST_UNITS = 12

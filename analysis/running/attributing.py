@@ -98,6 +98,18 @@ def targets_explained(work: Workspace, targets: Sequence[Target], methods: Metho
     ]
 
 
+def unexplained(work: Workspace, targets: Sequence[Target], methods: Methods) -> Answers:
+    """Failed attributions of prompts after which the model predicts nothing: no method is run for them."""
+    reason = f"there is no value to explain: {work.unpredicted}"
+    return [
+        tuple(
+            without_scores(name, target, reason_against(loaded, work.backend) or reason, loaded)
+            for name, loaded in methods.items()
+        )
+        for target in targets
+    ]
+
+
 def _measured(work: Workspace, targets: Sequence[Target], name: str, loaded: LoadedMethod) -> list[Attribution]:
     """The method's answers with the memory it took for the batch; not measured on another device than the CPU."""
     on_cpu = work.batch.input_ids.device.type == "cpu"

@@ -8,11 +8,19 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
+import torch
 
 from headscope.analysis.errors import BackendError, HeadscopeError, InputError, message
 from headscope.analysis.interfaces import Capture, WhiteBoxBackend
+from headscope.analysis.params import applied
 from headscope.analysis.running.asking import Batch, full_params, listening, methods_of, within_budget
-from headscope.analysis.running.attributing import attributed, continuations_explained, targets_explained
+from headscope.analysis.running.attributing import (
+    Answers,
+    attributed,
+    continuations_explained,
+    targets_explained,
+    unexplained,
+)
 from headscope.analysis.running.capsule import capsule
 from headscope.analysis.running.measuring import Measured, arrays, measurements, value
 from headscope.analysis.running.pairs import key_of, partner
@@ -20,7 +28,7 @@ from headscope.analysis.running.parts import NOT_APPLICABLE, Parts
 from headscope.analysis.running.planning import Plan, check_memory, plan, tokenized
 from headscope.analysis.running.probing import probed, probes_of
 from headscope.analysis.types import (
-    Attribution,
+    NO_TARGET,
     HeadSummary,
     LayerSummary,
     LensTable,
@@ -124,13 +132,7 @@ def _measure(batch: Batch, texts: Mapping[int, TokenizedText], outcomes: _Outcom
     parts = Parts(len(texts))
     if batch.no_receipts:
         parts.leave_out("receipts", batch.no_receipts)
-    explained: Sequence[tuple[Attribution, ...]] = [()] * len(texts)
-    if spec.explain == "next":  # first: it uses the graph of the shared pass, which is freed with it
-        explained = attributed(work, targets, asked, methods, batch.receipts, parts, batch.at)
-    elif batch.receipts is not None and methods:
-        parts.missing.append(MissingPart("receipts", NOT_APPLICABLE, NO_RECEIPTS))
-    if spec.explain == "target":
-        explained = targets_explained(work, targets, methods, capture)
+    explained = _explained(batch, work, targets, asked, capture, parts)  # first: frees the graph of the shared pass
     shown = measurements(work, targets, spec, parts)
     continuations = None
     if spec.generation.max_new_tokens > 0:
@@ -140,17 +142,40 @@ def _measure(batch: Batch, texts: Mapping[int, TokenizedText], outcomes: _Outcom
             explained = continuations_explained(work, continuations, targets, methods, capture, parts)
     for row, index in enumerate(texts):
         outcomes.measured[index] = Measured(
-            target=targets[row],
+            target=targets[row] if targets[row].token_id >= 0 else None,
             trace=value(shown, "trace", row, TokenTrace),
             heads=value(shown, "heads", row, HeadSummary),
             layers=value(shown, "layers", row, LayerSummary),
             lens=value(shown, "lens", row, LensTable),
             attention=value(shown, "attention", row, np.ndarray),
-            attributions=explained[row],
+            attributions=tuple(replace(one, params=applied(one.method, one.params)) for one in explained[row]),
             continuation=None if continuations is None else continuations[row],
             missing=tuple(parts.missing),
             measured=tuple(arrays(shown, row)),
         )
+
+
+def _explained(
+    batch: Batch,
+    work: Workspace,
+    targets: Sequence[Target],
+    asked: Sequence[Target],
+    capture: Capture,
+    parts: Parts,
+) -> Answers:
+    """Attributions of what follows each prompt; of a continuation, which is not there yet, none."""
+    spec, methods = batch.spec, batch.methods
+    if spec.explain == "continuation":
+        found: Answers = [()] * len(targets)
+    elif work.unpredicted:
+        found = unexplained(work, targets, methods)
+    elif spec.explain == "target":
+        found = targets_explained(work, targets, methods, capture)
+    else:
+        return attributed(work, targets, asked, methods, batch.receipts, parts, batch.at)
+    if spec.explain != "next" and batch.receipts is not None and methods:
+        parts.missing.append(MissingPart("receipts", NOT_APPLICABLE, NO_RECEIPTS))
+    return found
 
 
 def _shared_work(backend: WhiteBoxBackend, texts: Sequence[TokenizedText], capture: Capture) -> Workspace:
@@ -173,8 +198,14 @@ def _targets(
     targets: list[Target] = []
     explained: list[Target] = []
     bad: dict[int, Exception] = {}
-    for (index, text), logprobs in zip(texts.items(), work.next_logprobs, strict=True):
+    nothing = len(texts) == 1 and bool(work.unpredicted)  # one of several is tried alone
+    rows = torch.full_like(work.next_logits, torch.nan) if nothing else work.next_logprobs
+    for (index, text), logprobs in zip(texts.items(), rows, strict=True):
         prompt, resolve = prompts[index], work.backend.resolve_target
+        if nothing and prompt.target is None and prompt.foil is None:
+            targets.append(NO_TARGET)
+            explained.append(NO_TARGET)
+            continue
         try:
             target = alone = replace(resolve(text, prompt.target, prompt.foil, logprobs), quantity=quantity)
         except InputError as error:
