@@ -19,6 +19,7 @@ from headscope.analysis.registry import BLACK_BOX
 from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import Continuation, ModelRef, Progress, RunStatus
 from headscope.analysis.types.certificate import Certificate
+from headscope.analysis.types.findings import ToxicityScore
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -249,6 +250,15 @@ class ServerEngine:
         """All checks of a model, kept in the store; behind the batch at work."""
         with self._slots.aside():
             return self.jobs.certify(model, device)
+
+    def scorer(self, classifier: str) -> str:
+        """See `AnalysisEngine.scorer`."""
+        return self._engine.scorer(classifier)
+
+    def score(self, classifier: str, texts: Sequence[tuple[str, str | None]]) -> list[tuple[ToxicityScore, ...]]:
+        """See `AnalysisEngine.score`; behind the batch at work."""
+        with self._slots.aside():
+            return self._engine.score(classifier, texts)
 
     def models(self) -> Sequence[ModelListing]:
         """See `services.AnalysisEngine.models`."""

@@ -18,7 +18,8 @@ from headscope.analysis.registry import BACKENDS, BLACK_BOX
 from headscope.cli import handover
 from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
 from headscope.cli.run import EXIT_CANCELLED, screened
-from headscope.cli.run_shown import Bar, Stop, report
+from headscope.cli.run_shown import Bar, report
+from headscope.cli.stop import Stop
 from headscope.cli.terminal import Console
 from headscope.jobs.request import JobRequest
 from headscope.storage import served

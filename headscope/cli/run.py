@@ -15,7 +15,8 @@ from headscope.analysis.params import checked
 from headscope.analysis.registry import DEFAULT_SET
 from headscope.cli import handover
 from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
-from headscope.cli.run_shown import Bar, Stop, announce, report
+from headscope.cli.run_shown import Bar, announce, report
+from headscope.cli.stop import Stop
 from headscope.cli.terminal import Console
 from headscope.jobs.checks import MOST_IN_BATCH, MOST_MINUTES
 from headscope.jobs.request import JobRequest

@@ -1,10 +1,8 @@
-"""What a terminal shows of a run: what it will need, how far it is, how it ended; and Ctrl-C while it works."""
+"""What a terminal shows of a run: what it will need, how far it is and how it ended."""
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
-from types import FrameType
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -15,25 +13,6 @@ from headscope.jobs.job import JobOutcome
 
 FIRST_SIGN = 0.05
 """So much of a prompt is done before its speed says anything about the rest."""
-
-
-class Stop:
-    """Ctrl-C once: stop after this batch. Twice: stop now."""
-
-    def __init__(self, console: Console) -> None:
-        self._console, self._asked = console, False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._handle)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._asked:
-            raise KeyboardInterrupt
-        self._asked = True
-        self._console.print("stopping after this batch (again to stop at once) ...", style="yellow")
-
-    def __call__(self) -> bool:
-        """Whether it was asked for."""
-        return self._asked
 
 
 class Bar:

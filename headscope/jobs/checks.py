@@ -29,8 +29,7 @@ def check(request: JobRequest) -> None:
     if len(bounds.text("name", request.name)) > LONGEST_NAME:
         raise InputError(f"name must have at most {LONGEST_NAME} characters, not {bounds.shown(request.name)}.")
     for name in ("fresh", "chat", "start_token"):
-        if not isinstance(value := getattr(request, name), bool):
-            raise InputError(f"{name} must be true or false, not {bounds.shown(value)}.")
+        bounds.yes_or_no(name, getattr(request, name))
     bounds.whole("batch_size", request.batch_size, 1, MOST_IN_BATCH)
     bounds.whole("seed", request.seed)
     bounds.whole("budget", request.budget)
