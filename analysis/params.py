@@ -20,6 +20,16 @@ def resolve_params(name: str, given: Params) -> dict[str, Any]:
     return {param.name: param.default for param in declared} | checked(name, declared, given)
 
 
+def applied(name: str, params: Params) -> dict[str, Any]:
+    """`params` (in full) without those that the choices among them leave unread."""
+    read = {
+        param.name
+        for param in analysis(name).params
+        if param.when is None or params.get(param.when[0]) in param.when[1]
+    }
+    return {key: value for key, value in params.items() if key in read}
+
+
 def checked(name: str, declared: Sequence[Param], given: Params) -> dict[str, Any]:
     """The given values alone, as the kinds that are declared: from text, JSON or Python alike. Raises as above."""
     known = {param.name: param for param in declared}

@@ -32,7 +32,7 @@ from headscope.dashboard.line import Line, Slots
 from headscope.dashboard.services import ModelListing
 from headscope.jobs.certificates import whole_check
 from headscope.jobs.detection import Store
-from headscope.jobs.job import JobOutcome, prepare, run_job, to_resume
+from headscope.jobs.job import JobOutcome, going_on, prepare, run_job, to_resume
 from headscope.jobs.request import JobRequest
 from headscope.storage.rows import JobRow
 
@@ -105,7 +105,7 @@ class JobQueue:
         self._store.release_jobs()
         job = to_resume(self._store, name, carried=self.is_active)
         if not self.is_active(job.id):
-            self.submit(admitted(JobRequest.from_json(job.spec)), job.id)
+            self.submit(admitted(going_on(job)), job.id)
         return job
 
     def is_active(self, job_id: str) -> bool:

@@ -14,14 +14,13 @@ from headscope.analysis.attribution.results import position_scores
 from headscope.analysis.attribution.sampling_rows import generator_of
 from headscope.analysis.interfaces import Capture, LoadedMethod
 from headscope.analysis.registry import METHODS
-from headscope.analysis.types import Attribution, Target
+from headscope.analysis.registry.receipts import other_baseline, scores_only
+from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
 
-CHEAP = 256
-"""Forward passes over a prompt of 32 tokens and 8 words: a method that takes more is not asked from a second baseline
-unless the request wants it."""
+Shaken = dict[tuple[int, Capture], Workspace]
+"""The noisy copies of a batch by how many of each prompt there are and what their pass keeps, as methods share them."""
 _NAN = float("nan")
-_NOMINAL = {"token": 32, "word": 8, "sentence": 1, "head": 512, "cell": 1024}
 
 
 def sensitivity(
@@ -32,23 +31,33 @@ def sensitivity(
     noise: float,
     n_draws: int,
     seed: int,
+    shared: Shaken,
 ) -> list[float]:
     """Largest ||a(x + noise) - a(x)|| / ||a(x)|| over draws of Gaussian embedding noise (Yeh et al. 2019).
 
     The noise's standard deviation is `noise` times that of the prompt's embeddings; all draws of all prompts are one
-    batch of the method. NaN without draws, or where the attribution failed.
+    batch of the method. `shared` holds the last batch, for the next method that can use it. NaN without draws, or where
+    the attribution failed.
     """
     if n_draws == 0:
         return [_NAN] * len(answers)
     owners = [i for i in range(len(answers)) for _ in range(n_draws)]
+    key = (n_draws, _kept(method))
+    if key not in shared:
+        shared.clear()  # one is large enough
+        shared[key] = _copies(work, method, owners, _noisy(work, owners, noise, n_draws, seed))
+    again = method.method.attribute(shared[key], [targets[i] for i in owners], _only_scores(method))
+    changes = [_change(one, answers[i]) for one, i in zip(again, owners, strict=True)]
+    return [max(changes[i * n_draws : (i + 1) * n_draws], default=_NAN) for i in range(len(answers))]
+
+
+def _noisy(work: Workspace, owners: Sequence[int], noise: float, n_draws: int, seed: int) -> torch.Tensor:
     shaken = work.embeddings[owners].clone()
     for i, text in enumerate(work.texts):
         here = work.embeddings[i, : len(text)].float()
         drawn = torch.randn(n_draws, *here.shape, generator=generator_of(text, seed)).to(here.device)
         shaken[i * n_draws : (i + 1) * n_draws, : len(text)] += (drawn * noise * here.std()).to(shaken.dtype)
-    again = _again(work, targets, method, owners, shaken)
-    changes = [_change(one, answers[i]) for one, i in zip(again, owners, strict=True)]
-    return [max(changes[i * n_draws : (i + 1) * n_draws], default=_NAN) for i in range(len(answers))]
+    return shaken
 
 
 def randomisation(
@@ -60,25 +69,28 @@ def randomisation(
 ) -> list[float]:
     """Spearman correlation of |scores| with those of the model with random weights (Adebayo et al. 2018): near 1 means
     that the method shows the input or the architecture, not what the model has learnt."""
-    embeddings = work.embeddings
+    rows = _copies(work, method, range(len(answers)), work.embeddings)
     with random_weights(work.backend.model, seed):
-        again = _again(work, targets, method, list(range(len(answers))), embeddings)
+        again = method.method.attribute(rows, targets, _only_scores(method))
     return [_spearman(one, other) for one, other in zip(answers, again, strict=True)]
 
 
-def _again(
-    work: Workspace,
-    targets: Sequence[Target],
-    method: LoadedMethod,
-    owners: Sequence[int],
-    embeddings: torch.Tensor,
-) -> list[Attribution]:
+def _only_scores(method: LoadedMethod) -> Params:
+    return scores_only(METHODS.get(method.method.NAME), method.params)
+
+
+def _kept(method: LoadedMethod) -> Capture:
+    """What the pass over copies keeps for the method."""
     needs = method.needs
-    capture = Capture(needs.attention, gradients=needs.gradients, attention_gradients=needs.attention_gradients)
+    return Capture(needs.attention, gradients=needs.gradients, attention_gradients=needs.attention_gradients)
+
+
+def _copies(work: Workspace, method: LoadedMethod, owners: Sequence[int], embeddings: torch.Tensor) -> Workspace:
+    """The prompts `owners` with these embeddings, `[len(owners), T, d]`."""
     texts, positions = [work.texts[i] for i in owners], [int(work.positions[i]) for i in owners]
-    rows = Workspace(work.backend, texts, capture, positions, embeddings)
+    rows = Workspace(work.backend, texts, _kept(method), positions, embeddings)
     rows.partners = tuple(work.partners[i] for i in owners) if work.partners else ()
-    return method.method.attribute(rows, [targets[i] for i in owners], method.params)
+    return rows
 
 
 def _change(one: Attribution, reference: Attribution) -> float:
@@ -108,11 +120,8 @@ def second_baseline(
 ) -> list[tuple[str, float]]:
     """The next choice of the method's baseline, in words, and Kendall's tau-b of the scores with those under it, for
     each answer. Empty and NaN for a method without one, or one that is not asked: which is `cheap`, `all` or `none`."""
-    entry = METHODS.get(name)
-    param = None if entry is None else next((param for param in entry.params if param.baseline), None)
-    if entry is None or param is None or which == "none":
-        return [("", _NAN)] * len(answers)
-    if which == "cheap" and entry.cost.forwards(method.params, _NOMINAL) > CHEAP:
+    param = other_baseline(METHODS.get(name), method.params, which)
+    if param is None:
         return [("", _NAN)] * len(answers)
     choice = param.choices[(param.choices.index(method.params[param.name]) + 1) % len(param.choices)]
     again = method.method.attribute(work, targets, {**method.params, param.name: choice})

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from headscope.analysis.attribution.continuations import extended, first_tokens, rows_explained, together
+from headscope.analysis.attribution.continuations import extended, rows_explained, together
 from headscope.analysis.attribution.results import failed_attribution
 from headscope.analysis.interfaces import Capture, LoadedMethod, WhiteBoxBackend
 from headscope.analysis.types import Attribution, Continuation, Float32, GenerationParams, Params, Target, TokenizedText
 from headscope.analysis.types.outcome import NOTHING, Outcome
+from headscope.analysis.types.tokens import first_tokens
 
 OWN = "the target's own tokens"
 """A term: what rests on tokens of the target that come before the one a row explains."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from headscope.analysis.attribution.head_removal import NO_HEAD, HeadRemoval, Substitute
-from headscope.analysis.attribution.head_substitutes import prompt_mean, zero
+from headscope.analysis.attribution.head_substitutes import own
 from headscope.analysis.attribution.results import attribution
 from headscope.analysis.backends.suffix import why_no_suffix
 from headscope.analysis.interfaces import Method, WhiteBoxBackend
@@ -46,13 +46,13 @@ class CoAblation(Method):
         return why_no_suffix(backend)
 
     def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
-        """One Attribution per prompt, at about twice the passes of head ablation."""
+        """One Attribution per prompt, at about twice the passes of head ablation, which shares half of
+        them when it is asked for too."""
         started = time.perf_counter()
         settings = resolve_params(self.NAME, params)
         with torch.no_grad():
             removal = HeadRemoval(work, targets)
-            substitute = prompt_mean(removal) if settings["kind"] == "mean" else zero(removal)
-            found = _co_ablated(removal, substitute, settings["seeds"])
+            found = _co_ablated(removal, settings["kind"], settings["seeds"])
         seconds = (time.perf_counter() - started) / len(targets)
         return [
             attribution(
@@ -84,9 +84,10 @@ class _CoAblated:
     lost_with_backups: Tensor
 
 
-def _co_ablated(removal: HeadRemoval, substitute: Substitute, seeds: int) -> _CoAblated:
+def _co_ablated(removal: HeadRemoval, kind: str, seeds: int) -> _CoAblated:
+    substitute = own(kind, removal)
     prompts = torch.arange(len(removal.values), device=removal.values.device)
-    alone = removal.values[:, None] - removal.each(substitute).flatten(1)
+    alone = removal.values[:, None] - removal.alone(kind, substitute).flatten(1)
     primaries = _most(alone, alone > 0, seeds)
     without = removal.without(prompts, primaries, substitute)
     beside = without[:, None] - removal.each(substitute, primaries).flatten(1)

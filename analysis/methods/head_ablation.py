@@ -8,9 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from headscope.analysis.attribution.head_removal import HeadRemoval, Substitute
-from headscope.analysis.attribution.head_substitutes import REFERENCE, prompt_mean, reference_mean, resampled, zero
+from headscope.analysis.attribution.head_removal import HeadRemoval
+from headscope.analysis.attribution.head_substitutes import REFERENCE, own, reference_mean, resampled
 from headscope.analysis.attribution.results import attribution
 from headscope.analysis.backends.suffix import why_no_suffix
 from headscope.analysis.interfaces import Method, WhiteBoxBackend
@@ -43,7 +44,7 @@ class HeadAblation(Method):
         settings = resolve_params(self.NAME, params)
         with torch.no_grad():
             removal = HeadRemoval(work, targets)
-            rounds = [removal.each(substitute) for substitute in _substitutes(work.backend, removal, settings)]
+            rounds = _rounds(work.backend, removal, settings)
         values = removal.values
         effects = (values[:, None, None] - torch.stack(rounds)).cpu().double().numpy()  # [round, B, L, H]
         n = len(effects)
@@ -66,12 +67,16 @@ class HeadAblation(Method):
         ]
 
 
-def _substitutes(backend: WhiteBoxBackend, removal: HeadRemoval, settings: Params) -> Sequence[Substitute]:
+def _rounds(backend: WhiteBoxBackend, removal: HeadRemoval, settings: Params) -> list[Tensor]:
+    """The quantity without each head `[B, L, H]`, under each substitute that is asked for."""
     if settings["kind"] == "resample":
-        return resampled(backend, settings["draws"], settings["seed"], removal.length)
-    if settings["kind"] == "zero":
-        return [zero(removal)]
-    return [prompt_mean(removal) if settings["mean_over"] == "prompt" else reference_mean(backend)]
+        return [
+            removal.each(substitute)
+            for substitute in resampled(backend, settings["draws"], settings["seed"], removal.length)
+        ]
+    if settings["kind"] == "mean" and settings["mean_over"] == "reference":
+        return [removal.each(reference_mean(backend))]
+    return [removal.alone(settings["kind"], own(settings["kind"], removal))]
 
 
 def _outcome(settings: Params, error: float | None) -> Outcome:

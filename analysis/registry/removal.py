@@ -20,6 +20,7 @@ REPLACEMENT = Param(
     LINE_BREAK,
     "What masking `token` puts in place of a removed token: a line break, or any text that is one token of the model.",
     maximum=64,
+    when=("masking", ("token", "both")),
 )
 UNIT = Param("unit", "choice", "token", "What is removed at a time: a token, a word or a sentence.", choices=UNITS)
 WORD = Param("unit", "choice", "word", UNIT.help, choices=UNITS)
@@ -30,5 +31,13 @@ PLAN = Param(
     "Remove each unit in turn, or coarse_to_fine: sentences, then words of those that matter most, then tokens.",
     choices=("each", "coarse_to_fine"),
 )
-PASSES = Param("passes", "int", 64, "Most removals of coarse_to_fine.", minimum=1, maximum=100_000)
+PASSES = Param(
+    "passes",
+    "int",
+    64,
+    "Most removals of coarse_to_fine.",
+    minimum=1,
+    maximum=100_000,
+    when=("plan", ("coarse_to_fine",)),
+)
 MOST_UNITS = 12

@@ -34,32 +34,25 @@ def load_method(name: str, given: Params) -> LoadedMethod:
 def attributed(
     work: Workspace,
     targets: Sequence[Target],
-    asked: Sequence[Target],
     methods: Methods,
     evidence: Params | None,
     parts: Parts,
     at: Callable[[str], None],
 ) -> Answers:
-    """Every method's answers for each prompt, with receipts unless `evidence` (their parameters) is None.
-
-    asked: what methods explain, which is `targets` without a foil that is the target itself. `at` hears what is begun.
-    """
+    """Every method's answers for each prompt, with receipts unless `evidence` (their parameters) is None. `at` hears
+    what is begun."""
     test = None
     if evidence is not None and methods:  # first: methods read what it removes from all prompts
         at("receipts")
-        test = parts.attempt("receipts", lambda: RemovalTest(work, asked, evidence))
+        test = parts.attempt("receipts", lambda: RemovalTest(work, targets, evidence))
     found = {}
     for name, loaded in methods.items():
         at(METHODS[name].label)
-        found[name] = _measured(work, asked, name, loaded)
+        found[name] = _measured(work, targets, name, loaded)
     if test is not None:
         at("receipts")
         found = parts.attempt("receipts", lambda: attach_receipts(test, methods, found)) or found
-    rows = [tuple(attributions[row] for attributions in found.values()) for row in range(len(targets))]
-    return [
-        row if target.foil_id != target.token_id else nothing_to_explain(row, target)
-        for row, target in zip(rows, targets, strict=True)
-    ]
+    return [tuple(attributions[row] for attributions in found.values()) for row in range(len(targets))]
 
 
 def continuations_explained(
@@ -96,6 +89,27 @@ def targets_explained(work: Workspace, targets: Sequence[Target], methods: Metho
     return [
         tuple(without_scores(name, target, reason, loaded) for name, loaded in methods.items()) for target in targets
     ]
+
+
+def unexplained(work: Workspace, targets: Sequence[Target], methods: Methods) -> Answers:
+    """Failed attributions of prompts after which the model predicts nothing, or whose foil is the target: no method is
+    run for them."""
+    return [
+        tuple(
+            without_scores(
+                name,
+                target,
+                reason_against(loaded, work.backend) or nothing_to_explain(target) or _no_value(work.unpredicted),
+                loaded,
+            )
+            for name, loaded in methods.items()
+        )
+        for target in targets
+    ]
+
+
+def _no_value(why: str) -> str:
+    return f"there is no value to explain: {why}"
 
 
 def _measured(work: Workspace, targets: Sequence[Target], name: str, loaded: LoadedMethod) -> list[Attribution]:

@@ -16,7 +16,8 @@ from headscope.analysis import types as kinds
 from headscope.analysis.errors import InputError
 from headscope.cli import handover, suite_tables
 from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption
-from headscope.cli.run import EXIT_CANCELLED, _announce, _bar, _params, _report, screened
+from headscope.cli.run import EXIT_CANCELLED, _params, screened
+from headscope.cli.run_shown import Bar, announce, report
 from headscope.cli.stop import Stop
 from headscope.cli.store import Format
 from headscope.cli.suites import of_store
@@ -152,9 +153,9 @@ def _carry_out(request: JobRequest, store: str, workers: int) -> None:
     """Compute what the store has not, here or by the server that holds it; exits when it was stopped."""
     console = Console(stderr=True)
     stop = Stop(console)
-    with _bar(console) as on_progress:
-        outcome = handover.run(store, request, on_progress, stop, workers, lambda needs: _announce(console, needs))
-    _report(console, outcome, store, "the same command again")
+    with Bar(console) as on_progress:
+        outcome = handover.run(store, request, on_progress, stop, workers, lambda needs: announce(console, needs))
+    report(console, outcome, store, "the same command again")
     if outcome.status is kinds.RunStatus.CANCELLED:
         sys.exit(EXIT_CANCELLED)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MOST_IN_BATCH = 1024
 LONGEST_NAME = 500
+MOST_MINUTES = 1_000_000.0
 CHOICES = {"quantity": QUANTITIES, "explain": EXPLAINED, "dtype": DTYPES}
 SET_TEXTS = ("name", "version", "licence", "purpose", "sha256", "source")
 
@@ -32,6 +33,7 @@ def check(request: JobRequest) -> None:
     bounds.whole("batch_size", request.batch_size, 1, MOST_IN_BATCH)
     bounds.whole("seed", request.seed)
     bounds.whole("budget", request.budget)
+    bounds.number("max_minutes", request.max_minutes, 0, MOST_MINUTES)
     for name, valid in CHOICES.items():
         if (value := bounds.text(name, getattr(request, name))) not in valid:
             raise UnknownNameError(name, value, valid)

@@ -30,6 +30,7 @@ from headscope.dashboard.figures.confidence import confidence_figure, confidence
 from headscope.dashboard.figures.layers import formation_figure, norms_figure
 from headscope.dashboard.head_stats import misses
 from headscope.dashboard.layout import notes_box, page_header
+from headscope.dashboard.missing import missing_reason
 from headscope.dashboard.pages.run.capsule import capsule_card
 from headscope.dashboard.pages.run.findings import findings, has_findings
 from headscope.dashboard.pages.run.header import continuation, failure, header, headline, tab
@@ -154,7 +155,9 @@ def _slot(name: str) -> Callable[[RunDetail], Children]:
 
 
 def _tokens(detail: RunDetail) -> Children:
-    return [html.Div(id="run-tokens-slot"), continuation(detail)]
+    reason = missing_reason(detail, "trace")
+    gaps = [note(f"Not all of it was measured: {reason}")] if reason else []
+    return [html.Div(id="run-tokens-slot"), *gaps, continuation(detail)]
 
 
 def _confidence(detail: RunDetail) -> Children:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from headscope.analysis.errors import InputError, UnknownNameError
-from headscope.analysis.params import checked
-from headscope.analysis.registry import STANDARD, Param, parse_analyses
+from headscope.analysis.params import applied, checked, resolve_params
+from headscope.analysis.registry import STANDARD, Param, analyses, parse_analyses
 
 DECLARED = (
     Param("norm", "choice", "l2", "", choices=("l1", "l2")),
@@ -77,3 +77,17 @@ def test_everything_a_form_needs_is_there_without_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_a_choice_makes_meaningless_is_left_out() -> None:
+    zero = resolve_params("head_ablation", {})
+    assert applied("head_ablation", zero) == {"kind": "zero"}
+    assert applied("head_ablation", {**zero, "kind": "mean"}) == {"kind": "mean", "mean_over": "prompt"}
+    assert applied("head_ablation", {**zero, "kind": "resample"}) == {"kind": "resample", "draws": 4, "seed": 0}
+    assert "n_steps" not in applied("integrated_gradients", resolve_params("integrated_gradients", {}))
+    assert applied("saliency", {"norm": "l1"}) == {"norm": "l1"}
+    for name, entry in analyses().items():
+        declared = {param.name: param for param in entry.params}
+        for param in filter(lambda param: param.when, entry.params):
+            choice, values = param.when or ("", ())
+            assert set(values) < set(declared[choice].choices), (name, param.name)
