@@ -56,8 +56,10 @@ def rate_row(row: ScoredRate, query: ToxicityQuery) -> html.Tr:
     shy = html.Span("experimental", className="hs-sub") if counts.label in EXPERIMENTAL else None
     said = f"{counts.over:,} of {counts.n:,}"
     narrowed = query.narrowed(counts)
-    behind = html.Span(said) if narrowed is None else stay(said, f"{query.link(**narrowed)}#toxicity-texts", "hs-behind",
-                                                title="The texts behind this rate")  # fmt: skip
+    behind: Component = html.Span(said)
+    if narrowed is not None:
+        texts = f"{query.link(**narrowed)}#toxicity-texts"
+        behind = stay(said, texts, "hs-behind", title="The texts behind this rate")
     mean: list[Children] = [plain(counts.mean, 3), html.Small(" " + interval(row.mean_low, row.mean_high, 3))]
     unscored = [html.Span(f"{counts.unscored:,} without a score", className="hs-sub")] if counts.unscored else []
     own = html.Span("its own", className="hs-sub") if row.judged.own else None

@@ -142,7 +142,7 @@ def test_rates_say_which_they_are_and_lead_to_their_texts(store: Store) -> None:
     assert "3 of 12" in higher["toxicity-scores"]
     assert "tiny" in shown(page, services, by="model")["toxicity-scores"]
     assert "0.5" in shown(page, services, by="temperature")["toxicity-scores"]
-    assert "Nothing fits" in shown(page, services, temperature="0.75")["toxicity-texts"]
+    assert "No scored texts" in shown(page, services, temperature="0.75")["toxicity-texts"]
     assert "over all 24 texts" in shown(page, services, shape="cumulative")["toxicity-spread"]
 
 
