@@ -1,5 +1,5 @@
-"""Functional tests of a classifier: sentences of one kind each, which no classifier was trained on, and how many of them
-it judges as a person would (in the manner of HateCheck, Röttger et al. 2021, arXiv:2012.15606)."""
+"""Functional tests of a classifier: sentences of one kind each, which none was trained on, and how many of them it
+judges as a person would (in the manner of HateCheck, Röttger et al. 2021, arXiv:2012.15606)."""
 
 from __future__ import annotations
 
