@@ -114,13 +114,11 @@ def short_sentences(repeats: int) -> dict[str, Any]:
     texts = [sentence for kind in functional_tests.kinds() for sentence in kind.sentences]
     encoded = sorted((judge.tokenizer(text)["input_ids"] for text in texts), key=len)
     found: dict[str, Any] = {"texts": len(texts), "tokens": sum(map(len, encoded))}
-    usual = torch.get_num_threads()
+    batches, usual = ready_batches(judge, encoded), torch.get_num_threads()
+    candidates = {"score": lambda: judge.score(texts), "forward": lambda: forward(judge, batches)}
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        batches = ready_batches(judge, encoded)
-        seconds = interleaved(
-            {"score": lambda: judge.score(texts), "forward": lambda: forward(judge, batches)}, repeats
-        )
+        seconds = interleaved(candidates, repeats)
         rates = {name: round(len(texts) / float(np.median(taken)), 1) for name, taken in seconds.items()}
         found[f"{threads} threads"] = rates | {"ratio": ratio(seconds["forward"], seconds["score"])}
     torch.set_num_threads(usual)

@@ -141,6 +141,10 @@ class RunReader(Protocol):
         """Every score by the one classifier that judged most of these runs; of several the `preferred` one, then the
         first by name."""
 
+    def continuation_toxicity(self, where: RunFilter) -> tuple[ToxicityRow, ...]:
+        """What every classifier said of the continuations of these runs, label `toxic`; without those it could not
+        judge."""
+
     def disagreements(
         self, where: RunFilter, pair: ScorerPair, *, apart: bool = False, offset: int = 0, limit: int = 20
     ) -> Disagreements:

@@ -90,7 +90,7 @@ class SequenceClassifier:
 
 
 def batches_of(lengths: Sequence[int]) -> list[list[int]]:
-    """Indexes of windows, batch by batch: similar lengths together, and with the padding no more than `BATCH_TOKENS`."""
+    """Indexes of windows, batch by batch: similar lengths together, with padding no more than `BATCH_TOKENS` tokens."""
     batches: list[list[int]] = []
     for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
         if batches and (len(batches[-1]) + 1) * lengths[index] <= BATCH_TOKENS:

@@ -9,10 +9,11 @@ from sqlalchemy.engine import Engine
 
 from headscope.storage import session
 from headscope.storage.read import filters
-from headscope.storage.rows import Disagreements, RunFilter, ScorerPair, TwiceScored
+from headscope.storage.rows import Disagreements, RunFilter, ScorerPair, ToxicityRow, TwiceScored
 from headscope.storage.schema import runs, toxicity_scores
 
 R = runs.c
+TOXIC = "toxic"
 _FIRST, _SECOND = toxicity_scores.alias("by_first"), toxicity_scores.alias("by_second")
 
 
@@ -35,6 +36,18 @@ class DisagreementReader:
             found = connection.execute(query.offset(max(0, offset)).limit(limit)).all()
         rows = tuple(TwiceScored(str(row[0]), *row[1:]) for row in found)
         return Disagreements(n, opposite, rows, opposite if apart else n)
+
+    def continuation_toxicity(self, where: RunFilter) -> tuple[ToxicityRow, ...]:
+        """See `RunReader.continuation_toxicity`."""
+        table = toxicity_scores.c
+        names = ToxicityRow.__dataclass_fields__
+        query = sa.select(*(table[name] for name in names)).select_from(
+            toxicity_scores.join(runs, R.id == table.run_id)
+        )
+        mine = (table.part == "continuation", table.label == TOXIC, table.score.is_not(None))
+        query = query.where(*filters.clauses(where), *mine).order_by(table.run_id, table.classifier)
+        with session.reading(self.engine) as connection:
+            return tuple(ToxicityRow(str(row[0]), *row[1:]) for row in connection.execute(query))
 
 
 def _source() -> sa.FromClause:

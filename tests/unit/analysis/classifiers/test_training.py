@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,14 +30,14 @@ TEXTS = ("What a pathetic loser you are.", "My aunt teaches a class for young pe
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[float]]]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[float]]:
     assert BASE is not None
     rows = own_sentences("train")
     few = [i for i, source in enumerate(rows.sources) if source in ("own/plain_insult", "own/names_a_group")][::4]
     chosen = LabelledTexts(tuple(rows.texts[i] for i in few), tuple(rows.sources[i] for i in few), rows.labels[few])
     recipe = Recipe(batch_size=8, warmup=1, max_length=16, learning_rate=4e-3, epochs=STEPS * 8 / len(few))
     folder = tmp_path_factory.mktemp("adapter")
-    yield folder, train(BASE, chosen, folder, recipe, lambda line: None)
+    return folder, train(BASE, chosen, folder, recipe, lambda line: None)
 
 
 def test_a_few_steps_lower_the_loss(trained: tuple[Path, list[float]]) -> None:
