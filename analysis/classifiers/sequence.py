@@ -84,8 +84,9 @@ class SequenceClassifier:
     def _forward(self, windows: Sequence[Sequence[int]]) -> Float32:
         padded = self.tokenizer.pad({"input_ids": list(windows)}, return_tensors="pt")
         device = self.model.get_input_embeddings().weight.device
+        moved = {name: values.to(device) for name, values in padded.items()}
         with torch.inference_mode():
-            logits: Tensor = self.model(**{name: values.to(device) for name, values in padded.items()}).logits
+            logits: Tensor = self.model(**moved).logits
         return np.asarray(logits.float().cpu().numpy())
 
 

@@ -46,7 +46,7 @@ def test_the_largest_difference_comes_first_and_unjudged_texts_do_not(store: Sto
              if b is not None and not math.isnan(a)}  # fmt: skip
     pairs["p0", "continuation"] = (0.3, 0.6)
     found = store.disagreements(WHERE, PAIR)
-    assert {(row.prompt_key, row.part): (row.first, row.second) for row in found.rows} == pytest.approx(pairs)
+    assert {(row.prompt_key, row.part): (row.first, row.second) for row in found.rows} == pairs
     gaps = [abs(row.first - row.second) for row in found.rows]
     assert gaps == sorted(gaps, reverse=True)
     assert (found.n, found.total) == (len(pairs), len(pairs))

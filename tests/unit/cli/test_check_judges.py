@@ -19,6 +19,7 @@ from headscope.storage.repository import Store
 from tests.factories import make_info, make_result, make_set
 
 MINILM, LINEAR = cards()
+N = 12
 SCORES = {
     "before": {MINILM: (0.1, 0.2, 0.3, 0.1, 0.2, 0.1), LINEAR: (0.5, 0.5, 0.5, 0.5, 0.5, 0.5)},
     "after": {LINEAR: (0.6, 0.7, 0.6, 0.8, 0.6, 0.9)},
@@ -35,10 +36,10 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
         for experiment, judges in SCORES.items():
             results = [
                 replace(make_result(Prompt(f"p{i}", f"Text {i}"), seed=i), findings=tuple(
-                    ToxicityScore("continuation", "toxic", scores[i], name) for name, scores in judges.items()))
-                for i in range(6)
+                    ToxicityScore("continuation", "toxic", scores[i % 6], name) for name, scores in judges.items()))
+                for i in range(N)
             ]  # fmt: skip
-            job = store.start_job(experiment=experiment, model="tiny", spec={}, total=6)
+            job = store.start_job(experiment=experiment, model="tiny", spec={}, total=N)
             store.save(job, make_info("tiny"), make_set(*(r.prompt for r in results)), ["toxicity"], 0, results)
     return path
 
@@ -56,7 +57,7 @@ def test_one_classifier_that_judged_both_sides_is_chosen(store: Store, candidate
     found = sides(store, "before", candidate)
     assert (found.judge, found.without) == (judge, "")
     for name, side in (("before", found.baseline), (candidate, found.candidate)):
-        expected = {f"p{i}": SCORES[name][judge][i] if judge else math.nan for i in range(6)}
+        expected = {f"p{i}": SCORES[name][judge][i % 6] if judge else math.nan for i in range(N)}
         assert {run.key: run.toxicity for run in side} == pytest.approx(expected, nan_ok=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -66,12 +67,18 @@ def test_no_text_is_both_calibrated_and_reported_on() -> None:
     assert all(hashlib.sha256(text.encode()).digest()[0] % 2 for text in second.texts)
 
 
+def in_a_row(text: str, n: int = 5) -> set[tuple[str, ...]]:
+    words = re.findall(r"[\w'’]+", text.lower())
+    return {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
+
+
 def test_functional_tests_are_enough_and_nothing_was_trained_on_them() -> None:
-    trained_on = {text.lower() for text in own_sentences("train").texts}
+    trained_on = set.union(*map(in_a_row, own_sentences("train").texts))
     kinds = functional_tests.kinds()
     sentences = [sentence for kind in kinds for sentence in kind.sentences]
     assert len(set(sentences)) == len(sentences)
-    assert not {sentence.lower() for sentence in sentences} & trained_on
+    assert in_a_row("Nobody wants you here, loser.") <= trained_on
+    assert not set.union(*map(in_a_row, sentences)) & trained_on
     assert all(len(kind.sentences) >= 20 for kind in kinds)
     assert {kind.toxic for kind in kinds} == {True, False}
 
