@@ -157,7 +157,7 @@ def check_minutes(needs: Preflight, most: float, workers: int) -> None:
     minutes = needs.seconds / 60 / max(1, min(workers, needs.n_batches))
     if not most or minutes <= most:
         return
-    named = " and ".join(f"{name} ({share:.0%})" for name, share in needs.costliest)
+    named = ", ".join(f"{name} ({share:.0%})" for name, share in needs.costliest)
     raise InputError(
         f"this request is predicted to take {minutes:,.3g} minutes, and --max-minutes allows {most:g}. Most of it is "
         f"{named}: leave out what you do not need, take fewer prompts, give each prompt a --budget of forward passes, "
