@@ -26,7 +26,7 @@ from headscope.storage.rows import MethodFailure, MethodStats
 
 Said = Callable[[float | None], str]
 HEAD = (
-    "Method", "Runs>", "Gain over random, nats", "Over recency>", "Gain>", "Compr.>", "Suff.>",
+    "Method", "Runs>", "Gain over random, nats", "Over recency>", "Compr.>", "Suff.>",
     "Top-1 as Shapley>", "Error>", "Sensitivity>", "Time>", "Peak memory>",
 )  # fmt: skip
 
@@ -59,6 +59,9 @@ def board(
             "minus how far when only they are kept (sufficiency), each a mean over shares of tokens; over random: "
             "minus the same for random orders of the same prompt; over recency: minus that of “last words first”. "
             "Means in nats with 95 % bootstrap intervals over prompts, pairs kept together; shares: Wilson intervals. "
+            "With few tokens p is strict, and most verdicts are “no better”: only the best twentieth of all orders "
+            "reach the level, of four tokens one order in 24 (on the set evidence 7 to 17 % of a method’s attributions "
+            "reach the best verdict, embedded model). "
             "Top-1 as Shapley: the highest-ranked token is that of the exact Shapley values, where they could be "
             "computed. Error (convergence or conservation, as a share of the explained change), sensitivity to "
             "embedding noise, time and peak memory (the most over what the process held before) are medians, the last "
@@ -132,7 +135,7 @@ def board_row(
             *([html.Td(row.prompt_set or DASH, className="hs-nowrap")] if by_set else []),
             html.Td(count, className="num"),
             html.Td(gain_cell(found["over_random"], scale, behind)),
-            *(html.Td(mean_cell(found[measure]), className="num") for measure in ("over_recency", "gain")),
+            html.Td(mean_cell(found["over_recency"]), className="num"),
             html.Td(plain(row.comprehensiveness), className="num"),
             html.Td(plain(row.sufficiency), className="num"),
             html.Td(top1_cell(row), className="num"),

@@ -27,11 +27,12 @@ from headscope.dashboard.pages.methods.comparison import Comparisons, disputes
 from headscope.dashboard.pages.methods.gains import Gain, Scale, intervals, of, scale
 from headscope.dashboard.pages.methods.page import CARDS, PURPOSE, Ids
 from headscope.dashboard.pages.methods.query import MethodsQuery, label
-from headscope.dashboard.pages.methods.verdicts import UNCOMPARED, WORDS
+from headscope.dashboard.pages.methods.verdicts import WORDS
 from headscope.dashboard.pages.runs.query import RunsQuery
 from headscope.dashboard.scoped.bar import scope_bar
 from headscope.dashboard.services import Services
 from headscope.dashboard.units import percents
+from headscope.dashboard.verdicts import UNCOMPARED
 from headscope.storage.repository import Store
 from headscope.storage.sql import readonly
 from tests import method_runs
@@ -146,11 +147,11 @@ def test_intervals_of_gains_are_the_bootstraps_over_prompts(tmp_path: Path) -> N
         found = of(intervals(store.method_gains(query.where())), row)
     gains = [item.receipt.gain for one in made for item in one.attributions if item.method == "attn_lrp"]
     whole = bootstrap_means(np.array(gains)[:, None], [i // 2 for i in range(24)])
-    assert found["gain"].mean == pytest.approx(row.gain) == pytest.approx(whole.mean[0])
+    assert found["over_random"].mean == pytest.approx(row.over_random) == pytest.approx(whole.mean[0] - 0.05)
     width = whole.high[0] - whole.low[0]
-    assert (found["gain"].low, found["gain"].high) == pytest.approx((whole.low[0], whole.high[0]), abs=0.1 * width)
-    assert found["over_random"].low == pytest.approx(found["gain"].low - 0.05)
-    assert found["over_recency"].high == pytest.approx(found["gain"].high - 0.5)
+    ends = np.array([[found[name].low, found[name].high] for name in ("over_random", "over_recency")])
+    assert ends[0] == pytest.approx([whole.low[0] - 0.05, whole.high[0] - 0.05], abs=0.1 * width)
+    assert ends[0] - ends[1] == pytest.approx([0.45, 0.45])
 
 
 # ---- the cards -----------------------------------------------------------------------------------------------------
@@ -218,7 +219,11 @@ def test_downloads_and_sql_leave_out_what_did_not_converge(store: Store, unconve
     board = {row["method"]: row for row in readonly.run(store.url, sql.board(query)).table.to_pylist()}["cp_lrp"]
     assert (board["n"], board["left_out"]) == (n, 6 - n)
     assert board["not_converged"] == pytest.approx(2 / 6)
-    for name, column in (("gain", "gain"), ("gain_over_recency", "over_recency"), ("median_seconds", "seconds")):
+    for name, column in (
+        ("gain_over_random", "over_random"),
+        ("gain_over_recency", "over_recency"),
+        ("median_seconds", "seconds"),
+    ):
         assert board[name] == pytest.approx(float(found[column])), name
 
 
@@ -412,9 +417,9 @@ def test_downloads(store: Store, name: str) -> None:
         assert row["signs_mean"] == ""
     if name == "leaderboard":
         assert rows[0]["method"] == "attn_lrp"
-        for name in ("gain", "over_random", "over_recency"):
+        for name in ("over_random", "over_recency"):
             assert float(rows[0][f"{name}_low"]) < float(rows[0][name]) < float(rows[0][f"{name}_high"])
-        assert rows[-1]["gain"] == ""
+        assert rows[-1]["over_random"] == ""
 
 
 def test_downloads_refuse_what_they_do_not_understand(store: Store) -> None:
