@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet
 from headscope.dashboard.pages.run.heads import spearman
-from headscope.dashboard.pages.run.receipts import SHOWN
+from headscope.dashboard.verdicts import SHOWN
 from headscope.jobs.job import run_job
 from headscope.jobs.request import JobRequest
 from headscope.storage.repository import Store
@@ -117,7 +117,7 @@ def test_a_receipt_gives_its_verdict_and_opens_to_curves_and_numbers(page: Page,
     box = page.locator(".hs-receipt[data-method=occlusion]")
     expect(box.locator(".hs-receipt-test")).to_contain_text(receipt.verdict.value)
     chip = page.locator("#run-attributions tr[data-method=occlusion] .hs-attr-verdict")
-    expect(chip).to_have_text(f" {SHOWN[receipt.verdict][1]}")
+    expect(chip).to_have_text(f" {SHOWN[receipt.verdict].chip}")
     expect(chip.locator("i.bi")).to_have_count(1)  # a sign: colour is not alone
     box.locator("summary").click()
     expect(box.locator(".hs-curve")).to_have_count(2)

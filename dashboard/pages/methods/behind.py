@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from dash import dcc, html
 
+from headscope.analysis.types.receipts import Verdict, standing
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, extra
 from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.methods import sql, unsure
 from headscope.dashboard.pages.methods.query import MethodsQuery, label
-from headscope.dashboard.pages.methods.verdicts import verdict
+from headscope.dashboard.pages.methods.verdicts import mark
 from headscope.dashboard.parts import note, sql_box
 from headscope.dashboard.tables import table
 from headscope.dashboard.text import visible
@@ -47,7 +48,12 @@ def receipt_row(query: MethodsQuery, row: ReceiptRow) -> html.Tr:
     text = dcc.Link(row.text, href=address, className="hs-strong hs-ellipsis", title=row.text)
     return html.Tr(
         [
-            html.Td([verdict(row.verdict), html.Span(row.reason, className="hs-sub") if row.reason else None]),
+            html.Td(
+                [
+                    mark(standing(Verdict(row.verdict), row.converged)),
+                    html.Span(row.reason, className="hs-sub") if row.reason else None,
+                ]
+            ),
             html.Td([text, html.Span(f"explains {target} · {row.model}", className="hs-sub")], className="hs-text"),
             html.Td(signed(over), className="num"),
             html.Td(interval(spread[0], spread[1]) or DASH, className="num"),
