@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 import torch
 
+from headscope.analysis.attribution.head_effects import HeadEffects, HeadMethod
 from headscope.analysis.attribution.head_removal import HeadRemoval, Substitute
 from headscope.analysis.attribution.head_substitutes import REFERENCE, prompt_mean, reference_mean, resampled, zero
-from headscope.analysis.attribution.results import attribution
-from headscope.analysis.backends.suffix import why_no_suffix
-from headscope.analysis.interfaces import Method, WhiteBoxBackend
-from headscope.analysis.params import resolve_params
-from headscope.analysis.types import Attribution, Params, Target
+from headscope.analysis.types import Params
 from headscope.analysis.types.outcome import NOTHING, Outcome, measured
-from headscope.analysis.workspace import Workspace
 
 
-class HeadAblation(Method):
+class HeadAblation(HeadMethod):
     """value(prompt) - value(prompt, one head ablated at every position), nats; scores `[layer, head]`, signed: positive
     means the head helps the explained quantity.
 
@@ -33,45 +28,22 @@ class HeadAblation(Method):
 
     NAME: ClassVar[str] = "head_ablation"
 
-    def not_applicable(self, backend: WhiteBoxBackend) -> str | None:
-        """Models whose heads' outputs can be told apart and whose layers run on their own."""
-        return why_no_suffix(backend)
-
-    def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
-        """One Attribution per prompt. Heads of a layer and prompts share passes, which run the later layers only."""
-        started = time.perf_counter()
-        settings = resolve_params(self.NAME, params)
-        with torch.no_grad():
-            removal = HeadRemoval(work, targets)
-            rounds = [removal.each(substitute) for substitute in _substitutes(work.backend, removal, settings)]
-        values = removal.values
-        effects = (values[:, None, None] - torch.stack(rounds)).cpu().double().numpy()  # [round, B, L, H]
-        n = len(effects)
-        errors = effects.std(0, ddof=1) / np.sqrt(n) if n > 1 else None
-        seconds = (time.perf_counter() - started) / len(targets)
-        return [
-            attribution(
-                self.NAME,
-                target,
-                effects[:, i].mean(0),
-                ("layer", "head"),
-                signed=True,
-                value=float(values[i]),
-                seconds=seconds,
-                params=settings,
-                score_errors=None if errors is None else errors[i],
-                outcome=_outcome(settings, None if errors is None else float(errors[i].max())),
-            )
-            for i, target in enumerate(targets)
-        ]
+    def effects(self, removal: HeadRemoval, settings: Params) -> HeadEffects:
+        """See `HeadMethod`."""
+        rounds = torch.stack([removal.each(substitute) for substitute in _substitutes(removal, settings)])
+        found = (removal.values[:, None, None] - rounds).cpu().double().numpy()  # [round, B, L, H]
+        n = len(found)
+        errors = found.std(0, ddof=1) / np.sqrt(n) if n > 1 else None
+        worst = [None] * found.shape[1] if errors is None else errors.max((1, 2)).tolist()
+        return HeadEffects(found.mean(0), [_outcome(settings, error) for error in worst], errors)
 
 
-def _substitutes(backend: WhiteBoxBackend, removal: HeadRemoval, settings: Params) -> Sequence[Substitute]:
+def _substitutes(removal: HeadRemoval, settings: Params) -> Sequence[Substitute]:
     if settings["kind"] == "resample":
-        return resampled(backend, settings["draws"], settings["seed"], removal.length)
+        return resampled(removal.backend, settings["draws"], settings["seed"], removal.length)
     if settings["kind"] == "zero":
         return [zero(removal)]
-    return [prompt_mean(removal) if settings["mean_over"] == "prompt" else reference_mean(backend)]
+    return [prompt_mean(removal) if settings["mean_over"] == "prompt" else reference_mean(removal.backend)]
 
 
 def _outcome(settings: Params, error: float | None) -> Outcome:
