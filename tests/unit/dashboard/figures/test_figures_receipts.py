@@ -88,6 +88,14 @@ def test_a_receipt_of_before_says_that_recency_was_not_measured() -> None:
     assert (curves.name, len(curves.recency_deletion)) == ("mean embedding", 0)
 
 
+def test_of_a_continuation_it_is_said_that_one_receipt_is_for_all_tokens() -> None:
+    rows = make_attribution("saliency", np.ones((2, 4)), delta=float("nan"))
+    (view,) = method_views((replace(rows, axes=("target_position", "position"), receipt=RECEIPT),))
+    assert view.receipt is not None
+    assert view.receipt.words == "whole continuation: better than random and recency"
+    assert "all generated tokens together" in dict(view.receipt.rows)["tested"]
+
+
 def test_no_better_than_random_is_said_in_these_words() -> None:
     view = receipt_view(replace(RECEIPT, verdict=Verdict.NO_BETTER, p_value=0.6), "nats")
     assert (view.tone, view.words) == ("warn", "no better than random here")
