@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from headscope.analysis.attribution.asked_again import Asker
 from headscope.analysis.attribution.orders import kendall
 from headscope.analysis.attribution.results import position_scores
 from headscope.analysis.attribution.sampling_rows import generator_of
-from headscope.analysis.interfaces import Capture, LoadedMethod
+from headscope.analysis.interfaces import LoadedMethod
 from headscope.analysis.registry import METHODS
-from headscope.analysis.types import Attribution, Target
-from headscope.analysis.workspace import Workspace
+from headscope.analysis.types import Attribution
 
 CHEAP = 256
 """Forward passes over a prompt of 32 tokens and 8 words: a method that takes more is not asked from a second baseline
@@ -25,8 +26,8 @@ _NOMINAL = {"token": 32, "word": 8, "sentence": 1, "head": 512, "cell": 1024}
 
 
 def sensitivity(
-    work: Workspace,
-    targets: Sequence[Target],
+    asker: Asker,
+    name: str,
     method: LoadedMethod,
     answers: Sequence[Attribution],
     noise: float,
@@ -35,50 +36,32 @@ def sensitivity(
 ) -> list[float]:
     """Largest ||a(x + noise) - a(x)|| / ||a(x)|| over draws of Gaussian embedding noise (Yeh et al. 2019).
 
-    The noise's standard deviation is `noise` times that of the prompt's embeddings; all draws of all prompts are one
-    batch of the method. NaN without draws, or where the attribution failed.
+    The noise's standard deviation is `noise` times that of the prompt's embeddings; all draws of all prompts are asked
+    for together. NaN without draws, or where the attribution failed.
     """
     if n_draws == 0:
         return [_NAN] * len(answers)
     owners = [i for i in range(len(answers)) for _ in range(n_draws)]
-    shaken = work.embeddings[owners].clone()
-    for i, text in enumerate(work.texts):
-        here = work.embeddings[i, : len(text)].float()
+    shaken: list[Tensor] = []
+    for i in range(len(answers)):
+        text, here = asker.prompt(i)
         drawn = torch.randn(n_draws, *here.shape, generator=generator_of(text, seed)).to(here.device)
-        shaken[i * n_draws : (i + 1) * n_draws, : len(text)] += (drawn * noise * here.std()).to(shaken.dtype)
-    again = _again(work, targets, method, owners, shaken)
+        shaken += (here + (drawn * noise * here.float().std()).to(here.dtype)).unbind()
+    again = asker.anew(name, method, owners, shaken)
     changes = [_change(one, answers[i]) for one, i in zip(again, owners, strict=True)]
     return [max(changes[i * n_draws : (i + 1) * n_draws], default=_NAN) for i in range(len(answers))]
 
 
 def randomisation(
-    work: Workspace,
-    targets: Sequence[Target],
-    method: LoadedMethod,
-    answers: Sequence[Attribution],
-    seed: int,
+    asker: Asker, name: str, method: LoadedMethod, answers: Sequence[Attribution], seed: int
 ) -> list[float]:
     """Spearman correlation of |scores| with those of the model with random weights (Adebayo et al. 2018): near 1 means
     that the method shows the input or the architecture, not what the model has learnt."""
-    embeddings = work.embeddings
-    with random_weights(work.backend.model, seed):
-        again = _again(work, targets, method, list(range(len(answers))), embeddings)
+    owners = range(len(answers))
+    inputs = [asker.prompt(i)[1] for i in owners]  # of the model as it is
+    with random_weights(asker.backend.model, seed):
+        again = asker.anew(name, method, owners, inputs)
     return [_spearman(one, other) for one, other in zip(answers, again, strict=True)]
-
-
-def _again(
-    work: Workspace,
-    targets: Sequence[Target],
-    method: LoadedMethod,
-    owners: Sequence[int],
-    embeddings: torch.Tensor,
-) -> list[Attribution]:
-    needs = method.needs
-    capture = Capture(needs.attention, gradients=needs.gradients, attention_gradients=needs.attention_gradients)
-    texts, positions = [work.texts[i] for i in owners], [int(work.positions[i]) for i in owners]
-    rows = Workspace(work.backend, texts, capture, positions, embeddings)
-    rows.partners = tuple(work.partners[i] for i in owners) if work.partners else ()
-    return method.method.attribute(rows, [targets[i] for i in owners], method.params)
 
 
 def _change(one: Attribution, reference: Attribution) -> float:
@@ -99,12 +82,7 @@ def _spearman(one: Attribution, other: Attribution) -> float:
 
 
 def second_baseline(
-    work: Workspace,
-    targets: Sequence[Target],
-    name: str,
-    method: LoadedMethod,
-    answers: Sequence[Attribution],
-    which: str,
+    asker: Asker, name: str, method: LoadedMethod, answers: Sequence[Attribution], which: str
 ) -> list[tuple[str, float]]:
     """The next choice of the method's baseline, in words, and Kendall's tau-b of the scores with those under it, for
     each answer. Empty and NaN for a method without one, or one that is not asked: which is `cheap`, `all` or `none`."""
@@ -115,7 +93,7 @@ def second_baseline(
     if which == "cheap" and entry.cost.forwards(method.params, _NOMINAL) > CHEAP:
         return [("", _NAN)] * len(answers)
     choice = param.choices[(param.choices.index(method.params[param.name]) + 1) % len(param.choices)]
-    again = method.method.attribute(work, targets, {**method.params, param.name: choice})
+    again = asker.again(name, replace(method, params={**method.params, param.name: choice}))
     return [_agreement(param.name, choice, one, other) for one, other in zip(answers, again, strict=True)]
 
 

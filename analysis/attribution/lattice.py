@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from headscope.analysis.attribution.coalitions import all_coalitions
-from headscope.analysis.attribution.masking import masked_values, units_of
+from headscope.analysis.attribution.masking import units_of
 from headscope.analysis.attribution.variant_tree import Bools, Float64
 from headscope.analysis.registry.entry import LATTICE_UNITS
 from headscope.analysis.types import Target
@@ -28,19 +28,9 @@ def chosen_units(work: Workspace, prompt: int, unit: str) -> tuple[str, list[Boo
     return ("token", tokens) if len(tokens) <= LATTICE_UNITS else ("word", units_of(text, position, "word"))
 
 
-def compute_lattices(work: Workspace, targets: Sequence[Target], unit: str, maskings: Sequence[str]) -> None:
-    """Put the lattices of all prompts of few enough units into `work.games`; the prompts of a batch share passes."""
-    chosen = [chosen_units(work, prompt, unit) for prompt in range(len(work.texts))]
-    few = [prompt for prompt, (_, units) in enumerate(chosen) if 0 < len(units) <= LATTICE_UNITS]
-    for masking in maskings:
-        keys = {prompt: _key(targets[prompt], prompt, chosen[prompt][0], masking) for prompt in few}
-        wanted = [prompt for prompt in few if keys[prompt] not in work.games]
-        masks = {prompt: _there(chosen[prompt][1]) for prompt in wanted}
-        owners = [prompt for prompt in wanted for _ in masks[prompt]]
-        values = masked_values(work, targets, owners, [mask for mine in masks.values() for mask in mine], masking)
-        starts = np.cumsum([0, *(len(mine) for mine in masks.values())])
-        for prompt, start, stop in zip(wanted, starts[:-1], starts[1:], strict=True):
-            work.games[keys[prompt]] = values[start:stop]
+def keep_lattice(work: Workspace, target: Target, prompt: int, unit: str, masking: str, values: Float64) -> None:
+    """Values float64 `[2^n]` of all coalitions of `chosen_units`, for whoever asks `lattice` in this request."""
+    work.games[_key(target, prompt, unit, masking)] = values
 
 
 def lattice(work: Workspace, target: Target, prompt: int, unit: str, masking: str) -> Float64 | None:
@@ -53,7 +43,8 @@ def _key(target: Target, prompt: int, unit: str, masking: str) -> GameKey:
     return prompt, target.token_id, target.foil_id, target.quantity, unit, masking
 
 
-def _there(units: Sequence[Bools]) -> list[Bools]:
+def there(units: Sequence[Bools]) -> list[Bools]:
+    """Of every coalition the tokens that stay, bool `[T]` each, as `all_coalitions` counts them."""
     members = np.array(units, dtype=np.float32)
     absent = (~all_coalitions(len(units))).astype(np.float32)
     return list(absent @ members == 0)

@@ -16,7 +16,7 @@ from headscope.analysis.running.attributing import attributed, continuations_exp
 from headscope.analysis.running.capsule import capsule
 from headscope.analysis.running.measuring import Measured, arrays, measurements, value
 from headscope.analysis.running.pairs import key_of, partner
-from headscope.analysis.running.parts import NOT_APPLICABLE, Parts
+from headscope.analysis.running.parts import Parts
 from headscope.analysis.running.planning import Plan, check_memory, plan, tokenized
 from headscope.analysis.running.probing import probed, probes_of
 from headscope.analysis.types import (
@@ -24,7 +24,6 @@ from headscope.analysis.types import (
     HeadSummary,
     LayerSummary,
     LensTable,
-    MissingPart,
     OnBeat,
     Params,
     Prompt,
@@ -39,10 +38,6 @@ from headscope.analysis.types import (
 from headscope.analysis.workspace import Workspace
 
 T = TypeVar("T")
-NO_RECEIPTS = (
-    "receipts test what explains one next token, and several tokens are explained here: leave out --explain to have "
-    "them"
-)
 
 
 def planned(backend: WhiteBoxBackend, spec: RunSpec, batch_size: int) -> Plan:
@@ -112,11 +107,10 @@ def _measure_all(batch: Batch, texts: Mapping[int, TokenizedText], outcomes: _Ou
 
 
 def _measure(batch: Batch, texts: Mapping[int, TokenizedText], outcomes: _Outcomes) -> None:
-    spec, methods = batch.spec, batch.methods
-    capture = batch.capture()
-    work = _shared_work(batch.backend, list(texts.values()), capture)
+    spec, asked = batch.spec, batch.asked()
+    work = _shared_work(batch.backend, list(texts.values()), asked.capture)
     work.partners = tuple(partner(batch.backend, spec, batch.prompts[index]) for index in texts)
-    targets, asked, bad = _targets(work, texts, batch.prompts, spec.quantity)
+    targets, single, bad = _targets(work, texts, batch.prompts, spec.quantity)
     if bad:  # the graph of the pass holds all prompts: start again with the good ones
         outcomes.errors.update(bad)
         _measure_all(batch, {index: text for index, text in texts.items() if index not in bad}, outcomes)
@@ -126,18 +120,16 @@ def _measure(batch: Batch, texts: Mapping[int, TokenizedText], outcomes: _Outcom
         parts.leave_out("receipts", batch.no_receipts)
     explained: Sequence[tuple[Attribution, ...]] = [()] * len(texts)
     if spec.explain == "next":  # first: it uses the graph of the shared pass, which is freed with it
-        explained = attributed(work, targets, asked, methods, batch.receipts, parts, batch.at)
-    elif batch.receipts is not None and methods:
-        parts.missing.append(MissingPart("receipts", NOT_APPLICABLE, NO_RECEIPTS))
+        explained = attributed(work, targets, single, asked, parts)
     if spec.explain == "target":
-        explained = targets_explained(work, targets, methods, capture)
+        explained = targets_explained(work, targets, asked, parts)
     shown = measurements(work, targets, spec, parts)
     continuations = None
     if spec.generation.max_new_tokens > 0:
         batch.at("continuation")
         continuations = parts.attempt("continuation", lambda: batch.backend.generate(work.texts, spec.generation))
         if spec.explain == "continuation":
-            explained = continuations_explained(work, continuations, targets, methods, capture, parts)
+            explained = continuations_explained(work, continuations, targets, asked, parts)
     for row, index in enumerate(texts):
         outcomes.measured[index] = Measured(
             target=targets[row],

@@ -16,7 +16,7 @@ from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.methods import gains, sql, unsure
 from headscope.dashboard.pages.methods.failed import failed
 from headscope.dashboard.pages.methods.gains import Gain, Gains, Scale
-from headscope.dashboard.pages.methods.query import MethodsQuery, label, runs_of, summary
+from headscope.dashboard.pages.methods.query import MethodsQuery, label, over_heads, runs_of, summary
 from headscope.dashboard.pages.methods.verdicts import behind_of, verdict_table
 from headscope.dashboard.parts import note, sql_box, stay, warning
 from headscope.dashboard.tables import table
@@ -42,7 +42,7 @@ def board(
     if not stats:
         return nothing(query)
     by_set = query.by == "set"
-    measured = [row for row in stats if row.n_receipts]
+    measured = sorted((row for row in stats if row.n_receipts), key=lambda row: over_heads(row.method))
     scale = gains.scale([gains.of(found, row)["over_random"] for row in measured])
     head = (HEAD[0], "Prompt set", *HEAD[1:]) if by_set else HEAD
     body = [board_row(query, row, gains.of(found, row), scale, by_set=by_set)
@@ -149,9 +149,12 @@ def board_row(
 
 
 def caveat_of(query: MethodsQuery, row: MethodStats) -> str:
-    """What stands under a method's name: why it has no place in the order, or how many did not converge."""
+    """What stands under a method's name: why it has no place in the order, what else than tokens was removed, or how
+    many did not converge."""
     if not row.n_tested:
         return without_receipts(row)
+    if over_heads(row.method):
+        return "heads were removed, not tokens: compare with other methods of heads"
     if not row.n_not_converged:
         return ""
     left_out = "" if query.unconverged else "left out: "

@@ -14,6 +14,7 @@ from headscope.analysis.attribution.results import WordRule, position_scores, wo
 from headscope.analysis.registry import method_entry
 from headscope.analysis.types import Attribution, Float32
 from headscope.analysis.types.outcome import Outcome
+from headscope.analysis.types.receipts import Receipt
 from headscope.dashboard.pages.run.receipts import ReceiptView, receipt_view
 from headscope.dashboard.pages.run.tokens import ANSWER_UNITS, Grain, grouped, largest, quantity_unit, score_unit
 from headscope.dashboard.text import quoted
@@ -126,11 +127,14 @@ def _view(index: int, item: Attribution, starts: Mapping[Grain, Sequence[int]]) 
         facts=tuple(_facts(item)),
         verdict=verdict,
         warning=_warning(item, verdict) if verdict in UNSURE else "",
-        receipt=None
-        if item.receipt is None
-        else receipt_view(item.receipt, quantity_unit(item), item.outcome.converged),
+        receipt=None if item.receipt is None else _receipt(item, item.receipt),
         error=item.error,
     )
+
+
+def _receipt(item: Attribution, receipt: Receipt) -> ReceiptView:
+    of_all = item.axes[0] == "target_position"
+    return receipt_view(receipt, quantity_unit(item), item.outcome.converged, continuation=of_all)
 
 
 def _by(scores: Float32, starts: Sequence[int], rule: WordRule) -> Float32:

@@ -19,6 +19,7 @@ Curve = NDArray[np.float32]
 IN_BOTH = ("deletion", "insertion", "random_deletion", "random_insertion", "gain", "random_low", "random_high",
            "recency_gain")  # fmt: skip
 OF_RECENCY = ("recency_deletion", "recency_insertion")
+OF_ALL = "all generated tokens together; scores of the prompt’s tokens added up over them"
 NO_REASON = "the reason was not recorded"
 
 
@@ -57,21 +58,25 @@ class ReceiptView:
     rows: tuple[tuple[str, str], ...]
 
 
-def receipt_view(receipt: Receipt, unit: str, converged: bool | None = None) -> ReceiptView:
+def receipt_view(
+    receipt: Receipt, unit: str, converged: bool | None = None, *, continuation: bool = False
+) -> ReceiptView:
     """What the Run page shows of a receipt; `unit` is that of the explained quantity, `nats` or `logits`; converged: as
-    in `Outcome`."""
+    in `Outcome`; continuation: it is of all generated tokens together."""
     verdict = standing(receipt.verdict, converged)
     shown = SHOWN[verdict]
+    words = f"{shown.words}: {receipt.reason or NO_REASON}" if verdict is Verdict.UNMEASURED else shown.words
+    tested = [("tested", OF_ALL)] if continuation else []
     return ReceiptView(
         tone=shown.tone,
         icon=shown.icon,
-        words=f"{shown.words}: {receipt.reason or NO_REASON}" if verdict is Verdict.UNMEASURED else shown.words,
+        words=f"whole continuation: {words}" if continuation else words,
         chip=shown.chip,
         fractions=receipt.fractions,
         curves=_curves(receipt),
         unit=unit,
         removed=receipt.unit,
-        rows=tuple(_rows(receipt, unit)),
+        rows=(*tested, *_rows(receipt, unit)),
     )
 
 
