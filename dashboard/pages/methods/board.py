@@ -60,7 +60,7 @@ def board(
             "minus the same for random orders of the same prompt; over recency: minus that of “last words first”. "
             "Means in nats with 95 % bootstrap intervals over prompts, pairs kept together; shares: Wilson intervals. "
             "With few tokens p is strict, and most verdicts are “no better”: only the best twentieth of all orders "
-            "reach the level, of four tokens one order in 24 (on the set evidence 7 to 17 % of a method’s attributions "
+            "reach the level, of four tokens one order in 24 (on the set evidence 7 to 27 % of a method’s attributions "
             "reach the best verdict, embedded model). "
             "Top-1 as Shapley: the highest-ranked token is that of the exact Shapley values, where they could be "
             "computed. Error (convergence or conservation, as a share of the explained change), sensitivity to "
