@@ -70,7 +70,9 @@
   }
 
   const mark = (tone, icon, text) =>
-    el("span", { class: `hs-verdict-${tone}` }, [el("i", { class: `bi bi-${icon}`, "aria-hidden": "true" }), ` ${text}`]);
+    el("span", { class: `hs-verdict-${tone}` }, [
+      el("i", { class: `bi bi-${icon}`, "aria-hidden": "true" }), ` ${text}`,
+    ]);
   const list = (rows) =>
     el(
       "dl",
