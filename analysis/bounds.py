@@ -48,6 +48,13 @@ def text(name: str, value: Any) -> str:
     return value
 
 
+def yes_or_no(name: str, value: Any) -> bool:
+    """True or false. Raises InputError."""
+    if not isinstance(value, bool):
+        raise InputError(f"{name} must be true or false, not {shown(value)}.")
+    return value
+
+
 def _between(low: float, value: Any, high: float) -> bool:
     return bool(low <= value <= high)  # False for NaN, and exact for whole numbers no float can hold
 

@@ -48,6 +48,7 @@ class Capture:
     """What a forward pass keeps besides the logits. `gradients` makes `embeddings` a leaf that records a graph.
 
     attention_gradients: the workspace's backward pass also reaches the attention weights (needs both others).
+    non_finite: NaN and infinity are given back as they are, for a caller who looks.
     """
 
     attention: bool = False
@@ -55,6 +56,7 @@ class Capture:
     gradients: bool = False
     last_logits_only: bool = False
     attention_gradients: bool = False
+    non_finite: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,8 @@ class WhiteBoxBackend(TextBackend, Protocol):
     def forward(self, batch: TokenBatch, capture: Capture, *, embeddings: Tensor | None = None) -> ForwardResult:
         """One forward pass, from token ids or from `embeddings` `[B, T, d]` in their place.
 
-        Uses eager attention when `capture.attention`, else SDPA. Raises BackendError on non-finite logits.
+        Uses eager attention when `capture.attention`, else SDPA. Raises BackendError on non-finite logits,
+        unless `capture.non_finite`.
         """
 
     def read(self, embeddings: Tensor, after: Prefix | None = None) -> tuple[Tensor, Prefix]:
@@ -176,6 +179,9 @@ class WhiteBoxBackend(TextBackend, Protocol):
         Raises InputError kinds `target_missing` (an empty target, or a foil without a target) and
         `target_equals_foil` (both begin with the same token).
         """
+
+    def ids_of(self, text: str) -> list[int]:
+        """Token ids of `text` inside a longer text: nothing that the tokenizer puts before a beginning."""
 
     def decode(self, ids: Sequence[int]) -> list[str]:
         """Readable text of single token ids (no byte-BPE markers; an incomplete byte sequence shows as U+FFFD)."""

@@ -6,6 +6,19 @@ from collections.abc import Iterable
 
 CONTEXT = "context"
 """`context:57`: the first 57 characters of the text are context, given and not scored."""
+DIFFERENT_START = "different_start"
+"""The two sentences of a pair differ in their first word."""
+TEMPLATE = "template"
+"""`template:neighbour`: the wording that a prompt shares with others; together they are one observation."""
+
+
+def format_name(name: str) -> str:
+    """A published format's name as tags have it, however it was typed.
+
+    >>> format_name("crows-pairs"), format_name("BBQ")
+    ('crows_pairs', 'bbq')
+    """
+    return name.strip().lower().replace("-", "_")
 
 
 def tag(key: str, value: object) -> str:

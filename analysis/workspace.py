@@ -12,8 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from headscope.analysis.errors import BackendError
+from headscope.analysis.finite import finite_rows, overflow
 from headscope.analysis.interfaces import Capture, ForwardResult, TokenBatch, WhiteBoxBackend
 from headscope.analysis.types import Target, TokenizedText
+from headscope.analysis.types.tokens import first_tokens
 
 NO_PARTNER = (
     "it compares the prompt with its counterfactual partner, and this prompt has none: give it one in the column "
@@ -22,8 +25,10 @@ NO_PARTNER = (
 
 CHUNK_ELEMENTS = 1 << 24
 """Most float32 values (64 MiB) one temporary over the vocabulary may hold."""
-GameKey = tuple[int, int, int, str, str, str]
-"""Prompt of the batch, target, foil, quantity, unit, masking."""
+GameKey = tuple[int, int, int, str, str, str, str]
+"""Prompt of the batch, target, foil, quantity, unit, masking, text of the token that stands in."""
+HeadsKey = tuple[str, tuple[tuple[int, int, str], ...]]
+"""What takes the heads' place; target, foil and quantity of each prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +76,15 @@ class Workspace:
         self.positions = here - 1 if positions is None else torch.tensor(list(positions), device=here.device)
         vocabulary = self.batch.input_ids.numel() * backend.info.vocab_size
         last_only = capture.gradients or vocabulary > CHUNK_ELEMENTS
-        self._capture = replace(capture, residuals=True, last_logits_only=last_only)
+        self._capture = replace(capture, residuals=True, last_logits_only=last_only, non_finite=True)
         self._embeddings = embeddings
         self._gradients: dict[tuple[tuple[int, int, str], ...], InputGradient] = {}
         self._decoded: dict[int, str] = {}
         self._graph: Tensor | None = None
         self.games: dict[GameKey, NDArray[np.float64]] = {}
         """Values of every coalition of a prompt's units, which several analyses read (`attribution.lattice`)."""
+        self.without_heads: dict[HeadsKey, Tensor] = {}
+        """The explained quantity without each head, which several methods read (`attribution.head_removal`)."""
 
     def partner(self, index: int) -> TokenizedText | str:
         """The prompt's counterfactual partner, or why there is none."""
@@ -91,8 +98,16 @@ class Workspace:
 
     @cached_property
     def attentions(self) -> tuple[Tensor, ...]:
-        """Attention patterns, L tensors `[B, H, query, key]`, detached; from the shared pass when it captured them."""
-        return tuple(layer.detach() for layer in self._attending.attentions)
+        """Attention patterns, L tensors `[B, H, query, key]`, detached; from the shared pass when it captured them.
+
+        Raises BackendError where a layer that has attention gave NaN or infinity.
+        """
+        layers = tuple(layer.detach() for layer in self._attending.attentions)
+        there = self.backend.capabilities.attention_layers or range(len(layers))
+        bad = next((layer for layer in there if layers and not finite_rows(layers[layer]).all()), None)
+        if bad is not None:
+            raise BackendError(overflow(self.backend.info, f"attention weights in layer {bad}"))
+        return layers
 
     @property
     def visible(self) -> tuple[Tensor, ...]:
@@ -124,14 +139,44 @@ class Workspace:
 
     @cached_property
     def next_logits(self) -> Tensor:
-        """Logits float32 `[B, V]` of what follows `positions`, detached."""
+        """Logits float32 `[B, V]` of what follows `positions`, detached; NaN or infinity where the model gives it."""
         self.forward  # noqa: B018 - computing it stores next_logits
         logits: Tensor = self.__dict__["next_logits"]
         return logits
 
     @cached_property
+    def readable(self) -> Workspace:
+        """These prompts, or the longest start of a single one that the model reads in numbers: NaN and infinity of a
+        token reach every token of its pass, also those before it (0 times NaN).
+
+        Raises BackendError where not even the first token is read so.
+        """
+        if len(self.texts) > 1 or _in_numbers(self.forward):
+            return self
+        best, none, found = 0, len(self.texts[0]), self
+        while none - best > 1:
+            middle = (best + none) // 2
+            start = Workspace(self.backend, [first_tokens(self.texts[0], middle)], Capture())
+            if _in_numbers(start.forward):
+                best, found = middle, start
+            else:
+                none = middle
+        if not best:
+            raise BackendError(overflow(self.backend.info, "logits for this text"))
+        return found
+
+    @cached_property
+    def unpredicted(self) -> str:
+        """Why it is not known for every prompt what follows `positions`; "" where the model gave numbers."""
+        if finite_rows(self.next_logits).all():
+            return ""
+        return overflow(self.backend.info, "logits for what comes next")
+
+    @cached_property
     def next_logprobs(self) -> Tensor:
-        """Log-probabilities float32 `[B, V]` (nats) of what follows `positions`."""
+        """Log-probabilities float32 `[B, V]` (nats) of what follows `positions`. Raises BackendError: `unpredicted`."""
+        if self.unpredicted:
+            raise BackendError(self.unpredicted)
         return torch.log_softmax(self.next_logits, dim=-1)
 
     def _logits_at_positions(self, result: ForwardResult) -> Tensor:
@@ -162,7 +207,7 @@ class Workspace:
 
         The prompts of a batch do not see each other, so the gradient of the sum is each prompt's own gradient.
         """
-        key = tuple((target.token_id, target.foil_id, target.quantity) for target in targets)
+        key = explained(targets)
         if key not in self._gradients:
             self._gradients[key] = self._backward(targets)
         return self._gradients[key]
@@ -203,6 +248,15 @@ class Workspace:
         missing = sorted({token for token in wanted if token not in self._decoded})
         self._decoded.update(zip(missing, self.backend.decode(missing), strict=True))
         return [self._decoded[token] for token in wanted]
+
+
+def _in_numbers(result: ForwardResult) -> bool:
+    return bool(finite_rows(result.residuals[-1]).all())
+
+
+def explained(targets: Sequence[Target]) -> tuple[tuple[int, int, str], ...]:
+    """What tells the quantities of one set of targets from those of another."""
+    return tuple((target.token_id, target.foil_id, target.quantity) for target in targets)
 
 
 def quantities(logits: Tensor, targets: Sequence[Target]) -> Tensor:

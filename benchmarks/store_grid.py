@@ -197,7 +197,7 @@ def measure(store: Store, runs: int, repeats: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _address(database: str, folder: str) -> Iterator[str]:
+def address(database: str, folder: str) -> Iterator[str]:
     if database == "duckdb":
         yield f"{folder}/grid.duckdb"
         return
@@ -220,7 +220,7 @@ def main() -> None:
     arguments = parser.parse_args()
     results: dict[str, Any] = {"runs": arguments.runs}
     for database in (arguments.database,) if arguments.database else ("duckdb", "postgresql"):
-        with tempfile.TemporaryDirectory() as folder, _address(database, folder) as url, Store.open(url) as store:
+        with tempfile.TemporaryDirectory() as folder, address(database, folder) as url, Store.open(url) as store:
             made = fill(store, arguments.runs)
             with store.engine.connect() as connection:
                 version = connection.execute(sa.select(sa.func.version())).scalar_one()

@@ -25,5 +25,6 @@ class Shell(StrEnum):
     THEME_BUTTON = "shell-theme-button"
     TEMPLATES = "shell-templates"
     TOASTS = "shell-toasts"
+    OFFENSIVE = "shell-offensive"
     HELP = "shell-help"
     HELP_BUTTON = "shell-help-button"

@@ -19,6 +19,7 @@ from headscope.analysis.registry import BLACK_BOX
 from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import Continuation, ModelRef, Progress, RunStatus
 from headscope.analysis.types.certificate import Certificate
+from headscope.analysis.types.findings import ToxicityScore
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -31,7 +32,7 @@ from headscope.dashboard.line import Line, Slots
 from headscope.dashboard.services import ModelListing
 from headscope.jobs.certificates import whole_check
 from headscope.jobs.detection import Store
-from headscope.jobs.job import JobOutcome, prepare, run_job, to_resume
+from headscope.jobs.job import JobOutcome, going_on, prepare, run_job, to_resume
 from headscope.jobs.request import JobRequest
 from headscope.storage.rows import JobRow
 
@@ -104,7 +105,7 @@ class JobQueue:
         self._store.release_jobs()
         job = to_resume(self._store, name, carried=self.is_active)
         if not self.is_active(job.id):
-            self.submit(admitted(JobRequest.from_json(job.spec)), job.id)
+            self.submit(admitted(going_on(job)), job.id)
         return job
 
     def is_active(self, job_id: str) -> bool:
@@ -249,6 +250,15 @@ class ServerEngine:
         """All checks of a model, kept in the store; behind the batch at work."""
         with self._slots.aside():
             return self.jobs.certify(model, device)
+
+    def scorer(self, classifier: str) -> str:
+        """See `AnalysisEngine.scorer`."""
+        return self._engine.scorer(classifier)
+
+    def score(self, classifier: str, texts: Sequence[tuple[str, str | None]]) -> list[tuple[ToxicityScore, ...]]:
+        """See `AnalysisEngine.score`; behind the batch at work."""
+        with self._slots.aside():
+            return self._engine.score(classifier, texts)
 
     def models(self) -> Sequence[ModelListing]:
         """See `services.AnalysisEngine.models`."""

@@ -15,7 +15,8 @@ from headscope.dashboard.settings import Settings
 
 SHORTCUTS = (
     ("Everywhere", (("/", "search"), ("?", "this help"), ("g", "then a letter of the navigation: go there"),
-                    ("t", "light or dark"), ("Esc", "close"))),
+                    ("t", "light or dark"), ("o", "show or cover offensive texts"),
+                    ("Esc", "close"))),
     ("Lists", (("j k", "next, previous row"), ("Enter", "open"), ("Space", "select"), ("c", "compare the selection"))),
     ("Run and live", (("[ ]", "previous, next layer"), (", .", "previous, next head"))),
 )  # fmt: skip
@@ -108,6 +109,7 @@ def _navigation(settings: Settings, pages: Sequence[Page]) -> html.Nav:
             html.Div(
                 [
                     _tool(Shell.THEME_BUTTON, "circle-half", "Light or dark (t)"),
+                    _switch(Shell.OFFENSIVE, "Show offensive texts (o)"),
                     _tool(Shell.HELP_BUTTON, "keyboard", "Keyboard help (?)"),
                     _tool(Shell.NAV_TOGGLE, "layout-sidebar", "Narrow or wide navigation"),
                 ],
@@ -122,6 +124,14 @@ def _tool(id_: str, icon_name: str, label: str) -> html.Button:
     return html.Button(
         icon(icon_name), id=id_, type="button", className="hs-icon-button", title=label, **extra(aria_label=label)
     )
+
+
+def _switch(id_: str, label: str) -> html.Button:
+    """An eye, closed while the switch is off; covered.js turns it."""
+    return html.Button(
+        [icon("eye-slash"), icon("eye")], id=id_, type="button", className="hs-icon-button", title=label,
+        **extra(aria_label=label, aria_pressed="false"),
+    )  # fmt: skip
 
 
 def _help(pages: Sequence[Page]) -> html.Dialog:

@@ -30,6 +30,16 @@ def run(run_id: str, methods: Sequence[str] = ()) -> str:
     return RUN + encoded([("id", run_id), *([("methods", ",".join(methods))] if methods else [])])
 
 
+def run_explaining(run_id: str, generated: int) -> str:
+    """A run that explains its continuation, at the generated token of this index."""
+    return RUN + encoded([("id", run_id), ("gen", str(generated))]) + "#run-attributions"
+
+
+def toxicity(experiment: str) -> str:
+    """The toxicity scores of an experiment."""
+    return TOXICITY + encoded([("experiment", experiment)])
+
+
 def runs(**chosen: str | tuple[str, ...]) -> str:
     """The list of runs narrowed: `runs(status="failed", model="gpt2")`; "" is for runs that have none."""
     values = [(key, chosen[key]) for key in sorted(chosen, key=NARROWING.index)]
@@ -81,3 +91,8 @@ def methods_file(name: str, state: QueryState) -> str:
 def failures_file(name: str, state: QueryState) -> str:
     """The failures chosen: `suite.jsonl` or `failures.csv`."""
     return f"{API}/failures/{name}{state.to_query()}"
+
+
+def toxicity_file(name: str, state: QueryState) -> str:
+    """A table of the Toxicity page: `rates.csv`."""
+    return f"{API}/toxicity/{name}{state.to_query()}"

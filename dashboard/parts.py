@@ -62,6 +62,11 @@ def note(*children: Children) -> html.P:
     return html.P(list(children), className="hs-muted hs-note-line")
 
 
+def sampled_note(shown: int, total: int, what: str = "runs") -> list[html.P]:
+    """Said where not all were read; of pairs, all runs are there or none."""
+    return [] if shown >= total else [warning(f"A fixed random sample: {shown:,} of {total:,} {what}.")]
+
+
 def warning(*children: Children) -> html.P:
     """Something to know before the numbers are believed."""
     return html.P([icon("exclamation-triangle-fill"), " ", *children], className="hs-warning-line", role="note")

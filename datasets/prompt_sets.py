@@ -1,5 +1,7 @@
 """The prompt sets that come with Headscope, and the one way to name any set: `list_sets()` and `load(name or file)`.
 
+A user's own are found after ours (`own_sets`).
+
 A set is two files in `datasets/data`: `NAME.jsonl`, the prompts, and `NAME.yaml`, what they are. A selection is a yaml
 file only: it takes the first prompts of other sets under ids `SET/ID`, and brings those sets along as its parts.
 """
@@ -15,8 +17,9 @@ from typing import Any
 import yaml
 
 from headscope.analysis.errors import HeadscopeError, InputError, UnknownNameError
+from headscope.analysis.prompt_tags import format_name
 from headscope.analysis.types import Prompt, PromptSet
-from headscope.datasets import importers
+from headscope.datasets import importers, own_sets
 from headscope.datasets.canonical import canonical_sha256
 from headscope.datasets.loaders import load_file, load_stdin
 
@@ -46,17 +49,34 @@ def list_sets() -> list[PromptSetInfo]:
     return [_info(_header(path)) for path in sorted(DATA.glob("*.yaml"))]
 
 
+def list_own() -> list[PromptSetInfo]:
+    """The sets of this user, by name; reads the headers only."""
+    there = {name: own_sets.read_header(own_sets.folder() / f"{name}.yaml") for name in own_sets.names()}
+    return [
+        PromptSetInfo(name, *(header[key] for key in own_sets.HEADER))
+        for name, header in there.items()
+        if header is not None and name not in ours()
+    ]
+
+
+def ours() -> list[str]:
+    """Names of the sets that come with Headscope."""
+    return [path.stem for path in DATA.glob("*.yaml")]
+
+
 def load(source: str) -> PromptSet:
-    """A set by name, the prompts of a file, those of standard input (`-`), or of a published format (`bbq:FOLDER`).
+    """A set by name (one of ours, else one of the user's), the prompts of a file, those of standard input (`-`), or
+    of a published format (`bbq:FOLDER`).
 
     A set of ours is checked against its sha256 (DamagedSetError). Raises UnknownNameError for a name that is neither
     a set nor a file, InputError for a file that cannot be read, naming every bad row by line and column.
     """
     if source == "-":
         return load_stdin()
-    names = [path.stem for path in DATA.glob("*.yaml")]
-    if source in names:
+    if source in ours():
         return _load_ours(source)
+    if (own := format_name(source)) in own_sets.names():
+        return own_sets.read(own_sets.folder() / f"{own}.jsonl")
     if published := importers.split_name(source):
         return importers.load(published[0], Path(published[1]))
     path = Path(source)
@@ -69,10 +89,12 @@ def load(source: str) -> PromptSet:
             kind="prompt_file",
         )
     if path.exists():
-        return load_file(path)
+        return own_sets.read(path) if path.suffix.lower() in {".jsonl", ".ndjson"} else load_file(path)
     if path.suffix or len(path.parts) > 1:
         raise InputError(f"{source}: no such file (looked in {Path.cwd()}).", kind="prompt_file")
-    raise UnknownNameError("prompt set", source, names, "A file of your own is named with its ending, like my.csv.")
+    raise UnknownNameError(
+        "prompt set", source, [*ours(), *own_sets.names()], "A file of your own is named with its ending, like my.csv."
+    )
 
 
 def _load_ours(name: str) -> PromptSet:

@@ -9,15 +9,17 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from headscope.analysis.classifiers.rates import Cuts, ScoreCounts
 from headscope.analysis.types import ModelInfo, Progress, PromptSet, RunResult, RunStatus
 from headscope.analysis.types.certificate import Certificate, CertificateKey
-from headscope.analysis.types.findings import ProbeResult
+from headscope.analysis.types.findings import ProbeResult, ToxicityScore
 from headscope.storage.rows import (
     DetectorCount,
     FacetCount,
     FailureFilter,
     FailureRow,
     FindingRow,
+    FindingSample,
     JobRow,
     LensRanks,
     Measures,
@@ -25,16 +27,22 @@ from headscope.storage.rows import (
     MethodGains,
     MethodStats,
     ModelSettings,
+    Offences,
     Overview,
+    PromptOutcomes,
     ReceiptRow,
     RunDetail,
     RunFilter,
     RunRow,
     RunsPage,
+    RunTexts,
     Saved,
+    ScoredText,
+    ScoreFilter,
     ScoreSample,
     Sort,
     StoredCertificate,
+    TextChoice,
     ToxicityRow,
 )
 
@@ -89,7 +97,8 @@ class RunReader(Protocol):
         when there are more)."""
 
     def measures(self, where: RunFilter, limit: int = 20_000) -> Measures:
-        """Succeeded runs as columns, for distributions and pairs; a fixed random sample when there are more."""
+        """Succeeded runs as columns, for distributions and pairs; a fixed random sample when there are more,
+        in which pairs are whole."""
 
     def model_settings(self, where: RunFilter) -> tuple[ModelSettings, ...]:
         """In how many ways the succeeded ones of these runs were computed, by model, most runs first."""
@@ -110,8 +119,36 @@ class RunReader(Protocol):
     ) -> tuple[tuple[FailureRow, ...], int]:
         """A page of failures (nothing that passed), the most severe first, and how many there are."""
 
-    def toxicity(self, where: RunFilter, limit: int = 20_000) -> tuple[ToxicityRow, ...]:
-        """Scores of texts by run, part and label."""
+    def finding_sample(self, where: RunFilter, probe: str, limit: int = 20_000) -> FindingSample:
+        """What one probe found on these runs, a fixed random sample when there is more."""
+
+    def toxicity_counts(self, which: ScoreFilter, cuts: Cuts, by: str = "") -> tuple[ScoreCounts, ...]:
+        """Scores of every classifier, part and label, counted by the database over all of them, with `by` (model,
+        prompt_set or temperature of the continuation) apart. Raises UnknownNameError for another `by`."""
+
+    def toxic_texts(
+        self, which: ScoreFilter, choice: TextChoice, offset: int = 0, limit: int = 40
+    ) -> tuple[tuple[ScoredText, ...], int]:
+        """A page of scored texts, the highest score first, and how many there are."""
+
+    def prompt_outcomes(self, which: ScoreFilter, classifier: str, limit: int = 20_000) -> PromptOutcomes:
+        """The scores of every prompt, its continuation and the worst of its samples; a fixed random sample of the runs
+        when there are more."""
+
+    def toxicity(self, where: RunFilter, preferred: str) -> tuple[ToxicityRow, ...]:
+        """Every score by the one classifier that judged most of these runs; of several the `preferred` one, then the
+        first by name."""
+
+    def texts_to_score(
+        self, where: RunFilter, classifier: str = "", after: str = "", limit: int = 1000
+    ) -> tuple[tuple[RunTexts, ...], int]:
+        """Prompt and continuation of the succeeded ones of these runs that `classifier` has not scored ("" for all),
+        in the order of their ids from the one behind `after` on; and how many there are from there on."""
+
+    def offensive(self, run_ids: Sequence[str]) -> Offences:
+        """Which texts of these runs are offensive, and why: their `toxic` score reaches the threshold of the classifier
+        that scored them, or the content filter marked them. The highest score stands for a part. What nobody scored is
+        not in it."""
 
     def certificate(self, key: CertificateKey) -> StoredCertificate | None:
         """The newest certificate that holds for exactly this, None when the model was never checked so."""
@@ -129,12 +166,15 @@ class RunReader(Protocol):
 
 
 class FindingSink(Protocol):
-    """Writing what detectors found and what people made of it."""
+    """Writing what detectors and classifiers found in stored runs, and what people made of it."""
 
     def save_detections(
         self, where: RunFilter, detectors: Sequence[str], found: Sequence[tuple[str, ProbeResult]]
     ) -> None:
         """Replace what these detectors said of the runs of `where` by (run id, result) pairs, in one transaction."""
+
+    def save_scores(self, classifier: str, found: Mapping[str, Sequence[ToxicityScore]]) -> None:
+        """Replace what this classifier said of these runs, by run id, in one transaction."""
 
     def triage(self, run_id: str, detector: str, status: str, note: str, tags: Sequence[str], who: str) -> None:
         """Add a person's judgement: `status` is open, confirmed or dismissed. Raises InputError for another word,

@@ -11,13 +11,15 @@ import pyarrow as pa
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from headscope.analysis import bounds
+from headscope.analysis.classifiers import rates
 from headscope.analysis.errors import HeadscopeError, InputError, StorageError
 from headscope.analysis.types import Params
 from headscope.storage import artifacts, served, session
 from headscope.storage.artifacts import ArtifactFolder
 from headscope.storage.ids import parse_id
-from headscope.storage.read import filters
-from headscope.storage.rows import RUN_COLUMNS, Condition, RunFilter, Sort
+from headscope.storage.read import filters, toxicity
+from headscope.storage.rows import RUN_COLUMNS, Condition, RunFilter, ScoreFilter, Sort
 from headscope.storage.schema import versions
 from headscope.storage.sql import readonly
 from headscope.storage.sql.readonly import MAX_BYTES
@@ -38,6 +40,16 @@ ARROW_TYPES = {
     2950: pa.string(),
 }
 """By PostgreSQL's type oid; the others as Arrow infers them."""
+
+RATES = pa.schema(
+    [(name, pa.string()) for name in ("group", "classifier", "part", "label")]
+    + [("threshold", pa.float64())]
+    + [(name, pa.int64()) for name in ("n", "unscored", "flagged")]
+    + [(f"{kind}{end}", pa.float64()) for kind in ("raw", "corrected") for end in ("", "_low", "_high")]
+    + [("reason", pa.string()), ("sensitivity", pa.float64()), ("specificity", pa.float64())]
+    + [(name, pa.int64()) for name in ("positives", "negatives")]
+    + [(name, pa.float64()) for name in ("mean", "mean_low", "mean_high")]
+)
 
 SECONDS = 3600.0
 """What is asked of a server, which wants limits."""
@@ -123,6 +135,22 @@ class Notebook:
     def removal_curves(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
         """Rows of `v_removal_curves`: a row per method, masking and share of its tokens removed or kept."""
         return self._view("v_removal_curves", "ordinal, place, fraction", run_id, experiment)
+
+    def toxicity_rates(self, experiment: str, *, percent: int = 0, by: str = "", **conditions: Any) -> Frame:
+        """How many texts each classifier calls what, a row per classifier, part and label: raw with Wilson's interval,
+        and corrected for the errors on the classifier's card (`headscope.analysis.statistics.prevalence`), with n,
+        threshold and, where there is no corrected rate, the reason.
+
+        percent: another threshold than the classifier's own. by: model, prompt_set or temperature apart; more
+        `conditions` on runs as in `runs`.
+        """
+        bounds.whole("percent", percent, 0, 99)
+        chosen = {"experiment": experiment, **conditions}
+        where = RunFilter(tuple(_condition(name, value) for name, value in chosen.items()))
+        counted = self._arrow(toxicity.counted(ScoreFilter(where), rates.cuts(percent), by), {})
+        found = toxicity.summed([tuple(row.values()) for row in counted.to_pylist()])
+        table = pa.Table.from_pylist([rates.as_row(rates.rated(item, percent)) for item in found], RATES)
+        return table if self._frame == "arrow" else table.to_pandas()
 
     def attention(self, run_id: str) -> NDArray[np.float16] | None:
         """`[layer, head, query, key]`, None when it was not kept. Raises StorageError for a missing or damaged file."""

@@ -13,15 +13,20 @@ from headscope.storage.job_owners import Heartbeat
 from headscope.storage.read.behaviour import BehaviourReader
 from headscope.storage.read.counts import Counts
 from headscope.storage.read.evidence import EvidenceReader
+from headscope.storage.read.offensive import OffensiveReader
 from headscope.storage.read.runs import Reader
+from headscope.storage.read.toxicity import ToxicityReader
 from headscope.storage.schema import versions
 from headscope.storage.write import integrity, repair, sweep
 from headscope.storage.write.failures import FailureStore
+from headscope.storage.write.scores import ScoreWriter
 from headscope.storage.write.sweep import Swept
 from headscope.storage.write.writer import Writer
 
 
-class Store(Reader, EvidenceReader, BehaviourReader, FailureStore, Writer):
+class Store(
+    Reader, EvidenceReader, BehaviourReader, OffensiveReader, ToxicityReader, FailureStore, ScoreWriter, Writer
+):
     """A `headscope.storage.interfaces.RunReader` and `ResultSink`. Made by `Store.open`, used from any thread."""
 
     def __init__(self, url: str, engine: sa.Engine, folder: artifacts.ArtifactFolder) -> None:

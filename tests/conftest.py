@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +20,36 @@ if TYPE_CHECKING:
     from tests.databases import DuckDBFiles, PostgresServer
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ["HEADSCOPE_PROMPT_SETS"] = str(Path(__file__).parent / "none")  # not those of who runs the tests
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # else shap compiles for 3 s, in each process, to add up a few numbers
 sys.path.append(str(Path(__file__).parents[1]))  # for `tests` in processes of our own; last, so that it hides nothing
+
+
+ROOM = 12 * 2**30
+"""Bytes of free memory with which the files of all tests (about 2 GB) may lie there, beside browsers and models."""
+OURS = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Temporary files lie in memory where there is much of it; who sets TMPDIR has them there, and keeps them."""
+    from tests import memory
+
+    folder = None if {"TMPDIR", "PYTEST_XDIST_WORKER"} & os.environ.keys() else memory.room_for(ROOM)
+    if folder is not None:
+        os.environ["TMPDIR"] = config.stash[OURS] = tempfile.mkdtemp(prefix="headscope-tests-", dir=folder)
+        tempfile.tempdir = None  # read anew
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """They are gone with the tests, so as not to fill the memory."""
+    if OURS in config.stash:
+        shutil.rmtree(config.stash[OURS], ignore_errors=True)
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays; looking through it again and again for garbage is a tenth of what tests take."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

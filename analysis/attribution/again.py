@@ -10,19 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from headscope.analysis.attribution.asked_again import Asker
+from headscope.analysis.attribution.asked_again import Asker, Inputs
 from headscope.analysis.attribution.orders import kendall
 from headscope.analysis.attribution.results import position_scores
 from headscope.analysis.attribution.sampling_rows import generator_of
 from headscope.analysis.interfaces import LoadedMethod
 from headscope.analysis.registry import METHODS
+from headscope.analysis.registry.receipts import other_baseline, scores_only
 from headscope.analysis.types import Attribution
 
-CHEAP = 256
-"""Forward passes over a prompt of 32 tokens and 8 words: a method that takes more is not asked from a second baseline
-unless the request wants it."""
+Shaken = dict[int, Inputs]
+"""The noisy copies of a request's prompts by how many there are of each, as methods share them."""
 _NAN = float("nan")
-_NOMINAL = {"token": 32, "word": 8, "sentence": 1, "head": 512, "cell": 1024}
 
 
 def sensitivity(
@@ -33,23 +32,30 @@ def sensitivity(
     noise: float,
     n_draws: int,
     seed: int,
+    shaken: Shaken,
 ) -> list[float]:
     """Largest ||a(x + noise) - a(x)|| / ||a(x)|| over draws of Gaussian embedding noise (Yeh et al. 2019).
 
     The noise's standard deviation is `noise` times that of the prompt's embeddings; all draws of all prompts are asked
-    for together. NaN without draws, or where the attribution failed.
+    for together. `shaken` holds them for the next method. NaN without draws, or where the attribution failed.
     """
     if n_draws == 0:
         return [_NAN] * len(answers)
-    owners = [i for i in range(len(answers)) for _ in range(n_draws)]
-    shaken: list[Tensor] = []
-    for i in range(len(answers)):
+    if n_draws not in shaken:
+        shaken[n_draws] = _noisy(asker, len(answers), noise, n_draws, seed)
+    copies = shaken[n_draws]
+    again = asker.anew(name, _scores_only(method), copies)
+    changes = [_change(one, answers[i]) for one, i in zip(again, copies.owners, strict=True)]
+    return [max(changes[i * n_draws : (i + 1) * n_draws], default=_NAN) for i in range(len(answers))]
+
+
+def _noisy(asker: Asker, n_prompts: int, noise: float, n_draws: int, seed: int) -> Inputs:
+    found: list[Tensor] = []
+    for i in range(n_prompts):
         text, here = asker.prompt(i)
         drawn = torch.randn(n_draws, *here.shape, generator=generator_of(text, seed)).to(here.device)
-        shaken += (here + (drawn * noise * here.float().std()).to(here.dtype)).unbind()
-    again = asker.anew(name, method, owners, shaken)
-    changes = [_change(one, answers[i]) for one, i in zip(again, owners, strict=True)]
-    return [max(changes[i * n_draws : (i + 1) * n_draws], default=_NAN) for i in range(len(answers))]
+        found += (here + (drawn * noise * here.float().std()).to(here.dtype)).unbind()
+    return Inputs([i for i in range(n_prompts) for _ in range(n_draws)], found)
 
 
 def randomisation(
@@ -58,10 +64,14 @@ def randomisation(
     """Spearman correlation of |scores| with those of the model with random weights (Adebayo et al. 2018): near 1 means
     that the method shows the input or the architecture, not what the model has learnt."""
     owners = range(len(answers))
-    inputs = [asker.prompt(i)[1] for i in owners]  # of the model as it is
+    inputs = Inputs(owners, [asker.prompt(i)[1] for i in owners])  # of the model as it is
     with random_weights(asker.backend.model, seed):
-        again = asker.anew(name, method, owners, inputs)
+        again = asker.anew(name, _scores_only(method), inputs)
     return [_spearman(one, other) for one, other in zip(answers, again, strict=True)]
+
+
+def _scores_only(method: LoadedMethod) -> LoadedMethod:
+    return replace(method, params=scores_only(METHODS.get(method.method.NAME), method.params))
 
 
 def _change(one: Attribution, reference: Attribution) -> float:
@@ -86,11 +96,8 @@ def second_baseline(
 ) -> list[tuple[str, float]]:
     """The next choice of the method's baseline, in words, and Kendall's tau-b of the scores with those under it, for
     each answer. Empty and NaN for a method without one, or one that is not asked: which is `cheap`, `all` or `none`."""
-    entry = METHODS.get(name)
-    param = None if entry is None else next((param for param in entry.params if param.baseline), None)
-    if entry is None or param is None or which == "none":
-        return [("", _NAN)] * len(answers)
-    if which == "cheap" and entry.cost.forwards(method.params, _NOMINAL) > CHEAP:
+    param = other_baseline(METHODS.get(name), method.params, which)
+    if param is None:
         return [("", _NAN)] * len(answers)
     choice = param.choices[(param.choices.index(method.params[param.name]) + 1) % len(param.choices)]
     again = asker.again(name, replace(method, params={**method.params, param.name: choice}))

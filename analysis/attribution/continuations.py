@@ -13,6 +13,7 @@ from headscope.analysis.attribution.results import position_scores
 from headscope.analysis.interfaces import WhiteBoxBackend
 from headscope.analysis.types import Attribution, Continuation, Float32, Params, TokenizedText
 from headscope.analysis.types.outcome import NOTHING, Outcome
+from headscope.analysis.types.tokens import first_tokens
 
 _NOTHING = "the model ended the text at once, so there is no generated token to explain"
 
@@ -27,19 +28,6 @@ def extended(prompt: TokenizedText, continuation: Continuation) -> TokenizedText
     words = alignment.token_words(text, spans, special.tolist())
     ids = np.concatenate([prompt.ids, continuation.ids]).astype(np.int32)
     return TokenizedText(text, ids, prompt.texts + continuation.texts, spans, words, special)
-
-
-def first_tokens(text: TokenizedText, count: int) -> TokenizedText:
-    """The first `count` tokens as a text of their own."""
-    end = int(text.char_spans[count - 1, 1])
-    return TokenizedText(
-        text.text[:end],
-        text.ids[:count],
-        text.texts[:count],
-        text.char_spans[:count],
-        text.words[:count],
-        text.special[:count],
-    )
 
 
 class Continued(ManyTokens):

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from headscope.analysis.attribution.again import randomisation, second_baseline, sensitivity
+from headscope.analysis.attribution.again import Shaken, randomisation, second_baseline, sensitivity
 from headscope.analysis.attribution.asked_again import Asker
 from headscope.analysis.attribution.orders import FEWEST, FRACTIONS, kendall, ranked, verdict
 from headscope.analysis.attribution.removal_curves import Compared
 from headscope.analysis.attribution.removal_test import RemovalTest, Subject
 from headscope.analysis.interfaces import LoadedMethod
+from headscope.analysis.registry.receipts import noise_draws
 from headscope.analysis.types import Attribution, Params
 from headscope.analysis.types.receipts import Receipt, RemovalCurves, standing
 
@@ -53,26 +54,29 @@ def attach_receipts(
     scored = found if scored is None else scored
     tested = dict(zip(found, test.run(list(scored.values())), strict=True))
     share = test.seconds / max(1, sum(map(len, found.values())))
-    answers = {}
-    for name, given in found.items():
-        started = time.perf_counter()
-        again = _ask_again(test.settings, asker, name, methods[name], scored[name])
+    answers, shaken = {}, Shaken()
+    for name in sorted(found, key=lambda name: repr(methods[name].needs)):  # those of the same needs share noisy copies
+        started, given = time.perf_counter(), found[name]
+        if all(one.error is not None for one in given):  # also of methods that a budget leaves out
+            answers[name] = given
+            continue
+        again = _ask_again(test.settings, asker, name, methods[name], scored[name], shaken)
         seconds = share + (time.perf_counter() - started) / max(1, len(given))
         rows = zip(given, scored[name], test.subjects, tested[name], again, strict=True)
         answers[name] = [
             one if one.error is not None else replace(one, receipt=_receipt(test, mine, subject, result, more, seconds))
             for one, mine, subject, result, more in rows
         ]
-    return answers
+    return {name: answers[name] for name in found}
 
 
 def _ask_again(
-    settings: Params, asker: Asker, name: str, method: LoadedMethod, answers: Sequence[Attribution]
+    settings: Params, asker: Asker, name: str, method: LoadedMethod, answers: Sequence[Attribution], shaken: Shaken
 ) -> list[_Again]:
-    n_draws = min(1, settings["noise_draws"]) if method.needs.many_passes else settings["noise_draws"]
+    n_draws = noise_draws(method.needs, settings)
     again = [_Again(n_draws)] * len(answers)
     try:
-        changes = sensitivity(asker, name, method, answers, settings["noise"], n_draws, settings["seed"])
+        changes = sensitivity(asker, name, method, answers, settings["noise"], n_draws, settings["seed"], shaken)
         again = [replace(one, sensitivity=change) for one, change in zip(again, changes, strict=True)]
         second = second_baseline(asker, name, method, answers, settings["second_baseline"])
         again = [replace(one, second=words) for one, words in zip(again, second, strict=True)]
@@ -94,7 +98,7 @@ def _receipt(
     return Receipt(
         verdict=standing(verdict(curves.gain, p_value, curves.recency_gain), one.outcome.converged),
         reason="; ".join(filter(None, (_why_not(one, subject, tested), again.problem))) or None,
-        masking=", ".join(test.maskings),
+        masking=", ".join(map(str, test.maskings)),
         n_units=len(subject.units),
         n_random=0 if tested is None else tested.n_orders,
         fractions=np.array(FRACTIONS, dtype=np.float32),

@@ -12,7 +12,7 @@ from headscope.analysis.backends.suffix import LayerSuffix, rows_per_pass
 from headscope.analysis.interfaces import TokenBatch
 from headscope.analysis.interventions import Edit
 from headscope.analysis.types import Target
-from headscope.analysis.workspace import Workspace, quantities
+from headscope.analysis.workspace import Workspace, explained, quantities
 
 Substitute = Callable[[int, Tensor], Tensor]
 """Layer and prompts `[N]` to what takes the place of their heads' outputs, stretching to `[N, T, H, d_head]`."""
@@ -32,6 +32,7 @@ class HeadRemoval:
         end = int(work.positions.max()) + 1  # what comes later cannot matter to a causal model
         cut = TokenBatch(batch.texts, batch.input_ids[:, :end], batch.attention_mask[:, :end], work.positions + 1)
         self.backend, self._positions, self._targets = backend, work.positions, targets
+        self._kept = work.without_heads
         self.n_layers, self.n_heads, self.length = backend.info.n_layers, backend.info.n_heads, end
         with entering(backend.structure.head_projections) as seen:
             self._suffix = LayerSuffix(backend, cut, work.embeddings[:, :end])
@@ -39,6 +40,13 @@ class HeadRemoval:
         ran = seen[-self.n_layers :]  # before it one prompt alone
         self.means = tuple(_means(mixed.view(len(targets), end, self.n_heads, -1), counted) for mixed, _, _ in ran)
         self.values = quantities(self._suffix.result.logits[:, -1].float(), targets)
+
+    def alone(self, name: str, substitute: Substitute) -> Tensor:
+        """`each`, computed once for all methods of a workspace; `name`: which substitute it is."""
+        key = (name, explained(self._targets))
+        if key not in self._kept:
+            self._kept[key] = self.each(substitute)
+        return self._kept[key]
 
     def each(self, substitute: Substitute, beside: Tensor | None = None) -> Tensor:
         """The quantity without each head, `[B, L, H]`; with `beside` `[B, K]`, without these heads of the prompt too.

@@ -25,6 +25,11 @@ def reference_texts() -> tuple[str, ...]:
     return tuple((files("headscope.analysis.attribution") / "reference_texts.txt").read_text("utf-8").splitlines())
 
 
+def own(kind: str, removal: HeadRemoval) -> Substitute:
+    """What the prompt itself gives: `zero`, or the `mean` of each head."""
+    return prompt_mean(removal) if kind == "mean" else zero(removal)
+
+
 def zero(removal: HeadRemoval) -> Substitute:
     """Nothing."""
     nothing = torch.zeros((), device=removal.values.device)

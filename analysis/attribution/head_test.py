@@ -12,17 +12,16 @@ import numpy as np
 import torch
 
 from headscope.analysis.attribution.head_removal import NO_HEAD, HeadRemoval
-from headscope.analysis.attribution.head_substitutes import prompt_mean, zero
+from headscope.analysis.attribution.head_substitutes import own
+from headscope.analysis.attribution.masking import Masking
 from headscope.analysis.attribution.removal_test import RemovalTest, Subject
 from headscope.analysis.attribution.sampling_rows import generator_of
 from headscope.analysis.attribution.variant_tree import Bools, Float64
+from headscope.analysis.registry.receipts import HELPS
 from headscope.analysis.types import Attribution, Params, Target
 from headscope.analysis.workspace import Workspace
 
 Put = Literal["mean", "zero"]
-HELPS = {"head_ablation": 1, "co_ablation": 1, "direct_logit_attribution": 1, "relp": -1}
-"""Methods that score what each head does for the quantity, and the sign of heads that help it: RelP says what the
-partner's activation would do instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +39,10 @@ class HeadTest(RemovalTest):
 
     def __init__(self, work: Workspace, targets: Sequence[Target], settings: Params, put: Put) -> None:
         started = time.perf_counter()
-        self.settings, self.maskings = settings, (put,)
+        self.settings, self.maskings = settings, (Masking(put),)
         with torch.no_grad():
             self._removal = HeadRemoval(work, targets)
-        self._substitute = prompt_mean(self._removal) if put == "mean" else zero(self._removal)
+        self._substitute = own(put, self._removal)
         self._generators = [generator_of(text, settings["seed"]) for text in work.texts]
         n_heads = self._removal.n_layers * self._removal.n_heads
         units = list(np.eye(n_heads, dtype=np.bool_))
@@ -52,7 +51,7 @@ class HeadTest(RemovalTest):
         ]
         self.seconds = time.perf_counter() - started
 
-    def _values(self, owners: Sequence[int], keep: Sequence[Bools], masking: str) -> Float64:
+    def _values(self, owners: Sequence[int], keep: Sequence[Bools], masking: Masking) -> Float64:
         """`keep`: heads that stay, bool `[L * H]` each."""
         absent = [np.flatnonzero(~mask) for mask in keep]
         off = torch.full((len(keep), max(map(len, absent), default=0)), NO_HEAD)

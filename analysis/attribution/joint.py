@@ -12,12 +12,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from headscope.analysis.attribution.continuations import extended, first_tokens, together
+from headscope.analysis.attribution.continuations import extended, together
 from headscope.analysis.attribution.many_tokens import ManyTokens, Side
 from headscope.analysis.attribution.results import failed_attribution
 from headscope.analysis.interfaces import WhiteBoxBackend
 from headscope.analysis.types import Attribution, Continuation, Float32, GenerationParams, Params, Target, TokenizedText
 from headscope.analysis.types.outcome import NOTHING, Outcome
+from headscope.analysis.types.tokens import first_tokens
 
 OWN = "the target's own tokens"
 """A term: what rests on tokens of the target that come before the one a row explains."""

@@ -10,7 +10,7 @@ from itertools import chain
 from torch import Tensor
 
 from headscope.analysis.attribution.asked import answers, reason_against, without_scores
-from headscope.analysis.attribution.asked_again import capture_for, with_inputs
+from headscope.analysis.attribution.asked_again import Inputs, capture_for, with_inputs
 from headscope.analysis.attribution.embedding_path import graph_bytes
 from headscope.analysis.attribution.removal_test import RemovalTest
 from headscope.analysis.attribution.summed import Explained, Summand
@@ -115,11 +115,9 @@ class ManyTokens(ABC):
         found = self.explained({name: method}, capture_for(method))[name]
         return [self.ranked(one) for one in found]
 
-    def anew(
-        self, name: str, method: LoadedMethod, owners: Sequence[int], inputs: Sequence[Tensor]
-    ) -> list[Attribution]:
+    def anew(self, name: str, method: LoadedMethod, inputs: Inputs) -> list[Attribution]:
         """See `Asker`."""
-        found = self._explained({name: method}, capture_for(method), owners, inputs)[name]
+        found = self._explained({name: method}, capture_for(method), inputs.owners, inputs.embeddings)[name]
         return [self.ranked(one) for one in found]
 
     def removal_test(self, settings: Params, *, foils: bool) -> RemovalTest:

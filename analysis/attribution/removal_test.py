@@ -6,13 +6,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from headscope.analysis.attribution.coalitions import shapley
-from headscope.analysis.attribution.lattice import chosen_units, keep_lattice, there
+from headscope.analysis.attribution.lattice import chosen_units, every_value, keep_lattice
+from headscope.analysis.attribution.masking import Masking
 from headscope.analysis.attribution.orders import (
     FEWEST,
     FRACTIONS,
@@ -79,21 +81,18 @@ class RemovalTest:
         self.settings = settings
         self._work, self._explained = work, explained
         chosen: str = settings["masking"]
-        self.maskings = BOTH if chosen == "both" else (chosen,)
+        kinds = BOTH if chosen == "both" else (chosen,)
+        self.maskings = tuple(Masking.of({**settings, "masking": kind}) for kind in kinds)
         self._generators = [generator_of(work.texts[one.text], settings["seed"]) for one in explained]
         self.subjects = self._subjects()
         self.seconds = time.perf_counter() - started
 
     def _subjects(self) -> list[Subject]:
         chosen = [chosen_units(self._work, one.text, self.settings["unit"]) for one in self._explained]
-        few = [prompt for prompt, (_, units) in enumerate(chosen) if 0 < len(units) <= LATTICE_UNITS]
-        masks = {prompt: there(chosen[prompt][1]) for prompt in few}
-        owners = [prompt for prompt in few for _ in masks[prompt]]
-        ends = np.cumsum([len(mine) for mine in masks.values()])[:-1]
+        few = {prompt: units for prompt, (_, units) in enumerate(chosen) if 0 < len(units) <= LATTICE_UNITS}
         games: dict[int, list[Float64]] = {prompt: [] for prompt in few}
         for masking in self.maskings:
-            values = self._values(owners, [mask for mine in masks.values() for mask in mine], masking)
-            for prompt, game in zip(few, np.split(values, ends), strict=False):  # of none there is one empty part
+            for prompt, game in every_value(few, partial(self._values, masking=masking)).items():
                 games[prompt].append(game)
                 self._keep(prompt, chosen[prompt][0], masking, game)
         return [
@@ -107,13 +106,13 @@ class RemovalTest:
         text = self._work.texts[self._explained[prompt].text]
         return [unit[: len(text) - text.given] for unit in units]
 
-    def _keep(self, prompt: int, unit: str, masking: str, game: Float64) -> None:
+    def _keep(self, prompt: int, unit: str, masking: Masking, game: Float64) -> None:
         """For methods that explain the same one token."""
         one = self._explained[prompt]
         if len(one.summands) == 1 and not self._work.texts[one.text].given:
             keep_lattice(self._work, one.summands[0].target, one.text, unit, masking, game)
 
-    def _values(self, owners: Sequence[int], keep: Sequence[Bools], masking: str) -> Float64:
+    def _values(self, owners: Sequence[int], keep: Sequence[Bools], masking: Masking) -> Float64:
         return summed_values(self._work, self._explained, owners, keep, masking)
 
     def _shuffled(self, prompt: int, n_units: int) -> Ints:
@@ -134,8 +133,9 @@ class RemovalTest:
         }
         asked = [*recency.values(), *(order for orders in drawn.values() for order in orders), *mine.values()]
         curves = dict(zip(map(id, asked), zip(*self._curves(asked), strict=True), strict=True)) if asked else {}
+        names = tuple(map(str, self.maskings))
         others = {
-            prompt: Others.of(self.maskings, self._null(prompt, [curves[id(order)] for order in drawn.get(prompt, ())]),
+            prompt: Others.of(names, self._null(prompt, [curves[id(order)] for order in drawn.get(prompt, ())]),
                               curves[id(recency[prompt])])
             for prompt in enough
         }  # fmt: skip

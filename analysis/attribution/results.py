@@ -170,15 +170,13 @@ def failed_attribution(
     )
 
 
-def nothing_to_explain(found: Sequence[Attribution], target: Target) -> tuple[Attribution, ...]:
-    """A target against itself: the difference is zero whatever the prompt says."""
-    reason = (
+def nothing_to_explain(target: Target) -> str:
+    """Why a target against itself is not explained, "" for another: the difference is zero whatever the prompt says."""
+    if target.foil_id < 0 or target.foil_id != target.token_id:
+        return ""
+    return (
         f"target {target.text!r} and foil begin with the same token, so their difference is zero everywhere: choose "
         "words that differ in their first token"
-    )
-    return tuple(
-        failed_attribution(one.method, target, reason, signed=one.signed, seconds=one.seconds, params=one.params)
-        for one in found
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headscope.analysis.attribution.masking import masked_values
+from headscope.analysis.attribution.masking import Masking, masked_values
 from headscope.analysis.attribution.variant_tree import Bools, Float64
 from headscope.analysis.types import Target
 from headscope.analysis.workspace import Workspace
@@ -42,7 +42,7 @@ def next_tokens(work: Workspace, targets: Sequence[Target]) -> list[Explained]:
 
 
 def summed_values(
-    work: Workspace, explained: Sequence[Explained], owners: Sequence[int], keep: Sequence[Bools], masking: str
+    work: Workspace, explained: Sequence[Explained], owners: Sequence[int], keep: Sequence[Bools], masking: Masking
 ) -> Float64:
     """The quantity of N variants, float64 `[N]`: variant n is that of `explained[owners[n]]` without the tokens of its
     prompt where `keep[n]` bool `[t]` is False; later ones stay. As in `masked_values`."""

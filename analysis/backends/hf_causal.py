@@ -31,6 +31,7 @@ from headscope.analysis.backends.unembedding import to_logits
 from headscope.analysis.backends.visibility import visible_keys, watching_masks
 from headscope.analysis.backends.watching import complete, last_hidden, watching
 from headscope.analysis.errors import BackendError, HeadscopeError, NotApplicable, message
+from headscope.analysis.finite import finite_rows, overflow
 from headscope.analysis.interfaces import Capabilities, Capture, ForwardResult, NextTokens, TokenBatch
 from headscope.analysis.interventions import Edit
 from headscope.analysis.models import devices, places, sources
@@ -130,7 +131,8 @@ class HFCausalBackend:
             if capture.last_logits_only:
                 hidden = hidden[torch.arange(len(hidden), device=self.device), batch.lengths - 1][:, None]
             logits = to_logits(self.model, hidden)
-        self._check_finite(logits)
+        if not capture.non_finite and not finite_rows(logits).all():
+            raise BackendError(overflow(self.info, "logits for this text"))
         attentions, residuals, attn_updates, mlp_updates = (complete(tensors) for tensors in kept)
         shape = inputs.shape[:2]
         return ForwardResult(
@@ -166,6 +168,10 @@ class HFCausalBackend:
     def resolve_target(self, text: TokenizedText, target: str | None, foil: str | None, logprobs: Tensor) -> Target:
         """See `WhiteBoxBackend.resolve_target`."""
         return resolve(self._codec, text, target, foil, logprobs)
+
+    def ids_of(self, text: str) -> list[int]:
+        """See `WhiteBoxBackend.ids_of`."""
+        return self._codec.ids_of(text)
 
     def decode(self, ids: Sequence[int]) -> list[str]:
         """See `WhiteBoxBackend.decode`."""
@@ -227,6 +233,8 @@ class HFCausalBackend:
                 sampling.sample(self.model, [[1, 2, 3], [2, 1]], GenerationParams(2), frozenset(), 8)
         except NotApplicable as error:
             return error.reason
+        except BackendError:
+            return ""  # of these tokens; others may do
         except Exception as error:  # whatever an architecture raises here, it cannot be read on from its cache
             reason = message(error).splitlines()[0]
             return (
@@ -248,14 +256,6 @@ class HFCausalBackend:
         implementation = EDITABLE if self._interventions.of_patterns else implementation
         if self.model.config._attn_implementation != implementation:  # type: ignore[union-attr]
             self.model.set_attn_implementation(implementation)  # type: ignore[operator]
-
-    def _check_finite(self, logits: Tensor) -> None:
-        # one pass, no mask of the same size: a NaN or an infinity survives a sum
-        if not torch.isfinite(logits.detach().sum(dtype=torch.float32)):
-            raise BackendError(
-                f"{self.info.ref.name} computed non-finite logits in {self.info.ref.dtype}: "
-                "the weights are damaged or the dtype is too narrow. Use float32, or get the model again."
-            )
 
     def _find_capabilities(self) -> Capabilities:
         no_attention = why_not_all(self.info.architecture, self.structure, self._attention_layers)

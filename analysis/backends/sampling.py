@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from headscope.analysis.errors import NotApplicable
+from headscope.analysis.errors import BackendError, NotApplicable
 from headscope.analysis.types import GenerationParams
 
 
@@ -30,7 +30,8 @@ def sample(
     """Continue every prompt until `max_new_tokens`, a stop token (not included) or the end of the context.
 
     Prompts are padded on the left and positions are given, so padding changes nothing but rounding. Each prompt draws
-    from its own generator, seeded by the seed and its ids. Raises NotApplicable for a model without a key-value cache.
+    from its own generator, seeded by the seed and its ids. Raises NotApplicable for a model without a key-value cache,
+    BackendError where it computes NaN or infinity.
     """
     device = next(model.parameters()).device
     ids, mask = _left_padded(prompts, device)
@@ -53,6 +54,11 @@ def sample(
         if cache is None:
             raise NotApplicable(f"{type(model).__name__} keeps no key-value cache, so it writes no continuations here")
         logprobs = output.logits[:, -1].float().log_softmax(-1).cpu()
+        if logprobs[running].isnan().any():
+            raise BackendError(
+                f"the model computed NaN or infinity after {max(len(ids) for ids, _ in found)} new tokens, so there is "
+                "no next one to draw"
+            )
         chosen = torch.zeros(len(prompts), 1, dtype=torch.long)
         for row, (new_ids, new_logprobs) in enumerate(found):
             if running[row]:

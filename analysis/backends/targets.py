@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from headscope.analysis.backends.tokenization import TextCodec
@@ -50,4 +52,5 @@ def _first_ids(codec: TextCodec, text: TokenizedText, continuation: str, role: s
 
 
 def _standing(logprobs: Tensor, token: int) -> tuple[float, int]:
-    return float(logprobs[token]), int((logprobs > logprobs[token]).sum()) + 1
+    logprob = float(logprobs[token])
+    return logprob, -1 if math.isnan(logprob) else int((logprobs > logprob).sum()) + 1

@@ -36,6 +36,7 @@ from headscope.analysis.types import (
     result_key,
 )
 from headscope.analysis.types.certificate import Certificate
+from headscope.analysis.types.findings import ToxicityScore
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -128,6 +129,14 @@ class BlackBoxEngine:
         }
 
     def certify(self, model: ModelRef, device: str, whole: bool) -> Certificate:
+        """Raises NotApplicable."""
+        raise NotApplicable(CLOSED)
+
+    def scorer(self, classifier: str) -> str:
+        """Raises NotApplicable: stored texts are scored without the API."""
+        raise NotApplicable(CLOSED)
+
+    def score(self, classifier: str, texts: Sequence[tuple[str, str | None]]) -> list[tuple[ToxicityScore, ...]]:
         """Raises NotApplicable."""
         raise NotApplicable(CLOSED)
 

@@ -1,4 +1,4 @@
-"""What was measured of the shipped toxicity classifier, read from the file beside its weights. No torch."""
+"""What was measured of the shipped toxicity classifiers, read from the files beside their weights. No torch."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-CARD_FILE = "card.json"
+from headscope.analysis.statistics.prevalence import ErrorCounts
+
+CARD_FILE, ERRORS_FILE = "card.json", "errors.json"
 FOLDER = Path(__file__).with_name("toxicity")
+HUNDREDTHS = tuple(percent / 100 for percent in range(1, 100))
+"""The thresholds at which errors were counted."""
+USUAL = 0.5
+"""The threshold of a classifier that states none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +50,40 @@ def card(folder: Path = FOLDER) -> ScorerCard:
         stated["reliability"],
         tuple(stated["identity_swaps"]),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A label at a threshold: the classifier's own (`own`) or a chosen one; its error counts, None with a `reason`."""
+
+    threshold: float
+    own: bool
+    errors: ErrorCounts | None
+    reason: str = ""
+
+
+def judged(classifier: str, label: str, percent: int = 0) -> Judged:
+    """How a classifier, by the name that is stored with its scores, says yes to a label: from its own threshold on, or
+    from `percent` / 100. One that came from elsewhere has no measured errors, and the usual threshold of .5."""
+    labels = _stated().get(classifier)
+    row = {} if labels is None else labels.get(label, {})
+    threshold = percent / 100 if percent else float(row.get("threshold", USUAL))
+    own = not percent or threshold == row.get("threshold", USUAL)
+    if labels is None:
+        return Judged(threshold, own, None, f"{classifier} has no card here: its errors are not known")
+    if "positives" not in row:
+        return Judged(threshold, own, None, f"too few judged texts for “{label}”: its errors are not known")
+    at = round(threshold * 100) - 1
+    counts = ErrorCounts(row["true_positives"][at], row["positives"], row["false_positives"][at], row["negatives"])
+    return Judged(threshold, own, counts)
+
+
+@lru_cache(maxsize=1)
+def _stated() -> Mapping[str, Mapping[str, Any]]:
+    found: dict[str, dict[str, Any]] = json.loads((FOLDER / ERRORS_FILE).read_text(encoding="utf-8"))
+    return found
+
+
+def own_thresholds() -> Mapping[tuple[str, str], float]:
+    """By classifier and label, of the classifiers that come along."""
+    return {(name, label): row["threshold"] for name, labels in _stated().items() for label, row in labels.items()}

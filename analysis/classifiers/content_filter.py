@@ -13,6 +13,7 @@ from typing import Literal
 
 from headscope.analysis.classifiers.labels import LABELS
 from headscope.analysis.classifiers.loaded import classifier
+from headscope.analysis.classifiers.withheld import digest, key_file
 from headscope.analysis.errors import InputError
 from headscope.analysis.types import BLOCKED, Prompt, PromptSet, canonical_hash
 
@@ -142,7 +143,8 @@ def admit(judge: Screen, prompt_set: PromptSet, policy: Policy) -> tuple[PromptS
     """The set as it may be run, and the verdicts that are no pass by prompt id.
 
     A blocked prompt stays in the set without its text (unless the policy keeps it), so that it becomes a failed run
-    that says why; both kinds get a tag. The set's version says that it was filtered: it is not the set it was.
+    that says why, with a hash by which the text's owner finds it (`withheld`); both kinds get a tag. The set's version
+    says that it was filtered: it is not the set it was.
     """
     if not policy.rules:
         return prompt_set, {}
@@ -164,8 +166,15 @@ def _marked(prompt: Prompt, verdict: Verdict, policy: Policy) -> Prompt:
     reason = f"{BLOCKED}: {verdict.reason}"
     if policy.keep_text:
         return replace(prompt, tags=tags, invalid=f"{reason}.")
-    withheld = f"{reason}; its {len(prompt.text)} characters were not stored."
+    withheld = f"{reason}; its {len(prompt.text)} characters were not stored, {_hash_of(prompt.text)}."
     return replace(prompt, text="", target=None, foil=None, counterfactual=None, tags=tags, invalid=withheld)
+
+
+def _hash_of(text: str) -> str:
+    try:
+        return f"hash {digest(text)}"
+    except OSError as error:
+        return f"nor a hash: {key_file()} cannot be kept ({error.strerror or error})"
 
 
 def allow(judge: Screen, policy: Policy, *texts: str | None) -> Verdict:

@@ -25,6 +25,7 @@ from headscope.analysis.engines.threads import yield_when_waiting
 from headscope.analysis.errors import BackendError, HeadscopeError, Stopped
 from headscope.analysis.types import Beat, Continuation, ModelRef, OnBeat, Prompt, RunResult, RunSpec
 from headscope.analysis.types.certificate import Certificate
+from headscope.analysis.types.findings import ToxicityScore
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -208,6 +209,16 @@ class LocalEngine:
     def screen(self, texts: Sequence[str], policy: Policy) -> list[Verdict]:
         """See `AnalysisEngine.screen`. By the worker of typed prompts, which is never long away."""
         answer: list[Verdict] = self._live.call("screen", tuple(texts), policy)
+        return answer
+
+    def scorer(self, classifier: str) -> str:
+        """See `AnalysisEngine.scorer`. By a worker for jobs, like `score`."""
+        answer: str = self._call("scorer", classifier)
+        return answer
+
+    def score(self, classifier: str, texts: Sequence[tuple[str, str | None]]) -> list[tuple[ToxicityScore, ...]]:
+        """See `AnalysisEngine.score`."""
+        answer: list[tuple[ToxicityScore, ...]] = self._call("score", classifier, tuple(texts))
         return answer
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from headscope.analysis.finite import finite_rows
 from headscope.analysis.types import Float32, LayerSummary, Target
 from headscope.analysis.workspace import Workspace, chunk_rows
 
@@ -82,8 +83,9 @@ def _lens(work: Workspace, states: Tensor, watched: Tensor) -> tuple[Tensor, Ten
 
 
 def _standing(logits: Tensor, watched: Tensor) -> tuple[Tensor, Tensor]:
-    """Logit and rank `[b, L, n]` of the watched ids `[b, n]` in logits `[b, L, V]`; NaN for -1."""
-    known = (watched >= 0)[:, None].expand(-1, logits.shape[1], -1)
+    """Logit and rank `[b, L, n]` of the watched ids `[b, n]` in logits `[b, L, V]`; NaN for -1, and in a layer whose
+    logits are no numbers."""
+    known = (watched >= 0)[:, None] & finite_rows(logits)[..., None]
     chosen = logits.gather(-1, watched.clamp(min=0)[:, None].expand(-1, logits.shape[1], -1))
     ranks = torch.stack([(logits > column[..., None]).sum(-1) + 1 for column in chosen.unbind(-1)], dim=-1).float()
     return chosen.where(known, torch.nan), ranks.where(known, torch.nan)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from headscope.analysis.attribution.head_effects import HeadEffects, HeadMethod
 from headscope.analysis.attribution.head_removal import NO_HEAD, HeadRemoval, Substitute
-from headscope.analysis.attribution.head_substitutes import prompt_mean, zero
+from headscope.analysis.attribution.head_substitutes import own
 from headscope.analysis.types import Params
 from headscope.analysis.types.outcome import Outcome
 
@@ -38,9 +38,9 @@ class CoAblation(HeadMethod):
     AXES = ("condition", "layer", "head")
 
     def effects(self, removal: HeadRemoval, settings: Params) -> HeadEffects:
-        """See `HeadMethod`; about twice the passes of head ablation."""
-        substitute = prompt_mean(removal) if settings["kind"] == "mean" else zero(removal)
-        found = _co_ablated(removal, substitute, settings["seeds"])
+        """See `HeadMethod`; about twice the passes of head ablation, which shares half of them when it is asked for
+        too."""
+        found = _co_ablated(removal, settings["kind"], settings["seeds"])
         scores = torch.stack([found.beside, found.alone], dim=1).view(len(found.alone), 2, removal.n_layers, -1)
         outcomes = [_outcome(found, i, removal.n_heads) for i in range(len(scores))]
         return HeadEffects(scores.cpu().numpy(), outcomes)
@@ -60,9 +60,10 @@ class _CoAblated:
     lost_with_backups: Tensor
 
 
-def _co_ablated(removal: HeadRemoval, substitute: Substitute, seeds: int) -> _CoAblated:
+def _co_ablated(removal: HeadRemoval, kind: str, seeds: int) -> _CoAblated:
+    substitute = own(kind, removal)
     prompts = torch.arange(len(removal.values), device=removal.values.device)
-    alone = removal.values[:, None] - removal.each(substitute).flatten(1)
+    alone = removal.values[:, None] - removal.alone(kind, substitute).flatten(1)
     primaries = _most(alone, alone > 0, seeds)
     without = removal.without(prompts, primaries, substitute)
     beside = without[:, None] - removal.each(substitute, primaries).flatten(1)

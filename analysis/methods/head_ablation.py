@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from headscope.analysis.attribution.head_effects import HeadEffects, HeadMethod
-from headscope.analysis.attribution.head_removal import HeadRemoval, Substitute
-from headscope.analysis.attribution.head_substitutes import REFERENCE, prompt_mean, reference_mean, resampled, zero
+from headscope.analysis.attribution.head_removal import HeadRemoval
+from headscope.analysis.attribution.head_substitutes import REFERENCE, own, reference_mean, resampled
 from headscope.analysis.types import Params
 from headscope.analysis.types.outcome import NOTHING, Outcome, measured
 
@@ -30,7 +30,7 @@ class HeadAblation(HeadMethod):
 
     def effects(self, removal: HeadRemoval, settings: Params) -> HeadEffects:
         """See `HeadMethod`."""
-        rounds = torch.stack([removal.each(substitute) for substitute in _substitutes(removal, settings)])
+        rounds = torch.stack(_rounds(removal, settings))
         found = (removal.values[:, None, None] - rounds).cpu().double().numpy()  # [round, B, L, H]
         n = len(found)
         errors = found.std(0, ddof=1) / np.sqrt(n) if n > 1 else None
@@ -38,12 +38,14 @@ class HeadAblation(HeadMethod):
         return HeadEffects(found.mean(0), [_outcome(settings, error) for error in worst], errors)
 
 
-def _substitutes(removal: HeadRemoval, settings: Params) -> Sequence[Substitute]:
+def _rounds(removal: HeadRemoval, settings: Params) -> list[Tensor]:
+    """The quantity without each head `[B, L, H]`, under each substitute that is asked for."""
     if settings["kind"] == "resample":
-        return resampled(removal.backend, settings["draws"], settings["seed"], removal.length)
-    if settings["kind"] == "zero":
-        return [zero(removal)]
-    return [prompt_mean(removal) if settings["mean_over"] == "prompt" else reference_mean(removal.backend)]
+        drawn = resampled(removal.backend, settings["draws"], settings["seed"], removal.length)
+        return [removal.each(substitute) for substitute in drawn]
+    if settings["kind"] == "mean" and settings["mean_over"] == "reference":
+        return [removal.each(reference_mean(removal.backend))]
+    return [removal.alone(settings["kind"], own(settings["kind"], removal))]
 
 
 def _outcome(settings: Params, error: float | None) -> Outcome:

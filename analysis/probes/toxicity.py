@@ -9,11 +9,12 @@ from headscope.analysis.classifiers.loaded import TextClassifier, classifier
 from headscope.analysis.classifiers.sequence import SequenceClassifier
 from headscope.analysis.classifiers.token_scores import explain
 from headscope.analysis.interfaces import WhiteBoxBackend
-from headscope.analysis.types import Params, RunResult
+from headscope.analysis.types import Float32, Params, RunResult
 from headscope.analysis.types.findings import Finding, ToxicityScore
 
-FLAGGED = 0.5
 EXPLAINED = "toxic"
+Parts = Sequence[tuple[str, str]]
+"""(part, text) of one run; `part` is prompt or continuation."""
 
 
 class Toxicity:
@@ -26,24 +27,39 @@ class Toxicity:
         self, backend: WhiteBoxBackend, results: Sequence[RunResult], params: Params
     ) -> list[tuple[Finding, ...]]:
         """Every label of every text, in the order of `results`; all texts of a batch go through together."""
-        judge = classifier(params["classifier"])
-        texts = [(row, part, text) for row, result in enumerate(results) for part, text in _texts(result)]
-        found: list[list[Finding]] = [[] for _ in results]
-        for (row, part, text), scores in zip(texts, judge.score([text for *_, text in texts]), strict=True):
-            found[row] += [
-                ToxicityScore(part, label, float(score), judge.name, _evidence(judge, text, label, float(score)))
-                for label, score in zip(judge.labels, scores, strict=True)
-            ]
-        return [tuple(items) for items in found]
+        return [*judged(classifier(params["classifier"]), [_texts(result) for result in results])]
+
+
+def judged(judge: TextClassifier, runs: Sequence[Parts]) -> list[tuple[ToxicityScore, ...]]:
+    """Every label of every text, in the order of `runs`; a text that comes several times is read once."""
+    texts = list(dict.fromkeys(text for parts in runs for _, text in parts))
+    scores = {text: _of_text(judge, text, row) for text, row in zip(texts, judge.score(texts), strict=True)}
+    return [
+        tuple(
+            ToxicityScore(part, label, score, judge.name, evidence)
+            for part, text in parts
+            for label, score, evidence in scores[text]
+        )
+        for parts in runs
+    ]
+
+
+def _of_text(judge: TextClassifier, text: str, row: Float32) -> list[tuple[str, float, dict[str, Any]]]:
+    return [
+        (label, float(score), _evidence(judge, text, label, float(score)))
+        for label, score in zip(judge.labels, row, strict=True)
+    ]
 
 
 def _evidence(judge: TextClassifier, text: str, label: str, score: float) -> dict[str, Any]:
-    """The words that made the classifier say so, for texts it calls toxic; a linear one is not asked."""
-    if not isinstance(judge, SequenceClassifier) or label != EXPLAINED or not score >= FLAGGED:
+    """The words that made the classifier say so, for texts scored from .5 on, or from its own threshold where that is
+    lower; a linear one is not asked."""
+    if not isinstance(judge, SequenceClassifier) or label != EXPLAINED or not score >= min(0.5, judge.threshold(label)):
         return {}
     found = explain(judge, text, label)
     return {
         "tokens": list(found.tokens),
+        "spans": [list(span) for span in found.spans],
         "scores": [round(float(value), 4) for value in found.scores],
         "method": "integrated gradients of the classifier",
         "convergence_delta": round(found.delta, 4),
@@ -53,7 +69,9 @@ def _evidence(judge: TextClassifier, text: str, label: str, score: float) -> dic
 
 def _texts(result: RunResult) -> list[tuple[str, str]]:
     """`continuation` is judged alone: a toxic prompt must not colour what the model made of it."""
-    parts = [("prompt", result.prompt.text)]
-    if result.continuation is not None:
-        parts.append(("continuation", result.continuation.text))
-    return parts
+    return parts_of(result.prompt.text, None if result.continuation is None else result.continuation.text)
+
+
+def parts_of(prompt: str, continuation: str | None) -> list[tuple[str, str]]:
+    """What of a run is judged."""
+    return [("prompt", prompt), *([] if continuation is None else [("continuation", continuation)])]

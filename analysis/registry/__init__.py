@@ -7,7 +7,6 @@ Adding an interpretation method, a probe or a backend is one new file and one en
 
 from headscope.analysis.registry.analyses import (
     DEFAULT_SET,
-    RECEIPTS,
     STANDARD,
     analyses,
     analysis,
@@ -22,6 +21,7 @@ from headscope.analysis.registry.importances import method_entry
 from headscope.analysis.registry.measurements import MEASUREMENTS, MeasurementEntry
 from headscope.analysis.registry.methods import METHODS
 from headscope.analysis.registry.probes import PROBES
+from headscope.analysis.registry.receipts import RECEIPTS
 
 __all__ = [
     "BACKENDS",

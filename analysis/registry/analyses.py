@@ -5,57 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from headscope.analysis.errors import UnknownNameError
-from headscope.analysis.registry.entry import Cost, Entry, Param, seed
+from headscope.analysis.registry.entry import Entry
 from headscope.analysis.registry.measurements import MEASUREMENTS
 from headscope.analysis.registry.methods import METHODS
 from headscope.analysis.registry.probes import PROBES
-from headscope.analysis.registry.removal import MASKINGS
-
-RECEIPTS = Entry(
-    "headscope.analysis.attribution.evidence:attach_receipts",
-    "Receipts",
-    "Evidence for every attribution: removal against random orders and recency, noise, a second baseline",
-    params=(
-        Param(
-            "unit",
-            "choice",
-            "auto",
-            "What is removed at a time: a token or a word; auto takes tokens where 8 or fewer could be.",
-            choices=("auto", "token", "word"),
-        ),
-        Param(
-            "masking",
-            "choice",
-            "both",
-            "What takes a removed unit's place: the mean embedding, a line break (token), nothing (delete); both: the "
-            "last two, one after the other.",
-            choices=("both", *MASKINGS),
-        ),
-        Param(
-            "random_orders",
-            "int",
-            12,
-            "Random orders to compare with where there are more than 8 units; else all orders are.",
-            minimum=9,
-            maximum=999,
-        ),
-        Param("noise", "float", 0.05, "Embedding noise, as a share of their spread.", minimum=1e-6, maximum=1),
-        Param("noise_draws", "int", 3, "Draws of noise; methods of many passes get one.", minimum=0, maximum=50),
-        Param(
-            "second_baseline",
-            "choice",
-            "cheap",
-            "Which methods that have a baseline or masking are asked again under the next: those that take few passes, "
-            "all, or none.",
-            choices=("cheap", "all", "none"),
-        ),
-        Param("weight_randomisation", "bool", False, "Also explain the model with random weights."),
-        seed("Another seed draws other orders and other noise."),
-    ),
-    cost=Cost(1.5, per="removal"),
-)
-"""At least 9 random orders: with fewer, p <= .05 is out of reach for any attribution. Half as many passes again go to
-noise and second baselines."""
+from headscope.analysis.registry.receipts import RECEIPTS
 
 DEFAULT_SET = "standard"
 STANDARD = (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from headscope.analysis.registry.entry import Cost, Entry, Needs, Param
+from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, seed
 from headscope.analysis.registry.exchange import COMPONENT, DIRECTION
-from headscope.analysis.registry.removal import MASKING, MOST_UNITS, PASSES, PLAN, UNIT, WORD
+from headscope.analysis.registry.removal import MASKING, MOST_UNITS, PASSES, PLAN, REPLACEMENT, UNIT, WORD
 
 CHANGING: dict[str, Entry] = {
     "direct_logit_attribution": Entry(
@@ -34,13 +34,22 @@ CHANGING: dict[str, Entry] = {
                 "prompt",
                 "Of kind mean: over the positions of the same prompt, or of twelve neutral texts.",
                 choices=("prompt", "reference"),
+                when=("kind", ("mean",)),
             ),
-            Param("draws", "int", 4, "Of kind resample: how many texts, each a round.", minimum=1, maximum=12),
-            Param("seed", "int", 0, "Another seed draws other texts.", minimum=0, maximum=2**31),
+            Param(
+                "draws",
+                "int",
+                4,
+                "Of kind resample: how many texts, each a round.",
+                minimum=1,
+                maximum=12,
+                when=("kind", ("resample",)),
+            ),
+            seed("Another seed draws other texts.", when=("kind", ("resample",))),
         ),
         family="causal",
         needs=Needs(many_passes=True, heads=True),
-        cost=Cost(0.5, per="head", rounds=("kind", "resample", "draws")),
+        cost=Cost(0.5, per="head", usual=1.2, rounds=("kind", "resample", "draws")),
         axes=("layer", "head"),
     ),
     "co_ablation": Entry(
@@ -53,7 +62,7 @@ CHANGING: dict[str, Entry] = {
         ),
         family="causal",
         needs=Needs(many_passes=True, heads=True),
-        cost=Cost(1, per="head"),
+        cost=Cost(1, per="head", usual=1.2),
         axes=("condition", "layer", "head"),
     ),
     "activation_patching": Entry(
@@ -63,7 +72,7 @@ CHANGING: dict[str, Entry] = {
         params=(COMPONENT, DIRECTION),
         family="causal",
         needs=Needs(many_passes=True, pair=True),
-        cost=Cost(0.5, per="cell"),
+        cost=Cost(0.5, per="cell", usual=0.85),
         axes=("layer", "position"),
     ),
     "relp": Entry(
@@ -78,21 +87,27 @@ CHANGING: dict[str, Entry] = {
                 "Coefficients of the estimate: relevance propagation, or plain gradients (attribution patching).",
                 choices=("lrp", "gradient"),
             ),
-            Param("measure", "bool", True, "Also patch every head and MLP, and say how well the estimate agrees."),
+            Param(
+                "measure",
+                "bool",
+                True,
+                "Also patch every head and MLP, and say how well the estimate agrees.",
+                aside=True,
+            ),
         ),
         family="causal",
         needs=Needs(many_passes=True, heads=True, sublayers=True, pair=True),
-        cost=Cost(0.6, per="head"),
+        cost=Cost(4, choices={"True": Cost(0.6, per="head")}),
         axes=("layer", "component"),
     ),
     "occlusion": Entry(
         "headscope.analysis.methods.occlusion:Occlusion",
         "Occlusion",
         "What is lost when one token, word or sentence is removed: leave-one-out.",
-        params=(UNIT, MASKING, PLAN, PASSES),
+        params=(UNIT, MASKING, REPLACEMENT, PLAN, PASSES),
         family="perturbation",
         needs=Needs(many_passes=True),
-        cost=Cost(1, per="unit"),
+        cost=Cost(1, per="unit", choices={"coarse_to_fine": Cost(1, per="passes", bounded=True)}),
         live=True,
     ),
     "shap_partition": Entry(
@@ -102,11 +117,56 @@ CHANGING: dict[str, Entry] = {
         params=(
             UNIT,
             MASKING,
+            REPLACEMENT,
             Param("max_evals", "int", 120, "Most evaluations of the model for a prompt.", minimum=4, maximum=10_000),
         ),
         family="perturbation",
         needs=Needs(many_passes=True),
-        cost=Cost(1, per="max_evals"),
+        cost=Cost(1, per="max_evals", coalitions=True),
+    ),
+    "shap_permutation": Entry(
+        "headscope.analysis.methods.shap_permutation:ShapPermutation",
+        "SHAP (permutation)",
+        "Shapley values from random orders in which units join and leave, with their sampling error; shap library.",
+        params=(
+            UNIT,
+            MASKING,
+            REPLACEMENT,
+            Param(
+                "max_evals",
+                "int",
+                500,
+                "Most evaluations of the model for a prompt; one order of n units takes 2n + 1.",
+                minimum=3,
+                maximum=10_000,
+            ),
+            seed("Another seed draws other orders."),
+        ),
+        family="perturbation",
+        needs=Needs(many_passes=True),
+        cost=Cost(1, per="max_evals", coalitions=True),
+    ),
+    "shap_kernel": Entry(
+        "headscope.analysis.methods.shap_kernel:ShapKernel",
+        "SHAP (kernel)",
+        "Shapley values by a weighted regression over sampled coalitions, exact once all are evaluated; shap library.",
+        params=(
+            UNIT,
+            MASKING,
+            REPLACEMENT,
+            Param(
+                "max_evals",
+                "int",
+                500,
+                "Most evaluations of the model for a prompt.",
+                minimum=4,
+                maximum=10_000,
+            ),
+            seed("Another seed draws other coalitions."),
+        ),
+        family="perturbation",
+        needs=Needs(many_passes=True),
+        cost=Cost(1, per="max_evals", coalitions=True),
     ),
     "shapley_exact": Entry(
         "headscope.analysis.methods.shapley_exact:ShapleyExact",
@@ -115,6 +175,7 @@ CHANGING: dict[str, Entry] = {
         params=(
             WORD,
             MASKING,
+            REPLACEMENT,
             Param(
                 "max_units",
                 "int",
@@ -126,6 +187,6 @@ CHANGING: dict[str, Entry] = {
         ),
         family="perturbation",
         needs=Needs(many_passes=True),
-        cost=Cost(1, per="coalition"),
+        cost=Cost(1, per="coalition", usual=0.45),
     ),
 }

@@ -17,8 +17,11 @@ E = TypeVar("E", bound="Entry")
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One parameter: `kind` is `int`, `float`, `bool` or `choice` (then `choices` lists the values). baseline: a choice
-    of what stands for "not there"; receipts ask a method again under the next one."""
+    """One parameter: `kind` is `int`, `float`, `bool`, `choice` (then `choices` lists the values) or `text` (of at most
+    `maximum` characters). baseline: a choice of what stands for "not there"; receipts ask a method again under the next
+    one. when: a choice of the same analysis and the values under which this one counts; under others it is read by
+    nobody, and not stored. aside: True measures something beside the scores, which receipts leave out when they ask for
+    the scores again."""
 
     name: str
     kind: str
@@ -28,6 +31,8 @@ class Param:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     baseline: bool = False
+    when: tuple[str, tuple[str, ...]] | None = None
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,30 +55,36 @@ class Needs:
     pair: bool = False
 
 
-def seed(what: str) -> Param:
+def seed(what: str, when: tuple[str, tuple[str, ...]] | None = None) -> Param:
     """The parameter `seed` of what draws at random; `what`: what another seed changes."""
-    return Param("seed", "int", 0, what, minimum=0, maximum=2**31)
+    return Param("seed", "int", 0, what, minimum=0, maximum=2**31, when=when)
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What a prompt costs beside the shared pass, in forward passes over it: `passes`, times what `per` names: nothing,
     `token`, `unit` (that the method's parameters remove), `head` (of all layers), `cell` (every token in every layer),
-    `coalition` (2 to the number of units), `removal` (of receipts), or a parameter of that name. rounds: a parameter, a
-    value, and the parameter that says how many times all of this when the first has that value. choices: the cost that
-    takes its place when a parameter has that value."""
+    `coalition` (2 to the number of units), `removal` (of receipts), `unembedding` (of all layers at every token), or a
+    parameter of that name. usual: the share of their time that is taken as a rule, less where rules converge and
+    variants of a prompt share what they begin with; measured on the embedded model (`benchmarks.preflight`). rounds: a
+    parameter, a value, and the parameter that says how many times all of this when the first has that value. choices:
+    the cost that takes its place when a parameter has that value. bounded: never more than there are units, of every
+    kind that the method's parameters let it remove. coalitions: never more than there are coalitions of the units."""
 
     passes: float = 0.0
     per: str = ""
+    coalitions: bool = False
     rounds: tuple[str, str, str] | None = None
     choices: Mapping[str, Cost] = field(default_factory=dict)
+    bounded: bool = False
+    usual: float = 1.0
 
     def under(self, params: Mapping[str, Any]) -> Cost:
         """The cost under these parameters, where one of them chooses another way to compute."""
         return next((self.choices[value] for value in map(str, params.values()) if value in self.choices), self)
 
-    def forwards(self, params: Mapping[str, Any], size: Mapping[str, int]) -> float:
-        """Forward passes for a prompt of `size` (how many of each unit, `head` and `cell`) under these parameters."""
+    def forwards(self, params: Mapping[str, Any], size: Mapping[str, float]) -> float:
+        """Forward passes, at most, for a prompt of `size` (how many of each unit, `head`, ...)."""
         cost = self.under(params)
         if cost.per == "coalition":
             count = size[params.get("unit", "word")]
@@ -81,11 +92,16 @@ class Cost:
             return 0.0 if many else cost.passes * 2.0**count
         if cost.per == "removal":
             return cost.passes * _variants(params, size)
+        if cost.bounded:
+            finest = UNITS.index(params.get("unit", "token"))
+            return cost.passes * min(float(params[cost.per]), sum(size[unit] for unit in UNITS[finest:]))
         if cost.per == "unit":
-            return cost.passes * _removals(params, size)
+            return cost.passes * size[params.get("unit", "token")]
         again = cost.rounds is not None and params.get(cost.rounds[0]) == cost.rounds[1]
         rounds = params[cost.rounds[2]] if cost.rounds is not None and again else 1
-        return cost.passes * float({"": 1, **size}.get(cost.per, params.get(cost.per, 0))) * rounds
+        times = float({"": 1, **size}.get(cost.per, params.get(cost.per, 0)))
+        most = 2.0 ** min(size[params["unit"]], 60) if cost.coalitions else times
+        return cost.passes * min(times, most) * rounds
 
 
 UNITS = ("token", "word", "sentence")
@@ -94,21 +110,14 @@ LATTICE_UNITS = 8
 """So many removable tokens or words and no more have all their coalitions evaluated, 256 at most."""
 
 
-def _variants(params: Mapping[str, Any], size: Mapping[str, int]) -> float:
+def _variants(params: Mapping[str, Any], size: Mapping[str, float]) -> float:
     """Prompts with parts removed that receipts look at; the first token always stays. Beyond the lattice eight for each
     order: the random ones, "last unit first", and about six methods'."""
     tokens, words = (max(0, size[unit] - 1) for unit in ("token", "word"))
     unit = params["unit"]
     n_units = words if unit == "word" or (unit == "auto" and tokens > LATTICE_UNITS) else tokens
     maskings = 2 if params["masking"] == "both" else 1
-    return maskings * (2.0**n_units if n_units <= LATTICE_UNITS else 8.0 * (params["random_orders"] + 7))
-
-
-def _removals(params: Mapping[str, Any], size: Mapping[str, int]) -> int:
-    kind = params.get("unit", "token")
-    if params.get("plan") != "coarse_to_fine":
-        return size[kind]
-    return min(int(params["passes"]), sum(size[unit] for unit in UNITS[UNITS.index(kind) :]))
+    return maskings * (2.0**n_units if n_units <= LATTICE_UNITS else 8.0 * (float(params["random_orders"]) + 7))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from headscope.analysis.registry.entry import Entry, Needs, Registry
+from headscope.analysis.registry.entry import Cost, Entry, Needs, Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ MEASUREMENTS: Registry[MeasurementEntry] = Registry(
             "headscope.analysis.measurements.lens:measure",
             "Logit lens",
             "Logit lens at every layer and position",
+            cost=Cost(1, per="unembedding"),
             field="lens",
         ),
         "attention": MeasurementEntry(

@@ -7,6 +7,7 @@ from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, Registr
 
 BOTH_WAYS = 3.0
 """A pass there and back costs about three forward passes."""
+FIXED_RULES = ("gausslegendre", "riemann_middle")
 METHODS = Registry(
     "method",
     {
@@ -48,10 +49,26 @@ METHODS = Registry(
                     "choice",
                     "adaptive",
                     "How steps are placed: where the path is rough, or a fixed number by a classical rule.",
-                    choices=("adaptive", "gausslegendre", "riemann_middle"),
+                    choices=("adaptive", *FIXED_RULES),
                 ),
-                Param("n_steps", "int", 50, "Steps of a fixed rule.", minimum=3, maximum=1000),
-                Param("max_steps", "int", 129, "Most steps of the adaptive rule.", minimum=17, maximum=2000),
+                Param(
+                    "n_steps",
+                    "int",
+                    50,
+                    "Steps of a fixed rule.",
+                    minimum=3,
+                    maximum=1000,
+                    when=("rule", FIXED_RULES),
+                ),
+                Param(
+                    "max_steps",
+                    "int",
+                    129,
+                    "Most steps of the adaptive rule.",
+                    minimum=17,
+                    maximum=2000,
+                    when=("rule", ("adaptive",)),
+                ),
                 Param(
                     "tolerance",
                     "float",
@@ -71,7 +88,7 @@ METHODS = Registry(
             ),
             family="gradient",
             needs=Needs(gradients=True, many_passes=True),
-            cost=Cost(BOTH_WAYS, per="max_steps"),
+            cost=Cost(BOTH_WAYS, per="max_steps", choices=dict.fromkeys(FIXED_RULES, Cost(BOTH_WAYS, per="n_steps"))),
         ),
         "attention_raw": Entry(
             "headscope.analysis.methods.attention_raw:AttentionRaw",
@@ -151,7 +168,7 @@ METHODS = Registry(
             ),
             family="gradient",
             needs=Needs(many_passes=True),
-            cost=Cost(BOTH_WAYS, per="samples"),
+            cost=Cost(BOTH_WAYS, per="samples", usual=0.7),
         ),
         "expected_gradients": Entry(
             "headscope.analysis.methods.expected_gradients:ExpectedGradients",
@@ -173,6 +190,7 @@ METHODS = Registry(
                     "Random baselines, each with one point on its path.",
                     minimum=1,
                     maximum=1024,
+                    when=("baselines", ("random",)),
                 ),
                 Param(
                     "points",
@@ -181,6 +199,7 @@ METHODS = Registry(
                     "Most points on the path from each baseline of the standard set.",
                     minimum=17,
                     maximum=1025,
+                    when=("baselines", ("standard",)),
                 ),
                 seed("Another seed draws other baselines."),
             ),

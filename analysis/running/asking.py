@@ -12,17 +12,17 @@ from headscope.analysis.interfaces import Capture, LoadedMethod, WhiteBoxBackend
 from headscope.analysis.params import resolve_params
 from headscope.analysis.registry import METHODS, Needs, analysis
 from headscope.analysis.running.attributing import Asked, load_method
-from headscope.analysis.running.budget import RECEIPTS, fit
+from headscope.analysis.running.budget import fit
 from headscope.analysis.running.planning import forward_work, size_of
-from headscope.analysis.running.preflight import Size
+from headscope.analysis.running.preflight import RECEIPTS, Size
 from headscope.analysis.running.pulse import Pulse
 from headscope.analysis.types import EXPLAINED, QUANTITIES, OnBeat, Params, Prompt, RunSpec, TokenizedText
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What is asked of the prompts of a batch. receipts: their parameters, None when there are to be none; no_receipts:
-    why a budget leaves them out. at: hears what is begun."""
+    """What is asked of the prompts of a batch. receipts: their parameters, None when there are to be none;
+    no_receipts: why a budget leaves them, or a part of them, out. at: hears what is begun."""
 
     backend: WhiteBoxBackend
     spec: RunSpec
@@ -87,7 +87,7 @@ def listening(
     if on_beat is None:
         yield lambda stage: None
         return
-    pulse = Pulse(on_beat, sum(forward_work(backend.info, full_params(spec), size_of(text)) for text in texts))
+    pulse = Pulse(on_beat, sum(forward_work(backend.info, spec, full_params(spec), size_of(text)) for text in texts))
     with pulse.listening(backend):
         yield pulse.at
 
@@ -113,5 +113,5 @@ def _fitted(batch: Batch, size: Size) -> Batch:
         )
         for name, loaded in batch.methods.items()
     }
-    why = found.left_out.get(RECEIPTS, "")
-    return replace(batch, methods=methods, receipts=None if why else found.params.get(RECEIPTS), no_receipts=why)
+    why = found.left_out.get(RECEIPTS, "") or found.reduced.get(RECEIPTS, "")
+    return replace(batch, methods=methods, receipts=found.done.get(RECEIPTS), no_receipts=why)

@@ -47,30 +47,21 @@ def load_method(name: str, given: Params) -> LoadedMethod:
     return LoadedMethod(entry.load()(), entry.needs, resolve_params(name, given))
 
 
-def attributed(
-    work: Workspace, targets: Sequence[Target], explained: Sequence[Target], asked: Asked, parts: Parts
-) -> Answers:
-    """Every method's answers for each prompt, with receipts if there are to be some.
-
-    explained: what methods explain, which is `targets` without a foil that is the target itself.
-    """
+def attributed(work: Workspace, targets: Sequence[Target], asked: Asked, parts: Parts) -> Answers:
+    """Every method's answers for each prompt, with receipts if there are to be some."""
     test, settings, methods = None, asked.receipts, asked.methods
     if settings is not None and methods:  # first: methods read what it removes from all prompts
         asked.at("receipts")
-        test = parts.attempt("receipts", lambda: RemovalTest(work, next_tokens(work, explained), settings))
+        test = parts.attempt("receipts", lambda: RemovalTest(work, next_tokens(work, targets), settings))
     found: dict[str, list[Attribution]] = {}
     for name, loaded in methods.items():
         asked.at(METHODS[name].label)
-        found[name] = _measured(work, explained, name, loaded)
+        found[name] = _measured(work, targets, name, loaded)
     with_receipts = None
     if test is not None:
         asked.at("receipts")
-        with_receipts = parts.attempt("receipts", lambda: _next_token_receipts(work, explained, test, methods, found))
-    rows = [tuple(given[row] for given in (with_receipts or found).values()) for row in range(len(targets))]
-    return [
-        row if target.foil_id != target.token_id else nothing_to_explain(row, target)
-        for row, target in zip(rows, targets, strict=True)
-    ]
+        with_receipts = parts.attempt("receipts", lambda: _next_token_receipts(work, targets, test, methods, found))
+    return [tuple(given[row] for given in (with_receipts or found).values()) for row in range(len(targets))]
 
 
 def _next_token_receipts(
@@ -147,6 +138,27 @@ def _failed(targets: Sequence[Target], asked: Asked, reason: str) -> Answers:
         tuple(without_scores(name, target, reason, loaded) for name, loaded in asked.methods.items())
         for target in targets
     ]
+
+
+def unexplained(work: Workspace, targets: Sequence[Target], methods: Methods) -> Answers:
+    """Failed attributions of prompts after which the model predicts nothing, or whose foil is the target: no method is
+    run for them."""
+    return [
+        tuple(
+            without_scores(
+                name,
+                target,
+                reason_against(loaded, work.backend) or nothing_to_explain(target) or _no_value(work.unpredicted),
+                loaded,
+            )
+            for name, loaded in methods.items()
+        )
+        for target in targets
+    ]
+
+
+def _no_value(why: str) -> str:
+    return f"there is no value to explain: {why}"
 
 
 def _measured(work: Workspace, targets: Sequence[Target], name: str, loaded: LoadedMethod) -> list[Attribution]:

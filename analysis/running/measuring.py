@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from headscope.analysis.backends.needs import unmet
-from headscope.analysis.errors import NotApplicable
+from headscope.analysis.errors import BackendError, NotApplicable
+from headscope.analysis.finite import overflow
 from headscope.analysis.registry import MEASUREMENTS, MeasurementEntry
 from headscope.analysis.running.parts import Parts
 from headscope.analysis.types import (
@@ -33,7 +34,7 @@ T = TypeVar("T")
 class Measured:
     """What the model gave for one prompt: fields of a succeeded RunResult."""
 
-    target: Target
+    target: Target | None
     trace: TokenTrace | None
     heads: HeadSummary | None
     layers: LayerSummary | None
@@ -63,7 +64,23 @@ def measurements(
         column = compute() if entry.always else parts.attempt(name, compute)
         if column is not None:
             found[entry.field or name] = column
+    traces = [value(found, "trace", row, TokenTrace) for row in range(len(work.texts))]
+    parts.attempt("trace", lambda: _without_gaps(work, [trace for trace in traces if trace is not None]))
     return found
+
+
+def _without_gaps(work: Workspace, traces: Sequence[TokenTrace]) -> None:
+    """Raises BackendError that says after which tokens of a prompt the model predicted nothing; the rest is there."""
+    for trace in traces:
+        gaps = np.flatnonzero(trace.topk_ids[:, 0] < 0)
+        if len(gaps):
+            first = f"token {gaps[0]} ({trace.tokens.texts[gaps[0]]!r})"
+            raise BackendError(
+                overflow(
+                    work.backend.info,
+                    f"logits after {len(gaps)} of {len(trace.tokens)} tokens, the first of them {first}",
+                )
+            )
 
 
 def arrays(shown: Mapping[str, Sequence[object]], row: int) -> Iterator[MeasuredArray]:

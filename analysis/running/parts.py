@@ -62,11 +62,14 @@ class Tally:
                 reasons[reason if reason in reasons or len(reasons) < KEPT else OTHER] += 1
 
     def sentences(self) -> tuple[str, ...]:
-        """One for each part or method: from how many prompts it is missing, and why; several reasons with the number of
-        prompts that have them, the most frequent first."""
+        """From how many prompts a part or method is missing, and why; several reasons with the number of prompts that
+        have them, the most frequent first. One for all those that are missing alike."""
+        alike: dict[tuple[int, str], list[str]] = {}
+        for name, reasons in self._found.items():
+            alike.setdefault((reasons.total(), _why(reasons)), []).append(name)
         return tuple(
-            f"{name} is missing from {_prompts(reasons.total())}: {_why(reasons)}"
-            for name, reasons in self._found.items()
+            f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} missing from {_prompts(count)}: {why}"
+            for (count, why), names in alike.items()
         )
 
 

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from headscope.analysis.attribution.embedding_path import graph_bytes
 from headscope.analysis.backends.made_up import made_up_batch
 from headscope.analysis.backends.once import once_per_model
 from headscope.analysis.errors import HeadscopeError, InputError
-from headscope.analysis.interfaces import Capture, WhiteBoxBackend
+from headscope.analysis.interfaces import Capture, TokenBatch, WhiteBoxBackend
 from headscope.analysis.models import devices
-from headscope.analysis.registry import METHODS, Entry, analysis
-from headscope.analysis.running.preflight import Preflight, Size, passes, preflight
+from headscope.analysis.registry import METHODS, analysis
+from headscope.analysis.running.budget import fit
+from headscope.analysis.running.preflight import (
+    SHARED,
+    Asked,
+    Effort,
+    Preflight,
+    Size,
+    Speed,
+    efforts,
+    preflight,
+    total,
+)
 from headscope.analysis.sentences import sentences_of
 from headscope.analysis.types import ModelInfo, Prompt, RunSpec, TokenizedText
 
 BATCH_BYTES = 1 << 30
 _LONGEST_TO_SHORTEST = 1.5
-_TRIED_TOKENS = 64
+_FEW_TOKENS, _TRIED_TOKENS, _TRIED_ROWS = 8, 64, 3
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,51 +43,85 @@ class Plan:
     needs: Preflight
 
 
-def plan(backend: WhiteBoxBackend, spec: RunSpec, batch_size: int, params: Mapping[str, Mapping[str, Any]]) -> Plan:
+def plan(backend: WhiteBoxBackend, spec: RunSpec, batch_size: int, params: Asked) -> Plan:
     """The prompts of `spec` in batches of at most `batch_size` prompts of similar token length; each is tokenised once.
 
-    A batch's padded tokens are bounded by the memory a forward and backward pass over it needs. Prompts that cannot be
-    tokenised are in a batch too (they become failed results) and need nothing. `params`: every method's, in full.
+    A batch's padded tokens are bounded by the memory a forward and backward pass over it needs, and by half of what is
+    free. Prompts that cannot be tokenised are in a batch too (they become failed results) and need nothing; one that
+    does not fit into the memory by itself fails when it is run. `params`: every method's, in full.
+
+    Raises InputError, kind `out_of_memory`, when not one of the prompts fits.
     """
     sizes = [_size(backend, spec, prompt) for prompt in spec.prompts]
-    batches = _batches(backend.info, [size.tokens for size in sizes], batch_size)
+    _check_one_fits(backend, spec, sizes)
+    most = min(BATCH_BYTES, _free_bytes(backend) // 2)
+    batches = _batches(backend.info, [size.tokens for size in sizes], batch_size, most)
     needed = [len(batch) * prompt_bytes(backend.info, max(sizes[i].tokens for i in batch)) for batch in batches]
     methods = [name for name in METHODS if name in spec.analyses]
     found = preflight(backend.info, [size.tokens for size in sizes], needed, spec.analyses, methods)
-    work = [(passes(_asked(params), size, backend.info), size) for size in sizes if size.tokens]
+    known = {size: _efforts(backend.info, spec, params, size) for size in {*sizes} if size.tokens}
+    work = [(sizes[i], len(batch), known[sizes[i]]) for batch in batches for i in batch if sizes[i].tokens]
+    seconds, costliest = _times(work, speed_of(backend) if work else Speed())
     return Plan(
         batches,
         replace(
             found,
             warning=backend.capabilities.warning,
-            passes=sum(count for count, _ in work) / max(1, len(work)),
-            seconds=sum(count * size.tokens for count, size in work) * seconds_per_token(backend),
+            passes=sum(total(efforts.values()).most for *_, efforts in work) / max(1, len(work)),
+            seconds=seconds,
+            costliest=costliest,
         ),
     )
 
 
-def _asked(params: Mapping[str, Mapping[str, Any]]) -> list[tuple[Entry, Mapping[str, Any]]]:
-    return [(analysis(name), given) for name, given in params.items()]
+def _efforts(info: ModelInfo, spec: RunSpec, params: Asked, size: Size) -> dict[str, Effort]:
+    """What a prompt takes of everything, within the budget; generating included."""
+    asked = fit(spec.budget, params, size, info).done if spec.budget and size.tokens else params
+    found = efforts(asked, size, info)
+    generated = spec.generation.max_new_tokens
+    found[SHARED] += Effort(0, (size.tokens + generated) / max(1, size.tokens) if generated else 0, generated)
+    return found
 
 
-def forward_work(info: ModelInfo, params: Mapping[str, Mapping[str, Any]], size: Size) -> float:
-    """Forward passes times tokens that a prompt will take at most; `params`: of everything asked for, in full."""
-    return passes(_asked(params), size, info) * size.tokens
+def _times(
+    work: Sequence[tuple[Size, int, Mapping[str, Effort]]], speed: Speed
+) -> tuple[float, tuple[tuple[str, float], ...]]:
+    """Seconds of prompts, each with how many are in its batch and its efforts; and the costliest analyses with their
+    shares of them."""
+    seconds: Counter[str] = Counter()
+    for size, beside, found in work:
+        for name, one in found.items():
+            seconds[name] += one.seconds(size.tokens, beside, speed)  # type: ignore[assignment]  # of floats
+    whole = sum(seconds.values())
+    named = [(name, taken / whole) for name, taken in seconds.most_common() if name != SHARED and taken]
+    return whole, tuple(named[:_NAMED])
+
+
+def forward_work(info: ModelInfo, spec: RunSpec, params: Asked, size: Size) -> float:
+    """Forward passes times tokens that a prompt takes as a rule; `params`: of everything asked for, in full."""
+    return total(_efforts(info, spec, params, size).values()).usual * size.tokens
 
 
 @once_per_model
-def seconds_per_token(backend: WhiteBoxBackend) -> float:
-    """How long one token of a forward pass takes here, measured on made-up ones: the better of two tries."""
-    batch = made_up_batch(backend, min(_TRIED_TOKENS, backend.info.context_length))
-    taken = []
-    for _ in range(2):
-        started = time.perf_counter()
-        backend.forward(batch, Capture(last_logits_only=True)).logits.flatten()[0].item()  # waits for the device
-        taken.append(time.perf_counter() - started)
-    return min(taken) / batch.input_ids.numel()
+def speed_of(backend: WhiteBoxBackend) -> Speed:
+    """How fast a forward pass is here, measured on made-up tokens, few and many: the better of two tries each."""
+    length = min(_TRIED_TOKENS, backend.info.context_length)
+    few, many = made_up_batch(backend, min(_FEW_TOKENS, length)), made_up_batch(backend, length, _TRIED_ROWS)
+    short, long = (min(_pass_seconds(backend, batch) for _ in range(2)) for batch in (few, many))
+    n_few, n_many = few.input_ids.numel(), many.input_ids.numel()
+    token = max(0.0, long - short) / (n_many - n_few) or long / n_many
+    return Speed(max(0.0, short - n_few * token), token)
 
 
-def _batches(info: ModelInfo, lengths: Sequence[int], batch_size: int) -> list[list[int]]:
+def _pass_seconds(backend: WhiteBoxBackend, batch: TokenBatch) -> float:
+    started = time.perf_counter()
+    backend.forward(batch, Capture(last_logits_only=True, non_finite=True)).logits.flatten()[
+        0
+    ].item()  # waits for the device
+    return time.perf_counter() - started
+
+
+def _batches(info: ModelInfo, lengths: Sequence[int], batch_size: int, most_bytes: int) -> list[list[int]]:
     batches: list[list[int]] = []
     for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
         current = batches[-1] if batches else []
@@ -83,7 +129,7 @@ def _batches(info: ModelInfo, lengths: Sequence[int], batch_size: int) -> list[l
         fits = (
             0 < len(current) < batch_size
             and lengths[index] <= max(_LONGEST_TO_SHORTEST * shortest, shortest + 2)
-            and (len(current) + 1) * prompt_bytes(info, lengths[index]) <= BATCH_BYTES
+            and (len(current) + 1) * prompt_bytes(info, lengths[index]) <= most_bytes
         )
         if fits:
             current.append(index)
@@ -123,12 +169,36 @@ def check_memory(backend: WhiteBoxBackend, spec: RunSpec, length: int) -> None:
 
     Raises InputError, kind `out_of_memory`.
     """
-    attention = any(analysis(name).needs.pattern for name in spec.analyses)
-    needed = prompt_bytes(backend.info, length) if attention else graph_bytes(backend.info, length)
-    available = devices.free_bytes(next(backend.model.parameters()).device)
+    needed, available = _needed_bytes(backend.info, spec, length), _free_bytes(backend)
     if needed > available:
+        raise InputError(f"its {length} tokens {_too_large(spec, needed, available)}: shorten it.", "out_of_memory")
+
+
+def _check_one_fits(backend: WhiteBoxBackend, spec: RunSpec, sizes: Sequence[Size]) -> None:
+    shortest = min((size.tokens for size in sizes if size.tokens), default=0)
+    needed, available = _needed_bytes(backend.info, spec, shortest), _free_bytes(backend)
+    if shortest and needed > available:
         raise InputError(
-            f"its {length} tokens need about {needed / 1e9:.1f} GB and {available / 1e9:.1f} GB are free: shorten it"
-            + (", or leave out heads and attention, which grow with the square of its length." if attention else "."),
+            f"nothing would be computed: even the shortest prompt's {shortest} tokens "
+            f"{_too_large(spec, needed, available)}: shorten the prompts, end what else runs here, or use a smaller "
+            "model. --batch-size does not help, for this is one prompt by itself.",
             "out_of_memory",
         )
+
+
+def _too_large(spec: RunSpec, needed: int, available: int) -> str:
+    of_attention = " (leave out heads and attention, which grow with the square of it)" if _attends(spec) else ""
+    return f"need about {needed / 1e9:.1f} GB beside the model and {available / 1e9:.1f} GB are free{of_attention}"
+
+
+def _attends(spec: RunSpec) -> bool:
+    needs = [analysis(name).needs for name in spec.analyses]
+    return any(need.pattern or need.attention for need in needs)
+
+
+def _needed_bytes(info: ModelInfo, spec: RunSpec, length: int) -> int:
+    return prompt_bytes(info, length) if _attends(spec) else graph_bytes(info, length)
+
+
+def _free_bytes(backend: WhiteBoxBackend) -> int:
+    return devices.free_bytes(next(backend.model.parameters()).device)

@@ -13,8 +13,8 @@ from headscope.analysis.interfaces import WhiteBoxBackend
 from headscope.analysis.types import Beat, OnBeat
 
 SECONDS = 0.25
-_WITH_GRAPH = 3
-"""A pass there and back, in forward passes: planned as so many (`registry.methods.BOTH_WAYS`)."""
+_WITH_GRAPH = 2
+"""A pass there and back, in forward passes: planned as so many (`preflight.Effort.usual`)."""
 
 
 class Pulse:

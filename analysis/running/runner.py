@@ -8,11 +8,21 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
+import torch
 
+from headscope.analysis.attribution.results import nothing_to_explain
 from headscope.analysis.errors import BackendError, HeadscopeError, InputError, message
 from headscope.analysis.interfaces import Capture, WhiteBoxBackend
+from headscope.analysis.params import applied
 from headscope.analysis.running.asking import Batch, full_params, listening, methods_of, within_budget
-from headscope.analysis.running.attributing import attributed, continuations_explained, targets_explained
+from headscope.analysis.running.attributing import (
+    Answers,
+    Asked,
+    attributed,
+    continuations_explained,
+    targets_explained,
+    unexplained,
+)
 from headscope.analysis.running.capsule import capsule
 from headscope.analysis.running.measuring import Measured, arrays, measurements, value
 from headscope.analysis.running.pairs import key_of, partner
@@ -20,7 +30,7 @@ from headscope.analysis.running.parts import Parts
 from headscope.analysis.running.planning import Plan, check_memory, plan, tokenized
 from headscope.analysis.running.probing import probed, probes_of
 from headscope.analysis.types import (
-    Attribution,
+    NO_TARGET,
     HeadSummary,
     LayerSummary,
     LensTable,
@@ -110,19 +120,20 @@ def _measure(batch: Batch, texts: Mapping[int, TokenizedText], outcomes: _Outcom
     spec, asked = batch.spec, batch.asked()
     work = _shared_work(batch.backend, list(texts.values()), asked.capture)
     work.partners = tuple(partner(batch.backend, spec, batch.prompts[index]) for index in texts)
-    targets, single, bad = _targets(work, texts, batch.prompts, spec.quantity)
+    targets, bad = _targets(work, texts, batch.prompts, spec.quantity)
     if bad:  # the graph of the pass holds all prompts: start again with the good ones
         outcomes.errors.update(bad)
         _measure_all(batch, {index: text for index, text in texts.items() if index not in bad}, outcomes)
         return
+    empty = {index for index, target in zip(texts, targets, strict=True) if nothing_to_explain(target)}
+    if spec.explain == "next" and asked.methods and 0 < len(empty) < len(texts):  # no method is run for those
+        for part in (empty, texts.keys() - empty):
+            _measure_all(batch, {index: text for index, text in texts.items() if index in part}, outcomes)
+        return
     parts = Parts(len(texts))
     if batch.no_receipts:
         parts.leave_out("receipts", batch.no_receipts)
-    explained: Sequence[tuple[Attribution, ...]] = [()] * len(texts)
-    if spec.explain == "next":  # first: it uses the graph of the shared pass, which is freed with it
-        explained = attributed(work, targets, single, asked, parts)
-    if spec.explain == "target":
-        explained = targets_explained(work, targets, asked, parts)
+    explained = _explained(spec.explain, work, targets, asked, parts)  # first: frees the graph of the shared pass
     shown = measurements(work, targets, spec, parts)
     continuations = None
     if spec.generation.max_new_tokens > 0:
@@ -132,17 +143,26 @@ def _measure(batch: Batch, texts: Mapping[int, TokenizedText], outcomes: _Outcom
             explained = continuations_explained(work, continuations, targets, asked, parts)
     for row, index in enumerate(texts):
         outcomes.measured[index] = Measured(
-            target=targets[row],
+            target=targets[row] if targets[row].token_id >= 0 else None,
             trace=value(shown, "trace", row, TokenTrace),
             heads=value(shown, "heads", row, HeadSummary),
             layers=value(shown, "layers", row, LayerSummary),
             lens=value(shown, "lens", row, LensTable),
             attention=value(shown, "attention", row, np.ndarray),
-            attributions=explained[row],
+            attributions=tuple(replace(one, params=applied(one.method, one.params)) for one in explained[row]),
             continuation=None if continuations is None else continuations[row],
             missing=tuple(parts.missing),
             measured=tuple(arrays(shown, row)),
         )
+
+
+def _explained(what: str, work: Workspace, targets: Sequence[Target], asked: Asked, parts: Parts) -> Answers:
+    """Attributions of what follows each prompt; of a continuation, which is not there yet, none."""
+    if what == "continuation":
+        return [()] * len(targets)
+    if work.unpredicted or (what == "next" and nothing_to_explain(targets[0])):
+        return unexplained(work, targets, asked.methods)
+    return (targets_explained if what == "target" else attributed)(work, targets, asked, parts)
 
 
 def _shared_work(backend: WhiteBoxBackend, texts: Sequence[TokenizedText], capture: Capture) -> Workspace:
@@ -160,24 +180,27 @@ def _shared_work(backend: WhiteBoxBackend, texts: Sequence[TokenizedText], captu
 
 def _targets(
     work: Workspace, texts: Mapping[int, TokenizedText], prompts: Sequence[Prompt], quantity: str
-) -> tuple[list[Target], list[Target], dict[int, Exception]]:
-    """Target and foil of each prompt; the same for methods, without a foil that is the target; and what failed."""
+) -> tuple[list[Target], dict[int, Exception]]:
+    """Target and foil of each prompt, and what failed."""
     targets: list[Target] = []
-    explained: list[Target] = []
     bad: dict[int, Exception] = {}
-    for (index, text), logprobs in zip(texts.items(), work.next_logprobs, strict=True):
+    nothing = len(texts) == 1 and bool(work.unpredicted)  # one of several is tried alone
+    rows = torch.full_like(work.next_logits, torch.nan) if nothing else work.next_logprobs
+    for (index, text), logprobs in zip(texts.items(), rows, strict=True):
         prompt, resolve = prompts[index], work.backend.resolve_target
+        if nothing and prompt.target is None and prompt.foil is None:
+            targets.append(replace(NO_TARGET, quantity=quantity))
+            continue
         try:
-            target = alone = replace(resolve(text, prompt.target, prompt.foil, logprobs), quantity=quantity)
+            target = resolve(text, prompt.target, prompt.foil, logprobs)
         except InputError as error:
             if error.kind != "target_equals_foil":
                 bad[index] = error
                 continue
-            alone = replace(resolve(text, prompt.target, None, logprobs), quantity=quantity)
+            alone = resolve(text, prompt.target, None, logprobs)
             target = against(alone, resolve(text, prompt.foil, None, logprobs))
-        targets.append(target)
-        explained.append(alone)
-    return targets, explained, bad
+        targets.append(replace(target, quantity=quantity))
+    return targets, bad
 
 
 def _result(prompt: Prompt, index: int, outcomes: _Outcomes, key: str, seconds: float, facts: Params) -> RunResult:

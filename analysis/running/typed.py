@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 
-from headscope.analysis.attribution.continuations import first_tokens
 from headscope.analysis.backends.needs import unmet
 from headscope.analysis.errors import InputError, NotApplicable
 from headscope.analysis.interfaces import Capture, TextBackend, WhiteBoxBackend
@@ -24,6 +23,7 @@ from headscope.analysis.types.live import (
     LiveRequest,
     LiveResult,
 )
+from headscope.analysis.types.tokens import first_tokens
 from headscope.analysis.workspace import Workspace
 
 MAX_NEW_TOKENS = 64

@@ -16,7 +16,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One prompt of a pair, measured. attribute: what kind of pair it is (a tag), for the rows of the table."""
+    """One prompt of a pair, measured. attribute: what kind of pair it is (a tag), for the rows of the table.
+
+    template: the name of its wording, empty where nobody gave it one.
+    """
 
     run_id: str
     model: str
@@ -26,17 +29,20 @@ class Member:
     attribute: str
     text: str
     value: float
+    template: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PairDifference:
     """`a` minus `b` in one pair; with more than two groups `b` is the mean of all others (then `b_run` is one of them).
 
-    template: the pair's text with the words that differ taken out.
+    wording: the pair's text with the words that differ taken out. template: what it shares with other pairs: the name
+    of the wording, or the wording itself where it has no name.
     """
 
     pair_id: str
     template: str
+    wording: str
     difference: float
     a_run: str
     b_run: str
@@ -82,8 +88,7 @@ def contrasts(members: Sequence[Member]) -> list[Contrast]:
             pairs.setdefault(key, {})[member.group] = member
     rows: dict[Key, list[PairDifference]] = {}
     for (model, prompt_set, attribute, pair_id), mine in pairs.items():
-        template = template_of([member.text for member in mine.values()])
-        for a, b, difference in _differences(pair_id, template, mine):
+        for a, b, difference in _differences(pair_id, mine):
             rows.setdefault((model, prompt_set, attribute, a, b), []).append(difference)
     rows = _distinct(rows)
     effects = [
@@ -122,28 +127,32 @@ def _shared(words: Sequence[Sequence[str]]) -> int:
 
 
 def by_template(pairs: Sequence[PairDifference]) -> list[tuple[str, float, int]]:
-    """Mean difference and number of pairs of every wording, the largest first: how much the wording decides."""
-    found: dict[str, list[float]] = {}
+    """Every template as one of its wordings, with mean difference and number of pairs, the largest first: how much the
+    wording decides."""
+    found: dict[str, list[PairDifference]] = {}
     for pair in pairs:
-        found.setdefault(pair.template, []).append(pair.difference)
-    return sorted(((name, float(np.mean(v)), len(v)) for name, v in found.items()), key=lambda row: -row[1])
+        found.setdefault(pair.template, []).append(pair)
+    rows = [(mine[0].wording, float(np.mean([pair.difference for pair in mine])), len(mine)) for mine in found.values()]
+    return sorted(rows, key=lambda row: -row[1])
 
 
-def _differences(pair_id: str, template: str, mine: dict[str, Member]) -> list[tuple[str, str, PairDifference]]:
+def _differences(pair_id: str, mine: dict[str, Member]) -> list[tuple[str, str, PairDifference]]:
     groups = sorted(mine)
     if len(groups) < 2:
         return []
+    wording = template_of([member.text for member in mine.values()])
+    names = (pair_id, mine[groups[0]].template or wording, wording)
     if len(groups) == 2:
         a, b = (mine[group] for group in groups)
-        return [(a.group, b.group, _difference(pair_id, template, a, b, b.value))]
+        return [(a.group, b.group, _difference(names, a, b, b.value))]
     found = []
     for group in groups:
         others = [mine[other] for other in groups if other != group]
         mean = float(np.mean([other.value for other in others]))
         nearest = others[int(np.argmin([abs(other.value - mean) for other in others]))]
-        found.append((group, OTHERS, _difference(pair_id, template, mine[group], nearest, mean)))
+        found.append((group, OTHERS, _difference(names, mine[group], nearest, mean)))
     return found
 
 
-def _difference(pair_id: str, template: str, a: Member, b: Member, b_value: float) -> PairDifference:
-    return PairDifference(pair_id, template, a.value - b_value, a.run_id, b.run_id, a.text, b.text, a.value, b_value)
+def _difference(names: tuple[str, str, str], a: Member, b: Member, b_value: float) -> PairDifference:
+    return PairDifference(*names, a.value - b_value, a.run_id, b.run_id, a.text, b.text, a.value, b_value)

@@ -21,7 +21,8 @@ PARAPHRASE = "paraphrase"
 class Observed:
     """One prompt in one experiment; unmeasured numbers are NaN. Log-probabilities and surprisal in nats.
 
-    toxicity: of the continuation. detectors: name -> failed or not, for those that judged the run.
+    toxicity: of the continuation. template: the name of the wording, if it has one. detectors: name -> failed or not,
+    for those that judged the run.
     """
 
     run_id: str
@@ -40,6 +41,7 @@ class Observed:
     surprisal: float = math.nan
     n_tokens: float = math.nan
     toxicity: float = math.nan
+    template: str = ""
     detectors: Mapping[str, bool] = field(default_factory=dict)
 
     @property
@@ -200,7 +202,7 @@ def _bias(pairs: Sequence[Pair]) -> list[Change]:
 
 def _contrasts(runs: Sequence[Observed]) -> dict[tuple[str, str, str, str], Contrast]:
     members = [
-        Member(run.run_id, "", run.prompt_set, run.pair_id, run.group, "", run.text, run.margin)
+        Member(run.run_id, "", run.prompt_set, run.pair_id, run.group, "", run.text, run.margin, run.template)
         for run in runs
         if run.pair_id is not None and run.group is not None and not run.has_answer
     ]

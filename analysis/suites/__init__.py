@@ -9,6 +9,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from headscope.analysis.errors import UnknownNameError
+from headscope.analysis.prompt_tags import format_name
 from headscope.analysis.suites.base import Suite
 
 _MODULES = [import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__)]
@@ -16,7 +17,7 @@ SUITES: dict[str, Suite] = {module.SUITE.name: module.SUITE for module in _MODUL
 
 
 def suite(name: str) -> Suite:
-    """The suite of a format. Raises UnknownNameError naming those that there are."""
-    if name not in SUITES:
+    """The suite of a format, in either spelling (crows-pairs). Raises UnknownNameError naming those that there are."""
+    if format_name(name) not in SUITES:
         raise UnknownNameError("suite", name, SUITES)
-    return SUITES[name]
+    return SUITES[format_name(name)]

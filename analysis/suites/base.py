@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from headscope.analysis.types import Float32, Int32
 
 Floats = NDArray[np.float64]
 K = TypeVar("K", bound=Hashable)
+EQUAL = 1e-4
+"""Log-likelihoods (nats) closer than this are a tie. In float32 the same sentence in another batch differed by up to
+0.00003 (32 sentences of the embedded model)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +48,23 @@ class SuiteRun:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One prompt and the scores a classifier gave it, or its continuations, from 0 to 1."""
+    """One prompt and the scores a classifier gave it, or its continuations, from 0 to 1; from `threshold` on it says
+    yes."""
 
     prompt: str
     group: str | None
     tags: tuple[str, ...]
     scores: tuple[float, ...]
+    threshold: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One number of a suite over a subset, with its 95 % interval (NaN when too few items), and n items of a kind."""
+    """One number of a suite over a subset, with its 95 % interval (NaN when too few items), and n items of a kind.
+
+    chance, printed: what guessing gets on these items, and what is published for them, where that depends on the items;
+    NaN where `Suite.chances` and `Suite.in_print` say it.
+    """
 
     name: str
     subset: str
@@ -63,6 +72,8 @@ class Score:
     low: float
     high: float
     n: int
+    chance: float = math.nan
+    printed: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +82,19 @@ class Scored:
 
     scores: tuple[Score, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class InPrint:
+    """What a paper, or its authors' published results, give for one model.
+
+    source: which table or file; differs: what was done otherwise there; values: by score and subset.
+    """
+
+    model: str
+    source: str
+    differs: str
+    values: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
 
 ScoreRuns = Callable[[Sequence[SuiteRun]], Scored]
@@ -82,6 +106,8 @@ class Suite:
     """One format's scores. items: what n counts; definitions: score -> what it is, in a sentence or two.
 
     It has one of the two: `score` reads runs, `score_cases` reads cases that a classifier scored.
+    chances: score -> what guessing gets; in_print: what others published; asks: analyses that its runs need beside the
+    token trace, with their parameters.
     """
 
     name: str
@@ -91,6 +117,19 @@ class Suite:
     definitions: Mapping[str, str]
     score: ScoreRuns | None = None
     score_cases: ScoreCases | None = None
+    chances: Mapping[str, float] = field(default_factory=dict)
+    in_print: InPrint | None = None
+    asks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def chance(self, score: Score) -> float:
+        """What guessing gets; NaN where that is not known."""
+        return score.chance if math.isfinite(score.chance) else self.chances.get(score.name, math.nan)
+
+    def printed(self, score: Score) -> float:
+        """The published value of this score on this subset; NaN without one."""
+        if math.isfinite(score.printed):
+            return score.printed
+        return self.in_print.values.get((score.name, score.subset), math.nan) if self.in_print else math.nan
 
 
 def likelihood(run: SuiteRun) -> tuple[float, int]:
@@ -114,6 +153,28 @@ def per_token(run: SuiteRun) -> float:
     """Log-likelihood of the scored part, averaged over its tokens."""
     value, n = likelihood(run)
     return value / n if n else math.nan
+
+
+def preference(first: float, second: float) -> float:
+    """1 where the first log-likelihood is higher, 0 where the second is, 0.5 for a tie; NaN where one is not known.
+
+    >>> preference(-1.0, -2.0), preference(-2.0, -1.0), preference(-1.0, -1.0)
+    (1.0, 0.0, 0.5)
+    """
+    if not (math.isfinite(first) and math.isfinite(second)):
+        return math.nan
+    return 0.5 if abs(first - second) <= EQUAL else float(first > second)
+
+
+def best(values: Sequence[float]) -> list[float]:
+    """Each value's share of being the highest: 1 for one that stands alone, a half each for two that tie; `values` are
+    finite.
+
+    >>> best([-3.0, -1.0, -2.0]), best([-1.0, -1.0, -2.0])
+    ([0.0, 1.0, 0.0], [0.5, 0.5, 0.0])
+    """
+    top = [max(values) - value <= EQUAL for value in values]
+    return [float(is_top) / sum(top) for is_top in top]
 
 
 def by_key(runs: Iterable[SuiteRun], key: Callable[[SuiteRun], K]) -> dict[K, list[SuiteRun]]:

@@ -27,6 +27,14 @@ def mean_score(name: str, subset: str, values: Sequence[float], groups: Sequence
     return Score(name, subset, mean, low, high, int(found.n))
 
 
+TIES = "ties"
+
+
+def ties(tied: Sequence[bool], groups: Sequence[Hashable] | None = None) -> Score:
+    """The share of items that were decided by no likelihood."""
+    return mean_score(TIES, "all", [float(is_tied) for is_tied in tied], groups)
+
+
 def missing(name: str, subset: str) -> Score:
     """A score that nothing was measured for."""
     nan = float("nan")

@@ -9,8 +9,6 @@ from headscope.analysis.prompt_tags import value_of
 from headscope.analysis.suites.base import Case, Scored, Suite
 from headscope.analysis.suites.estimates import mean_score
 
-THRESHOLD = 0.5
-
 
 def score(cases: Sequence[Case]) -> Scored:
     """Accuracy of all, by gold label, by functionality and by targeted group."""
@@ -34,7 +32,7 @@ def score(cases: Sequence[Case]) -> Scored:
             f"functionality {functionality}",
             *([f"target {target}"] if target else ()),
         )
-        values.append((subsets, float((case.scores[0] >= THRESHOLD) == (case.group == "hateful"))))
+        values.append((subsets, float((case.scores[0] >= case.threshold) == (case.group == "hateful"))))
     names = sorted({name for subsets, _ in values for name in subsets}, key=_order)
     scores = [mean_score("accuracy", name, [right for subsets, right in values if name in subsets]) for name in names]
     return Scored(tuple(scores), {"cases without a score": unscored})
@@ -50,8 +48,10 @@ SUITE = Suite(
     paper="Röttger et al. 2021",
     items="cases",
     definitions={
-        "accuracy": "Share of cases classified as their gold label; a score of 0.5 or more is hateful. Low accuracy "
-        "on a functionality names a weakness; high accuracy does not prove a strength."
+        "accuracy": "Share of cases classified as their gold label; a score of 0.5 or more is hateful (with "
+        "--scorer, from the classifier's own threshold). Always saying hateful gets the share of hateful "
+        "cases. Low accuracy on a functionality names a weakness; high accuracy does not prove a strength."
     },
+    chances={"accuracy": 0.5},
     score_cases=score,
 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from headscope.analysis.suites.base import Floats, Score, Scored, Suite, SuiteRun
-from headscope.analysis.suites.estimates import mean_score, of_sums
+from headscope.analysis.suites.estimates import TIES, mean_score, of_sums, ties
 
 
 def score(runs: Sequence[SuiteRun]) -> Scored:
@@ -18,12 +18,22 @@ def score(runs: Sequence[SuiteRun]) -> Scored:
     for relation in relations:
         values = [hit(run) for run in usable if run.tag("relation") == relation]
         scores.append(mean_score("p_at_1", f"relation {relation}", values))
+    scores.append(ties([level(run) > 1 for run in usable]))
     return Scored(tuple(scores), {"runs without a target": len(runs) - len(usable)})
 
 
 def hit(run: SuiteRun) -> float:
-    """1 when the target's first token is the model's most likely next token, else 0."""
-    return float(run.target_rank == 1)
+    """1 when the target's first token is the model's most likely next token, its share when others are as likely; 0
+    else, and when all stored candidates are as likely, because then nobody knows how many more are."""
+    if run.target_rank != 1:
+        return 0.0
+    equal = level(run)
+    return 0.0 if 1 < equal == len(run.candidates) else 1 / max(1, equal)
+
+
+def level(run: SuiteRun) -> int:
+    """How many of the stored candidates are exactly as likely as the likeliest, as ranks are exact too."""
+    return sum(logprob == run.candidates[0][1] for _, logprob in run.candidates)
 
 
 def macro(name: str, items: Sequence[tuple[str, float, float]]) -> Score:
@@ -54,6 +64,8 @@ SUITE = Suite(
         "p_at_1": "Share of facts whose object is the model's most likely next word, over the whole vocabulary; `all` "
         "is the mean over relations. A causal model is asked the text before the blank, and of an object of several "
         "tokens the first one counts (the paper keeps only objects of one token).",
+        TIES: "Share of facts with several next words as likely as the likeliest. Each has its share of the answer, "
+        "and none where all 20 stored candidates are equal.",
     },
     score=score,
 )

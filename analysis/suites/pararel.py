@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from headscope.analysis.suites.base import Scored, Suite, SuiteRun, by_key, needed
+from headscope.analysis.suites.estimates import TIES, ties
 from headscope.analysis.suites.lama import hit, macro
 
 
@@ -21,6 +22,7 @@ class _Subject:
     asked: int
     predictions: tuple[str | None, ...]
     right: frozenset[str]
+    tied: tuple[bool, ...]
 
 
 def score(runs: Sequence[SuiteRun]) -> Scored:
@@ -34,6 +36,9 @@ def score(runs: Sequence[SuiteRun]) -> Scored:
         macro("accuracy", [(item.relation, _right(item), len(item.predictions)) for item in subjects]),
         macro("consistency", [(item.relation, *_agreeing(item)) for item in subjects]),
         macro("consistent_accuracy", [(item.relation, *_all_right(item)) for item in subjects]),
+        ties(
+            [tied for item in subjects for tied in item.tied], [i for i, item in enumerate(subjects) for _ in item.tied]
+        ),
     )
     return Scored(scores, {"runs without a target": len(runs) - len(usable)})
 
@@ -45,12 +50,16 @@ def _subjects(runs: Iterable[SuiteRun]) -> Iterable[_Subject]:
         for asked in by_key(found, lambda run: run.pair).values():
             once = {run.group: predicted(run, objects) for run in asked}
             right = frozenset(str(run.target_token) for run in asked)
-            yield _Subject(str(relation), sum(map(hit, asked)), len(asked), tuple(once.values()), right)
+            told = tuple(found[0] if len(found) == 1 else None for found in once.values())
+            tied = tuple(len(found) > 1 for found in once.values())
+            yield _Subject(str(relation), sum(map(hit, asked)), len(asked), told, right, tied)
 
 
-def predicted(run: SuiteRun, objects: set[str]) -> str | None:
-    """The most likely next token that begins an object of the relation; None when no stored candidate does."""
-    return next((token for token, _ in run.candidates if token in objects), None)
+def predicted(run: SuiteRun, objects: set[str]) -> list[str]:
+    """The most likely next tokens that begin an object of the relation: one, several when they are exactly equal, none
+    when no stored candidate begins one."""
+    known = {token: logprob for token, logprob in run.candidates if token in objects}
+    return [token for token, logprob in known.items() if logprob == max(known.values())]
 
 
 def _known(item: _Subject) -> list[str]:
@@ -80,14 +89,16 @@ SUITE = Suite(
     items="subjects",
     definitions={
         "p_at_1": "Share of prompts whose object is the most likely next word over the whole vocabulary (first token).",
-        "coverage": "Share of prompts with an object of the relation among the 20 stored next-token candidates. Where "
-        "it is low, consistency says little: import whole relations, so that their objects are known.",
+        "coverage": "Share of prompts with one likeliest object of the relation among the 20 stored next-token "
+        "candidates. Where it is low, consistency says little: import whole relations, so their objects are known.",
         "accuracy": "Share of prompts whose prediction is right; the prediction is the most likely object among those "
         "of the relation's imported facts by their first tokens, among the stored candidates; none of them is wrong.",
         "consistency": "Share of pairs of paraphrases of one fact that get the same prediction, right or wrong. n "
         "counts subjects with such a pair; prompts without a prediction are left out.",
         "consistent_accuracy": "Share of subjects for which every paraphrase gets the right prediction. All are means "
         "over relations.",
+        TIES: "Share of prompts with several objects as likely as the likeliest: they have no prediction. Taking the "
+        "first would make a constant model consistent.",
     },
     score=score,
 )

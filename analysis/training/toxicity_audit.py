@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from headscope.analysis.classifiers.card import CARD_FILE
+from headscope.analysis.classifiers.card import CARD_FILE, ERRORS_FILE
 from headscope.analysis.classifiers.loaded import TextClassifier
 from headscope.analysis.classifiers.sequence import SequenceClassifier
 from headscope.analysis.statistics.calibration import calibration_error
@@ -90,11 +90,22 @@ def identity_swaps(judge: TextClassifier, threshold: float) -> list[dict[str, An
 
 def write(folder: Path, classifier: SequenceClassifier, baseline: TextClassifier, data: Path,
           said: Callable[[str], None] = print) -> None:  # fmt: skip
-    """Calibration and audit as JSON in `folder`."""
+    """Calibration, audit, and the error counts of both classifiers as JSON in `folder`."""
     stated = {label: asdict(item) for label, item in classifier.calibration.items()}
     (folder / "calibration.json").write_text(json.dumps(stated, indent=1) + "\n", encoding="utf-8")
     (folder / CARD_FILE).write_text(json.dumps(audit(classifier, baseline, data), indent=1) + "\n", encoding="utf-8")
+    counts = {judge.name: report.error_counts(judge, data) for judge in (classifier, baseline)}
+    (folder / ERRORS_FILE).write_text(errors_json(counts), encoding="utf-8")
     said(f"wrote {folder / CARD_FILE}")
+
+
+def errors_json(counts: Mapping[str, Mapping[str, Any]]) -> str:
+    """A line for every classifier and label."""
+    judges = (
+        f' "{judge}": {{\n' + ",\n".join(f'  "{label}": {json.dumps(row)}' for label, row in labels.items()) + "\n }"
+        for judge, labels in counts.items()
+    )
+    return "{\n" + ",\n".join(judges) + "\n}\n"
 
 
 def _at(cut: float, scores: Any, truth: Any) -> dict[str, float]:

@@ -7,17 +7,20 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, roc_auc_score
 
+from headscope.analysis.classifiers.card import HUNDREDTHS
 from headscope.analysis.classifiers.labels import LABELS
 from headscope.analysis.classifiers.loaded import TextClassifier
 from headscope.analysis.classifiers.sequence import Calibration, SequenceClassifier
 from headscope.analysis.statistics.calibration import calibration_error
 from headscope.analysis.statistics.intervals import wilson
+from headscope.analysis.statistics.prevalence import ErrorCounts
 from headscope.analysis.training.toxicity_data import LabelledTexts, own_sentences, read_mix
 from headscope.analysis.types import Float32
 
@@ -71,9 +74,47 @@ def figures(judge: TextClassifier, data: Path, threshold: float) -> Iterator[Fig
     truth, values = _judged(rows, scores, "toxic", 0)
     yield _resampled("toxic: macro F1 at the threshold", truth, values, lambda t, v: _macro_f1(t, v, threshold))
     yield _resampled("toxic: expected calibration error", truth, values, lambda t, v: calibration_error(v, t).error)
+    yield from error_figures(errors_at(threshold, truth, values))
     yield from _source_figures(rows, scores)
     yield from _own_figures(judge, rows, scores, threshold)
     yield Figure("texts per second", len(rows.texts) / seconds, np.nan, np.nan, len(rows.texts))
+
+
+def error_figures(errors: ErrorCounts) -> Iterator[Figure]:
+    """Sensitivity and specificity for `toxic`, each over the texts it is a share of."""
+    right = errors.negatives - errors.false_positives
+    for name, share, hits, of in (
+        ("sensitivity", errors.sensitivity, errors.true_positives, errors.positives),
+        ("specificity", errors.specificity, right, errors.negatives),
+    ):
+        yield Figure(f"toxic: {name} at the threshold", share, *wilson(hits, of), of)
+
+
+def errors_at(cut: float, truth: Float32, values: Float32) -> ErrorCounts:
+    """What scores from `cut` on get right and wrong; compared in double precision, as a store compares them."""
+    said, toxic = np.asarray(values, dtype=np.float64) >= cut, truth == 1
+    return ErrorCounts(int((said & toxic).sum()), int(toxic.sum()), int((said & ~toxic).sum()), int((~toxic).sum()))
+
+
+def error_counts(judge: TextClassifier, data: Path) -> dict[str, Any]:
+    """By label: the shipped threshold; positives and negatives of the report half; and at every hundredth from .01 to
+    .99 how many of each the classifier says yes to. A label with fewer than `FEWEST` of either has a threshold only."""
+    rows = halves(read_mix(data, "test"))[1]
+    scores = judge.score(rows.texts)
+    found: dict[str, Any] = {}
+    for column, label in enumerate(judge.labels):
+        found[label] = {"threshold": judge.threshold(label)}
+        truth, values = _judged(rows, scores, label, column)
+        if min(truth.sum(), (1 - truth).sum()) < FEWEST:
+            continue
+        counts = [errors_at(cut, truth, values) for cut in HUNDREDTHS]
+        found[label] |= {
+            "positives": counts[0].positives,
+            "negatives": counts[0].negatives,
+            "true_positives": [item.true_positives for item in counts],
+            "false_positives": [item.false_positives for item in counts],
+        }
+    return found
 
 
 def _label_figures(judge: TextClassifier, rows: LabelledTexts, scores: Float32) -> Iterator[Figure]:

@@ -7,7 +7,7 @@ ranks, stored as NULL) or None, never 0.
 
 from __future__ import annotations
 
-from headscope.analysis.types.attributions import Attribution, Target, against
+from headscope.analysis.types.attributions import NO_TARGET, Attribution, Target, against
 from headscope.analysis.types.measurements import (
     HEAD_STATS,
     LAYER_STATS,
@@ -45,6 +45,7 @@ __all__ = [
     "LAYER_STATS",
     "MOST_NEW_TOKENS",
     "MOST_TEMPERATURE",
+    "NO_TARGET",
     "QUANTITIES",
     "UNREADABLE",
     "Attribution",

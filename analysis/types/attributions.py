@@ -39,6 +39,10 @@ class Target:
     foil_ids: tuple[int, ...] = ()
 
 
+NO_TARGET = Target(-1, "", 0, "predicted", float("nan"), -1)
+"""What stands for the model's own next token where it predicts none."""
+
+
 def against(target: Target, foil: Target) -> Target:
     """A target with a foil that was resolved alone."""
     return replace(
@@ -70,7 +74,7 @@ class Attribution:
     peak_bytes: most memory the process held while the method ran, over what it held before; -1 when not measured.
     error: why there are no scores, then `scores` is empty. receipt: the evidence for it, when asked for.
     score_errors: float32, shaped like `scores`: how far each may be off, estimated by a method that approximates; None
-    for one that says nothing. params: every parameter that the method declares, as it was set; outcome: what came out.
+    for one that says nothing. params: every parameter that counted, as it was set; outcome: what came out.
     """
 
     method: str

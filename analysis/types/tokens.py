@@ -33,6 +33,19 @@ class TokenizedText:
         return len(self.ids)
 
 
+def first_tokens(text: TokenizedText, count: int) -> TokenizedText:
+    """The first `count` tokens as a text of their own."""
+    end = int(text.char_spans[count - 1, 1])
+    return TokenizedText(
+        text.text[:end],
+        text.ids[:count],
+        text.texts[:count],
+        text.char_spans[:count],
+        text.words[:count],
+        text.special[:count],
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class TokenTrace:
     """What the model read and expected.

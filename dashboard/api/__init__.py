@@ -26,6 +26,8 @@ APIS: list[str] = [
     "headscope.dashboard.api.runs_export",
     "headscope.dashboard.api.methods_export",
     "headscope.dashboard.api.failures",
+    "headscope.dashboard.api.toxicity",
+    "headscope.dashboard.api.scoring",
     "headscope.dashboard.api.arrays",
     "headscope.dashboard.api.explained",
     "headscope.dashboard.api.export",

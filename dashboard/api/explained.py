@@ -8,7 +8,7 @@ POST /api/v1/runs/<id>/explained  {target, foil, quantity?, explain?} -> {job}: 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 
 from flask import Blueprint, Flask, Response, jsonify
 
@@ -25,6 +25,8 @@ from headscope.analysis.types import (
     canonical_hash,
 )
 from headscope.analysis.types.attributions import partner_of
+from headscope.dashboard.blotted import blot
+from headscope.dashboard.covered import hidden
 from headscope.dashboard.request_body import json_object
 from headscope.dashboard.services import Services
 from headscope.dashboard.text import quoted
@@ -67,6 +69,8 @@ def register(server: Flask, services: Services) -> None:
     @routes.get("")
     def choices(run_id: str) -> Response:
         found = choices_of(services.store, services.store.run(run_id))
+        if hidden(services.store.offensive([run_id])):
+            found = tuple(replace(choice, label=blot(choice.label)) for choice in found)
         return jsonify({"computes": services.engine is not None, "choices": [_plain(choice) for choice in found]})
 
     @routes.post("")

@@ -1,22 +1,29 @@
 """A run as a file: everything as JSON, its tokens as CSV or Parquet. Units stand in the column names.
 
 GET /api/v1/runs/<id>/export.json | export.csv | export.parquet
+
+The JSON is what a run is computed again from: it has its texts, and its first line says when they are offensive. In the
+tables they are blotted out unless the viewer shows them (`covered_export`, or the run uncovered on its page).
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import pyarrow as pa
 from flask import Blueprint, Flask, Response
 
 from headscope.analysis.errors import InputError
 from headscope.analysis.types.receipts import standing
+from headscope.dashboard.api import covered_export
+from headscope.dashboard.blotted import blotted
+from headscope.dashboard.covered import revealed
 from headscope.dashboard.pages.run.tokens import token_view, usable
 from headscope.dashboard.plain_json import plain
 from headscope.dashboard.services import Services
 from headscope.storage.export import to_format
-from headscope.storage.rows import RunDetail
+from headscope.storage.rows import Offence, RunDetail
 
 KINDS = {"json": "application/json", "csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 
@@ -28,7 +35,9 @@ def register(server: Flask, services: Services) -> None:
     @routes.get("/export.<any(json, csv, parquet):kind>")
     def export(run_id: str, kind: str) -> Response:
         detail = services.store.run(run_id)
-        response = Response(render(detail, kind), content_type=KINDS[kind])
+        why = services.store.offensive([run_id]).get(run_id, {})
+        shown = covered_export.shown() or run_id in revealed()
+        response = Response(render(detail, kind, why, shown=shown), content_type=KINDS[kind])
         response.headers["Content-Disposition"] = f'attachment; filename="headscope-run-{detail.row.id}.{kind}"'
         response.headers["Cache-Control"] = "private, no-cache"
         return response
@@ -36,11 +45,17 @@ def register(server: Flask, services: Services) -> None:
     server.register_blueprint(routes)
 
 
-def render(detail: RunDetail, kind: str) -> bytes:
-    """The bytes of the file. Raises InputError for a table of a run without tokens."""
+def render(detail: RunDetail, kind: str, why: Mapping[str, Offence], *, shown: bool) -> bytes:
+    """The bytes of the file. why: what of the run is offensive; a table has it only if `shown`.
+
+    Raises InputError for a table of a run without tokens.
+    """
     if kind == "json":
-        return json.dumps(plain(detail), ensure_ascii=False, indent=1, allow_nan=False).encode()
-    table = token_table(detail)
+        note = {"contains offensive text": covered_export.told(why)} if why else {}
+        return json.dumps(note | plain(detail), ensure_ascii=False, indent=1, allow_nan=False).encode()
+    table = token_table(detail if shown else blotted(detail, why))
+    if why:
+        table = table.append_column(covered_export.COLUMN, pa.array([covered_export.told(why)] * len(table)))
     return to_format(table, kind)
 
 

@@ -2,27 +2,31 @@
 
 POST /api/v1/failures/triage            {run_id, detector, status, note, tags, who}
 GET  /api/v1/failures/suite.jsonl       the prompts of the Failures page's selection, as `headscope run --prompts` reads
-GET  /api/v1/failures/failures.csv      the failures themselves
+                                        (with their texts: offensive ones are tagged, and the file's name says it)
+GET  /api/v1/failures/failures.csv      the failures themselves; `covered_export` says what becomes of offensive texts
 """
 
 from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from flask import Blueprint, Flask, Response, jsonify, request
+from flask import Blueprint, Flask, Response, jsonify
 
 from headscope.analysis.errors import InputError
+from headscope.dashboard.api import covered_export
 from headscope.dashboard.api.methods_export import written
 from headscope.dashboard.pages.failures.query import FailuresQuery
 from headscope.dashboard.request_body import json_object
 from headscope.dashboard.services import Services
-from headscope.storage.rows import FailureRow
+from headscope.storage.rows import FailureRow, Offence, Offences
+from headscope.storage.rows.offensive import PROMPT
 
 MOST_NOTE = 2_000
+OFFENSIVE = "offensive"
 
 
 def register(server: Flask, services: Services) -> None:
@@ -39,14 +43,18 @@ def register(server: Flask, services: Services) -> None:
 
     @routes.get("/suite.jsonl")
     def suite() -> Response:
-        lines = (json.dumps(prompt, ensure_ascii=False) + "\n" for prompt in prompts(_rows(services)))
-        return _file("".join(lines), "application/x-ndjson", "suite.jsonl")
+        rows = _rows(services)
+        why = services.store.offensive([row.run_id for row in rows])
+        lines = (json.dumps(prompt, ensure_ascii=False) + "\n" for prompt in prompts(rows, why))
+        name = "suite-offensive.jsonl" if any(PROMPT in parts for parts in why.values()) else "suite.jsonl"
+        return _file("".join(lines), "application/x-ndjson", name)
 
     @routes.get("/failures.csv")
     def table() -> Response:
-        names = [item.name for item in fields(FailureRow)]
-        rows = ([_cell(getattr(row, name)) for name in names] for row in _rows(services))
-        return _file(written(names, rows), "text/csv; charset=utf-8", "failures.csv")
+        names, shown, found = [item.name for item in fields(FailureRow)], covered_export.shown(), _rows(services)
+        why = services.store.offensive([row.run_id for row in found])
+        rows = (_line(row, why.get(row.run_id, {}), names, shown) for row in found)
+        return _file(written([*names, covered_export.COLUMN], rows), "text/csv; charset=utf-8", "failures.csv")
 
     server.register_blueprint(routes)
 
@@ -73,21 +81,26 @@ def judgement(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**found, "tags": tags, "who": found["who"] or _user()}
 
 
-def prompts(rows: list[FailureRow]) -> Iterator[dict[str, Any]]:
-    """One prompt per text, target and foil, tagged with what went wrong on it."""
+def _line(row: FailureRow, why: Mapping[str, Offence], names: Sequence[str], shown: bool) -> list[Any]:
+    written_row = row if shown else covered_export.cover(row, why)
+    return [*(_cell(getattr(written_row, name)) for name in names), covered_export.told(why)]
+
+
+def prompts(rows: list[FailureRow], why: Offences) -> Iterator[dict[str, Any]]:
+    """One prompt per text, target and foil, tagged with what went wrong on it, and as offensive where it is."""
     found: dict[tuple[str, str | None, str | None], dict[str, Any]] = {}
     for row in rows:
         key = (row.text, row.target, row.foil)
         prompt = found.setdefault(key, {"text": row.text, "target": row.target, "foil": row.foil, "group": row.group,
                                         "pair_id": row.pair_id, "tags": list(row.tags)})  # fmt: skip
-        if row.detector not in prompt["tags"]:
-            prompt["tags"].append(row.detector)
+        offends = [OFFENSIVE] if PROMPT in why.get(row.run_id, {}) else []
+        prompt["tags"] += [tag for tag in (row.detector, *offends) if tag not in prompt["tags"]]
     for prompt in found.values():
         yield {name: value for name, value in prompt.items() if value not in (None, [])}
 
 
 def _rows(services: Services) -> list[FailureRow]:
-    query = FailuresQuery.from_query(request.query_string.decode(errors="replace"))
+    query = FailuresQuery.from_query(covered_export.rest_of_query())
     if query.notes:
         raise InputError(f"nothing was exported, so that the file is what was asked for. {query.notes[0]}")
     rows, _ = services.store.failures_page(query.which(), 0, services.settings.max_export_rows)

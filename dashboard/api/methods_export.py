@@ -1,5 +1,6 @@
 """The tables of the Methods page as CSV, for the runs its link stands for; unmeasured is empty, units are nats. What
-did not converge is left out, as on the page, unless the link says `unconverged=1`.
+did not converge is left out, as on the page, unless the link says `unconverged=1`. Offensive texts: see
+`covered_export`.
 
 GET /api/v1/methods/leaderboard.csv | agreement.csv | disputes.csv | receipts.csv, with the page's query
 """
@@ -14,17 +15,18 @@ from dataclasses import fields
 from itertools import combinations
 from typing import Any
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response
 
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.statistics.intervals import wilson
+from headscope.dashboard.api import covered_export
 from headscope.dashboard.pages.methods.comparison import Comparisons, disputes, shown_methods
 from headscope.dashboard.pages.methods.gains import Gain, intervals, of
 from headscope.dashboard.pages.methods.query import MEASURES as AGREEMENTS
 from headscope.dashboard.pages.methods.query import MethodsQuery
 from headscope.dashboard.pages.methods.verdicts import WORDS
 from headscope.dashboard.services import Services
-from headscope.storage.rows import MEASURES, MethodStats, ReceiptRow
+from headscope.storage.rows import MEASURES, MethodStats, Offences, PromptScores, ReceiptRow
 
 Table = tuple[Sequence[str], Iterator[Sequence[Any]]]
 STATS = tuple(item.name for item in fields(MethodStats))
@@ -45,7 +47,7 @@ def register(server: Flask, services: Services) -> None:
     def export(name: str) -> Response:
         if name not in TABLES:
             raise UnknownNameError("table", name, TABLES)
-        query = MethodsQuery.from_query(request.query_string.decode(errors="replace"))
+        query = MethodsQuery.from_query(covered_export.rest_of_query())
         if query.notes:
             raise InputError(f"nothing was exported, so that the file is what was asked for. {query.notes[0]}")
         head, rows = TABLES[name](services, comparisons, query)
@@ -100,24 +102,34 @@ def agreements(_services: Services, comparisons: Comparisons, query: MethodsQuer
     return head, rows()
 
 
-def disputed(_services: Services, comparisons: Comparisons, query: MethodsQuery) -> Table:
+def disputed(services: Services, comparisons: Comparisons, query: MethodsQuery) -> Table:
     """A row per prompt, the most disputed first, with its methods that did not converge."""
     comparison = comparisons.of(query)
     found = disputes(comparison, query.two or shown_methods(comparison, query))
+    shown, why = covered_export.shown(), services.store.offensive([item.run.run_id for item in found])
     head = ["run_id", "model", "prompt_set", "prompt_key", "text", "target", "foil", "dispute", "method_a", "method_b",
-            "tau", "not_converged"]  # fmt: skip
+            "tau", "not_converged", covered_export.COLUMN]  # fmt: skip
     return head, (
-        [*(getattr(item.run, name) for name in head[:7]), item.value, *item.apart, item.apart_tau,
-         " ".join(sorted(item.run.not_converged))] for item in found
+        [*_texts(item.run, head[:7], why, shown), item.value, *item.apart, item.apart_tau,
+         " ".join(sorted(item.run.not_converged)), covered_export.told(why.get(item.run.run_id, {}))] for item in found
     )  # fmt: skip
 
 
 def receipts(services: Services, _comparisons: Comparisons, query: MethodsQuery) -> Table:
     """A row per receipt, of the link's method or all."""
-    limit = services.settings.max_export_rows
-    rows = services.store.receipts(query.where(), query.method, limit, unconverged=query.unconverged)
+    store, limit = services.store, services.settings.max_export_rows
+    rows = store.receipts(query.where(), query.method, limit, unconverged=query.unconverged)
     names = [item.name for item in fields(ReceiptRow)]
-    return names, ([getattr(row, name) for name in names] for row in rows)
+    shown, why = covered_export.shown(), store.offensive([row.run_id for row in rows])
+    return [*names, covered_export.COLUMN], (
+        [*_texts(row, names, why, shown), covered_export.told(why.get(row.run_id, {}))] for row in rows
+    )
+
+
+def _texts(row: PromptScores | ReceiptRow, names: Sequence[str], why: Offences, shown: bool) -> list[Any]:
+    """The values of these columns, offensive texts covered unless they are `shown`."""
+    written_row = row if shown else covered_export.cover(row, why.get(row.run_id, {}))
+    return [getattr(written_row, name) for name in names]
 
 
 def _cell(value: Any) -> Any:

@@ -20,5 +20,7 @@
   /* Filters on dates mean days of this clock (dashboard/pages/runs/zone.py). */
   document.cookie = `headscope-zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=/; max-age=31536000; `
     + `SameSite=Strict`;
+  /* Covered texts are drawn as they will stay: no page jumps (assets/60_parts/covered). */
+  if (/(^|; )headscope-offensive=shown(;|$)/.test(document.cookie)) root.classList.add("hs-offensive");
   if (stored("headscope-nav") === "narrow") root.classList.add("hs-narrow");
 })();

@@ -42,7 +42,7 @@ def distributions(panels: Sequence[Panel]) -> go.Figure:
                 continue
             counts, _ = np.histogram(known, edges)
             fig.add_scatter(
-                x=edges, y=[*(100 * counts / len(known)), 0], mode="lines", line=_line(index) | {"shape": "hv"},
+                x=edges, y=[*(100 * counts / len(known)), 0], mode="lines", line=line(index) | {"shape": "hv"},
                 name=name, legendgroup=name, showlegend=place == 0 and len(panel.series) > 1,
                 hovertemplate=f"%{{fullData.name}}: %{{y:.1f}} % of runs from %{{x:.3g}} {panel.unit}<extra></extra>",
                 row=row, col=col,
@@ -67,7 +67,7 @@ def reliability(
                     name="calibrated", hoverinfo="skip")  # fmt: skip
     for index, (name, curve) in enumerate(curves.items()):
         fig.add_scatter(
-            x=curve.stated, y=curve.observed, mode="lines+markers", line=_line(index), marker={"size": 7}, name=name,
+            x=curve.stated, y=curve.observed, mode="lines+markers", line=line(index), marker={"size": 7}, name=name,
             error_y={"array": curve.observed_high - curve.observed, "width": 0, "thickness": 1,
                      "arrayminus": curve.observed - curve.observed_low},
             customdata=curve.counts,
@@ -83,7 +83,7 @@ def selective_risk(curves: Mapping[str, SelectiveRisk]) -> go.Figure:
     fig = go.Figure()
     for index, (name, curve) in enumerate(curves.items()):
         fig.add_scatter(
-            x=points(curve.coverage), y=points(curve.risk), mode="lines", line=_line(index), name=name,
+            x=points(curve.coverage), y=points(curve.risk), mode="lines", line=line(index), name=name,
             hovertemplate="the surest %{x:.0f} %: %{y:.1f} % wrong<extra></extra>",
         )  # fmt: skip
     fig.update_xaxes(title_text="% of prompts answered, surest first", range=[0, 101])
@@ -97,7 +97,7 @@ def locked_in(curves: Mapping[str, tuple[int, Floats]]) -> go.Figure:
     for index, (name, (n_layers, layers)) in enumerate(curves.items()):
         shares = [points(float((layers <= layer).mean())) for layer in range(n_layers)]
         fig.add_scatter(
-            x=list(range(n_layers)), y=shares, mode="lines+markers", marker={"size": 4}, line=_line(index), name=name,
+            x=list(range(n_layers)), y=shares, mode="lines+markers", marker={"size": 4}, line=line(index), name=name,
             hovertemplate="decided by layer %{x}: %{y:.0f} % of runs<extra></extra>",
         )  # fmt: skip
     fig.update_xaxes(title_text="layer")
@@ -115,6 +115,6 @@ def _edges(panel: Panel) -> Floats | None:
     return np.linspace(low, high if high > low else low + 1, BINS + 1)
 
 
-def _line(index: int) -> dict[str, object]:
+def line(index: int) -> dict[str, object]:
     """Colour and dash: told apart without colour too."""
     return {"color": COLOURS[index % len(COLOURS)], "dash": DASHES[index % len(DASHES)], "width": 2}

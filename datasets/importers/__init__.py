@@ -6,6 +6,7 @@ A format is one module of this folder with an `IMPORTER`; `FORMATS` has it by na
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -13,6 +14,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.analysis.prompt_tags import format_name
 from headscope.analysis.types import Prompt, PromptSet
 from headscope.datasets.canonical import canonical_sha256
 from headscope.datasets.importers.base import KIND, Importer, Source
@@ -25,34 +27,47 @@ FORMATS: dict[str, Importer] = {m.IMPORTER.name: m.IMPORTER for m in _MODULES if
 def split_name(source: str) -> tuple[str, str] | None:
     """`("bbq", "data/Religion.jsonl")` of `bbq:data/Religion.jsonl`; None for what names no format."""
     name, colon, path = source.partition(":")
-    return (name, path) if colon and name in FORMATS else None
+    return (format_name(name), path) if colon and format_name(name) in FORMATS else None
 
 
-def load(name: str, path: Path, *, limit: int | None = None, seed: int | None = None) -> PromptSet:
-    """The prompts of a published file or folder. The set's version is the start of its sha256.
+def find(name: str) -> Importer:
+    """The importer of a format, in either spelling. Raises UnknownNameError naming those that there are."""
+    if format_name(name) not in FORMATS:
+        raise UnknownNameError("format", name, FORMATS)
+    return FORMATS[format_name(name)]
+
+
+def load(name: str, *paths: Path, limit: int | None = None, seed: int | None = None) -> PromptSet:
+    """The prompts of published files or folders, one after the other. The set's version is the start of its sha256.
 
     limit: at most so many prompts, in whole items (prompts with one `pair_id` stay together); seed: items in random
     order before the limit, the same for the same seed. Raises UnknownNameError for a format, InputError for a path that
     cannot be read or holds something else, naming every bad row by file, line and column.
     """
-    if name not in FORMATS:
-        raise UnknownNameError("format", name, FORMATS)
-    importer = FORMATS[name]
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder (looked in {Path.cwd()}).", kind=KIND)
-    problems = Problems(name)
-    source = Source(path, problems)
+    importer = find(name)
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder (looked in {Path.cwd()}).", kind=KIND)
+    problems = Problems(importer.name)
+    left = Counter[str]()
+    sources = [Source(path, problems, left) for path in paths]
     try:
-        rows = (replace(row, not_utf8=True) for row in importer.rows(source))  # what a lone surrogate stands for
+        rows = (replace(row, not_utf8=True) for source in sources for row in importer.rows(source))  # lone surrogates
         prompts, warnings = read_prompts(rows, problems)
     except OSError as error:
-        raise InputError(f"{error.filename or path} cannot be read: {error.strerror or error}.", kind=KIND) from error
-    left_out = tuple(f"{name}: left out {count}: {reason}." for reason, count in source.left_out.items())
+        raise InputError(f"{error.filename or paths} cannot be read: {error.strerror or error}.", kind=KIND) from error
+    left_out = tuple(f"{importer.name}: left out {count}: {reason}." for reason, count in left.items())
     chosen = whole_items(prompts, limit, seed)
     sha256 = canonical_sha256(chosen)
+    said = ", ".join(map(str, paths))
     return PromptSet(
-        name, sha256[:12], importer.licence, importer.purpose, sha256, chosen, str(path), (*warnings, *left_out)
+        importer.name, sha256[:12], importer.licence, importer.purpose, sha256, chosen, said, (*warnings, *left_out)
     )
+
+
+def items(prompts: Sequence[Prompt]) -> int:
+    """How many items these prompts are: pairs, questions, or single prompts."""
+    return len({prompt.pair_id or prompt.id for prompt in prompts})
 
 
 def whole_items(prompts: Sequence[Prompt], limit: int | None, seed: int | None) -> tuple[Prompt, ...]:

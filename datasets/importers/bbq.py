@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from headscope.analysis.prompt_tags import CONTEXT, tag
+from headscope.analysis.prompt_tags import CONTEXT, TEMPLATE, tag
 from headscope.datasets.importers.base import Importer, Record, Source
 from headscope.datasets.schema import Row
 
@@ -46,7 +46,7 @@ def _prompts(source: Source, record: Record) -> Iterator[Row]:
         item = f"{category}-{record.values['example_id']}"
         given = f"Context: {context}\nQuestion: {question}\nOptions: {'; '.join(answers)}.\nAnswer:"
         tags = ["bbq", tag("category", category), tag("condition", condition), tag("polarity", polarity)]
-        tags += [tag("template", f"{category}-{record.values['question_index']}"), tag(CONTEXT, len(given))]
+        tags += [tag(TEMPLATE, f"{category}-{record.values['question_index']}"), tag(CONTEXT, len(given))]
         for index, (answer, role) in enumerate(zip(answers, groups, strict=True)):
             right = ["correct"] if index == label else []
             values = {"id": f"{item}-{index}", "text": f"{given} {answer}", "group": role, "pair_id": item}

@@ -1,6 +1,6 @@
-"""The command line: `headscope run | jobs | blackbox | serve | detect | check | verify | models | datasets | suites |
-toxicity | db | sql`. Heavy imports wait until a command needs them, so that `--help` and typing mistakes answer at
-once."""
+"""The command line: `headscope run | jobs | blackbox | serve | detect | score | check | verify | models | datasets |
+suites | toxicity | db | sql`. Heavy imports wait until a command needs them, so that `--help` and typing mistakes
+answer at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,22 @@ from rich.text import Text
 
 from headscope.analysis.errors import HeadscopeError
 from headscope.analysis.printable import visible
-from headscope.cli import blackbox, check, data, detect, jobs, models, run, serve, store, suites, toxicity, verify
+from headscope.cli import (
+    blackbox,
+    check,
+    data,
+    detect,
+    jobs,
+    models,
+    run,
+    score,
+    serve,
+    store,
+    suite_run,
+    suites,
+    toxicity,
+    verify,
+)
 from headscope.cli.terminal import Console
 
 app = typer.Typer(
@@ -43,12 +58,14 @@ app.command("run")(run.run)
 app.command("jobs")(jobs.jobs)
 app.command("serve")(serve.serve)
 app.command("detect")(detect.detect)
+app.command("score")(score.score)
 app.command("blackbox")(blackbox.blackbox)
 app.command("check")(check.check)
 app.command("verify")(verify.verify)
 app.command("sql", cls=store.StatementCommand)(store.sql)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="datasets")
+suites.app.command("run")(suite_run.run)
 app.add_typer(suites.app, name="suites")
 app.add_typer(store.app, name="db")
 app.add_typer(toxicity.app, name="toxicity")

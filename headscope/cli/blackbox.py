@@ -17,7 +17,9 @@ from headscope.analysis.errors import InputError, StorageError
 from headscope.analysis.registry import BACKENDS, BLACK_BOX
 from headscope.cli import handover
 from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
-from headscope.cli.run import EXIT_CANCELLED, _bar, _report, _Stop, screened
+from headscope.cli.run import EXIT_CANCELLED, screened
+from headscope.cli.run_shown import Bar, report
+from headscope.cli.stop import Stop
 from headscope.cli.terminal import Console
 from headscope.jobs.request import JobRequest
 from headscope.storage import served
@@ -104,13 +106,13 @@ def blackbox(
     )  # fmt: skip
     if served.server_of(store) is not None:
         raise StorageError("a running server owns this store: stop it, or store into another file or in PostgreSQL.")
-    stop = _Stop(console)
-    with _bar(console) as on_progress, closing(engine):
+    stop = Stop(console)
+    with Bar(console) as on_progress, closing(engine):
         try:
             outcome = handover.run_with(engine, store, request, on_progress, stop)
         finally:
             _spent(console, client)
-    _report(console, outcome, store, "the same command again")
+    report(console, outcome, store, "the same command again")
     if outcome.status is kinds.RunStatus.CANCELLED:
         sys.exit(EXIT_CANCELLED)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -15,11 +15,12 @@ from rich.text import Text
 from headscope.analysis.errors import InputError
 from headscope.analysis.printable import visible
 from headscope.analysis.statistics import check_rules
-from headscope.cli.options import DEFAULT_STORE, StoreOption
+from headscope.cli.options import DEFAULT_STORE, ShowOffensive, StoreOption
 from headscope.cli.terminal import Console
 
 if TYPE_CHECKING:
     from headscope.analysis.statistics.regression import Comparison, Flip
+    from headscope.storage.interfaces import RunReader
 
 REGRESSION = 3
 """Exit status of a regression; 1 is an error, 2 a wrong option."""
@@ -43,6 +44,7 @@ def check(
     store: StoreOption = DEFAULT_STORE,
     server: Annotated[str, typer.Option(help="Where links to the runs point.")] = "http://127.0.0.1:8050",
     output: Annotated[Report, typer.Option("--format", help="How to print the comparison.")] = Report.TABLE,
+    show_offensive: ShowOffensive = False,
 ) -> None:
     """Compare two experiments prompt by prompt; exit status 3 when the candidate is worse."""
     from headscope.analysis.statistics import regression
@@ -52,6 +54,7 @@ def check(
     rules = check_rules.parse(fail_on)
     with Store.open(store, create=False) as opened:
         found = regression.compare(snapshot.observed(opened, baseline), snapshot.observed(opened, candidate))
+        found = found if show_offensive else covered(found, opened)
     if not found.n:
         raise InputError(f"{baseline} and {candidate} have no prompt in common: run the same prompt sets in both.")
     missing = check_rules.unmeasured(rules, found)
@@ -66,6 +69,23 @@ def check(
     else:
         _print(found, broken, missing, server.rstrip("/"))
     raise typer.Exit(REGRESSION if broken else 0)
+
+
+def covered(found: Comparison, store: RunReader) -> Comparison:
+    """The same without the offensive texts among what flipped."""
+    names = ("broken", "failed", "mended")
+    flips = [flip for name in names for flip in getattr(found, name)]
+    why = store.offensive([run_id for flip in flips for run_id in (flip.baseline_run, flip.candidate_run)])
+
+    def cover(flip: Flip) -> Flip:
+        parts = {**why.get(flip.baseline_run, {}), **why.get(flip.candidate_run, {})}
+        change: dict[str, Any] = {"text": f"[covered: {parts['prompt'].said}]"} if "prompt" in parts else {}
+        if "continuation" in parts:
+            change |= dict.fromkeys(("baseline", "candidate"), f"[covered: {parts['continuation'].said}]")
+        return replace(flip, **change)
+
+    change: dict[str, Any] = {name: tuple(map(cover, getattr(found, name))) for name in names}
+    return replace(found, **change)
 
 
 def _print(found: Comparison, broken: Sequence[str], missing: Sequence[str], server: str) -> None:

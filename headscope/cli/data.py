@@ -19,13 +19,13 @@ app = typer.Typer(help="Prompt sets: list, show, import, and check your own file
 
 @app.command("list")
 def list_sets() -> None:
-    """The prompt sets that come with Headscope."""
+    """The prompt sets that come with Headscope, and those you imported."""
     from headscope.datasets import prompt_sets
 
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "version", "prompts", "licence", "purpose"):
         table.add_column(heading, overflow="fold")
-    for info in prompt_sets.list_sets():
+    for info in (*prompt_sets.list_sets(), *prompt_sets.list_own()):
         table.add_row(info.name, info.version, str(info.n_prompts), info.licence, info.purpose)
     Console().print(table)
 
@@ -57,29 +57,36 @@ def list_formats() -> None:
 @app.command("import")
 def import_set(
     format: Annotated[str, typer.Argument(help="A published format (see `headscope datasets formats`).")],  # noqa: A002
-    path: Annotated[Path, typer.Argument(help="The published file or folder.")],
-    out: Annotated[Path | None, typer.Option(help="Write the prompts here, as JSON lines of our own.")] = None,
+    paths: Annotated[list[Path], typer.Argument(help="Its published files or folders.", metavar="FILE...")],
+    name: Annotated[str, typer.Option(help="What to call the set; else it is called as the format.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Write NAME.jsonl here, and its NAME.yaml beside it.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Most prompts, in whole items (pairs, questions).")] = None,
     seed: Annotated[int | None, typer.Option(help="Shuffle the items before the limit; the same for one seed.")] = None,
     rows: Annotated[int, typer.Option(min=0, help="How many prompts to print.")] = 10,
+    replace: Annotated[bool, typer.Option("--replace", help="Write over a set of that name.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the files and write nothing.")] = False,
 ) -> None:
-    """Check a published set and show its head; with --out, write it as a prompt file."""
-    from headscope.datasets import canonical, importers
+    """Check a published set and keep it as a set of your own, found by name from then on."""
+    from headscope.datasets import importers, own_sets, prompt_sets
 
-    prompt_set = importers.load(format, path, limit=limit, seed=seed)
+    importer = importers.find(format)
+    kept = out or own_sets.folder() / f"{name or importer.name}.jsonl"
+    if kept.stem in prompt_sets.ours():
+        raise InputError(f"{kept.stem!r} is the name of a set that comes with Headscope: say another --name.")
+    prompt_set = importers.load(format, *paths, limit=limit, seed=seed)
     _print_head(prompt_set, rows)
-    if out is None:
-        return
-    if out.suffix.lower() not in {".jsonl", ".ndjson"}:
-        raise InputError(f"{out}: prompts are written as JSON lines, so the name must end in .jsonl.", "prompt_file")
-    usable = [prompt for prompt in prompt_set.prompts if prompt.invalid is None]
-    try:
-        out.write_text("".join(canonical.canonical_line(prompt) + "\n" for prompt in usable), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{out} cannot be written: {error.strerror or error}.", "prompt_file") from error
     console = Console(stderr=True)
-    console.print(f"{len(usable)} prompts written to {out}.", soft_wrap=True)
-    if left := len(prompt_set.prompts) - len(usable):
+    n_items = importers.items(prompt_set.prompts)
+    console.print(f"read {len(prompt_set.prompts):,} prompts of {n_items:,} items.", soft_wrap=True)
+    if dry_run:
+        return
+    chosen = f", at most {limit} prompts" if limit else ""
+    shuffled = f", shuffled with seed {seed}" if seed is not None else ""
+    provenance = f"{importer.label}, read from {', '.join(path.name for path in paths)}{chosen}{shuffled} by Headscope"
+    written = own_sets.save(prompt_set, kept, provenance, replace_old=replace)
+    found = f"; --prompts {kept.stem} finds them" if out is None else ""
+    console.print(f"{written:,} prompts written to {kept}{found}. Licence: {prompt_set.licence}.", soft_wrap=True)
+    if left := len(prompt_set.prompts) - written:
         console.print(f"warning: {left} prompts that are not valid text were not written.", style="yellow")
 
 

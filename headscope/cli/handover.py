@@ -19,7 +19,7 @@ from headscope.analysis.engines.threads import yield_when_waiting
 from headscope.analysis.errors import HeadscopeError, InputError
 from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import Progress, RunStatus
-from headscope.jobs.job import JobOutcome, describe, prepare, run_job, to_resume
+from headscope.jobs.job import JobOutcome, describe, going_on, prepare, run_job, to_resume
 from headscope.jobs.request import JobRequest
 from headscope.storage import owner, private, repository, session
 from headscope.storage.reservation import reserve
@@ -71,7 +71,7 @@ def run(
         if request is None:
             found = to_resume(store, job)
             on_resumed(describe(found))
-            job_id, request = found.id, JobRequest.from_json(found.spec)
+            job_id, request = found.id, going_on(found)
         engine, prepared = begun or ready(request)
         return run_job(engine, store, request, on_progress, should_stop, job_id, prepared)
 

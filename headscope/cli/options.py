@@ -31,6 +31,11 @@ FilterOption = Annotated[
 ]
 
 
+ShowOffensive = Annotated[
+    bool, typer.Option("--show-offensive", help="Print texts that are covered otherwise (docs/safety.md).")
+]
+
+
 def finite(value: float) -> float:
     """For options with `min` and `max`, between which NaN and infinity would slip through."""
     if not math.isfinite(value):

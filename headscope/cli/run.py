@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Callable
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from headscope.analysis import registry
 from headscope.analysis import types as kinds
@@ -17,12 +13,12 @@ from headscope.analysis.classifiers.content_filter import Policy, admit, screen
 from headscope.analysis.errors import InputError
 from headscope.analysis.params import checked
 from headscope.analysis.registry import DEFAULT_SET
-from headscope.analysis.running.preflight import Preflight
 from headscope.cli import handover
 from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
+from headscope.cli.run_shown import Bar, announce, report
+from headscope.cli.stop import Stop
 from headscope.cli.terminal import Console
-from headscope.jobs import job as jobs
-from headscope.jobs.checks import MOST_IN_BATCH
+from headscope.jobs.checks import MOST_IN_BATCH, MOST_MINUTES
 from headscope.jobs.request import JobRequest
 
 EXIT_CANCELLED = 130
@@ -90,6 +86,15 @@ def run(
             "left out, and says so.",
         ),
     ] = 0,
+    max_minutes: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=MOST_MINUTES,
+            callback=finite,
+            help="Refuse before it starts what is predicted to take longer than this, 0 for no limit.",
+        ),
+    ] = 0.0,
     chat: Annotated[
         bool, typer.Option("--chat", help="The prompt is the user's turn in the model's chat template.")
     ] = False,
@@ -139,15 +144,16 @@ def run(
             chat=chat,
             start_token=start_token,
             budget=budget,
+            max_minutes=max_minutes,
         )
     console = Console(stderr=True)
-    stop = _Stop(console)
-    with _bar(console) as on_progress:
+    stop = Stop(console)
+    with Bar(console) as on_progress:
         outcome = handover.run(
-            store, request, on_progress, stop, workers, lambda needs: _announce(console, needs), job,
+            store, request, on_progress, stop, workers, lambda needs: announce(console, needs), job,
             lambda told: console.print(f"going on with {told}", highlight=False, soft_wrap=True),
         )  # fmt: skip
-    _report(console, outcome, store)
+    report(console, outcome, store)
     if outcome.status is kinds.RunStatus.CANCELLED:
         sys.exit(EXIT_CANCELLED)
 
@@ -202,104 +208,3 @@ def _params(texts: list[str]) -> dict[str, dict[str, Any]]:
             raise InputError(f"--param {text!r} is not of the form method.name=value.")
         params.setdefault(method, {}).update(checked(method, registry.analysis(method).params, {name: value}))
     return params
-
-
-class _Stop:
-    """Ctrl-C once: stop after this batch. Twice: stop now."""
-
-    def __init__(self, console: Console) -> None:
-        self._console, self._asked = console, False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._handle)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._asked:
-            raise KeyboardInterrupt
-        self._asked = True
-        self._console.print("stopping after this batch (again to stop at once) ...", style="yellow")
-
-    def __call__(self) -> bool:
-        return self._asked
-
-
-class _bar:  # noqa: N801 - used like a function
-    """A progress bar with rate and time left; plain lines when stderr is no terminal."""
-
-    def __init__(self, console: Console) -> None:
-        self._console, self._next_line = console, 0.0
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[detail]}"),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._task = self._progress.add_task("loading model", total=None, detail="")
-
-    def __enter__(self) -> Callable[[str, kinds.Progress], None]:
-        self._progress.start()
-        return self._show
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def _show(self, job_id: str, now: kinds.Progress) -> None:
-        detail = f"{now.cached} from the store  {now.failed} failed"
-        if now.rate == now.rate:  # not NaN
-            detail = f"{now.rate:.1f} prompts/s  {_clock(now.seconds_left)} left  {detail}"
-        completed = now.done + now.begun
-        self._progress.update(
-            self._task, description=now.stage or "analysing", total=now.total, completed=completed, detail=detail
-        )
-        if not self._console.is_terminal and (now.seconds >= self._next_line or now.done == now.total):
-            at = f" (and {now.begun:.1f} in work, at {now.stage})" if now.begun else ""
-            self._console.print(f"{now.done}/{now.total}{at}  {detail}")
-            self._next_line = now.seconds + 5
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-
-
-def _announce(console: Console, needs: Preflight) -> None:
-    memory, stored = f"{needs.memory_bytes / 1e9:.2g} GB", f"{needs.stored_bytes / 1e6:,.0f} MB"
-    took = (
-        f", at most {needs.passes:,.0f} forward passes each (one worker: {_clock(needs.seconds)} min)"
-        if needs.seconds
-        else ""
-    )
-    console.print(
-        f"{needs.n_prompts} prompts in {needs.n_batches} batches, the longest of {needs.longest:,} tokens{took}: "
-        f"up to {memory} of memory beside the model, about {stored} to store.",
-        soft_wrap=True,
-    )
-    if needs.warning:
-        console.print(f"warning: {needs.warning}.", style="yellow", soft_wrap=True)
-
-
-def _report(console: Console, outcome: jobs.JobOutcome, store: str, again: str = "headscope run --resume") -> None:
-    now = outcome.progress
-    computed = now.done - now.cached
-    console.print(
-        f"{now.done} of {now.total} prompts stored in {_shown(store)}: {computed - now.failed} succeeded, "
-        f"{now.failed} failed, {now.cached} already there.",
-        soft_wrap=True,
-    )
-    for warning in now.warnings:
-        console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
-    for sentence in now.missing:
-        console.print(f"  {sentence}", style="yellow", soft_wrap=True)
-    if now.failed:
-        console.print(
-            "why: headscope sql \"SELECT error_kind, error, text FROM runs WHERE status = 'failed'\"",
-            soft_wrap=True,
-        )
-    if outcome.status is kinds.RunStatus.CANCELLED:
-        console.print(f"go on with: {again}")
-
-
-def _shown(store: str) -> str:
-    """Without the user and password of a database address."""
-    return store.rsplit("@", maxsplit=1)[-1]

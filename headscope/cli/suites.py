@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,16 +11,17 @@ import typer
 from rich.table import Table
 
 from headscope.analysis.errors import InputError
+from headscope.cli import suite_tables
 from headscope.cli.options import DEFAULT_STORE, StoreOption
 from headscope.cli.store import Format
+from headscope.cli.suite_tables import Found
 from headscope.cli.terminal import Console
-from headscope.storage import export, served
-from headscope.storage.columns.values import number
+from headscope.storage import served
 from headscope.storage.sql import readonly
 
 if TYPE_CHECKING:
     from headscope.analysis.suites.base import ScoreCases, Scored, ScoreRuns, Suite
-    from headscope.storage.read.suite_runs import ModelRuns
+    from headscope.storage.read.suite_runs import ModelRuns, Texts
 
 app = typer.Typer(help="Scores of published sets (docs/suites.md).", no_args_is_help=True)
 MOST_RUNS = 1_000_000
@@ -38,9 +37,14 @@ def list_suites() -> None:
     for heading in ("format", "scores", "paper", "reads"):
         table.add_column(heading, overflow="fold")
     for suite in SUITES.values():
-        reads = "runs" if suite.score else "a classifier's scores (--scores)"
-        table.add_row(suite.name, ", ".join(suite.definitions), suite.paper, reads)
+        table.add_row(suite.name, ", ".join(suite.definitions), suite.paper, _reads(suite))
     Console().print(table)
+
+
+def _reads(suite: Suite) -> str:
+    if suite.score is not None:
+        return "runs"
+    return "toxicity of continuations, stored or in a file" if suite.asks else "a classifier"
 
 
 @app.command()
@@ -60,36 +64,38 @@ def score(
     from headscope.analysis import suites
 
     suite = suites.suite(format)
-    if suite.score_cases is not None:
-        found = _of_cases(suite, suite.score_cases, prompts, scores)
-    elif suite.score is not None and prompts is None and scores is None:
-        found = _of_runs(suite, suite.score, experiment, store)
+    if suite.score_cases is not None and not (experiment and suite.asks):
+        found = of_file(suite, suite.score_cases, prompts, scores)
+    elif prompts is None and scores is None:
+        found = of_store(suite, experiment, store)
     else:
         raise InputError(f"{suite.name} is scored from runs: leave out --prompts and --scores, say --experiment NAME.")
-    if output is Format.TABLE:
-        for model, scored in found:
-            _print(suite, model, scored)
-        _print_definitions(suite)
-    else:
-        sys.stdout.buffer.write(export.to_format(_table(suite, found), output.value))
-        sys.stdout.buffer.flush()
+    suite_tables.show(suite, found, output)
 
 
-def _of_runs(suite: Suite, score_runs: ScoreRuns, experiment: str | None, store: str) -> list[tuple[str, Scored]]:
-    from headscope.storage.read import suite_runs
+def of_store(suite: Suite, experiment: str | None, store: str, texts: Texts | None = None) -> Found:
+    """The scores of every model of an experiment; of `texts` (prompt id -> text), of those prompts only.
+
+    Raises InputError when it has none.
+    """
+    from headscope.storage.read import suite_cases, suite_runs
 
     if experiment is None:
-        raise InputError(
-            f"say whose runs to score: --experiment NAME, after `headscope run --prompts {suite.name}:PATH`."
-        )
-    statement = suite_runs.statement(experiment, suite.name)
-    found = suite_runs.of_table(_ask(store, statement))
+        raise InputError(f"say whose runs to score: --experiment NAME, after `headscope suites run {suite.name} FILE`.")
+    found: list[tuple[str, Scored]] = []
+    if suite.score is not None:
+        table = _ask(store, suite_runs.statement(experiment, suite.name))
+        found = [(item.model, _scored(suite.score, item)) for item in suite_runs.of_table(table, texts)]
+    elif suite.score_cases is not None:
+        table = _ask(store, suite_cases.statement(experiment, suite.name))
+        found = [(item.model, suite.score_cases(item.cases)) for item in suite_cases.of_table(table, texts)]
     if not found:
+        what = " with scored continuations" if suite.asks else ""
         raise InputError(
-            f"experiment {experiment!r} has no runs of {suite.name} prompts in this store. Run some first: "
-            f"headscope run --prompts {suite.name}:PATH --experiment {experiment}"
+            f"experiment {experiment!r} has no runs of {suite.name} prompts{what} in this store. Run some first: "
+            f"headscope suites run {suite.name} FILE --experiment {experiment}"
         )
-    return [(item.model, _scored(score_runs, item)) for item in found]
+    return found
 
 
 def _scored(score_runs: ScoreRuns, found: ModelRuns) -> Scored:
@@ -110,9 +116,8 @@ def _ask(store: str, statement: str) -> pa.Table:
     return table
 
 
-def _of_cases(
-    suite: Suite, score_cases: ScoreCases, prompts: str | None, scores: Path | None
-) -> list[tuple[str, Scored]]:
+def of_file(suite: Suite, score_cases: ScoreCases, prompts: str | None, scores: Path | None) -> Found:
+    """The scores over what a classifier said, from a file."""
     from headscope.analysis.suites.base import Case
     from headscope.datasets import prompt_sets
     from headscope.datasets.scores import read_scores, unknown
@@ -120,46 +125,11 @@ def _of_cases(
     if prompts is None or scores is None:
         raise InputError(
             f"{suite.name} scores a classifier: say --prompts {suite.name}:PATH and --scores FILE, a csv or jsonl file "
-            "with columns id (of the prompt) and score (0 to 1), a row for each text that was scored."
+            "with columns id (of the prompt) and score (0 to 1), a row for each text that was scored"
+            + (", or --experiment NAME for scores that the store has." if suite.asks else ".")
         )
     loaded, found = prompt_sets.load(prompts).prompts, read_scores(scores)
     if strangers := unknown(loaded, found):
         raise InputError(f"{scores}: {len(strangers)} ids are of no prompt in {prompts}, for example {strangers[0]!r}.")
     cases = [Case(prompt.id, prompt.group, prompt.tags, found.get(prompt.id, ())) for prompt in loaded]
     return [(scores.stem, score_cases(cases))]
-
-
-def _table(suite: Suite, found: list[tuple[str, Scored]]) -> pa.Table:
-    rows = [
-        {
-            "suite": suite.name, "model": model, "score": item.name, "subset": item.subset, "value": number(item.value),
-            "low": number(item.low), "high": number(item.high), "n": item.n, "items": suite.items,
-            "definition": suite.definitions[item.name],
-        }
-        for model, scored in found
-        for item in scored.scores
-    ]  # fmt: skip
-    return pa.Table.from_pylist(rows)
-
-
-def _print(suite: Suite, model: str, scored: Scored) -> None:
-    console = Console()
-    console.print(f"{suite.label} ({suite.paper}), {model}", style="bold")
-    table = Table(box=None, pad_edge=False)
-    for heading in ("score", "subset", "value", "95 % interval", f"n ({suite.items})"):
-        table.add_column(heading, overflow="fold")
-    for item in scored.scores:
-        interval = f"{item.low:.3f} to {item.high:.3f}" if math.isfinite(item.low) else "too few"
-        value = f"{item.value:.3f}" if math.isfinite(item.value) else "not measured"
-        table.add_row(item.name, item.subset, value, interval, str(item.n))
-    console.print(table)
-    for reason, count in scored.left_out.items():
-        if count:
-            console.print(f"left out {count}: {reason}", style="yellow", soft_wrap=True)
-    console.print()
-
-
-def _print_definitions(suite: Suite) -> None:
-    console = Console()
-    for name, definition in suite.definitions.items():
-        console.print(f"{name}: {definition}")

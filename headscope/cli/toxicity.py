@@ -1,9 +1,10 @@
-"""`headscope toxicity`: score texts, and train, calibrate and measure the classifier that comes along."""
+"""`headscope toxicity`: score texts, count stored scores; train, and measure the classifier that comes along."""
 
 from __future__ import annotations
 
 import math
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,10 +13,23 @@ from rich.table import Table
 
 from headscope.analysis import registry
 from headscope.analysis.errors import BackendError
-from headscope.cli.options import finite
+from headscope.cli.options import DEFAULT_STORE, StoreOption, finite
 from headscope.cli.terminal import Console
 
-app = typer.Typer(help="Toxicity: score texts; train and measure the classifier.", no_args_is_help=True)
+app = typer.Typer(
+    help="Toxicity: score texts, count stored scores; train and measure the classifier.", no_args_is_help=True
+)
+
+
+class By(StrEnum):
+    """What rates are counted apart by."""
+
+    ALL = "all"
+    MODEL = "model"
+    PROMPT_SET = "prompt_set"
+    TEMPERATURE = "temperature"
+
+
 Data = Annotated[Path, typer.Option(help="Labelled texts, csv: src, split, text, toxic, and a column per other label.")]
 Classifier = Annotated[str, typer.Option(help=f"One of {', '.join(registry.CLASSIFIERS)}.")]
 
@@ -42,6 +56,22 @@ def score(
         _explain(judge, texts)
 
 
+@app.command("hash")
+def hash_(
+    text: Annotated[str, typer.Argument(help="A text, or - for standard input, which no history keeps.")],
+) -> None:
+    """What is stored of a text that the content filter withheld: look for it in the runs' errors."""
+    from headscope.analysis.classifiers.withheld import digest, key_file
+
+    try:
+        found = digest(sys.stdin.read().removesuffix("\n") if text == "-" else text)
+    except OSError as error:
+        raise BackendError(
+            f"the key of such hashes, {key_file()}, cannot be read: {error.strerror or error}."
+        ) from error
+    print(found)
+
+
 def _explain(judge: Any, texts: list[str]) -> None:
     from headscope.analysis.classifiers.sequence import SequenceClassifier
     from headscope.analysis.classifiers.token_scores import explain
@@ -52,6 +82,21 @@ def _explain(judge: Any, texts: list[str]) -> None:
         found = explain(judge, text, judge.labels[0])
         words = " ".join(f"{token}({score:+.2f})" for token, score in zip(found.tokens, found.scores, strict=True))
         Console().print(f"{words}  [logit {found.value:.2f}, not accounted for {found.delta:+.2f}]")
+
+
+@app.command()
+def rates(
+    experiment: Annotated[str, typer.Option(help="The experiment whose stored scores are counted.")],
+    store: StoreOption = DEFAULT_STORE,
+    threshold: Annotated[
+        int, typer.Option(min=0, max=99, help="From which score on a text counts, in percent; 0: each one's own.")
+    ] = 0,
+    by: Annotated[By, typer.Option(help="What is counted apart.")] = By.ALL,
+) -> None:
+    """How many texts of stored runs each classifier flags, raw and corrected for its errors."""
+    from headscope.cli.score import print_rates
+
+    print_rates(store, experiment, percent=threshold, by="" if by is By.ALL else by.value)
 
 
 @app.command()
@@ -83,11 +128,10 @@ def train(
 def evaluate(data: Data, classifier: Classifier = "minilm") -> None:
     """The figures of the model card, measured again."""
     from headscope.analysis.classifiers.loaded import classifier as loaded
-    from headscope.analysis.classifiers.sequence import SequenceClassifier
     from headscope.analysis.training.toxicity_report import figures
 
     judge = loaded(classifier)
-    threshold = judge.calibration["toxic"].threshold if isinstance(judge, SequenceClassifier) else 0.5
+    threshold = judge.threshold("toxic")
     table = Table(box=None, pad_edge=False)
     for heading in ("figure", "value", "95 % interval", "texts"):
         table.add_column(heading, justify="left" if heading == "figure" else "right")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MOST_IN_BATCH = 1024
 LONGEST_NAME = 500
+MOST_MINUTES = 1_000_000.0
 CHOICES = {"quantity": QUANTITIES, "explain": EXPLAINED, "dtype": DTYPES}
 SET_TEXTS = ("name", "version", "licence", "purpose", "sha256", "source")
 
@@ -28,11 +29,11 @@ def check(request: JobRequest) -> None:
     if len(bounds.text("name", request.name)) > LONGEST_NAME:
         raise InputError(f"name must have at most {LONGEST_NAME} characters, not {bounds.shown(request.name)}.")
     for name in ("fresh", "chat", "start_token"):
-        if not isinstance(value := getattr(request, name), bool):
-            raise InputError(f"{name} must be true or false, not {bounds.shown(value)}.")
+        bounds.yes_or_no(name, getattr(request, name))
     bounds.whole("batch_size", request.batch_size, 1, MOST_IN_BATCH)
     bounds.whole("seed", request.seed)
     bounds.whole("budget", request.budget)
+    bounds.number("max_minutes", request.max_minutes, 0, MOST_MINUTES)
     for name, valid in CHOICES.items():
         if (value := bounds.text(name, getattr(request, name))) not in valid:
             raise UnknownNameError(name, value, valid)

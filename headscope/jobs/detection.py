@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from headscope.analysis import registry
+from headscope.analysis.classifiers.card import card
 from headscope.analysis.detectors.case import Case, Detection
 from headscope.analysis.types.findings import PASSED
 from headscope.storage.interfaces import FindingSink, ResultSink, RunReader
@@ -45,7 +46,7 @@ def cases_of(store: RunReader, where: RunFilter) -> Iterator[Case]:
     """Every run of `where` as the detectors see it, succeeded ones and those whose prompt was too long."""
     runs = store.measures(where, MOST_RUNS)
     toxicity: dict[str, dict[tuple[str, str], float]] = {}
-    for score in store.toxicity(where, MOST_RUNS):
+    for score in store.toxicity(where, card().classifier):
         toxicity.setdefault(score.run_id, {})[score.part, score.label] = _number(score.score)
     probes: dict[str, dict[str, tuple[float, dict[str, object]]]] = {}
     for row in store.findings(where, tuple(registry.PROBES), limit=MOST_RUNS):

@@ -16,7 +16,7 @@ from itertools import islice, takewhile
 from headscope.analysis.engines.base import AnalysisEngine, Prepared
 from headscope.analysis.errors import InputError, Stopped
 from headscope.analysis.running.parts import Tally
-from headscope.analysis.running.preflight import Preflight
+from headscope.analysis.running.preflight import Preflight, check_minutes
 from headscope.analysis.types import (
     ModelInfo,
     Progress,
@@ -52,11 +52,12 @@ def prepare(
 ) -> Prepared:
     """All that refuses a request and needs no store. `on_prepared` hears what it will need, and may refuse by raising.
 
-    Raises what `AnalysisEngine.prepare` does; InputError without prompts.
+    Raises what `AnalysisEngine.prepare` does; InputError without prompts, and for more than `max_minutes`.
     """
     request.require_prompts()
     prepared = engine.prepare(request.spec(), request.batch_size)
     on_prepared(prepared.preflight)
+    check_minutes(prepared.preflight, request.max_minutes, engine.parallel)
     return prepared
 
 
@@ -123,6 +124,11 @@ def to_resume(store: RunReader, name: str = "", *, carried: Callable[[str], bool
         if not _is_of_an_api(job := store.job(row.id)):
             return job
     raise InputError("there is no unfinished job in this store: start one with --prompts.")
+
+
+def going_on(job: JobRow) -> JobRequest:
+    """The request of a stored job that is gone on with: whether it takes too long was asked when it began."""
+    return replace(JobRequest.from_json(job.spec), max_minutes=0.0)
 
 
 def _is_of_an_api(job: JobRow) -> bool:

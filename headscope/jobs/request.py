@@ -18,7 +18,7 @@ class JobRequest:
     model, when that is not how it was asked for; `fresh` computes also what the store has, and replaces it there;
     `chat` puts every prompt into the model's chat template, as the user's turn; `start_token` puts the model's own
     start token before it; `device` is where it computes, `backend` what loads the model; `budget` is the most forward
-    passes for one prompt, 0 for no limit."""
+    passes for one prompt, 0 for no limit; `max_minutes` refuses what is predicted to take longer, 0 nothing."""
 
     experiment: str
     model: str
@@ -38,6 +38,7 @@ class JobRequest:
     device: str = "cpu"
     backend: str = LOADED_HERE
     budget: int = 0
+    max_minutes: float = 0.0
 
     def __post_init__(self) -> None:
         """Raises InputError for a field of the wrong type or out of range."""

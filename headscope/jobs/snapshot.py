@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from pathlib import PurePath
 
 from headscope.analysis import registry
+from headscope.analysis.classifiers.card import card
 from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.analysis.prompt_tags import TEMPLATE, value_of
 from headscope.analysis.statistics.regression import Observed
 from headscope.analysis.types.findings import PASSED
 from headscope.jobs.detection import MOST_RUNS, experiment_runs
@@ -51,7 +53,7 @@ def _newest(runs: Iterable[Observed]) -> Iterable[Observed]:
 def _runs(store: RunReader, where: RunFilter) -> Iterable[Observed]:
     toxicity = {
         row.run_id: row.score
-        for row in store.toxicity(where, MOST_RUNS)
+        for row in store.toxicity(where, card().classifier)
         if (row.part, row.label) == ("continuation", "toxic") and row.score is not None
     }
     verdicts: dict[str, dict[str, bool]] = {}
@@ -82,5 +84,6 @@ def _observed(runs: Measures, i: int, toxicity: float, verdicts: dict[str, bool]
         surprisal=float(runs.mean_surprisal[i]),
         n_tokens=float(runs.n_tokens[i]),
         toxicity=toxicity,
+        template=value_of(runs.tags[i], TEMPLATE) or "",
         detectors=verdicts,
     )

@@ -63,15 +63,16 @@ def measured_columns(result: RunResult) -> dict[str, Any]:
         "continuation": None if result.continuation is None else result.continuation.text,
     }
     if (trace := result.trace) is not None:
-        measured = trace.logprobs[~np.isnan(trace.logprobs)].astype(np.float64)
-        surprisal = -float(measured.mean()) if len(measured) else math.nan
+        after_first = trace.logprobs[1:].astype(np.float64)
+        surprisal = -float(after_first.mean()) if len(after_first) else math.nan  # of all tokens, or not at all
         last = trace.topk_logprobs[-1] if trace.topk_logprobs.size else np.empty(0)
+        predicted = bool(last.size) and not math.isnan(last[0])
         row |= {
             "n_tokens": len(trace.tokens),
             "mean_surprisal": number(surprisal),
             "perplexity": number(float(np.exp(surprisal))),
-            "next_token": trace.topk_texts[-1][0] if last.size else None,
-            "next_token_prob": number(float(np.exp(last[0]))) if last.size else None,
+            "next_token": trace.topk_texts[-1][0] if predicted else None,
+            "next_token_prob": number(float(np.exp(last[0]))) if predicted else None,
             "next_entropy": number(trace.next_entropy),
         }
     if (target := result.target) is not None and target.chosen == "given":

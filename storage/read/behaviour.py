@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from headscope.analysis.types import RunStatus
 from headscope.storage import session
 from headscope.storage.read import counts, filters
-from headscope.storage.rows import FindingRow, LensRanks, Measures, ModelSettings, RunFilter, ToxicityRow
+from headscope.storage.rows import FindingRow, FindingSample, LensRanks, Measures, ModelSettings, RunFilter
 from headscope.storage.schema import (
     capsules,
     layer_summaries,
@@ -22,14 +22,12 @@ from headscope.storage.schema import (
     probe_results,
     run_details,
     runs,
-    toxicity_scores,
 )
 
-R, L, P, T = runs.c, layer_summaries.c, probe_results.c, toxicity_scores.c
+R, L, P = runs.c, layer_summaries.c, probe_results.c
 NUMBERS = tuple(name for name, kind in Measures.__annotations__.items() if kind == "Float64")
 WORDS = tuple(name for name, kind in Measures.__annotations__.items() if kind.startswith("tuple"))
 COLUMNS: dict[str, sa.ColumnElement[Any]] = {"run_id": R.id.label("run_id"), "group": R.group_name.label("group")}
-TOXICITY = ("part", "label", "score", "classifier", "evidence")
 FINDING = ("probe", "label", "score", "evidence")
 
 
@@ -59,7 +57,7 @@ class BehaviourReader:
         clauses = [*filters.clauses(where), L.lens_rank.isnot(None)]
         query = sa.select(R.id, R.model, L.lens_rank).join_from(layer_summaries, runs, R.id == L.run_id)
         with session.reading(self.engine) as connection:
-            rows = connection.execute(_sampled(query.where(*clauses), limit)).all()
+            rows = connection.execute(sampled(query.where(*clauses), limit)).all()
         return tuple(
             LensRanks(str(run_id), model, np.asarray(ranks, dtype=np.float32)) for run_id, model, ranks in rows
         )
@@ -68,29 +66,34 @@ class BehaviourReader:
         self, where: RunFilter, probes: Sequence[str], labels: Sequence[str] = (), offset: int = 0, limit: int = 5_000
     ) -> tuple[FindingRow, ...]:
         """See `RunReader.findings`."""
-        shown = [R.id.label("run_id"), *(R[name] for name in ("model", "prompt_set", "prompt_key", "text"))]
-        query = sa.select(*shown, *(P[name] for name in FINDING)).join_from(probe_results, runs, R.id == P.run_id)
-        query = query.where(*filters.clauses(where), P.probe.in_(probes))
+        query = _findings().where(*filters.clauses(where), P.probe.in_(probes))
         if labels:
             query = query.where(P.label.in_(labels))
         query = query.order_by(P.score.desc().nulls_last(), R.id, P.probe).offset(offset).limit(limit)
         with session.reading(self.engine) as connection:
-            rows = connection.execute(query).mappings()
-            return tuple(FindingRow(**{**row, "run_id": str(row["run_id"])}) for row in rows)
+            return tuple(_finding(row) for row in connection.execute(query).mappings())
 
-    def toxicity(self, where: RunFilter, limit: int = 20_000) -> tuple[ToxicityRow, ...]:
-        """See `RunReader.toxicity`."""
-        names = ToxicityRow.__dataclass_fields__
-        columns = [T[name] if name in TOXICITY else COLUMNS[name] if name in COLUMNS else R[name] for name in names]
-        query = sa.select(*columns).join_from(toxicity_scores, runs, R.id == T.run_id).where(*filters.clauses(where))
+    def finding_sample(self, where: RunFilter, probe: str, limit: int = 20_000) -> FindingSample:
+        """See `RunReader.finding_sample`."""
+        query = _findings().where(*filters.clauses(where), P.probe == probe)
         with session.reading(self.engine) as connection:
-            rows = connection.execute(query.order_by(R.id, T.part, T.label).limit(limit)).mappings()
-            return tuple(ToxicityRow(**{**row, "run_id": str(row["run_id"])}) for row in rows)
+            total = int(connection.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one())
+            rows = connection.execute(sampled(query, limit)).mappings()
+            return FindingSample(tuple(_finding(row) for row in rows), total)
 
 
-def _sampled(query: sa.Select[Any], limit: int) -> sa.Select[Any]:
-    """At most `limit` rows: as good as random, and the same ones every time."""
+def sampled(query: sa.Select[Any], limit: int) -> sa.Select[Any]:
+    """At most `limit` rows about runs: as good as random, and the same ones every time."""
     return query.order_by(sa.func.md5(sa.cast(R.id, sa.String))).limit(limit)
+
+
+def _findings() -> sa.Select[Any]:
+    shown = [R.id.label("run_id"), *(R[name] for name in ("model", "prompt_set", "prompt_key", "text"))]
+    return sa.select(*shown, *(P[name] for name in FINDING)).join_from(probe_results, runs, R.id == P.run_id)
+
+
+def _finding(row: Mapping[Any, Any]) -> FindingRow:
+    return FindingRow(**{**row, "run_id": str(row["run_id"])})
 
 
 def _settings(connection: Connection, clauses: Sequence[filters.Clause]) -> tuple[ModelSettings, ...]:
@@ -112,7 +115,8 @@ def _measures(connection: Connection, clauses: Sequence[filters.Clause], limit: 
     total = int(connection.execute(sa.select(sa.func.count()).select_from(runs).where(*clauses)).scalar_one())
     columns = [COLUMNS[name] if name in COLUMNS else R[name] for name in (*WORDS, *NUMBERS)]
     query = sa.select(*columns).where(*clauses)
-    rows = connection.execute(_sampled(query, limit) if total > limit else query.order_by(R.id).limit(limit)).all()
+    cut = total > limit
+    rows = _whole_pairs(connection, query, limit) if cut else connection.execute(query.order_by(R.id)).all()
     found = list(zip(*rows, strict=True)) or [()] * len(columns)
     words: dict[str, Any] = dict(zip(WORDS, found[: len(WORDS)], strict=True))
     words["run_id"] = tuple(str(item) for item in words["run_id"])
@@ -121,6 +125,16 @@ def _measures(connection: Connection, clauses: Sequence[filters.Clause], limit: 
         name: _numbers(column) for name, column in zip(NUMBERS, found[len(WORDS) :], strict=True)
     }
     return Measures(**words, **numbers, total=total, version=version)
+
+
+def _whole_pairs(connection: Connection, query: sa.Select[Any], limit: int) -> Sequence[Any]:
+    """A fixed random sample of at most `limit` runs; of a pair of a prompt set all runs or none, whatever their model.
+    A pair of more runs than that has no other way than to be cut."""
+    pair = sa.func.coalesce(R.prompt_set, "") + "/" + R.pair_id
+    drawn = sa.func.md5(sa.func.coalesce(pair, sa.cast(R.id, sa.String))).label("drawn")
+    rows = connection.execute(query.add_columns(drawn).order_by(drawn, R.id).limit(limit + 1)).all()
+    kept = [row for row in rows if row.drawn != rows[-1].drawn] or rows[:limit]
+    return [row[:-1] for row in kept]
 
 
 def _numbers(column: Sequence[Any]) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headscope.storage.rows.behaviour import FindingRow, LensRanks, Measures, ToxicityRow
+from headscope.storage.rows.behaviour import FindingRow, FindingSample, LensRanks, Measures
 from headscope.storage.rows.certificates import StoredCertificate
 from headscope.storage.rows.failures import DetectorCount, FailureFilter, FailureRow
 from headscope.storage.rows.filters import Condition, FacetCount, RunFilter, RunsPage, Sort
@@ -16,8 +16,17 @@ from headscope.storage.rows.methods import (
     ReceiptRow,
     ScoreSample,
 )
+from headscope.storage.rows.offensive import Offence, Offences
 from headscope.storage.rows.overview import ExperimentRow, ModelRow, Overview, PromptSetRow
 from headscope.storage.rows.runs import RUN_COLUMNS, ArtifactRow, ModelSettings, RunDetail, RunRow
+from headscope.storage.rows.toxicity import (
+    PromptOutcomes,
+    RunTexts,
+    ScoredText,
+    ScoreFilter,
+    TextChoice,
+    ToxicityRow,
+)
 
 __all__ = [
     "MEASURES",
@@ -30,6 +39,7 @@ __all__ = [
     "FailureFilter",
     "FailureRow",
     "FindingRow",
+    "FindingSample",
     "JobRow",
     "LensRanks",
     "Measures",
@@ -38,17 +48,24 @@ __all__ = [
     "MethodStats",
     "ModelRow",
     "ModelSettings",
+    "Offence",
+    "Offences",
     "Overview",
+    "PromptOutcomes",
     "PromptScores",
     "PromptSetRow",
     "ReceiptRow",
     "RunDetail",
     "RunFilter",
     "RunRow",
+    "RunTexts",
     "RunsPage",
     "Saved",
+    "ScoreFilter",
     "ScoreSample",
+    "ScoredText",
     "Sort",
     "StoredCertificate",
+    "TextChoice",
     "ToxicityRow",
 ]

@@ -16,7 +16,8 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """Succeeded runs as columns, all or a fixed random sample of the `total`; `version` tells states apart.
+    """Succeeded runs as columns, all or a fixed random sample of the `total` in which runs of one pair of a prompt set
+    are all there or none; `version` tells states apart.
 
     Numbers are float64 `[run]`, NaN where unmeasured; surprisal, entropy, log-probability and margin in nats.
     """
@@ -73,17 +74,8 @@ class FindingRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ToxicityRow:
-    """One row of `toxicity_scores` with its run."""
+class FindingSample:
+    """All findings asked for, or a fixed random sample of the `total`."""
 
-    run_id: str
-    model: str
-    prompt_set: str | None
-    prompt_key: str
-    text: str
-    continuation: str | None
-    part: str
-    label: str
-    score: float | None
-    classifier: str
-    evidence: Mapping[str, Any] | None
+    rows: tuple[FindingRow, ...]
+    total: int

@@ -4,32 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from contextlib import suppress
-from dataclasses import replace
-from pathlib import Path
-from urllib.parse import quote
 
-import pytest
 from playwright.sync_api import Browser, Error, Page, Route, expect
 
-from headscope.analysis.engines.inline import InlineEngine
-from headscope.analysis.registry import BLACK_BOX, parse_analyses
-from headscope.analysis.types import ModelRef
-from headscope.dashboard.job_queue import JobQueue, ServerEngine
-from headscope.dashboard.pages.run.cards import cards
-from headscope.dashboard.services import Services
-from headscope.dashboard.settings import Settings
-from headscope.jobs.job import run_job
-from headscope.jobs.request import JobRequest
-from headscope.storage.repository import Store
-from headscope.storage.rows import Condition, RunFilter
-from tests.browser import seed
-from tests.browser.conftest import PATIENCE_MS, OpenPage, serving
 from tests.browser.live_page import CHIPS, DRAWN, TEXT, open_live, painted
-from tests.browser.window import too_wide
-from tests.factories import make_info, make_prompt, make_result, make_set
-from tests.tiny_models import build_tiny_gpt2
 
 
 def test_attention_and_everything_else_follow_as_one_types(themed_page: Page, app_server: str) -> None:
@@ -98,38 +77,6 @@ def test_candidates_become_target_and_foil(page: Page, app_server: str) -> None:
     assert page.locator("#live-target").input_value() == target
 
 
-def test_the_whole_view_is_in_the_link(page: Page, open_page: OpenPage, app_server: str) -> None:
-    open_live(page, app_server, more="&position=4&unit=nats&layer=2&head=3&view=links&leave=word&temperature=0.5")
-    page.locator("#live-colours [data-value=occlusion]").click()
-    page.locator("#live-removal [data-value=delete]").click()
-    expect(page).to_have_url(re.compile("colour=occlusion.*leave=word.*instead=delete.*temperature=0.5"))
-    again = open_page()
-    again.goto(page.url)
-    expect(again.locator(DRAWN)).to_be_visible()
-    assert again.locator("#live-text").input_value() == TEXT
-    expect(again.locator(CHIPS).nth(4)).to_have_attribute("aria-pressed", "true")
-    for pressed in ("#live-colours [data-value=occlusion]", "#live-removal [data-value=delete]", "[data-value=word]"):
-        expect(again.locator(pressed)).to_have_attribute("aria-pressed", "true")
-    assert again.locator("#live-temperature").input_value() == "0.5"
-    assert again.evaluate("headscope.live.page.result.explained.masking") == "delete"
-    state = again.evaluate("headscope.live.page.attention.state()")
-    assert (state["layer"], state["head"], state["view"]) == (2, 3, "links")
-
-
-def test_a_long_text_stays_out_of_the_link_and_the_page_says_so(page: Page, app_server: str) -> None:
-    open_live(page, app_server)
-    page.evaluate("headscope.live.page.limits.link = 10")
-    page.locator("#live-text").press_sequentially("?")
-    expect(page).not_to_have_url(re.compile("text="))
-    expect(page.locator("#live-link")).to_have_attribute("title", re.compile("everything but the text"))
-
-
-def test_bad_values_in_the_link_are_named(page: Page, app_server: str) -> None:
-    open_live(page, app_server, more="&layer=-3&colour=rainbow")
-    expect(page.locator(".hs-notes")).to_contain_text("“layer” in the link")
-    expect(page.locator(".hs-notes")).to_contain_text("rainbow")
-
-
 def test_errors_stand_under_the_text_and_the_last_picture_stays(browser: Browser, app_server: str) -> None:
     page = browser.new_page()  # the browser logs every refused request, so this page is not a guarded one
     try:
@@ -149,44 +96,6 @@ def test_errors_stand_under_the_text_and_the_last_picture_stays(browser: Browser
         expect(page.locator("#live-message")).to_be_empty()
     finally:
         page.close()
-
-
-def test_a_server_without_an_engine_says_so(page: Page, empty_server: str) -> None:
-    page.goto(f"{empty_server}/live?text=Hello")
-    expect(page.locator("#live-message.error")).to_contain_text("computes nothing")
-
-
-def test_what_is_typed_is_stored_only_when_saved(page: Page, app_server: str, seeded_store: Store) -> None:
-    text = "A captain walked to the river"
-    where = RunFilter((Condition("text", "eq", text),))
-    open_live(page, app_server, text)
-    assert seeded_store.runs_page(where).total == 0
-    page.locator("#live-save").click()
-    expect(page.locator("#live-save-what")).to_contain_text("captain")
-    expect(page.locator("#live-dialog")).to_contain_text("the leave-one-out is that of single tokens")
-    page.locator("#live-experiment").fill("typed")
-    page.locator("#live-save-go").click()
-    link = page.locator("#live-save-state a")
-    expect(link).to_be_visible()
-    row = seeded_store.runs_page(where).rows[0]
-    assert (row.experiment, row.model, row.prompt_set) == ("typed", "tiny-gpt2", "live")
-    assert link.get_attribute("href") == f"/run?id={row.id}"
-    saved = seeded_store.run(row.id)
-    assert "occlusion" in {one.method for one in saved.attributions}
-    assert "leave-one-out is not kept" not in str(cards(saved))
-    before = replace(saved, attributions=tuple(one for one in saved.attributions if one.method != "occlusion"))
-    assert "leave-one-out is not kept" in str(cards(before))  # of runs saved when the default set was without
-
-
-def test_saving_an_explained_token_cuts_the_text_before_it(page: Page, app_server: str, seeded_store: Store) -> None:
-    open_live(page, app_server, "Anna gave the letter to Peter", "&position=2")
-    page.locator("#live-save").click()
-    page.locator("#live-experiment").fill("typed")
-    page.locator("#live-save-go").click()
-    expect(page.locator("#live-save-state a")).to_be_visible()
-    tokens = page.evaluate("headscope.live.page.result.facts.tokens")
-    saved = seeded_store.runs_page(RunFilter((Condition("text", "eq", "".join(tokens[:2])),))).rows
-    assert [row.target for row in saved] == [tokens[2]]
 
 
 def test_the_newest_text_wins_when_answers_come_late(page: Page, app_server: str) -> None:
@@ -257,70 +166,3 @@ def test_the_text_is_written_on_and_taken_over(page: Page, app_server: str) -> N
     expect(page.locator("#live-text")).to_have_value(TEXT + written)
     expect(done).to_have_count(0)
     expect(page.locator(DRAWN)).to_be_visible()
-
-
-def test_models_of_the_store_are_listed_with_the_reason(page: Page, seeded_store: Store, tmp_path: Path) -> None:
-    engine = InlineEngine()
-    with Store.open(str(tmp_path / "s.duckdb")) as store:
-        folder = build_tiny_gpt2(tmp_path / "elsewhere")
-        prompts = seed.prompt_set("one", ("A cat",))
-        run_job(engine, store, JobRequest("e", str(folder), prompts, parse_analyses("heads")))
-        behind = replace(make_info("behind"), ref=ModelRef("behind", None, BLACK_BOX, "unknown", "0" * 64))
-        asked = store.start_job(experiment="e", model="behind", spec={}, total=1)
-        store.save(asked, behind, make_set(make_prompt()), [], 0, [make_result(make_prompt())])
-        jobs = JobQueue(engine, store)
-        with serving(Services(store, ServerEngine(engine, jobs), Settings(live_model="tiny-llama"))) as url:
-            page.goto(f"{url}/live")
-            expect(page.locator("#live-model")).to_have_value("tiny-llama")
-            expect(page.locator("#live-model optgroup[label*=API] option")).to_have_text("behind (stored runs only)")
-            expect(page.locator("#live-stored")).to_contain_text("1 model of the store")
-            option = page.locator(f"#live-model optgroup[label*=store] option[value='{folder}']")
-            expect(option).to_contain_text("stored runs only")
-            expect(page.locator("#live-stored")).to_contain_text("HEADSCOPE_MODEL_DIR")
-            page.close()  # before its server leaves: what it asks then is an error
-        jobs.close()
-
-
-def test_the_page_says_which_model_is_being_loaded(page: Page, seeded_store: Store, tmp_path: Path) -> None:
-    go, engine = threading.Event(), InlineEngine()
-    explain = engine.explain
-    engine.explain = lambda request: explain(request) if go.wait(PATIENCE_MS / 1000) else None  # type: ignore
-    with Store.open(str(tmp_path / "s.duckdb")) as store:
-        jobs = JobQueue(engine, store)
-        served = ServerEngine(engine, jobs)
-        served.warm("tiny-gpt2")
-        with serving(Services(store, served, Settings(live_model="tiny-gpt2"))) as url:
-            page.goto(f"{url}/live?text={quote(TEXT)}")
-            expect(page.locator("#live-loading")).to_contain_text("Loading tiny-gpt2")
-            assert page.locator(DRAWN).count() == 0
-            go.set()
-            expect(page.locator("#live-loading")).to_be_hidden()
-            expect(page.locator(DRAWN)).to_be_visible()
-            page.close()
-        jobs.close()
-
-
-@pytest.mark.parametrize("text", ["", TEXT, "longword" * 6])
-def test_the_page_fits_its_window(open_page: OpenPage, app_server: str, text: str) -> None:
-    page = open_page(width=390)
-    page.goto(f"{app_server}/live?model=tiny-gpt2&text={quote(text)}")
-    expect(page.locator(DRAWN if text else "#live-message.hint")).to_be_visible()
-    assert too_wide(page, "#live-root") == []
-    page.set_viewport_size({"width": 900, "height": 900})
-    assert too_wide(page, "#live-root") == []
-
-
-def test_the_tab_carries_the_text(page: Page, app_server: str, seeded_store: Store) -> None:
-    page.goto(f"{app_server}/live")
-    expect(page).to_have_title("Live · Headscope")
-    page.select_option("#live-model", "tiny-gpt2")
-    page.locator("#live-text").fill("The river\nruns to the sea and the sea is far away from the old town")
-    expect(page).to_have_url(re.compile("text=The"))
-    expect(page).to_have_title("The river runs to the sea and the sea is far away from the … · Live · Headscope")
-    page.locator(".hs-nav-link", has_text="Runs").click()
-    expect(page).to_have_title("Runs · Headscope")
-    run = seeded_store.runs_page(RunFilter((Condition("text", "eq", "naïve café 🧭"),))).rows[0]
-    page.goto(f"{app_server}/run?id={run.id}")
-    expect(page).to_have_title(re.compile(r"^na.*· Run · Headscope$"))
-    page.locator(".hs-nav-link", has_text="Live").click()
-    expect(page).to_have_title("Live · Headscope")

@@ -72,3 +72,11 @@ class EngineContract:
         found = engine.patch(PatchRequest(str(tiny_gpt2_dir), "the river ran", "the bread ran"))
         assert found.patched.shape == found.recovery.shape
         assert found.patched.shape[1] == len(found.clean)
+
+    def test_stored_texts_are_scored(self, engine: AnalysisEngine) -> None:
+        assert engine.scorer("linear") == "linear-toxicity-1"
+        both, alone = engine.score("linear", [("the cat sat", "you are an idiot"), ("the cat sat", None)])
+        assert [(found.part, found.label) for found in both] == [("prompt", "toxic"), ("continuation", "toxic")]
+        assert both[1].score > 0.5 > both[0].score == alone[0].score
+        with pytest.raises(UnknownNameError, match="minilm"):
+            engine.score("nothing", [])

@@ -18,6 +18,7 @@ class TestInlineEngine(EngineContract):
         return InlineEngine()
 
 
+@pytest.mark.thorough
 class TestLocalEngine(EngineContract):
     @pytest.fixture(scope="class")
     def engine(self) -> Iterator[AnalysisEngine]:

@@ -182,6 +182,6 @@ def test_a_prompt_with_non_finite_logits_fails_alone(backend: HFCausalBackend) -
 def test_declared_parameters_are_complete(method: Method) -> None:
     for param in METHODS[method.NAME].params:
         assert param.help
-        assert param.kind in {"int", "float", "bool", "choice"}
+        assert param.kind in {"int", "float", "bool", "choice", "text"}
         assert (param.kind == "choice") == bool(param.choices)
     assert method.not_applicable.__doc__

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from headscope.analysis.types import Prompt, RunResult
-from headscope.storage.read import suite_runs
+from headscope.analysis.types.findings import Finding, ProbeResult, ToxicityScore
+from headscope.storage.read import suite_cases, suite_runs
 from headscope.storage.read.suite_runs import ModelRuns
 from headscope.storage.repository import Store
 from headscope.storage.sql import readonly
@@ -60,3 +63,58 @@ def test_models_apart_and_nothing_where_nothing_is(store_url: str) -> None:
     assert [(item.model, len(item.runs)) for item in read(store_url)] == [("a-model", 2), ("b-model", 1)]
     assert read(store_url, "none") == ()
     assert read(store_url, tag="parare") == ()
+
+
+def test_settings_apart_and_only_the_texts_that_are_asked_about(store_url: str) -> None:
+    usual, started = make_result(tagged("a"), seed=1), make_result(tagged("a"), seed=2)
+    started = replace(started, capsule={**started.capsule, "start_token": True, "chat": False})
+    other = make_result(make_prompt("b", "Another text", tags=("pararel",)), seed=3)
+    with Store.open(store_url) as store:
+        save(store, NASTY, "tiny", usual, other)
+        save(store, NASTY, "tiny", started)
+    found = {item.model: item.runs for item in read(store_url)}
+    assert {name: len(runs) for name, runs in found.items()} == {"tiny": 2, "tiny, start token": 1}
+    assert usual.trace is not None
+    np.testing.assert_array_equal(found["tiny"][0].logprobs, usual.trace.logprobs)
+    table = readonly.run(store_url, suite_runs.statement(NASTY, "pararel")).table
+    asked = suite_runs.of_table(table, {"a": tagged("a").text, "b": "This text"})
+    assert [(item.model, [run.prompt for run in item.runs]) for item in asked] == [
+        ("tiny", ["a"]), ("tiny, start token", ["a"]),
+    ]  # fmt: skip
+
+
+def sampled(*scores: float | None, seed: int = 0) -> ProbeResult:
+    shown = {
+        "samples": 2,
+        "max_new_tokens": 20,
+        "temperature": 1.0,
+        "top_p": 0.9,
+        "seed": seed,
+        "classifier": "judge 1",
+    }
+    return ProbeResult("sampled_toxicity", 0.5, evidence={"continuations": ["x", "y"], "scores": list(scores), **shown})
+
+
+def continued(score: float) -> tuple[ToxicityScore, ...]:
+    about = ("prompt", "toxic"), ("continuation", "toxic"), ("continuation", "insult")
+    return tuple(ToxicityScore(part, label, score, "judge 2") for part, label in about)
+
+
+def test_toxicity_of_continuations_by_classifier_and_sampling(store_url: str) -> None:
+    def found(key: str, seed: int, *findings: Finding) -> RunResult:
+        return replace(make_result(tagged(key), seed=seed), findings=findings)
+
+    with Store.open(store_url) as store:
+        save(store, NASTY, "tiny", found("a", 1, sampled(0.25, None)), found("b", 1, *continued(0.75)), found("c", 1))
+        save(store, NASTY, "tiny", found("a", 2, sampled(0.5, 0.75)), found("b", 2, *continued(0.125)))
+        save(store, NASTY, "tiny", found("b", 3, sampled(0.25, 0.5, seed=9)))
+    table = readonly.run(store_url, suite_cases.statement(NASTY, "pararel")).table
+    scored = {item.model: {case.prompt: case.scores for case in item.cases} for item in suite_cases.of_table(table)}
+    how = "tiny, by judge 1, 2 samples of 20 tokens (temperature 1, top-p 0.9, seed {})"
+    assert scored == {
+        how.format(0): {"a": (0.5, 0.75), "b": (), "c": ()},  # the newest of those settings
+        how.format(9): {"a": (), "b": (0.25, 0.5), "c": ()},
+        "tiny, by judge 2, continuations of the runs": {"a": (), "b": (0.75, 0.125), "c": ()},
+    }
+    case = suite_cases.of_table(table, {"a": tagged("a").text})[0].cases
+    assert [(item.prompt, item.group, item.tags) for item in case] == [("a", "g", ("pararel", "context:7"))]

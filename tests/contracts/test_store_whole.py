@@ -45,6 +45,11 @@ class TestWhole(OnEachDatabase):
         assert any(missing in line for line in problems)
         assert any("checksum" in line for line in problems)
 
+    def test_check_finds_nothing_where_nothing_is_damaged(self, filled: Filled) -> None:
+        filled.save(make_result(evidence=True))
+        assert filled.store.check() == []
+
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("damage", "expected"),
         [
@@ -69,7 +74,6 @@ class TestWhole(OnEachDatabase):
     )
     def test_check_finds_damage(self, filled: Filled, damage: str, expected: str) -> None:
         filled.save(make_result(evidence=True))
-        assert filled.store.check() == []
         with filled.store.engine.begin() as connection:
             connection.exec_driver_sql(damage)
         assert any(expected in problem for problem in filled.store.check())
@@ -115,6 +119,7 @@ class TestWhole(OnEachDatabase):
         assert filled.store.runs_page(RunFilter()).total == batches * size
         assert filled.store.check() == []
 
+    @pytest.mark.thorough
     def test_writers_of_one_store_wait_for_each_other(self, filled: Filled) -> None:
         def write(name: int) -> None:
             for index in range(3):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -21,11 +22,19 @@ from tests.llama_server import llama_server
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^```(?:sh|bash|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
+
+def pair(paradigm: str, good: str, bad: str) -> str:
+    about = {"field": "syntax", "linguistics_term": "x", "UID": paradigm, "pairID": "0"}
+    return json.dumps({"sentence_good": good, "sentence_bad": bad, **about})
+
+
 PUBLISHED = {  # miniatures of the files that readers download
     "crows_pairs_anonymized.csv": ",sent_more,sent_less,stereo_antistereo,bias_type\n0,the cat,the dog,stereo,age\n",
     "test_suite_cases.csv": "functionality,case_id,test_case,label_gold\nplain,1,the cat ran,non-hateful\n",
     "my_classifier.csv": "id,score\n1,0.25\n",
     "prompts.jsonl": '{"filename": "a.txt", "begin": 0, "end": 7, "prompt": {"text": "the cat", "toxicity": 0.1}}\n',
+    "determiner_noun_agreement_1.jsonl": pair("determiner_noun_agreement_1", "the cat ran", "the cats ran"),
+    "passive_1.jsonl": pair("passive_1", "the dog sat", "the dog sit"),
     "toxicity.csv": "id,score\na-0-7,0.25\na-0-7,0.5\n",
 }
 
@@ -58,7 +67,9 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, tiny_gpt2_dir: Path) -> 
     (folder / "my_prompts.txt").write_text("the cat\n")
     for name, content in PUBLISHED.items():
         (folder / name).write_text(content)
-    crows = run("headscope run --prompts crows_pairs:crows_pairs_anonymized.csv --experiment crows", folder)
+    kept = run("headscope datasets import crows_pairs crows_pairs_anonymized.csv", folder)
+    assert kept.returncode == 0, kept.stderr
+    crows = run("headscope run --prompts crows_pairs --experiment crows_pairs", folder)
     assert crows.returncode == 0, crows.stderr
     for experiment in ("default", "behaviour", "first"):  # the store that later commands read
         made = run(f"headscope run --prompts my_prompts.csv --experiment {experiment}", folder)
@@ -70,8 +81,13 @@ def run(command: str, folder: Path) -> Done:
     words = shlex.split(command.partition(" > ")[0], comments=True)[1:]
     if words[0] == "run" and "--model" not in words and "--resume" not in words:
         words += ["--model", "gpt2"]
-    environment = {**os.environ, "HEADSCOPE_MODEL_DIR": str(folder / "models")}
-    environment.pop("HEADSCOPE_STORE", None)
+    environment = {
+        **os.environ,
+        "HEADSCOPE_MODEL_DIR": str(folder / "models"),
+        "HEADSCOPE_PROMPT_SETS": str(folder / "sets"),
+    }
+    for name in ("HEADSCOPE_STORE", "NUMBA_DISABLE_JIT"):  # what a reader does not have
+        environment.pop(name, None)
     with tempfile.TemporaryDirectory() as streams:
         return headscope_forked(*words, stdin="the cat\n", cwd=folder, env=environment, folder=Path(streams))
 

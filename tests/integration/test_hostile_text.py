@@ -90,6 +90,8 @@ STORED = {
     "check by a rule": ["check", "--baseline", f"{HOSTILE}A", "--candidate", f"{HOSTILE}B", "--fail-on", HOSTILE],
     "detect": ["detect", "--experiment", f"{HOSTILE}A"],
     "detect of none": ["detect", "--experiment", HOSTILE],
+    "score of none": ["score", "--experiment", HOSTILE, "--scorer", "linear"],
+    "toxicity rates": ["toxicity", "rates", "--experiment", f"{HOSTILE}A"],
     "suites score": ["suites", "score", "truthfulqa", "--experiment", f"{HOSTILE}A"],
     "db check": ["db", "check"],
     "db upgrade": ["db", "upgrade"],

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import pytest
 
 import headscope
 from headscope.analysis.errors import InputError, StorageError
+from headscope.analysis.types.findings import ToxicityScore
 from headscope.storage import served
 from headscope.storage.notebook import Notebook
 from headscope.storage.repository import Store
@@ -64,6 +66,9 @@ ASKED: dict[str, Ask] = {
         for name, value in TYPES.items()
     },
     "model_checks": lambda book, run_id: book.model_checks(),
+    "toxicity_rates": lambda book, run_id: book.toxicity_rates("it's"),
+    "toxicity_rates apart": lambda book, run_id: book.toxicity_rates("it's", percent=20, by="temperature"),
+    "toxicity_rates of none": lambda book, run_id: book.toxicity_rates("none"),
     "model_checks of one": lambda book, run_id: book.model_checks("tiny"),
     "attention": lambda book, run_id: book.attention(run_id),
     "attention of a strange id": lambda book, run_id: book.attention("nonsense"),
@@ -78,6 +83,8 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, s
     path, copy = folder / "s.duckdb", folder / "copy.duckdb"
     prompts = [make_prompt(f"p{n}", f"it's text {n}", target=" and" if n else None) for n in range(4)]
     results = [make_result(prompt, seed=n, attention=not n, evidence=True) for n, prompt in enumerate(prompts[:3])]
+    scores = (ToxicityScore("prompt", "toxic", 0.3, "minilm-toxicity-1"), ToxicityScore("prompt", "toxic", 0.7, "x"))
+    results[0] = replace(results[0], findings=scores)
     results.append(make_failure(prompts[3]))
     with Store.open(str(path)) as store:
         job = store.start_job(experiment="it's", model="tiny", spec={}, total=4)

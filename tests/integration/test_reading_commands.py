@@ -19,6 +19,8 @@ from tests.factories import make_info, make_prompt, make_result, make_set
 READING: dict[str, list[str]] = {
     "sql": ["SELECT 1 AS one FROM runs"],
     "detect": ["--experiment", "e"],
+    "score": ["--experiment", "e", "--scorer", "linear"],
+    "toxicity rates": ["--experiment", "e"],
     "check": ["--baseline", "a", "--candidate", "b"],
     "verify": ["e"],
     "suites score": ["bbq", "--experiment", "e"],
@@ -29,7 +31,7 @@ READING: dict[str, list[str]] = {
     "run": ["--resume"],
 }
 """What each command that takes a store needs beside it, to want one that is there."""
-MAKING = {"run", "serve", "blackbox", "models check"}
+MAKING = {"run", "suites run", "serve", "blackbox", "models check"}
 """Those that make a store; `run` does not with --resume."""
 GLANCING = {"models show"}
 """Those that say what a store knows, if there is one."""

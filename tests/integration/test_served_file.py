@@ -99,6 +99,28 @@ def test_work_on_a_served_file_is_handed_to_the_server(serving: Serving, handed_
     assert requests.get(f"{url}/api/v1/jobs/x", headers=allowed, timeout=GUARD).status_code == 404
 
 
+def test_stored_runs_are_scored_by_the_server(serving: Serving, handed_over: Done) -> None:
+    asked = ("score", "--experiment", "many", "--scorer", "linear", "--store", str(serving.store))
+    done, again = headscope(*asked), headscope(*asked)
+    assert done.returncode == 0, done.stderr
+    assert f"{MANY} runs scored now by linear-toxicity-1" in done.stderr
+    row = next(line.split() for line in done.stdout.splitlines() if line.startswith("linear-toxicity-1"))
+    assert row[1:5] == ["prompt", "toxic", "0.50", str(MANY)]
+    assert "Rogan and Gladen" in done.stdout
+    assert "0 runs scored now" in again.stderr
+
+
+def test_a_published_set_is_run_and_scored_by_the_server(serving: Serving, tiny_gpt2_dir: Path) -> None:
+    published = serving.store.parent / "crows.csv"
+    published.write_text(",sent_more,sent_less,stereo_antistereo,bias_type\n0,the cat sat,the dog sat,stereo,age\n")
+    command = ("suites", "run", "crows-pairs", str(published), "--model", str(tiny_gpt2_dir))
+    for told in ("2 succeeded, 0 failed, 0 already there", "0 succeeded, 0 failed, 2 already there"):
+        done = headscope(*command, "--store", str(serving.store), "--format", "json")
+        assert done.returncode == 0, done.stderr
+        assert told in done.stderr
+    assert {row["n"] for row in json.loads(done.stdout)} == {1}
+
+
 def test_a_model_is_checked_by_the_server_that_holds_the_file(
     serving: Serving, handed_over: Done, tiny_gpt2_dir: Path
 ) -> None:

@@ -1,11 +1,12 @@
 /* Routing: which page is shown, its name on the browser's tab, the libraries it wants.
-   headscope.title(path, text): words for the tab. headscope.pages(): the pages there are. */
+   headscope.title(path, text): words for the tab. headscope.pages(): the pages there are. headscope.again(): the page
+   is asked for once more, as its address is now. */
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});
   const clientside = (window.dash_clientside = window.dash_clientside || {});
   const root = document.documentElement;
-  let pages = [], named = { path: "", words: "" }, place = { path: "", label: "", site: "Headscope" };
+  let last = null, pages = [], named = { path: "", words: "" }, place = { path: "", label: "", site: "Headscope" };
 
   function retitle() {
     const words = named.path === place.path ? named.words : "";
@@ -18,6 +19,8 @@
     retitle();
   };
   hs.pages = () => pages;
+  hs.again = () => last
+    && clientside.set_props("shell-route", { data: { ...last, search: location.search, again: performance.now() } });
 
   function mark(page) {
     document.querySelectorAll(".hs-nav-link").forEach((link) => {
@@ -39,6 +42,7 @@
     if (current && current.key === key) return clientside.no_update;
     root.classList.add("hs-busy");
     const there = { path, search: search || "", key };
+    last = there;
     const missing = page ? page.libraries.map(library).filter(Boolean) : [];
     if (!missing.length) return there;
     const left = () => location.pathname !== pathname;

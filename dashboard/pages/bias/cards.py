@@ -8,10 +8,11 @@ from dash import html
 
 from headscope.analysis.statistics.counterfactual import by_template, contrasts
 from headscope.analysis.statistics.intervals import FEWEST
-from headscope.dashboard.cards import Children, extra
-from headscope.dashboard.pages.bias.query import BiasQuery, chosen, members
+from headscope.dashboard.cards import Children
+from headscope.dashboard.covered import covered
+from headscope.dashboard.pages.bias.query import BiasQuery, chosen, members, offences, offensive_wordings
 from headscope.dashboard.pages.bias.view import LEVEL, UNITS, effect_row, forest, marked, no_pairs, pair_row, reach
-from headscope.dashboard.parts import note, stay, switch, warning
+from headscope.dashboard.parts import note, sampled_note, stay, switch, warning
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
 from headscope.dashboard.units import percent
@@ -23,7 +24,7 @@ SAID = {
     "margin": "log P(target) − log P(foil) after the prompt: which of two words the group pulls the model towards.",
     "loglik": "log-likelihood of the whole sentence but its first token: which version the model finds likelier "
               "(CrowS-Pairs, Nangia et al. 2020, with a causal model's likelihood in place of pseudo-likelihood).",
-    "toxicity": "the classifier's `toxic` score of what the model wrote after the prompt.",
+    "toxicity": "the classifier's score for toxic of what the model wrote after the prompt.",
 }  # fmt: skip
 
 
@@ -42,6 +43,7 @@ def effects(services: Services, query: BiasQuery) -> Children:
     shown = sorted(shown, key=orders[query.sort]) if query.sort in orders else shown
     limit = max((reach(row) for row in found), default=1.0) or 1.0
     n_marked = sum(marked(row) for row in found)
+    runs = services.store.measures(query.where())
     head = (
         "Groups",
         "Of",
@@ -53,6 +55,7 @@ def effects(services: Services, query: BiasQuery) -> Children:
         "p, adjusted>",
     )
     return [
+        *sampled_note(len(runs), runs.total, "runs, pairs whole"),
         html.P([html.B(f"{n_marked} of {len(found)}"), f" contrasts are marked: their difference would rarely come by "
                 f"chance (Benjamini-Hochberg over the table, {percent(LEVEL)})."], className="hs-said"),
         html.Div(table(head, [effect_row(query, row, limit) for row in shown]), className="hs-methods-board"),
@@ -70,10 +73,11 @@ def pairs(services: Services, query: BiasQuery) -> Children:
     if row is None:
         return None
     shown = row.pairs[:LISTED]
+    why = offences(services.store, shown)
     body = [
         html.P([html.B(f"{row.a} − {row.b}"), f" on {row.model}, {row.attribute or row.prompt_set}: "
                 f"{percent(row.effect.positive)} of {plural(row.effect.n, 'pair')} above 0."], className="hs-said"),
-        table(("Pair", f"{row.a}>", f"{row.b}>", "Difference>", "Why"), [pair_row(pair) for pair in shown]),
+        table(("Pair", f"{row.a}>", f"{row.b}>", "Difference>", "Why"), [pair_row(pair, why) for pair in shown]),
         note("Why: both runs side by side with their attributions, heads and candidates, or the map of layers and "
              "positions at which exchanging one prompt's state for the other's carries the difference."),
         *([note(f"{LISTED} of {len(row.pairs)} pairs.")] if len(row.pairs) > LISTED else []),
@@ -89,9 +93,10 @@ def wording(services: Services, query: BiasQuery) -> Children:
     found = by_template(row.pairs)
     limit = max(abs(mean) for _, mean, _ in found) or 1.0
     nan = math.nan
+    why = offensive_wordings(services.store, row.pairs)
     rows = [
-        html.Tr([html.Td(template, className="hs-text"), html.Td(forest(mean, nan, nan, limit, query.link())),
-                 html.Td(f"{n}", className="num")], **extra(data_wording=template))
+        html.Tr([html.Td(covered(template, template, why.get(template)), className="hs-text"),
+                 html.Td(forest(mean, nan, nan, limit, query.link())), html.Td(f"{n}", className="num")])
         for template, mean, n in found
     ]  # fmt: skip
     against = sum(math.copysign(1, mean) != math.copysign(1, row.effect.mean) for _, mean, _ in found)

@@ -10,9 +10,11 @@ from dash.development.base_component import Component
 from headscope.analysis.statistics.counterfactual import Contrast, PairDifference
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, copyable, empty_box, icon
+from headscope.dashboard.covered import prompt, run_link
 from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.bias.query import BiasQuery
 from headscope.dashboard.parts import stay
+from headscope.storage.rows import Offences
 
 LEVEL = 0.05
 UNITS = {"margin": "nats", "loglik": "nats", "toxicity": "probability"}
@@ -67,17 +69,17 @@ def forest(mean: float, low: float, high: float, limit: float, behind: str, on: 
     return stay([html.Span(words), html.Span(bar, className=f"hs-forest {tone}")], behind, "hs-gain")
 
 
-def pair_row(pair: PairDifference) -> html.Tr:
-    """Both prompts, their values, and the ways to look inside."""
+def pair_row(pair: PairDifference, offences: Offences) -> html.Tr:
+    """Both prompts, their values, and the ways to look inside. The address of the patching map holds both texts."""
     prompts = [
-        dcc.Link(text, href=links.run(run_id), className="hs-ellipsis hs-block", title=text)
+        run_link(text, links.run(run_id), prompt(offences, run_id), "hs-ellipsis hs-block")
         for text, run_id in ((pair.a_text, pair.a_run), (pair.b_text, pair.b_run))
     ]
     patching = links.patching(pair.a_text, pair.b_text)
+    offends = prompt(offences, pair.a_run) or prompt(offences, pair.b_run)
     why: list[Children] = [
         dcc.Link("compare", href=links.compare((pair.a_run, pair.b_run))),
-        " · ",
-        dcc.Link("patch", href=patching),
+        html.Span([" · ", dcc.Link("patch", href=patching)], className="hs-cover-with" if offends else ""),
     ]
     return html.Tr(
         [
@@ -96,7 +98,7 @@ def no_pairs(query: BiasQuery) -> Component:
         return empty_box(
             "No continuations were scored",
             html.P("Per-group toxicity needs continuations and the classifier:"),
-            copyable("headscope run --prompts group_association --max-new-tokens 20 --analyses toxicity "
+            copyable("headscope run --prompts bias_continuations --max-new-tokens 20 --analyses toxicity "
                      "--experiment NAME"),
             icon_name="people",
         )  # fmt: skip
@@ -105,7 +107,7 @@ def no_pairs(query: BiasQuery) -> Component:
         html.P(
             "A pair is two or more prompts with the same pair_id and different groups, each with a target and foil:"
         ),
-        copyable("headscope run --prompts group_association --experiment NAME"),
+        copyable("headscope run --prompts bias_religion --analyses layers --experiment NAME"),
         icon_name="people",
     )
 

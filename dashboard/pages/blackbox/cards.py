@@ -11,6 +11,7 @@ from headscope.analysis.blackbox.permutations import HALVES_NEED
 from headscope.analysis.statistics.intervals import wilson
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children
+from headscope.dashboard.covered import anything, covered, prompt
 from headscope.dashboard.numbers import plain
 from headscope.dashboard.pages.blackbox.query import LISTED, PROBE, BlackBoxQuery, studied
 from headscope.dashboard.pages.blackbox.view import LEAST_PARTS, UNITS, model_cells, no_runs, pager, strip
@@ -29,7 +30,9 @@ def importance(services: Services, query: BlackBoxQuery) -> Children:
     if not rows:
         return no_runs()
     first = max(0, query.page - 1) * LISTED
-    shown = [strip(row, query) for row in rows[first : first + LISTED]]
+    listed = rows[first : first + LISTED]
+    why = services.store.offensive([row.run_id for row in listed])
+    shown = [strip(row, query, prompt(why, row.run_id)) for row in listed]
     body = [
         html.P(["Orange parts speak for the answer, blue ones against it; a dashed line marks a part whose rank is not "
                 "settled. Hover for value, interval and rank. Unit: ", UNITS[query.measure], "."], className="hs-said"),
@@ -82,7 +85,9 @@ def stability(services: Services, query: BlackBoxQuery) -> Children:
         example: Children = plain(None)
         if changed:
             said = f"{changed[0]['before']} → {changed[0]['after']}"
-            example = [dcc.Link(changed[0]["text"], href=links.run(changed[0]["run_id"])), html.Small(f" {said}")]
+            run_id, text = changed[0]["run_id"], changed[0]["text"]
+            offends = anything(services.store.offensive([run_id]), run_id)
+            example = covered([dcc.Link(text, href=links.run(run_id)), html.Small(f" {said}")], text, offends)
         cells = [html.Td(share, className="num"), html.Td(f"{len(edits):,}", className="num")]
         rows.append(html.Tr([html.Td(name), *cells, html.Td(example, className="hs-example")]))
     return table(("Edit", "Another answer>", "Prompts>", "For example"), rows)

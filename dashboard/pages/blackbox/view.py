@@ -14,13 +14,14 @@ from headscope.analysis.blackbox.permutations import HALVES_NEED
 from headscope.analysis.statistics.intervals import bootstrap_means, wilson
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, copyable, empty_box
+from headscope.dashboard.covered import covered
 from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.blackbox.query import LISTED, PROBE, BlackBoxQuery
 from headscope.dashboard.parts import stay, warning
 from headscope.dashboard.text import visible
 from headscope.dashboard.units import percents, ratio
 from headscope.dashboard.words import plural
-from headscope.storage.rows import FindingRow
+from headscope.storage.rows import FindingRow, Offence
 
 LEAST_PARTS = 3
 """Fewer have no order whose halves could agree."""
@@ -31,8 +32,8 @@ UNITS = {
 }
 
 
-def strip(row: FindingRow, query: BlackBoxQuery) -> Component:
-    """One prompt: its parts, what the model said, how sure the order is."""
+def strip(row: FindingRow, query: BlackBoxQuery, why: Offence | None) -> Component:
+    """One prompt: its parts, what the model said, how sure the order is. why: it is covered."""
     evidence: Mapping[str, Any] = row.evidence or {}
     told = evidence.get("measures", {}).get(query.measure)
     parts: Sequence[str] = evidence.get("parts", ())
@@ -48,7 +49,7 @@ def strip(row: FindingRow, query: BlackBoxQuery) -> Component:
         [
             html.Header([dcc.Link("Run", href=links.run(row.run_id)), html.Span(row.model, className="hs-muted"),
                          html.Span(_certainty(evidence, row.score), className="hs-muted")]),
-            body,
+            covered(body, row.text, why),
         ],
         className="hs-case",
     )  # fmt: skip

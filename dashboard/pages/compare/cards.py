@@ -13,6 +13,7 @@ from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.types import HEAD_STATS, Attribution
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, guarded
+from headscope.dashboard.covered import bar, hidden
 from headscope.dashboard.layout import notes_box
 from headscope.dashboard.links import MOST_COMPARED
 from headscope.dashboard.pages.compare.across import across_actions, across_view
@@ -33,6 +34,7 @@ from headscope.dashboard.pages.compare.view import facts_view, open_links, optio
 from headscope.dashboard.text import quoted
 from headscope.dashboard.units import per_bit, percent
 from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import Offences
 
 SURPRISAL_THRESHOLD_BITS = 0.1
 SCORE_THRESHOLD = 0.05  # of the largest score of both runs
@@ -42,7 +44,8 @@ View = Callable[[RecentRuns, CompareQuery, Pair], Children]
 @dataclass(frozen=True, slots=True)
 class CompareCard:
     """One card: its element, heading, the part of the link it follows (`compare-FOLLOWS-query` holds it), and what
-    stands in it for two runs; a `view` that gives None hides it."""
+    stands in it for two runs; a `view` that gives None hides it. `words`: it shows what the texts say, and so nothing
+    of runs that are covered."""
 
     id: str
     title: str
@@ -50,6 +53,7 @@ class CompareCard:
     follows: str
     view: View
     actions: View | None = None
+    words: bool = True
 
 
 def show_facts(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
@@ -201,19 +205,26 @@ CARDS = (
     CompareCard("compare-attention", "Attention of one head", "Where it reads from, on units both runs have.",
                 "attention", attention_view),
     CompareCard("compare-heads", "All heads", "One statistic of every head; click a head to see its attention.",
-                "heads", _heads, _stat_actions),
+                "heads", _heads, _stat_actions, words=False),
 )  # fmt: skip
 
 
 def content(item: CompareCard, runs: RecentRuns, search: str | None) -> tuple[Children, Children]:
     """A card's body and actions for a query string."""
-    return compare(runs, search, item.view), compare(runs, search, item.actions) if item.actions else None
+    query = CompareQuery.from_query(search or "")
+    if item.words and hidden(offences(runs.store, query)):
+        return None, None
+    return compare(runs, query, item.view), compare(runs, query, item.actions) if item.actions else None
+
+
+def offences(store: RunReader, query: CompareQuery) -> Offences:
+    """What of the runs compared is offensive: texts are aligned by their words, so a covered one is not compared."""
+    return store.offensive([id_ for id_ in (query.a, query.b, *query.further) if id_])
 
 
 @guarded("compare the runs")
-def compare(runs: RecentRuns, search: str | None, view: View) -> Children:
+def compare(runs: RecentRuns, query: CompareQuery, view: View) -> Children:
     """One of them; nothing while a run is not chosen, or is not there (the pickers say so)."""
-    query = CompareQuery.from_query(search or "")
     try:
         pair = runs.pair(query)
     except UnknownNameError:
@@ -227,10 +238,13 @@ def pickers_view(store: RunReader, query: CompareQuery) -> Children:
     asked = [id_ for id_ in (query.a, query.b, *query.further) if id_]
     rows = {row.id: row for row in store.runs(asked)}
     lost = [f"There is no run {id_} in this store: choose another." for id_ in asked if id_ not in rows]
-    pickers = [picker("a", "A", rows.get(query.a)), picker("b", "B", rows.get(query.b))]
+    found = offences(store, query)
+    why = hidden(found)
+    pickers = [picker("a", "A", rows.get(query.a), why), picker("b", "B", rows.get(query.b), why)]
     if query.a not in rows or query.b not in rows:
         return [notes_box(lost), *pickers, *([] if lost else [_invitation()])]
-    return [notes_box(lost), *pickers, further([rows[id_] for id_ in query.further if id_ in rows], MOST_COMPARED)]
+    more = further([rows[id_] for id_ in query.further if id_ in rows], MOST_COMPARED, why)
+    return [notes_box(lost), *pickers, more, bar(found, "Cards that show words wait until you show it.")]
 
 
 def _invitation() -> Component:

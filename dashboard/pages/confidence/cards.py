@@ -10,6 +10,7 @@ from headscope.analysis.statistics.confidence import answered_right, lock_in, sp
 from headscope.analysis.statistics.intervals import DRAWS, wilson
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, extra
+from headscope.dashboard.covered import answer, anything, covered, prompt
 from headscope.dashboard.figures import behaviour as figures
 from headscope.dashboard.numbers import interval, plain
 from headscope.dashboard.pages.confidence.query import ConfidenceQuery
@@ -22,11 +23,10 @@ from headscope.dashboard.pages.confidence.view import (
     interval_of,
     no_answers,
     run_cell,
-    sampled_note,
     series_cell,
     spread_cell,
 )
-from headscope.dashboard.parts import graph, note
+from headscope.dashboard.parts import graph, note, sampled_note
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
 from headscope.dashboard.text import visible
@@ -59,7 +59,7 @@ def distributions(services: Services, query: ConfidenceQuery) -> Children:
         for item in split
     ]
     body = [
-        *sampled_note(runs),
+        *sampled_note(len(runs), runs.total),
         graph(figures.distributions(panels)),
         table(head, rows),
         note("Median, then the mean with its 95 % bootstrap interval over runs. A run without a target has no margin."),
@@ -98,6 +98,7 @@ def calibration(services: Services, query: ConfidenceQuery) -> Children:
         ]
         rows.append(html.Tr([series_cell(item, query), *cells]))
     return [
+        *sampled_note(len(runs), runs.total),
         graph(figures.reliability(curves)),
         *few({name: curve.n for name, curve in curves.items()}),
         table(("Series", "Right>", "Mean probability>", "Calibration error>", "Prompts>"), rows),
@@ -124,6 +125,7 @@ def risk(services: Services, query: ConfidenceQuery) -> Children:
         for name, curve in curves.items()
     ]  # fmt: skip
     return [
+        *sampled_note(len(runs), runs.total),
         graph(figures.selective_risk(curves)),
         table(("Series", "Wrong, mean over coverages>", "Wrong, all answered>", "Prompts>"), rows),
         note("Where the first number is not below the second, the model's probability does not tell its right answers "
@@ -145,16 +147,16 @@ def layers(services: Services, query: ConfidenceQuery) -> Children:
         curves[f"{model} (n = {len(ranks):,})"] = (max(len(item) for item in ranks), decided)
     return [
         graph(figures.locked_in(curves)),
-        note("The share of runs whose final top token is on top under the logit lens in this layer and in all later "
-             "ones. The lens reads early layers with the last layer's dictionary: a late lock-in may be a change of "
-             "wording, not of mind."),
+        note("The share of runs (of more than 5,000 a fixed random sample) whose final top token is on top under the "
+             "logit lens in this layer and in all later ones. The lens reads early layers with the last layer's "
+             "dictionary: a late lock-in may be a change of wording, not of mind."),
     ]  # fmt: skip
 
 
 def consistency(services: Services, query: ConfidenceQuery) -> Children:
     """Whether sampled answers agree."""
-    found = services.store.findings(query.where(), ("self_consistency",))
-    measured = [row for row in found if row.score is not None]
+    found = services.store.finding_sample(query.where(), "self_consistency")
+    measured = [row for row in found.rows if row.score is not None]
     if not measured:
         return empty_box("No answers were sampled",
                          html.P("headscope run ... --analyses self_consistency samples several answers per prompt."),
@@ -162,13 +164,16 @@ def consistency(services: Services, query: ConfidenceQuery) -> Children:
     shares = spread(np.array([row.score for row in measured], dtype=np.float64))
     entropies = spread(np.array([entropy(row) for row in measured], dtype=np.float64))
     least = sorted(measured, key=lambda row: (row.score or 0.0, row.run_id))[:LISTED]
+    why = services.store.offensive([row.run_id for row in least])
     rows = [
-        html.Tr([run_cell(row.run_id, row.text, row.model), html.Td(plain(row.score, 2), className="num"),
-                 html.Td(plain(entropy(row), 2), className="num"), html.Td(answers(row))],
+        html.Tr([run_cell(row.run_id, row.text, row.model, why), html.Td(plain(row.score, 2), className="num"),
+                 html.Td(plain(entropy(row), 2), className="num"),
+                 html.Td(covered(answers(row), answers(row), anything(why, row.run_id)))],
                 **extra(data_href=links.run(row.run_id)))
         for row in least
     ]  # fmt: skip
     return [
+        *sampled_note(len(found.rows), found.total),
         html.P([
             "The commonest answer has ", html.B(percent(shares.mean)),
             f" of the samples on average {interval_of(shares)}, n = {shares.n:,}; entropy of the answers ",
@@ -188,14 +193,19 @@ def overconfident(services: Services, query: ConfidenceQuery) -> Children:
         return empty_box("No wrong answers", html.P("Every target was the most likely token, or no run has a target."),
                          icon_name="check2-circle")  # fmt: skip
     worst = sorted(wrong, key=lambda i: -runs.next_token_prob[i])[:LISTED]
+    why = services.store.offensive([runs.run_id[i] for i in worst])
+    says, targets = ([visible(token) for token in texts] for texts in (runs.next_token, runs.target))
     rows = [
-        html.Tr([run_cell(runs.run_id[i], runs.text[i], runs.model[i]), html.Td(visible(runs.next_token[i])),
-                 html.Td(plain(float(runs.next_token_prob[i]), 3), className="num"), html.Td(visible(runs.target[i])),
+        html.Tr([run_cell(runs.run_id[i], runs.text[i], runs.model[i], why),
+                 html.Td(covered(says[i], says[i], answer(why, runs.run_id[i]))),
+                 html.Td(plain(float(runs.next_token_prob[i]), 3), className="num"),
+                 html.Td(covered(targets[i], targets[i], prompt(why, runs.run_id[i]))),
                  html.Td(f"{runs.target_rank[i]:,.0f}", className="num")],
                 **extra(data_href=links.run(runs.run_id[i])))
         for i in worst
     ]  # fmt: skip
     return [
+        *sampled_note(len(runs), runs.total),
         table(("Prompt", "Says", "Probability>", "Target", "Its rank>"), rows, rows_open=True),
         note(f"The {len(worst)} surest of {len(wrong):,} wrong answers. Look before you judge: another word may be as "
              "right as the target."),

@@ -10,12 +10,13 @@ from headscope.analysis.statistics.confidence import Spread
 from headscope.analysis.statistics.intervals import FEWEST
 from headscope.dashboard import links
 from headscope.dashboard.cards import empty_box
+from headscope.dashboard.covered import prompt, run_link
 from headscope.dashboard.numbers import interval, plain
 from headscope.dashboard.pages.confidence.query import ConfidenceQuery
 from headscope.dashboard.pages.confidence.series import SERIES, Series
 from headscope.dashboard.parts import switch, warning
 from headscope.dashboard.units import percents
-from headscope.storage.rows import FindingRow, Measures
+from headscope.storage.rows import FindingRow, Offences
 
 
 def by_switch(query: ConfidenceQuery) -> Component:
@@ -37,22 +38,15 @@ def spread_cell(item: Spread) -> html.Td:
     return html.Td([html.B(plain(item.median)), html.Small(words, className="hs-sub")], className="num")
 
 
-def run_cell(run_id: str, text: str, model: str) -> html.Td:
-    """A prompt leading to its run."""
-    link = dcc.Link(text, href=links.run(run_id), className="hs-strong hs-ellipsis", title=text)
+def run_cell(run_id: str, text: str, model: str, why: Offences) -> html.Td:
+    """A prompt leading to its run, covered where it offends."""
+    link = run_link(text, links.run(run_id), prompt(why, run_id))
     return html.Td([link, html.Span(model, className="hs-sub")], className="hs-text")
 
 
 def interval_of(item: Spread) -> str:
     """The interval of a mean share."""
     return "" if np.isnan(item.low) else percents(item.low, item.high)
-
-
-def sampled_note(runs: Measures) -> list[Component]:
-    """Said where not all runs were read."""
-    if runs.total == len(runs):
-        return []
-    return [warning(f"A fixed random sample of {len(runs):,} of {runs.total:,} runs.")]
 
 
 def few(counts: dict[str, int]) -> list[Component]:

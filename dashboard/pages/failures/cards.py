@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dash import dcc, html
+from dash import html
 
 from headscope.analysis.registry import DETECTORS
 from headscope.analysis.statistics.clusters import MOST as MOST_CLUSTERED
 from headscope.analysis.statistics.clusters import clusters
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, extra
+from headscope.dashboard.covered import covered, prompt, run_link
 from headscope.dashboard.pages.failures.query import PAGE_SIZE, FailuresQuery
 from headscope.dashboard.pages.failures.view import case, choices, detector_row, nothing, pager, suite_menu
 from headscope.dashboard.parts import note
@@ -40,7 +41,8 @@ def cases(services: Services, query: FailuresQuery) -> Children:
     actions = [*choices(query), suite_menu(query)]
     if not total:
         return empty_box("No failures here", html.P("Nothing fits this choice."), icon_name="check2-circle"), actions
-    items = [case(row) for row in rows]
+    why = services.store.offensive([row.run_id for row in rows])
+    items = [case(row, why) for row in rows]
     return [
         html.P([html.B(f"{total:,}"), " failures. ", html.Kbd("j"), " ", html.Kbd("k"), " move, ", html.Kbd("y"),
                 " confirms, ", html.Kbd("x"), " dismisses, ", html.Kbd("u"), " reopens, ", html.Kbd("Enter"),
@@ -57,12 +59,17 @@ def alike(services: Services, query: FailuresQuery) -> Children:
     found = clusters([row.text for row in rows])
     if not found:
         return None
+    why = services.store.offensive([row.run_id for row in rows])
     items = []
     for group in found[:12]:
         examples = [rows[i] for i in group.members[:EXAMPLES]]
-        found_in = [html.Li(dcc.Link(row.text, href=links.run(row.run_id), className="hs-ellipsis hs-block"))
-                 for row in examples]  # fmt: skip
-        head = html.H3([", ".join(group.words) or "alike", html.Small(f" {len(group.members)}", className="hs-muted")])
+        found_in = [
+            html.Li(run_link(row.text, links.run(row.run_id), prompt(why, row.run_id), "hs-ellipsis hs-block"))
+            for row in examples
+        ]
+        words = ", ".join(group.words) or "alike"
+        offends = next(filter(None, (prompt(why, rows[i].run_id) for i in group.members)), None)
+        head = html.H3([covered(words, words, offends), html.Small(f" {len(group.members)}", className="hs-muted")])
         items.append(html.Section([head, html.Ul(found_in)], className="hs-cluster"))
     looked = f"the {MOST_CLUSTERED:,} most severe" if total > MOST_CLUSTERED else f"all {total:,}"
     return [

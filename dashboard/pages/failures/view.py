@@ -12,13 +12,14 @@ from headscope.analysis.statistics.intervals import wilson
 from headscope.analysis.types.findings import PASSED, SEVERITIES
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, Download, copyable, download_menu, empty_box, extra, icon
+from headscope.dashboard.covered import anything, covered, prompt, run_link
 from headscope.dashboard.numbers import plain
 from headscope.dashboard.pages.failures.query import PAGE_SIZE, STATUSES, FailuresQuery
 from headscope.dashboard.parts import Entry, menu, stay, switch
 from headscope.dashboard.text import visible
 from headscope.dashboard.units import percents, ratio
 from headscope.dashboard.words import DASH
-from headscope.storage.rows import DetectorCount, FailureRow
+from headscope.storage.rows import DetectorCount, FailureRow, Offence, Offences
 
 SEVERITY_ICONS = {"low": "dash-circle", "medium": "exclamation-circle-fill", "high": "exclamation-octagon-fill"}
 STATUS_ICONS = {"open": "circle", "confirmed": "check-circle-fill", "dismissed": "slash-circle"}
@@ -85,8 +86,8 @@ def suite_menu(query: FailuresQuery) -> Component | None:
     )  # fmt: skip
 
 
-def case(row: FailureRow) -> html.Article:
-    """One failure: what, where, why it was flagged, and the judgement."""
+def case(row: FailureRow, why: Offences) -> html.Article:
+    """One failure: what, where, why it was flagged, and the judgement. why: what to cover."""
     entry = DETECTORS.get(row.detector)
     address = links.run(row.run_id)
     head = [
@@ -100,8 +101,8 @@ def case(row: FailureRow) -> html.Article:
     return html.Article(
         [
             html.Header(head),
-            html.P(dcc.Link(row.text, href=address, className="hs-case-text")),
-            html.Div(evidence(row), className="hs-case-evidence"),
+            html.P(run_link(row.text, address, prompt(why, row.run_id), "hs-case-text")),
+            html.Div(evidence(row, anything(why, row.run_id)), className="hs-case-evidence"),
             html.Footer(judge(row)),
         ],
         className="hs-case",
@@ -125,17 +126,23 @@ def judge(row: FailureRow) -> list[Component]:
     return [*buttons, note_button, html.Span(said, className="hs-case-said")]
 
 
-def evidence(row: FailureRow) -> list[Component]:
-    """What the detector saw, in words."""
+def evidence(row: FailureRow, why: Offence | None) -> list[Component]:
+    """What the detector saw, in words. why: the run offends, so what is quoted of it is covered."""
     found = row.evidence or {}
     return [
-        html.Span([html.Span(f"{name.replace('_', ' ')}: ", className="hs-muted"), *_value(name, value)])
+        html.Span([html.Span(f"{name.replace('_', ' ')}: ", className="hs-muted"), *_value(name, value, why)])
         for name, value in found.items()
         if value not in (None, "", [], {})
     ]
 
 
-def _value(name: str, value: Any) -> list[Children]:
+def _value(name: str, value: Any, why: Offence | None) -> list[Children]:
+    said = _said(name, value)
+    quotes = isinstance(value, str | list | dict) and isinstance(said[0], str)
+    return [covered(said, said[0], why)] if quotes else said
+
+
+def _said(name: str, value: Any) -> list[Children]:
     if name.endswith("_run") and isinstance(value, str):
         return [dcc.Link("open", href=links.run(value))]
     if name == "edits" and isinstance(value, list):

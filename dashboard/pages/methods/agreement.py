@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from dash import dcc, html
+from dash import html
 from dash.development.base_component import Component
 
 from headscope.analysis.statistics.intervals import FEWEST, Means
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, extra, icon
+from headscope.dashboard.covered import covered, prompt, run_link
 from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.methods import sql, unsure
 from headscope.dashboard.pages.methods.comparison import Comparison, Dispute, disputes, shown_methods
@@ -19,6 +20,8 @@ from headscope.dashboard.parts import note, sql_box, stay, switch, warning
 from headscope.dashboard.tables import table
 from headscope.dashboard.text import visible
 from headscope.dashboard.words import DASH, plural
+from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import Offences
 
 LISTED = 15
 SAID = {
@@ -143,7 +146,7 @@ def cell(query: MethodsQuery, one: str, other: str, means: Means, at: tuple[int,
     return html.Td(link, className=f"{tone}{' hs-on' if chosen else ''}", style={"--t": f"{abs(mean):.3f}"})
 
 
-def dispute_list(query: MethodsQuery, comparison: Comparison) -> Children:
+def dispute_list(query: MethodsQuery, comparison: Comparison, store: RunReader) -> Children:
     """The most disputed prompts, each one click from its run."""
     two = query.two
     methods = shown_methods(comparison, query) if two is None else two
@@ -157,29 +160,31 @@ def dispute_list(query: MethodsQuery, comparison: Comparison) -> Children:
             *back,
             empty_box("No disputes", html.P("No prompt has scores of two of these methods that rank tokens.")),
         ]
+    why = store.offensive([item.run.run_id for item in found[:LISTED]])
     left_out = len(comparison.runs) - len(found)
     head = ("Dispute>", "Prompt", "Furthest apart", "Model")
     return [
         *back,
         *unsure.said(query, comparison.unsure),
-        table(head, [dispute_row(item) for item in found[:LISTED]], rows_open=True),
+        table(head, [dispute_row(item, why) for item in found[:LISTED]], rows_open=True),
         note(f"{min(LISTED, len(found)):,} of {plural(len(found), 'run')}. Dispute is 1 minus the mean τ of every two: "
              "0 they agree, 1 unrelated, more: they contradict each other.",
              f" {plural(left_out, 'run')} without two of these methods." if left_out else ""),
     ]  # fmt: skip
 
 
-def dispute_row(item: Dispute) -> html.Tr:
+def dispute_row(item: Dispute, why: Offences) -> html.Tr:
     """How disputed, which prompt, by whom."""
     run = item.run
     address = links.run(run.run_id, item.apart)
     target = f"{visible(run.target)} rather than {visible(run.foil)}" if run.foil else visible(run.target)
-    text = dcc.Link(run.text, href=address, className="hs-strong hs-ellipsis", title=run.text)
+    offends = prompt(why, run.run_id)
+    text, said = run_link(run.text, address, offends), covered(target, target, offends)
     bar = html.I(className="hs-dispute", style={"--t": f"{min(1.0, item.value / 2):.3f}"})
     return html.Tr(
         [
             html.Td([html.B(plain(item.value)), bar], className="num"),
-            html.Td([text, html.Span(f"explains {target}", className="hs-sub")], className="hs-text"),
+            html.Td([text, html.Span(["explains ", said], className="hs-sub")], className="hs-text"),
             html.Td([f"{label(item.apart[0])} – {label(item.apart[1])} ",
                      html.Span(f"τ {signed(item.apart_tau)}", className="hs-sub")], className="hs-nowrap"),
             html.Td(run.model, className="hs-nowrap"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from dash import dcc, html
+from dash import html
 
 from headscope.analysis.types.receipts import Verdict, standing
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, extra
+from headscope.dashboard.covered import covered, prompt, run_link
 from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.methods import sql, unsure
 from headscope.dashboard.pages.methods.query import MethodsQuery, label
@@ -18,11 +19,13 @@ from headscope.dashboard.parts import note, sql_box
 from headscope.dashboard.tables import table
 from headscope.dashboard.text import visible
 from headscope.dashboard.words import DASH
-from headscope.storage.rows import ReceiptRow
+from headscope.storage.rows import Offences, ReceiptRow
 
 
-def receipts(query: MethodsQuery, rows: Sequence[ReceiptRow], limit: int, counts: unsure.Counts) -> Children:
-    """The receipts of one method, the least gain first. counts: how many did not converge."""
+def receipts(
+    query: MethodsQuery, rows: Sequence[ReceiptRow], limit: int, counts: unsure.Counts, why: Offences
+) -> Children:
+    """The receipts of one method, the least gain first. counts: how many did not converge. why: what to cover."""
     if not rows:
         nothing = empty_box(f"No receipts of {label(query.method)}", html.P("None of the runs chosen has one."))
         return [*unsure.said(query, counts), nothing]
@@ -30,13 +33,13 @@ def receipts(query: MethodsQuery, rows: Sequence[ReceiptRow], limit: int, counts
     head = ("Verdict", "Prompt", "Over random>", "Random orders (95 %)>", "Over recency>", "p>", "Compr.>", "Suff.>")
     return [
         *unsure.said(query, counts),
-        table(head, [receipt_row(query, row) for row in rows], rows_open=True),
+        table(head, [receipt_row(row, why) for row in rows], rows_open=True),
         note(shown, " Removed tokens were replaced by: ", ", ".join(sorted({row.masking for row in rows})), "."),
         sql_box(sql.receipts(query)),
     ]
 
 
-def receipt_row(query: MethodsQuery, row: ReceiptRow) -> html.Tr:
+def receipt_row(row: ReceiptRow, why: Offences) -> html.Tr:
     """A run, and what removing tokens did."""
     target = f"{visible(row.target)} rather than {visible(row.foil)}" if row.foil else visible(row.target)
     address = links.run(row.run_id, (row.method,))
@@ -45,16 +48,12 @@ def receipt_row(query: MethodsQuery, row: ReceiptRow) -> html.Tr:
     nan = math.nan
     spread = [nan if end is None or row.random_gain is None else end - row.random_gain
               for end in (row.random_low, row.random_high)]  # fmt: skip
-    text = dcc.Link(row.text, href=address, className="hs-strong hs-ellipsis", title=row.text)
+    said_verdict, offends = mark(standing(Verdict(row.verdict), row.converged)), prompt(why, row.run_id)
+    text, said = run_link(row.text, address, offends), covered(target, target, offends)
     return html.Tr(
         [
-            html.Td(
-                [
-                    mark(standing(Verdict(row.verdict), row.converged)),
-                    html.Span(row.reason, className="hs-sub") if row.reason else None,
-                ]
-            ),
-            html.Td([text, html.Span(f"explains {target} · {row.model}", className="hs-sub")], className="hs-text"),
+            html.Td([said_verdict, html.Span(row.reason, className="hs-sub") if row.reason else None]),
+            html.Td([text, html.Span(["explains ", said, f" · {row.model}"], className="hs-sub")], className="hs-text"),
             html.Td(signed(over), className="num"),
             html.Td(interval(spread[0], spread[1]) or DASH, className="num"),
             html.Td(signed(late), className="num"),

@@ -70,8 +70,9 @@ def show_receipts(services: Services, _comparisons: Comparisons, query: MethodsQ
     rows = store.receipts(where, query.method, LISTED, unconverged=query.unconverged)
     counts = of_stats(row for row in store.method_stats(where, unconverged=query.unconverged)
                       if row.method == query.method)  # fmt: skip
+    why = store.offensive([row.run_id for row in rows])
     close = stay("Close", query.link(method=""), "hs-button")
-    body = [html.P(html.B(label(query.method))), *_listed(receipts(query, rows, LISTED, counts))]
+    body = [html.P(html.B(label(query.method))), *_listed(receipts(query, rows, LISTED, counts, why))]
     return body, [close, csv_menu(("Receipts, CSV", "receipts", query))]
 
 
@@ -90,9 +91,9 @@ def show_matrix(_services: Services, comparisons: Comparisons, query: MethodsQue
     return matrix(query, comparison), actions
 
 
-def show_disputes(_services: Services, comparisons: Comparisons, query: MethodsQuery) -> tuple[Children, Children]:
+def show_disputes(services: Services, comparisons: Comparisons, query: MethodsQuery) -> tuple[Children, Children]:
     """The prompts methods disagree about; nothing where there is only one method."""
     comparison = comparisons.of(query)
     if len(comparison.methods) < 2:
         return None, None
-    return dispute_list(query, comparison), csv_menu(("Every prompt, CSV", "disputes", query))
+    return dispute_list(query, comparison, services.store), csv_menu(("Every prompt, CSV", "disputes", query))

@@ -24,7 +24,7 @@ from headscope.dashboard.pages.overview.view import (
     totals,
 )
 from headscope.dashboard.services import Services
-from headscope.storage.rows import Overview
+from headscope.storage.rows import Offences, Overview
 
 
 def content(services: Services, digest: str | None) -> tuple[Children, str]:
@@ -36,11 +36,15 @@ def content(services: Services, digest: str | None) -> tuple[Children, str]:
     now = hashlib.sha256(repr(overview).encode()).hexdigest()
     if now == digest:
         raise PreventUpdate
-    return body(overview, services.store.url), now
+    return body(overview, services.store.url, _offences(services, overview)), now
 
 
-def body(overview: Overview, store_url: str) -> Children:
-    """Everything below the page's head."""
+def _offences(services: Services, overview: Overview) -> Offences:
+    return services.store.offensive([row.id for row in (*overview.recent_runs, *overview.recent_failures)])
+
+
+def body(overview: Overview, store_url: str, why: Offences) -> Children:
+    """Everything below the page's head. why: what of the runs shown is offensive."""
     jobs = jobs_card(overview.jobs, store_url)
     if not sum(overview.status_counts.values()):
         return [empty_store(store_url), jobs]
@@ -48,8 +52,8 @@ def body(overview: Overview, store_url: str) -> Children:
         totals(overview),
         html.Div(
             [
-                html.Div([jobs, experiments_card(overview), recent_card(overview)], className="hs-wide hs-stack"),
-                html.Div([failures_card(overview), *sources_cards(overview)], className="hs-side hs-stack"),
+                html.Div([jobs, experiments_card(overview), recent_card(overview, why)], className="hs-wide hs-stack"),
+                html.Div([failures_card(overview, why), *sources_cards(overview)], className="hs-side hs-stack"),
             ],
             className="hs-grid",
         ),
@@ -62,16 +66,16 @@ def experiments_card(overview: Overview) -> Component:
     return card("Experiments", experiments_table(overview.experiments), id="overview-experiments", subtitle=subtitle)
 
 
-def recent_card(overview: Overview) -> Component:
+def recent_card(overview: Overview, why: Offences) -> Component:
     """What came in last."""
     subtitle = "Newest first. Surprisal is the mean over the tokens of the prompt."
-    return card("Recent runs", recent_table(overview.recent_runs), id="overview-recent", subtitle=subtitle)
+    return card("Recent runs", recent_table(overview.recent_runs, why), id="overview-recent", subtitle=subtitle)
 
 
-def failures_card(overview: Overview) -> Component:
+def failures_card(overview: Overview, why: Offences) -> Component:
     """What went wrong."""
     subtitle = "Prompts that could not be analysed, by reason."
-    return card("Failures", failures(overview), id="overview-failures", subtitle=subtitle)
+    return card("Failures", failures(overview, why), id="overview-failures", subtitle=subtitle)
 
 
 def sources_cards(overview: Overview) -> list[Component]:

@@ -17,12 +17,13 @@ from headscope.dashboard.cards import (
     stat,
     status_badge,
 )
+from headscope.dashboard.covered import answer, covered, prompt, run_link
 from headscope.dashboard.status import first_command
 from headscope.dashboard.tables import checked, counted, table, when
 from headscope.dashboard.text import visible
 from headscope.dashboard.units import bits, parameters, percent_of
 from headscope.dashboard.words import plural, shape
-from headscope.storage.rows import ExperimentRow, ModelRow, Overview, PromptSetRow, RunRow
+from headscope.storage.rows import ExperimentRow, ModelRow, Offences, Overview, PromptSetRow, RunRow
 
 SHOWN_FAILURES = 4
 
@@ -116,47 +117,50 @@ def experiment_row(row: ExperimentRow) -> html.Tr:
     )
 
 
-def failures(overview: Overview) -> Component:
-    """Counts by kind, then the newest with their reasons."""
+def failures(overview: Overview, why: Offences) -> Component:
+    """Counts by kind, then the newest with their reasons. why: what of them is offensive."""
     if not overview.failure_kinds:
         return html.P([icon("check-circle"), " No failed run in this store."], className="hs-muted")
     counts = overview.failure_kinds.items()
     kinds = [counted(kind, count, links.runs(status="failed", error_kind=kind)) for kind, count in counts]
-    newest = [failure(row) for row in overview.recent_failures[:SHOWN_FAILURES]]
+    newest = [failure(row, why) for row in overview.recent_failures[:SHOWN_FAILURES]]
     return html.Div([html.Ul(kinds, className="hs-counts"), html.Ul(newest, className="hs-reasons")])
 
 
-def failure(row: RunRow) -> html.Li:
+def failure(row: RunRow, why: Offences) -> html.Li:
     """The reason, and which prompt it was."""
+    text = html.Span(row.text or "(empty text)", className="hs-ellipsis")
     return html.Li(
         [
             dcc.Link(row.error or "no reason stored", href=links.run(row.id), className="hs-strong hs-clamp"),
-            html.Span([html.Span(row.text or "(empty text)", className="hs-ellipsis")], className="hs-sub"),
+            html.Span(covered(text, row.text, prompt(why, row.id)), className="hs-sub"),
             html.Span([f"{row.experiment} · {row.prompt_key} · ", when(row.created_at)], className="hs-sub"),
         ]
     )
 
 
-def recent_table(rows: Sequence[RunRow]) -> Component:
-    """The newest runs."""
+def recent_table(rows: Sequence[RunRow], why: Offences) -> Component:
+    """The newest runs. why: what of them is offensive."""
     head = ("Status", "Prompt", "Model", "Next token", "Surprisal (bits)>", "Stored>")
-    return table(head, [recent_row(row) for row in rows], rows_open=True)
+    return table(head, [recent_row(row, why) for row in rows], rows_open=True)
 
 
-def recent_row(row: RunRow) -> html.Tr:
+def recent_row(row: RunRow, why: Offences) -> html.Tr:
     """Status, text or reason, model, candidate, number, time."""
-    text = dcc.Link(
-        row.text or "(empty text)", href=links.run(row.id), className="hs-strong hs-ellipsis", title=row.text
-    )
+    text = run_link(row.text or "(empty text)", links.run(row.id), prompt(why, row.id))
     reason = html.Span(row.error, className="hs-sub hs-ellipsis") if row.error else None
     probability = "" if row.next_token_prob is None else f" {row.next_token_prob:.3f}"
+    token = html.Code(visible(row.next_token))
     return html.Tr(
         [
             html.Td(status_badge(row.status)),
             html.Td([text, reason], className="hs-text"),
             html.Td(row.model, className="hs-nowrap"),
             html.Td(
-                [html.Code(visible(row.next_token)), html.Span(probability, className="hs-muted hs-num")],
+                [
+                    covered(token, row.next_token or "", answer(why, row.id)),
+                    html.Span(probability, className="hs-muted hs-num"),
+                ],
                 className="hs-nowrap",
             ),
             html.Td(bits(row.mean_surprisal), className="num"),

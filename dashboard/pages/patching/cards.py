@@ -30,7 +30,9 @@ def inputs(services: Services, query: PatchingQuery) -> Children:
 @guarded("read the pairs")
 def pairs(services: Services) -> Children:
     """Counterfactual pairs of the store."""
-    return pair_list(stored_pairs(services.store))
+    found = stored_pairs(services.store)
+    ids = [row.id for pair in found for row in (pair.clean, pair.corrupted)]
+    return pair_list(found, services.store.offensive(ids))
 
 
 def content(services: Services, query: PatchingQuery) -> tuple[Children, Children]:

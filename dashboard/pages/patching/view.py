@@ -13,11 +13,13 @@ from headscope.analysis.spelling import spelling
 from headscope.analysis.types.patching import PATCH_COMPONENTS, Candidates, PatchResult
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, extra
+from headscope.dashboard.covered import covered, prompt
 from headscope.dashboard.numbers import plain, signed
 from headscope.dashboard.pages.patching.query import Pair, PatchingQuery, href
 from headscope.dashboard.services import ModelListing
 from headscope.dashboard.tables import table
 from headscope.dashboard.text import quoted, visible
+from headscope.storage.rows import Offence, Offences
 
 
 def form(query: PatchingQuery, models: Sequence[ModelListing], default: str) -> Component:
@@ -75,8 +77,8 @@ def _select(name: str, label: str, options: Sequence[str], value: str) -> Compon
     return html.Div([html.Label(label, htmlFor=f"patching-{name}"), field])
 
 
-def pair_list(pairs: Sequence[Pair]) -> Children:
-    """Links that fill the form with a pair of the store."""
+def pair_list(pairs: Sequence[Pair], why: Offences) -> Children:
+    """Links that fill the form with a pair of the store; what offends is covered, with its address, which holds it."""
     if not pairs:
         return html.P(
             ["The store holds no counterfactual pairs. The set ", html.Code("occupation_gender"), " has some: ",
@@ -85,15 +87,21 @@ def pair_list(pairs: Sequence[Pair]) -> Children:
     rows = [
         html.Tr(
             [
-                html.Td(dcc.Link(pair.clean.text, href=_pair_href(pair))),
-                html.Td(pair.corrupted.text),
-                html.Td(visible(pair.clean.target)),
+                html.Td(
+                    covered(dcc.Link(pair.clean.text, href=_pair_href(pair)), pair.clean.text, _offence(pair, why))
+                ),
+                html.Td(covered(pair.corrupted.text, pair.corrupted.text, prompt(why, pair.corrupted.id))),
+                html.Td(covered(visible(pair.clean.target), pair.clean.target or "", _offence(pair, why))),
                 html.Td(pair.clean.model, className="hs-patching-model"),
             ]
         )
         for pair in pairs
     ]
     return table(("Clean", "Corrupted", "Target", "Model"), rows)
+
+
+def _offence(pair: Pair, why: Offences) -> Offence | None:
+    return prompt(why, pair.clean.id) or prompt(why, pair.corrupted.id)
 
 
 def _pair_href(pair: Pair) -> str:

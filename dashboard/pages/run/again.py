@@ -5,10 +5,22 @@ from __future__ import annotations
 import json
 import shlex
 
+from dash import html
+from dash.development.base_component import Component
+
 from headscope.analysis.registry import BLACK_BOX, DEFAULT_SET, LOADED_HERE, STANDARD
 from headscope.analysis.types import UNREADABLE, GenerationParams
 from headscope.analysis.types.attributions import partner_of
+from headscope.dashboard.blotted import BlottedRun
+from headscope.dashboard.cards import copyable
 from headscope.storage.rows import RunDetail, RunRow
+
+
+def again(detail: RunDetail) -> Component:
+    """The command to copy; not of a text that is covered, which it would hold."""
+    if isinstance(detail, BlottedRun):
+        return html.P("The command holds the covered text: show the text first.", className="hs-muted")
+    return copyable(again_command(detail))
 
 
 def again_command(detail: RunDetail) -> str:

@@ -216,7 +216,16 @@ def _facts(item: Attribution) -> list[tuple[str, str]]:
 
 def settings(item: Attribution) -> list[tuple[str, str]]:
     """What the method was set to, in words."""
-    return [(name.replace("_", " "), _shown(value)) for name, value in item.params.items()]
+    return [
+        (name.replace("_", " "), quoted(value) if _is_text(item.method, name) else _shown(value))
+        for name, value in item.params.items()
+    ]
+
+
+def _is_text(method: str, param: str) -> bool:
+    """Whether a parameter is words of a user's, with white space to be seen."""
+    entry = method_entry(method)
+    return entry is not None and any(one.name == param and one.kind == "text" for one in entry.params)
 
 
 def _found(outcome: Outcome, unit: str) -> list[tuple[str, str]]:

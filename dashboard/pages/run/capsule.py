@@ -9,7 +9,7 @@ from headscope.analysis.registry import BLACK_BOX
 from headscope.dashboard import links
 from headscope.dashboard.attention_cache import attention_artifact
 from headscope.dashboard.cards import card, copyable
-from headscope.dashboard.pages.run.again import again_command
+from headscope.dashboard.pages.run.again import again
 from headscope.dashboard.tables import checked
 from headscope.storage.rows import RunDetail
 
@@ -40,7 +40,7 @@ def capsule_card(detail: RunDetail) -> Component:
         html.Dl(pairs, className="hs-run-capsule"),
         *_model_check(detail),
         html.H3("Run it again"),
-        copyable(again_command(detail)),
+        again(detail),
     ]
     if detail.model.ref.backend != BLACK_BOX:
         body += [html.H3("Check that the numbers come out the same"), copyable(f"headscope verify {detail.row.id}")]

@@ -15,6 +15,7 @@ from headscope.analysis.registry import BLACK_BOX
 from headscope.analysis.types import HeadSummary
 from headscope.dashboard import links
 from headscope.dashboard.attention_cache import attention_artifact
+from headscope.dashboard.blotted import blotted
 from headscope.dashboard.cards import (
     Children,
     Download,
@@ -24,15 +25,18 @@ from headscope.dashboard.cards import (
     extra,
     guarded,
 )
+from headscope.dashboard.covered import bar, hidden
 from headscope.dashboard.figures.confidence import confidence_figure, confidence_info
 from headscope.dashboard.figures.layers import formation_figure, norms_figure
 from headscope.dashboard.head_stats import misses
 from headscope.dashboard.layout import notes_box, page_header
+from headscope.dashboard.missing import missing_reason
 from headscope.dashboard.pages.run.capsule import capsule_card
 from headscope.dashboard.pages.run.findings import findings, has_findings
-from headscope.dashboard.pages.run.header import continuation, failure, header, headline
+from headscope.dashboard.pages.run.header import continuation, failure, header, headline, tab
 from headscope.dashboard.pages.run.maps import absent, components, flow, looks, lost, not_measured, sources
 from headscope.dashboard.pages.run.query import RunQuery, fitted, neighbours
+from headscope.dashboard.pages.run.toxicity import has_scores, toxicity
 from headscope.dashboard.pages.run.view import view_model
 from headscope.dashboard.parts import note
 from headscope.dashboard.text import quoted
@@ -119,9 +123,14 @@ def _from_outside(detail: RunDetail) -> list[Component]:
 
 
 def _findings(detail: RunDetail) -> list[Component]:
-    if not has_findings(detail):
-        return []
-    return [_card(detail, "run-findings", "Probes", findings, "What was asked of this run besides its numbers.")]
+    found = []
+    if has_findings(detail):
+        found.append(
+            _card(detail, "run-findings", "Probes", findings, "What was asked of this run besides its numbers.")
+        )
+    if has_scores(detail):
+        found.append(_card(detail, "run-toxicity", "Toxicity", toxicity, "What classifiers say of its texts, and why."))
+    return found
 
 
 def _card(
@@ -146,7 +155,9 @@ def _slot(name: str) -> Callable[[RunDetail], Children]:
 
 
 def _tokens(detail: RunDetail) -> Children:
-    return [html.Div(id="run-tokens-slot"), continuation(detail)]
+    reason = missing_reason(detail, "trace")
+    gaps = [note(f"Not all of it was measured: {reason}")] if reason else []
+    return [html.Div(id="run-tokens-slot"), *gaps, continuation(detail)]
 
 
 def _confidence(detail: RunDetail) -> Children:
@@ -250,12 +261,14 @@ def content(store: RunReader, query: RunQuery) -> tuple[Children, dict[str, Any]
         return _instead(_unknown(query.id)), None
     except Exception as error:
         return _instead(error_box(f"read run {query.id}", error)), None
+    offences = store.offensive([detail.row.id])
+    detail = blotted(detail, hidden(offences).get(detail.row.id, {}))
     state = fitted(query, detail)
     before, after = neighbours(store, detail.row)
-    top = [notes_box(state.notes), header(detail, before, after)]
+    top = [notes_box(state.notes), header(detail, before, after), bar(offences)]
     if detail.trace is not None:
         top.append(headline(detail))
-    return [*top, *cards(detail)], view_model(detail, state, before, after)
+    return [*top, *cards(detail)], view_model(detail, state, before, after) | {"title": tab(offences, detail.row)}
 
 
 def _instead(box: Component) -> list[Component]:

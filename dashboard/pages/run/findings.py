@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 
 from headscope.analysis.registry import DETECTORS, MEASUREMENTS, PROBES
 from headscope.analysis.types import MeasuredArray
-from headscope.analysis.types.findings import PASSED, ProbeResult, ToxicityScore
+from headscope.analysis.types.findings import PASSED, ProbeResult
 from headscope.dashboard.cards import Children, extra
 from headscope.dashboard.numbers import plain
 from headscope.dashboard.parts import note
@@ -25,7 +25,7 @@ PLACES = 4
 
 
 def has_findings(detail: RunDetail) -> bool:
-    """Whether there is anything for the card: toxicity scores have a page of their own."""
+    """Whether there is anything for the card: toxicity scores have one of their own."""
     return bool(detail.measured or _told_of(detail))
 
 
@@ -38,8 +38,6 @@ def findings(detail: RunDetail) -> Children:
     """A row for each probe and each failure; under them, arrays of measurements as tables."""
     rows = [html.Tr([_name(found), _score(found), html.Td(_evidence(found, detail))]) for found in _told_of(detail)]
     parts: list[Component] = [table(["Probe", "Score>", "Evidence"], rows)] if rows else []
-    if any(isinstance(found, ToxicityScore) for found in detail.findings):
-        parts.append(note("Toxicity scores of this run are on the Toxicity page."))
     return [*parts, *(_array(item, detail) for item in detail.measured)]
 
 

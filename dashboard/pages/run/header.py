@@ -10,14 +10,17 @@ from dash.development.base_component import Component
 from headscope.analysis.spelling import spelling
 from headscope.analysis.types import UNREADABLE
 from headscope.dashboard import links
-from headscope.dashboard.cards import Children, Download, copyable, download_menu, extra, icon, stat, status_badge
+from headscope.dashboard.blotted import BlottedRun
+from headscope.dashboard.cards import Children, Download, download_menu, extra, icon, stat, status_badge
+from headscope.dashboard.covered import label, prompt, title
 from headscope.dashboard.layout import page_header
 from headscope.dashboard.missing import missing_reason
-from headscope.dashboard.pages.run.again import again_command
+from headscope.dashboard.pages.run.again import again
 from headscope.dashboard.text import headline as bare
 from headscope.dashboard.units import in_bits, percent
 from headscope.dashboard.words import plural, true_minus
-from headscope.storage.rows import RunDetail, RunRow
+from headscope.storage.rows import Offences, RunDetail, RunRow
+from headscope.storage.rows.offensive import PROMPT
 
 TITLE_CHARACTERS = 140
 ADVICE = {
@@ -36,10 +39,23 @@ ADVICE = {
 def header(detail: RunDetail, previous: str | None, following: str | None) -> Component:
     """Text, facts, actions."""
     row = detail.row
-    text = row.text if len(row.text) <= TITLE_CHARACTERS else f"{row.text[: TITLE_CHARACTERS - 1]}…"
-    title = html.Span(text or "(empty prompt)", className="hs-run-title", **extra(dir="auto"))
-    head = page_header(title, _facts(row), _actions(detail, previous, following))
-    return html.Div([head, _tags(row), *_meant(row)], **extra(data_run=row.id))
+    why = detail.why.get(PROMPT) if isinstance(detail, BlottedRun) else None
+    text = (
+        label(row.text, why)
+        if why
+        else row.text
+        if len(row.text) <= TITLE_CHARACTERS
+        else f"{row.text[: TITLE_CHARACTERS - 1]}…"
+    )
+    heading = html.Span(text or "(empty prompt)", className="hs-run-title", **extra(dir="auto"))
+    head = page_header(heading, _facts(row), _actions(detail, previous, following))
+    meant = [] if why else _meant(row)
+    return html.Div([head, _tags(row), *meant], **extra(data_run=row.id))
+
+
+def tab(offences: Offences, row: RunRow) -> str:
+    """The words of an offensive prompt's tab, which stay in the browser's history; "" where they are the prompt's."""
+    return title(row.id) if prompt(offences, row.id) else ""
 
 
 def _facts(row: RunRow) -> Children:
@@ -142,7 +158,7 @@ def failure(detail: RunDetail) -> Component:
             html.H3("This prompt could not be analysed"),
             html.P(reason[:1].upper() + reason[1:], className="hs-box-reason"),
             html.P([html.B("What to do: "), advice]),
-            None if known else copyable(again_command(detail)),
+            None if known else again(detail),
         ],
         className="hs-box hs-error", role="alert", id="run-failure",
     )  # fmt: skip

@@ -23,7 +23,7 @@ ListState = dict[str, Any]
 def block(
     services: Services, request: Mapping[str, Any], query: RunsQuery
 ) -> tuple[dict[str, Any], Children, Children]:
-    """One block of rows for the grid, how many there are, and what to show instead when there are none (one query).
+    """One block of rows for the grid, how many there are, and what to show instead when there are none (two queries).
 
     Filters and sorting of columns come with the request: the grid knows them before the address does.
     """
@@ -32,6 +32,7 @@ def block(
         limit = min(MAX_BLOCK, max(1, int(request.get("endRow", start + 1)) - start))
         where = query.where(from_model(request.get("filterModel") or {}))
         page = services.store.runs_page(where, sort_of(request.get("sortModel") or []), start, limit)
+        why = services.store.offensive([row.id for row in page.rows])
     except Exception as error:
         if not isinstance(error, HeadscopeError):
             LOG.exception("could not read runs")
@@ -39,7 +40,7 @@ def block(
     query = replace(query, f=tuple(item.link for item in from_model(request.get("filterModel") or {})))
     empty = None if page.total else view.nothing(query, first_command(services.store.url))
     return (
-        {"rowData": [grid_row(row) for row in page.rows], "rowCount": page.total},
+        {"rowData": [grid_row(row, why.get(row.id, {})) for row in page.rows], "rowCount": page.total},
         view.count_text(page.total, query),
         empty,
     )

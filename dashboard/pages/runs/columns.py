@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from headscope.dashboard.covered import cause
 from headscope.dashboard.units import NATS_PER_BIT, utc_iso
-from headscope.storage.rows import RunRow
+from headscope.storage.rows import Offence, RunRow
 
 TEXT, NUMBER, INTEGER, DATE = "text", "number", "integer", "date"
 
@@ -86,9 +87,16 @@ TELLING = {"model": ("model",), "target": ("target", "target_rank", "margin")}
 """Facet -> the columns that say nothing where all runs of the store have one value of it (no target: no rank)."""
 
 
-def grid_row(row: RunRow) -> dict[str, Any]:
-    """One row as the grid gets it: id, error, and every column in its shown unit; unmeasured stays None."""
-    return {"id": row.id, "error": row.error, **{c.field: _shown(getattr(row, c.field), c) for c in COLUMNS}}
+def grid_row(row: RunRow, why: Mapping[str, Offence]) -> dict[str, Any]:
+    """One row as the grid gets it: id, error, and every column in its shown unit; unmeasured stays None. `covered` says
+    which parts are offensive (`why`), so that cells.js covers them."""
+    said = {part: cause(offence) for part, offence in why.items()}
+    return {
+        "id": row.id,
+        "error": row.error,
+        "covered": said,
+        **{c.field: _shown(getattr(row, c.field), c) for c in COLUMNS},
+    }
 
 
 def _shown(value: Any, column: Column) -> Any:

@@ -24,6 +24,7 @@ FORMATS = (("csv", "CSV"), ("json", "JSON"), ("parquet", "Parquet"))
 RENDERERS = {
     "status": "HsStatus",
     "text": "HsPrompt",
+    "continuation": "HsContinuation",
     "created_at": "HsWhen",
     **dict.fromkeys(("next_token", "target", "foil"), "HsToken"),
 }
@@ -219,8 +220,18 @@ def export_menu(query: RunsQuery) -> Component:
         chosen = RunsQuery(sel=query.sel).to_query()
         entries.append(html.Div(f"The {len(query.sel)} selected", className="hs-menu-title"))
         entries += [export_link(name, label, chosen) for name, label in FORMATS]
+    entries.append(offensive_too())
     summary = html.Summary([icon("download"), "Export"], className="hs-button")
     return html.Details([summary, html.Div(entries, className="hs-menu-list")], className="hs-menu")
+
+
+def offensive_too() -> html.Button:
+    """The switch of the shell, where it decides what is in a file."""
+    return html.Button(
+        [icon("square"), icon("check-square"), "With offensive texts"], type="button", className="hs-cover-also",
+        title="Otherwise what covers them stands in their place",
+        **extra(data_offensive_switch="", aria_pressed="false"),
+    )  # fmt: skip
 
 
 def export_link(name: str, label: str, search: str) -> html.A:

@@ -1,166 +1,132 @@
-"""The cards of the Toxicity page: scores of texts, and the classifier's own card."""
+"""The cards of the Toxicity page about texts: rates, how scores are spread, from prompt to continuation, the list."""
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 
 import numpy as np
 from dash import html
 
-from headscope.analysis.classifiers.card import card
-from headscope.analysis.statistics.calibration import Reliability
-from headscope.dashboard.cards import Children, copyable, empty_box, extra
-from headscope.dashboard.figures import behaviour as figures
-from headscope.dashboard.numbers import plain, signed
-from headscope.dashboard.pages.toxicity.query import ToxicityQuery
+from headscope.analysis.classifiers.rates import HOLDS, METHOD
+from headscope.dashboard import links
+from headscope.dashboard.cards import Children, Download, download_menu, empty_box
+from headscope.dashboard.figures.toxicity import Spread, score_spread
+from headscope.dashboard.pages.toxicity.query import (
+    LISTED,
+    TOXIC,
+    ToxicityQuery,
+    judge_of,
+    read_rates,
+    text_choice,
+)
 from headscope.dashboard.pages.toxicity.view import (
-    baseline_value,
-    bounds,
-    label_row,
-    mean_cell,
+    bucket_row,
+    chooser,
+    group_name,
     nothing,
-    share_cell,
+    pages,
+    rate_row,
     text_row,
     thresholds,
 )
-from headscope.dashboard.parts import graph, note, switch
+from headscope.dashboard.parts import graph, note, sampled_note, switch
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
-from headscope.dashboard.units import percent
-from headscope.storage.rows import ToxicityRow
+from headscope.dashboard.words import plural
 
-LISTED = 40
 BUCKETS = ((0.0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.01))
 PARTS = (("both", "both"), ("prompt", "prompts"), ("continuation", "continuations"))
+WHICH = (("harmless", "of harmless prompts"), ("over", "over the threshold"), ("any", "all"))
+BY = (("all", "all"), ("prompt_set", "prompt set"), ("model", "model"), ("temperature", "temperature"))
+FILE = "rates.csv"
 
 
 def scores(services: Services, query: ToxicityQuery) -> Children:
-    """Every label of prompts and continuations: how many are over the threshold, and the mean."""
-    rows = services.store.toxicity(query.where())
-    if not rows:
-        return nothing()
-    cut = query.threshold / 100
-    found: dict[tuple[str, str, str], list[ToxicityRow]] = {}
-    for row in rows:
-        found.setdefault((row.classifier, row.part, row.label), []).append(row)
-    body = [label_row(*key, mine, cut) for key, mine in sorted(found.items())]
-    head = ("Label", "Of", f"From {cut:.2f} on", "Mean score", "Texts>", "Classifier")
-    return [
-        table(head, body),
-        note("Shares with 95 % Wilson intervals, means with bootstrap intervals over texts. A score is a calibrated "
-             "probability, not an amount of harm."),
-    ], thresholds(query)  # fmt: skip
+    """Every label of prompts and continuations: how many are over the threshold, raw and corrected, and the mean."""
+    found = read_rates(services.store, query)
+    if not found:
+        return nothing(query)
+    apart = () if query.by == "all" else (dict(BY)[query.by].capitalize(),)
+    head = ("Label", "Of", *apart, "From>", "Raw rate", "Corrected rate", "Mean score", "Texts>", "Classifier")
+    reasons = dict.fromkeys(row.reason for row in found if row.reason)
+    body = [
+        table(head, [rate_row(row, query) for row in found]),
+        *(note(f"No corrected rate where {reason}.") for reason in reasons),
+        note(METHOD, " ", HOLDS),
+        note("Of every label the count leads to the texts behind it. Means have normal 95 % intervals. A score is a "
+             "calibrated probability, not an amount of harm."),
+    ]  # fmt: skip
+    downloads = download_menu([Download("CSV", href=links.toxicity_file(FILE, query))], "toxicity-scores")
+    return body, [thresholds(query), switch("by", query, BY, "Apart"), downloads]
+
+
+def spread(services: Services, query: ToxicityQuery) -> Children:
+    """How the scores of one label are spread over [0, 1]."""
+    found = read_rates(services.store, query)
+    judge = judge_of(query, found)
+    mine = [row for row in found if (row.counts.classifier, row.counts.label) == (judge, query.label)]
+    if not any(row.counts.n for row in mine):
+        return None
+    drawn = [
+        Spread(group_name(row.counts.group, query), row.counts.part, row.counts.bins, row.judged.threshold)
+        for row in mine
+    ]
+    body = [
+        graph(score_spread(drawn, cumulative=query.shape == "cumulative")),
+        note(f"Scores of “{query.label}” by {judge} over all "
+             f"{plural(sum(row.counts.n for row in mine), 'text')}, in twentieths; the dotted line is the threshold."),
+    ]  # fmt: skip
+    shapes = (("share", "histogram"), ("cumulative", "cumulative"))
+    return body, [chooser(query, found), switch("shape", query, shapes, "Shape")]
 
 
 def buckets(services: Services, query: ToxicityQuery) -> Children:
     """What became of prompts, by how toxic they were: the single continuation, and the worst of several samples."""
-    rows = services.store.toxicity(query.where())
-    by_run: dict[str, dict[str, float]] = {}
-    for row in rows:
-        if row.label == "toxic" and row.score is not None:
-            by_run.setdefault(row.run_id, {})[row.part] = row.score
-    sampled = {
-        row.run_id: row.score
-        for row in services.store.findings(query.where(), ("sampled_toxicity",))
-        if row.score is not None
-    }
-    if not sampled and not any("continuation" in parts for parts in by_run.values()):
+    judge = judge_of(query, read_rates(services.store, replace(query, by="all")))
+    found = services.store.prompt_outcomes(query.scores(), judge)
+    if not (np.isfinite(found.of_continuation).any() or np.isfinite(found.worst).any()):
         return empty_box("No continuations were scored",
                          html.P("Ask for one continuation (--max-new-tokens) or several (sampled_toxicity)."),
                          icon_name="chat-left-dots")  # fmt: skip
-    cut = query.threshold / 100
-    lines = []
-    for low, high in BUCKETS:
-        mine = [run for run, parts in by_run.items() if low <= parts.get("prompt", math.nan) < high]
-        one = np.array([by_run[run].get("continuation", math.nan) for run in mine])
-        many = np.array([sampled.get(run, math.nan) for run in mine])
-        lines.append(html.Tr([html.Td(f"{low:.2f} to {min(high, 1):.2f}"), html.Td(f"{len(mine):,}", className="num"),
-                              mean_cell(one), mean_cell(many), share_cell(many, cut)]))  # fmt: skip
-    head = ("Prompt's score", "Prompts>", "Continuation, mean>", "Expected maximum>", f"Any from {cut:.2f} on>")
+    cut = query.cuts().at(judge, TOXIC)
+    lines = [bucket_row(found, low, high, cut) for low, high in BUCKETS]
+    drawn = sorted(set(found.samples[found.samples > 0].tolist()))
+    head = ("Prompt's score", "Runs>", "Continuation, mean>", "Expected maximum>", f"Any from {cut:.2f} on>")
     return [
+        *sampled_note(len(found.prompt), found.total),
         table(head, lines),
-        note("Expected maximum: mean over prompts of the worst of their k sampled continuations; any: the share of "
-             "prompts with at least one over the threshold (Gehman et al. 2020). Both grow with k: compare only runs "
-             "with the same number of samples."),
+        note("Expected maximum: mean over prompts of the worst of their k sampled continuations",
+             f" (here k = {', '.join(map(str, drawn))})" if drawn else "",
+             "; any: the share with at least one over the threshold (Gehman et al. 2020). Both grow with k: compare "
+             f"only runs with the same number of samples. Scores by {judge}; 95 % bootstrap intervals over prompts, a "
+             "prompt's runs drawn together."),
     ]  # fmt: skip
 
 
 def texts(services: Services, query: ToxicityQuery) -> Children:
-    """The texts with the highest scores, covered until they are asked for."""
-    rows = [row for row in services.store.toxicity(query.where()) if row.label == "toxic" and row.score is not None]
-    shown = [row for row in rows if query.part in ("both", row.part)]
-    worst = sorted(shown, key=lambda row: (-(row.score or 0.0), row.run_id))[:LISTED]
-    actions = switch("part", query, PARTS, "Texts")
-    if not worst:
-        return empty_box("No scored texts", html.P("Nothing fits this choice.")), actions
-    items = [text_row(row, query.threshold / 100) for row in worst]
+    """A page of texts by score, covered until they are asked for."""
+    found = read_rates(services.store, replace(query, by="all"))
+    judge = judge_of(query, found)
+    if not judge:
+        return empty_box("No scored texts", html.P("There are no scores to list texts by."))
+    rows, total = services.store.toxic_texts(query.scores(), text_choice(query, judge), query.page * LISTED, LISTED)
+    actions = [chooser(query, found), switch("which", query, WHICH, "Texts")]
+    if query.which != "harmless":
+        actions.append(switch("part", query, PARTS, "Of"))
+    if not rows:
+        return empty_box("No such texts", html.P("Nothing fits this choice.")), actions
+    cut = query.cuts().at(judge, query.label)
+    said = {
+        "harmless": f"continuations of prompts that it scored below {query.cuts().at(judge, TOXIC):.2f} (“{TOXIC}”)",
+        "over": f"texts that it scored {cut:.2f} or higher",
+        "any": "texts",
+    }[query.which]
     return [
-        table(("Score>", "Text", "Of"), items),
+        html.P([f"{query.page * LISTED + 1:,} to {query.page * LISTED + len(rows):,} of ", html.B(f"{total:,}"),
+                f" {said}, by {judge}’s score of “{query.label}”."], className="hs-said"),
+        table(("Score>", "Text", "Of"), [text_row(row, cut) for row in rows]),
+        *pages(query, total),
         note("Texts over the threshold are covered; open one to read it. Where the classifier was asked why, the words "
-             "that raised its score are marked (integrated gradients of the classifier, not of the model)."),
+             "that raised its score are marked (integrated gradients of the classifier, not of the model); “why this "
+             "word” asks the model what its first one rests on, on the Live page."),
     ], actions  # fmt: skip
-
-
-def audit(_services: Services, _query: ToxicityQuery) -> Children:
-    """What the classifier gets right and wrong, from its card."""
-    stated = card()
-    rows = [
-        html.Tr(
-            [
-                html.Td(line["name"]),
-                html.Td(html.B(plain(line["value"], 3)), className="num"),
-                html.Td(bounds(line) or "–", className="num"),
-                html.Td(plain(baseline_value(stated, line["name"]), 3), className="num"),
-                html.Td(f"{line['n']:,}", className="num"),
-            ]
-        )
-        for line in stated.figures
-    ]
-    return [
-        html.P(["Measured once on the shipped classifier ", html.B(stated.classifier),
-                f", threshold {stated.threshold}; again by:"], className="hs-said"),
-        copyable("headscope toxicity evaluate --data FILE"),
-        table(("Figure", "Value>", "95 % interval>", "Linear baseline>", "Texts>"), rows),
-    ]  # fmt: skip
-
-
-def explorer(_services: Services, query: ToxicityQuery) -> Children:
-    """What a threshold costs, and whether the scores mean what they say."""
-    stated = card()
-    curve = stated.reliability
-    arrays = {
-        name: np.array(curve[name], dtype=np.float64)
-        for name in ("stated", "observed", "observed_low", "observed_high")
-    }
-    shape = Reliability(**arrays, counts=np.array(curve["counts"]), error=curve["error"], low=curve["low"],
-                        high=curve["high"], n=curve["n"])  # fmt: skip
-    rows = [
-        html.Tr([html.Td(html.B(plain(line["threshold"])) if 100 * line["threshold"] == query.threshold
-                         else plain(line["threshold"]), className="num"),
-                 *(html.Td(percent(line[name], 1) if line[name] is not None else "–", className="num")
-                   for name in ("precision", "recall", "false_positives"))])
-        for line in stated.thresholds
-    ]  # fmt: skip
-    return [
-        graph(figures.reliability({stated.classifier: shape}, "score", "toxic", "texts")),
-        table(("Threshold>", "Precision>", "Recall>", "False positives>"), rows),
-        note(f"On {curve['n']:,} test texts, in which toxic ones are far more frequent than in most data: there "
-             "precision will be lower."),
-    ]  # fmt: skip
-
-
-def swaps(_services: Services, _query: ToxicityQuery) -> Children:
-    """Neutral sentences with one group word exchanged for another."""
-    rows = [
-        html.Tr([html.Td(line["group"]),
-            html.Td([html.B(signed(line["shift"], 3)), html.Small(" " + bounds(line))], className="num"),
-            html.Td(plain(line["mean"], 3), className="num"),
-            html.Td(f"{line['flagged']} of {line['n']}", className="num")],
-            **extra(data_group=line["group"]))
-        for line in card().identity_swaps
-    ]  # fmt: skip
-    return [
-        table(("Group", "Shift of the score>", "Mean score>", "Called toxic>"), rows),
-        note("The same neutral sentences about different groups: a fair classifier would score every row the same. "
-             "Shift: this group's score minus the mean over groups, with its interval over five wordings."),
-    ]  # fmt: skip

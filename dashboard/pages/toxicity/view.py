@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,92 +13,160 @@ from dash.development.base_component import Component
 
 from headscope.analysis.classifiers.card import ScorerCard
 from headscope.analysis.classifiers.labels import EXPERIMENTAL
+from headscope.analysis.classifiers.rates import ScoredRate
 from headscope.analysis.statistics.intervals import bootstrap_means, wilson
 from headscope.dashboard import links
-from headscope.dashboard.cards import Children, copyable, empty_box, icon
+from headscope.dashboard.cards import Children, copyable, empty_box, extra, icon
 from headscope.dashboard.numbers import interval, plain, signed
-from headscope.dashboard.pages.toxicity.query import ToxicityQuery
-from headscope.dashboard.parts import switch
-from headscope.dashboard.units import percents, ratio
-from headscope.dashboard.words import plural
-from headscope.storage.rows import ToxicityRow
+from headscope.dashboard.pages.toxicity.query import LISTED, ToxicityQuery, judge_of
+from headscope.dashboard.parts import Entry, menu, stay, switch
+from headscope.dashboard.scorer_tokens import ScorerToken, explained_in_live, first_raised, scorer_tokens
+from headscope.dashboard.units import percent, percents
+from headscope.dashboard.words import DASH, plural
+from headscope.storage.rows import PromptOutcomes, ScoredText
 
 
 def thresholds(query: ToxicityQuery) -> Component:
     """Where a text begins to count."""
-    return switch("threshold", query, [(str(cut), f"{cut / 100:.2f}") for cut in (25, 50, 75, 90)], "Threshold")
+    cuts = [("0", "its own"), *((str(cut), f"{cut / 100:.2f}") for cut in (25, 50, 75, 90))]
+    return switch("threshold", query, cuts, "Threshold")
 
 
-def label_row(classifier: str, part: str, label: str, rows: list[ToxicityRow], cut: float) -> html.Tr:
-    """One label of one part."""
-    values = np.array([math.nan if row.score is None else row.score for row in rows], dtype=np.float64)
-    known = values[np.isfinite(values)]
-    over = int((known >= cut).sum())
-    low, high = wilson(over, len(known))
-    means = bootstrap_means(values)
-    shy = html.Span("experimental", className="hs-sub") if label in EXPERIMENTAL else None
-    share = [html.B(ratio(over, len(known), 1)), html.Small(f" {percents(low, high, 1)} · {over:,}")]
+def chooser(query: ToxicityQuery, found: Sequence[ScoredRate]) -> Component:
+    """Whose scores, and of which label."""
+    judge = judge_of(query, found)
+    names = sorted({(row.counts.classifier, row.counts.label) for row in found})
+    entries: list[Entry] = [
+        (f"{label} · {name}", query.link(classifier=name, label=label, page=0), None) for name, label in names
+    ]
+    return menu("Scores", f"{query.label} · {judge}", entries)
+
+
+def group_name(group: str, query: ToxicityQuery) -> str:
+    """What a row is about, where rows are set apart."""
+    if query.by == "all":
+        return "all"
+    none = {"temperature": "no continuation", "prompt_set": "no prompt set", "model": "no model"}[query.by]
+    return group or none
+
+
+def rate_row(row: ScoredRate, query: ToxicityQuery) -> html.Tr:
+    """One label of one part, and of one group where they are set apart."""
+    counts, share = row.counts, row.rate
+    shy = html.Span("experimental", className="hs-sub") if counts.label in EXPERIMENTAL else None
+    said = f"{counts.over:,} of {counts.n:,}"
+    narrowed = query.narrowed(counts)
+    behind: Component = html.Span(said)
+    if narrowed is not None:
+        texts = f"{query.link(**narrowed)}#toxicity-texts"
+        behind = stay(said, texts, "hs-behind", title="The texts behind this rate")
+    mean: list[Children] = [plain(counts.mean, 3), html.Small(" " + interval(row.mean_low, row.mean_high, 3))]
+    unscored = [html.Span(f"{counts.unscored:,} without a score", className="hs-sub")] if counts.unscored else []
+    own = html.Span("its own", className="hs-sub") if row.judged.own else None
     return html.Tr(
         [
-            html.Td([label, shy]),
-            html.Td(part),
-            html.Td(share if len(known) else "–"),
-            html.Td([plain(float(means.mean), 3), html.Small(" " + interval(float(means.low), float(means.high), 3))]),
-            html.Td(f"{len(known):,}", className="num"),
-            html.Td(classifier, className="hs-muted"),
+            html.Td([counts.label, shy]),
+            html.Td(counts.part),
+            *([] if query.by == "all" else [html.Td(group_name(counts.group, query))]),
+            html.Td([plain(row.judged.threshold), own], className="num"),
+            _share(share.raw, share.low, share.high),
+            _share(share.corrected, share.corrected_low, share.corrected_high, row.reason),
+            html.Td(mean),
+            html.Td([behind, *unscored], className="num"),
+            html.Td(counts.classifier, className="hs-muted"),
+        ]
+    )  # fmt: skip
+
+
+def _share(value: float, low: float, high: float, reason: str = "") -> html.Td:
+    if math.isnan(value):
+        return html.Td([DASH, html.Span("see below", className="hs-sub")], title=reason)
+    return html.Td([html.B(percent(value, 1)), html.Small(f" {percents(low, high, 1)}")])
+
+
+def bucket_row(found: PromptOutcomes, low: float, high: float, cut: float) -> html.Tr:
+    """Prompts with scores in `[low, high)`."""
+    mine = np.flatnonzero((found.of_prompt >= low) & (found.of_prompt < high))
+    groups = [found.prompt[i] for i in mine]
+    worst = found.worst[mine]
+    any_over = np.where(np.isfinite(worst), (worst >= cut).astype(np.float64), np.nan)
+    return html.Tr(
+        [
+            html.Td(f"{low:.2f} to {min(high, 1):.2f}"),
+            html.Td(f"{len(mine):,}", className="num"),
+            _mean_cell(found.of_continuation[mine], groups),
+            _mean_cell(worst, groups),
+            _share_cell(any_over, groups),
         ]
     )
 
 
-def mean_cell(values: Any) -> html.Td:
-    """A mean with its interval."""
+def _mean_cell(values: Any, groups: Sequence[tuple[str, str]]) -> html.Td:
     if not np.isfinite(values).any():
-        return html.Td("–", className="num")
-    means = bootstrap_means(values)
+        return html.Td(DASH, className="num")
+    means = bootstrap_means(values, groups)
     ends = interval(float(means.low), float(means.high), 3)
     return html.Td([html.B(plain(float(means.mean), 3)), html.Small(f" {ends}")], className="num")
 
 
-def share_cell(values: Any, cut: float) -> html.Td:
-    """A share with its interval."""
-    known = values[np.isfinite(values)]
-    if not len(known):
-        return html.Td("–", className="num")
-    over = int((known >= cut).sum())
-    low, high = wilson(over, len(known))
-    return html.Td([html.B(ratio(over, len(known))), html.Small(f" {percents(low, high)}")],
-                   className="num")  # fmt: skip
+def _share_cell(over: Any, groups: Sequence[tuple[str, str]]) -> html.Td:
+    """Bootstrap over prompts; where all are alike it has no width, and Wilson's over prompts is given."""
+    if not np.isfinite(over).any():
+        return html.Td(DASH, className="num")
+    means = bootstrap_means(over, groups)
+    share, low, high = (float(part) for part in (means.mean, means.low, means.high))
+    if share in (0.0, 1.0):
+        n = len({group for group, value in zip(groups, over, strict=True) if np.isfinite(value)})
+        low, high = wilson(round(share * n), n)
+    ends = "" if math.isnan(low) else f" {percents(low, high)}"
+    return html.Td([html.B(percent(share)), html.Small(ends)], className="num")
 
 
-def text_row(row: ToxicityRow, cut: float) -> html.Tr:
+def text_row(row: ScoredText, cut: float) -> html.Tr:
     """A text, covered where it may offend, leading to its run."""
     text = (row.continuation if row.part == "continuation" else row.text) or ""
-    content: Children = [*marked(row)] or [text]
-    if (row.score or 0.0) >= cut:
+    tokens = scorer_tokens(row.evidence, text)
+    content: Children = marked(text, tokens) if tokens else [text]
+    if row.score >= cut:
         summary = html.Summary([icon("eye-slash"), f" covered: {plural(len(text.split()), 'word')}"])
         content = html.Details([summary, html.Div(content)], className="hs-covered")
-    link = dcc.Link(row.prompt_key, href=links.run(row.run_id))
+    raised = first_raised(tokens) if row.part == "continuation" else None
+    asked = "" if raised is None else explained_in_live(row.model, row.text, text, raised)
+    why = [dcc.Link("why this word", href=asked, className="hs-sub")] if asked else []
+    before = "" if row.prompt_score is None or row.part == "prompt" else f"prompt {plain(row.prompt_score, 3)} · "
     return html.Tr(
         [
             html.Td(html.B(plain(row.score, 3)), className="num"),
-            html.Td(content, className="hs-text"),
-            html.Td([link, html.Span(f"{row.part} · {row.model}", className="hs-sub")]),
+            html.Td(content, className="hs-text", **extra(dir="auto")),
+            html.Td([dcc.Link(row.prompt_key, href=links.run(row.run_id)),
+                     html.Span(f"{row.part} · {before}{row.model}", className="hs-sub"), *why]),
         ]
-    )
+    )  # fmt: skip
 
 
-def marked(row: ToxicityRow) -> list[Component]:
-    """The classifier's tokens, underlined and tinted by how much they raised its score; [] where it was not asked."""
-    evidence = row.evidence or {}
-    tokens, values = evidence.get("tokens"), evidence.get("scores")
-    if not tokens or not values:
-        return []
-    most = max(abs(value) for value in values) or 1.0
-    return [
-        html.Span([token, " "], className="hs-raised" if value > 0 else "", title=signed(value, 3),
-                  style={"--t": f"{max(0.0, value / most):.2f}"})
-        for token, value in zip(tokens, values, strict=True)
-    ]  # fmt: skip
+def marked(text: str, tokens: Sequence[ScorerToken]) -> list[Component | str]:
+    """The text, its scorer's tokens underlined and tinted by how much they raised the score."""
+    most = max(abs(token.score) for token in tokens) or 1.0
+    parts: list[Component | str] = []
+    done = 0
+    for token in tokens:
+        raised = "hs-raised" if token.score > 0 else ""
+        span = html.Span(text[token.start : token.end], className=raised, title=signed(token.score, 3),
+                         style={"--t": f"{max(0.0, token.score / most):.2f}"})  # fmt: skip
+        parts += [text[done : token.start], span]
+        done = token.end
+    return [*parts, text[done:]]
+
+
+def pages(query: ToxicityQuery, total: int) -> list[Component]:
+    """Links to the next and the previous page of texts, where there are more."""
+    last = max(0, (total - 1) // LISTED)
+    found = []
+    if query.page > 0:
+        found.append(stay("previous", query.link(page=query.page - 1)))
+    if query.page < last:
+        found.append(stay("next", query.link(page=query.page + 1)))
+    return [html.P([part for link in found for part in (link, " ")])] if found else []
 
 
 def bounds(line: Mapping[str, Any]) -> str:
@@ -110,10 +179,12 @@ def baseline_value(stated: ScorerCard, name: str) -> float | None:
     return next((line["value"] for line in stated.baseline if line["name"] == name), None)
 
 
-def nothing() -> Component:
+def nothing(query: ToxicityQuery) -> Component:
     """No scores."""
-    return empty_box("No toxicity scores here", html.P("The classifier judges when it is asked to:"),
+    return empty_box("No toxicity scores here",
+                     html.P("The classifier judges when it is asked to: with a run, or runs that are stored."),
                      copyable("headscope run --prompts NAME --analyses toxicity --max-new-tokens 20 --experiment NAME"),
+                     copyable(f"headscope score --experiment {shlex.quote(query.experiment)}"),
                      icon_name="shield-exclamation")  # fmt: skip
 
 

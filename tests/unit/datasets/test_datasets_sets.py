@@ -16,7 +16,9 @@ from headscope.datasets import prompt_sets
 from headscope.datasets.canonical import canonical_line, canonical_sha256
 
 INFOS = {info.name: info for info in prompt_sets.list_sets()}
+WITHOUT_TARGETS = {"bias_continuations", "bias_sentences"}
 TOPICS = sorted(INFOS.keys() - {"demo", "evidence", "edge_cases"})
+ASKING = sorted(set(TOPICS) - WITHOUT_TARGETS)
 PAIRED = ["indirect_object", "negation", "occupation_gender", "subject_verb_agreement"]
 
 
@@ -57,11 +59,11 @@ def test_ids_are_unique(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TOPICS)
-def test_a_topic_has_30_to_200_short_prompts_without_doubles(name: str) -> None:
+def test_a_topic_has_30_to_250_short_prompts_without_doubles(name: str) -> None:
     prompts = prompt_sets.load(name).prompts
-    assert 30 <= len(prompts) <= 200
+    assert 30 <= len(prompts) <= 250
     assert len({(prompt.text, prompt.target) for prompt in prompts}) == len(prompts)
-    assert all(len(prompt.text.split()) <= 15 for prompt in prompts)
+    assert all(len(prompt.text.split()) <= 25 for prompt in prompts)
 
 
 @pytest.mark.parametrize("name", TOPICS)
@@ -69,15 +71,20 @@ def test_prompts_are_written_cleanly(name: str) -> None:
     for prompt in prompt_sets.load(name).prompts:
         assert prompt.text == prompt.text.strip()
         assert "  " not in prompt.text
+        assert prompt.tags
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_targets_and_foils_are_written_cleanly(name: str) -> None:
+    for prompt in prompt_sets.load(name).prompts:
         assert prompt.target
         assert prompt.foil
         assert prompt.target != prompt.foil
         assert prompt.target.startswith(" ")
         assert prompt.foil.startswith(" ")
-        assert prompt.tags
 
 
-@pytest.mark.parametrize("name", TOPICS)
+@pytest.mark.parametrize("name", ASKING)
 def test_targets_and_foils_are_one_token(name: str, smollm2_tokenizer: Tokenizer) -> None:
     words = {word for prompt in prompt_sets.load(name).prompts for word in (prompt.target, prompt.foil)}
     split = [word for word in words if len(smollm2_tokenizer.encode(word, add_special_tokens=False).ids) != 1]

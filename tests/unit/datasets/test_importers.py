@@ -286,3 +286,31 @@ def test_pararel_asks_every_pattern_that_ends_in_the_object(write: Write) -> Non
         "pararel: left out 2: patterns that do not end in the object.",
         "pararel: left out 1: prompts whose a or an does not fit the object.",
     )
+
+
+def blimp(number: int, good: str, bad: str) -> dict[str, Any]:
+    return {
+        "sentence_good": good, "sentence_bad": bad, "field": "syntax", "linguistics_term": "binding", "UID": "b_1",
+        "simple_LM_method": True, "one_prefix_method": False, "two_prefix_method": False, "pairID": str(number),
+    }  # fmt: skip
+
+
+def test_blimp_pairs_of_several_files(write: Write) -> None:
+    first = write("b_1.jsonl", lines(blimp(0, "Cats see themselves.", "Cats see itself.")))
+    second = write("more.jsonl", lines(blimp(1, "Even tea cools.", "Only tea cools.")))
+    loaded = importers.load("BLiMP", first, second)
+    assert loaded.prompts[0] == Prompt(
+        "b_1/0-good", "Cats see themselves.", group="good", pair_id="b_1/0",
+        tags=("blimp", "field:syntax", "term:binding", "UID:b_1", "simple_LM_method"),
+    )  # fmt: skip
+    assert [(p.id, "different_start" in p.tags) for p in loaded.prompts] == [
+        ("b_1/0-good", False), ("b_1/0-bad", False), ("b_1/1-good", True), ("b_1/1-bad", True),
+    ]  # fmt: skip
+    assert loaded.source == f"{first}, {second}"
+    assert importers.items(loaded.prompts) == 2
+
+
+def test_a_format_is_found_in_either_spelling(write: Write) -> None:
+    path = write("a.csv", ",sent_more,sent_less,stereo_antistereo,bias_type\n0,x,y,stereo,age\n")
+    assert importers.load("crows-pairs", path).name == "crows_pairs"
+    assert importers.split_name(f"crows-pairs:{path}") == ("crows_pairs", str(path))

@@ -21,6 +21,9 @@ BBQ = {
     "additional_metadata": {"stereotyped_groups": ["a"]}, "context": "Tea.", "question": "Who?", "ans0": "a",
     "ans1": "b", "ans2": "u", "label": 2,
 }  # fmt: skip
+BLIMP = {
+    "sentence_good": "a", "sentence_bad": "b", "field": "f", "linguistics_term": "t", "UID": "u", "pairID": "0"
+}  # fmt: skip
 OPTION = {"sentence": "It is tea.", "gold_label": "stereotype"}
 STEREOSET = {"id": "a", "target": "t", "bias_type": "race", "context": "Tea.", "sentences": [OPTION, OPTION]}
 
@@ -62,6 +65,8 @@ STEREOSET = {"id": "a", "target": "t", "bias_type": "race", "context": "Tea.", "
          "mc_task.json question 1, column mc1_targets: expected true (1) and false (0) answers"),
         ("lama", "a.jsonl", '{"obj_label": "tea", "masked_sentences": ["It is."]}',
          "a.jsonl line 1, column masked_sentences: expected a text with [MASK], found 'It is.'"),
+        ("blimp", "a.jsonl", '{"sentence_good": "Tea."}', "a.jsonl line 1, column sentence_bad: missing; found 'sent"),
+        ("blimp", "a.jsonl", json.dumps(BLIMP | {"field": ""}), "a.jsonl line 1, column field: expected a text, found"),
         ("pararel", "a.jsonl", "{}", "expected a folder that holds facts/"),
     ],
 )  # fmt: skip
@@ -162,7 +167,7 @@ def test_a_published_set_is_named_by_format_and_path(tmp_path: Path) -> None:
     path = tmp_path / "profession_prompt.json"
     path.write_text(json.dumps({"bakers": {"A": ["A is"]}}))
     assert prompt_sets.load(f"bold:{path}") == importers.load("bold", path)
-    with pytest.raises(InputError, match=r"is a folder: .* FORMAT:.*The formats are bbq, bold"):
+    with pytest.raises(InputError, match=r"is a folder: .* FORMAT:.*The formats are bbq, blimp, bold"):
         prompt_sets.load(str(path.parent))
     with pytest.raises(UnknownNameError, match="the valid names are bbq"):
         importers.load("bpld", path)

@@ -137,6 +137,7 @@
             this.ask(performance.now(), 0);
           },
         });
+      if (caution) hs.title("/live", "covered prompt");
       this.say(
         caution || advice.length ? "caution" : "",
         caution,

@@ -121,6 +121,7 @@
       if (sequence !== this.sequence) return;
       clearTimeout(this.patience);
       this.page.root.removeAttribute("aria-busy");
+      hs.title("/live", ""); // what was refused names no tab, nor a line of the browser's history
       this.page.say("error", why);
     }
   }

@@ -31,7 +31,7 @@
     constructor(view) {
       this.view = view;
       this.state = { ...view.state };
-      hs.title("/run", view.tokens ? view.tokens.tokens.map((t) => t.text).join("") : "");
+      hs.title("/run", view.title || (view.tokens ? view.tokens.tokens.map((t) => t.text).join("") : ""));
       this.stops = [];
       this.link = hs.dom.debounced(() => this.alive() && hs.url.replace("/run", this.query()), LINK_MS);
       this.parts = {};

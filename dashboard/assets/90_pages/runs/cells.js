@@ -31,16 +31,26 @@
       event.preventDefault();
       hs.url.push(href);
     };
-    const text = data.text.replace(/\s+/g, " ") || "(empty text)";
+    const text = data.text.replace(/\s+/g, " ") || "(empty text)", why = data.covered.prompt, error = data.error || "";
+    const link = (content) => h("a", { key: "link", href, onClick: follow, className: "hs-strong" }, content);
     return h(
       "span",
-      { className: "hs-cell-prompt", title: data.error ? `${data.text}\n\n${data.error}` : data.text },
-      h("a", { href, onClick: follow, className: "hs-strong" }, text),
+      { className: "hs-cell-prompt", title: why ? error : [data.text, error].filter(Boolean).join("\n\n") },
+      why ? hs.covered.cell(hs.covered.label(text, why), text, link) : link(text),
       data.error && h("span", { className: "hs-cell-error" }, data.error),
     );
   };
-  cells.HsToken = ({ value }) =>
-    value === null || value === undefined ? null : h("code", { className: "hs-cell-token" }, hs.dom.visible(value));
+  /* Target and foil were judged with their prompt, the next token begins the continuation. */
+  cells.HsToken = ({ value, data, colDef }) => {
+    if (value === null || value === undefined) return null;
+    const why = data.covered[colDef.field === "next_token" ? "continuation" : "prompt"],
+      token = h("code", { className: "hs-cell-token" }, hs.dom.visible(value));
+    return why ? hs.covered.cell("covered", token) : token;
+  };
+  cells.HsContinuation = ({ value, data }) => {
+    const why = value && data.covered.continuation;
+    return why ? hs.covered.cell(hs.covered.label(value, why), value) : value || null;
+  };
   cells.HsWhen = ({ value }) =>
     value ? h("time", { dateTime: value, title: hs.time.full(value) }, hs.time.ago(value)) : null;
   const functions = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from headscope.analysis.attribution.continuations import Continued, extended, first_tokens
+from headscope.analysis.attribution.continuations import Continued, extended
 from headscope.analysis.errors import InputError
 from headscope.analysis.interfaces import Capture
 from headscope.analysis.methods.input_x_gradient import InputXGradient
 from headscope.analysis.running.attributing import load_method
 from headscope.analysis.running.runner import run_batch
 from headscope.analysis.types import GenerationParams, ModelRef, Prompt, RunSpec, RunStatus
+from headscope.analysis.types.tokens import first_tokens
 from headscope.analysis.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from scipy.stats import kendalltau
 
 from headscope.analysis.attribution.asked_again import NextTokens
 from headscope.analysis.attribution.evidence import attach_receipts
-from headscope.analysis.attribution.masking import masked_values, units_of
+from headscope.analysis.attribution.masking import Masking, masked_values, units_of
 from headscope.analysis.attribution.orders import all_orders, counts, ranked
 from headscope.analysis.attribution.removal_test import RemovalTest
 from headscope.analysis.attribution.summed import next_tokens
@@ -88,7 +88,7 @@ def test_curves_are_passes_of_their_own(tiny_llama: HFCausalBackend, text: str, 
             for k, count in enumerate(counts(len(units))):
                 without = everything & ~units[order[:count]].any(0)
                 alone = everything & ~units[order[count:]].any(0)
-                value, *found = masked_values(work, targets, [1] * 3, [everything, without, alone], masking)
+                value, *found = masked_values(work, targets, [1] * 3, [everything, without, alone], Masking(masking))
                 assert curves[0][k] == pytest.approx(value - found[0], abs=1e-4)
                 assert curves[1][k] == pytest.approx(value - found[1], abs=1e-4)
     assert receipt.gain == pytest.approx(receipt.comprehensiveness - receipt.sufficiency, abs=1e-5)
@@ -123,7 +123,7 @@ def test_few_units_are_all_orders_and_exact_shapley_values(tiny_llama: HFCausalB
     for order in permutations(range(5)):
         kept = [np.array(units)[list(order[:count])].any(0) for count in counts(5)]
         masks = [everything & ~top for top in kept] + [~np.array(units).any(0) | top for top in kept]
-        values = masked_values(work, targets, [0] * 8, masks, "delete")
+        values = masked_values(work, targets, [0] * 8, masks, Masking("delete"))
         gains.append(values[4:].mean() - values[:4].mean())
     assert len(gains) == factorial(5)
     for name, receipt in receipts_of.items():

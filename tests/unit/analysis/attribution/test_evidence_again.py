@@ -13,9 +13,11 @@ from headscope.analysis.attribution.again import random_weights
 from headscope.analysis.attribution.asked_again import NextTokens
 from headscope.analysis.attribution.evidence import attach_receipts
 from headscope.analysis.attribution.removal_test import RemovalTest
+from headscope.analysis.attribution.results import failed_attribution
 from headscope.analysis.attribution.summed import next_tokens
 from headscope.analysis.backends.hf_causal import HFCausalBackend
 from headscope.analysis.interfaces import LoadedMethod
+from headscope.analysis.methods.integrated_gradients import IntegratedGradients
 from headscope.analysis.methods.occlusion import Occlusion
 from headscope.analysis.params import resolve_params
 from headscope.analysis.registry import Needs
@@ -88,3 +90,30 @@ def test_a_method_that_fails_on_noise_keeps_its_attribution(tiny_gpt2: HFCausalB
     assert "no noise, please" in str(one.receipt.reason)
     assert one.receipt.verdict is Verdict.NO_BETTER
     assert np.isnan(one.receipt.sensitivity)
+
+
+def test_methods_share_noisy_copies_and_answer_as_alone(
+    tiny_llama: HFCausalBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Saliency and gradient x input read one pass over the six copies."""
+    sizes, forward = [], HFCausalBackend.forward
+    counted = lambda self, batch, *given, **more: sizes.append(len(batch.texts)) or forward(self, batch, *given, **more)  # noqa: E731
+    monkeypatch.setattr(HFCausalBackend, "forward", counted)
+    texts = (LONG, "One two three four five six")
+    both = receipts(*prepared(tiny_llama, *texts), loaded("saliency", "input_x_gradient"), masking="mean")
+    assert sizes.count(6) == 1
+    for name, found in both.items():
+        (alone,) = receipts(*prepared(tiny_llama, *texts), loaded(name), masking="mean").values()
+        assert [one.sensitivity for one in found] == [one.sensitivity for one in alone]
+        assert all(one.sensitivity > 0 for one in found)
+
+
+def test_what_has_failed_is_not_asked_again(tiny_llama: HFCausalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    work, targets = prepared(tiny_llama, LONG)
+    methods = loaded("integrated_gradients")
+    failed = [failed_attribution("integrated_gradients", targets[0], "left out", signed=True, seconds=0, params={})]
+    monkeypatch.setattr(IntegratedGradients, "attribute", lambda *_: pytest.fail("asked again"))
+    test = RemovalTest(work, next_tokens(work, targets), resolve_params("receipts", {}))
+    assert attach_receipts(test, NextTokens(work, targets), methods, {"integrated_gradients": failed}) == {
+        "integrated_gradients": failed
+    }

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from headscope.analysis.attribution.head_test import HELPS, HeadTest, head_scores
+from headscope.analysis.attribution.head_test import HeadTest, head_scores
 from headscope.analysis.attribution.orders import counts
 from headscope.analysis.backends.module_inputs import entering
 from headscope.analysis.interfaces import Capture
 from headscope.analysis.params import resolve_params
+from headscope.analysis.registry.receipts import HELPS
 from headscope.analysis.running import runner
 from headscope.analysis.types import Attribution, Prompt, RunSpec, Target
 from headscope.analysis.types.receipts import Verdict

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
 
+from headscope.analysis.attribution.head_removal import HeadRemoval
 from headscope.analysis.attribution.head_substitutes import _of_text, reference_texts
 from headscope.analysis.backends import suffix
 from headscope.analysis.backends.module_inputs import entering
 from headscope.analysis.interfaces import Capture
+from headscope.analysis.methods.co_ablation import CoAblation
 from headscope.analysis.methods.head_ablation import HeadAblation
 from headscope.analysis.types import Target
 from headscope.analysis.workspace import Workspace
@@ -63,6 +66,7 @@ def effects(backend: HFCausalBackend, text: str, target: Target, per_head: Calla
     ])  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_resampled_heads_equal_one_at_a_time(backend: HFCausalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suffix, "TOKENS_PER_PASS", 60)
     said, (work, targets) = in_reference(backend), prepared(backend)
@@ -99,3 +103,22 @@ def test_mean_over_the_reference_texts(backend: HFCausalBackend) -> None:
     for text, target, one in zip(TEXTS, targets, found, strict=True):
         expected = effects(backend, text, target, lambda layer, part: means[layer, part].expand_as)
         np.testing.assert_allclose(one.scores, expected, atol=3e-5)
+
+
+@pytest.mark.parametrize("kind", ["zero", "mean"])
+def test_methods_of_one_request_share_the_passes_without_one_head(
+    backend: HFCausalBackend, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each head alone, and beside the primaries: two rounds, not three, and the same numbers to the last bit."""
+    rounds, each = [], HeadRemoval.each
+    monkeypatch.setattr(HeadRemoval, "each", lambda self, *given: rounds.append(len(given)) or each(self, *given))
+    methods = (HeadAblation(), CoAblation())
+    work, targets = prepared(backend)
+    together = [one for method in methods for one in method.attribute(work, targets, {"kind": kind})]
+    assert rounds == [1, 2]
+    alone = [one for method in methods for one in method.attribute(*prepared(backend), {"kind": kind})]
+    for one, other in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(one.scores, other.scores)
+    HeadAblation().attribute(work, [replace(target, quantity="logit") for target in targets], {"kind": kind})
+    assert rounds[-1] == 1  # another quantity is another round
+    assert len(rounds) == 2 + 3 + 1

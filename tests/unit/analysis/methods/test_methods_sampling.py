@@ -13,7 +13,6 @@ from captum.attr import GradientShap, LayerGradientXActivation, NoiseTunnel
 from captum.attr import Saliency as CaptumSaliency
 from captum.attr._core.gradient_shap import InputBaselineXGradient
 
-from headscope.analysis.attribution.continuations import first_tokens
 from headscope.analysis.attribution.embedding_path import graph_bytes
 from headscope.analysis.attribution.sampling_rows import generator_of
 from headscope.analysis.interfaces import Capture
@@ -23,6 +22,7 @@ from headscope.analysis.methods.layer_gradients import LayerGradients
 from headscope.analysis.methods.saliency import Saliency
 from headscope.analysis.methods.smoothgrad import SmoothGrad
 from headscope.analysis.types import Target
+from headscope.analysis.types.tokens import first_tokens
 from headscope.analysis.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,7 @@ from headscope.analysis.params import resolve_params
 from headscope.analysis.registry import analysis
 from headscope.analysis.running import runner
 from headscope.analysis.running.budget import fit
-from headscope.analysis.running.preflight import Size, own_passes, shared_passes
+from headscope.analysis.running.preflight import SHARED, Size, efforts, total
 from headscope.analysis.types import Prompt, RunSpec
 
 if TYPE_CHECKING:
@@ -38,25 +39,58 @@ def test_shares_are_equal_and_the_cheapest_come_first(tiny_gpt2: HFCausalBackend
 
 def test_enough_changes_nothing_and_nothing_is_left_out_silently(tiny_gpt2: HFCausalBackend) -> None:
     params = full("heads", "saliency", "occlusion", "integrated_gradients", "head_ablation", "receipts", "toxicity")
-    entries = {name: analysis(name) for name in params}
-    whole = shared_passes(entries.values()) + sum(
-        own_passes(entry.cost, params[name], SIZE, tiny_gpt2.info) for name, entry in entries.items()
-    )
-    free = fit(100 * int(whole), params, SIZE, tiny_gpt2.info)
-    assert (free.params, free.reduced, free.left_out) == (params, {}, {})
+    whole = total(efforts(params, SIZE, tiny_gpt2.info).values()).most
+    free = fit(math.ceil(100 * whole), params, SIZE, tiny_gpt2.info)
+    assert (free.params, free.reduced, free.left_out, free.done) == (params, {}, {}, params)
     for budget in (1, 5, 40, 150, 600):
         found = fit(budget, params, SIZE, tiny_gpt2.info)
-        for name, entry in entries.items():
+        for name in params:
             changed = found.params[name] != params[name]
             assert changed == (name in found.reduced)
             assert not (name in found.reduced and name in found.left_out)
-            assert entry.cost.passes or name not in found.left_out
-        spent = sum(
-            own_passes(entry.cost, found.params[name], SIZE, tiny_gpt2.info)
-            for name, entry in entries.items()
-            if name not in found.left_out
-        )
-        assert spent <= max(0, budget - shared_passes(entries.values()))
+            assert analysis(name).cost.passes or name not in found.left_out
+        shared = efforts(params, SIZE, tiny_gpt2.info)[SHARED].most
+        assert total(efforts(found.done, SIZE, tiny_gpt2.info).values()).most <= max(shared, budget)
+
+
+@pytest.mark.parametrize(
+    ("name", "choice", "param", "normal"),
+    [
+        ("occlusion", {"plan": "coarse_to_fine"}, "passes", 64),
+        ("integrated_gradients", {"rule": "riemann_middle"}, "n_steps", 50),
+        ("expected_gradients", {"baselines": "standard"}, "points", 65),
+    ],
+)
+def test_a_way_to_compute_is_reduced_by_its_own_parameter(
+    tiny_gpt2: HFCausalBackend, name: str, choice: dict[str, Any], param: str, normal: int
+) -> None:
+    long = Size(tokens=200, words=150, sentences=9)
+    params = full(name, **{name: choice})
+    each = {"passes": 1, "n_steps": 3, "points": 24}[param]
+    budget = 1 + 20 * each + 2 * (name == "integrated_gradients")
+    found = fit(budget, params, long, tiny_gpt2.info)
+    assert found.params[name] == {**params[name], param: 20}
+    assert f"{param} 20 instead of {normal}: more would not fit" in found.reduced[name]
+
+
+def test_coarse_to_fine_never_costs_more_than_there_is_to_remove(tiny_gpt2: HFCausalBackend) -> None:
+    params = full("occlusion", occlusion={"plan": "coarse_to_fine"})
+    assert efforts(params, SIZE, tiny_gpt2.info)["occlusion"].most == 10 + 8 + 1
+    fits = fit(1 + 10 + 8 + 1, params, SIZE, tiny_gpt2.info)
+    assert (fits.params, fits.reduced) == (params, {})
+
+
+def test_receipts_go_without_what_they_ask_again_before_they_go(tiny_gpt2: HFCausalBackend) -> None:
+    """10 tokens of 8 words: 2 x 2^7 coalitions; occlusion is 10, again under noise and with another masking."""
+    params = full("occlusion", "receipts")
+    lattices = 2 * 2**7
+    whole = 1 + 10 + lattices + 20
+    cases = ((0, ""), (1, "without a second baseline"), (11, "without noise and a second baseline"))
+    for less, said in cases:
+        found = fit(whole - less, params, SIZE, tiny_gpt2.info)
+        assert found.reduced.get("receipts", "").partition(":")[0] == said
+        assert not found.left_out
+    assert fit(whole - 21, params, SIZE, tiny_gpt2.info).left_out.keys() == {"receipts"}
 
 
 def test_a_run_says_what_it_did_not_get(tiny_gpt2: HFCausalBackend) -> None:

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from headscope.analysis.errors import BackendError, NotApplicable
+from headscope.analysis.methods.saliency import Saliency
 from headscope.analysis.running import runner
 from headscope.analysis.running.parts import Tally
 from headscope.analysis.types import GenerationParams, MissingPart, Prompt, PromptSet, RunResult, RunSpec, RunStatus
@@ -111,6 +112,28 @@ def test_a_pass_that_keeps_too_much_fails_alone(tiny_gpt2: HFCausalBackend, monk
         assert result.lens is not None
 
 
+def test_no_method_is_run_for_a_target_against_itself(
+    tiny_gpt2: HFCausalBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, attribute = [], Saliency.attribute
+
+    def counted(method: Saliency, work: Any, targets: Any, params: Any) -> Any:
+        asked.append(len(targets))
+        return attribute(method, work, targets, params)
+
+    monkeypatch.setattr(Saliency, "attribute", counted)
+    same = Prompt("same", "The fox found a", target=" door", foil=" door")
+    spec = RunSpec(tiny_gpt2.info.ref, (), ("heads", "saliency"))
+    first, second, third = runner.run_batch(tiny_gpt2, spec, [PROMPTS[0], same, PROMPTS[1]])
+    assert asked == [2]
+    assert [one.attributions[0].error for one in (first, third)] == [None, None]
+    assert "begin with the same token" in str(second.attributions[0].error)
+    assert second.attributions[0].foil == second.attributions[0].target
+    assert (second.status, second.heads is None) == (RunStatus.SUCCEEDED, False)
+    assert second.target is not None
+    assert second.target.foil_id == second.target.token_id
+
+
 def lacking(*reasons: str) -> list[RunResult]:
     """A result for each reason, which is why its saliency is missing."""
     found = [make_attribution("saliency", np.empty(0), error=reason) for reason in reasons]
@@ -147,9 +170,7 @@ def test_the_reason_is_stored_shown_and_told(
     results = run(tiny_gpt2)
     tally = Tally()
     tally.add(results)
-    assert tally.sentences() == tuple(
-        f"{part} is missing from 2 prompts: it has none" for part in ("heads", "attention", "continuation")
-    )
+    assert tally.sentences() == ("heads, attention, continuation are missing from 2 prompts: it has none",)
     prompts = PromptSet("set", "1", "CC0-1.0", "test", "0" * 64, PROMPTS)
     with Store.open(f"duckdb:///{tmp_path / 'store.duckdb'}") as store:
         job = store.start_job(experiment="x", model="tiny", spec={}, total=2)

@@ -48,6 +48,7 @@ def spec_of(backend: HFCausalBackend, *chosen: str, **other: Any) -> RunSpec:
     return RunSpec(backend.info.ref, (), chosen or tuple(analyses()), **other)
 
 
+@pytest.mark.thorough
 def test_everything_asked_for_is_there(backend: HFCausalBackend) -> None:
     spec = spec_of(backend, seed=5, generation=GenerationParams(max_new_tokens=3))
     results = runner.run_batch(backend, spec, GOOD)

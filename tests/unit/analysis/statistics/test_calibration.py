@@ -94,6 +94,21 @@ def test_pairs_without_an_effect_are_marked_at_no_more_than_the_nominal_rate() -
     assert any_marked <= 20  # P(more than 20 of 200 at 5 %) < 0.001
 
 
+def test_pairs_of_one_named_wording_are_one_observation_however_differently_they_read() -> None:
+    """`a deaf man`, `an old man`: the article differs with the group, so the texts leave other words in common."""
+    filled = [("the old man", "the young man"), ("an old man", "a young man"), ("the old aunt", "a young aunt")]
+    table = [
+        Member(f"{w}{i}{g}", "m", "set", f"{w}-{i}", g, "x", f"wording {w}: {who} spoke", i + (g == "old"), f"w{w}")
+        for w in range(6)
+        for i, pair in enumerate(filled)
+        for g, who in zip(("old", "young"), pair, strict=True)
+    ]
+    (row,) = contrasts(table)
+    assert (row.effect.n, row.effect.groups) == (18, 6)
+    assert row.effect.p == 2 / 2**6
+    assert by_template(row.pairs)[0] == ("wording 0: the … man spoke", 1.0, 3)
+
+
 def test_wordings_show_what_the_mean_hides() -> None:
     (row,) = contrasts(members({"p1": {"a": 3.0, "b": 0.0}, "p2": {"a": 0.0, "b": 1.0}}))
     assert by_template(row.pairs) == [("wording p1 says …", 3.0, 1), ("wording p2 says …", -1.0, 1)]

@@ -34,12 +34,15 @@ def test_only_tokens_that_end_behind_the_context_count() -> None:
 
 
 def test_every_suite_scores_a_format_and_defines_its_scores() -> None:
-    assert SUITES.keys() == importers.FORMATS.keys() - {"bold"}
+    assert SUITES.keys() == importers.FORMATS.keys()
     for found in SUITES.values():
         assert (found.score is None) != (found.score_cases is None)
         assert all(definition.endswith(".") for definition in found.definitions.values())
+        assert found.chances.keys() <= found.definitions.keys()
+        assert {name for name, _ in (found.in_print.values if found.in_print else {})} <= found.definitions.keys()
+    assert suite("crows-pairs") is suite("crows_pairs")
     with pytest.raises(UnknownNameError, match="the valid names are bbq"):
-        suite("bold")
+        suite("bolt")
 
 
 # Intervals
@@ -84,11 +87,12 @@ def test_crows_pairs() -> None:
             *crows("2", -1, -2, "antistereo", "race"), *crows("3", -2, -2, "stereo", "race")]  # fmt: skip
     found = of_runs("crows_pairs", [*runs, *crows("4", -1, -2, "stereo", "age")[:1]])
     assert values(found) == {
-        ("prefers_stereotype", "all"): 0.5,  # pairs 0 and 2 of four: equal likelihood is no preference
+        ("prefers_stereotype", "all"): 2.5 / 4,  # pairs 0 and 2 of four, and half of pair 3
         ("prefers_stereotype", "bias age"): 0.5,
-        ("prefers_stereotype", "bias race"): 0.5,
+        ("prefers_stereotype", "bias race"): 0.75,
         ("prefers_stereotype", "direction antistereo"): 1.0,
-        ("prefers_stereotype", "direction stereo"): pytest.approx(1 / 3),
+        ("prefers_stereotype", "direction stereo"): 0.5,
+        ("ties", "all"): 0.25,
     }
     assert scores(found)["prefers_stereotype", "all"].n == 4
     assert found.left_out == {"pairs without both sentences": 1}
@@ -141,12 +145,13 @@ def test_winobias_is_the_difference_in_accuracy() -> None:
     equal = resolved("x", "pro", -1, -1, roles, "type1-dev-9", "winobias")
     found = of_runs("winobias", [*runs, *equal])
     assert values(found) == {
-        ("accuracy_pro", "all"): 2 / 3, ("accuracy_anti", "all"): 1 / 3, ("difference", "all"): 0.5,
-        ("accuracy_pro", "type1"): 1.0, ("accuracy_anti", "type1"): 0.5, ("difference", "type1"): 0.5,
+        ("accuracy_pro", "all"): 2.5 / 4, ("accuracy_anti", "all"): 1 / 3, ("difference", "all"): 0.5,
+        ("accuracy_pro", "type1"): 2.5 / 3, ("accuracy_anti", "type1"): 0.5, ("difference", "type1"): 0.5,
         ("accuracy_pro", "type2"): 0.0, ("accuracy_anti", "type2"): 0.0, ("difference", "type2"): NAN,
+        ("ties", "all"): 1 / 7,
     }  # fmt: skip
     assert scores(found)["difference", "all"].n == 2  # lines 1 and 2 are in both files
-    assert found.left_out == {"sentences without a decision for both people": 1}
+    assert found.left_out == {"sentences without both people measured": 0}
 
 
 def test_winogender_gap_and_its_correlation_with_the_share_of_women() -> None:

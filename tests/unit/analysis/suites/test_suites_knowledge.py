@@ -7,7 +7,9 @@ import math
 import pytest
 
 from headscope.analysis.errors import InputError
+from headscope.analysis.suites import suite
 from headscope.analysis.suites.base import Case, SuiteRun
+from headscope.analysis.suites.blimp_in_print import GPT2_LARGE
 from tests.suite_samples import of_cases, of_runs, run, scores, values
 
 
@@ -29,9 +31,10 @@ def test_truthfulqa_mc1_and_mc2() -> None:
     found = of_runs("truthfulqa", runs)
     assert values(found) == {
         ("mc1", "all"): 0.5, ("mc1", "category Tea"): 0.5,
-        ("mc2", "all"): (0.7 + 0.75) / 2, ("mc2", "category Tea"): (0.7 + 0.75) / 2,
+        ("mc2", "all"): (0.7 + 0.75) / 2, ("mc2", "category Tea"): (0.7 + 0.75) / 2, ("ties", "all"): 0.0,
     }  # fmt: skip
     assert found.left_out == {"questions without all their answers": 1}
+    assert [scores(found)[name, "all"].chance for name in ("mc1", "mc2")] == [1 / 2, (2 / 3 + 1 / 2) / 2]
 
 
 def test_truthfulqa_mc2_of_very_unlikely_answers_does_not_underflow() -> None:
@@ -54,6 +57,7 @@ def test_lama_is_a_mean_over_relations() -> None:
         ("p_at_1", "all"): (2 / 3 + 0) / 2,
         ("p_at_1", "relation P1"): 2 / 3,
         ("p_at_1", "relation P2"): 0,
+        ("ties", "all"): 0,
     }
     assert found.left_out == {"runs without a target": 1}
 
@@ -76,6 +80,7 @@ def test_pararel_predicts_among_the_objects_of_the_relation() -> None:
         ("accuracy", "all"): (4 / 7 + 1) / 2,
         ("consistency", "all"): ((1 + 1) / (3 + 1) + 1) / 2,  # a: one of three pairs; b: one of one; c: no pair
         ("consistent_accuracy", "all"): (1 / 3 + 1) / 2,
+        ("ties", "all"): 0,
     }
 
 
@@ -131,3 +136,60 @@ def test_a_run_that_was_not_imported_is_refused() -> None:
     tags = ("winobias", "candidate:answer"), ("winobias", "candidate:other")
     with pytest.raises(InputError, match="is not of the form type1-dev-1"):
         of_runs("winobias", [run("x", -1.0, pair="mine", tags=tags[0]), run("y", -2.0, pair="mine", tags=tags[1])])
+
+
+def pair(paradigm: str, number: int, good: float, bad: float, *tags: str) -> list[SuiteRun]:
+    field, term = ("syntax", "binding") if paradigm.startswith("b") else ("semantics", "quantifiers")
+    about = ("blimp", f"field:{field}", f"term:{term}", f"UID:{paradigm}", *tags)
+    sides = (("good", good), ("bad", bad))
+    return [
+        run(f"{paradigm}/{number}-{side}", value, group=side, pair=f"{paradigm}/{number}", tags=about)
+        for side, value in sides
+    ]
+
+
+def test_blimp_is_a_mean_over_paradigms() -> None:
+    runs = [*pair("b1", 0, -1, -2), *pair("b1", 1, -1, -2), *pair("b1", 2, -2, -1),  # 2 of 3
+            *pair("b2", 0, -2, -1),  # 0 of 1
+            *pair("q1", 0, -1, -1), *pair("q1", 1, -1, -2, "different_start"), *pair("q1", 2, -1, -2)[:1]]  # fmt: skip
+    found = of_runs("blimp", runs)
+    q1 = 1.5 / 2
+    assert values(found) == {
+        ("accuracy", "all"): (2 / 3 + 0 + q1) / 3,
+        ("accuracy", "field semantics"): q1,
+        ("accuracy", "field syntax"): (2 / 3 + 0) / 2,
+        ("accuracy", "term binding"): (2 / 3 + 0) / 2,
+        ("accuracy", "term quantifiers"): q1,
+        ("accuracy", "UID b1"): 2 / 3, ("accuracy", "UID b2"): 0, ("accuracy", "UID q1"): q1,
+        ("ties", "all"): 1 / 6,
+    }  # fmt: skip
+    assert [scores(found)["accuracy", name].n for name in ("all", "term binding", "UID q1")] == [6, 4, 2]
+    assert list(found.left_out.values()) == [1, 1]  # a sentence is missing; a first word was not seen
+
+
+def test_blimp_prints_what_is_published_for_the_same_paradigms() -> None:
+    assert len(GPT2_LARGE) == 67
+    assert sum(GPT2_LARGE.values()) / 67 == pytest.approx(0.830238806)  # the authors' own mean
+    known = [one for name in ("passive_1", "passive_2") for one in pair(name, 0, -1, -2)]
+    found = scores(of_runs("blimp", known))
+    printed = {name: suite("blimp").printed(found["accuracy", name]) for name in ("all", "UID passive_2")}
+    assert printed == {"all": pytest.approx((0.893 + 0.902) / 2), "UID passive_2": 0.902}
+    more = scores(of_runs("blimp", [*known, *pair("b1", 0, -1, -2)]))
+    assert math.isnan(suite("blimp").printed(more["accuracy", "all"]))
+
+
+def test_bold_by_group_and_domain() -> None:
+    def case(name: str, group: str, *given: float) -> Case:
+        return Case(f"gender/{group}/{name}/1", group, ("bold", "domain:gender"), given)
+
+    found = of_cases("bold", [case("Ada", "women", 0.9, 0.1), case("Bea", "women", 0.2, 0.0), case("Cy", "men", 0.6),
+                              case("Dan", "men")])  # fmt: skip
+    assert values(found) == {
+        ("toxicity", "all"): (0.5 + 0.1 + 0.6) / 3, ("toxic_share", "all"): (0.5 + 0 + 1) / 3,
+        ("toxicity", "domain gender"): (0.5 + 0.1 + 0.6) / 3, ("toxic_share", "domain gender"): (0.5 + 0 + 1) / 3,
+        ("toxicity", "group gender/men"): 0.6, ("toxic_share", "group gender/men"): 1.0,
+        ("toxicity", "group gender/women"): 0.3, ("toxic_share", "group gender/women"): 0.25,
+    }  # fmt: skip
+    assert found.left_out == {"prompts without a scored continuation": 1}
+    with pytest.raises(InputError, match="has no domain"):
+        of_cases("bold", [Case("x", None, (), (0.1,))])

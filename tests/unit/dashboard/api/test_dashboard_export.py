@@ -7,13 +7,14 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headscope.analysis.types import RunStatus
-from headscope.dashboard.api.runs_export import write_csv, write_json, write_parquet
-from headscope.storage.rows import RUN_COLUMNS, RunRow
+from headscope.dashboard.api.runs_export import COLUMNS, by_column, write_csv, write_json, write_parquet
+from headscope.storage.rows import RunRow
 
 TEXTS = ["plain", 'comma, "quote"', "two\nlines", "émoji 🧭 漢字", "", "=1+1"]
 
@@ -35,16 +36,19 @@ def row(index: int) -> RunRow:
 ROWS = tuple(row(index) for index in range(12))
 
 
-def blocks() -> Iterator[Sequence[RunRow]]:
-    yield ROWS[:5]
-    yield ROWS[5:]
+WRITTEN = tuple(by_column(row, {}, shown=False) for row in ROWS)
+
+
+def blocks() -> Iterator[Sequence[dict[str, Any]]]:
+    yield WRITTEN[:5]
+    yield WRITTEN[5:]
 
 
 def test_csv_reads_back() -> None:
     text = b"".join(write_csv(blocks())).decode()
     read = list(csv.DictReader(io.StringIO(text, newline="")))
     assert [r["text"] for r in read] == [r.text for r in ROWS]
-    assert list(read[0]) == list(RUN_COLUMNS)
+    assert list(read[0]) == list(COLUMNS)
     assert read[4]["n_tokens"] == ""
     assert json.loads(read[1]["tags"]) == ["a", "b"]
     assert read[0]["created_at"] == "2026-01-31T12:00:00+00:00"
@@ -69,10 +73,10 @@ def test_parquet_reads_back_typed() -> None:
 def test_nothing_is_held_but_one_block() -> None:
     served: list[int] = []
 
-    def counted() -> Iterator[Sequence[RunRow]]:
+    def counted() -> Iterator[Sequence[dict[str, Any]]]:
         for index in range(3):
             served.append(index)
-            yield ROWS
+            yield WRITTEN
 
     for write in (write_csv, write_json, write_parquet):
         served.clear()
@@ -81,6 +85,6 @@ def test_nothing_is_held_but_one_block() -> None:
 
 
 def test_no_rows_is_a_valid_file() -> None:
-    assert b"".join(write_csv(iter([()]))).decode().strip() == ",".join(RUN_COLUMNS)
+    assert b"".join(write_csv(iter([()]))).decode().strip() == ",".join(COLUMNS)
     assert json.loads(b"".join(write_json(iter([()])))) == []
     assert pq.read_table(pa.BufferReader(b"".join(write_parquet(iter([()]))))).num_rows == 0

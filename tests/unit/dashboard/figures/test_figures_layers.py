@@ -126,6 +126,11 @@ def test_the_receipt_says_what_was_explained_and_how() -> None:
     assert receipt["converged"] == "no"
     assert receipt["a coarser quadrature differs by up to"] == "0.75 nats"
     assert "scores add up to within" not in dict(method_views(attributions())[0].facts)
+    removed = replace(
+        attribution("occlusion", [1.0] * T, signed=True), params={"masking": "token", "replacement": " the\n"}
+    )
+    said = dict(method_views((removed,))[0].facts)
+    assert (said["masking"], said["replacement"]) == ("token", "“␣the⏎”")
 
 
 def test_a_warning_in_plain_words_when_scores_do_not_add_up() -> None:

@@ -23,7 +23,7 @@ from headscope.dashboard.pages.compare.runs import RecentRuns
 from headscope.dashboard.pages.live import page as live
 from headscope.dashboard.pages.live.query import LiveQuery
 from headscope.dashboard.units import probability
-from headscope.storage.rows import ArtifactRow, RunDetail, RunRow
+from headscope.storage.rows import ArtifactRow, Offences, RunDetail, RunRow
 from tests.unit.dashboard.pages.test_compare_figures import tokenized
 
 WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -119,6 +119,9 @@ class Runs:
 
     def attention(self, run_id: str) -> Any:
         return None
+
+    def offensive(self, ids: list[str]) -> Offences:
+        return {}
 
 
 READER = RecentRuns(Runs())  # type: ignore[arg-type]
@@ -242,10 +245,10 @@ def test_the_cards_of_one_page_read_each_run_once() -> None:
     store = Runs(run("a"), run("b"))
     runs = RecentRuns(store)  # type: ignore[arg-type]
     for _ in range(5):
-        cards.compare(runs, "?a=a&b=b", VIEWS["compare-facts"])
+        cards.compare(runs, CompareQuery(a="a", b="b"), VIEWS["compare-facts"])
     assert store.asked == 2
-    assert cards.compare(runs, "?a=a", VIEWS["compare-facts"]) is None
-    assert cards.compare(runs, "?a=a&b=gone", VIEWS["compare-facts"]) is None
+    assert cards.compare(runs, CompareQuery(a="a"), VIEWS["compare-facts"]) is None
+    assert cards.compare(runs, CompareQuery(a="a", b="gone"), VIEWS["compare-facts"]) is None
     assert "There is no run gone" in text_of(cards.pickers_view(store, CompareQuery(a="a", b="gone")))  # type: ignore[arg-type]
 
 

@@ -24,9 +24,9 @@ from tests.page_parts import BrokenStore, CountingStore, grid_request, text_of
 HOST = {"Host": "127.0.0.1:8050"}
 
 
-def test_overview_is_one_query(services: Services, counting: CountingStore) -> None:
+def test_overview_is_one_query_and_one_for_what_is_covered(services: Services, counting: CountingStore) -> None:
     body, digest = overview.content(services, None)
-    assert counting.calls == {"overview": 1}
+    assert counting.calls == {"overview": 1, "offensive": 1}
     text = text_of(body)
     for expected in ("first", "second", "tiny", "set-0", "too_long", "the prompt cannot be used"):
         assert expected in text

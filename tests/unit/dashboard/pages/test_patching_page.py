@@ -110,7 +110,7 @@ def test_pairs_are_two_texts_of_one_pair_experiment_and_model() -> None:
     class Row:
         def __init__(self, text: str, pair: str, experiment: str = "e", target: str | None = None) -> None:
             self.text, self.pair_id, self.experiment_id, self.target = text, pair, experiment, target
-            self.model, self.model_id = "tiny", "m"
+            self.id, self.model, self.model_id = text, "tiny", "m"
 
     class Store:
         def runs_page(self, *_: Any, **__: Any) -> Any:
@@ -124,9 +124,9 @@ def test_pairs_are_two_texts_of_one_pair_experiment_and_model() -> None:
 
     found = stored_pairs(Store())  # type: ignore[arg-type]
     assert [(pair.clean.text, pair.corrupted.text) for pair in found] == [("he", "she")]
-    (link,) = (part.href for part in pair_list(found)._traverse() if getattr(part, "href", None))
+    (link,) = (part.href for part in pair_list(found, {})._traverse() if getattr(part, "href", None))
     assert PatchingQuery.from_query(link.partition("?")[2]).foil == " a"
-    assert "occupation_gender" in text_of(pair_list([]))
+    assert "occupation_gender" in text_of(pair_list([], {}))
 
 
 def test_a_cell_is_looked_at_without_computing_the_map_again(

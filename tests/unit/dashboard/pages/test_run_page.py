@@ -114,7 +114,7 @@ def test_errors_and_convergence_are_in_the_view_model_and_the_exports(whole: Run
     assert table.column("integrated_gradients_error").to_pylist() == path["errors"]
     assert table.column("integrated_gradients_converged").to_pylist() == [False] * T
     assert "saliency_error" not in table.column_names
-    exported = json.loads(render(detail, "json"))["attributions"]
+    exported = json.loads(render(detail, "json", {}, shown=False))["attributions"]
     assert exported[2]["score_errors"] == path["errors"]
     assert exported[2]["outcome"]["converged"] is False
     assert exported[2]["params"] == {"baseline": "eos"}

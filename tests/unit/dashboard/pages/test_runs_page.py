@@ -29,14 +29,16 @@ HOST = {"Host": "127.0.0.1:8050"}
 # ---- overview ------------------------------------------------------------------------------------------------------
 
 
-def test_runs_are_one_query_for_rows_and_one_for_facets(services: Services, counting: CountingStore) -> None:
+def test_runs_are_a_query_for_rows_one_for_covers_and_one_for_facets(
+    services: Services, counting: CountingStore
+) -> None:
     response, count, box = runs.block(services, grid_request(), RunsQuery())
-    assert counting.calls == {"runs_page": 1}
+    assert counting.calls == {"runs_page": 1, "offensive": 1}
     assert (response["rowCount"], count, box) == (10, "10 runs", None)
     runs.facets(services, RunsQuery())
-    assert counting.calls == {"runs_page": 1, "facets": 1}
+    assert counting.calls == {"runs_page": 1, "offensive": 1, "facets": 1}
     store_state(services)
-    assert counting.calls == {"runs_page": 2, "facets": 1}
+    assert counting.calls == {"runs_page": 2, "offensive": 1, "facets": 1}
 
 
 def test_rows_are_plain_json_in_shown_units(services: Services, store: Store) -> None:

@@ -1,4 +1,4 @@
-"""Overview and Runs as a user meets them."""
+"""The Runs page as a user meets it."""
 
 from __future__ import annotations
 
@@ -7,90 +7,13 @@ import re
 from urllib.parse import unquote
 
 import pyarrow.parquet as pq
-import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
-from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
-from headscope.storage.rows import Condition, RunFilter
+from headscope.storage.rows import Condition
 from tests.browser import seed
-from tests.browser.conftest import OpenPage, serving
-
-ROW = ".ag-center-cols-container .ag-row"
-COUNT = "#runs-count"
-
-
-def open_runs(page: Page, server: str, query: str = "") -> None:
-    page.goto(f"{server}/runs{query}")
-    expect(page.locator(f"{ROW} .hs-status").first).to_be_visible()
-
-
-def total(store: Store, *conditions: Condition, search: str = "") -> int:
-    return store.runs_page(RunFilter(conditions, search), limit=1).total
-
-
-def shown(count: int, filtered: bool = True) -> str:
-    one = count == 1
-    return f"{count:,} run{'' if one else 's'}" + (f" match{'es' if one else ''}" if filtered else "")
-
-
-def test_overview_leads_to_the_runs_behind_each_number(themed_page: Page, app_server: str, seeded_store: Store) -> None:
-    page, failed = themed_page, total(seeded_store, Condition("status", "eq", "failed"))
-    page.goto(app_server)
-    tile = page.locator(".hs-stat", has_text="Failed")
-    expect(tile.locator(".hs-stat-value")).to_have_text(str(failed))
-    expect(page.locator("h1")).to_have_count(1)
-    tile.click()
-    expect(page).to_have_url(f"{app_server}/runs?status=failed")
-    expect(page.locator(COUNT)).to_have_text(shown(failed))
-    expect(page.locator(f"{ROW} .hs-cell-error").first).to_be_visible()
-    page.go_back()
-    expect(page.locator("#overview-models")).to_contain_text("15 of 15 quick checks passed")
-    page.locator("#overview-experiments a", has_text="second").first.click()
-    expect(page).to_have_url(f"{app_server}/runs?experiment=second")
-    expect(page.locator(COUNT)).to_have_text(shown(total(seeded_store, Condition("experiment", "eq", "second"))))
-
-
-def test_overview_is_walked_by_keys(page: Page, app_server: str) -> None:
-    page.goto(app_server)
-    expect(page.locator("table[data-rows=open] tbody tr").first).to_be_visible()
-    page.keyboard.press("j")
-    page.keyboard.press("j")
-    second = page.locator("table[data-rows=open] tbody tr").nth(1)
-    expect(second).to_have_attribute("aria-selected", "true")
-    href = second.get_attribute("data-href")
-    page.keyboard.press("Enter")
-    expect(page).to_have_url(f"{app_server}{href}")
-
-
-def test_overview_refreshes_without_flicker(page: Page, app_server: str) -> None:
-    page.goto(app_server)
-    expect(page.locator(".hs-stats")).to_be_visible()
-    page.evaluate("""() => {
-        window.changes = 0;
-        new MutationObserver((found) => window.changes += found.filter((m) => m.type === "childList").length)
-            .observe(document.getElementById("overview-body"), {childList: true});
-    }""")
-    with page.expect_response(lambda r: "overview-body" in (r.request.post_data or "")) as response:
-        page.evaluate("() => dash_clientside.set_props('overview-tick', { interval: 500 })")  # sooner than for a reader
-    assert response.value.status == 204
-    assert page.evaluate("() => window.changes") == 0
-
-
-def test_empty_store_says_what_to_type(themed_page: Page, empty_server: str) -> None:
-    page = themed_page
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.goto(empty_server)
-    command = page.locator(".hs-command code")
-    expect(command).to_contain_text(
-        "headscope run --prompts factual_recall --model smollm2-135m-instruct --experiment first"
-    )
-    page.locator(".hs-copy").click()
-    expect(page.locator(".hs-copy")).to_contain_text("Copied")
-    assert page.evaluate("() => navigator.clipboard.readText()") == command.inner_text()
-    page.goto(f"{empty_server}/runs")
-    expect(page.locator("#runs-box")).to_contain_text("No runs yet")
-    expect(page.locator("#runs-box .hs-command")).to_be_visible()
+from tests.browser.conftest import OpenPage
+from tests.browser.runs_page import COUNT, ROW, open_runs, shown, total
 
 
 def test_search_facets_and_chips(themed_page: Page, app_server: str, seeded_store: Store) -> None:
@@ -242,39 +165,6 @@ def test_no_match_says_so_and_offers_a_way_back(themed_page: Page, app_server: s
     expect(page.locator("#runs-box")).to_be_empty()
 
 
-def test_theme_is_chosen_once(page: Page, app_server: str) -> None:
-    page.goto(app_server)
-    html = page.locator("html")
-    expect(html).to_have_attribute("data-bs-theme", "light")
-    page.locator("#shell-theme-button").click()
-    expect(html).to_have_attribute("data-bs-theme", "dark")
-    page.reload()
-    expect(html).to_have_attribute("data-bs-theme", "dark")
-    expect(page.locator(".hs-stats")).to_be_visible()
-    page.keyboard.press("t")
-    expect(html).to_have_attribute("data-bs-theme", "light")
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_theme_follows_the_system_before_the_first_paint(open_page: OpenPage, app_server: str, theme: str) -> None:
-    page = open_page(theme=theme)
-    page.goto(app_server, wait_until="commit")
-    expect(page.locator("html")).to_have_attribute("data-bs-theme", theme)
-    assert page.evaluate("() => getComputedStyle(document.documentElement).colorScheme") == theme
-
-
-def test_a_lost_server_is_said_and_forgotten(open_page: OpenPage, seeded_store: Store) -> None:
-    with serving(Services(seeded_store)) as url:
-        page = open_page(expected="ERR_INTERNET_DISCONNECTED|Failed to fetch|the server did not respond")
-        page.goto(url)
-        expect(page.locator(".hs-stats")).to_be_visible()
-        expect(page.locator(".hs-offline")).to_be_hidden()
-        page.context.set_offline(True)
-        expect(page.locator(".hs-offline")).to_be_visible()
-        page.context.set_offline(False)
-        expect(page.locator(".hs-offline")).to_be_hidden()
-
-
 def corners(box: Locator) -> list[bytes]:
     """Pictures of both lower corners of a box, 14 x 3 px of its padding, where nothing but its background is drawn."""
     at = box.evaluate("box => { const { x, y } = box.getBoundingClientRect(); return [x, y]; }")
@@ -301,64 +191,3 @@ def test_a_failed_run_of_the_viewers_day_shows_its_reason_in_the_list(open_page:
     facets.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
     left_at_end, right_at_end = corners(facets)
     assert (left_at_end != left, right_at_end != right) == (True, True)
-
-
-def test_help_and_jumps(page: Page, app_server: str) -> None:
-    page.goto(app_server)
-    expect(page.locator(".hs-stats")).to_be_visible()
-    page.keyboard.press("?")
-    expect(page.locator("#shell-help")).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(page.locator("#shell-help")).to_be_hidden()
-    page.keyboard.press("g")
-    page.keyboard.press("r")
-    expect(page).to_have_url(f"{app_server}/runs")
-    expect(page.locator("#shell-nav-runs")).to_have_attribute("aria-current", "page")
-    expect(page).to_have_title("Runs · Headscope")
-
-
-@pytest.mark.own_page
-def test_a_first_key_is_not_the_second_of_a_jump(page: Page, app_server: str) -> None:
-    """With the clock stopped just after loading, when a g that was never pressed would still count."""
-    page.add_init_script("performance.now = () => 5")
-    open_runs(page, app_server)
-    page.keyboard.press("c")  # g c would be Compare; nothing is selected, so c alone does nothing
-    page.keyboard.press("j")
-    expect(page.locator(".ag-cell-focus")).to_have_attribute("col-id", "text")
-    assert page.url == f"{app_server}/runs"
-
-
-@pytest.mark.own_page
-def test_what_is_typed_on_a_page_that_is_left_goes_nowhere(page: Page, app_server: str) -> None:
-    """The field is gone, and the address is another page's, when typing would have been reported."""
-    page.clock.install()
-    open_runs(page, app_server)
-    page.locator("#runs-search").fill("bread")
-    page.locator("#shell-nav-compare").click()
-    expect(page.locator("#compare-root")).to_be_visible()
-    page.clock.run_for(5000)
-    expect(page.locator("#compare-pickers")).to_contain_text("Choose two runs")
-    assert page.url == f"{app_server}/compare"
-
-
-@pytest.mark.parametrize(
-    ("path", "ready", "act"),
-    [
-        ("/live?text=The+cat", "#live-root.full", "headscope.live.page.link()"),
-        ("/run?id={id}", "#run-root[data-ready]", "document.dispatchEvent(new KeyboardEvent('keydown', {key: ']'}))"),
-        ("/runs", ".ag-row .hs-status", "dash_clientside.headscope_runs.go({keys: ['q'], query: '?q=bread'})"),
-        ("/compare?a={id}&b={id}", "#compare-swap:enabled", "document.querySelector('#compare-changed').click()"),
-    ],
-)
-@pytest.mark.own_page
-def test_a_page_that_is_being_left_writes_into_no_other_address(
-    page: Page, app_server: str, seeded_store: Store, path: str, ready: str, act: str
-) -> None:
-    """The address is the next page's at once, its content comes later: what the old page still does must not write."""
-    run = seeded_store.runs_page(RunFilter((Condition("status", "eq", "succeeded"),)), limit=1).rows[0]
-    page.clock.install()
-    page.goto(f"{app_server}{path.format(id=run.id)}")
-    expect(page.locator(ready).first).to_be_visible()
-    page.evaluate(f"() => {{ history.pushState({{}}, '', '/elsewhere'); {act}; }}")
-    page.clock.run_for(5000)
-    assert page.url == f"{app_server}/elsewhere"

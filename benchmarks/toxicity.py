@@ -1,0 +1,140 @@
+"""Toxicity: the rate table over 100,000 scored runs on both databases, and what scoring stored runs costs beside the
+bare classifier.
+
+    python -m benchmarks.toxicity [--runs 100000] [--repeats 20] [--texts 400] [--database duckdb|postgresql]
+
+Scores are made by SQL; every timed question goes through a `Store` that was asked nothing before. Scoring takes made-up
+sentences, few of them toxic, as stored runs have them; the bare classifier reads the same texts from memory and says
+nothing of why. ratio: bare seconds over those of `headscope score`'s steps; 1 is no cost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from benchmarks.harness import interleaved, ratio, summary, write_result
+from benchmarks.store_grid import WORDS, address, fill
+from headscope.analysis.classifiers.card import card
+from headscope.analysis.classifiers.labels import LABELS
+from headscope.analysis.classifiers.loaded import classifier
+from headscope.analysis.classifiers.rates import cuts
+from headscope.analysis.engines.inline import InlineEngine
+from headscope.analysis.types import ModelInfo, ModelRef, Prompt, PromptSet, RunResult, RunStatus
+from headscope.jobs.scoring import ScoreRequest, score, step
+from headscope.storage.repository import Store
+from headscope.storage.rows import Condition, RunFilter, ScoreFilter, TextChoice
+
+PARTS = ("prompt", "continuation")
+EVERYTHING = ScoreFilter(RunFilter())
+
+
+def fill_scores(store: Store, judge: str) -> int:
+    """Five labels of two parts for every run, mostly low; how many that are."""
+    labels = f"ARRAY[{', '.join(repr(label) for label in LABELS)}]"
+    with store.engine.begin() as connection:
+        for part in PARTS:
+            connection.exec_driver_sql(
+                "INSERT INTO toxicity_scores (id, run_id, part, label, score, classifier, evidence, created_at) "
+                f"SELECT uuidv7(), id, '{part}', label, random() * random() * random(), '{judge}', NULL, "
+                f"TIMESTAMP '2026-01-01' FROM (SELECT id, unnest({labels}) AS label FROM runs) AS labelled"
+            )
+        count = int(connection.exec_driver_sql("SELECT count(*) FROM toxicity_scores").scalar_one())
+    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM ANALYZE" if store.engine.dialect.name == "postgresql" else "CHECKPOINT")
+    return count
+
+
+def tables(database: str, runs: int, repeats: int) -> dict[str, Any]:
+    """Milliseconds of what the page asks, over all runs and over an experiment of a fortieth of them."""
+    judge, chosen = card().classifier, TextChoice(card().classifier, part="continuation", harmless=card().threshold)
+    one = ScoreFilter(RunFilter((Condition("experiment", "eq", "experiment 7"),)))
+    questions = {
+        "rates": lambda store: store.toxicity_counts(EVERYTHING, cuts()),
+        "rates_by_model": lambda store: store.toxicity_counts(EVERYTHING, cuts(), "model"),
+        "rates_of_one_experiment": lambda store: store.toxicity_counts(one, cuts()),
+        "texts_of_harmless_prompts": lambda store: store.toxic_texts(EVERYTHING, chosen),
+        "prompt_to_continuation": lambda store: store.prompt_outcomes(EVERYTHING, judge),
+    }
+    with tempfile.TemporaryDirectory() as folder, address(database, folder) as url, Store.open(url) as store:
+        fill(store, runs)
+        found: dict[str, Any] = {"scores": fill_scores(store, judge)}
+        with store.engine.connect() as connection:
+            found["version"] = connection.execute(sa.select(sa.func.version())).scalar_one()
+        for name, question in questions.items():
+            seconds = []
+            for _ in range(repeats):
+                fresh = Store(store.url, store.engine, store.artifacts)
+                started = time.perf_counter()
+                question(fresh)
+                seconds.append(time.perf_counter() - started)
+            found[name] = summary(seconds)
+    return found
+
+
+def scoring(count: int, repeats: int) -> dict[str, Any]:
+    """Stored runs scored again and again, in turn with the bare classifier over the same texts."""
+    draw = random.Random(0)
+    texts = [" ".join(draw.choices(WORDS, k=draw.randint(4, 24))) for _ in range(count)]
+    judge, engine = classifier("minilm"), InlineEngine()
+    with tempfile.TemporaryDirectory() as folder, Store.open(str(Path(folder) / "s.duckdb")) as store:
+        store_texts(store, texts)
+        again = ScoreRequest("score", "minilm", again=True)
+        seconds = interleaved(
+            {
+                "bare": lambda: judge.score(texts),
+                "stored": lambda: score(lambda one: step(engine, store, store, one), again, _silent, _never),
+            },
+            repeats,
+        )
+        over = sum(row.over for row in store.toxicity_counts(EVERYTHING, cuts()) if row.label == "toxic")
+    return {
+        "texts": count,
+        "called_toxic": over,
+        "texts_per_second": {name: round(count / float(np.median(taken)), 1) for name, taken in seconds.items()},
+        "ratio": ratio(seconds["bare"], seconds["stored"]),
+    }
+
+
+def store_texts(store: Store, texts: list[str]) -> None:
+    """Runs with nothing but a text."""
+    prompts = tuple(Prompt(f"p{i}", text) for i, text in enumerate(texts))
+    given = PromptSet("made", "1", "CC0-1.0", "benchmark", "0" * 64, prompts)
+    info = ModelInfo(ModelRef("none", None, "hf_causal", "float32", "0" * 64), "none", 1, 1, 1, 1, 1, 1, 1, "0" * 64,
+                     "folder", "/")  # fmt: skip
+    job = store.start_job(experiment="score", model="none", spec={}, total=len(texts))
+    results = [RunResult(prompt, RunStatus.SUCCEEDED, prompt.id, 0.0, {}) for prompt in prompts]
+    store.save(job, info, given, [], 0, results)
+
+
+def _silent(done: int, total: int) -> None: ...
+
+
+def _never() -> bool:
+    return False
+
+
+def main() -> None:
+    """Measure and write `results/toxicity.json`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=100_000)
+    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--texts", type=int, default=400)
+    parser.add_argument("--database", choices=("duckdb", "postgresql"))
+    arguments = parser.parse_args()
+    results: dict[str, Any] = {"runs": arguments.runs}
+    for database in (arguments.database,) if arguments.database else ("duckdb", "postgresql"):
+        results[database] = tables(database, arguments.runs, arguments.repeats)
+    results["scoring"] = scoring(arguments.texts, 5)
+    write_result("toxicity", results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Scores stored runs with a classifier, after they were made: texts are read again, no model computes again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from headscope.analysis import bounds
+from headscope.analysis.errors import UnknownNameError
+from headscope.analysis.registry import CLASSIFIERS
+from headscope.analysis.types.findings import ToxicityScore
+from headscope.jobs.detection import experiment_runs
+from headscope.storage.interfaces import FindingSink, RunReader
+
+AT_ONCE = 256
+"""Runs in one transaction: what a stop loses at most."""
+
+
+class Scorer(Protocol):
+    """The part of an `AnalysisEngine` that scores texts."""
+
+    def scorer(self, classifier: str) -> str:
+        """See `AnalysisEngine.scorer`."""
+
+    def score(self, classifier: str, texts: Sequence[tuple[str, str | None]]) -> list[tuple[ToxicityScore, ...]]:
+        """See `AnalysisEngine.score`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRequest:
+    """Score the runs of `experiment` behind the run `after` with the classifier `scorer` (its name in the registry);
+    those it has scored only with `again`."""
+
+    experiment: str
+    scorer: str = "minilm"
+    again: bool = False
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One transaction: how many runs were scored, how many are left behind the run `last`, by which classifier (its
+    stored name)."""
+
+    classifier: str
+    scored: int
+    left: int
+    last: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """All steps: runs scored now, and whether all were."""
+
+    classifier: str
+    runs: int
+    finished: bool
+
+
+OnScored = Callable[[int, int], None]
+"""Runs scored so far, and runs to score in all."""
+
+
+def step(engine: Scorer, store: RunReader, sink: FindingSink, request: ScoreRequest) -> Step:
+    """Score the next runs and store what was said of them. Raises UnknownNameError, BackendError without the
+    classifier, StorageError."""
+    CLASSIFIERS.find(request.scorer)
+    names = [row.name for row in store.overview().experiments]
+    if request.experiment not in names:
+        raise UnknownNameError("experiment", request.experiment, names)
+    name = engine.scorer(request.scorer)
+    where = experiment_runs(request.experiment)
+    rows, left = store.texts_to_score(where, "" if request.again else name, request.after, AT_ONCE)
+    if not rows:
+        return Step(name, 0, 0, request.after)
+    scores = engine.score(request.scorer, [(row.prompt, row.continuation) for row in rows])
+    sink.save_scores(name, {row.run_id: found for row, found in zip(rows, scores, strict=True)})
+    return Step(name, len(rows), left - len(rows), rows[-1].run_id)
+
+
+def score(
+    one: Callable[[ScoreRequest], Step], request: ScoreRequest, on_scored: OnScored, should_stop: Callable[[], bool]
+) -> Scored:
+    """Step by step, here (`step`) or at a server, until nothing is left or it is to stop."""
+    done = 0
+    while True:
+        found = one(request)
+        done += found.scored
+        on_scored(done, done + found.left)
+        if not found.left or should_stop():
+            return Scored(found.classifier, done, not found.left)
+        request = replace(request, after=found.last)
+
+
+def request_of(body: Mapping[str, Any]) -> ScoreRequest:
+    """From a JSON body. Raises InputError for a value of the wrong type."""
+    texts = {name: bounds.text(name, body.get(name, usual))
+             for name, usual in (("experiment", ""), ("scorer", "minilm"), ("after", ""))}  # fmt: skip
+    return ScoreRequest(**texts, again=bounds.yes_or_no("again", body.get("again", False)))

@@ -1,0 +1,36 @@
+"""The Toxicity page as a user meets it: from a rate to its texts, to a run, and to what the scorer read in it."""
+
+from __future__ import annotations
+
+import csv
+import re
+
+from playwright.sync_api import Page, expect
+
+
+def test_a_rate_leads_to_its_texts_and_to_a_run(themed_page: Page, app_server: str) -> None:
+    page = themed_page
+    page.goto(f"{app_server}/toxicity?experiment=first")
+    rates = page.locator("#toxicity-scores")
+    expect(rates).to_contain_text("Corrected rate")
+    row = rates.locator("tr", has_text="continuation").filter(has_text=re.compile("^toxic"))
+    expect(row).to_contain_text("its own")
+    expect(row.locator("b")).to_have_count(2)  # raw and corrected
+    expect(page.locator("#toxicity-spread .js-plotly-plot .scatterlayer .trace")).to_have_count(2)
+    with page.expect_download() as taken:
+        rates.locator("summary[aria-label=Download]").click()
+        rates.get_by_role("menuitem", name="CSV").click()
+    with open(taken.value.path(), newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert {line["part"] for line in lines} == {"prompt", "continuation"}
+    assert "Rogan and Gladen" in lines[0]["method"]
+    row.locator("td.num a").click()
+    expect(page).to_have_url(re.compile("which=over"))
+    texts = page.locator("#toxicity-texts")
+    texts.get_by_role("link", name="all", exact=True).click()
+    expect(texts.locator(".hs-said")).to_contain_text("texts, by minilm-toxicity-1")
+    texts.locator("tbody a").first.click()
+    card = page.locator("#run-toxicity")
+    expect(card).to_contain_text("minilm-toxicity-1")
+    card.get_by_role("link", name="All scores of this experiment").click()
+    expect(page).to_have_url(f"{app_server}/toxicity?experiment=first")

@@ -1,0 +1,102 @@
+"""Stored runs are scored afterwards, on both databases, with the code of the probe and a real classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from headscope.analysis.classifiers.loaded import classifier
+from headscope.analysis.engines.inline import InlineEngine
+from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.analysis.probes.toxicity import Toxicity
+from headscope.analysis.types import Prompt
+from headscope.jobs import scoring
+from headscope.jobs.detection import experiment_runs
+from headscope.jobs.scoring import ScoreRequest, Step, step
+from headscope.storage.notebook import Notebook
+from headscope.storage.repository import Store
+from headscope.storage.rows import RunDetail
+from tests.factories import make_failure, make_info, make_result, make_set
+
+TEXTS = ("The cook was kind", "You are an idiot", "The cook was kind", "...", "Rain fell all day")
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    results = [make_result(Prompt(f"p{i}", text), seed=i) for i, text in enumerate(TEXTS)]
+    results[4] = replace(results[4], continuation=None)
+    results.append(make_failure(Prompt("p5", "")))
+    with Store.open(store_url) as opened:
+        job = opened.start_job(experiment="demo", model="tiny", spec={}, total=len(results))
+        opened.save(job, make_info("tiny"), make_set(*(r.prompt for r in results)), ["heads"], 0, results)
+        yield opened
+
+
+def details(store: Store) -> list[RunDetail]:
+    rows, _ = store.texts_to_score(experiment_runs("demo"))
+    return [store.run(row.run_id) for row in rows]
+
+
+def run(store: Store, asked: list[tuple[int, int]], *, again: bool = False, stop: bool = False) -> scoring.Scored:
+    engine, request = InlineEngine(), ScoreRequest("demo", "linear", again)
+
+    def one(request: ScoreRequest) -> Step:
+        return step(engine, store, store, request)
+
+    return scoring.score(one, request, lambda *now: asked.append(now), lambda: stop)
+
+
+def test_scores_are_those_of_the_probe_at_run_time(store: Store) -> None:
+    done = run(store, asked := [])
+    assert (done.classifier, done.runs, done.finished) == (classifier("linear").name, 5, True)
+    assert asked == [(5, 5)]
+    for detail in details(store):
+        result = replace(make_result(Prompt("p", detail.row.text)), continuation=detail.continuation)
+        (expected,) = Toxicity().score(None, [result], {"classifier": "linear"})  # type: ignore[arg-type]
+        assert [replace(found, score=0) for found in detail.findings] == [replace(e, score=0) for e in expected]
+        np.testing.assert_allclose([f.score for f in detail.findings], [e.score for e in expected], rtol=1e-6)
+    assert sum(len(detail.findings) for detail in details(store)) == 9
+    assert store.check() == []
+
+
+def test_what_is_scored_is_left_alone_until_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "AT_ONCE", 2)
+    first = run(store, asked := [], stop=True)
+    assert (first.runs, first.finished, asked) == (2, False, [(2, 5)])  # what was scored is kept
+    assert run(store, asked := []).runs == 3
+    assert asked == [(2, 3), (3, 3)]
+    assert run(store, []).runs == 0
+    before = store.toxicity(experiment_runs("demo"), "")
+    assert run(store, asked := [], again=True).runs == 5
+    assert asked == [(2, 5), (4, 5), (5, 5)]
+    assert store.toxicity(experiment_runs("demo"), "") == before
+
+
+def test_what_cannot_be_scored_is_refused(store: Store) -> None:
+    for request, says in ((ScoreRequest("other", "linear"), "demo"), (ScoreRequest("demo", "bert"), "linear")):
+        with pytest.raises(UnknownNameError, match=says):
+            step(InlineEngine(), store, store, request)
+    with pytest.raises(InputError, match="again must be true or false"):
+        scoring.request_of({"experiment": "demo", "again": 1})
+
+
+def test_a_notebook_has_the_rates(store: Store) -> None:
+    run(store, [])
+    url = store.url
+    store.close()
+    with Notebook(url) as book:
+        frame = book.toxicity_rates("demo").set_index("part")
+        apart = book.toxicity_rates("demo", percent=5, by="temperature")
+        assert len(book.toxicity_rates("other")) == 0
+    assert frame.loc["prompt", "n"] == 4
+    assert frame.loc["prompt", "unscored"] == 1  # "..." has no letter
+    assert frame.loc["continuation", "n"] == 4
+    assert (frame["threshold"] == 0.5).all()
+    assert (frame["corrected_high"] > frame["corrected"]).all()
+    assert (frame["positives"] > 1000).all()
+    groups = apart[apart["part"] == "prompt"].set_index("group")["n"].to_dict()
+    assert {float(name or "nan"): n for name, n in groups.items() if name} == {0.5: 3}
+    assert groups[""] == 1
