@@ -70,8 +70,8 @@ _SETS = 8
 def head_removals(names: Collection[str], settings: Mapping[str, Any]) -> int:
     """Forward passes without some heads, at most: for each of these methods, and for the random orders and "last layer
     first", once under zero and once under the mean."""
-    tested = len(HELPS.keys() & set(names))
-    return _SETS * (min(2, tested) * (settings["random_orders"] + 1) + tested)
+    tested, drawn = len(HELPS.keys() & set(names)), int(settings["random_orders"])
+    return _SETS * (min(2, tested) * (drawn + 1) + tested)
 
 
 def noise_draws(needs: Needs, settings: Mapping[str, Any]) -> int:
