@@ -93,8 +93,11 @@ def _one_scorer(query: ScorerQuery, judged: dict[str, int]) -> Component:
 def _said(chosen: ScorerPair, found: Disagreements) -> html.P:
     ends = percents(*wilson(found.apart, found.n), 1)
     cuts = f"{chosen.first_cut:.2f} and {chosen.second_cut:.2f}"
-    return html.P([html.B(percent(found.apart / found.n, 1)), f" {ends} of {plural(found.n, 'text')} lie on opposite "
-                   f"sides of the two thresholds, {cuts} ({found.apart:,} texts)."], className="hs-said")  # fmt: skip
+    said = (
+        f" {ends} of {plural(found.n, 'text')} lie on opposite sides of the two thresholds, {cuts} "
+        f"({plural(found.apart, 'text')})."
+    )
+    return html.P([html.B(percent(found.apart / found.n, 1)), said], className="hs-said")
 
 
 def _twice_row(row: TwiceScored, chosen: ScorerPair) -> html.Tr:
