@@ -133,7 +133,7 @@ def ready_batches(judge: SequenceClassifier, encoded: Sequence[list[int]]) -> li
 
 def forward(judge: SequenceClassifier, batches: Sequence[Any]) -> None:
     """The encoder and its head over all of them."""
-    with torch.inference_mode():
+    with torch.no_grad():
         for batch in batches:
             judge.model(**batch)
 

@@ -85,7 +85,7 @@ class SequenceClassifier:
         padded = self.tokenizer.pad({"input_ids": list(windows)}, return_tensors="pt")
         device = self.model.get_input_embeddings().weight.device
         moved = {name: values.to(device) for name, values in padded.items()}
-        with torch.inference_mode():
+        with torch.no_grad():
             logits: Tensor = self.model(**moved).logits
         return np.asarray(logits.float().cpu().numpy())
 
