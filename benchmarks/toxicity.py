@@ -164,11 +164,12 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=400)
     parser.add_argument("--database", choices=("duckdb", "postgresql"))
     arguments = parser.parse_args()
-    results: dict[str, Any] = {"runs": arguments.runs}
+    results: dict[str, Any] = {"runs": arguments.runs, "short_sentences": short_sentences(5)}
+    print(results["short_sentences"], flush=True)
+    results["scoring"] = scoring(arguments.texts, 5)
+    print(results["scoring"], flush=True)
     for database in (arguments.database,) if arguments.database else ("duckdb", "postgresql"):
         results[database] = tables(database, arguments.runs, arguments.repeats)
-    results["short_sentences"] = short_sentences(5)
-    results["scoring"] = scoring(arguments.texts, 5)
     write_result("toxicity", results)
 
 
