@@ -191,7 +191,7 @@
         ),
         el("p", {
           class: "hs-muted hs-run-rest",
-          text: `Top ${list.top.length} cover ${percent(list.covered)} · entropy ${number(list.entropy)} bits`,
+          text: !list.top.length ? "What the model expected here is not known." : `Top ${list.top.length} cover ${percent(list.covered)} · entropy ${number(list.entropy)} bits`,
         }),
       );
     }
