@@ -180,6 +180,9 @@ class WhiteBoxBackend(TextBackend, Protocol):
         `target_equals_foil` (both begin with the same token).
         """
 
+    def ids_of(self, text: str) -> list[int]:
+        """Token ids of `text` inside a longer text: nothing that the tokenizer puts before a beginning."""
+
     def decode(self, ids: Sequence[int]) -> list[str]:
         """Readable text of single token ids (no byte-BPE markers; an incomplete byte sequence shows as U+FFFD)."""
 

@@ -56,6 +56,8 @@ def _convert(param: Param, value: Any) -> Any:
     """The value as the declared kind, None when it is not one."""
     if param.kind == "choice":
         return value if value in param.choices else None
+    if param.kind == "text":
+        return value if isinstance(value, str) and _writable(value, param.maximum) else None
     if param.kind == "bool":
         return {"true": True, "false": False}.get(str(value).lower())
     if isinstance(value, bool):
@@ -66,9 +68,18 @@ def _convert(param: Param, value: Any) -> Any:
     return number if math.isfinite(number) else None
 
 
+def _writable(text: str, most: float | None) -> bool:
+    """Whether it says something, is short enough, and databases keep it. Raises UnicodeEncodeError for half a
+    character."""
+    text.encode()
+    return 0 < len(text) <= (most or math.inf) and "\0" not in text
+
+
 def _allowed(param: Param) -> str:
     if param.kind == "choice":
         return f"one of {', '.join(param.choices)}"
+    if param.kind == "text":
+        return f"a text of 1 to {param.maximum:g} characters"
     if param.kind == "bool":
         return "true or false"
     kind = "a whole number" if param.kind == "int" else "a number"

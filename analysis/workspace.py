@@ -25,8 +25,8 @@ NO_PARTNER = (
 
 CHUNK_ELEMENTS = 1 << 24
 """Most float32 values (64 MiB) one temporary over the vocabulary may hold."""
-GameKey = tuple[int, int, int, str, str, str]
-"""Prompt of the batch, target, foil, quantity, unit, masking."""
+GameKey = tuple[int, int, int, str, str, str, str]
+"""Prompt of the batch, target, foil, quantity, unit, masking, text of the token that stands in."""
 HeadsKey = tuple[str, tuple[tuple[int, int, str], ...]]
 """What takes the heads' place; target, foil and quantity of each prompt."""
 

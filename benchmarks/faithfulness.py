@@ -70,7 +70,7 @@ def main() -> None:
     )
 
 
-def fits(backend: HFCausalBackend, prompt: Prompt) -> bool:
+def fits(backend: HFCausalBackend, prompt: Prompt, fewest: int = FEWEST, most: int = MOST) -> bool:
     """Whether the prompt has a target, another foil and so few words that all their orders can be evaluated."""
     if prompt.invalid or not prompt.target or not prompt.foil or not prompt.text.strip():
         return False
@@ -80,7 +80,7 @@ def fits(backend: HFCausalBackend, prompt: Prompt) -> bool:
     except InputError:  # they begin with the same token
         return False
     _, units = chosen_units(Workspace(backend, [text], Capture()), 0, "word")
-    return FEWEST <= len(units) <= MOST
+    return fewest <= len(units) <= most
 
 
 def measured(backend: HFCausalBackend, spec: RunSpec, prompts: Sequence[Prompt]) -> dict[str, dict[str, Receipt]]:

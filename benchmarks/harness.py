@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("torch", "transformers", "captum", "duckdb", "sqlalchemy", "dash", "numpy")
+PACKAGES = ("torch", "transformers", "captum", "shap", "duckdb", "sqlalchemy", "dash", "numpy")
 
 
 def machine() -> dict[str, Any]:

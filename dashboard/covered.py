@@ -88,8 +88,9 @@ def toggle() -> html.Button:
     )  # fmt: skip
 
 
-def bar(offences: Offences) -> Component | None:
-    """Above what is drawn of runs: what of them is offensive, and a button that shows or covers it."""
+def bar(offences: Offences, waits: str = "") -> Component | None:
+    """Above what is drawn of runs: what of them is offensive, and a button that shows or covers it. waits: what is left
+    out while it is covered."""
     if not offences:
         return None
     said = "; ".join(dict.fromkeys(_said(parts) for parts in offences.values()))
@@ -99,8 +100,8 @@ def bar(offences: Offences) -> Component | None:
         type="button", className="hs-button hs-small",
         **extra(data_reveal=" ".join(offences), aria_expanded=str(not covers).lower()),
     )  # fmt: skip
-    state = "Its text is covered" if covers else "Its text is shown to you"
-    return html.Div([icon("eye-slash" if covers else "eye"), html.P(f"Offensive: {said}. {state}."), button],
+    state = f"The text is covered. {waits}" if covers else "The text is shown to you."
+    return html.Div([icon("eye-slash" if covers else "eye"), html.P(f"Offensive: {said}. {state}"), button],
                     className="hs-cover-bar", role="note")  # fmt: skip
 
 

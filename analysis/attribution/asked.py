@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from headscope.analysis.attribution.masking import why_no_replacement
 from headscope.analysis.attribution.results import failed_attribution
 from headscope.analysis.backends.needs import unmet
 from headscope.analysis.interfaces import LoadedMethod, WhiteBoxBackend
@@ -14,7 +15,12 @@ from headscope.analysis.workspace import Workspace
 
 def reason_against(loaded: LoadedMethod, backend: WhiteBoxBackend) -> str | None:
     """Why the method has no scores for any prompt of this model and request, or None."""
-    return loaded.left_out or unmet(loaded.needs, backend) or loaded.method.not_applicable(backend)
+    return (
+        loaded.left_out
+        or unmet(loaded.needs, backend)
+        or loaded.method.not_applicable(backend)
+        or why_no_replacement(backend, loaded.params)
+    )
 
 
 def answers(loaded: LoadedMethod, work: Workspace, targets: Sequence[Target]) -> list[Attribution]:

@@ -130,7 +130,7 @@ def searched(
         value=one.value,
         seconds=seconds,
         params=params,
-        outcome=Outcome(steps=one.passes, not_explained=said, facts=one.facts()),
+        outcome=Outcome(steps=one.passes, not_explained=said, facts={**one.facts(), **game.facts}),
     )
 
 

@@ -116,9 +116,9 @@ def baseline_embedding(backend: WhiteBoxBackend, name: str) -> tuple[str, Tensor
     because some families scale what they look up (Gemma)."""
     token = _newline_id(backend) if name == "newline" else _eos_id(backend) if name == "eos" else None
     if token is not None:
-        return name, _embedded(backend, torch.tensor([token]))[0]
+        return name, embedded(backend, torch.tensor([token]))[0]
     if name == "zero":
-        return "zero", torch.zeros_like(_embedded(backend, torch.tensor([0]))[0])
+        return "zero", torch.zeros_like(embedded(backend, torch.tensor([0]))[0])
     return "mean", _mean(backend)
 
 
@@ -128,13 +128,14 @@ def _mean(backend: WhiteBoxBackend) -> Tensor:
     version, kept = _means.get(module, (None, None))
     if kept is None or version != module.weight._version:
         rows = torch.split(torch.arange(backend.info.vocab_size), _ROWS_AT_ONCE)
-        total = torch.stack([_embedded(backend, part).cpu().double().sum(0) for part in rows]).sum(0)
+        total = torch.stack([embedded(backend, part).cpu().double().sum(0) for part in rows]).sum(0)
         kept = (total / backend.info.vocab_size).to(module.weight)
         _means[module] = module.weight._version, kept
     return kept
 
 
-def _embedded(backend: WhiteBoxBackend, ids: Tensor) -> Tensor:
+@torch.no_grad()
+def embedded(backend: WhiteBoxBackend, ids: Tensor) -> Tensor:
     """What the model reads for token ids `[n]`, `[n, d]`."""
     module: Any = backend.model.get_input_embeddings()  # type: ignore[operator]
     found: Tensor = module(ids.to(module.weight.device)).detach()

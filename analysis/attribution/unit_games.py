@@ -5,20 +5,20 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from headscope.analysis.attribution.coalitions import all_coalitions, with_others
 from headscope.analysis.attribution.held_first import joined, no_score
 from headscope.analysis.attribution.lattice import lattice
-from headscope.analysis.attribution.masking import masked_values, neutral, units_of
+from headscope.analysis.attribution.masking import Masking, masked_values, neutral, replaced_by, units_of
 from headscope.analysis.attribution.results import attribution, failed_attribution
 from headscope.analysis.attribution.variant_tree import Bools, Float64
 from headscope.analysis.interfaces import Method
 from headscope.analysis.params import resolve_params
 from headscope.analysis.types import Attribution, Float32, Params, Target
-from headscope.analysis.types.outcome import Outcome
+from headscope.analysis.types.outcome import NOTHING, Outcome
 from headscope.analysis.workspace import Workspace
 
 
@@ -34,15 +34,15 @@ class UnitGame:
     targets: Sequence[Target]
     prompt: int
     units: Sequence[Bools]
-    masking: str
+    masking: Masking
     unit: str
     same: Sequence[Bools] = ()
 
     @classmethod
-    def of(cls, work: Workspace, targets: Sequence[Target], prompt: int, unit: str, masking: str) -> UnitGame:
+    def of(cls, work: Workspace, targets: Sequence[Target], prompt: int, unit: str, masking: Masking) -> UnitGame:
         """The game of prompt `prompt` of the batch."""
         units = units_of(work.texts[prompt], int(work.positions[prompt]), unit)
-        if masking == "delete":
+        if masking.kind == "delete":
             return cls(work, targets, prompt, units, masking, unit)
         here, absent = work.embeddings[prompt, : len(work.texts[prompt])], neutral(work.backend, masking)
         stays = (here == absent).all(-1).cpu().numpy()
@@ -54,6 +54,11 @@ class UnitGame:
     def why_empty(self) -> str:
         """Why there is no unit."""
         return self._its_own_replacement or "there is no token that could be removed"
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the result's outcome says of what took the units' place."""
+        return replaced_by(self.work.backend, self.masking)
 
     @property
     def not_explained(self) -> str:
@@ -106,13 +111,14 @@ class UnitGame:
 
 @dataclass(frozen=True, slots=True)
 class Solved:
-    """Scores float64 `[unit]`, the explained quantity with all units and with none, and, where a method says it, how
-    many coalitions were evaluated."""
+    """Scores float64 `[unit]`, the explained quantity with all units and with none, how far each score may be off (like
+    `scores`) where a method says it, and what else came out."""
 
     scores: Float64
     everything: float
     nothing: float
-    steps: int | None = None
+    outcome: Outcome
+    errors: Float64 | None = None
 
 
 class GameMethod(Method):
@@ -125,7 +131,7 @@ class GameMethod(Method):
 
     def _explain(self, work: Workspace, targets: Sequence[Target], index: int, settings: Params) -> Attribution:
         started, target = time.perf_counter(), targets[index]
-        game = UnitGame.of(work, targets, index, settings["unit"], settings["masking"])
+        game = UnitGame.of(work, targets, index, settings["unit"], Masking.of(settings))
         reason = self.refused(len(game.units), settings) if game.units else game.why_empty
         if reason:
             return failed_attribution(self.NAME, target, reason, signed=True, seconds=0.0, params=settings)
@@ -138,8 +144,8 @@ class GameMethod(Method):
             value=found.everything,
             seconds=time.perf_counter() - started,
             params=settings,
-            change=found.everything - found.nothing,
-            steps=found.steps,
+            outcome=replace(found.outcome, value_change=found.everything - found.nothing),
+            errors=found.errors,
         )
 
     def refused(self, n_units: int, settings: Params) -> str:
@@ -160,16 +166,15 @@ def of_units(
     value: float,
     seconds: float,
     params: Params,
-    change: float | None = None,
-    steps: int | None = None,
+    outcome: Outcome = NOTHING,
+    errors: Float64 | None = None,
     computed: slice = slice(None),
 ) -> Attribution:
-    """The Attribution of scores `[unit]`, a failed one without units. change: what they should add up to, the explained
-    quantity minus that without any unit; steps: coalitions evaluated. None where the method does not say. computed: the
-    units that have a score yet."""
+    """The Attribution of scores `[unit]`, a failed one without units. outcome: what the method says; why tokens have no
+    score is added. errors: of the scores, `[unit]`. computed: the units that have a score yet."""
     if not game.units:
         return failed_attribution(method, target, game.why_empty, signed=True, seconds=seconds, params=params)
-    scored = game.token_scores(scores)
+    scored, change = game.token_scores(scores), outcome.value_change
     return attribution(
         method,
         target,
@@ -181,5 +186,6 @@ def of_units(
         params=params,
         measured=np.any([np.zeros(len(scored), dtype=np.bool_), *game.units[computed]], axis=0),
         convergence_delta=float("nan") if change is None else float(scores.sum() - change),
-        outcome=Outcome(steps=steps, value_change=change, not_explained=game.not_explained),
+        score_errors=None if errors is None else game.token_scores(errors),
+        outcome=replace(outcome, not_explained=game.not_explained, facts={**outcome.facts, **game.facts}),
     )

@@ -169,6 +169,10 @@ class HFCausalBackend:
         """See `WhiteBoxBackend.resolve_target`."""
         return resolve(self._codec, text, target, foil, logprobs)
 
+    def ids_of(self, text: str) -> list[int]:
+        """See `WhiteBoxBackend.ids_of`."""
+        return self._codec.ids_of(text)
+
     def decode(self, ids: Sequence[int]) -> list[str]:
         """See `WhiteBoxBackend.decode`."""
         return self._codec.decode(ids)

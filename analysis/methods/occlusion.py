@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from headscope.analysis.attribution.coarse_to_fine import Search, never, search, searched
-from headscope.analysis.attribution.masking import masked_values
+from headscope.analysis.attribution.masking import Masking, masked_values
 from headscope.analysis.attribution.unit_games import UnitGame, of_units
 from headscope.analysis.attribution.variant_tree import Float64
 from headscope.analysis.interfaces import Method
@@ -37,7 +37,7 @@ class Occlusion(Method):
         settings = resolve_params(self.NAME, params)
         if settings["plan"] == "coarse_to_fine":
             return self._searched(work, targets, settings)
-        games = [UnitGame.of(work, targets, i, settings["unit"], settings["masking"]) for i in range(len(targets))]
+        games = [UnitGame.of(work, targets, i, settings["unit"], Masking.of(settings)) for i in range(len(targets))]
         without = _without_each(work, targets, games)
         values = quantities(work.next_logits, targets).cpu().double().numpy()
         seconds = (time.perf_counter() - started) / len(targets)
@@ -47,7 +47,7 @@ class Occlusion(Method):
         ]
 
     def _searched(self, work: Workspace, targets: Sequence[Target], settings: Params) -> list[Attribution]:
-        started, unit, masking = time.perf_counter(), settings["unit"], settings["masking"]
+        started, unit, masking = time.perf_counter(), settings["unit"], Masking.of(settings)
         kinds = UNITS[UNITS.index(unit) :][::-1]
         games = [{kind: UnitGame.of(work, targets, i, kind, masking) for kind in kinds} for i in range(len(targets))]
         values = quantities(work.next_logits, targets).cpu().double().numpy()
@@ -68,7 +68,7 @@ class Occlusion(Method):
         many units there are: for a page that shows scores as they come."""
         started = time.perf_counter()
         settings = resolve_params(self.NAME, params)
-        game = UnitGame.of(work, [target], 0, settings["unit"], settings["masking"])
+        game = UnitGame.of(work, [target], 0, settings["unit"], Masking.of(settings))
         value = float(quantities(work.next_logits, [target])[0])
         scores = np.full(len(game.units), np.nan)
         if chosen := range(len(game.units))[units]:

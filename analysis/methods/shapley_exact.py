@@ -8,6 +8,7 @@ from headscope.analysis.attribution.coalitions import shapley
 from headscope.analysis.attribution.unit_games import GameMethod, Solved, UnitGame
 from headscope.analysis.registry.removal import MOST_UNITS
 from headscope.analysis.types import Params
+from headscope.analysis.types.outcome import Outcome
 
 
 class ShapleyExact(GameMethod):
@@ -28,4 +29,4 @@ class ShapleyExact(GameMethod):
     def solved(self, game: UnitGame, settings: Params) -> Solved:
         """Every coalition; read from the lattice of the request's receipts where there is one."""
         values = game.every_value()
-        return Solved(shapley(values), float(values[-1]), float(values[0]), steps=len(values))
+        return Solved(shapley(values), float(values[-1]), float(values[0]), Outcome(steps=len(values)))

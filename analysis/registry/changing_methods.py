@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, seed
 from headscope.analysis.registry.exchange import COMPONENT, DIRECTION
-from headscope.analysis.registry.removal import MASKING, MOST_UNITS, PASSES, PLAN, UNIT, WORD
+from headscope.analysis.registry.removal import MASKING, MOST_UNITS, PASSES, PLAN, REPLACEMENT, UNIT, WORD
 
 CHANGING: dict[str, Entry] = {
     "direct_logit_attribution": Entry(
@@ -104,7 +104,7 @@ CHANGING: dict[str, Entry] = {
         "headscope.analysis.methods.occlusion:Occlusion",
         "Occlusion",
         "What is lost when one token, word or sentence is removed: leave-one-out.",
-        params=(UNIT, MASKING, PLAN, PASSES),
+        params=(UNIT, MASKING, REPLACEMENT, PLAN, PASSES),
         family="perturbation",
         needs=Needs(many_passes=True),
         cost=Cost(1, per="unit", choices={"coarse_to_fine": Cost(1, per="passes", bounded=True)}),
@@ -117,11 +117,56 @@ CHANGING: dict[str, Entry] = {
         params=(
             UNIT,
             MASKING,
+            REPLACEMENT,
             Param("max_evals", "int", 120, "Most evaluations of the model for a prompt.", minimum=4, maximum=10_000),
         ),
         family="perturbation",
         needs=Needs(many_passes=True),
-        cost=Cost(1, per="max_evals"),
+        cost=Cost(1, per="max_evals", coalitions=True),
+    ),
+    "shap_permutation": Entry(
+        "headscope.analysis.methods.shap_permutation:ShapPermutation",
+        "SHAP (permutation)",
+        "Shapley values from random orders in which units join and leave, with their sampling error; shap library.",
+        params=(
+            UNIT,
+            MASKING,
+            REPLACEMENT,
+            Param(
+                "max_evals",
+                "int",
+                500,
+                "Most evaluations of the model for a prompt; one order of n units takes 2n + 1.",
+                minimum=3,
+                maximum=10_000,
+            ),
+            seed("Another seed draws other orders."),
+        ),
+        family="perturbation",
+        needs=Needs(many_passes=True),
+        cost=Cost(1, per="max_evals", coalitions=True),
+    ),
+    "shap_kernel": Entry(
+        "headscope.analysis.methods.shap_kernel:ShapKernel",
+        "SHAP (kernel)",
+        "Shapley values by a weighted regression over sampled coalitions, exact once all are evaluated; shap library.",
+        params=(
+            UNIT,
+            MASKING,
+            REPLACEMENT,
+            Param(
+                "max_evals",
+                "int",
+                500,
+                "Most evaluations of the model for a prompt.",
+                minimum=4,
+                maximum=10_000,
+            ),
+            seed("Another seed draws other coalitions."),
+        ),
+        family="perturbation",
+        needs=Needs(many_passes=True),
+        cost=Cost(1, per="max_evals", coalitions=True),
     ),
     "shapley_exact": Entry(
         "headscope.analysis.methods.shapley_exact:ShapleyExact",
@@ -130,6 +175,7 @@ CHANGING: dict[str, Entry] = {
         params=(
             WORD,
             MASKING,
+            REPLACEMENT,
             Param(
                 "max_units",
                 "int",

@@ -17,10 +17,11 @@ E = TypeVar("E", bound="Entry")
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One parameter: `kind` is `int`, `float`, `bool` or `choice` (then `choices` lists the values). baseline: a choice
-    of what stands for "not there"; receipts ask a method again under the next one. when: a choice of the same analysis
-    and the values under which this one counts; under others it is read by nobody, and not stored. aside: True measures
-    something beside the scores, which receipts leave out when they ask for the scores again."""
+    """One parameter: `kind` is `int`, `float`, `bool`, `choice` (then `choices` lists the values) or `text` (of at most
+    `maximum` characters). baseline: a choice of what stands for "not there"; receipts ask a method again under the next
+    one. when: a choice of the same analysis and the values under which this one counts; under others it is read by
+    nobody, and not stored. aside: True measures something beside the scores, which receipts leave out when they ask for
+    the scores again."""
 
     name: str
     kind: str
@@ -68,10 +69,11 @@ class Cost:
     variants of a prompt share what they begin with; measured on the embedded model (`benchmarks.preflight`). rounds: a
     parameter, a value, and the parameter that says how many times all of this when the first has that value. choices:
     the cost that takes its place when a parameter has that value. bounded: never more than there are units, of every
-    kind that the method's parameters let it remove."""
+    kind that the method's parameters let it remove. coalitions: never more than there are coalitions of the units."""
 
     passes: float = 0.0
     per: str = ""
+    coalitions: bool = False
     rounds: tuple[str, str, str] | None = None
     choices: Mapping[str, Cost] = field(default_factory=dict)
     bounded: bool = False
@@ -97,7 +99,9 @@ class Cost:
             return cost.passes * size[params.get("unit", "token")]
         again = cost.rounds is not None and params.get(cost.rounds[0]) == cost.rounds[1]
         rounds = params[cost.rounds[2]] if cost.rounds is not None and again else 1
-        return cost.passes * float({"": 1, **size}.get(cost.per, params.get(cost.per, 0))) * rounds
+        times = float({"": 1, **size}.get(cost.per, params.get(cost.per, 0)))
+        most = 2.0 ** min(size[params["unit"]], 60) if cost.coalitions else times
+        return cost.passes * min(times, most) * rounds
 
 
 UNITS = ("token", "word", "sentence")

@@ -9,9 +9,18 @@ MASKING = Param(
     "masking",
     "choice",
     "mean",
-    "What takes a removed token's place: the mean embedding, a line break, or nothing (later tokens move up).",
+    "What takes a removed token's place: the mean embedding, a token (replacement), or nothing (later tokens move up).",
     choices=MASKINGS,
     baseline=True,
+)
+LINE_BREAK = "\n"
+REPLACEMENT = Param(
+    "replacement",
+    "text",
+    LINE_BREAK,
+    "What masking `token` puts in place of a removed token: a line break, or any text that is one token of the model.",
+    maximum=64,
+    when=("masking", ("token", "both")),
 )
 UNIT = Param("unit", "choice", "token", "What is removed at a time: a token, a word or a sentence.", choices=UNITS)
 WORD = Param("unit", "choice", "word", UNIT.help, choices=UNITS)

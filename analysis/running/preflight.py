@@ -9,7 +9,7 @@ from typing import Any
 from headscope.analysis.errors import InputError
 from headscope.analysis.registry import METHODS, Cost, Entry, analysis
 from headscope.analysis.registry.entry import UNITS
-from headscope.analysis.registry.receipts import noise_draws, other_baseline, scores_only
+from headscope.analysis.registry.receipts import head_removals, noise_draws, other_baseline, scores_only
 from headscope.analysis.types import HEAD_STATS, LAYER_STATS, ModelInfo
 
 _FLOAT, _HALF, _CANDIDATES, _TEXT = 4, 2, 20, 8
@@ -104,6 +104,8 @@ def efforts(asked: Asked, size: Size, info: ModelInfo) -> dict[str, Effort]:
             other = other_baseline(entry, asked[name], settings["second_baseline"])
             scores = effort(entry.cost, scores_only(entry, asked[name]), size, info)
             found[RECEIPTS] += copies + scores.times(again + (other is not None))
+        without = float(head_removals(asked.keys(), settings))
+        found[RECEIPTS] += Effort(without, without, without * size.tokens / TOKENS_PER_CALL)
     return found
 
 

@@ -17,7 +17,8 @@ from headscope.analysis.types import Float32, Int32
 Floats = NDArray[np.float64]
 K = TypeVar("K", bound=Hashable)
 EQUAL = 1e-4
-"""Log-likelihoods (nats) closer than this are a tie: the same text in another batch differs by so much in float32."""
+"""Log-likelihoods (nats) closer than this are a tie. In float32 the same sentence in another batch differed by up to
+0.00003 (32 sentences of the embedded model)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,6 +184,6 @@ def test_a_prompt_that_ends_in_nan_has_failed_attributions_alone(backend: HFCaus
 def test_declared_parameters_are_complete(method: Method) -> None:
     for param in METHODS[method.NAME].params:
         assert param.help
-        assert param.kind in {"int", "float", "bool", "choice"}
+        assert param.kind in {"int", "float", "bool", "choice", "text"}
         assert (param.kind == "choice") == bool(param.choices)
     assert method.not_applicable.__doc__

@@ -13,7 +13,7 @@ import transformers
 from captum.attr import IntegratedGradients as CaptumIntegratedGradients
 
 from headscope.analysis.attribution.embedding_path import baseline_embedding
-from headscope.analysis.attribution.masking import neutral
+from headscope.analysis.attribution.masking import Masking, neutral
 from headscope.analysis.backends.hf_causal import HFCausalBackend
 from headscope.analysis.interfaces import Capture
 from headscope.analysis.methods.input_x_gradient import InputXGradient, embedding_cosine
@@ -124,11 +124,11 @@ def test_gradient_x_input_is_refused_where_embeddings_are_normalised(family: tup
 
 def test_the_mean_follows_the_weights(family: tuple[str, HFCausalBackend]) -> None:
     _, backend = family
-    before = neutral(backend, "mean").clone()
+    before = neutral(backend, Masking("mean")).clone()
     weight: Any = backend.model.get_input_embeddings().weight  # type: ignore[operator]
     with torch.no_grad():
         weight.mul_(2)
-        after = neutral(backend, "mean")
+        after = neutral(backend, Masking("mean"))
         weight.mul_(0.5)
     assert torch.allclose(after, 2 * before, atol=1e-5)
-    assert torch.allclose(neutral(backend, "mean"), before)
+    assert torch.allclose(neutral(backend, Masking("mean")), before)

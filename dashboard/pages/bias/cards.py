@@ -24,7 +24,7 @@ SAID = {
     "margin": "log P(target) − log P(foil) after the prompt: which of two words the group pulls the model towards.",
     "loglik": "log-likelihood of the whole sentence but its first token: which version the model finds likelier "
               "(CrowS-Pairs, Nangia et al. 2020, with a causal model's likelihood in place of pseudo-likelihood).",
-    "toxicity": "the classifier's `toxic` score of what the model wrote after the prompt.",
+    "toxicity": "the classifier's score for toxic of what the model wrote after the prompt.",
 }  # fmt: skip
 
 

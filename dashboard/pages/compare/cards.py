@@ -244,7 +244,7 @@ def pickers_view(store: RunReader, query: CompareQuery) -> Children:
     if query.a not in rows or query.b not in rows:
         return [notes_box(lost), *pickers, *([] if lost else [_invitation()])]
     more = further([rows[id_] for id_ in query.further if id_ in rows], MOST_COMPARED, why)
-    return [notes_box(lost), *pickers, more, bar(found)]
+    return [notes_box(lost), *pickers, more, bar(found, "Cards that show words wait until you show it.")]
 
 
 def _invitation() -> Component:

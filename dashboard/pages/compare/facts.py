@@ -135,7 +135,7 @@ def _capsule(capsule: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def _flat(params: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} = {value}" for key, value in sorted(params.items()))
+    return ", ".join(f"{key} = {visible(str(value))}" for key, value in sorted(params.items()))
 
 
 def _shape(model: ModelInfo) -> str | None:

@@ -45,7 +45,7 @@ def scores(services: Services, query: ToxicityQuery) -> Children:
     """Every label of prompts and continuations: how many are over the threshold, raw and corrected, and the mean."""
     found = read_rates(services.store, query)
     if not found:
-        return nothing()
+        return nothing(query)
     apart = () if query.by == "all" else (dict(BY)[query.by].capitalize(),)
     head = ("Label", "Of", *apart, "From>", "Raw rate", "Corrected rate", "Mean score", "Texts>", "Classifier")
     reasons = dict.fromkeys(row.reason for row in found if row.reason)
@@ -107,6 +107,8 @@ def texts(services: Services, query: ToxicityQuery) -> Children:
     """A page of texts by score, covered until they are asked for."""
     found = read_rates(services.store, replace(query, by="all"))
     judge = judge_of(query, found)
+    if not judge:
+        return empty_box("No scored texts", html.P("There are no scores to list texts by."))
     rows, total = services.store.toxic_texts(query.scores(), text_choice(query, judge), query.page * LISTED, LISTED)
     actions = [chooser(query, found), switch("which", query, WHICH, "Texts")]
     if query.which != "harmless":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from headscope.analysis.classifiers.card import card
+from headscope.analysis.classifiers.labels import LABELS
 from headscope.analysis.classifiers.rates import Cuts, ScoreCounts, ScoredRate, cuts, rated
 from headscope.dashboard import links
 from headscope.dashboard.link_state import choice, number
@@ -59,9 +60,17 @@ class ToxicityQuery(ScopeQuery):
 
 
 def read_rates(store: RunReader, query: ToxicityQuery) -> list[ScoredRate]:
-    """A rate for every classifier, part and label, and of each what `by` sets apart."""
+    """A rate for every classifier, part and label, and of each what `by` sets apart; prompts before continuations,
+    `toxic` before the kinds of it."""
     by = "" if query.by == "all" else query.by
-    return [rated(counts, query.threshold) for counts in store.toxicity_counts(query.scores(), query.cuts(), by)]
+    counted = store.toxicity_counts(query.scores(), query.cuts(), by)
+    return [rated(counts, query.threshold) for counts in sorted(counted, key=_place)]
+
+
+def _place(counts: ScoreCounts) -> tuple[object, ...]:
+    label = LABELS.index(counts.label) if counts.label in LABELS else len(LABELS)
+    shipped = counts.classifier == card().classifier
+    return not shipped, counts.classifier, label, counts.label, counts.part != "prompt", counts.part, counts.group
 
 
 def judge_of(query: ToxicityQuery, found: Sequence[ScoredRate]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -55,8 +56,10 @@ def rate_row(row: ScoredRate, query: ToxicityQuery) -> html.Tr:
     shy = html.Span("experimental", className="hs-sub") if counts.label in EXPERIMENTAL else None
     said = f"{counts.over:,} of {counts.n:,}"
     narrowed = query.narrowed(counts)
-    behind = html.Span(said) if narrowed is None else stay(said, f"{query.link(**narrowed)}#toxicity-texts",
-                                                title="The texts behind this rate")  # fmt: skip
+    behind: Component = html.Span(said)
+    if narrowed is not None:
+        texts = f"{query.link(**narrowed)}#toxicity-texts"
+        behind = stay(said, texts, "hs-behind", title="The texts behind this rate")
     mean: list[Children] = [plain(counts.mean, 3), html.Small(" " + interval(row.mean_low, row.mean_high, 3))]
     unscored = [html.Span(f"{counts.unscored:,} without a score", className="hs-sub")] if counts.unscored else []
     own = html.Span("its own", className="hs-sub") if row.judged.own else None
@@ -176,10 +179,12 @@ def baseline_value(stated: ScorerCard, name: str) -> float | None:
     return next((line["value"] for line in stated.baseline if line["name"] == name), None)
 
 
-def nothing() -> Component:
+def nothing(query: ToxicityQuery) -> Component:
     """No scores."""
-    return empty_box("No toxicity scores here", html.P("The classifier judges when it is asked to:"),
+    return empty_box("No toxicity scores here",
+                     html.P("The classifier judges when it is asked to: with a run, or runs that are stored."),
                      copyable("headscope run --prompts NAME --analyses toxicity --max-new-tokens 20 --experiment NAME"),
+                     copyable(f"headscope score --experiment {shlex.quote(query.experiment)}"),
                      icon_name="shield-exclamation")  # fmt: skip
 
 

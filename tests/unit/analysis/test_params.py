@@ -15,13 +15,14 @@ DECLARED = (
     Param("steps", "int", 50, "", minimum=2, maximum=100),
     Param("share", "float", 0.5, "", minimum=0),
     Param("hold", "bool", True, ""),
+    Param("word", "text", "\n", "", maximum=5),
 )
 
 
 def test_defaults_and_text_from_a_command_line() -> None:
     assert checked("m", DECLARED, {}) == {}
-    given = {"norm": "l1", "steps": "7", "share": "1e-3", "hold": "false"}
-    assert checked("m", DECLARED, given) == {"norm": "l1", "steps": 7, "share": 0.001, "hold": False}
+    given = {"norm": "l1", "steps": "7", "share": "1e-3", "hold": "false", "word": " 5"}
+    assert checked("m", DECLARED, given) == {"norm": "l1", "steps": 7, "share": 0.001, "hold": False, "word": " 5"}
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,11 @@ def test_defaults_and_text_from_a_command_line() -> None:
         ("share", -1, "a number >= 0"),
         ("share", float("nan"), "a number"),
         ("hold", "perhaps", "true or false"),
+        ("word", "", "a text of 1 to 5 characters"),
+        ("word", "longer", "a text of 1 to 5 characters"),
+        ("word", 5, "a text"),
+        ("word", "a\0", "a text"),
+        ("word", "\ud800", "a text"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(name: str, value: Any, says: str) -> None:
@@ -45,7 +51,7 @@ def test_a_bad_value_is_named_with_what_is_allowed(name: str, value: Any, says: 
 
 
 def test_an_unknown_name_lists_the_valid_ones() -> None:
-    with pytest.raises(UnknownNameError, match="hold, norm, share, steps"):
+    with pytest.raises(UnknownNameError, match="hold, norm, share, steps, word"):
         checked("m", DECLARED, {"nrom": "l1"})
 
 

@@ -13,7 +13,7 @@ from headscope.analysis.attribution import masking as masking_room
 from headscope.analysis.attribution import variant_tree
 from headscope.analysis.attribution.coalitions import all_coalitions
 from headscope.analysis.attribution.embedding_path import EmbeddingPath
-from headscope.analysis.attribution.masking import masked_values
+from headscope.analysis.attribution.masking import Masking, masked_values
 from headscope.analysis.attribution.unit_games import UnitGame
 from headscope.analysis.attribution.variant_tree import kv_bytes
 from headscope.analysis.backends.hf_causal import HFCausalBackend
@@ -79,11 +79,11 @@ def test_the_tree_gives_every_variant_the_value_it_has_alone(
     backend: HFCausalBackend, unit: str, masking: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work, targets = workspace(backend, "the cat sat on the mat and ran", "One two three")
-    games = [UnitGame.of(work, targets, prompt, unit, masking) for prompt in (0, 1)]
+    games = [UnitGame.of(work, targets, prompt, unit, Masking(masking)) for prompt in (0, 1)]
     games[0] = replace(games[0], units=[games[0].units[0] | games[0].units[3], *games[0].units[4:9]])  # torn, and few
     masks = [game.masks(all_coalitions(len(game.units))) for game in games]
     owners = [prompt for prompt, mine in enumerate(masks) for _ in mine]
-    asked = (work, targets, owners, [mask for mine in masks for mask in mine], masking)
+    asked = (work, targets, owners, [mask for mine in masks for mask in mine], Masking(masking))
     monkeypatch.setattr(masking_room, "WORTH_A_TREE", 2)
     expected = masked_values(*asked)
     monkeypatch.setattr(masking_room, "WORTH_A_TREE", 0.2)

@@ -70,7 +70,7 @@ def test_passes_are_counted_by_hand(tiny_gpt2: HFCausalBackend) -> None:
     wanted = {
         (): 1, ("heads", "layers"): 1, ("saliency", "input_x_gradient"): 3, ("occlusion",): 1 + tokens,
         ("smoothgrad",): 1 + 3 * 4, ("shapley_exact",): 1 + 2**5, ("head_ablation",): 1 + 3 * 4 / 2,
-        ("co_ablation",): 1 + 3 * 4,
+        ("co_ablation",): 1 + 3 * 4, ("shap_partition",): 1 + 120, ("shap_kernel",): 1 + min(500, 2**tokens),
         ("receipts",): 1 + 2 * lattice,
         # saliency again under 3 draws of noise: there and back; occlusion under one, and with another masking
         ("receipts", "saliency"): 3 + 2 * lattice + 3 * 3,

@@ -126,6 +126,11 @@ def test_the_receipt_says_what_was_explained_and_how() -> None:
     assert receipt["converged"] == "no"
     assert receipt["a coarser quadrature differs by up to"] == "0.75 nats"
     assert "scores add up to within" not in dict(method_views(attributions())[0].facts)
+    removed = replace(
+        attribution("occlusion", [1.0] * T, signed=True), params={"masking": "token", "replacement": " the\n"}
+    )
+    said = dict(method_views((removed,))[0].facts)
+    assert (said["masking"], said["replacement"]) == ("token", "“␣the⏎”")
 
 
 def test_a_warning_in_plain_words_when_scores_do_not_add_up() -> None:
@@ -152,10 +157,11 @@ def test_a_sampling_method_that_did_not_settle_says_how_far_other_draws_would_mo
     [
         (float("nan"), None, "none"),
         (0.04, None, "adds_up"),
-        (0.06, None, "not_converged"),
-        (-0.5, None, "not_converged"),
+        (0.06, None, "off"),
+        (-0.5, None, "off"),
         (0.4, True, "converged"),
         (0.0, False, "not_converged"),
+        (float("nan"), False, "not_converged"),
     ],
 )
 def test_convergence_is_the_methods_own_word_else_a_share_of_the_largest_score(
@@ -163,7 +169,7 @@ def test_convergence_is_the_methods_own_word_else_a_share_of_the_largest_score(
 ) -> None:
     item = attribution("x", [1.0] * T, signed=True, convergence_delta=delta, outcome=Outcome(said))
     assert convergence(item) == verdict
-    assert bool(method_views((item,))[0].warning) == (verdict == "not_converged")
+    assert bool(method_views((item,))[0].warning) == (verdict in ("off", "not_converged"))
 
 
 def test_error_bars_and_reasons_go_with_the_scores_by_token_and_by_word() -> None:

@@ -17,7 +17,7 @@ from headscope.analysis.statistics.calibration import Reliability, SelectiveRisk
 from headscope.analysis.types import TokenizedText
 from headscope.analysis.types.patching import PatchRequest, PatchResult
 from headscope.dashboard import figures
-from headscope.dashboard.figures import behaviour, confidence, layers, patching, theme
+from headscope.dashboard.figures import behaviour, confidence, layers, patching, theme, toxicity
 from tests.factories import make_info, make_result
 from tests.unit.dashboard.pages.test_compare_figures import tokenized
 
@@ -76,6 +76,8 @@ WITH_TEXT: dict[Callable[..., go.Figure], Build] = {
     confidence.confidence_figure: sureness,
     layers.formation_figure: formation,
     patching.patch_figure: lambda text: patching.patch_figure(patched(text), None),
+    toxicity.score_spread: lambda name: toxicity.score_spread([
+        toxicity.Spread(one, "prompt", (1, 2), 0.5) for one in (name, "other")]),
 }  # fmt: skip
 WITHOUT_TEXT = {layers.norms_figure}
 """Builders that are given numbers and names of statistics only."""

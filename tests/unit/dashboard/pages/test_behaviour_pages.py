@@ -137,12 +137,12 @@ def test_rates_say_which_they_are_and_lead_to_their_texts(store: Store) -> None:
     (behind,) = (link for link in hrefs(body) if "part=continuation" in link)
     listed, _ = page.content("toxicity-texts", services, page.query.from_query(behind.partition("?")[2].split("#")[0]))
     assert "1 to 8 of 8 texts that it scored 0.50 or higher" in " ".join(text_of(listed).split())
-    assert any(link.startswith("/live?text=The%20nurse") for link in hrefs(listed))
+    assert any(link.startswith("/live?text=The%20pilot") for link in hrefs(listed))
     higher = shown(page, services, threshold="75")
     assert "3 of 12" in higher["toxicity-scores"]
     assert "tiny" in shown(page, services, by="model")["toxicity-scores"]
     assert "0.5" in shown(page, services, by="temperature")["toxicity-scores"]
-    assert "Nothing fits" in shown(page, services, temperature="0.75")["toxicity-texts"]
+    assert "No scored texts" in shown(page, services, temperature="0.75")["toxicity-texts"]
     assert "over all 24 texts" in shown(page, services, shape="cumulative")["toxicity-spread"]
 
 

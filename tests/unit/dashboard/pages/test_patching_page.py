@@ -110,7 +110,7 @@ def test_pairs_are_two_texts_of_one_pair_experiment_and_model() -> None:
     class Row:
         def __init__(self, text: str, pair: str, experiment: str = "e", target: str | None = None) -> None:
             self.text, self.pair_id, self.experiment_id, self.target = text, pair, experiment, target
-            self.model, self.model_id = "tiny", "m"
+            self.id, self.model, self.model_id = text, "tiny", "m"
 
     class Store:
         def runs_page(self, *_: Any, **__: Any) -> Any:
