@@ -12,6 +12,7 @@ from headscope.storage import artifacts, private, session
 from headscope.storage.job_owners import Heartbeat
 from headscope.storage.read.behaviour import BehaviourReader
 from headscope.storage.read.counts import Counts
+from headscope.storage.read.disagreement import DisagreementReader
 from headscope.storage.read.evidence import EvidenceReader
 from headscope.storage.read.offensive import OffensiveReader
 from headscope.storage.read.runs import Reader
@@ -25,7 +26,15 @@ from headscope.storage.write.writer import Writer
 
 
 class Store(
-    Reader, EvidenceReader, BehaviourReader, OffensiveReader, ToxicityReader, FailureStore, ScoreWriter, Writer
+    Reader,
+    EvidenceReader,
+    BehaviourReader,
+    OffensiveReader,
+    ToxicityReader,
+    DisagreementReader,
+    FailureStore,
+    ScoreWriter,
+    Writer,
 ):
     """A `headscope.storage.interfaces.RunReader` and `ResultSink`. Made by `Store.open`, used from any thread."""
 

@@ -20,12 +20,15 @@ from headscope.storage.rows.offensive import Offence, Offences
 from headscope.storage.rows.overview import ExperimentRow, ModelRow, Overview, PromptSetRow
 from headscope.storage.rows.runs import RUN_COLUMNS, ArtifactRow, ModelSettings, RunDetail, RunRow
 from headscope.storage.rows.toxicity import (
+    Disagreements,
     PromptOutcomes,
     RunTexts,
     ScoredText,
     ScoreFilter,
+    ScorerPair,
     TextChoice,
     ToxicityRow,
+    TwiceScored,
 )
 
 __all__ = [
@@ -34,6 +37,7 @@ __all__ = [
     "ArtifactRow",
     "Condition",
     "DetectorCount",
+    "Disagreements",
     "ExperimentRow",
     "FacetCount",
     "FailureFilter",
@@ -64,8 +68,10 @@ __all__ = [
     "ScoreFilter",
     "ScoreSample",
     "ScoredText",
+    "ScorerPair",
     "Sort",
     "StoredCertificate",
     "TextChoice",
     "ToxicityRow",
+    "TwiceScored",
 ]
