@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, seed
@@ -32,7 +33,7 @@ RECEIPTS = Entry(
             "last two, one after the other.",
             choices=("both", *MASKINGS),
         ),
-        REPLACEMENT,
+        replace(REPLACEMENT, when=("masking", ("token", "both"))),
         Param(
             "random_orders",
             "int",

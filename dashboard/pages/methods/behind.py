@@ -34,7 +34,7 @@ def receipts(
     return [
         *unsure.said(query, counts),
         table(head, [receipt_row(row, why) for row in rows], rows_open=True),
-        note(shown, " Removed tokens were replaced by: ", ", ".join(sorted({row.masking for row in rows})), "."),
+        note(shown, " In the place of what was removed: ", ", ".join(sorted({row.masking for row in rows})), "."),
         sql_box(sql.receipts(query)),
     ]
 

@@ -192,7 +192,7 @@ def explained(item: Attribution) -> str:
     """What was explained, in words: `log-probability of “x” minus “y”`."""
     name = "logit" if "logit" in item.quantity else "log-probability"
     name = f"joint {name}" if item.quantity.startswith("joint_") else name
-    target = quoted(item.target, 24)
+    target = quoted(item.target, 24) if item.target or item.error is None else "what comes next"
     if item.quantity in ANSWER_UNITS:
         return f"how near the answer is to the first one ({item.quantity.replace('_', ' ')})"
     if item.axes[0] == "target_position":
