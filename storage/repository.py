@@ -14,6 +14,7 @@ from headscope.storage.read.behaviour import BehaviourReader
 from headscope.storage.read.counts import Counts
 from headscope.storage.read.evidence import EvidenceReader
 from headscope.storage.read.offensive import OffensiveReader
+from headscope.storage.read.pairs import PairReader
 from headscope.storage.read.runs import Reader
 from headscope.storage.read.toxicity import ToxicityReader
 from headscope.storage.schema import versions
@@ -25,7 +26,15 @@ from headscope.storage.write.writer import Writer
 
 
 class Store(
-    Reader, EvidenceReader, BehaviourReader, OffensiveReader, ToxicityReader, FailureStore, ScoreWriter, Writer
+    Reader,
+    EvidenceReader,
+    BehaviourReader,
+    OffensiveReader,
+    PairReader,
+    ToxicityReader,
+    FailureStore,
+    ScoreWriter,
+    Writer,
 ):
     """A `headscope.storage.interfaces.RunReader` and `ResultSink`. Made by `Store.open`, used from any thread."""
 

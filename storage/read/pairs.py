@@ -1,0 +1,67 @@
+"""Reading counterfactual pairs: only the columns that a comparison of groups needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from headscope.analysis.errors import UnknownNameError
+from headscope.analysis.statistics.counterfactual import Members
+from headscope.analysis.types import RunStatus
+from headscope.storage import session
+from headscope.storage.read import counts, filters
+from headscope.storage.read.behaviour import numbers, whole_pairs
+from headscope.storage.read.toxicity import TOXIC, judge_of
+from headscope.storage.rows import PAIR_MEASURES, PairRuns, RunFilter
+from headscope.storage.schema import probe_results, runs, toxicity_scores
+
+R, T, P = runs.c, toxicity_scores.c, probe_results.c
+SENTIMENT = "sentiment"
+SHOWN: tuple[sa.ColumnElement[Any], ...] = (
+    sa.cast(R.id, sa.String), R.model, sa.func.coalesce(R.prompt_set, ""), R.pair_id, R.group_name, R.tags, R.text,
+)  # fmt: skip
+
+
+class PairReader:
+    """The part of `headscope.storage.interfaces.RunReader` about counterfactual pairs."""
+
+    engine: Engine
+    _samples: counts.Counts
+
+    def pair_runs(self, where: RunFilter, measure: str, preferred: str = "", limit: int = 100_000) -> PairRuns:
+        """See `RunReader.pair_runs`."""
+        if measure not in PAIR_MEASURES:
+            raise UnknownNameError("measure", measure, PAIR_MEASURES)
+        with session.reading(self.engine) as connection:
+            key = ("pairs", repr(where), measure, preferred, limit)
+            version = counts.version(connection)
+            return self._samples.get(key, version, lambda: _read(connection, where, measure, preferred, limit))
+
+
+def _read(connection: Connection, where: RunFilter, measure: str, preferred: str, limit: int) -> PairRuns:
+    clauses = [*filters.clauses(where), R.status == RunStatus.SUCCEEDED.value]
+    clauses += [R.pair_id.isnot(None), R.group_name.isnot(None)]
+    source: sa.FromClause = runs
+    value: sa.ColumnElement[Any] = R.margin
+    if measure == "loglik":
+        value = -R.mean_surprisal * (R.n_tokens - 1)
+    if measure == "toxicity":
+        judge = judge_of(connection, clauses, preferred)
+        scored = (T.part == "continuation", T.label == TOXIC, T.classifier == judge)
+        source, value = runs.join(toxicity_scores, sa.and_(T.run_id == R.id, *scored)), T.score
+    if measure == SENTIMENT:
+        source, value = runs.join(probe_results, sa.and_(P.run_id == R.id, P.probe == SENTIMENT)), P.score
+    total = int(connection.execute(sa.select(sa.func.count()).select_from(source).where(*clauses)).scalar_one())
+    query = sa.select(*SHOWN, value).select_from(source).where(*clauses)
+    rows = whole_pairs(connection, query, limit) if total > limit else connection.execute(query.order_by(R.id)).all()
+    return _columns(rows, total)
+
+
+def _columns(rows: Sequence[Any], total: int) -> PairRuns:
+    found: list[Any] = list(zip(*rows, strict=True)) or [()] * (len(SHOWN) + 1)
+    known: dict[Any, tuple[str, ...]] = {}
+    tags = tuple(known.setdefault(made, made) for made in map(tuple, found[5]))
+    return PairRuns(Members(*found[:5], tags, found[6], numbers(found[7])), total)
