@@ -30,7 +30,8 @@ def insert(dialect: str, runs: int) -> str:
     INSERT INTO runs (id, experiment_id, model_id, facet_id, created_at, prompt_set_id, n_tokens, seconds,
         mean_surprisal, margin, status, model, experiment, prompt_set, tags, prompt_key, text, search_text,
         pair_id, group_name)
-    SELECT CAST(gen_random_uuid() AS UUID), e.id, m.id, 10000000 + x.model * 20 + mod(x.pair, 20), TIMESTAMP '2026-01-01', s.id, 9, 0.1,
+    SELECT CAST(gen_random_uuid() AS UUID), e.id, m.id, 10000000 + x.model * 20 + mod(x.pair, 20),
+        TIMESTAMP '2026-01-01', s.id, 9, 0.1,
         1 + random(), random() * 8 - 4, 'succeeded', 'model ' || x.model, '{EXPERIMENT}', 'pairs',
         ARRAY['age', 'kind ' || mod(x.pair, 5), 'template:' || mod(x.pair, 20)], 'p' || i, x.text, x.text,
         'pair ' || x.pair, x.who

@@ -103,8 +103,8 @@ class RunReader(Protocol):
 
     def pair_runs(self, where: RunFilter, measure: str, preferred: str = "", limit: int = 100_000) -> PairRuns:
         """Succeeded runs that have a pair and a group, with one of `PAIR_MEASURES`: log P(target) - log P(foil), the
-        log-likelihood of the text but its first token, the continuation's toxicity (of the classifier `toxicity` would
-        take) or its sentiment. Raises UnknownNameError for another measure."""
+        log-likelihood of the text but its first token, or the continuation's toxicity (of the classifier `toxicity`
+        would take). Raises UnknownNameError for another measure."""
 
     def model_settings(self, where: RunFilter) -> tuple[ModelSettings, ...]:
         """In how many ways the succeeded ones of these runs were computed, by model, most runs first."""

@@ -67,10 +67,9 @@ class PairDifference:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a pair's texts say: the name of the wording or the wording, the wording, and what fills it."""
+    """What a pair's texts say: the name of the wording or the wording itself, and what fills it."""
 
     template: str
-    wording: str
     filler: str
 
 
@@ -107,9 +106,10 @@ class Contrast:
     def _pair(self, i: int, difference: float) -> PairDifference:
         a, b = self.sides[i].tolist()
         said, (a_value, b_value), all_of = self.words[i], self.values[i].tolist(), self.members
+        texts = all_of.text[a], all_of.text[b]
         return PairDifference(
-            all_of.pair_id[a], said.template, said.wording, said.filler, difference,
-            all_of.run_id[a], all_of.run_id[b], all_of.text[a], all_of.text[b], a_value, b_value,
+            all_of.pair_id[a], said.template, template_of(texts), said.filler, difference,
+            all_of.run_id[a], all_of.run_id[b], *texts, a_value, b_value,
         )  # fmt: skip
 
 
@@ -133,10 +133,11 @@ def contrasts(members: Members, *, pooled: bool = False) -> list[Contrast]:
     together.
     """
     blocks: dict[Key, list[_Block]] = {}
+    read: dict[tuple[str, ...], Words] = {}
     for (model, prompt_set, tags, groups), index in _shapes(members).items():
-        words = _words(members, index)
+        words = _words(members, index, read)
         for a, b, sides, values in _compared(members.value, groups, index):
-            for attribute in (ALL,) if pooled else kinds(tags):
+            for attribute in (ALL,) if pooled else tags:
                 blocks.setdefault((model, prompt_set, attribute, a, b), []).append(_Block(sides, values, words))
     rows = _distinct({key: _joined(found) for key, found in blocks.items()})
     dealt = Dealt()
@@ -177,23 +178,28 @@ def _shapes(members: Members) -> dict[Shape, Ints]:
     for i, (model, prompt_set, pair_id, group, measured) in enumerate(columns):
         if measured:
             pairs.setdefault((model, prompt_set, pair_id), {})[group] = i
+    kind_of = {tags: kinds(tags) for tags in set(members.tags)}
     found: dict[Shape, list[list[int]]] = {}
     for (model, prompt_set, _), mine in pairs.items():
         if len(mine) > 1:
             groups = tuple(sorted(mine))
             rows = [mine[group] for group in groups]
-            found.setdefault((model, prompt_set, kinds(members.tags[rows[0]]), groups), []).append(rows)
+            found.setdefault((model, prompt_set, kind_of[members.tags[rows[0]]], groups), []).append(rows)
     return {shape: np.array(rows, dtype=np.int64) for shape, rows in found.items()}
 
 
-def _words(members: Members, index: Ints) -> tuple[Words, ...]:
-    rows = index.tolist()
-    return tuple(_words_of([members.text[i] for i in row], members.tags[row[0]]) for row in rows)
-
-
-def _words_of(texts: Sequence[str], tags: Sequence[str]) -> Words:
-    wording = template_of(texts)
-    return Words(value_of(tags, TEMPLATE) or wording, wording, filler_of(texts))
+def _words(members: Members, index: Ints, read: dict[tuple[str, ...], Words]) -> tuple[Words, ...]:
+    """The words of every pair; what has been `read` (the same texts on another model) is not read again."""
+    named = {tags: value_of(tags, TEMPLATE) or "" for tags in set(members.tags)}
+    found = []
+    for row in index.tolist():
+        texts = tuple(members.text[i] for i in row)
+        template = named[members.tags[row[0]]]
+        said = read.get((template, *texts))
+        if said is None:
+            said = read[(template, *texts)] = Words(template or template_of(texts), filler_of(texts))
+        found.append(said)
+    return tuple(found)
 
 
 def _compared(value: Floats, groups: Sequence[str], index: Ints) -> Iterator[tuple[str, str, Ints, Floats]]:

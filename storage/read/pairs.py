@@ -16,12 +16,15 @@ from headscope.storage.read import counts, filters
 from headscope.storage.read.behaviour import numbers, whole_pairs
 from headscope.storage.read.toxicity import TOXIC, judge_of
 from headscope.storage.rows import PAIR_MEASURES, PairRuns, RunFilter
-from headscope.storage.schema import probe_results, runs, toxicity_scores
+from headscope.storage.schema import runs, toxicity_scores
+from headscope.storage.sql.columns import read_columns
 
-R, T, P = runs.c, toxicity_scores.c, probe_results.c
-SENTIMENT = "sentiment"
+R, T = runs.c, toxicity_scores.c
+APART = "\x1f"
+"""Between tags: a list of texts for each row takes longer to read than all else."""
 SHOWN: tuple[sa.ColumnElement[Any], ...] = (
-    sa.cast(R.id, sa.String), R.model, sa.func.coalesce(R.prompt_set, ""), R.pair_id, R.group_name, R.tags, R.text,
+    sa.cast(R.id, sa.String), R.model, sa.func.coalesce(R.prompt_set, ""), R.pair_id, R.group_name,
+    sa.func.array_to_string(R.tags, APART), R.text,
 )  # fmt: skip
 
 
@@ -52,16 +55,17 @@ def _read(connection: Connection, where: RunFilter, measure: str, preferred: str
         judge = judge_of(connection, clauses, preferred)
         scored = (T.part == "continuation", T.label == TOXIC, T.classifier == judge)
         source, value = runs.join(toxicity_scores, sa.and_(T.run_id == R.id, *scored)), T.score
-    if measure == SENTIMENT:
-        source, value = runs.join(probe_results, sa.and_(P.run_id == R.id, P.probe == SENTIMENT)), P.score
     total = int(connection.execute(sa.select(sa.func.count()).select_from(source).where(*clauses)).scalar_one())
     query = sa.select(*SHOWN, value).select_from(source).where(*clauses)
-    rows = whole_pairs(connection, query, limit) if total > limit else connection.execute(query.order_by(R.id)).all()
-    return _columns(rows, total)
+    if total > limit:
+        rows: Sequence[Any] = whole_pairs(connection, query, limit)
+        columns = list(zip(*rows, strict=True))
+    else:
+        columns = read_columns(connection, query.order_by(R.id))
+    return PairRuns(_members(columns or [()] * (len(SHOWN) + 1)), total)
 
 
-def _columns(rows: Sequence[Any], total: int) -> PairRuns:
-    found: list[Any] = list(zip(*rows, strict=True)) or [()] * (len(SHOWN) + 1)
-    known: dict[Any, tuple[str, ...]] = {}
-    tags = tuple(known.setdefault(made, made) for made in map(tuple, found[5]))
-    return PairRuns(Members(*found[:5], tags, found[6], numbers(found[7])), total)
+def _members(columns: Sequence[Sequence[Any]]) -> Members:
+    run_id, model, prompt_set, pair_id, group, joined, text, value = columns
+    known = {tags: tuple(tags.split(APART)) if tags else () for tags in set(joined)}
+    return Members(run_id, model, prompt_set, pair_id, group, [known[tags] for tags in joined], text, numbers(value))

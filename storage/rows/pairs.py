@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from headscope.analysis.statistics.counterfactual import Members
 
-PAIR_MEASURES = ("margin", "loglik", "toxicity", "sentiment")
+PAIR_MEASURES = ("margin", "loglik", "toxicity")
 
 
 @dataclass(frozen=True, slots=True)
