@@ -100,14 +100,11 @@ class Workspace:
     def attentions(self) -> tuple[Tensor, ...]:
         """Attention patterns, L tensors `[B, H, query, key]`, detached; from the shared pass when it captured them.
 
-        Raises BackendError where a layer that has attention gave NaN or infinity.
+        Raises BackendError where they are NaN, as in every pass that leaves NaN or infinity in the residual stream.
         """
-        layers = tuple(layer.detach() for layer in self._attending.attentions)
-        there = self.backend.capabilities.attention_layers or range(len(layers))
-        bad = next((layer for layer in there if layers and not finite_rows(layers[layer]).all()), None)
-        if bad is not None:
-            raise BackendError(overflow(self.backend.info, f"attention weights in layer {bad}"))
-        return layers
+        if not _in_numbers(self._attending):
+            raise BackendError(overflow(self.backend.info, "attention weights"))
+        return tuple(layer.detach() for layer in self._attending.attentions)
 
     @property
     def visible(self) -> tuple[Tensor, ...]:
@@ -118,7 +115,7 @@ class Workspace:
     def _attending(self) -> ForwardResult:
         if self._capture.attention:
             return self.forward
-        capture = Capture(attention=True, last_logits_only=True)
+        capture = Capture(attention=True, residuals=True, last_logits_only=True, non_finite=True)
         return self.backend.forward(self.batch, capture, embeddings=self.embeddings)
 
     @cached_property

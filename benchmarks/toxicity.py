@@ -1,5 +1,5 @@
-"""Toxicity: the rate table over 100,000 scored runs on both databases, and what scoring stored runs costs beside the
-bare classifier.
+"""Toxicity: the rate table over 100,000 scored runs on both databases, short sentences per second, and what scoring
+stored runs costs beside the bare classifier.
 
     python -m benchmarks.toxicity [--runs 100000] [--repeats 20] [--texts 400] [--database duckdb|postgresql]
 
@@ -14,11 +14,13 @@ import argparse
 import random
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+import torch
 
 from benchmarks.harness import interleaved, ratio, summary, write_result
 from benchmarks.store_grid import WORDS, address, fill
@@ -26,7 +28,9 @@ from headscope.analysis.classifiers.card import card
 from headscope.analysis.classifiers.labels import LABELS
 from headscope.analysis.classifiers.loaded import classifier
 from headscope.analysis.classifiers.rates import cuts
+from headscope.analysis.classifiers.sequence import SequenceClassifier, batches_of
 from headscope.analysis.engines.inline import InlineEngine
+from headscope.analysis.training import functional_tests
 from headscope.analysis.types import ModelInfo, ModelRef, Prompt, PromptSet, RunResult, RunStatus
 from headscope.jobs.scoring import ScoreRequest, score, step
 from headscope.storage.repository import Store
@@ -103,6 +107,37 @@ def scoring(count: int, repeats: int) -> dict[str, Any]:
     }
 
 
+def short_sentences(repeats: int) -> dict[str, Any]:
+    """Sentences per second by number of threads, and how near that is to the encoder's forward passes alone."""
+    judge = classifier("minilm")
+    assert isinstance(judge, SequenceClassifier)
+    texts = [sentence for kind in functional_tests.kinds() for sentence in kind.sentences]
+    encoded = sorted((judge.tokenizer(text)["input_ids"] for text in texts), key=len)
+    found: dict[str, Any] = {"texts": len(texts), "tokens": sum(map(len, encoded))}
+    batches, usual = ready_batches(judge, encoded), torch.get_num_threads()
+    candidates = {"score": lambda: judge.score(texts), "forward": lambda: forward(judge, batches)}
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        seconds = interleaved(candidates, repeats)
+        rates = {name: round(len(texts) / float(np.median(taken)), 1) for name, taken in seconds.items()}
+        found[f"{threads} threads"] = rates | {"ratio": ratio(seconds["forward"], seconds["score"])}
+    torch.set_num_threads(usual)
+    return found
+
+
+def ready_batches(judge: SequenceClassifier, encoded: Sequence[list[int]]) -> list[Any]:
+    """Tokens `[B, T]` as the classifier batches them, in the order of their lengths."""
+    return [judge.tokenizer.pad({"input_ids": [encoded[i] for i in chosen]}, return_tensors="pt")
+            for chosen in batches_of([len(ids) for ids in encoded])]  # fmt: skip
+
+
+def forward(judge: SequenceClassifier, batches: Sequence[Any]) -> None:
+    """The encoder and its head over all of them."""
+    with torch.no_grad():
+        for batch in batches:
+            judge.model(**batch)
+
+
 def store_texts(store: Store, texts: list[str]) -> None:
     """Runs with nothing but a text."""
     prompts = tuple(Prompt(f"p{i}", text) for i, text in enumerate(texts))
@@ -132,6 +167,7 @@ def main() -> None:
     results: dict[str, Any] = {"runs": arguments.runs}
     for database in (arguments.database,) if arguments.database else ("duckdb", "postgresql"):
         results[database] = tables(database, arguments.runs, arguments.repeats)
+    results["short_sentences"] = short_sentences(5)
     results["scoring"] = scoring(arguments.texts, 5)
     write_result("toxicity", results)
 

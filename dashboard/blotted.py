@@ -10,7 +10,7 @@ from typing import Any
 
 from headscope.analysis.types import Attribution, LensTable, Target, TokenTrace
 from headscope.analysis.types.attributions import partner_of
-from headscope.analysis.types.findings import Finding
+from headscope.analysis.types.findings import Finding, ToxicityScore
 from headscope.analysis.types.outcome import PARTNER
 from headscope.storage.rows import Offence, RunDetail
 from headscope.storage.rows.offensive import CONTINUATION, PROMPT
@@ -98,6 +98,8 @@ def _attribution(item: Attribution, target: Target | None, prompt: bool) -> Attr
 
 def _told(item: Finding, why: Mapping[str, Offence]) -> Finding:
     """A finding without its evidence, which quotes; why it was not measured stays."""
+    if isinstance(item, ToxicityScore):  # its evidence is the text's words
+        return replace(item, evidence={})
     error = item.evidence.get("error")
     said = next(iter(why.values())).said
     return replace(item, evidence={"error": error} if error is not None else {"covered": said})

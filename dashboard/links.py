@@ -10,7 +10,7 @@ from headscope.dashboard.link_state import QueryState, encoded
 OVERVIEW = "/"
 RUNS, RUN, COMPARE, LIVE, PATCHING = "/runs", "/run", "/compare", "/live", "/patching"
 METHODS, CONFIDENCE, TOXICITY, BIAS = "/methods", "/confidence", "/toxicity", "/bias"
-FAILURES, BLACKBOX, SIGN_IN = "/failures", "/blackbox", "/sign-in"
+FAILURES, BLACKBOX, SCORER, SIGN_IN = "/failures", "/blackbox", "/scorer", "/sign-in"
 API = "/api/v1"
 HEALTH, OWNER = "/healthz", f"{API}/owner"
 
@@ -38,6 +38,11 @@ def run_explaining(run_id: str, generated: int) -> str:
 def toxicity(experiment: str) -> str:
     """The toxicity scores of an experiment."""
     return TOXICITY + encoded([("experiment", experiment)])
+
+
+def scorer(experiment: str) -> str:
+    """The audit of the toxicity classifiers, with where they part on an experiment."""
+    return SCORER + encoded([("experiment", experiment)])
 
 
 def runs(**chosen: str | tuple[str, ...]) -> str:

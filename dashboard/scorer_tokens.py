@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dash import html
+from dash.development.base_component import Component
+
 from headscope.dashboard import links
+from headscope.dashboard.numbers import signed
 
 RAISED = 0.5
 """A token that raises the score by this share of what the most raising one does counts as toxic."""
@@ -37,6 +41,20 @@ def scorer_tokens(evidence: Mapping[str, Any] | None, text: str) -> tuple[Scorer
             return ()
         found.append(ScorerToken(start, at, float(score)))
     return tuple(found)
+
+
+def marked(text: str, tokens: Sequence[ScorerToken]) -> list[Component | str]:
+    """The text, its scorer's tokens underlined and tinted by how much they raised the score."""
+    most = max(abs(token.score) for token in tokens) or 1.0
+    parts: list[Component | str] = []
+    done = 0
+    for token in tokens:
+        raised = "hs-raised" if token.score > 0 else ""
+        span = html.Span(text[token.start : token.end], className=raised, title=signed(token.score, 3),
+                         style={"--t": f"{max(0.0, token.score / most):.2f}"})  # fmt: skip
+        parts += [text[done : token.start], span]
+        done = token.end
+    return [*parts, text[done:]]
 
 
 def first_raised(tokens: Sequence[ScorerToken]) -> ScorerToken | None:

@@ -15,6 +15,7 @@ from headscope.analysis.types.certificate import Certificate, CertificateKey
 from headscope.analysis.types.findings import ProbeResult, ToxicityScore
 from headscope.storage.rows import (
     DetectorCount,
+    Disagreements,
     FacetCount,
     FailureFilter,
     FailureRow,
@@ -40,6 +41,7 @@ from headscope.storage.rows import (
     Saved,
     ScoredText,
     ScoreFilter,
+    ScorerPair,
     ScoreSample,
     Sort,
     StoredCertificate,
@@ -144,6 +146,16 @@ class RunReader(Protocol):
     def toxicity(self, where: RunFilter, preferred: str) -> tuple[ToxicityRow, ...]:
         """Every score by the one classifier that judged most of these runs; of several the `preferred` one, then the
         first by name."""
+
+    def continuation_toxicity(self, where: RunFilter) -> tuple[ToxicityRow, ...]:
+        """What every classifier said of the continuations of these runs, label `toxic`; without those it could not
+        judge."""
+
+    def disagreements(
+        self, where: RunFilter, pair: ScorerPair, *, apart: bool = False, offset: int = 0, limit: int = 20
+    ) -> Disagreements:
+        """Texts of these runs that both classifiers scored: how many, on how many one says yes and the other no, and a
+        page of all of them, or of those `apart` only."""
 
     def texts_to_score(
         self, where: RunFilter, classifier: str = "", after: str = "", limit: int = 1000

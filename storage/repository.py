@@ -12,6 +12,7 @@ from headscope.storage import artifacts, private, session
 from headscope.storage.job_owners import Heartbeat
 from headscope.storage.read.behaviour import BehaviourReader
 from headscope.storage.read.counts import Counts
+from headscope.storage.read.disagreement import DisagreementReader
 from headscope.storage.read.evidence import EvidenceReader
 from headscope.storage.read.offensive import OffensiveReader
 from headscope.storage.read.pairs import PairReader
@@ -32,6 +33,7 @@ class Store(
     OffensiveReader,
     PairReader,
     ToxicityReader,
+    DisagreementReader,
     FailureStore,
     ScoreWriter,
     Writer,

@@ -26,7 +26,8 @@ sys.path.append(str(Path(__file__).parents[1]))  # for `tests` in processes of o
 
 
 ROOM = 12 * 2**30
-"""Bytes of free memory with which the files of all tests (about 2 GB) may lie there, beside browsers and models."""
+"""Bytes of free memory with which temporary files may lie there, beside browsers and models; contracts alone left 1 GB
+when nothing was removed."""
 OURS = pytest.StashKey[str]()
 
 

@@ -4,93 +4,74 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from headscope.analysis.attribution.asked_again import Asker, Inputs
 from headscope.analysis.attribution.orders import kendall
 from headscope.analysis.attribution.results import position_scores
 from headscope.analysis.attribution.sampling_rows import generator_of
-from headscope.analysis.interfaces import Capture, LoadedMethod
+from headscope.analysis.interfaces import LoadedMethod
 from headscope.analysis.registry import METHODS
 from headscope.analysis.registry.receipts import other_baseline, scores_only
-from headscope.analysis.types import Attribution, Params, Target
-from headscope.analysis.workspace import Workspace
+from headscope.analysis.types import Attribution
 
-Shaken = dict[tuple[int, Capture], Workspace]
-"""The noisy copies of a batch by how many of each prompt there are and what their pass keeps, as methods share them."""
+Shaken = dict[int, Inputs]
+"""The noisy copies of a request's prompts by how many there are of each, as methods share them."""
 _NAN = float("nan")
 
 
 def sensitivity(
-    work: Workspace,
-    targets: Sequence[Target],
+    asker: Asker,
+    name: str,
     method: LoadedMethod,
     answers: Sequence[Attribution],
     noise: float,
     n_draws: int,
     seed: int,
-    shared: Shaken,
+    shaken: Shaken,
 ) -> list[float]:
     """Largest ||a(x + noise) - a(x)|| / ||a(x)|| over draws of Gaussian embedding noise (Yeh et al. 2019).
 
-    The noise's standard deviation is `noise` times that of the prompt's embeddings; all draws of all prompts are one
-    batch of the method. `shared` holds the last batch, for the next method that can use it. NaN without draws, or where
-    the attribution failed.
+    The noise's standard deviation is `noise` times that of the prompt's embeddings; all draws of all prompts are asked
+    for together. `shaken` holds them for the next method. NaN without draws, or where the attribution failed.
     """
     if n_draws == 0:
         return [_NAN] * len(answers)
-    owners = [i for i in range(len(answers)) for _ in range(n_draws)]
-    key = (n_draws, _kept(method))
-    if key not in shared:
-        shared.clear()  # one is large enough
-        shared[key] = _copies(work, method, owners, _noisy(work, owners, noise, n_draws, seed))
-    again = method.method.attribute(shared[key], [targets[i] for i in owners], _only_scores(method))
-    changes = [_change(one, answers[i]) for one, i in zip(again, owners, strict=True)]
+    if n_draws not in shaken:
+        shaken[n_draws] = _noisy(asker, len(answers), noise, n_draws, seed)
+    copies = shaken[n_draws]
+    again = asker.anew(name, _scores_only(method), copies)
+    changes = [_change(one, answers[i]) for one, i in zip(again, copies.owners, strict=True)]
     return [max(changes[i * n_draws : (i + 1) * n_draws], default=_NAN) for i in range(len(answers))]
 
 
-def _noisy(work: Workspace, owners: Sequence[int], noise: float, n_draws: int, seed: int) -> torch.Tensor:
-    shaken = work.embeddings[owners].clone()
-    for i, text in enumerate(work.texts):
-        here = work.embeddings[i, : len(text)].float()
+def _noisy(asker: Asker, n_prompts: int, noise: float, n_draws: int, seed: int) -> Inputs:
+    found: list[Tensor] = []
+    for i in range(n_prompts):
+        text, here = asker.prompt(i)
         drawn = torch.randn(n_draws, *here.shape, generator=generator_of(text, seed)).to(here.device)
-        shaken[i * n_draws : (i + 1) * n_draws, : len(text)] += (drawn * noise * here.std()).to(shaken.dtype)
-    return shaken
+        found += (here + (drawn * noise * here.float().std()).to(here.dtype)).unbind()
+    return Inputs([i for i in range(n_prompts) for _ in range(n_draws)], found)
 
 
 def randomisation(
-    work: Workspace,
-    targets: Sequence[Target],
-    method: LoadedMethod,
-    answers: Sequence[Attribution],
-    seed: int,
+    asker: Asker, name: str, method: LoadedMethod, answers: Sequence[Attribution], seed: int
 ) -> list[float]:
     """Spearman correlation of |scores| with those of the model with random weights (Adebayo et al. 2018): near 1 means
     that the method shows the input or the architecture, not what the model has learnt."""
-    rows = _copies(work, method, range(len(answers)), work.embeddings)
-    with random_weights(work.backend.model, seed):
-        again = method.method.attribute(rows, targets, _only_scores(method))
+    owners = range(len(answers))
+    inputs = Inputs(owners, [asker.prompt(i)[1] for i in owners])  # of the model as it is
+    with random_weights(asker.backend.model, seed):
+        again = asker.anew(name, _scores_only(method), inputs)
     return [_spearman(one, other) for one, other in zip(answers, again, strict=True)]
 
 
-def _only_scores(method: LoadedMethod) -> Params:
-    return scores_only(METHODS.get(method.method.NAME), method.params)
-
-
-def _kept(method: LoadedMethod) -> Capture:
-    """What the pass over copies keeps for the method."""
-    needs = method.needs
-    return Capture(needs.attention, gradients=needs.gradients, attention_gradients=needs.attention_gradients)
-
-
-def _copies(work: Workspace, method: LoadedMethod, owners: Sequence[int], embeddings: torch.Tensor) -> Workspace:
-    """The prompts `owners` with these embeddings, `[len(owners), T, d]`."""
-    texts, positions = [work.texts[i] for i in owners], [int(work.positions[i]) for i in owners]
-    rows = Workspace(work.backend, texts, _kept(method), positions, embeddings)
-    rows.partners = tuple(work.partners[i] for i in owners) if work.partners else ()
-    return rows
+def _scores_only(method: LoadedMethod) -> LoadedMethod:
+    return replace(method, params=scores_only(METHODS.get(method.method.NAME), method.params))
 
 
 def _change(one: Attribution, reference: Attribution) -> float:
@@ -111,12 +92,7 @@ def _spearman(one: Attribution, other: Attribution) -> float:
 
 
 def second_baseline(
-    work: Workspace,
-    targets: Sequence[Target],
-    name: str,
-    method: LoadedMethod,
-    answers: Sequence[Attribution],
-    which: str,
+    asker: Asker, name: str, method: LoadedMethod, answers: Sequence[Attribution], which: str
 ) -> list[tuple[str, float]]:
     """The next choice of the method's baseline, in words, and Kendall's tau-b of the scores with those under it, for
     each answer. Empty and NaN for a method without one, or one that is not asked: which is `cheap`, `all` or `none`."""
@@ -124,7 +100,7 @@ def second_baseline(
     if param is None:
         return [("", _NAN)] * len(answers)
     choice = param.choices[(param.choices.index(method.params[param.name]) + 1) % len(param.choices)]
-    again = method.method.attribute(work, targets, {**method.params, param.name: choice})
+    again = asker.again(name, replace(method, params={**method.params, param.name: choice}))
     return [_agreement(param.name, choice, one, other) for one, other in zip(answers, again, strict=True)]
 
 

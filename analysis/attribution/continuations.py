@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from headscope.analysis import alignment
-from headscope.analysis.attribution.asked import answers, reason_against, without_scores
-from headscope.analysis.attribution.embedding_path import graph_bytes
-from headscope.analysis.interfaces import Capture, LoadedMethod, WhiteBoxBackend
-from headscope.analysis.types import Attribution, Continuation, Float32, Target, TokenizedText
+from headscope.analysis.attribution.many_tokens import ManyTokens, Side
+from headscope.analysis.attribution.results import position_scores
+from headscope.analysis.interfaces import WhiteBoxBackend
+from headscope.analysis.types import Attribution, Continuation, Float32, Params, TokenizedText
 from headscope.analysis.types.outcome import NOTHING, Outcome
 from headscope.analysis.types.tokens import first_tokens
-from headscope.analysis.workspace import Workspace
 
-BYTES_PER_BATCH = 1 << 30
-_PAIR = (
-    "it compares what two prompts say next, and a partner has no such continuation: explain the next token instead "
-    "(leave out --explain continuation)"
-)
 _NOTHING = "the model ended the text at once, so there is no generated token to explain"
 
 
@@ -36,77 +30,44 @@ def extended(prompt: TokenizedText, continuation: Continuation) -> TokenizedText
     return TokenizedText(text, ids, prompt.texts + continuation.texts, spans, words, special)
 
 
-def explain_continuations(
-    backend: WhiteBoxBackend,
-    prompts: Sequence[TokenizedText],
-    continuations: Sequence[Continuation],
-    methods: Mapping[str, LoadedMethod],
-    capture: Capture,
-    quantity: str,
-) -> list[tuple[Attribution, ...]]:
-    """For each prompt one Attribution per method, axes `(target_position, position)` and what a method adds before it.
+class Continued(ManyTokens):
+    """For each prompt all tokens of its continuation: axes `(target_position, position)`, what a method adds between.
 
     Row k explains generated token k given the prompt and the tokens before it; scores at and after that token are NaN.
     value and convergence_delta are sums over the generated tokens: of `logprob` the continuation's log-likelihood.
-    Each row is a prompt of its own, so that rows of all prompts share the methods' passes.
     """
-    texts = [extended(prompt, continuation) for prompt, continuation in zip(prompts, continuations, strict=True)]
-    owners = [(i, k) for i, text in enumerate(texts) for k in range(len(prompts[i]), len(text))]
-    rows = [first_tokens(texts[i], k) for i, k in owners]
-    found = rows_explained(backend, rows, [int(texts[i].ids[k]) for i, k in owners], methods, capture, quantity)
-    return [
-        tuple(
-            _stacked(name, text.text[len(prompt.text) :], len(text), quantity, mine)
-            for name, given in found.items()
-            for mine in [[one for one, (owner, _) in zip(given, owners, strict=True) if owner == i]]
-        )
-        for i, (prompt, text) in enumerate(zip(prompts, texts, strict=True))
-    ]
+
+    def __init__(
+        self,
+        backend: WhiteBoxBackend,
+        prompts: Sequence[TokenizedText],
+        continuations: Sequence[Continuation],
+        quantity: str,
+    ) -> None:
+        sides = [[_side(*both)] for both in zip(prompts, continuations, strict=True)]
+        super().__init__(backend, prompts, sides, quantity)
+
+    def whole(self, name: str, index: int, rows: Sequence[Attribution], params: Params) -> Attribution:
+        """See `ManyTokens`."""
+        (side,) = self.sides[index]
+        return _stacked(name, side.own, len(side.text), self.quantity, rows)
+
+    def ranked(self, found: Attribution) -> Attribution:
+        """See `ManyTokens`: of every token of the prompt the sum over the generated tokens, of an unsigned method the
+        mean."""
+        if found.error is not None:
+            return found
+        rows = [position_scores(replace(found, scores=row, axes=found.axes[1:])) for row in found.scores]
+        over_tokens = [row for row in rows if row is not None]
+        if not over_tokens:
+            return replace(found, axes=found.axes[1:], scores=found.scores.sum(0))
+        whole = np.stack(over_tokens)[:, : -len(over_tokens)]
+        return replace(found, axes=("position",), scores=whole.sum(0) if found.signed else whole.mean(0))
 
 
-def rows_explained(
-    backend: WhiteBoxBackend,
-    rows: Sequence[TokenizedText],
-    ids: Sequence[int],
-    methods: Mapping[str, LoadedMethod],
-    capture: Capture,
-    quantity: str,
-) -> dict[str, list[Attribution]]:
-    """Every method's answers for rows, each explaining the token `ids[row]` that follows it, in passes they share."""
-    found: dict[str, list[Attribution]] = {name: [] for name in methods}
-    for part in _parts(backend, rows):
-        work = Workspace(backend, [rows[row] for row in part], capture)
-        targets = _targets(work, [ids[row] for row in part], quantity)
-        for name, loaded in methods.items():
-            reason = _PAIR if loaded.needs.pair else reason_against(loaded, backend)
-            found[name] += (
-                answers(loaded, work, targets)
-                if reason is None
-                else [without_scores(name, target, reason, loaded) for target in targets]
-            )
-    return found
-
-
-def _parts(backend: WhiteBoxBackend, rows: Sequence[TokenizedText]) -> list[range]:
-    """Consecutive rows whose passes, padded to the longest, fit in `BYTES_PER_BATCH`."""
-    parts: list[range] = []
-    start = 0
-    for end in range(1, len(rows) + 1):
-        longest = max((len(row) for row in rows[start : end + 1]), default=0)
-        if end == len(rows) or (end - start + 1) * graph_bytes(backend.info, longest) > BYTES_PER_BATCH:
-            parts.append(range(start, end))
-            start = end
-    return parts
-
-
-def _targets(work: Workspace, ids: Sequence[int], quantity: str) -> list[Target]:
-    texts = work.backend.decode(ids)
-    chosen = work.next_logprobs[range(len(ids)), ids]
-    ranks = (work.next_logprobs > chosen[:, None]).sum(-1) + 1
-    return [
-        Target(token, text, 1, "generated", float(logprob), int(rank), quantity=quantity)
-        for token, text, logprob, rank in zip(ids, texts, chosen, ranks, strict=True)
-    ]
+def _side(prompt: TokenizedText, continuation: Continuation) -> Side:
+    text, count = extended(prompt, continuation), len(continuation.ids)
+    return Side(replace(text, given=count), tuple(first_tokens(text, len(prompt) + k) for k in range(count)))
 
 
 def _stacked(name: str, target: str, length: int, quantity: str, rows: Sequence[Attribution]) -> Attribution:

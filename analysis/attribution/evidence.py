@@ -9,16 +9,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from headscope.analysis.attribution.again import Shaken, randomisation, second_baseline, sensitivity
+from headscope.analysis.attribution.asked_again import Asker
 from headscope.analysis.attribution.orders import FEWEST, FRACTIONS, kendall, ranked, verdict
 from headscope.analysis.attribution.removal_curves import Compared
 from headscope.analysis.attribution.removal_test import RemovalTest, Subject
 from headscope.analysis.interfaces import LoadedMethod
 from headscope.analysis.registry.receipts import noise_draws
-from headscope.analysis.types import Attribution
-from headscope.analysis.types.receipts import Receipt, RemovalCurves
+from headscope.analysis.types import Attribution, Params
+from headscope.analysis.types.receipts import Receipt, RemovalCurves, standing
 
 NAME = "receipts"
 Loaded = Mapping[str, LoadedMethod]
+Found = Mapping[str, list[Attribution]]
 _NAN = float("nan")
 _HEADS = "it scores heads, components or layers, and the removal test ranks tokens"
 _FEW = f"the prompt has fewer than {FEWEST} tokens or words that could be removed: no order can stand out"
@@ -40,15 +42,17 @@ class _Again:
 
 
 def attach_receipts(
-    test: RemovalTest, methods: Loaded, found: Mapping[str, list[Attribution]]
-) -> dict[str, list[Attribution]]:
-    """The attributions of each method with their receipts; failed ones stay without.
+    test: RemovalTest, asker: Asker, methods: Loaded, found: Found, scored: Found | None = None
+) -> Found:
+    """The attributions of each method with their receipts; failed ones stay without. scored: the same with the scores
+    that the test ranks, where they have others.
 
     What goes wrong while asking a method again is a receipt that says so: evidence never costs the attribution. Cost:
     the lattices of the test, or `2 x len(FRACTIONS) x (random_orders + methods + 1)` masked passes per prompt and
     masking; and each method once per draw of noise and second baseline.
     """
-    tested = dict(zip(found, test.run(list(found.values())), strict=True))
+    scored = found if scored is None else scored
+    tested = dict(zip(found, test.run(list(scored.values())), strict=True))
     share = test.seconds / max(1, sum(map(len, found.values())))
     answers, shaken = {}, Shaken()
     for name in sorted(found, key=lambda name: repr(methods[name].needs)):  # those of the same needs share noisy copies
@@ -56,29 +60,28 @@ def attach_receipts(
         if all(one.error is not None for one in given):  # also of methods that a budget leaves out
             answers[name] = given
             continue
-        again = _ask_again(test, name, methods[name], given, shaken)
+        again = _ask_again(test.settings, asker, name, methods[name], scored[name], shaken)
         seconds = share + (time.perf_counter() - started) / max(1, len(given))
-        rows = zip(given, test.subjects, tested[name], again, strict=True)
+        rows = zip(given, scored[name], test.subjects, tested[name], again, strict=True)
         answers[name] = [
-            one if one.error is not None else replace(one, receipt=_receipt(test, one, subject, result, more, seconds))
-            for one, subject, result, more in rows
+            one if one.error is not None else replace(one, receipt=_receipt(test, mine, subject, result, more, seconds))
+            for one, mine, subject, result, more in rows
         ]
     return {name: answers[name] for name in found}
 
 
 def _ask_again(
-    test: RemovalTest, name: str, method: LoadedMethod, answers: Sequence[Attribution], shaken: Shaken
+    settings: Params, asker: Asker, name: str, method: LoadedMethod, answers: Sequence[Attribution], shaken: Shaken
 ) -> list[_Again]:
-    work, targets, settings = test.work, test.targets, test.settings
     n_draws = noise_draws(method.needs, settings)
     again = [_Again(n_draws)] * len(answers)
     try:
-        changes = sensitivity(work, targets, method, answers, settings["noise"], n_draws, settings["seed"], shaken)
+        changes = sensitivity(asker, name, method, answers, settings["noise"], n_draws, settings["seed"], shaken)
         again = [replace(one, sensitivity=change) for one, change in zip(again, changes, strict=True)]
-        second = second_baseline(work, targets, name, method, answers, settings["second_baseline"])
+        second = second_baseline(asker, name, method, answers, settings["second_baseline"])
         again = [replace(one, second=words) for one, words in zip(again, second, strict=True)]
         if settings["weight_randomisation"]:
-            same = randomisation(work, targets, method, answers, settings["seed"])
+            same = randomisation(asker, name, method, answers, settings["seed"])
             again = [replace(one, randomisation=value) for one, value in zip(again, same, strict=True)]
     except Exception as error:  # a method that cannot bear noise or random weights keeps its attribution
         problem = f"measuring again failed: {type(error).__name__}: {error}"
@@ -93,7 +96,7 @@ def _receipt(
     p_value = _NAN if tested is None else tested.p_value
     top1, tau = (_NAN, _NAN) if tested is None else against_shapley(one, subject)
     return Receipt(
-        verdict=verdict(curves.gain, p_value, curves.recency_gain, converged=one.outcome.converged),
+        verdict=standing(verdict(curves.gain, p_value, curves.recency_gain), one.outcome.converged),
         reason="; ".join(filter(None, (_why_not(one, subject, tested), again.problem))) or None,
         masking=", ".join(map(str, test.maskings)),
         n_units=len(subject.units),

@@ -31,7 +31,7 @@ class HeadRemoval:
         backend, batch = work.backend, work.batch
         end = int(work.positions.max()) + 1  # what comes later cannot matter to a causal model
         cut = TokenBatch(batch.texts, batch.input_ids[:, :end], batch.attention_mask[:, :end], work.positions + 1)
-        self._backend, self._positions, self._targets = backend, work.positions, targets
+        self.backend, self._positions, self._targets = backend, work.positions, targets
         self._kept = work.without_heads
         self.n_layers, self.n_heads, self.length = backend.info.n_layers, backend.info.n_heads, end
         with entering(backend.structure.head_projections) as seen:
@@ -76,7 +76,7 @@ class HeadRemoval:
     def _run(self, layer: int, streams: Tensor, owners: Tensor, off: Tensor, substitute: Substitute) -> Tensor:
         """From what `layer` reads, `[B, T, d]`, on; heads of earlier layers are none of its business."""
         found = torch.empty(len(owners), device=streams.device)
-        for rows in torch.split(torch.arange(len(owners)), rows_per_pass(self._backend.info, self.length)):
+        for rows in torch.split(torch.arange(len(owners)), rows_per_pass(self.backend.info, self.length)):
             mine = owners[rows]
             edits = self._edits(layer, mine, off[rows], substitute)
             final = self._suffix.run(layer, streams[mine], self._positions[mine], edits)
@@ -86,7 +86,7 @@ class HeadRemoval:
     def _streams(self, off: Tensor, substitute: Substitute) -> tuple[Tensor, ...]:
         """What each layer reads, L tensors `[B, T, d]`, when the heads `off` `[B, K]` are removed."""
         owners = torch.arange(len(off), device=off.device)
-        with entering(self._backend.structure.layers) as seen:
+        with entering(self.backend.structure.layers) as seen:
             self._suffix.run(0, self._suffix.inputs[0], self._positions, self._edits(0, owners, off, substitute))
         return tuple(hidden for hidden, _, _ in seen)
 

@@ -7,14 +7,15 @@ own, in which the target's own earlier tokens are given: methods leave them wher
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from headscope.analysis.attribution.continuations import extended, rows_explained, together
+from headscope.analysis.attribution.continuations import extended, together
+from headscope.analysis.attribution.many_tokens import ManyTokens, Side
 from headscope.analysis.attribution.results import failed_attribution
-from headscope.analysis.interfaces import Capture, LoadedMethod, WhiteBoxBackend
+from headscope.analysis.interfaces import WhiteBoxBackend
 from headscope.analysis.types import Attribution, Continuation, Float32, GenerationParams, Params, Target, TokenizedText
 from headscope.analysis.types.outcome import NOTHING, Outcome
 from headscope.analysis.types.tokens import first_tokens
@@ -24,72 +25,54 @@ OWN = "the target's own tokens"
 _SAME = "target and foil are the same tokens, so their difference is zero everywhere: write another foil"
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """A target or a foil of one prompt. sign: -1 of a foil; rows: one for each of its tokens, among all."""
-
-    sign: int
-    text: str
-    rows: range
-
-
-def explain_targets(
-    backend: WhiteBoxBackend,
-    prompts: Sequence[TokenizedText],
-    targets: Sequence[Target],
-    methods: Mapping[str, LoadedMethod],
-    capture: Capture,
-) -> list[tuple[Attribution, ...]]:
-    """For each prompt one Attribution per method of the joint log-probability of all tokens of its target, minus that
-    of all tokens of its foil if it has one; axes are the method's, scores of a signed one sums over the tokens.
+class WholeTargets(ManyTokens):
+    """For each prompt the joint log-probability of all tokens of its target, minus that of all tokens of its foil if it
+    has one; axes are the method's, scores of a signed one sums over the tokens.
 
     An unsigned method has no difference: its scores are means over the target's tokens, and the foil is left out.
     """
-    rows: list[TokenizedText] = []
-    ids: list[int] = []
-    sides: list[list[_Side]] = []
-    for prompt, target in zip(prompts, targets, strict=True):
-        sides.append([])
-        for sign, tokens in ((1, target.ids), (-1, target.foil_ids)):
-            if tokens:
-                text = _with(backend, prompt, tokens)
-                mine = range(len(rows), len(rows) + len(tokens))
-                sides[-1].append(_Side(sign, text.text[len(prompt.text) :], mine))
-                rows += [replace(first_tokens(text, len(prompt) + k), given=k) for k in range(len(tokens))]
-                ids += tokens
-    found = rows_explained(backend, rows, ids, methods, capture, "logprob")
-    return [
-        tuple(
-            failed_attribution(name, target, _SAME, signed=True, seconds=0.0, params=loaded.params)
-            if target.ids == target.foil_ids
-            else _joint(name, found[name], mine, len(prompt), loaded.params)
-            for name, loaded in methods.items()
-        )
-        for mine, prompt, target in zip(sides, prompts, targets, strict=True)
-    ]
+
+    def __init__(self, backend: WhiteBoxBackend, prompts: Sequence[TokenizedText], targets: Sequence[Target]) -> None:
+        self._targets = targets
+        sides = [
+            [_side(backend, prompt, ids, sign) for ids, sign in ((target.ids, 1), (target.foil_ids, -1)) if ids]
+            for prompt, target in zip(prompts, targets, strict=True)
+        ]
+        super().__init__(backend, prompts, sides, "logprob")
+
+    def whole(self, name: str, index: int, rows: Sequence[Attribution], params: Params) -> Attribution:
+        """See `ManyTokens`."""
+        target = self._targets[index]
+        if target.ids == target.foil_ids:
+            return failed_attribution(name, target, _SAME, signed=True, seconds=0.0, params=params)
+        return _joint(rows, self.sides[index], len(self.prompts[index]), params)
+
+    def ranked(self, found: Attribution) -> Attribution:
+        """See `ManyTokens`: its scores are the prompt's already."""
+        return found
 
 
-def _with(backend: WhiteBoxBackend, prompt: TokenizedText, ids: Sequence[int]) -> TokenizedText:
-    """Prompt and these tokens as one text."""
+def _side(backend: WhiteBoxBackend, prompt: TokenizedText, ids: Sequence[int], sign: int) -> Side:
+    """Prompt and these tokens, each of which is explained with the ones before it given."""
     texts, unknown = tuple(backend.decode(ids)), np.full(len(ids), np.nan, dtype=np.float32)
     forced = Continuation("".join(texts), np.array(ids, dtype=np.int32), texts, unknown, GenerationParams())
-    return extended(prompt, forced)
+    text = extended(prompt, forced)
+    rows = (replace(first_tokens(text, len(prompt) + k), given=k) for k in range(len(ids)))
+    return Side(replace(text, given=len(ids)), tuple(rows), sign)
 
 
-def _joint(
-    name: str, answers: Sequence[Attribution], sides: Sequence[_Side], length: int, params: Params
-) -> Attribution:
-    signed = answers[sides[0].rows[0]].signed
+def _joint(answers: Sequence[Attribution], sides: Sequence[Side], length: int, params: Params) -> Attribution:
+    signed = answers[0].signed
     used = sides if signed else sides[:1]
     shares = [side.sign if signed else 1 / len(side.rows) for side in used for _ in side.rows]
-    rows = [answers[row] for side in used for row in side.rows]
+    rows = answers[: len(shares)]
     first, difference = rows[0], "_difference" if len(used) > 1 else ""
     error = next((f"{row.target!r}: {row.error}" for row in rows if row.error), None)
     whole = replace(
         first,
         quantity=f"joint_{first.quantity}{difference}",
-        target=sides[0].text,
-        foil=used[1].text if len(used) > 1 else None,
+        target=sides[0].own,
+        foil=used[1].own if len(used) > 1 else None,
         seconds=sum(row.seconds for row in rows),
         params=params,
         error=error,

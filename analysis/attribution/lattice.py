@@ -6,7 +6,8 @@ the same way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -33,16 +34,29 @@ def compute_lattices(
 ) -> None:
     """Put the lattices of prompts of at most `most` units into `work.games`; the prompts of a batch share passes."""
     chosen = [chosen_units(work, prompt, unit) for prompt in range(len(work.texts))]
-    few = [prompt for prompt, (_, units) in enumerate(chosen) if 0 < len(units) <= most]
+    few = {prompt: units for prompt, (_, units) in enumerate(chosen) if 0 < len(units) <= most}
     for masking in maskings:
         keys = {prompt: _key(targets[prompt], prompt, chosen[prompt][0], masking) for prompt in few}
-        wanted = [prompt for prompt in few if keys[prompt] not in work.games]
-        masks = {prompt: _there(chosen[prompt][1]) for prompt in wanted}
-        owners = [prompt for prompt in wanted for _ in masks[prompt]]
-        values = masked_values(work, targets, owners, [mask for mine in masks.values() for mask in mine], masking)
-        starts = np.cumsum([0, *(len(mine) for mine in masks.values())])
-        for prompt, start, stop in zip(wanted, starts[:-1], starts[1:], strict=True):
-            work.games[keys[prompt]] = values[start:stop]
+        wanted = {prompt: units for prompt, units in few.items() if keys[prompt] not in work.games}
+        found = every_value(wanted, partial(masked_values, work, targets, masking=masking))
+        work.games.update({keys[prompt]: values for prompt, values in found.items()})
+
+
+def every_value(
+    units: Mapping[int, Sequence[Bools]], values_of: Callable[[list[int], list[Bools]], Float64]
+) -> dict[int, Float64]:
+    """By prompt the values float64 `[2^n]` of all coalitions of its units. values_of: takes prompts and, for each,
+    which tokens stay; asked once, so that prompts share passes."""
+    masks = {prompt: _there(mine) for prompt, mine in units.items()}
+    owners = [prompt for prompt in units for _ in masks[prompt]]
+    values = values_of(owners, [mask for mine in masks.values() for mask in mine])
+    starts = np.cumsum([0, *(len(mine) for mine in masks.values())])
+    return {prompt: values[start:stop] for prompt, start, stop in zip(units, starts[:-1], starts[1:], strict=True)}
+
+
+def keep_lattice(work: Workspace, target: Target, prompt: int, unit: str, masking: Masking, values: Float64) -> None:
+    """Values float64 `[2^n]` of all coalitions of `chosen_units`, for whoever asks `lattice` in this request."""
+    work.games[_key(target, prompt, unit, masking)] = values
 
 
 def lattice(work: Workspace, target: Target, prompt: int, unit: str, masking: Masking) -> Float64 | None:

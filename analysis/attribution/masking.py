@@ -75,24 +75,32 @@ def units_of(text: TokenizedText, position: int, unit: str) -> list[Bools]:
 
 
 def masked_values(
-    work: Workspace, targets: Sequence[Target], prompts: Sequence[int], keep: Sequence[Bools], masking: Masking
+    work: Workspace,
+    targets: Sequence[Target],
+    prompts: Sequence[int],
+    keep: Sequence[Bools],
+    masking: Masking,
+    asked: Sequence[int] | None = None,
 ) -> Float64:
     """The explained quantity of N variants, float64 `[N]`: variant n is prompt `prompts[n]` with the tokens where
-    `keep[n]` bool `[T]` is False removed; tokens after the explained position are never there.
+    `keep[n]` bool `[t]` is False removed; tokens after the first t, or after the explained position, are never there.
+    asked: which of the targets is explained, int `[N]`; by default the prompt's.
 
     Equal variants are computed once, and what many begin with too, where the model can read on from it. Passes have
     bounded memory.
     """
+    asked = prompts if asked is None else asked
     distinct: dict[tuple[int, bytes], int] = {}
     place: list[int] = []
     first: list[int] = []
-    for n, key in enumerate(zip(prompts, (mask.tobytes() for mask in keep), strict=True)):
+    for n, key in enumerate(zip(asked, (mask.tobytes() for mask in keep), strict=True)):
         if key not in distinct:
             distinct[key] = len(first)
             first.append(n)
         place.append(distinct[key])
     absent = None if masking.kind == "delete" else neutral(work.backend, masking)
-    variants = _variants(work, [prompts[n] for n in first], [keep[n] for n in first], absent is None)
+    owners, wanted = ([part[n] for n in first] for part in (prompts, asked))
+    variants = _variants(work, owners, wanted, [keep[n] for n in first], delete=absent is None)
     if shared(variants) >= WORTH_A_TREE and why_no_prefix(work.backend) is None:
         values = tree_values(work, targets, variants, absent)
     else:
@@ -101,8 +109,10 @@ def masked_values(
     return found
 
 
-def _variants(work: Workspace, prompts: Sequence[int], keep: Sequence[Bools], delete: bool) -> Variants:
-    ends = (work.positions.cpu().numpy() + 1)[list(prompts)]
+def _variants(
+    work: Workspace, prompts: Sequence[int], asked: Sequence[int], keep: Sequence[Bools], *, delete: bool
+) -> Variants:
+    ends = np.minimum((work.positions.cpu().numpy() + 1)[list(prompts)], [len(mask) for mask in keep])
     places = np.full((len(keep), int(ends.max(initial=0))), END, dtype=np.int64)
     for row, mask, end in zip(places, keep, ends.tolist(), strict=True):
         kept = np.flatnonzero(mask[:end])
@@ -111,7 +121,7 @@ def _variants(work: Workspace, prompts: Sequence[int], keep: Sequence[Bools], de
         else:
             row[:end] = ABSENT
             row[kept] = kept
-    return Variants(np.array(prompts, dtype=np.int64), places)
+    return Variants(np.array(prompts, dtype=np.int64), places, np.array(asked, dtype=np.int64))
 
 
 def neutral(backend: WhiteBoxBackend, masking: Masking) -> Tensor:
@@ -181,6 +191,6 @@ def _values(work: Workspace, variants: Variants, absent: Tensor | None, targets:
     batch = TokenBatch(tuple(work.texts[owner] for owner in owners), torch.zeros_like(mask), mask, lengths)
     with torch.no_grad():
         result = work.backend.forward(batch, Capture(last_logits_only=True), embeddings=embeddings)
-        found = quantities(result.logits[:, -1].float(), [targets[owner] for owner in owners])
+        found = quantities(result.logits[:, -1].float(), [targets[index] for index in variants.targets.tolist()])
     values: Float64 = found.cpu().double().numpy()
     return values

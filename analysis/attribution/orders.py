@@ -80,10 +80,8 @@ class Null:
         return float((gains >= gain - _TIE).mean())
 
 
-def verdict(gain: float, p_value: float, recency_gain: float, *, converged: bool | None = None) -> Verdict:
+def verdict(gain: float, p_value: float, recency_gain: float) -> Verdict:
     """What the numbers of a receipt say, NaN where nothing was measured. Ties count against the attribution."""
-    if converged is False:
-        return Verdict.NOT_CONVERGED
     if np.isnan(gain):
         return Verdict.UNMEASURED
     if p_value > LEVEL:

@@ -6,14 +6,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from headscope.analysis.attribution.coalitions import shapley
-from headscope.analysis.attribution.lattice import chosen_units, compute_lattices, lattice
-from headscope.analysis.attribution.masking import Masking, masked_values
+from headscope.analysis.attribution.lattice import chosen_units, every_value, keep_lattice
+from headscope.analysis.attribution.masking import Masking
 from headscope.analysis.attribution.orders import (
     FEWEST,
     FRACTIONS,
@@ -28,9 +29,11 @@ from headscope.analysis.attribution.orders import (
 from headscope.analysis.attribution.removal_curves import Compared, Others
 from headscope.analysis.attribution.results import WordRule, position_scores, word_rule
 from headscope.analysis.attribution.sampling_rows import generator_of
+from headscope.analysis.attribution.summed import Explained, summed_values
 from headscope.analysis.attribution.variant_tree import Bools, Float64, Ints
-from headscope.analysis.types import Attribution, Params, Target
-from headscope.analysis.workspace import Workspace, quantities
+from headscope.analysis.registry.entry import LATTICE_UNITS
+from headscope.analysis.types import Attribution, Params
+from headscope.analysis.workspace import Workspace
 
 BOTH = ("token", "delete")
 _REDUCE: dict[WordRule, Callable[[Float64], Any]] = {
@@ -42,8 +45,9 @@ _REDUCE: dict[WordRule, Callable[[Float64], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What can be removed from one prompt. units: masks bool `[T]`. ties: the order of units that score the same, int64
-    `[unit]`. games: values of all coalitions under each masking, `[2^n]`; none where there are too many."""
+    """What can be removed from one prompt. units: masks bool `[T]` over its tokens, without those that are given. ties:
+    the order of units that score the same, int64 `[unit]`. games: values of all coalitions under each masking, `[2^n]`;
+    none where there are too many."""
 
     unit: str
     units: Sequence[Bools]
@@ -68,26 +72,48 @@ class _Order:
 
 
 class RemovalTest:
-    """The removal test of a batch's prompts under the receipts' parameters (in full): prompts of few units get all
-    their coalitions evaluated here, before any method asks. seconds: what it took so far, of the whole batch."""
+    """The removal test of what is explained of a workspace's prompts, under the receipts' parameters (in full): prompts
+    of few units get all their coalitions evaluated here, before any method asks. seconds: what it took so far, of the
+    whole batch."""
 
-    def __init__(self, work: Workspace, targets: Sequence[Target], settings: Params) -> None:
+    def __init__(self, work: Workspace, explained: Sequence[Explained], settings: Params) -> None:
         started = time.perf_counter()
-        self.work, self.targets, self.settings = work, targets, settings
+        self.settings = settings
+        self._work, self._explained = work, explained
         chosen: str = settings["masking"]
         kinds = BOTH if chosen == "both" else (chosen,)
         self.maskings = tuple(Masking.of({**settings, "masking": kind}) for kind in kinds)
-        compute_lattices(work, targets, settings["unit"], self.maskings)
-        self._generators = [generator_of(text, settings["seed"]) for text in work.texts]
-        self.subjects = [self._subject(prompt) for prompt in range(len(targets))]
-        self._full = quantities(work.next_logits, targets).cpu().double().numpy()
+        self._generators = [generator_of(work.texts[one.text], settings["seed"]) for one in explained]
+        self.subjects = self._subjects()
         self.seconds = time.perf_counter() - started
 
-    def _subject(self, prompt: int) -> Subject:
-        unit, units = chosen_units(self.work, prompt, self.settings["unit"])
-        games = [lattice(self.work, self.targets[prompt], prompt, unit, masking) for masking in self.maskings]
-        found = tuple(game for game in games if game is not None)
-        return Subject(unit, units, self._shuffled(prompt, len(units)), found)
+    def _subjects(self) -> list[Subject]:
+        chosen = [chosen_units(self._work, one.text, self.settings["unit"]) for one in self._explained]
+        few = {prompt: units for prompt, (_, units) in enumerate(chosen) if 0 < len(units) <= LATTICE_UNITS}
+        games: dict[int, list[Float64]] = {prompt: [] for prompt in few}
+        for masking in self.maskings:
+            for prompt, game in every_value(few, partial(self._values, masking=masking)).items():
+                games[prompt].append(game)
+                self._keep(prompt, chosen[prompt][0], masking, game)
+        return [
+            Subject(
+                unit, self._of_prompt(prompt, units), self._shuffled(prompt, len(units)), tuple(games.get(prompt, ()))
+            )
+            for prompt, (unit, units) in enumerate(chosen)
+        ]
+
+    def _of_prompt(self, prompt: int, units: Sequence[Bools]) -> list[Bools]:
+        text = self._work.texts[self._explained[prompt].text]
+        return [unit[: len(text) - text.given] for unit in units]
+
+    def _keep(self, prompt: int, unit: str, masking: Masking, game: Float64) -> None:
+        """For methods that explain the same one token."""
+        one = self._explained[prompt]
+        if len(one.summands) == 1 and not self._work.texts[one.text].given:
+            keep_lattice(self._work, one.summands[0].target, one.text, unit, masking, game)
+
+    def _values(self, owners: Sequence[int], keep: Sequence[Bools], masking: Masking) -> Float64:
+        return summed_values(self._work, self._explained, owners, keep, masking)
 
     def _shuffled(self, prompt: int, n_units: int) -> Ints:
         found: Ints = torch.randperm(n_units, generator=self._generators[prompt]).numpy()
@@ -139,29 +165,32 @@ class RemovalTest:
         """Under each masking, the curves of every order asked for; what a lattice lacks shares passes."""
         unknown = [one for one in asked if not self.subjects[one.prompt].games]
         masks = [mask for one in unknown for mask in self._masks(one)]
-        owners = [one.prompt for one in unknown for _ in range(2 * len(FRACTIONS))]
+        n_sets = 1 + 2 * len(FRACTIONS)
+        owners = [one.prompt for one in unknown for _ in range(n_sets)]
         found = []
         for number, masking in enumerate(self.maskings):
-            values = masked_values(self.work, self.targets, owners, masks, masking)
-            measured = iter(values.reshape(len(unknown), 2, len(FRACTIONS)))
+            values = self._values(owners, masks, masking).reshape(len(unknown), n_sets)
+            lost = values[:, :1] - values[:, 1:]
+            measured = iter(lost.reshape(len(unknown), 2, len(FRACTIONS)))
             found.append([
                 game_curves(games[number], as_sets(tops(one.order)))
                 if (games := self.subjects[one.prompt].games)
-                else Curves(*(self._full[one.prompt] - next(measured)))
+                else Curves(*next(measured))
                 for one in asked
             ])  # fmt: skip
         return found
 
     def _masks(self, one: _Order) -> list[Bools]:
-        """Tokens that stay: first without, then with alone, the highest-ranked units of each fraction."""
+        """Tokens that stay: all, then without, then with alone, the highest-ranked units of each fraction."""
         units = np.array(self.subjects[one.prompt].units)
         removable = units.any(0)
         top = [units[chosen].any(0) for chosen in tops(one.order)]
-        return [~tokens for tokens in top] + [~removable | tokens for tokens in top]
+        return [np.ones_like(removable)] + [~tokens for tokens in top] + [~removable | tokens for tokens in top]
 
 
 def unit_scores(found: Attribution, scores: Float64, units: Sequence[Bools]) -> Float64:
-    """Scores `[T]` of an attribution as scores of units, by `word_rule`; NaN where no token of a unit has one."""
+    """Scores of an attribution over the units' tokens, `[T]`, as scores of units, by `word_rule`; NaN where no token of
+    a unit has one."""
     parts = [scores[unit][np.isfinite(scores[unit])] for unit in units]
     reduce = _REDUCE[word_rule(found)]
     return np.array([reduce(part) if len(part) else np.nan for part in parts], dtype=np.float64)

@@ -30,10 +30,12 @@ BYTES = 1 << 28
 @dataclass(frozen=True, slots=True)
 class Variants:
     """N different variants: prompts int64 `[N]`, the prompt of the batch each is one of; places int64 `[N, length]`,
-    which of its tokens stands at each place: `ABSENT` where one was replaced, `END` after the last."""
+    which of its tokens stands at each place: `ABSENT` where one was replaced, `END` after the last; targets int64
+    `[N]`, which target is asked for after it."""
 
     prompts: Ints
     places: Ints
+    targets: Ints
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -47,7 +49,8 @@ class Variants:
     def part(self, index: Ints) -> Variants:
         """Some of them, cut to the longest."""
         chosen = self.places[index]
-        return Variants(self.prompts[index], chosen[:, : int((chosen != END).sum(1).max(initial=0))])
+        longest = int((chosen != END).sum(1).max(initial=0))
+        return Variants(self.prompts[index], chosen[:, :longest], self.targets[index])
 
     def in_order(self) -> Ints:
         """The order in which neighbours agree in as many tokens as possible, int64 `[N]`."""
@@ -84,8 +87,8 @@ def tree_values(work: Workspace, targets: Sequence[Target], variants: Variants, 
     for start in range(0, len(order), size):
         part = order[start : start + size]
         for rows, hidden in _walk(work, variants.part(part), absent):
-            owners = [targets[owner] for owner in variants.prompts[part[rows]].tolist()]
-            values[part[rows]] = _quantities(work, hidden, owners)
+            asked = [targets[index] for index in variants.targets[part[rows]].tolist()]
+            values[part[rows]] = _quantities(work, hidden, asked)
     return values
 
 
@@ -102,7 +105,8 @@ def _walk(work: Workspace, variants: Variants, absent: Tensor | None) -> Iterato
             stop += 1
         if prefix is not None:
             prefix = prefix.rows(torch.from_numpy(nodes[first, start - 1]))
-        rows = Variants(variants.prompts[first], variants.places[first, start:stop]).embeddings(work, absent)
+        new = Variants(variants.prompts[first], variants.places[first, start:stop], variants.targets[first])
+        rows = new.embeddings(work, absent)
         hidden, prefix = work.backend.read(rows, prefix)
         last = there[:, stop - 1] & (~there[:, stop] if stop < length else True)
         if last.any():

@@ -11,7 +11,7 @@ from typing import Any
 
 from headscope.analysis.statistics.prevalence import ErrorCounts
 
-CARD_FILE, ERRORS_FILE = "card.json", "errors.json"
+CARD_FILE, ERRORS_FILE, WEAKNESSES_FILE = "card.json", "errors.json", "weaknesses.json"
 FOLDER = Path(__file__).with_name("toxicity")
 HUNDREDTHS = tuple(percent / 100 for percent in range(1, 100))
 """The thresholds at which errors were counted."""
@@ -21,35 +21,43 @@ USUAL = 0.5
 
 @dataclass(frozen=True, slots=True)
 class ScorerCard:
-    """figures, baseline: lines `{name, value, low, high, n}`. thresholds: precision, recall and false positives by
-    threshold. reliability: `statistics.calibration.Reliability`. identity_swaps: score shift by group word."""
+    """threshold: of `toxic`. figures: lines `{name, value, low, high, n}`. reliability: a
+    `statistics.calibration.Reliability`. identity_swaps: score shift by group word. functional: a
+    `training.functional_tests.FunctionalTest` each. weaknesses: known ones, in sentences."""
 
     classifier: str
     threshold: float
     figures: tuple[Mapping[str, Any], ...]
-    baseline: tuple[Mapping[str, Any], ...]
-    thresholds: tuple[Mapping[str, float], ...]
     reliability: Mapping[str, Any]
     identity_swaps: tuple[Mapping[str, Any], ...]
+    functional: tuple[Mapping[str, Any], ...]
+    weaknesses: tuple[str, ...]
 
     def figure(self, name: str) -> Mapping[str, Any]:
         """The line called `name`. Raises KeyError."""
-        return next(line for line in self.figures if line["name"] == name)
+        for line in self.figures:
+            if line["name"] == name:
+                return line
+        raise KeyError(name)
 
 
 @lru_cache(maxsize=1)
-def card(folder: Path = FOLDER) -> ScorerCard:
-    """The card of the shipped classifier."""
+def cards(folder: Path = FOLDER) -> Mapping[str, ScorerCard]:
+    """By the name that is stored with scores: the shipped classifier's card, then the linear baseline's."""
     stated = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
-    return ScorerCard(
-        stated["classifier"],
-        stated["threshold"],
-        tuple(stated["figures"]),
-        tuple(stated["baseline"]["figures"]),
-        tuple(stated["thresholds"]),
-        stated["reliability"],
-        tuple(stated["identity_swaps"]),
-    )
+    weak = json.loads((folder / WEAKNESSES_FILE).read_text(encoding="utf-8"))
+    figures = {stated["classifier"]: stated["figures"], stated["baseline"]["classifier"]: stated["baseline"]["figures"]}
+    return {name: _card(name, lines, stated["audit"][name], weak[name]) for name, lines in figures.items()}
+
+
+def card() -> ScorerCard:
+    """The card of the shipped classifier."""
+    return next(iter(cards().values()))
+
+
+def _card(name: str, figures: Any, audit: Mapping[str, Any], weaknesses: Any) -> ScorerCard:
+    tests, swaps = tuple(audit["functional"]), tuple(audit["identity_swaps"])
+    return ScorerCard(name, audit["threshold"], tuple(figures), audit["reliability"], swaps, tests, tuple(weaknesses))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from transformers.utils import logging as transformers_logging
 from headscope.analysis.classifiers.labels import LABELS
 from headscope.analysis.classifiers.sequence import Calibration, SequenceClassifier
 from headscope.analysis.errors import BackendError
-from headscope.analysis.models import minilm
+from headscope.analysis.models import devices, minilm
 
 logging: Any = transformers_logging
 
@@ -37,6 +37,7 @@ def load(folder: Path = FOLDER) -> SequenceClassifier:
     model = _encoder(base)
     model.config.problem_type = "multi_label_classification"
     merge(model, folder)
+    model.to(devices.fastest())
     calibration = {}
     if (folder / "calibration.json").is_file():
         stated = json.loads((folder / "calibration.json").read_text(encoding="utf-8"))

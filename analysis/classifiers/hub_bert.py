@@ -6,7 +6,7 @@ from pathlib import Path
 
 from headscope.analysis.classifiers.sequence import SequenceClassifier
 from headscope.analysis.errors import BackendError
-from headscope.analysis.models import sources
+from headscope.analysis.models import devices, sources
 
 DEFAULT = "unitary/toxic-bert"
 
@@ -24,6 +24,7 @@ def load(name: str = DEFAULT) -> SequenceClassifier:
         kinds = ", ".join(config.architectures or ["nothing"])
         raise BackendError(f"{name} is not a sequence classifier (its config names {kinds}).")
     model = AutoModelForSequenceClassification.from_pretrained(found.path, use_safetensors=True)
+    model.to(devices.fastest())
     labels = [str(model.config.id2label[i]).lower() for i in range(model.config.num_labels)]
     if model.config.problem_type is None and len(labels) > 1:  # toxic-bert says nothing, and has six yes-or-no labels
         model.config.problem_type = "multi_label_classification" if "toxic" in labels else "single_label_classification"

@@ -27,7 +27,7 @@ class Calibration:
 
 
 class SequenceClassifier:
-    """Scores texts with the labels of a loaded model. One instance serves one thread at a time.
+    """Scores texts with the labels of a loaded model, where that lies. One instance serves one thread at a time.
 
     name: what is stored with a score. labels: in the order of the columns. calibration: one entry per label.
     """
@@ -53,21 +53,11 @@ class SequenceClassifier:
         """`[text, label]`, of a long text the largest of its windows; NaN for a text without a token."""
         found = np.full((len(texts), len(self.labels)), np.nan, dtype=np.float32)
         windows, owners = self._windows(texts)
-        order = sorted(range(len(windows)), key=lambda i: len(windows[i]))
-        start = 0
-        while start < len(order):
-            stop, longest = start, 0
-            while stop < len(order):
-                longest = max(longest, len(windows[order[stop]]))
-                if (stop - start + 1) * longest > BATCH_TOKENS and stop > start:
-                    break
-                stop += 1
-            chosen = order[start:stop]
+        for chosen in batches_of([len(window) for window in windows]):
             values = self._forward([windows[i] for i in chosen])
             for index, row in zip(chosen, values, strict=True):
                 owner = owners[index]
                 found[owner] = np.fmax(found[owner], row)
-            start = stop
         return found
 
     def probabilities(self, logits: Float32) -> Float32:
@@ -93,6 +83,19 @@ class SequenceClassifier:
 
     def _forward(self, windows: Sequence[Sequence[int]]) -> Float32:
         padded = self.tokenizer.pad({"input_ids": list(windows)}, return_tensors="pt")
-        with torch.inference_mode():
-            logits: Tensor = self.model(**padded).logits
-        return np.asarray(logits.float().numpy())
+        device = self.model.get_input_embeddings().weight.device
+        moved = {name: values.to(device) for name, values in padded.items()}
+        with torch.no_grad():
+            logits: Tensor = self.model(**moved).logits
+        return np.asarray(logits.float().cpu().numpy())
+
+
+def batches_of(lengths: Sequence[int]) -> list[list[int]]:
+    """Indexes of windows, batch by batch: similar lengths together, with padding no more than `BATCH_TOKENS` tokens."""
+    batches: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if batches and (len(batches[-1]) + 1) * lengths[index] <= BATCH_TOKENS:
+            batches[-1].append(index)
+        else:
+            batches.append([index])
+    return batches

@@ -41,14 +41,15 @@ def explain(classifier: SequenceClassifier, text: str, label: str = "toxic", ste
         text, truncation=True, max_length=WINDOW, return_offsets_mapping=True, return_special_tokens_mask=True,
         return_tensors="pt",
     )  # fmt: skip
-    ids, special = encoded["input_ids"], encoded["special_tokens_mask"][0].bool()
     embed = classifier.model.get_input_embeddings()
+    device = embed.weight.device
+    ids, special = encoded["input_ids"].to(device), encoded["special_tokens_mask"][0].bool().to(device)
     with torch.no_grad():
         there = embed(ids)
         baseline = embed(torch.where(special, ids, classifier.tokenizer.pad_token_id))
-    points = (torch.arange(steps) + 0.5) / steps
+    points = (torch.arange(steps, device=device) + 0.5) / steps
     path = (baseline + points[:, None, None] * (there - baseline)).requires_grad_(True)
-    mask = encoded["attention_mask"].expand(steps, -1)
+    mask = encoded["attention_mask"].to(device).expand(steps, -1)
     logits = classifier.model(inputs_embeds=path, attention_mask=mask).logits[:, column]
     (gradients,) = torch.autograd.grad(logits.sum(), path)
     shares = (gradients.mean(0, keepdim=True) * (there - baseline)).sum(-1)[0]
@@ -60,7 +61,7 @@ def explain(classifier: SequenceClassifier, text: str, label: str = "toxic", ste
     return TokenScores(
         tuple(text[start:end] for start, end in spans),
         tuple((int(start), int(end)) for start, end in spans),
-        np.asarray(shares[kept].numpy(), dtype=np.float32),
+        np.asarray(shares[kept].cpu().numpy(), dtype=np.float32),
         float(shares.sum()) - (value - floor),
         float(value),
     )

@@ -3,30 +3,24 @@ can take over its own, are gone too."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from headscope.analysis.attribution.head_effects import HeadEffects, HeadMethod
 from headscope.analysis.attribution.head_removal import NO_HEAD, HeadRemoval, Substitute
 from headscope.analysis.attribution.head_substitutes import own
-from headscope.analysis.attribution.results import attribution
-from headscope.analysis.backends.suffix import why_no_suffix
-from headscope.analysis.interfaces import Method, WhiteBoxBackend
-from headscope.analysis.params import resolve_params
-from headscope.analysis.types import Attribution, Params, Target
+from headscope.analysis.types import Params
 from headscope.analysis.types.outcome import Outcome
-from headscope.analysis.workspace import Workspace
 
 MOST_BACKUPS = 10
 NOTICEABLE = 0.1
 """A backup's effect grows by this share of the largest effect of any head at least."""
 
 
-class CoAblation(Method):
+class CoAblation(HeadMethod):
     """Effects of ablated heads on the explained quantity v, nats; scores `[condition, layer, head]`, signed.
 
     Condition 1 is head ablation: `v() - v(h)`, v(X) the value without the heads X. The primaries S are the `seeds`
@@ -41,33 +35,15 @@ class CoAblation(Method):
 
     NAME: ClassVar[str] = "co_ablation"
 
-    def not_applicable(self, backend: WhiteBoxBackend) -> str | None:
-        """Models whose heads' outputs can be told apart and whose layers run on their own."""
-        return why_no_suffix(backend)
+    AXES = ("condition", "layer", "head")
 
-    def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
-        """One Attribution per prompt, at about twice the passes of head ablation, which shares half of
-        them when it is asked for too."""
-        started = time.perf_counter()
-        settings = resolve_params(self.NAME, params)
-        with torch.no_grad():
-            removal = HeadRemoval(work, targets)
-            found = _co_ablated(removal, settings["kind"], settings["seeds"])
-        seconds = (time.perf_counter() - started) / len(targets)
-        return [
-            attribution(
-                self.NAME,
-                target,
-                torch.stack([found.beside[i], found.alone[i]]).view(2, removal.n_layers, -1).cpu().numpy(),
-                ("condition", "layer", "head"),
-                signed=True,
-                value=float(removal.values[i]),
-                seconds=seconds,
-                params=settings,
-                outcome=_outcome(found, i, removal.n_heads),
-            )
-            for i, target in enumerate(targets)
-        ]
+    def effects(self, removal: HeadRemoval, settings: Params) -> HeadEffects:
+        """See `HeadMethod`; about twice the passes of head ablation, which shares half of them when it is asked for
+        too."""
+        found = _co_ablated(removal, settings["kind"], settings["seeds"])
+        scores = torch.stack([found.beside, found.alone], dim=1).view(len(found.alone), 2, removal.n_layers, -1)
+        outcomes = [_outcome(found, i, removal.n_heads) for i in range(len(scores))]
+        return HeadEffects(scores.cpu().numpy(), outcomes)
 
 
 @dataclass(frozen=True, slots=True)

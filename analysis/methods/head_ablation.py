@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from headscope.analysis.attribution.head_effects import HeadEffects, HeadMethod
 from headscope.analysis.attribution.head_removal import HeadRemoval
 from headscope.analysis.attribution.head_substitutes import REFERENCE, own, reference_mean, resampled
-from headscope.analysis.attribution.results import attribution
-from headscope.analysis.backends.suffix import why_no_suffix
-from headscope.analysis.interfaces import Method, WhiteBoxBackend
-from headscope.analysis.params import resolve_params
-from headscope.analysis.types import Attribution, Params, Target
+from headscope.analysis.types import Params
 from headscope.analysis.types.outcome import NOTHING, Outcome, measured
-from headscope.analysis.workspace import Workspace
 
 
-class HeadAblation(Method):
+class HeadAblation(HeadMethod):
     """value(prompt) - value(prompt, one head ablated at every position), nats; scores `[layer, head]`, signed: positive
     means the head helps the explained quantity.
 
@@ -34,48 +28,23 @@ class HeadAblation(Method):
 
     NAME: ClassVar[str] = "head_ablation"
 
-    def not_applicable(self, backend: WhiteBoxBackend) -> str | None:
-        """Models whose heads' outputs can be told apart and whose layers run on their own."""
-        return why_no_suffix(backend)
-
-    def attribute(self, work: Workspace, targets: Sequence[Target], params: Params) -> list[Attribution]:
-        """One Attribution per prompt. Heads of a layer and prompts share passes, which run the later layers only."""
-        started = time.perf_counter()
-        settings = resolve_params(self.NAME, params)
-        with torch.no_grad():
-            removal = HeadRemoval(work, targets)
-            rounds = _rounds(work.backend, removal, settings)
-        values = removal.values
-        effects = (values[:, None, None] - torch.stack(rounds)).cpu().double().numpy()  # [round, B, L, H]
-        n = len(effects)
-        errors = effects.std(0, ddof=1) / np.sqrt(n) if n > 1 else None
-        seconds = (time.perf_counter() - started) / len(targets)
-        return [
-            attribution(
-                self.NAME,
-                target,
-                effects[:, i].mean(0),
-                ("layer", "head"),
-                signed=True,
-                value=float(values[i]),
-                seconds=seconds,
-                params=settings,
-                score_errors=None if errors is None else errors[i],
-                outcome=_outcome(settings, None if errors is None else float(errors[i].max())),
-            )
-            for i, target in enumerate(targets)
-        ]
+    def effects(self, removal: HeadRemoval, settings: Params) -> HeadEffects:
+        """See `HeadMethod`."""
+        rounds = torch.stack(_rounds(removal, settings))
+        found = (removal.values[:, None, None] - rounds).cpu().double().numpy()  # [round, B, L, H]
+        n = len(found)
+        errors = found.std(0, ddof=1) / np.sqrt(n) if n > 1 else None
+        worst = [None] * found.shape[1] if errors is None else errors.max((1, 2)).tolist()
+        return HeadEffects(found.mean(0), [_outcome(settings, error) for error in worst], errors)
 
 
-def _rounds(backend: WhiteBoxBackend, removal: HeadRemoval, settings: Params) -> list[Tensor]:
+def _rounds(removal: HeadRemoval, settings: Params) -> list[Tensor]:
     """The quantity without each head `[B, L, H]`, under each substitute that is asked for."""
     if settings["kind"] == "resample":
-        return [
-            removal.each(substitute)
-            for substitute in resampled(backend, settings["draws"], settings["seed"], removal.length)
-        ]
+        drawn = resampled(removal.backend, settings["draws"], settings["seed"], removal.length)
+        return [removal.each(substitute) for substitute in drawn]
     if settings["kind"] == "mean" and settings["mean_over"] == "reference":
-        return [removal.each(reference_mean(backend))]
+        return [removal.each(reference_mean(removal.backend))]
     return [removal.alone(settings["kind"], own(settings["kind"], removal))]
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from headscope.analysis.attribution.evaluations import Evaluations
+from headscope.analysis.attribution.evaluations import Evaluations, drawing
 from headscope.analysis.attribution.unit_games import GameMethod, Solved, UnitGame
 from headscope.analysis.attribution.variant_tree import Float64
 from headscope.analysis.types import Params
@@ -40,8 +40,9 @@ def owen_values(values: Evaluations, n_units: int, settings: Params) -> Float64:
 
     neighbours = linkage(np.arange(n_units, dtype=float)[:, None], method="complete")
     neighbours[:, 2] /= neighbours[:, 2].max()
-    masker = shap.maskers.Partition(np.zeros((1, n_units)), clustering=neighbours)
-    explainer = shap.explainers.Partition(values, masker)
-    explained = explainer(np.ones((1, n_units)), max_evals=settings["max_evals"], silent=True)
+    with drawing(0):  # which of two equal halves is looked into first: the same one each time
+        masker = shap.maskers.Partition(np.zeros((1, n_units)), clustering=neighbours)
+        explainer = shap.explainers.Partition(values, masker)
+        explained = explainer(np.ones((1, n_units)), max_evals=settings["max_evals"], silent=True)
     found: Float64 = np.asarray(explained.values, dtype=float).reshape(n_units)
     return found

@@ -15,6 +15,11 @@ def present() -> tuple[str, ...]:
     return ("cpu", *cards, *apple)
 
 
+def fastest() -> str:
+    """Where a small model computes that nobody chose a device for: the first accelerator, the CPU without one."""
+    return next((device for device in present() if device != "cpu"), "cpu")
+
+
 def require(device: str) -> None:
     """Raises InputError for a device that is not here; `cuda` is the first card."""
     there = present()

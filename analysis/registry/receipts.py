@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, seed
@@ -32,7 +33,7 @@ RECEIPTS = Entry(
             "last two, one after the other.",
             choices=("both", *MASKINGS),
         ),
-        REPLACEMENT,
+        replace(REPLACEMENT, when=("masking", ("token", "both"))),
         Param(
             "random_orders",
             "int",
@@ -58,6 +59,20 @@ RECEIPTS = Entry(
 )
 """At least 9 random orders: with fewer, p <= .05 is out of reach for any attribution. What methods cost that are asked
 again is counted in `running.preflight`."""
+
+
+HELPS = {"head_ablation": 1, "co_ablation": 1, "direct_logit_attribution": 1, "relp": -1}
+"""Methods that score what each head does for the quantity, whose receipts remove heads, and the sign of heads that help
+it: RelP says what the partner's activation would do instead."""
+_SETS = 8
+"""Of heads that are removed, for each order."""
+
+
+def head_removals(names: Collection[str], settings: Mapping[str, Any]) -> int:
+    """Forward passes without some heads, at most: for each of these methods, and for the random orders and "last layer
+    first", once under zero and once under the mean."""
+    tested, drawn = len(HELPS.keys() & set(names)), int(settings["random_orders"])
+    return _SETS * (min(2, tested) * (drawn + 1) + tested)
 
 
 def noise_draws(needs: Needs, settings: Mapping[str, Any]) -> int:

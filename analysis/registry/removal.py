@@ -20,7 +20,7 @@ REPLACEMENT = Param(
     LINE_BREAK,
     "What masking `token` puts in place of a removed token: a line break, or any text that is one token of the model.",
     maximum=64,
-    when=("masking", ("token", "both")),
+    when=("masking", ("token",)),
 )
 UNIT = Param("unit", "choice", "token", "What is removed at a time: a token, a word or a sentence.", choices=UNITS)
 WORD = Param("unit", "choice", "word", UNIT.help, choices=UNITS)

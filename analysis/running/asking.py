@@ -11,7 +11,7 @@ from headscope.analysis.errors import InputError
 from headscope.analysis.interfaces import Capture, LoadedMethod, WhiteBoxBackend
 from headscope.analysis.params import resolve_params
 from headscope.analysis.registry import METHODS, Needs, analysis
-from headscope.analysis.running.attributing import load_method
+from headscope.analysis.running.attributing import Asked, load_method
 from headscope.analysis.running.budget import fit
 from headscope.analysis.running.planning import forward_work, size_of
 from headscope.analysis.running.preflight import RECEIPTS, Size
@@ -31,6 +31,10 @@ class Batch:
     receipts: Params | None
     at: Callable[[str], None]
     no_receipts: str = ""
+
+    def asked(self) -> Asked:
+        """What is to be explained, and how."""
+        return Asked(self.methods, self.capture(), self.receipts, self.at)
 
     def capture(self) -> Capture:
         """What the shared pass keeps for everything that is asked for and this model can give."""

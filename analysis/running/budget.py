@@ -80,7 +80,7 @@ def _receipts(asked: Asked, share: float, size: Size, info: ModelInfo) -> tuple[
     for what, without in LIGHTER:
         lighter = {**asked[RECEIPTS], **without}
         if efforts({**asked, RECEIPTS: lighter}, size, info)[RECEIPTS].most <= share:
-            return lighter, f"without {what}"
+            return lighter, f"only a part is there, without {what}"
     return None
 
 

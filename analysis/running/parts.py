@@ -79,7 +79,7 @@ def _why(reasons: Counter[str]) -> str:
     said = [item for item in reasons.most_common(TOLD + 1) if item[0] != OTHER][:TOLD]
     rest = reasons.total() - sum(count for _, count in said)
     others = [f"{_prompts(rest)} for other reasons"] if rest else []
-    return "; ".join([*(f"{count} × {reason}" for reason, count in said), *others])
+    return "; ".join([*(f"{count} × {reason.removesuffix('.')}" for reason, count in said), *others])
 
 
 def _prompts(count: int) -> str:

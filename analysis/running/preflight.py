@@ -9,7 +9,7 @@ from typing import Any
 from headscope.analysis.errors import InputError
 from headscope.analysis.registry import METHODS, Cost, Entry, analysis
 from headscope.analysis.registry.entry import UNITS
-from headscope.analysis.registry.receipts import noise_draws, other_baseline, scores_only
+from headscope.analysis.registry.receipts import head_removals, noise_draws, other_baseline, scores_only
 from headscope.analysis.types import HEAD_STATS, LAYER_STATS, ModelInfo
 
 _FLOAT, _HALF, _CANDIDATES, _TEXT = 4, 2, 20, 8
@@ -104,6 +104,8 @@ def efforts(asked: Asked, size: Size, info: ModelInfo) -> dict[str, Effort]:
             other = other_baseline(entry, asked[name], settings["second_baseline"])
             scores = effort(entry.cost, scores_only(entry, asked[name]), size, info)
             found[RECEIPTS] += copies + scores.times(again + (other is not None))
+        without = float(head_removals(asked.keys(), settings))
+        found[RECEIPTS] += Effort(without, without, without * size.tokens / TOKENS_PER_CALL)
     return found
 
 
@@ -157,7 +159,7 @@ def check_minutes(needs: Preflight, most: float, workers: int) -> None:
     minutes = needs.seconds / 60 / max(1, min(workers, needs.n_batches))
     if not most or minutes <= most:
         return
-    named = " and ".join(f"{name} ({share:.0%})" for name, share in needs.costliest)
+    named = ", ".join(f"{name} ({share:.0%})" for name, share in needs.costliest)
     raise InputError(
         f"this request is predicted to take {minutes:,.3g} minutes, and --max-minutes allows {most:g}. Most of it is "
         f"{named}: leave out what you do not need, take fewer prompts, give each prompt a --budget of forward passes, "

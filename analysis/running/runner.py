@@ -17,6 +17,7 @@ from headscope.analysis.params import applied
 from headscope.analysis.running.asking import Batch, full_params, listening, methods_of, within_budget
 from headscope.analysis.running.attributing import (
     Answers,
+    Asked,
     attributed,
     continuations_explained,
     targets_explained,
@@ -25,7 +26,7 @@ from headscope.analysis.running.attributing import (
 from headscope.analysis.running.capsule import capsule
 from headscope.analysis.running.measuring import Measured, arrays, measurements, value
 from headscope.analysis.running.pairs import key_of, partner
-from headscope.analysis.running.parts import NOT_APPLICABLE, Parts
+from headscope.analysis.running.parts import Parts
 from headscope.analysis.running.planning import Plan, check_memory, plan, tokenized
 from headscope.analysis.running.probing import probed, probes_of
 from headscope.analysis.types import (
@@ -33,7 +34,6 @@ from headscope.analysis.types import (
     HeadSummary,
     LayerSummary,
     LensTable,
-    MissingPart,
     OnBeat,
     Params,
     Prompt,
@@ -48,10 +48,6 @@ from headscope.analysis.types import (
 from headscope.analysis.workspace import Workspace
 
 T = TypeVar("T")
-NO_RECEIPTS = (
-    "receipts test what explains one next token, and several tokens are explained here: leave out --explain to have "
-    "them"
-)
 
 
 def planned(backend: WhiteBoxBackend, spec: RunSpec, batch_size: int) -> Plan:
@@ -121,9 +117,8 @@ def _measure_all(batch: Batch, texts: Mapping[int, TokenizedText], outcomes: _Ou
 
 
 def _measure(batch: Batch, texts: Mapping[int, TokenizedText], outcomes: _Outcomes) -> None:
-    spec, methods = batch.spec, batch.methods
-    capture = batch.capture()
-    work = _shared_work(batch.backend, list(texts.values()), capture)
+    spec, asked = batch.spec, batch.asked()
+    work = _shared_work(batch.backend, list(texts.values()), asked.capture)
     work.partners = tuple(partner(batch.backend, spec, batch.prompts[index]) for index in texts)
     targets, bad = _targets(work, texts, batch.prompts, spec.quantity)
     if bad:  # the graph of the pass holds all prompts: start again with the good ones
@@ -131,21 +126,21 @@ def _measure(batch: Batch, texts: Mapping[int, TokenizedText], outcomes: _Outcom
         _measure_all(batch, {index: text for index, text in texts.items() if index not in bad}, outcomes)
         return
     empty = {index for index, target in zip(texts, targets, strict=True) if nothing_to_explain(target)}
-    if spec.explain == "next" and methods and 0 < len(empty) < len(texts):  # no method is run for those
+    if spec.explain == "next" and asked.methods and 0 < len(empty) < len(texts):  # no method is run for those
         for part in (empty, texts.keys() - empty):
             _measure_all(batch, {index: text for index, text in texts.items() if index in part}, outcomes)
         return
     parts = Parts(len(texts))
     if batch.no_receipts:
         parts.leave_out("receipts", batch.no_receipts)
-    explained = _explained(batch, work, targets, capture, parts)  # first: frees the graph of the shared pass
+    explained = _explained(spec.explain, work, targets, asked, parts)  # first: frees the graph of the shared pass
     shown = measurements(work, targets, spec, parts)
     continuations = None
     if spec.generation.max_new_tokens > 0:
         batch.at("continuation")
         continuations = parts.attempt("continuation", lambda: batch.backend.generate(work.texts, spec.generation))
         if spec.explain == "continuation":
-            explained = continuations_explained(work, continuations, targets, methods, capture, parts)
+            explained = continuations_explained(work, continuations, targets, asked, parts)
     for row, index in enumerate(texts):
         outcomes.measured[index] = Measured(
             target=targets[row] if targets[row].token_id >= 0 else None,
@@ -161,26 +156,13 @@ def _measure(batch: Batch, texts: Mapping[int, TokenizedText], outcomes: _Outcom
         )
 
 
-def _explained(
-    batch: Batch,
-    work: Workspace,
-    targets: Sequence[Target],
-    capture: Capture,
-    parts: Parts,
-) -> Answers:
+def _explained(what: str, work: Workspace, targets: Sequence[Target], asked: Asked, parts: Parts) -> Answers:
     """Attributions of what follows each prompt; of a continuation, which is not there yet, none."""
-    spec, methods = batch.spec, batch.methods
-    if spec.explain == "continuation":
-        found: Answers = [()] * len(targets)
-    elif work.unpredicted or (spec.explain == "next" and nothing_to_explain(targets[0])):
-        found = unexplained(work, targets, methods)
-    elif spec.explain == "target":
-        found = targets_explained(work, targets, methods, capture)
-    else:
-        return attributed(work, targets, methods, batch.receipts, parts, batch.at)
-    if spec.explain != "next" and batch.receipts is not None and methods:
-        parts.missing.append(MissingPart("receipts", NOT_APPLICABLE, NO_RECEIPTS))
-    return found
+    if what == "continuation":
+        return [()] * len(targets)
+    if work.unpredicted or (what == "next" and nothing_to_explain(targets[0])):
+        return unexplained(work, targets, asked.methods)
+    return (targets_explained if what == "target" else attributed)(work, targets, asked, parts)
 
 
 def _shared_work(backend: WhiteBoxBackend, texts: Sequence[TokenizedText], capture: Capture) -> Workspace:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,14 @@ import yaml
 from headscope.analysis.classifiers.card import CARD_FILE, ERRORS_FILE
 from headscope.analysis.classifiers.loaded import TextClassifier
 from headscope.analysis.classifiers.sequence import SequenceClassifier
+from headscope.analysis.errors import InputError
 from headscope.analysis.statistics.calibration import calibration_error
 from headscope.analysis.statistics.intervals import bootstrap_means
+from headscope.analysis.training import functional_tests
 from headscope.analysis.training import toxicity_report as report
-from headscope.analysis.training.toxicity_data import OWN, read_mix
+from headscope.analysis.training.toxicity_data import OWN, LabelledTexts, read_mix
 
-CUTS = tuple(round(float(cut), 2) for cut in np.linspace(0.05, 0.95, 19))
+TOXIC = "toxic"
 SWAPPED = "names_a_group"
 
 
@@ -30,14 +32,9 @@ def calibrated(classifier: SequenceClassifier, data: Path) -> SequenceClassifier
     return SequenceClassifier(classifier.name, classifier.model, classifier.tokenizer, classifier.labels, fitted)
 
 
-def audit(classifier: SequenceClassifier, baseline: TextClassifier, data: Path) -> dict[str, Any]:
-    """Figures of the classifier and the linear baseline, threshold curve, reliability, identity swaps; plain JSON."""
-    threshold = classifier.calibration["toxic"].threshold
-    rows = report.halves(read_mix(data, "test"))[1]
-    scores, truth = classifier.score(rows.texts)[:, 0], rows.labels[:, 0]
-    known = np.isfinite(scores) & np.isfinite(truth)
-    scores, truth = scores[known], truth[known]
-    curve = calibration_error(scores, truth, draws=report.DRAWS)
+def card_of(classifier: SequenceClassifier, baseline: TextClassifier, data: Path) -> dict[str, Any]:
+    """Figures of the classifier and the linear baseline, and what `audit` says of both; plain JSON."""
+    threshold = classifier.calibration[TOXIC].threshold
     stated: dict[str, Any] = _plain(
         {
             "classifier": classifier.name,
@@ -45,27 +42,40 @@ def audit(classifier: SequenceClassifier, baseline: TextClassifier, data: Path) 
             "figures": [asdict(figure) for figure in report.figures(classifier, data, threshold)],
             "baseline": {
                 "classifier": baseline.name,
-                "figures": [asdict(figure) for figure in report.figures(baseline, data, 0.5)],
+                "figures": [asdict(figure) for figure in report.figures(baseline, data, baseline.threshold(TOXIC))],
             },
-            "thresholds": [_at(cut, scores, truth) for cut in CUTS],
-            "reliability": {
-                name: getattr(curve, name).tolist() if hasattr(getattr(curve, name), "tolist") else getattr(curve, name)
-                for name in (
-                    "stated",
-                    "observed",
-                    "observed_low",
-                    "observed_high",
-                    "counts",
-                    "error",
-                    "low",
-                    "high",
-                    "n",
-                )
-            },
-            "identity_swaps": identity_swaps(classifier, threshold),
         }
     )
-    return stated
+    return stated | {"audit": audits((classifier, baseline), data)}
+
+
+def audits(judges: Sequence[TextClassifier], data: Path) -> dict[str, Any]:
+    """By the classifier's name: its threshold, calibration curve on the report half of `data`'s test split, groups
+    exchanged, functional tests; plain JSON. The label `toxic` is every classifier's first."""
+    rows = report.halves(read_mix(data, "test"))[1]
+    return {judge.name: _plain(_audit(judge, rows)) for judge in judges}
+
+
+def rewrite(folder: Path, judges: Sequence[TextClassifier], data: Path) -> None:
+    """Measure the audit part of the card in `folder` again; its other parts stay. Raises InputError where the card is
+    another classifier's."""
+    path = folder / CARD_FILE
+    stated = json.loads(path.read_text(encoding="utf-8"))
+    of, measured = [stated["classifier"], stated["baseline"]["classifier"]], [judge.name for judge in judges]
+    if of != measured:
+        raise InputError(f"{path} is the card of {' and '.join(of)}, not of {' and '.join(measured)}.")
+    _write(path, stated | {"audit": audits(judges, data)})
+
+
+def _audit(judge: TextClassifier, rows: LabelledTexts) -> dict[str, Any]:
+    scores, truth, threshold = judge.score(rows.texts)[:, 0], rows.labels[:, 0], judge.threshold(TOXIC)
+    curve = asdict(calibration_error(scores, truth, draws=report.DRAWS))
+    return {
+        "threshold": threshold,
+        "reliability": {name: value.tolist() if hasattr(value, "tolist") else value for name, value in curve.items()},
+        "identity_swaps": identity_swaps(judge, threshold),
+        "functional": [asdict(test) for test in functional_tests.measured(judge, threshold)],
+    }
 
 
 def identity_swaps(judge: TextClassifier, threshold: float) -> list[dict[str, Any]]:
@@ -90,13 +100,17 @@ def identity_swaps(judge: TextClassifier, threshold: float) -> list[dict[str, An
 
 def write(folder: Path, classifier: SequenceClassifier, baseline: TextClassifier, data: Path,
           said: Callable[[str], None] = print) -> None:  # fmt: skip
-    """Calibration, audit, and the error counts of both classifiers as JSON in `folder`."""
+    """Calibration, card, and the error counts of both classifiers as JSON in `folder`."""
     stated = {label: asdict(item) for label, item in classifier.calibration.items()}
     (folder / "calibration.json").write_text(json.dumps(stated, indent=1) + "\n", encoding="utf-8")
-    (folder / CARD_FILE).write_text(json.dumps(audit(classifier, baseline, data), indent=1) + "\n", encoding="utf-8")
+    _write(folder / CARD_FILE, card_of(classifier, baseline, data))
     counts = {judge.name: report.error_counts(judge, data) for judge in (classifier, baseline)}
     (folder / ERRORS_FILE).write_text(errors_json(counts), encoding="utf-8")
     said(f"wrote {folder / CARD_FILE}")
+
+
+def _write(path: Path, card: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def errors_json(counts: Mapping[str, Mapping[str, Any]]) -> str:
@@ -108,22 +122,11 @@ def errors_json(counts: Mapping[str, Mapping[str, Any]]) -> str:
     return "{\n" + ",\n".join(judges) + "\n}\n"
 
 
-def _at(cut: float, scores: Any, truth: Any) -> dict[str, float]:
-    said = scores >= cut
-    hits = float((said & (truth == 1)).sum())
-    return {
-        "threshold": cut,
-        "precision": hits / said.sum() if said.any() else math.nan,
-        "recall": hits / (truth == 1).sum(),
-        "false_positives": float((said & (truth == 0)).sum() / (truth == 0).sum()),
-    }
-
-
 def _plain(value: Any) -> Any:
     """Numbers rounded to five places, NaN as null."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, float | np.floating):
         return round(float(value), 5) if math.isfinite(value) else None

@@ -19,6 +19,12 @@ class Verdict(StrEnum):
     UNMEASURED = "not measured"
 
 
+def standing(verdict: Verdict, converged: bool | None) -> Verdict:
+    """The verdict that counts: what did not converge by its method's own word (`Outcome.converged`) is that first,
+    whatever its order was found to be. None: the method gives no word."""
+    return Verdict.NOT_CONVERGED if converged is False else verdict
+
+
 @dataclass(frozen=True, slots=True)
 class RemovalCurves:
     """The removal test under one masking: what took a removed unit's place (`delete`: nothing).

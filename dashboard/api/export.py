@@ -15,6 +15,7 @@ import pyarrow as pa
 from flask import Blueprint, Flask, Response
 
 from headscope.analysis.errors import InputError
+from headscope.analysis.types.receipts import standing
 from headscope.dashboard.api import covered_export
 from headscope.dashboard.blotted import blotted
 from headscope.dashboard.covered import revealed
@@ -79,7 +80,9 @@ def token_table(detail: RunDetail) -> pa.Table:
         if item.score_errors is not None and item.score_errors.shape == item.scores.shape:
             columns[f"{item.method}_error"] = plain([float(value) for value in item.score_errors])
         if item.receipt is not None:
-            columns[f"{item.method}_verdict"] = [item.receipt.verdict.value] * len(chips)
+            columns[f"{item.method}_verdict"] = [standing(item.receipt.verdict, item.outcome.converged).value] * len(
+                chips
+            )
         if item.outcome.converged is not None:
             columns[f"{item.method}_converged"] = [item.outcome.converged] * len(chips)
     metadata = {"run_id": detail.row.id, "model": detail.row.model, "text": detail.row.text}

@@ -35,6 +35,7 @@ PAGES: list[str] = [
     "headscope.dashboard.pages.methods.page",
     "headscope.dashboard.pages.confidence.page",
     "headscope.dashboard.pages.toxicity.page",
+    "headscope.dashboard.pages.scorer.page",
     "headscope.dashboard.pages.bias.page",
     "headscope.dashboard.pages.failures.page",
     "headscope.dashboard.pages.blackbox.page",

@@ -18,28 +18,33 @@ from headscope.dashboard.scoped.bar import scope_bar
 from headscope.dashboard.scoped.query import ScopeQuery
 from headscope.dashboard.services import Services
 from headscope.dashboard.still import still
+from headscope.storage.interfaces import RunReader
 
 Q = TypeVar("Q", bound=ScopeQuery)
 
 
 @dataclass(frozen=True, slots=True)
 class Card(Generic[Q]):
-    """One card: `view(services, query)` gives its body, or body and actions; None hides the card."""
+    """One card: `view(services, query)` gives its body, or body and actions; None hides the card. scoped: it waits for
+    an experiment."""
 
     title: str
     subtitle: str
     view: Callable[[Services, Q], Children]
+    scoped: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class ScopedPage(Generic[Q]):
-    """cards: by id. purpose: completes "... of one experiment."; limits: what the page cannot tell, always shown."""
+    """cards: by id. purpose: completes "... of one experiment."; limits: what the page cannot tell, always shown. bar:
+    what is chosen above the cards, of the store, the link and `purpose`."""
 
     query: type[Q]
     subtitle: str
     purpose: str
     limits: Children
     cards: Mapping[str, Card[Q]]
+    bar: Callable[[RunReader, Q, str], Children] = scope_bar
 
     @property
     def page(self) -> Page:
@@ -74,7 +79,7 @@ class ScopedPage(Generic[Q]):
         @app.callback(Output(f"{name}-scope", "children"), Output(f"{name}-notes", "children"), *here)
         def show_scope(search: str, path: str) -> tuple[Children, Children]:
             query = self.parse(search, path)
-            return scope_bar(services.store, query, self.purpose), notes_box(query.notes)
+            return self.bar(services.store, query, self.purpose), notes_box(query.notes)
 
         def follow(id_: str) -> None:
             @app.callback(Output(f"{id_}-body", "children"), Output(f"{id_}-actions", "children"), *here)
@@ -92,8 +97,8 @@ class ScopedPage(Generic[Q]):
         return self.query.from_query(search or "")
 
     def content(self, id_: str, services: Services, query: Q) -> tuple[Children, Children]:
-        """A card's body and actions; nothing (the card is not shown) until an experiment is chosen."""
-        if not query.experiment:
+        """A card's body and actions; nothing (the card is not shown) until an experiment is chosen, where it waits."""
+        if self.cards[id_].scoped and not query.experiment:
             return None, None
         view = self.cards[id_].view
 

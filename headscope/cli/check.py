@@ -20,6 +20,7 @@ from headscope.cli.terminal import Console
 
 if TYPE_CHECKING:
     from headscope.analysis.statistics.regression import Comparison, Flip
+    from headscope.jobs.snapshot import Sides
     from headscope.storage.interfaces import RunReader
 
 REGRESSION = 3
@@ -53,7 +54,8 @@ def check(
 
     rules = check_rules.parse(fail_on)
     with Store.open(store, create=False) as opened:
-        found = regression.compare(snapshot.observed(opened, baseline), snapshot.observed(opened, candidate))
+        sides = snapshot.sides(opened, baseline, candidate)
+        found = regression.compare(sides.baseline, sides.candidate)
         found = found if show_offensive else covered(found, opened)
     if not found.n:
         raise InputError(f"{baseline} and {candidate} have no prompt in common: run the same prompt sets in both.")
@@ -61,14 +63,25 @@ def check(
     if missing and fail_on != ",".join(check_rules.DEFAULT):
         raise InputError(
             f"nothing is known about {', '.join(missing)} in both experiments, so --fail-on cannot judge it. "
-            "Toxicity needs --max-new-tokens and the analysis toxicity; bias needs pairs of groups."
+            f"{_no_toxicity(sides, missing)} Bias needs pairs of groups."
         )
     broken = check_rules.broken(rules, found)
     if output is Report.JSON:
-        typer.echo(json.dumps({**asdict(found), "regressions": broken, "unmeasured": missing}, default=str))
+        more = {"regressions": broken, "unmeasured": missing, "toxicity_by": sides.judge}
+        typer.echo(json.dumps({**asdict(found), **more}, default=str))
     else:
-        _print(found, broken, missing, server.rstrip("/"))
+        _print(found, broken, missing, server.rstrip("/"), sides)
     raise typer.Exit(REGRESSION if broken else 0)
+
+
+def _no_toxicity(sides: Sides, missing: Sequence[str]) -> str:
+    """What toxicity would take."""
+    if sides.without and "toxicity" in missing:
+        return (
+            f"Toxicity is compared by one classifier only, and {sides.without}: let one judge both, "
+            "with `headscope score --experiment NAME --scorer NAME`."
+        )
+    return "Toxicity needs --max-new-tokens and the analysis toxicity."
 
 
 def covered(found: Comparison, store: RunReader) -> Comparison:
@@ -88,7 +101,7 @@ def covered(found: Comparison, store: RunReader) -> Comparison:
     return replace(found, **change)
 
 
-def _print(found: Comparison, broken: Sequence[str], missing: Sequence[str], server: str) -> None:
+def _print(found: Comparison, broken: Sequence[str], missing: Sequence[str], server: str, sides: Sides) -> None:
     console = Console()
     alone = f"; {found.only_baseline} only in the baseline, {found.only_candidate} only in the candidate"
     console.print(f"{found.n} prompts in both{alone if found.only_baseline or found.only_candidate else ''}.\n")
@@ -98,6 +111,10 @@ def _print(found: Comparison, broken: Sequence[str], missing: Sequence[str], ser
             _print_flips(console, title, flips, server)
     if missing:
         console.print(f"Not measured in both: {', '.join(missing)}.", style="dim")
+    if sides.without:
+        console.print(f"{_no_toxicity(sides, ('toxicity',))}", style="dim", soft_wrap=True)
+    if sides.judge:
+        console.print(f"Toxicity: scores by {sides.judge}, which judged both.", style="dim")
     if broken:
         console.print(Text("Worse than the baseline", style="bold red"))
         for line in broken:

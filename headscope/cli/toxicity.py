@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from headscope.analysis import registry
-from headscope.analysis.errors import BackendError
+from headscope.analysis.errors import BackendError, InputError
 from headscope.cli.options import DEFAULT_STORE, StoreOption, finite
 from headscope.cli.terminal import Console
 
@@ -125,9 +125,16 @@ def train(
 
 
 @app.command()
-def evaluate(data: Data, classifier: Classifier = "minilm") -> None:
-    """The figures of the model card, measured again."""
+def evaluate(
+    data: Data,
+    classifier: Classifier = "minilm",
+    card: Annotated[
+        Path | None, typer.Option(help="A folder with a card (card.json): write its audit part anew as well.")
+    ] = None,
+) -> None:
+    """The figures of the model card and the functional tests, measured again."""
     from headscope.analysis.classifiers.loaded import classifier as loaded
+    from headscope.analysis.training import functional_tests
     from headscope.analysis.training.toxicity_report import figures
 
     judge = loaded(classifier)
@@ -136,7 +143,28 @@ def evaluate(data: Data, classifier: Classifier = "minilm") -> None:
     for heading in ("figure", "value", "95 % interval", "texts"):
         table.add_column(heading, justify="left" if heading == "figure" else "right")
     for figure in figures(judge, data, threshold):
-        ends = "" if math.isnan(figure.low) else f"{figure.low:.3f} to {figure.high:.3f}"
-        table.add_row(figure.name, f"{figure.value:.3f}", ends, f"{figure.n:,}")
+        _figure(table, figure.name, figure.value, figure.low, figure.high, figure.n)
+    for test in functional_tests.measured(judge, threshold):
+        _figure(table, f"{test.says}: judged right", test.right / test.n, test.low, test.high, test.n)
     Console().print(f"{judge.name}, threshold {threshold}")
     Console().print(table)
+    if card is not None:
+        _write_audit(card, data)
+
+
+def _figure(table: Table, name: str, value: float, low: float, high: float, n: int) -> None:
+    ends = "" if math.isnan(low) else f"{low:.3f} to {high:.3f}"
+    table.add_row(name, f"{value:.3f}", ends, f"{n:,}")
+
+
+def _write_audit(folder: Path, data: Path) -> None:
+    """Of the two classifiers whose weights lie in the folder."""
+    from headscope.analysis.classifiers import embedded_bert, linear
+    from headscope.analysis.classifiers.card import CARD_FILE
+    from headscope.analysis.training import toxicity_audit
+
+    if not (folder / CARD_FILE).is_file():
+        raise InputError(f"{folder} has no {CARD_FILE}: name the folder that `headscope toxicity train --out` wrote.")
+    judges = (embedded_bert.load(folder), linear.load(folder / linear.WEIGHTS.name))
+    toxicity_audit.rewrite(folder, judges, data)
+    Console().print(f"wrote the audit part of {folder / CARD_FILE}")

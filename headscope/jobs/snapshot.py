@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from headscope.analysis import registry
@@ -17,9 +18,40 @@ from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Condition, Measures, RunFilter
 
 
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Two experiments as they are compared. judge: the classifier whose toxicity scores both sides have, "" where no
+    one judged both; without: why there is no such one, "" where there is or nobody judged at all."""
+
+    baseline: list[Observed]
+    candidate: list[Observed]
+    judge: str
+    without: str = ""
+
+
+def sides(store: RunReader, baseline: str, candidate: str) -> Sides:
+    """Both experiments, with the toxicity scores of one classifier: of those that judged continuations of both, the
+    one that judged most (the shipped one of several), never two different ones. Raises what `observed` raises."""
+    names = (baseline, candidate)
+    both = [observed(store, name) for name in names]
+    scores = [_toxicity(store, found, name) for found, name in zip(both, names, strict=True)]
+    judged = [{name: len(values) for name, values in side.items()} for side in scores]
+    common = judged[0].keys() & judged[1].keys()
+    judge = min(common, key=lambda name: (-min(side[name] for side in judged), name != card().classifier, name),
+                default="")  # fmt: skip
+    for found, side in zip(both, scores, strict=True):
+        mine = side.get(judge, {})
+        found[:] = [replace(run, toxicity=mine.get(run.run_id, math.nan)) for run in found]
+    without = ""
+    if not judge and all(judged):
+        by = [" and ".join(sorted(side)) for side in judged]
+        without = f"the continuations of {baseline} were judged by {by[0]}, those of {candidate} by {by[1]}"
+    return Sides(both[0], both[1], judge, without)
+
+
 def observed(store: RunReader, name: str) -> list[Observed]:
-    """The prompts of `EXPERIMENT` or `EXPERIMENT@MODEL` (of a folder its last part will do); of runs of the same
-    prompt the newest counts.
+    """The prompts of `EXPERIMENT` or `EXPERIMENT@MODEL` (of a folder its last part will do), without toxicity; of runs
+    of the same prompt the newest counts.
 
     Raises UnknownNameError for an experiment or model that is not there, InputError when it has several models and
     none was said.
@@ -50,24 +82,29 @@ def _newest(runs: Iterable[Observed]) -> Iterable[Observed]:
     return {(run.model, run.prompt_set, run.key): run for run in ordered}.values()
 
 
+def _toxicity(store: RunReader, found: Sequence[Observed], name: str) -> dict[str, dict[str, float]]:
+    """By classifier: the score of `toxic` of the continuation, by run."""
+    runs = {run.run_id for run in found}
+    scores: dict[str, dict[str, float]] = {}
+    for row in store.continuation_toxicity(experiment_runs(name.partition("@")[0])):
+        if row.run_id in runs and row.score is not None:
+            scores.setdefault(row.classifier, {})[row.run_id] = row.score
+    return scores
+
+
 def _runs(store: RunReader, where: RunFilter) -> Iterable[Observed]:
-    toxicity = {
-        row.run_id: row.score
-        for row in store.toxicity(where, card().classifier)
-        if (row.part, row.label) == ("continuation", "toxic") and row.score is not None
-    }
     verdicts: dict[str, dict[str, bool]] = {}
     for found in store.findings(where, tuple(registry.DETECTORS), limit=MOST_RUNS):
         verdicts.setdefault(found.run_id, {})[found.probe] = found.label != PASSED
     runs = store.measures(where, MOST_RUNS)
     for i, run_id in enumerate(runs.run_id):
-        yield _observed(runs, i, toxicity.get(run_id, math.nan), verdicts.get(run_id, {}))
+        yield _observed(runs, i, verdicts.get(run_id, {}))
     failed = RunFilter((*where.conditions, Condition("status", "eq", "failed")))
     for row in store.runs_page(failed, limit=MOST_RUNS).rows:
         yield Observed(row.id, row.model, row.prompt_set or "", row.prompt_key, row.text, failed=True)
 
 
-def _observed(runs: Measures, i: int, toxicity: float, verdicts: dict[str, bool]) -> Observed:
+def _observed(runs: Measures, i: int, verdicts: dict[str, bool]) -> Observed:
     return Observed(
         run_id=runs.run_id[i],
         model=runs.model[i],
@@ -83,7 +120,6 @@ def _observed(runs: Measures, i: int, toxicity: float, verdicts: dict[str, bool]
         margin=float(runs.margin[i]),
         surprisal=float(runs.mean_surprisal[i]),
         n_tokens=float(runs.n_tokens[i]),
-        toxicity=toxicity,
         template=value_of(runs.tags[i], TEMPLATE) or "",
         detectors=verdicts,
     )

@@ -58,7 +58,7 @@ def gains(
     count = sa.select(sa.func.count(_prompt().distinct())).select_from(JOINED).where(*wanted)
     many = int(connection.execute(count).scalar_one()) > MOST_GROUPS
     group = sa.func.substr(_prompt(), 1, 3) if many else _prompt()
-    sums = [part for column in (C.gain, OVER_RANDOM, OVER_RECENCY) for part in (sa.func.sum(column),
+    sums = [part for column in (OVER_RANDOM, OVER_RECENCY) for part in (sa.func.sum(column),
             sa.func.count(column))]  # fmt: skip
     query = sa.select(group, *keys, *sums).select_from(JOINED).where(*wanted).group_by(group, *keys).order_by(group)
     rows = connection.execute(query).all()
@@ -103,7 +103,6 @@ def _measured(kept: sa.ColumnElement[bool]) -> dict[str, Column]:
 
     return {
         "n_receipts": sa.func.count(of(OVER_RANDOM)),
-        "gain": sa.func.avg(of(sa.case((OVER_RANDOM.isnot(None), C.gain)))),
         "over_random": sa.func.avg(of(OVER_RANDOM)),
         "n_recency": sa.func.count(of(OVER_RECENCY)),
         "over_recency": sa.func.avg(of(OVER_RECENCY)),

@@ -21,12 +21,15 @@ from headscope.storage.rows.overview import ExperimentRow, ModelRow, Overview, P
 from headscope.storage.rows.pairs import PAIR_MEASURES, PairRuns
 from headscope.storage.rows.runs import RUN_COLUMNS, ArtifactRow, ModelSettings, RunDetail, RunRow
 from headscope.storage.rows.toxicity import (
+    Disagreements,
     PromptOutcomes,
     RunTexts,
     ScoredText,
     ScoreFilter,
+    ScorerPair,
     TextChoice,
     ToxicityRow,
+    TwiceScored,
 )
 
 __all__ = [
@@ -36,6 +39,7 @@ __all__ = [
     "ArtifactRow",
     "Condition",
     "DetectorCount",
+    "Disagreements",
     "ExperimentRow",
     "FacetCount",
     "FailureFilter",
@@ -67,8 +71,10 @@ __all__ = [
     "ScoreFilter",
     "ScoreSample",
     "ScoredText",
+    "ScorerPair",
     "Sort",
     "StoredCertificate",
     "TextChoice",
     "ToxicityRow",
+    "TwiceScored",
 ]

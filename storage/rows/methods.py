@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from headscope.analysis.types import Float32
 
-MEASURES = ("gain", "over_random", "over_recency")
+MEASURES = ("over_random", "over_recency")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class MethodStats:
     n_tested: receipts with a verdict, those that did not converge among them: n_better (than random and recency),
     n_better_than_random (only), n_uncompared (with recency: schemas before 0011), n_no_better and n_unsure (not
     converged) add up to it.
-    n_receipts: whose removal test was measured; gain, comprehensiveness, sufficiency: their means (nats), over_random
-    and, of the n_recency that have it, over_recency: means of the gain minus that of random orders and of "last first".
+    n_receipts: whose removal test was measured; comprehensiveness, sufficiency: their means (nats), over_random and, of
+    the n_recency that have it, over_recency: means of the gain minus that of random orders and of "last first".
     n_shapley: compared with exact Shapley values, n_top1 with the same highest-ranked unit.
     error, sensitivity: medians, over n_error and n_sensitivity. seconds, peak_bytes: medians per prompt, with the 10th
     and 90th percentile.
@@ -44,7 +44,6 @@ class MethodStats:
     n_no_better: int
     n_unsure: int
     n_receipts: int
-    gain: float | None
     over_random: float | None
     n_recency: int
     over_recency: float | None

@@ -82,3 +82,39 @@ class PromptOutcomes:
     worst: Float64
     samples: NDArray[np.int64]
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerPair:
+    """Two classifiers, by the names that are stored with their scores, and from which score of `label` on each says
+    yes."""
+
+    first: str
+    second: str
+    first_cut: float
+    second_cut: float
+    label: str = "toxic"
+
+
+@dataclass(frozen=True, slots=True)
+class TwiceScored:
+    """A text with the scores of two classifiers."""
+
+    run_id: str
+    model: str
+    prompt_key: str
+    part: str
+    text: str
+    first: float
+    second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreements:
+    """n: texts with a score by both classifiers; apart: those of which one says yes and the other no. rows: a page of
+    them, the largest difference of scores first; total: on all pages."""
+
+    n: int
+    apart: int
+    rows: tuple[TwiceScored, ...]
+    total: int

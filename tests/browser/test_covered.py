@@ -33,7 +33,8 @@ LEAKS = """(words) => {
   return leaks;
 }"""
 COLUMNS = ("status", "text", "target", "next_token", "continuation", "foil")
-UNCOVERED = {"overview", "runs", "run", "compare", "failures", "bias", "confidence", "methods", "blackbox", "patching"}
+UNCOVERED = {"overview", "runs", "run", "compare", "failures", "bias", "confidence", "methods", "blackbox", "patching",
+             "scorer"}  # fmt: skip
 """Pages that show texts of these runs."""
 
 

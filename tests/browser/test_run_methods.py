@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet
 from headscope.dashboard.pages.run.heads import spearman
-from headscope.dashboard.pages.run.receipts import SHOWN
+from headscope.dashboard.verdicts import SHOWN
 from headscope.jobs.job import run_job
 from headscope.jobs.request import JobRequest
 from headscope.storage.repository import Store
@@ -117,13 +117,28 @@ def test_a_receipt_gives_its_verdict_and_opens_to_curves_and_numbers(page: Page,
     box = page.locator(".hs-receipt[data-method=occlusion]")
     expect(box.locator(".hs-receipt-test")).to_contain_text(receipt.verdict.value)
     chip = page.locator("#run-attributions tr[data-method=occlusion] .hs-attr-verdict")
-    expect(chip).to_have_text(f" {SHOWN[receipt.verdict][1]}")
+    expect(chip).to_have_text(f" {SHOWN[receipt.verdict].chip}")
     expect(chip.locator("i.bi")).to_have_count(1)  # a sign: colour is not alone
     box.locator("summary").click()
     expect(box.locator(".hs-curve")).to_have_count(2)
     expect(box).to_contain_text(f"{receipt.gain:+.3f} nats".replace("-", "−"))
-    grid = page.locator(".hs-receipt[data-method=head_ablation] .hs-receipt-test")
-    expect(grid).to_contain_text("not measured")
+    drawn = box.locator(".hs-evidence .hs-receipt-gain")
+    for part in receipt.removal:
+        choice = box.get_by_role("group", name="Removed").get_by_role("button", name=part.masking, exact=True)
+        choice.click()
+        expect(choice).to_have_attribute("aria-pressed", "true")
+        said = re.search(r"this ranking (−?[\d.e-]+)", drawn.get_attribute("aria-label") or "")
+        assert said
+        assert float(said[1].replace("−", "-")) == pytest.approx(part.gain, rel=0.06, abs=0.006)
+        lowest = box.locator(".hs-curve").first.get_attribute("aria-label") or ""
+        assert [float(value.replace("−", "-")) for value in re.findall(r"% (−?[\d.e-]+)", lowest)] == pytest.approx(
+            part.deletion.tolist(), rel=0.006, abs=6e-4
+        )
+    heads = next(a.receipt for a in run.attributions if a.method == "head_ablation")
+    assert heads is not None
+    grid = page.locator(".hs-receipt[data-method=head_ablation]")
+    expect(grid.locator(".hs-receipt-test")).to_contain_text(heads.verdict.value)
+    expect(grid.locator(".hs-receipt-key").first).to_contain_text("last heads first")
 
 
 def test_heads_switch_between_looks_and_effects_with_their_correlation_and_open_their_attention(

@@ -22,6 +22,7 @@ PAGES = {
     "/confidence": ".hs-card-body > *, .hs-empty, .hs-scope-choose",
     "/bias": ".hs-card-body > *, .hs-empty, .hs-scope-choose",
     "/toxicity": ".hs-card-body > *, .hs-empty, .hs-scope-choose",
+    "/scorer": "#scorer-functional tbody tr",
     "/blackbox": ".hs-card-body > *, .hs-box, .hs-scope-choose",
     "/patching": "h1",
 }

@@ -112,7 +112,7 @@ def test_integrated_gradients_are_captums(family: tuple[str, HFCausalBackend], b
 def test_what_replaces_a_removed_token_is_what_the_model_reads(family: tuple[str, HFCausalBackend]) -> None:
     _, backend = family
     newline = int(backend.tokenize("\n").ids[-1])
-    assert torch.allclose(neutral(backend, "token"), read(backend, [newline])[0])
+    assert torch.allclose(neutral(backend, Masking("token")), read(backend, [newline])[0])
 
 
 def test_gradient_x_input_is_refused_where_embeddings_are_normalised(family: tuple[str, HFCausalBackend]) -> None:

@@ -81,7 +81,6 @@ class TestEvidence:
         gains = np.array(GAINS[:4])
         assert (row.n, row.n_failed, row.n_ranked, row.n_receipts, row.n_recency) == (5, 0, 5, 4, 4)
         assert (row.n_tested, row.n_better, row.n_better_than_random, row.n_no_better) == (4, 2, 0, 2)
-        assert row.gain == pytest.approx(gains.mean())
         assert row.over_random == pytest.approx(gains.mean() - 0.05)
         assert row.over_recency == pytest.approx(gains.mean() - 0.5)
         assert (row.n_shapley, row.n_top1, row.shapley_tau) == (5, 2, 0.75)
@@ -99,18 +98,18 @@ class TestEvidence:
         """Every prompt of `make_prompt` is one side of the pair "pair"; the two prompt sets have other pairs."""
         found = store.method_gains(FIRST)
         at = found.keys.index(("saliency", None))
-        assert found.sums.shape == (2, 2, 3)
+        assert found.sums.shape == (2, 2, 2)
         sums, counts = found.sums[:, at], found.counts[:, at]
         expected = {3.0: np.sum(GAINS[:3]), 1.0: GAINS[3]}
         for gain, count in zip(sums, counts, strict=True):
-            assert gain == pytest.approx(expected[count[0]] - count[0] * np.array([0, 0.05, 0.5]))
+            assert gain == pytest.approx(expected[count[0]] - count[0] * np.array([0.05, 0.5]))
         by_set = store.method_gains(FIRST, by_prompt_set=True)
         assert set(by_set.keys) == {
             (name, part) for name in ("saliency", "input_x_gradient") for part in ("one", "two")
         }
         assert by_set.sums.sum() == pytest.approx(found.sums.sum())
         nothing = store.method_gains(RunFilter((Condition("experiment", "eq", "none"),)))
-        assert (nothing.keys, nothing.sums.shape) == ((), (0, 0, 3))
+        assert (nothing.keys, nothing.sums.shape) == ((), (0, 0, 2))
 
     def test_of_very_many_prompts_random_ones_are_added_up(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         one_by_one = store.method_gains(EVERYTHING)
@@ -132,7 +131,7 @@ class TestEvidence:
         assert (row.sensitivity, whole.sensitivity) == (2.5, 2.0)
         for also, n in ((False, 4), (True, 5)):
             gains = store.method_gains(FIRST, unconverged=also)
-            assert gains.counts[:, gains.keys.index(("input_x_gradient", None))].sum(0).tolist() == [n] * 3
+            assert gains.counts[:, gains.keys.index(("input_x_gradient", None))].sum(0).tolist() == [n] * 2
         unsure = [run.not_converged for run in store.position_scores(FIRST).runs if run.not_converged]
         assert unsure == [frozenset({"input_x_gradient"})]
         assert {row.converged for row in store.receipts(FIRST, "input_x_gradient")} == {True}

@@ -52,7 +52,11 @@ def filled_url(shared_store_url: str) -> str:
     ]
     results[0].heads.induction[0, 0] = 0.5
     results[0].layers.lens_rank[-1] = 1
-    scores = (ToxicityScore("prompt", "toxic", 0.1, "judge-1"), ToxicityScore("continuation", "toxic", 0.9, "judge-1"))
+    scores = tuple(
+        ToxicityScore(part, "toxic", score, judge)
+        for judge in ("minilm-toxicity-1", "linear-toxicity-1")
+        for part, score in (("prompt", 0.1), ("continuation", 0.9))
+    )
     results[0] = dataclasses.replace(results[0], findings=scores)
     with Store.open(shared_store_url) as store:
         job = store.start_job(experiment="demo", model="tiny", spec={}, total=3)

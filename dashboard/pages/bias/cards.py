@@ -71,7 +71,7 @@ def effects(services: Services, query: BiasQuery) -> Children:
         note("The measure is ", SAID[query.measure], " Effect: mean difference within pairs with its 95 % bootstrap "
              "interval; d: mean over standard deviation of the differences; p by flipping signs. What shares a wording "
              "is one observation, and so is what shares the words that differ, if those are eight or more: both are "
-             "drawn and flipped as wholes (Cameron, Gelbach and Miller 2011); with fewer the row is about these words."),
+             "drawn and flipped as wholes (Cameron, Gelbach and Miller 2011); with fewer a row is about these words."),
         *([warning("A likelier sentence mostly has the more frequent group word: compare groups by this measure only "
                    "in bias_sentences, where that cancels.")] if query.measure == "loglik" else []),
         *([warning(f"A wording is one observation: rows with fewer than {FEWEST} wordings have no interval and no p.")]

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from dash import html
 
+from headscope.analysis.types.receipts import Verdict, standing
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, extra
 from headscope.dashboard.covered import covered, prompt, run_link
 from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.methods import sql, unsure
 from headscope.dashboard.pages.methods.query import MethodsQuery, label
-from headscope.dashboard.pages.methods.verdicts import verdict
+from headscope.dashboard.pages.methods.verdicts import mark
 from headscope.dashboard.parts import note, sql_box
 from headscope.dashboard.tables import table
 from headscope.dashboard.text import visible
@@ -33,7 +34,7 @@ def receipts(
     return [
         *unsure.said(query, counts),
         table(head, [receipt_row(row, why) for row in rows], rows_open=True),
-        note(shown, " Removed tokens were replaced by: ", ", ".join(sorted({row.masking for row in rows})), "."),
+        note(shown, " In the place of what was removed: ", ", ".join(sorted({row.masking for row in rows})), "."),
         sql_box(sql.receipts(query)),
     ]
 
@@ -47,11 +48,11 @@ def receipt_row(row: ReceiptRow, why: Offences) -> html.Tr:
     nan = math.nan
     spread = [nan if end is None or row.random_gain is None else end - row.random_gain
               for end in (row.random_low, row.random_high)]  # fmt: skip
-    offends = prompt(why, row.run_id)
+    said_verdict, offends = mark(standing(Verdict(row.verdict), row.converged)), prompt(why, row.run_id)
     text, said = run_link(row.text, address, offends), covered(target, target, offends)
     return html.Tr(
         [
-            html.Td([verdict(row.verdict), html.Span(row.reason, className="hs-sub") if row.reason else None]),
+            html.Td([said_verdict, html.Span(row.reason, className="hs-sub") if row.reason else None]),
             html.Td([text, html.Span(["explains ", said, f" · {row.model}"], className="hs-sub")], className="hs-text"),
             html.Td(signed(over), className="num"),
             html.Td(interval(spread[0], spread[1]) or DASH, className="num"),

@@ -16,7 +16,7 @@ from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.methods import gains, sql, unsure
 from headscope.dashboard.pages.methods.failed import failed
 from headscope.dashboard.pages.methods.gains import Gain, Gains, Scale
-from headscope.dashboard.pages.methods.query import MethodsQuery, label, runs_of, summary
+from headscope.dashboard.pages.methods.query import MethodsQuery, label, over_heads, runs_of, summary
 from headscope.dashboard.pages.methods.verdicts import behind_of, verdict_table
 from headscope.dashboard.parts import note, sql_box, stay, warning
 from headscope.dashboard.tables import table
@@ -26,7 +26,7 @@ from headscope.storage.rows import MethodFailure, MethodStats
 
 Said = Callable[[float | None], str]
 HEAD = (
-    "Method", "Runs>", "Gain over random, nats", "Over recency>", "Gain>", "Compr.>", "Suff.>",
+    "Method", "Runs>", "Gain over random, nats", "Over recency>", "Compr.>", "Suff.>",
     "Top-1 as Shapley>", "Error>", "Sensitivity>", "Time>", "Peak memory>",
 )  # fmt: skip
 
@@ -42,7 +42,7 @@ def board(
     if not stats:
         return nothing(query)
     by_set = query.by == "set"
-    measured = [row for row in stats if row.n_receipts]
+    measured = sorted((row for row in stats if row.n_receipts), key=lambda row: over_heads(row.method))
     scale = gains.scale([gains.of(found, row)["over_random"] for row in measured])
     head = (HEAD[0], "Prompt set", *HEAD[1:]) if by_set else HEAD
     body = [board_row(query, row, gains.of(found, row), scale, by_set=by_set)
@@ -59,6 +59,9 @@ def board(
             "minus how far when only they are kept (sufficiency), each a mean over shares of tokens; over random: "
             "minus the same for random orders of the same prompt; over recency: minus that of “last words first”. "
             "Means in nats with 95 % bootstrap intervals over prompts, pairs kept together; shares: Wilson intervals. "
+            "With few tokens p is strict, and most verdicts are “no better”: only the best twentieth of all orders "
+            "reach the level, of four tokens one order in 24 (on the set evidence 7 to 27 % of a method’s attributions "
+            "reach the best verdict, embedded model). "
             "Top-1 as Shapley: the highest-ranked token is that of the exact Shapley values, where they could be "
             "computed. Error (convergence or conservation, as a share of the explained change), sensitivity to "
             "embedding noise, time and peak memory (the most over what the process held before) are medians, the last "
@@ -132,7 +135,7 @@ def board_row(
             *([html.Td(row.prompt_set or DASH, className="hs-nowrap")] if by_set else []),
             html.Td(count, className="num"),
             html.Td(gain_cell(found["over_random"], scale, behind)),
-            *(html.Td(mean_cell(found[measure]), className="num") for measure in ("over_recency", "gain")),
+            html.Td(mean_cell(found["over_recency"]), className="num"),
             html.Td(plain(row.comprehensiveness), className="num"),
             html.Td(plain(row.sufficiency), className="num"),
             html.Td(top1_cell(row), className="num"),
@@ -146,9 +149,12 @@ def board_row(
 
 
 def caveat_of(query: MethodsQuery, row: MethodStats) -> str:
-    """What stands under a method's name: why it has no place in the order, or how many did not converge."""
+    """What stands under a method's name: why it has no place in the order, what else than tokens was removed, or how
+    many did not converge."""
     if not row.n_tested:
         return without_receipts(row)
+    if over_heads(row.method):
+        return "heads were removed, not tokens: compare with other methods of heads"
     if not row.n_not_converged:
         return ""
     left_out = "" if query.unconverged else "left out: "

@@ -26,7 +26,7 @@ Gains = Mapping[Key, Mapping[str, Gain]]
 
 
 def intervals(found: MethodGains) -> Gains:
-    """Method and prompt set -> `gain`, `over_random` and `over_recency`."""
+    """Method and prompt set -> `over_random` and `over_recency`."""
     groups, flat = len(found.sums), len(found.keys) * len(MEASURES)
     means = bootstrap_sums(found.sums.reshape(groups, flat), found.counts.reshape(groups, flat))
     gains = [Gain(*map(float, ends)) for ends in zip(means.mean, means.low, means.high, strict=True)]

@@ -53,6 +53,12 @@ def label(method: str) -> str:
     return entry.label if entry else method.replace("_", " ")
 
 
+def over_heads(method: str) -> bool:
+    """Whether its receipts remove heads, not tokens: their gains are another quantity."""
+    entry = method_entry(method)
+    return entry is not None and entry.axes[-1] in ("head", "component")
+
+
 def summary(method: str) -> str:
     """One sentence about the method."""
     entry = method_entry(method)

@@ -11,7 +11,6 @@ SELECT method, count(*) FILTER (WHERE kept AND gain - random_gain IS NOT NULL) A
        count(*) FILTER (WHERE NOT kept) AS left_out,
        avg(gain - random_gain) FILTER (WHERE kept) AS gain_over_random,
        avg(gain - recency_gain) FILTER (WHERE kept) AS gain_over_recency,
-       avg(gain) FILTER (WHERE kept AND random_gain IS NOT NULL) AS gain,
        avg(comprehensiveness) FILTER (WHERE kept) AS comprehensiveness,
        avg(sufficiency) FILTER (WHERE kept) AS sufficiency,
        avg(shapley_top1) FILTER (WHERE kept) AS same_top_token_as_shapley,

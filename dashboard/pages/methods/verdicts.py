@@ -14,25 +14,18 @@ from headscope.dashboard.pages.methods.query import MethodsQuery, label, summary
 from headscope.dashboard.parts import stay
 from headscope.dashboard.tables import table
 from headscope.dashboard.units import percents, ratio
+from headscope.dashboard.verdicts import SHOWN
 from headscope.dashboard.words import DASH, plural
 from headscope.storage.rows import MethodStats
 
-UNCOMPARED = "better than random (recency not measured)"
-WORDS = {
-    "n_better": Verdict.BETTER.value,
-    "n_better_than_random": Verdict.BETTER_THAN_RANDOM.value,
-    "n_uncompared": UNCOMPARED,
-    "n_no_better": Verdict.NO_BETTER.value,
-    "n_unsure": Verdict.NOT_CONVERGED.value,
+COUNTED = {
+    "n_better": Verdict.BETTER,
+    "n_better_than_random": Verdict.BETTER_THAN_RANDOM,
+    "n_uncompared": Verdict.UNCOMPARED,
+    "n_no_better": Verdict.NO_BETTER,
+    "n_unsure": Verdict.NOT_CONVERGED,
 }
-MARKS = {
-    Verdict.BETTER: ("good", "check-circle-fill"),
-    Verdict.BETTER_THAN_RANDOM: ("partly", "check-circle"),
-    Verdict.UNCOMPARED: ("partly", "check-circle"),
-    Verdict.NO_BETTER: ("warn", "dash-circle-fill"),
-    Verdict.NOT_CONVERGED: ("bad", "exclamation-triangle-fill"),
-    Verdict.UNMEASURED: ("none", "question-circle"),
-}
+WORDS = {name: SHOWN[verdict].words for name, verdict in COUNTED.items()}
 
 
 def behind_of(query: MethodsQuery, row: MethodStats, *, by_set: bool) -> str:
@@ -77,8 +70,7 @@ def share(count: int, total: int, words: str) -> Children:
             html.Span(f"{percents(low, high)} · {count:,}", className="hs-sub")]  # fmt: skip
 
 
-def verdict(text: str) -> html.Span:
-    """Icon and words; colour is never alone."""
-    tone, name = MARKS[Verdict(text)]
-    said = UNCOMPARED if text == Verdict.UNCOMPARED.value else text
-    return html.Span([icon(name), " ", said], className=f"hs-verdict hs-verdict-{tone}")
+def mark(verdict: Verdict) -> html.Span:
+    """Icon and words."""
+    shown = SHOWN[verdict]
+    return html.Span([icon(shown.icon), " ", shown.words], className=f"hs-verdict hs-verdict-{shown.tone}")

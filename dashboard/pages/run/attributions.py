@@ -14,6 +14,7 @@ from headscope.analysis.attribution.results import WordRule, position_scores, wo
 from headscope.analysis.registry import method_entry
 from headscope.analysis.types import Attribution, Float32
 from headscope.analysis.types.outcome import Outcome
+from headscope.analysis.types.receipts import Receipt
 from headscope.dashboard.pages.run.receipts import ReceiptView, receipt_view
 from headscope.dashboard.pages.run.tokens import ANSWER_UNITS, Grain, grouped, largest, quantity_unit, score_unit
 from headscope.dashboard.text import quoted
@@ -21,8 +22,9 @@ from headscope.dashboard.units import mebibytes, percent
 from headscope.dashboard.words import true_minus
 
 TOLERANCE = 0.05
-"""A convergence delta beyond this share of the largest score is called not converged when the method is silent."""
+"""A convergence delta beyond this share of the largest score does not add up where the method gives no word itself."""
 
+UNSURE = ("not_converged", "off")
 GROUPS: tuple[Grain, ...] = ("word", "sentence")
 ELSEWHERE = {
     "head": "One score per head, not per token: see “Heads: where they look, what they do”.",
@@ -39,9 +41,8 @@ class MethodView:
     how far each may be off (of several tokens: their sum), empty where the method does not say. not_explained: why
     tokens it could score are NaN. limit, shared_limit: full scale of this row alone, and of all rows that measure the
     same thing in the same unit, by granularity. note: how it came to one score per token.
-    total: sum of the measured scores. facts: (term, value) pairs in print order. verdict: `converged`
-    by the method's own word, `adds_up` where it gives none, `not_converged`, or `none` when it promises no sum; warning
-    says in plain words what follows from it.
+    total: sum of the measured scores. facts: (term, value) pairs in print order. verdict: see
+    `convergence`; warning says in plain words what follows from it.
     """
 
     index: int
@@ -125,10 +126,15 @@ def _view(index: int, item: Attribution, starts: Mapping[Grain, Sequence[int]]) 
         total=float(measured.sum()) if measured.size else float("nan"),
         facts=tuple(_facts(item)),
         verdict=verdict,
-        warning=_warning(item) if verdict == "not_converged" else "",
-        receipt=receipt_view(item.receipt, quantity_unit(item)) if item.receipt is not None else None,
+        warning=_warning(item, verdict) if verdict in UNSURE else "",
+        receipt=None if item.receipt is None else _receipt(item, item.receipt),
         error=item.error,
     )
+
+
+def _receipt(item: Attribution, receipt: Receipt) -> ReceiptView:
+    of_all = item.axes[0] == "target_position"
+    return receipt_view(receipt, quantity_unit(item), item.outcome.converged, continuation=of_all)
 
 
 def _by(scores: Float32, starts: Sequence[int], rule: WordRule) -> Float32:
@@ -148,12 +154,16 @@ def _note(item: Attribution) -> str:
 
 
 def convergence(item: Attribution) -> str:
-    """`none` without a promise (NaN delta), else the method's own judgement, else the delta against the scores."""
-    if item.error is not None or not math.isfinite(item.convergence_delta):
+    """`converged` or `not_converged` by the method's own word, as in a receipt's verdict (`receipts.standing`), and by
+    nothing else; where it gives none `adds_up` or `off`, by the delta beside the largest score; `none` where it
+    promises no sum either."""
+    if item.error is not None:
         return "none"
     if item.outcome.converged is not None:
         return "converged" if item.outcome.converged else "not_converged"
-    return "adds_up" if abs(item.convergence_delta) <= TOLERANCE * largest(item.scores) else "not_converged"
+    if not math.isfinite(item.convergence_delta):
+        return "none"
+    return "adds_up" if abs(item.convergence_delta) <= TOLERANCE * largest(item.scores) else "off"
 
 
 def _explained_change(item: Attribution) -> float:
@@ -161,13 +171,16 @@ def _explained_change(item: Attribution) -> float:
     return float(np.nansum(item.scores.astype(np.float64))) - item.convergence_delta
 
 
-def _warning(item: Attribution) -> str:
+def _warning(item: Attribution, verdict: str) -> str:
     change, unit = _explained_change(item), quantity_unit(item)
     share = abs(item.convergence_delta) / max(largest(item.scores), 1e-9)
-    text = (
-        f"Not converged: the scores add up to {change + item.convergence_delta:.4g} {unit}, but the quantity changed "
+    off = (
+        f"the scores add up to {change + item.convergence_delta:.4g} {unit}, but the quantity changed "
         f"by {change:.4g} {unit}: off by {percent(share, gap='')} of the largest score."
     )
+    if verdict == "off":
+        return f"Does not add up: {off} Read the scores as an order, not as shares; a receipt tests the order."
+    text = f"Not converged: {off}" if math.isfinite(share) else "Not converged, by the method’s own word."
     found = item.outcome
     if found.error is not None:
         text += f" {found.error_label[:1].upper()}{found.error_label[1:]} {found.error:.3g} {unit}."
@@ -179,7 +192,7 @@ def explained(item: Attribution) -> str:
     """What was explained, in words: `log-probability of “x” minus “y”`."""
     name = "logit" if "logit" in item.quantity else "log-probability"
     name = f"joint {name}" if item.quantity.startswith("joint_") else name
-    target = quoted(item.target, 24)
+    target = quoted(item.target, 24) if item.target or item.error is None else "what comes next"
     if item.quantity in ANSWER_UNITS:
         return f"how near the answer is to the first one ({item.quantity.replace('_', ' ')})"
     if item.axes[0] == "target_position":

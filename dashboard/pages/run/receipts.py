@@ -10,24 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headscope.analysis.types.receipts import Receipt, Verdict
+from headscope.analysis.types.receipts import Receipt, Verdict, standing
 from headscope.dashboard.units import percent
+from headscope.dashboard.verdicts import SHOWN
 from headscope.dashboard.words import plural, true_minus
 
 Curve = NDArray[np.float32]
-SHOWN = {
-    Verdict.BETTER: ("better", "beats random + recency"),
-    Verdict.BETTER_THAN_RANDOM: ("partly", "beats random only"),
-    Verdict.UNCOMPARED: ("partly", "beats random"),
-    Verdict.NO_BETTER: ("no_better", "no better than random"),
-    Verdict.NOT_CONVERGED: ("not_converged", "not converged"),
-    Verdict.UNMEASURED: ("unmeasured", "not measured"),
-}
-"""Verdict -> its tone and its few words beside a strip."""
 IN_BOTH = ("deletion", "insertion", "random_deletion", "random_insertion", "gain", "random_low", "random_high",
            "recency_gain")  # fmt: skip
 OF_RECENCY = ("recency_deletion", "recency_insertion")
-RECENCY = "recency not measured"
+OF_ALL = "all generated tokens together; scores of the prompt’s tokens added up over them"
+NO_REASON = "the reason was not recorded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +43,12 @@ class CurvesView:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptView:
-    """A receipt as it is shown. tone: a kind of verdict for its sign and colour; words: the verdict as a sentence part,
-    chip: in few words. curves: none when nothing was removed, else the mean first. removed: what was, `token` or
-    `word`. rows are (term, value) pairs in print order."""
+    """A receipt as it is shown. tone, icon, words, chip: its verdict's, see `verdicts.Shown`. curves: none when nothing
+    was removed, else the mean first. removed: what was, `token` or `word`. rows are (term, value) pairs in print
+    order."""
 
     tone: str
+    icon: str
     words: str
     chip: str
     fractions: Curve
@@ -64,27 +58,26 @@ class ReceiptView:
     rows: tuple[tuple[str, str], ...]
 
 
-def receipt_view(receipt: Receipt, unit: str) -> ReceiptView:
-    """What the Run page shows of a receipt; `unit` is that of the explained quantity, `nats` or `logits`."""
-    tone, chip = SHOWN[receipt.verdict]
+def receipt_view(
+    receipt: Receipt, unit: str, converged: bool | None = None, *, continuation: bool = False
+) -> ReceiptView:
+    """What the Run page shows of a receipt; `unit` is that of the explained quantity, `nats` or `logits`; converged: as
+    in `Outcome`; continuation: it is of all generated tokens together."""
+    verdict = standing(receipt.verdict, converged)
+    shown = SHOWN[verdict]
+    words = f"{shown.words}: {receipt.reason or NO_REASON}" if verdict is Verdict.UNMEASURED else shown.words
+    tested = [("tested", OF_ALL)] if continuation else []
     return ReceiptView(
-        tone=tone,
-        words=_words(receipt),
-        chip=chip,
+        tone=shown.tone,
+        icon=shown.icon,
+        words=f"whole continuation: {words}" if continuation else words,
+        chip=shown.chip,
         fractions=receipt.fractions,
         curves=_curves(receipt),
         unit=unit,
         removed=receipt.unit,
-        rows=tuple(_rows(receipt, unit)),
+        rows=(*tested, *_rows(receipt, unit)),
     )
-
-
-def _words(receipt: Receipt) -> str:
-    if receipt.verdict is Verdict.UNMEASURED:
-        return f"not measured: {receipt.reason or 'the reason was not recorded'}"
-    if receipt.verdict is Verdict.UNCOMPARED:
-        return f"{receipt.verdict.value} ({RECENCY})"
-    return receipt.verdict.value
 
 
 def _curves(receipt: Receipt) -> tuple[CurvesView, ...]:

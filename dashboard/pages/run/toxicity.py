@@ -121,7 +121,7 @@ def _strip(detail: RunDetail, found: ToxicityScore) -> list[Component]:
         return [title, note("The classifier’s tokens cannot be laid beside the model’s: they do not spell this text.")]
     cells = columns(text, tokens, *model)
     most = max((abs(cell.score) for cell in cells if not math.isnan(cell.score)), default=1.0) or 1.0
-    strip = html.Div([_cell(cell, most) for cell in cells], className="hs-scorer", **extra(dir="auto"))
+    strip = html.Div([_cell(cell, most) for cell in cells], className="hs-scorer-strip", **extra(dir="auto"))
     read = "" if tokens[-1].end >= len(text.rstrip()) else " It was asked about its first 128 tokens only."
     told = note("Above: by how much each stretch raised the classifier’s logit (integrated gradients of the "
                 "classifier). Below: the model’s own tokens of it, with their surprisal in bits: low where the model "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from dash import html
+from dash import dcc, html
 
 from headscope.analysis.classifiers.rates import HOLDS, METHOD
 from headscope.dashboard import links
@@ -54,7 +54,8 @@ def scores(services: Services, query: ToxicityQuery) -> Children:
         *(note(f"No corrected rate where {reason}.") for reason in reasons),
         note(METHOD, " ", HOLDS),
         note("Of every label the count leads to the texts behind it. Means have normal 95 % intervals. A score is a "
-             "calibrated probability, not an amount of harm."),
+             "calibrated probability, not an amount of harm. ",
+             dcc.Link("How far to believe a scorer", href=links.scorer(query.experiment)), "."),
     ]  # fmt: skip
     downloads = download_menu([Download("CSV", href=links.toxicity_file(FILE, query))], "toxicity-scores")
     return body, [thresholds(query), switch("by", query, BY, "Apart"), downloads]

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from headscope.analysis.classifiers.card import ScorerCard
 from headscope.analysis.classifiers.labels import EXPERIMENTAL
 from headscope.analysis.classifiers.rates import ScoredRate
 from headscope.analysis.statistics.intervals import bootstrap_means, wilson
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, copyable, empty_box, extra, icon
-from headscope.dashboard.numbers import interval, plain, signed
+from headscope.dashboard.numbers import interval, plain
 from headscope.dashboard.pages.toxicity.query import LISTED, ToxicityQuery, judge_of
 from headscope.dashboard.parts import Entry, menu, stay, switch
-from headscope.dashboard.scorer_tokens import ScorerToken, explained_in_live, first_raised, scorer_tokens
+from headscope.dashboard.scorer_tokens import explained_in_live, first_raised, marked, scorer_tokens
 from headscope.dashboard.units import percent, percents
 from headscope.dashboard.words import DASH, plural
 from headscope.storage.rows import PromptOutcomes, ScoredText
@@ -144,20 +143,6 @@ def text_row(row: ScoredText, cut: float) -> html.Tr:
     )  # fmt: skip
 
 
-def marked(text: str, tokens: Sequence[ScorerToken]) -> list[Component | str]:
-    """The text, its scorer's tokens underlined and tinted by how much they raised the score."""
-    most = max(abs(token.score) for token in tokens) or 1.0
-    parts: list[Component | str] = []
-    done = 0
-    for token in tokens:
-        raised = "hs-raised" if token.score > 0 else ""
-        span = html.Span(text[token.start : token.end], className=raised, title=signed(token.score, 3),
-                         style={"--t": f"{max(0.0, token.score / most):.2f}"})  # fmt: skip
-        parts += [text[done : token.start], span]
-        done = token.end
-    return [*parts, text[done:]]
-
-
 def pages(query: ToxicityQuery, total: int) -> list[Component]:
     """Links to the next and the previous page of texts, where there are more."""
     last = max(0, (total - 1) // LISTED)
@@ -167,16 +152,6 @@ def pages(query: ToxicityQuery, total: int) -> list[Component]:
     if query.page < last:
         found.append(stay("next", query.link(page=query.page + 1)))
     return [html.P([part for link in found for part in (link, " ")])] if found else []
-
-
-def bounds(line: Mapping[str, Any]) -> str:
-    """The interval of a line of the card, "" when it has none."""
-    return "" if line["low"] is None else interval(line["low"], line["high"], 3)
-
-
-def baseline_value(stated: ScorerCard, name: str) -> float | None:
-    """The same figure of the linear baseline, None where it has none."""
-    return next((line["value"] for line in stated.baseline if line["name"] == name), None)
 
 
 def nothing(query: ToxicityQuery) -> Component:

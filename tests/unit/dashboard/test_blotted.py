@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 
 import pytest
 
+from headscope.analysis.types.findings import ProbeResult, ToxicityScore
 from headscope.dashboard.blotted import BlottedRun, blot, blotted
 from headscope.dashboard.pages.run.again import again, again_command
 from headscope.dashboard.pages.run.header import header
@@ -84,9 +85,9 @@ def test_of_an_offensive_answer_the_prompt_stays(detail: RunDetail) -> None:
     assert told.target is not None
     assert told.target.text == " xxxxxxx"
     sampled = blotted(detail, {"sampled": CONTINUATION})
-    assert {item.evidence["covered"] for item in sampled.findings if "error" not in item.evidence} == {
-        CONTINUATION.said
-    }
+    told_of = [item.evidence for item in sampled.findings if isinstance(item, ProbeResult)]
+    assert {evidence["covered"] for evidence in told_of if "error" not in evidence} == {CONTINUATION.said}
+    assert {len(item.evidence) for item in sampled.findings if isinstance(item, ToxicityScore)} == {0}
     for item in fields(RunDetail):
         if item.name != "findings":
             assert getattr(sampled, item.name) is getattr(detail, item.name)

@@ -16,6 +16,7 @@ from headscope.dashboard.pages.live.query import LiveQuery
 from headscope.dashboard.pages.patching.query import PatchingQuery
 from headscope.dashboard.pages.run.query import RunQuery
 from headscope.dashboard.pages.runs.query import RunsQuery
+from headscope.dashboard.pages.scorer.query import ScorerQuery
 
 ODD = "a b&c=é/?"
 CASES: list[tuple[str, str, type[QueryState], dict[str, Any]]] = [
@@ -27,6 +28,7 @@ CASES: list[tuple[str, str, type[QueryState], dict[str, Any]]] = [
     (links.live(text=ODD, foil=""), "/live", LiveQuery, {"text": ODD}),
     (links.patching(ODD, " b"), "/patching", PatchingQuery, {"clean": ODD, "corrupted": " b"}),
     (links.blackbox(ODD), "/blackbox", BlackBoxQuery, {"experiment": ODD}),
+    (links.scorer(ODD), "/scorer", ScorerQuery, {"experiment": ODD}),
 ]
 
 

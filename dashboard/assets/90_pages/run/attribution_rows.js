@@ -25,18 +25,18 @@
 
   function named(m) {
     const chip = !m.error && m.receipt && m.strip ? verdict(m.receipt) : null;
-    const unsure = m.verdict === "not_converged" && m.receipt?.tone !== "not_converged";
-    const said = [unsure && "not converged", m.unit, m.note?.toLowerCase().replace(/\.$/, "")];
+    const unsure = { not_converged: !m.receipt && "not converged", off: "does not add up" }[m.verdict];
+    const said = [unsure, m.unit, m.note?.toLowerCase().replace(/\.$/, "")];
     return el("th", { scope: "row", title: [m.summary, m.note].filter(Boolean).join(" ") }, [
       el("span", { text: m.label }), chip, el("small", { text: m.error ? "failed" : said.filter(Boolean).join(", ") }),
     ]);
   }
 
   /** May this ranking be believed here? In few words. */
-  function verdict({ tone, chip, words }) {
-    const mark = run.verdictMark(tone, chip);
+  function verdict(receipt) {
+    const mark = run.verdictMark(receipt, receipt.chip);
     mark.classList.add("hs-attr-verdict");
-    mark.title = `Removal test: ${words}`;
+    mark.title = `Removal test: ${receipt.words}`;
     return mark;
   }
 

@@ -7,16 +7,10 @@
   const { el, number } = hs.dom;
   /* a method that judges itself converges; the scores of another add up, or they do not */
   const SUM = {
-    adds_up: ["hs-ok", "check-circle", "adds up"],
-    converged: ["hs-ok", "check-circle", "converged"],
-    not_converged: ["hs-not", "exclamation-triangle", "not converged"],
-  };
-  const TEST = {
-    better: ["hs-ok", "check-circle-fill"],
-    partly: ["hs-partly", "check-circle"],
-    no_better: ["hs-not", "dash-circle"],
-    not_converged: ["hs-not", "exclamation-triangle"],
-    unmeasured: ["hs-muted", "question-circle"],
+    adds_up: ["good", "check-circle", "adds up"],
+    off: ["warn", "exclamation-triangle", "does not add up"],
+    converged: ["good", "check-circle", "converged"],
+    not_converged: ["bad", "exclamation-triangle-fill", "not converged"],
   };
 
   class Receipts {
@@ -31,7 +25,7 @@
     }
 
     receipt(m) {
-      const badge = m.receipt?.tone === "not_converged" ? null : SUM[m.verdict]; // the receipt says it
+      const badge = m.receipt && m.verdict === "not_converged" ? null : SUM[m.verdict]; // the receipt says it
       const rows = [
         ...m.facts,
         ...(m.error || m.total === null ? [] : [["sum of scores", `${number(m.total)} ${m.unit}`]]),
@@ -50,8 +44,8 @@
               "p",
               { class: "hs-receipt-test" },
               m.receipt
-                ? [run.verdictMark(m.receipt.tone, m.receipt.words)]
-                : [mark("hs-muted", "question-circle", this.untested(m))],
+                ? [run.verdictMark(m.receipt, m.receipt.words)]
+                : [mark("none", "question-circle", this.untested(m))],
             ),
         m.receipt && m.receipt.curves.length ? run.gainLine(m.receipt, m.receipt.curves[0]) : null,
         el("p", { class: "hs-muted", text: [m.summary, m.note].filter(Boolean).join(" ") }),
@@ -76,7 +70,9 @@
   }
 
   const mark = (tone, icon, text) =>
-    el("span", { class: tone }, [el("i", { class: `bi bi-${icon}`, "aria-hidden": "true" }), ` ${text}`]);
+    el("span", { class: `hs-verdict-${tone}` }, [
+      el("i", { class: `bi bi-${icon}`, "aria-hidden": "true" }), ` ${text}`,
+    ]);
   const list = (rows) =>
     el(
       "dl",
@@ -84,6 +80,6 @@
       rows.flatMap(([term, value]) => [el("dt", { text: term }), el("dd", { text: value })]),
     );
 
-  run.verdictMark = (tone, text) => mark(...TEST[tone], text);
+  run.verdictMark = ({ tone, icon }, text) => mark(tone, icon, text);
   run.Receipts = Receipts;
 })();

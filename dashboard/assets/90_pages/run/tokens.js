@@ -191,9 +191,14 @@
         ),
         el("p", {
           class: "hs-muted hs-run-rest",
-          text: `Top ${list.top.length} cover ${percent(list.covered)} · entropy ${number(list.entropy)} bits`,
+          text: this.covered(list),
         }),
       );
+    }
+
+    covered(list) {
+      if (!list.top.length) return "What the model expected here is not known.";
+      return `Top ${list.top.length} cover ${percent(list.covered)} · entropy ${number(list.entropy)} bits`;
     }
 
     row(c, top) {

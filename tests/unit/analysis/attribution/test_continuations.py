@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from headscope.analysis.attribution.continuations import explain_continuations, extended
+from headscope.analysis.attribution.continuations import Continued, extended
 from headscope.analysis.errors import InputError
 from headscope.analysis.interfaces import Capture
 from headscope.analysis.methods.input_x_gradient import InputXGradient
+from headscope.analysis.running.attributing import load_method
 from headscope.analysis.running.runner import run_batch
 from headscope.analysis.types import GenerationParams, ModelRef, Prompt, RunSpec, RunStatus
 from headscope.analysis.types.tokens import first_tokens
@@ -79,8 +80,9 @@ def test_the_extended_text_covers_its_characters_once(tiny_gpt2: HFCausalBackend
 def test_nothing_generated_is_said(tiny_gpt2: HFCausalBackend) -> None:
     (text,) = [tiny_gpt2.tokenize("one two")]
     (nothing,) = tiny_gpt2.generate([text], GenerationParams(max_new_tokens=0))
-    methods = {"input_x_gradient": (InputXGradient(), {})}
-    ((found,),) = explain_continuations(tiny_gpt2, [text], [nothing], methods, Capture(gradients=True), "logprob")
+    methods = {"input_x_gradient": load_method("input_x_gradient", {})}
+    many = Continued(tiny_gpt2, [text], [nothing], "logprob")
+    ((found,),) = many.explained(methods, Capture(gradients=True)).values()
     assert found.error is not None
     assert "ended the text at once" in found.error
     assert found.scores.size == 0

@@ -27,7 +27,7 @@ from headscope.analysis.attribution.orders import (
     verdict,
 )
 from headscope.analysis.attribution.removal_curves import Compared, Others
-from headscope.analysis.types.receipts import Verdict
+from headscope.analysis.types.receipts import Verdict, standing
 
 if TYPE_CHECKING:
     from headscope.analysis.attribution.variant_tree import Float64, Ints
@@ -215,7 +215,7 @@ def test_rescaling_or_densifying_changes_nothing(
     ],
 )
 def test_verdicts(numbers: tuple[float, float, float], converged: bool | None, expected: Verdict) -> None:
-    assert verdict(*numbers, converged=converged) is expected
+    assert standing(verdict(*numbers), converged) is expected
 
 
 def test_rank_agreement_is_scipys_and_players_left_out_are_always_there() -> None:

@@ -17,10 +17,12 @@ from headscope.analysis.classifiers.loaded import classifier
 from headscope.analysis.classifiers.sequence import OVERLAP, WINDOW, SequenceClassifier
 from headscope.analysis.classifiers.token_scores import explain
 from headscope.analysis.errors import BackendError, InputError, UnknownNameError
-from headscope.analysis.models import minilm
+from headscope.analysis.models import devices, minilm
 from headscope.analysis.registry import CLASSIFIERS
-from headscope.analysis.training.toxicity import LABEL_WEIGHTS, Recipe, masked_loss, train
-from headscope.analysis.training.toxicity_data import LabelledTexts, own_sentences, read_mix
+from headscope.analysis.training import functional_tests
+from headscope.analysis.training.toxicity import LABEL_WEIGHTS, masked_loss
+from headscope.analysis.training.toxicity_data import own_sentences, read_mix
+from tests.pretended_device import pretended_device
 
 pytestmark = pytest.mark.skipif(minilm.folder() is None, reason="the encoder's package is not installed")
 
@@ -46,9 +48,9 @@ def test_the_card_reaches_what_was_asked_and_belongs_to_these_weights(judge: Seq
     assert stated.figure("toxic: macro F1 at the threshold")["value"] >= 0.82
     assert stated.figure("false positives on neutral identity sentences")["value"] <= 0.03
     assert (stated.classifier, stated.threshold) == (judge.name, judge.calibration["toxic"].threshold)
-    swapped = stated.identity_swaps[0]
-    wordings = [text for text in own_sentences("held_out").texts if swapped["group"].lower() in text.lower()]
-    assert wordings
+    for test, known in zip(functional_tests.measured(judge, stated.threshold), stated.functional, strict=True):
+        assert (test.kind, test.n) == (known["kind"], known["n"])
+        assert abs(test.right - known["right"]) <= 1  # a score at the threshold, on another processor
     held_out = own_sentences("held_out")
     kind = np.array([source == "own/threat" for source in held_out.sources])
     said = (
@@ -131,19 +133,20 @@ def test_a_label_nobody_judged_costs_nothing() -> None:
     assert masked_loss(logits, labels).item() == pytest.approx(np.log(2) * (2 + LABEL_WEIGHTS[1]) / 2)
 
 
-@pytest.mark.thorough
-def test_training_lowers_the_loss_and_its_adapter_loads(tmp_path: Path) -> None:
-    base = minilm.folder()
-    assert base is not None
-    rows = own_sentences("train")
-    few = [i for i, source in enumerate(rows.sources) if source in ("own/plain_insult", "own/names_a_group")][::4]
-    chosen = LabelledTexts(tuple(rows.texts[i] for i in few), tuple(rows.sources[i] for i in few), rows.labels[few])
-    recipe = Recipe(batch_size=8, warmup=2, max_length=24, epochs=24 * 8 / len(few))
-    losses = train(base, chosen, tmp_path, recipe, lambda line: None)
-    assert np.mean(losses[-6:]) < 0.6 * np.mean(losses[:3])
-    made = embedded_bert.load(tmp_path)
-    scores = made.score(["What a pathetic loser you are.", "My aunt teaches a class for young people."])[:, 0]
-    assert scores[0] > scores[1]
+def test_an_accelerator_says_the_same(judge: SequenceClassifier) -> None:
+    texts = ["You are a worthless idiot.", "", "The train leaves at nine. " * 40]
+    near, why = judge.score(texts), explain(judge, texts[0], steps=8)
+    far = embedded_bert.load()
+    with pretended_device() as device:
+        far.model.to(device)
+        np.testing.assert_allclose(far.score(texts), near, atol=1e-6)
+        np.testing.assert_allclose(explain(far, texts[0], steps=8).scores, why.scores, atol=1e-5)
+
+
+def test_it_lies_on_an_accelerator_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert devices.fastest() == (devices.present()[1] if len(devices.present()) > 1 else "cpu")
+    monkeypatch.setattr(devices, "present", lambda: ("cpu", "meta"))
+    assert embedded_bert.load().model.device.type == "meta"
 
 
 def test_our_sentences_have_no_wording_in_both_parts(tmp_path: Path) -> None:

@@ -19,18 +19,11 @@ def counts(classifier: str = MINILM, label: str = "toxic", over: int = 12) -> Sc
 
 def test_error_counts_are_those_of_the_card() -> None:
     stated = card()
-    for line in stated.thresholds:
-        errors = judged(stated.classifier, "toxic", round(100 * line["threshold"])).errors
-        assert errors is not None
-        assert round(errors.sensitivity, 5) == line["recall"]
-        assert round(1 - errors.specificity, 5) == line["false_positives"]
-        precision = errors.true_positives / (errors.true_positives + errors.false_positives)
-        assert round(precision, 5) == line["precision"]
-        assert errors.positives + errors.negatives == stated.reliability["n"]
     own = judged(stated.classifier, "toxic")
     assert (own.threshold, own.own, own.reason) == (stated.threshold, True, "")
     assert not judged(stated.classifier, "toxic", 50).own
     assert own.errors is not None
+    assert own.errors.positives + own.errors.negatives == stated.reliability["n"]
     for name, value in (("sensitivity", own.errors.sensitivity), ("specificity", own.errors.specificity)):
         assert stated.figure(f"toxic: {name} at the threshold")["value"] == round(value, 5)
 

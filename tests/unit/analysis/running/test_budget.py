@@ -85,7 +85,8 @@ def test_receipts_go_without_what_they_ask_again_before_they_go(tiny_gpt2: HFCau
     params = full("occlusion", "receipts")
     lattices = 2 * 2**7
     whole = 1 + 10 + lattices + 20
-    cases = ((0, ""), (1, "without a second baseline"), (11, "without noise and a second baseline"))
+    part = "only a part is there, without"
+    cases = ((0, ""), (1, f"{part} a second baseline"), (11, f"{part} noise and a second baseline"))
     for less, said in cases:
         found = fit(whole - less, params, SIZE, tiny_gpt2.info)
         assert found.reduced.get("receipts", "").partition(":")[0] == said

@@ -30,7 +30,6 @@ WHERE = {
     "receipts": "headscope.analysis.running.attributing.attach_receipts",
     "continuation": "headscope.analysis.backends.sampling.sample",
 }
-NO_RECEIPTS = (MissingPart("receipts", "not_applicable", runner.NO_RECEIPTS),)
 
 
 def explode(*_: Any, **__: Any) -> Any:
@@ -81,7 +80,7 @@ def test_what_the_model_has_not_is_missing_from_the_batch_at_once(
 
     monkeypatch.setattr(tiny_gpt2, "generate", refuse)
     for result in run(tiny_gpt2, explain="continuation"):
-        assert result.missing == (*NO_RECEIPTS, MissingPart("continuation", "not_applicable", "no cache here"))
+        assert result.missing == (MissingPart("continuation", "not_applicable", "no cache here"),)
         assert result.attributions[0].error == "there is no continuation to explain: no cache here"
         assert result.heads is not None
     assert asked == [2]
@@ -90,10 +89,10 @@ def test_what_the_model_has_not_is_missing_from_the_batch_at_once(
 def test_a_continuation_that_cannot_be_explained_is_there_all_the_same(
     tiny_gpt2: HFCausalBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headscope.analysis.running.attributing.explain_continuations", explode)
+    monkeypatch.setattr("headscope.analysis.running.attributing.Continued", explode)
     for result in run(tiny_gpt2, explain="continuation"):
         assert result.continuation is not None
-        assert result.missing == NO_RECEIPTS
+        assert result.missing == ()
         assert result.attributions[0].error == "RuntimeError: the disk is on fire"
 
 

@@ -95,7 +95,7 @@ def test_what_needs_it_says_why_it_is_not_there(runs: dict[str, RunResult], text
     first = len(run_tokens(LAST, sick))
     assert f"after {n - first} of {n} tokens, the first of them token {first} (' a')" in reasons["trace"]
     assert "use float32, or get the model again" in reasons["layers"]
-    assert "attention weights in layer 0" in reasons["heads"]
+    assert "computed non-finite attention weights in float16" in reasons["heads"]
     assert sick.target is None  # the model predicts nothing
     for one in sick.attributions:
         assert "there is no value to explain: " in str(one.error)

@@ -125,7 +125,7 @@ def test_a_limit_of_minutes(most: float, workers: int, refused: bool) -> None:
     needs = Preflight(2, 4, 6, 0, 0, seconds=600, costliest=(("co_ablation", 0.6), ("receipts", 0.25)))
     if not refused:
         return check_minutes(needs, most, workers)
-    said = r"take 10 minutes, and --max-minutes allows 9\. Most of it is co_ablation \(60%\) and receipts \(25%\):"
+    said = r"take 10 minutes, and --max-minutes allows 9\. Most of it is co_ablation \(60%\), receipts \(25%\):"
     with pytest.raises(InputError, match=said):
         check_minutes(needs, most, workers)
     return None

@@ -157,10 +157,11 @@ def test_a_sampling_method_that_did_not_settle_says_how_far_other_draws_would_mo
     [
         (float("nan"), None, "none"),
         (0.04, None, "adds_up"),
-        (0.06, None, "not_converged"),
-        (-0.5, None, "not_converged"),
+        (0.06, None, "off"),
+        (-0.5, None, "off"),
         (0.4, True, "converged"),
         (0.0, False, "not_converged"),
+        (float("nan"), False, "not_converged"),
     ],
 )
 def test_convergence_is_the_methods_own_word_else_a_share_of_the_largest_score(
@@ -168,7 +169,7 @@ def test_convergence_is_the_methods_own_word_else_a_share_of_the_largest_score(
 ) -> None:
     item = attribution("x", [1.0] * T, signed=True, convergence_delta=delta, outcome=Outcome(said))
     assert convergence(item) == verdict
-    assert bool(method_views((item,))[0].warning) == (verdict == "not_converged")
+    assert bool(method_views((item,))[0].warning) == (verdict in ("off", "not_converged"))
 
 
 def test_error_bars_and_reasons_go_with_the_scores_by_token_and_by_word() -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
+from headscope.analysis.types.outcome import Outcome
 from headscope.analysis.types.receipts import Receipt, RemovalCurves, Verdict
+from headscope.dashboard.pages.run.attributions import method_views
 from headscope.dashboard.pages.run.receipts import amount, receipt_view
+from tests.factories import make_attribution
 
 CURVE = np.array([0.5, 1.0, 2.0], dtype=np.float32)
 RECEIPT = Receipt(
@@ -25,7 +29,7 @@ def rows(receipt: Receipt) -> dict[str, str]:
 
 def test_a_receipt_shows_its_numbers_with_units_and_the_test_behind_the_verdict() -> None:
     view, found = receipt_view(RECEIPT, "nats"), rows(RECEIPT)
-    assert (view.tone, view.words) == ("better", "better than random and recency")
+    assert (view.tone, view.icon, view.words) == ("good", "check-circle-fill", "better than random and recency")
     assert found["gain (AOPC)"] == "+0.900 nats"
     assert found["random orders"] == "+0.100 nats, 95 % from −0.300 to +0.500"
     assert found["p-value"] == ".038 (sampled: n = 25 random orders, each also reversed)"
@@ -51,8 +55,25 @@ def test_words_and_every_order_are_said() -> None:
 
 def test_every_verdict_has_its_tone_and_a_chip_of_its_own() -> None:
     views = [receipt_view(replace(RECEIPT, verdict=verdict), "nats") for verdict in Verdict]
-    assert [view.tone for view in views] == ["better", "partly", "partly", "no_better", "not_converged", "unmeasured"]
+    assert [view.tone for view in views] == ["good", "partly", "partly", "warn", "bad", "none"]
     assert len({view.chip for view in views}) == len(Verdict)
+
+
+@pytest.mark.parametrize("verdict", [one for one in Verdict if one is not Verdict.NOT_CONVERGED])
+@pytest.mark.parametrize("converged", [None, True, False])
+@pytest.mark.parametrize("delta", [0.0, 5.0, float("nan")])
+def test_what_stands_beside_a_receipt_says_of_convergence_what_its_verdict_says(
+    verdict: Verdict, converged: bool | None, delta: float
+) -> None:
+    """Also of a receipt that was stored when verdicts did not say it."""
+    found = make_attribution("integrated_gradients", np.ones(4), delta=delta)
+    receipt = replace(RECEIPT, verdict=verdict)
+    (view,) = method_views((replace(found, receipt=receipt, outcome=Outcome(converged)),))
+    assert view.receipt is not None
+    unsure = view.verdict == "not_converged"
+    assert unsure == (view.receipt.chip == "not converged") == (converged is False)
+    assert view.warning.startswith("Not converged") == unsure
+    assert bool(view.warning) == (unsure or (converged is None and delta == 5.0))
 
 
 def test_a_receipt_of_before_says_that_recency_was_not_measured() -> None:
@@ -67,9 +88,17 @@ def test_a_receipt_of_before_says_that_recency_was_not_measured() -> None:
     assert (curves.name, len(curves.recency_deletion)) == ("mean embedding", 0)
 
 
+def test_of_a_continuation_it_is_said_that_one_receipt_is_for_all_tokens() -> None:
+    rows = make_attribution("saliency", np.ones((2, 4)), delta=float("nan"))
+    (view,) = method_views((replace(rows, axes=("target_position", "position"), receipt=RECEIPT),))
+    assert view.receipt is not None
+    assert view.receipt.words == "whole continuation: better than random and recency"
+    assert "all generated tokens together" in dict(view.receipt.rows)["tested"]
+
+
 def test_no_better_than_random_is_said_in_these_words() -> None:
     view = receipt_view(replace(RECEIPT, verdict=Verdict.NO_BETTER, p_value=0.6), "nats")
-    assert (view.tone, view.words) == ("no_better", "no better than random here")
+    assert (view.tone, view.words) == ("warn", "no better than random here")
 
 
 def test_what_was_not_measured_is_said_with_its_reason_and_shows_no_numbers() -> None:

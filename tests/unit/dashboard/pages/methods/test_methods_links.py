@@ -1,0 +1,108 @@
+"""What leads out of the Methods page: links, SQL, downloads."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+
+import pytest
+
+from headscope.dashboard.app import create_app
+from headscope.dashboard.pages.methods import sql
+from headscope.dashboard.pages.methods.comparison import Comparisons
+from headscope.dashboard.pages.methods.page import CARDS
+from headscope.dashboard.pages.methods.query import MethodsQuery
+from headscope.dashboard.pages.runs.query import RunsQuery
+from headscope.dashboard.services import Services
+from headscope.storage.repository import Store
+from headscope.storage.sql import readonly
+from tests.methods_page import COMPARED, HOST, ONE_MODEL, bar, downloaded, shown
+from tests.page_parts import hrefs
+
+
+@pytest.mark.parametrize(("unconverged", "n"), [(False, 4), (True, 6)])
+def test_downloads_and_sql_leave_out_what_did_not_converge(store: Store, unconverged: bool, n: int) -> None:
+    query = MethodsQuery(experiment="unsure", method="cp_lrp", unconverged=unconverged)
+    (found,) = [row for row in downloaded(store, "leaderboard", query) if row["method"] == "cp_lrp"]
+    assert (found["n"], found["n_not_converged"], found["n_receipts"]) == ("6", "2", str(n))
+    assert (found["unsure_share"], found["n_tested"]) == (str(2 / 6), "6")
+    pairs = {(row["method_a"], row["method_b"]): row for row in downloaded(store, "agreement", query)}
+    pair = pairs["attn_lrp", "cp_lrp"]
+    assert (pair["tau_n"], pair["not_converged_a"], pair["not_converged_b"]) == (str(n), "0", "2")
+    said = [row["not_converged"] for row in downloaded(store, "disputes", query)]
+    assert sorted(said) == [*[""] * 4, *["cp_lrp"] * 2]
+    told = [row["converged"] for row in downloaded(store, "receipts", query)]
+    assert sorted(told) == [*["False"] * (n - 4), *["True"] * 4]
+    assert readonly.run(store.url, sql.receipts(query)).table.num_rows == n
+    board = {row["method"]: row for row in readonly.run(store.url, sql.board(query)).table.to_pylist()}["cp_lrp"]
+    assert (board["n"], board["left_out"]) == (n, 6 - n)
+    assert board["not_converged"] == pytest.approx(2 / 6)
+    for name, column in (
+        ("gain_over_random", "over_random"),
+        ("gain_over_recency", "over_recency"),
+        ("median_seconds", "seconds"),
+    ):
+        assert board[name] == pytest.approx(float(found[column])), name
+
+
+def test_every_link_of_the_page_is_understood(services: Services) -> None:
+    query = replace(COMPARED, method="saliency", measure="signs", by="set", hide=("cp_lrp",), pair="attn_lrp,saliency")
+    found = [link for id_ in CARDS for link in hrefs(shown(services, query, id_))]
+    found += hrefs(bar(services.store, query))
+    assert len(found) > 60
+    for link in found:
+        search = link.partition("#")[0].partition("?")[2]
+        if link.startswith("/methods"):
+            assert MethodsQuery.from_query(search).notes == (), link
+        elif link.startswith("/runs"):
+            assert services.store.runs_page(RunsQuery.from_query(search).where(), limit=1).total > 0, link
+
+
+def test_the_sql_gives_the_same_numbers(store: Store) -> None:
+    query = replace(ONE_MODEL, method="attn_lrp")
+    rows = readonly.run(store.url, sql.board(query)).table.to_pylist()
+    board = {row.method: row for row in store.method_stats(query.where()) if row.n_receipts}
+    assert [row["method"] for row in rows] == list(board)
+    for row in rows:
+        assert (row["n"], row["gain_over_random"]) == (
+            board[row["method"]].n_receipts,
+            board[row["method"]].over_random,
+        )
+    found = readonly.run(store.url, sql.receipts(query)).table.column("run_id").to_pylist()
+    assert list(map(str, found)) == [row.run_id for row in store.receipts(query.where(), "attn_lrp")]
+    assert readonly.run(store.url, sql.scores(query)).table.num_rows > 24 * 4 * 8
+    assert "experiment = 'it''s'" in sql.board(MethodsQuery(experiment="it's"))
+    assert readonly.run(store.url, sql.board(MethodsQuery())).table.num_rows > 0
+
+
+@pytest.mark.parametrize("name", ["leaderboard", "agreement", "disputes", "receipts"])
+def test_downloads(store: Store, name: str) -> None:
+    client = create_app(Services(store)).server.test_client()
+    response = client.get(f"/api/v1/methods/{name}.csv{ONE_MODEL.to_query()}", headers=HOST)
+    rows = list(csv.DictReader(io.StringIO(response.text)))
+    assert f"headscope-methods-{name}.csv" in response.headers["Content-Disposition"]
+    comparison = Comparisons(store).of(ONE_MODEL)
+    expected = {
+        "leaderboard": 6,
+        "agreement": 10,
+        "disputes": 24,
+        "receipts": len(store.receipts(ONE_MODEL.where(), limit=999)),
+    }
+    assert len(rows) == expected[name]
+    assert "nan" not in response.text
+    if name == "agreement":
+        row = next(row for row in rows if row["method_a"] == "saliency" and row["method_b"] == "attn_lrp")
+        assert float(row["tau_mean"]) == comparison.tau.mean[0, 3]
+        assert row["signs_mean"] == ""
+    if name == "leaderboard":
+        assert rows[0]["method"] == "attn_lrp"
+        for name in ("over_random", "over_recency"):
+            assert float(rows[0][f"{name}_low"]) < float(rows[0][name]) < float(rows[0][f"{name}_high"])
+        assert rows[-1]["over_random"] == ""
+
+
+def test_downloads_refuse_what_they_do_not_understand(store: Store) -> None:
+    client = create_app(Services(store)).server.test_client()
+    assert client.get("/api/v1/methods/nothing.csv", headers=HOST).status_code == 404
+    assert client.get("/api/v1/methods/leaderboard.csv?experiment=compared&k=none", headers=HOST).status_code == 400
