@@ -37,11 +37,20 @@ class Members:
 
     def only(self, index: Sequence[int]) -> Members:
         """Some of them."""
-        named = [
-            [column[i] for i in index]
-            for column in (self.run_id, self.model, self.prompt_set, self.pair_id, self.group)
-        ]
-        return Members(*named, [self.tags[i] for i in index], [self.text[i] for i in index], self.value[list(index)])
+
+        def of(column: Sequence[str]) -> list[str]:
+            return [column[i] for i in index]
+
+        return Members(
+            of(self.run_id),
+            of(self.model),
+            of(self.prompt_set),
+            of(self.pair_id),
+            of(self.group),
+            [self.tags[i] for i in index],
+            of(self.text),
+            self.value[list(index)],
+        )
 
 
 @dataclass(frozen=True, slots=True)

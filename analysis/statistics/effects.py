@@ -77,7 +77,7 @@ def paired_effect(
     values = values[known]
     n, nan = len(values), float("nan")
     if n == 0:
-        return Effect(*[nan] * 10, 0, 0, 0, 0, 0)
+        return Effect(nan, nan, nan, nan, nan, nan, nan, nan, nan, nan, 0, 0, 0, 0, 0)
     won = (values > 0) + 0.5 * (values == 0)
     parts = np.stack([np.ones(n), values, values**2, won])
     mean, size, positive = (float(item) for item in _statistics(parts.sum(axis=1)))
@@ -89,10 +89,12 @@ def paired_effect(
         bounds = resampling.drawn_bounds(kinds, parts, _statistics, dealt)
         p = resampling.flipped_p(kinds, values, dealt)
     (low, size_low, share_low), (high, size_high, share_high) = bounds.tolist()
-    share = (positive, *(float(np.clip(end, 0, 1)) for end in (share_low, share_high)))
-    counts = (n, int((values > 0).sum()), int((values == 0).sum()))
+    share_low, share_high = (float(np.clip(end, 0, 1)) for end in (share_low, share_high))
+    above, ties = int((values > 0).sum()), int((values == 0).sum())
     n_words = 0 if words is None else len(np.unique(words))
-    return Effect(mean, low, high, size, size_low, size_high, p, *share, *counts, count, n_words)
+    return Effect(
+        mean, low, high, size, size_low, size_high, p, positive, share_low, share_high, n, above, ties, count, n_words
+    )  # fmt: skip
 
 
 def coded(names: Sequence[Hashable]) -> Ints:

@@ -65,7 +65,8 @@ class Dealt:
         key = ("every" if every else "signs", way.count, way.number)
         if key not in self._kept:
             if every:
-                made = 1.0 - 2.0 * (np.arange(2**way.count)[:, None] >> np.arange(way.count) & 1)
+                bits = np.arange(2**way.count)[:, None] >> np.arange(way.count) & 1
+                made: Floats = (1 - 2 * bits).astype(np.float64)
             else:
                 random = np.random.default_rng([self.seed + 1, way.number])
                 made = random.choice((-1.0, 1.0), size=(FLIPS, way.count))

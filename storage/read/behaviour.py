@@ -121,8 +121,10 @@ def _measures(connection: Connection, clauses: Sequence[filters.Clause], limit: 
     words: dict[str, Any] = dict(zip(WORDS, found[: len(WORDS)], strict=True))
     words["run_id"] = tuple(str(item) for item in words["run_id"])
     words["tags"] = tuple(tuple(item) for item in words["tags"])
-    numbers: dict[str, Any] = {name: numbers(column) for name, column in zip(NUMBERS, found[len(WORDS) :], strict=True)}
-    return Measures(**words, **numbers, total=total, version=version)
+    measured: dict[str, Any] = {
+        name: numbers(column) for name, column in zip(NUMBERS, found[len(WORDS) :], strict=True)
+    }
+    return Measures(**words, **measured, total=total, version=version)
 
 
 def whole_pairs(connection: Connection, query: sa.Select[Any], limit: int) -> Sequence[Any]:

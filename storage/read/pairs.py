@@ -58,8 +58,8 @@ def _read(connection: Connection, where: RunFilter, measure: str, preferred: str
     total = int(connection.execute(sa.select(sa.func.count()).select_from(source).where(*clauses)).scalar_one())
     query = sa.select(*SHOWN, value).select_from(source).where(*clauses)
     if total > limit:
-        rows: Sequence[Any] = whole_pairs(connection, query, limit)
-        columns = list(zip(*rows, strict=True))
+        rows = whole_pairs(connection, query, limit)
+        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
     else:
         columns = read_columns(connection, query.order_by(R.id))
     return PairRuns(_members(columns or [()] * (len(SHOWN) + 1)), total)
