@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, seed
 from headscope.analysis.registry.exchange import COMPONENT, DIRECTION
-from headscope.analysis.registry.removal import MASKING, MOST_UNITS, PASSES, PLAN, REPLACEMENT, UNIT, WORD
+from headscope.analysis.registry.removal import (
+    MASKING,
+    MOST_UNITS,
+    PASSES,
+    PLAN,
+    REPLACEMENT,
+    UNIT,
+    WORD,
+    most_evaluations,
+)
 
 CHANGING: dict[str, Entry] = {
     "direct_logit_attribution": Entry(
@@ -114,12 +123,7 @@ CHANGING: dict[str, Entry] = {
         "headscope.analysis.methods.shap_partition:ShapPartition",
         "SHAP (partition)",
         "Shapley-like shares over a tree of neighbouring tokens, words or sentences, by the shap library.",
-        params=(
-            UNIT,
-            MASKING,
-            REPLACEMENT,
-            Param("max_evals", "int", 120, "Most evaluations of the model for a prompt.", minimum=4, maximum=10_000),
-        ),
+        params=(UNIT, MASKING, REPLACEMENT, most_evaluations(120, 4)),
         family="perturbation",
         needs=Needs(many_passes=True),
         cost=Cost(1, per="max_evals", coalitions=True),
@@ -132,14 +136,7 @@ CHANGING: dict[str, Entry] = {
             UNIT,
             MASKING,
             REPLACEMENT,
-            Param(
-                "max_evals",
-                "int",
-                500,
-                "Most evaluations of the model for a prompt; one order of n units takes 2n + 1.",
-                minimum=3,
-                maximum=10_000,
-            ),
+            most_evaluations(500, 3, "Most evaluations of the model for a prompt; one order of n units takes 2n + 1."),
             seed("Another seed draws other orders."),
         ),
         family="perturbation",
@@ -154,14 +151,7 @@ CHANGING: dict[str, Entry] = {
             UNIT,
             MASKING,
             REPLACEMENT,
-            Param(
-                "max_evals",
-                "int",
-                500,
-                "Most evaluations of the model for a prompt.",
-                minimum=4,
-                maximum=10_000,
-            ),
+            most_evaluations(500, 4),
             seed("Another seed draws other coalitions."),
         ),
         family="perturbation",

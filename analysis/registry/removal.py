@@ -41,3 +41,8 @@ PASSES = Param(
     when=("plan", ("coarse_to_fine",)),
 )
 MOST_UNITS = 12
+
+
+def most_evaluations(usual: int, minimum: int, what: str = "Most evaluations of the model for a prompt.") -> Param:
+    """The parameter `max_evals` of a method that asks for coalitions."""
+    return Param("max_evals", "int", usual, what, minimum=minimum, maximum=10_000)
