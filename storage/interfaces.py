@@ -30,6 +30,7 @@ from headscope.storage.rows import (
     ModelSettings,
     Offences,
     Overview,
+    PairRuns,
     PromptOutcomes,
     ReceiptRow,
     RunDetail,
@@ -101,6 +102,11 @@ class RunReader(Protocol):
     def measures(self, where: RunFilter, limit: int = 20_000) -> Measures:
         """Succeeded runs as columns, for distributions and pairs; a fixed random sample when there are more,
         in which pairs are whole."""
+
+    def pair_runs(self, where: RunFilter, measure: str, preferred: str = "", limit: int = 100_000) -> PairRuns:
+        """Succeeded runs that have a pair and a group, with one of `PAIR_MEASURES`: log P(target) - log P(foil), the
+        log-likelihood of the text but its first token, or the continuation's toxicity (of the classifier `toxicity`
+        would take). Raises UnknownNameError for another measure."""
 
     def model_settings(self, where: RunFilter) -> tuple[ModelSettings, ...]:
         """In how many ways the succeeded ones of these runs were computed, by model, most runs first."""

@@ -15,6 +15,7 @@ from headscope.storage.read.counts import Counts
 from headscope.storage.read.disagreement import DisagreementReader
 from headscope.storage.read.evidence import EvidenceReader
 from headscope.storage.read.offensive import OffensiveReader
+from headscope.storage.read.pairs import PairReader
 from headscope.storage.read.runs import Reader
 from headscope.storage.read.toxicity import ToxicityReader
 from headscope.storage.schema import versions
@@ -30,6 +31,7 @@ class Store(
     EvidenceReader,
     BehaviourReader,
     OffensiveReader,
+    PairReader,
     ToxicityReader,
     DisagreementReader,
     FailureStore,

@@ -2,34 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import takewhile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from headscope.analysis.prompt_tags import CONTEXT, TEMPLATE, value_of
 from headscope.analysis.statistics.effects import Effect, adjusted, paired_effect
+from headscope.analysis.statistics.pair_words import filler_of, template_of
+from headscope.analysis.statistics.resampling import Dealt
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+OTHERS = "all others"
+ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """One prompt of a pair, measured. attribute: what kind of pair it is (a tag), for the rows of the table.
+class Members:
+    """Prompts of pairs, measured, as columns `[prompt]`: the run, what it belongs to, its `value` (NaN is left out).
 
-    template: the name of its wording, empty where nobody gave it one.
+    tags: a name for the prompt's wording (`template:`) among them, and what kind of pair it is, for the table's rows.
     """
 
-    run_id: str
-    model: str
-    prompt_set: str
-    pair_id: str
-    group: str
-    attribute: str
-    text: str
-    value: float
-    template: str = ""
+    run_id: Sequence[str]
+    model: Sequence[str]
+    prompt_set: Sequence[str]
+    pair_id: Sequence[str]
+    group: Sequence[str]
+    tags: Sequence[tuple[str, ...]]
+    text: Sequence[str]
+    value: Floats
+
+    def only(self, index: Sequence[int]) -> Members:
+        """Some of them."""
+
+        def of(column: Sequence[str]) -> list[str]:
+            return [column[i] for i in index]
+
+        return Members(
+            of(self.run_id),
+            of(self.model),
+            of(self.prompt_set),
+            of(self.pair_id),
+            of(self.group),
+            [self.tags[i] for i in index],
+            of(self.text),
+            self.value[list(index)],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +58,13 @@ class PairDifference:
     """`a` minus `b` in one pair; with more than two groups `b` is the mean of all others (then `b_run` is one of them).
 
     wording: the pair's text with the words that differ taken out. template: what it shares with other pairs: the name
-    of the wording, or the wording itself where it has no name.
+    of the wording, or the wording itself where it has no name. filler: the words that differ.
     """
 
     pair_id: str
     template: str
     wording: str
+    filler: str
     difference: float
     a_run: str
     b_run: str
@@ -53,8 +75,19 @@ class PairDifference:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """What a pair's texts say: the name of the wording or the wording itself, and what fills it."""
+
+    template: str
+    filler: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Contrast:
-    """One row: group `a` against `b` on one model, set and attribute. adjusted_p: Benjamini-Hochberg over the table."""
+    """One row: group `a` against `b` on one model, set and attribute. adjusted_p: Benjamini-Hochberg over the table.
+
+    sides: int64 `[pair, 2]`, which members are `a` and (one of) `b`; values: float64 `[pair, 2]`.
+    """
 
     model: str
     prompt_set: str
@@ -63,67 +96,73 @@ class Contrast:
     b: str
     effect: Effect
     adjusted_p: float
-    pairs: tuple[PairDifference, ...]
+    members: Members = field(repr=False)
+    sides: Ints = field(repr=False)
+    values: Floats = field(repr=False)
+    words: tuple[Words, ...] = field(repr=False)
 
     @property
     def key(self) -> str:
         """Names the row in a link."""
         return "|".join((self.model, self.prompt_set, self.attribute, self.a, self.b))
 
+    @property
+    def pairs(self) -> tuple[PairDifference, ...]:
+        """The largest difference first."""
+        differences = self.values[:, 0] - self.values[:, 1]
+        return tuple(self._pair(int(i), float(differences[i])) for i in np.argsort(-abs(differences), kind="stable"))
 
-OTHERS = "all others"
+    def _pair(self, i: int, difference: float) -> PairDifference:
+        a, b = self.sides[i].tolist()
+        said, (a_value, b_value), all_of = self.words[i], self.values[i].tolist(), self.members
+        texts = all_of.text[a], all_of.text[b]
+        return PairDifference(
+            all_of.pair_id[a], said.template, template_of(texts), said.filler, difference,
+            all_of.run_id[a], all_of.run_id[b], *texts, a_value, b_value,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Pairs of one row: which members, their values, their words."""
+
+    sides: Ints
+    values: Floats
+    words: tuple[Words, ...]
+
+
 Key = tuple[str, str, str, str, str]
 
 
-def contrasts(members: Sequence[Member]) -> list[Contrast]:
-    """Every comparison of groups that the pairs allow, the surest first.
+def contrasts(members: Members, *, pooled: bool = False) -> list[Contrast]:
+    """Every comparison of groups that the pairs allow, the surest first; one row per tag, or all `pooled`.
 
     Two groups in a pair are compared with each other, the first in the alphabet minus the second; with more, each is
-    compared with the mean of the others of its pair. Pairs from one template are drawn and flipped together.
+    compared with the mean of the others of its pair. Pairs of one template, and of one filler, are drawn and flipped
+    together.
     """
-    pairs: dict[tuple[str, str, str, str], dict[str, Member]] = {}
-    for member in members:
-        if np.isfinite(member.value):
-            key = (member.model, member.prompt_set, member.attribute, member.pair_id)
-            pairs.setdefault(key, {})[member.group] = member
-    rows: dict[Key, list[PairDifference]] = {}
-    for (model, prompt_set, attribute, pair_id), mine in pairs.items():
-        for a, b, difference in _differences(pair_id, mine):
-            rows.setdefault((model, prompt_set, attribute, a, b), []).append(difference)
-    rows = _distinct(rows)
-    effects = [
-        paired_effect(np.array([p.difference for p in found]), [p.template for p in found]) for found in rows.values()
-    ]
-    corrected = adjusted([effect.p for effect in effects])
+    blocks: dict[Key, list[_Block]] = {}
+    read: dict[tuple[str, ...], Words] = {}
+    for (model, prompt_set, tags, groups), index in _shapes(members).items():
+        words = _words(members, index, read)
+        for a, b, sides, values in _compared(members.value, groups, index):
+            for attribute in (ALL,) if pooled else tags:
+                blocks.setdefault((model, prompt_set, attribute, a, b), []).append(_Block(sides, values, words))
+    rows = _distinct({key: _joined(found) for key, found in blocks.items()})
+    dealt = Dealt()
+    effects = [_effect(block, dealt) for block in rows.values()]
     made = [
-        Contrast(*key, effect, float(p), tuple(sorted(found, key=lambda pair: -abs(pair.difference))))
-        for (key, found), effect, p in zip(rows.items(), effects, corrected, strict=True)
+        Contrast(*key, effect, float(p), members, block.sides, block.values, block.words)
+        for (key, block), effect, p in zip(
+            rows.items(), effects, adjusted([effect.p for effect in effects]), strict=True
+        )
     ]
     return sorted(made, key=lambda row: (np.isnan(row.adjusted_p), row.adjusted_p, -abs(row.effect.mean), row.key))
 
 
-def _distinct(rows: dict[Key, list[PairDifference]]) -> dict[Key, list[PairDifference]]:
-    """A tag that selects the same pairs as another is the same row: the one said last, the most special, stays."""
-    found: dict[object, Key] = {}
-    for key, pairs in rows.items():
-        model, prompt_set, _, a, b = key
-        found[model, prompt_set, a, b, frozenset(pair.a_run for pair in pairs)] = key
-    return {key: rows[key] for key in found.values()}
-
-
-def template_of(texts: Sequence[str]) -> str:
-    """What the texts have in common at their start and end, whole words only: `The ... came home late because`."""
-    words = [text.split(" ") for text in texts]
-    start = _shared(words)
-    shortest = min(map(len, words)) - start
-    end = min(shortest, _shared([item[::-1] for item in words]))
-    middle = [] if all(len(item) == start + end for item in words) else ["…"]
-    return " ".join([*words[0][:start], *middle, *words[0][len(words[0]) - end :]])
-
-
-def _shared(words: Sequence[Sequence[str]]) -> int:
-    """How many words all texts begin with."""
-    return len(list(takewhile(lambda column: len(set(column)) == 1, zip(*words, strict=False))))
+def kinds(tags: Sequence[str]) -> tuple[str, ...]:
+    """The tags that say what kind of pair it is: not the wording's name, nor how much of the text is context."""
+    return tuple(item for item in tags if not item.startswith((f"{TEMPLATE}:", f"{CONTEXT}:"))) or ("",)
 
 
 def by_template(pairs: Sequence[PairDifference]) -> list[tuple[str, float, int]]:
@@ -136,23 +175,71 @@ def by_template(pairs: Sequence[PairDifference]) -> list[tuple[str, float, int]]
     return sorted(rows, key=lambda row: -row[1])
 
 
-def _differences(pair_id: str, mine: dict[str, Member]) -> list[tuple[str, str, PairDifference]]:
-    groups = sorted(mine)
-    if len(groups) < 2:
-        return []
-    wording = template_of([member.text for member in mine.values()])
-    names = (pair_id, mine[groups[0]].template or wording, wording)
-    if len(groups) == 2:
-        a, b = (mine[group] for group in groups)
-        return [(a.group, b.group, _difference(names, a, b, b.value))]
+Shape = tuple[str, str, tuple[str, ...], tuple[str, ...]]
+
+
+def _shapes(members: Members) -> dict[Shape, Ints]:
+    """Pairs of one model, set, kind and choice of groups, as members `[pair, group]`: the groups in the alphabet's
+    order. Of a group that a pair has twice the last counts."""
+    pairs: dict[tuple[str, str, str], dict[str, int]] = {}
+    known = np.isfinite(members.value).tolist()
+    columns = zip(members.model, members.prompt_set, members.pair_id, members.group, known, strict=True)
+    for i, (model, prompt_set, pair_id, group, measured) in enumerate(columns):
+        if measured:
+            pairs.setdefault((model, prompt_set, pair_id), {})[group] = i
+    kind_of = {tags: kinds(tags) for tags in set(members.tags)}
+    found: dict[Shape, list[list[int]]] = {}
+    for (model, prompt_set, _), mine in pairs.items():
+        if len(mine) > 1:
+            groups = tuple(sorted(mine))
+            rows = [mine[group] for group in groups]
+            found.setdefault((model, prompt_set, kind_of[members.tags[rows[0]]], groups), []).append(rows)
+    return {shape: np.array(rows, dtype=np.int64) for shape, rows in found.items()}
+
+
+def _words(members: Members, index: Ints, read: dict[tuple[str, ...], Words]) -> tuple[Words, ...]:
+    """The words of every pair; what has been `read` (the same texts on another model) is not read again."""
+    named = {tags: value_of(tags, TEMPLATE) or "" for tags in set(members.tags)}
     found = []
-    for group in groups:
-        others = [mine[other] for other in groups if other != group]
-        mean = float(np.mean([other.value for other in others]))
-        nearest = others[int(np.argmin([abs(other.value - mean) for other in others]))]
-        found.append((group, OTHERS, _difference(names, mine[group], nearest, mean)))
-    return found
+    for row in index.tolist():
+        texts = tuple(members.text[i] for i in row)
+        template = named[members.tags[row[0]]]
+        said = read.get((template, *texts))
+        if said is None:
+            said = read[(template, *texts)] = Words(template or template_of(texts), filler_of(texts))
+        found.append(said)
+    return tuple(found)
 
 
-def _difference(names: tuple[str, str, str], a: Member, b: Member, b_value: float) -> PairDifference:
-    return PairDifference(*names, a.value - b_value, a.run_id, b.run_id, a.text, b.text, a.value, b_value)
+def _compared(value: Floats, groups: Sequence[str], index: Ints) -> Iterator[tuple[str, str, Ints, Floats]]:
+    values = value[index]
+    if len(groups) == 2:
+        yield groups[0], groups[1], index, values
+        return
+    rows = np.arange(len(index))
+    for i, group in enumerate(groups):
+        others = np.delete(np.arange(len(groups)), i)
+        mean = values[:, others].mean(axis=1)
+        nearest = others[np.argmin(abs(values[:, others] - mean[:, None]), axis=1)]
+        yield group, OTHERS, np.stack([index[:, i], index[rows, nearest]], 1), np.stack([values[:, i], mean], 1)
+
+
+def _joined(blocks: Sequence[_Block]) -> _Block:
+    if len(blocks) == 1:
+        return blocks[0]
+    sides, values = (np.concatenate([getattr(block, name) for block in blocks]) for name in ("sides", "values"))
+    return _Block(sides, values, tuple(words for block in blocks for words in block.words))
+
+
+def _distinct(rows: dict[Key, _Block]) -> dict[Key, _Block]:
+    """A tag that selects the same pairs as another is the same row: the one said last, the most special, stays."""
+    found: dict[object, Key] = {}
+    for key, block in rows.items():
+        model, prompt_set, _, a, b = key
+        found[model, prompt_set, a, b, np.sort(block.sides[:, 0]).tobytes()] = key
+    return {key: rows[key] for key in found.values()}
+
+
+def _effect(block: _Block, dealt: Dealt) -> Effect:
+    templates, fillers = ([getattr(words, name) for words in block.words] for name in ("template", "filler"))
+    return paired_effect(block.values[:, 0] - block.values[:, 1], templates, fillers, dealt=dealt)

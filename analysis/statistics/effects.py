@@ -11,21 +11,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headscope.analysis.statistics.intervals import DRAWS, FEWEST, PERCENTILES
+from headscope.analysis.statistics import resampling
+from headscope.analysis.statistics.intervals import DRAWS, FEWEST
 
 Floats = NDArray[np.float64]
-EXACT = 12
-"""Up to this many independent groups every sign is tried (4,096 ways); beyond it, `FLIPS` random ones."""
-FLIPS = 9_999
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """mean: of the differences, in their unit, with its 95 % interval `low`, `high` (percentile bootstrap).
+    """mean: of the differences, in their unit, with its 95 % bootstrap interval `low`, `high`.
 
     size: mean / standard deviation of the differences (Cohen's d_z), with its interval `size_low`, `size_high`.
     p: two-sided, by flipping signs: how often chance alone gives a mean at least as far from 0. positive: share of
-    pairs above 0. n: pairs; groups: how many independent groups they come from. What cannot be known is NaN.
+    pairs above 0, a tie counted half, with its interval. n: pairs, of which `above` differ upwards and `ties` not at
+    all; groups: how many independent groups they come from; fillers: how many words fill them, 0 where nobody said.
+    What cannot be known is NaN.
     """
 
     mean: float
@@ -36,75 +37,90 @@ class Effect:
     size_high: float
     p: float
     positive: float
+    positive_low: float
+    positive_high: float
     n: int
+    above: int
+    ties: int
     groups: int
+    fillers: int
+
+    @property
+    def below(self) -> int:
+        """Pairs that differ downwards."""
+        return self.n - self.above - self.ties
 
 
 def paired_effect(
-    differences: Floats, groups: Sequence[Hashable] | None = None, *, draws: int = DRAWS, seed: int = 0
+    differences: Floats,
+    groups: Sequence[Hashable] | None = None,
+    fillers: Sequence[Hashable] | None = None,
+    *,
+    dealt: resampling.Dealt | None = None,
+    draws: int = DRAWS,
 ) -> Effect:
     """The effect behind `differences` `[pair]`; NaN left out. The same input gives the same output.
 
     groups: pairs made from one template belong together: whole groups are drawn and flipped, because a template filled
-    in twenty ways is not twenty observations. Fewer than 5 groups have neither interval nor p.
+    in twenty ways is not twenty observations. fillers: what fills each pair; eight or more that recur over templates
+    are drawn and flipped too (`resampling`). Fewer than 5 groups have neither interval nor p. dealt: shared by the
+    effects of one table.
+
+    Simulated for 48 pairs in 12 templates and 12 fillers (5 % level, one test): without an effect at most 5 % are
+    below; d = .5 is found in 74 % and d = .8 in 98 % of cases where pairs vary independently, in 31 % and 73 % where
+    templates and fillers each make a quarter of the variance.
     """
     values = np.asarray(differences, dtype=np.float64)
     known = np.isfinite(values)
-    names = list(groups) if groups is not None else list(range(len(values)))
-    kept = [name for name, keep in zip(names, known, strict=True) if keep]
-    index = {name: i for i, name in enumerate(dict.fromkeys(kept))}
-    member = np.fromiter((index[name] for name in kept), dtype=np.int64, count=len(kept))
+    names = np.arange(len(values)) if groups is None else coded(groups)
+    words = None if fillers is None else coded(fillers)[known]
     values = values[known]
-    n, count = len(values), len(index)
+    n, nan = len(values), float("nan")
     if n == 0:
-        nan = float("nan")
-        return Effect(nan, nan, nan, nan, nan, nan, nan, nan, 0, 0)
-    parts = (np.ones(n), values, values**2)
-    moments: Floats = np.stack([np.bincount(member, part, count).astype(np.float64) for part in parts], axis=1)
-    mean, size = (float(item) for item in _mean_and_size(moments.sum(0)))
-    bounds = np.full((2, 2), np.nan)
-    p = float("nan")
-    if count >= FEWEST:
-        weights = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
-        means, sizes = _mean_and_size(weights.astype(np.float64) @ moments)
-        bounds[:, 0] = np.percentile(means, PERCENTILES)
-        if np.isfinite(sizes).any():
-            bounds[:, 1] = np.nanpercentile(sizes, PERCENTILES)
-        p = _sign_flip_p(moments[:, 1], seed)
-    (low, size_low), (high, size_high) = bounds.tolist()
-    return Effect(mean, low, high, size, size_low, size_high, p, float((values > 0).mean()), n, count)
+        return Effect(nan, nan, nan, nan, nan, nan, nan, nan, nan, nan, 0, 0, 0, 0, 0)
+    won = (values > 0) + 0.5 * (values == 0)
+    parts = np.stack([np.ones(n), values, values**2, won])
+    mean, size, positive = (float(item) for item in _statistics(parts.sum(axis=1)))
+    count = len(np.unique(names[known]))
+    kinds = resampling.ways(names[known], words)
+    bounds, p = np.full((2, 3), nan), nan
+    if min(kind.count for kind in kinds) >= FEWEST:
+        dealt = dealt or resampling.Dealt(draws)
+        bounds = resampling.drawn_bounds(kinds, parts, _statistics, dealt)
+        p = resampling.flipped_p(kinds, values, dealt)
+    (low, size_low, share_low), (high, size_high, share_high) = bounds.tolist()
+    share_low, share_high = (float(np.clip(end, 0, 1)) for end in (share_low, share_high))
+    above, ties = int((values > 0).sum()), int((values == 0).sum())
+    n_words = 0 if words is None else len(np.unique(words))
+    return Effect(
+        mean, low, high, size, size_low, size_high, p, positive, share_low, share_high, n, above, ties, count, n_words
+    )  # fmt: skip
+
+
+def coded(names: Sequence[Hashable]) -> Ints:
+    """A number for each name, the same for the same name, in the order in which they come."""
+    index: dict[Hashable, int] = {}
+    return np.fromiter((index.setdefault(name, len(index)) for name in names), dtype=np.int64, count=len(names))
 
 
 def adjusted(p_values: Sequence[float]) -> Floats:
     """Benjamini-Hochberg adjusted p-values of a whole table (1995): marking those under .05 keeps the expected share of
     false marks under 5 %. NaN stays NaN and counts for nothing."""
     values = np.asarray(p_values, dtype=np.float64)
-    known = np.isfinite(values)
-    from scipy import stats  # half a second, which every command would pay
+    order = np.argsort(values, kind="stable")[: int(np.isfinite(values).sum())]  # NaN is last
+    stepped = values[order] * len(order) / np.arange(1, len(order) + 1)
+    found = np.full(len(values), np.nan)
+    found[order] = np.minimum.accumulate(stepped[::-1])[::-1].clip(max=1.0)
+    return found
 
-    values[known] = stats.false_discovery_control(values[known]) if known.any() else values[known]
-    return values
 
-
-def _mean_and_size(moments: Floats) -> tuple[Floats, Floats]:
-    """Mean and d_z from `[..., (count, sum, sum of squares)]`; equal differences have no d_z."""
-    n, total, squares = np.moveaxis(np.asarray(moments, dtype=np.float64), -1, 0)
+def _statistics(sums: Floats) -> Floats:
+    """Mean, d_z and share above 0, `[..., 3]`, from `[..., (count, sum, sum of squares, above 0)]`; equal differences
+    have no d_z."""
+    n, total, squares, won = np.moveaxis(np.asarray(sums, dtype=np.float64), -1, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = total / n
         variance = (squares - total * mean) / (n - 1)
         usable = variance > 1e-12 * squares / n
         size = np.where(usable, mean / np.sqrt(np.where(usable, variance, 1.0)), np.nan)
-    return mean, size
-
-
-def _sign_flip_p(sums: Floats, seed: int) -> float:
-    """Two-sided p of the summed differences when each group's sign is a coin (Fisher's randomisation test)."""
-    count = len(sums)
-    if count <= EXACT:
-        signs = 1.0 - 2.0 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
-        extra = 0
-    else:
-        signs = np.random.default_rng(seed + 1).choice((-1.0, 1.0), size=(FLIPS, count))
-        extra = 1  # the order seen is one of the ways (Phipson and Smyth 2010)
-    reached = np.abs(signs @ sums) >= abs(sums.sum()) * (1 - 1e-9)
-    return float((reached.sum() + extra) / (len(signs) + extra))
+        return np.stack([mean, size, won / n], axis=-1)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from headscope.analysis.statistics.counterfactual import Contrast, Member, contrasts
+from headscope.analysis.prompt_tags import TEMPLATE, tag
+from headscope.analysis.statistics.counterfactual import Contrast, Members, contrasts
 from headscope.analysis.statistics.effects import Effect, adjusted, paired_effect
 
 GRAMMAR = frozenset({"affirmative", "negative", "congruent", "incongruent", "abba", "baba"})
@@ -192,7 +193,8 @@ def _bias(pairs: Sequence[Pair]) -> list[Change]:
         old, new = ({p.pair_id: p for p in side[key].pairs} for side in (before, after))
         both = [name for name in old if name in new]
         values = np.array([[old[name].difference, new[name].difference] for name in both])
-        effect = paired_effect(values[:, 1] - values[:, 0], [old[name].template for name in both])
+        templates, fillers = [old[name].template for name in both], [old[name].filler for name in both]
+        effect = paired_effect(values[:, 1] - values[:, 0], templates, fillers)
         means = values.mean(axis=0)
         worse = float(abs(means[1]) - abs(means[0]))
         unit = "nats between the groups"
@@ -201,12 +203,18 @@ def _bias(pairs: Sequence[Pair]) -> list[Change]:
 
 
 def _contrasts(runs: Sequence[Observed]) -> dict[tuple[str, str, str, str], Contrast]:
-    members = [
-        Member(run.run_id, "", run.prompt_set, run.pair_id, run.group, "", run.text, run.margin, run.template)
-        for run in runs
-        if run.pair_id is not None and run.group is not None and not run.has_answer
-    ]
-    return {(row.prompt_set + ":", row.a, "against", row.b): row for row in contrasts(members)}
+    kept = [run for run in runs if run.pair_id is not None and run.group is not None and not run.has_answer]
+    members = Members(
+        run_id=[run.run_id for run in kept],
+        model=[""] * len(kept),
+        prompt_set=[run.prompt_set for run in kept],
+        pair_id=[run.pair_id or "" for run in kept],
+        group=[run.group or "" for run in kept],
+        tags=[(tag(TEMPLATE, run.template),) if run.template else () for run in kept],
+        text=[run.text for run in kept],
+        value=np.array([run.margin for run in kept], dtype=np.float64),
+    )
+    return {(row.prompt_set + ":", row.a, "against", row.b): row for row in contrasts(members, pooled=True)}
 
 
 def _answers(pairs: Sequence[Pair]) -> list[Flip]:

@@ -116,18 +116,18 @@ def _measures(connection: Connection, clauses: Sequence[filters.Clause], limit: 
     columns = [COLUMNS[name] if name in COLUMNS else R[name] for name in (*WORDS, *NUMBERS)]
     query = sa.select(*columns).where(*clauses)
     cut = total > limit
-    rows = _whole_pairs(connection, query, limit) if cut else connection.execute(query.order_by(R.id)).all()
+    rows = whole_pairs(connection, query, limit) if cut else connection.execute(query.order_by(R.id)).all()
     found = list(zip(*rows, strict=True)) or [()] * len(columns)
     words: dict[str, Any] = dict(zip(WORDS, found[: len(WORDS)], strict=True))
     words["run_id"] = tuple(str(item) for item in words["run_id"])
     words["tags"] = tuple(tuple(item) for item in words["tags"])
-    numbers: dict[str, Any] = {
-        name: _numbers(column) for name, column in zip(NUMBERS, found[len(WORDS) :], strict=True)
+    measured: dict[str, Any] = {
+        name: numbers(column) for name, column in zip(NUMBERS, found[len(WORDS) :], strict=True)
     }
-    return Measures(**words, **numbers, total=total, version=version)
+    return Measures(**words, **measured, total=total, version=version)
 
 
-def _whole_pairs(connection: Connection, query: sa.Select[Any], limit: int) -> Sequence[Any]:
+def whole_pairs(connection: Connection, query: sa.Select[Any], limit: int) -> Sequence[Any]:
     """A fixed random sample of at most `limit` runs; of a pair of a prompt set all runs or none, whatever their model.
     A pair of more runs than that has no other way than to be cut."""
     pair = sa.func.coalesce(R.prompt_set, "") + "/" + R.pair_id
@@ -137,5 +137,6 @@ def _whole_pairs(connection: Connection, query: sa.Select[Any], limit: int) -> S
     return [row[:-1] for row in kept]
 
 
-def _numbers(column: Sequence[Any]) -> NDArray[np.float64]:
+def numbers(column: Sequence[Any]) -> NDArray[np.float64]:
+    """A column with NaN where it is NULL."""
     return np.array([np.nan if value is None else value for value in column], dtype=np.float64)

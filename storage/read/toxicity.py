@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from headscope.analysis.classifiers.rates import BINS, Cuts, ScoreCounts
 from headscope.analysis.errors import UnknownNameError
@@ -73,14 +73,10 @@ class ToxicityReader:
         """See `RunReader.toxicity`."""
         clauses = filters.clauses(where)
         joined = toxicity_scores.join(runs, R.id == T.run_id)
-        judges = sa.select(T.classifier, sa.func.count(T.run_id.distinct())).select_from(joined).where(*clauses)
         names = ToxicityRow.__dataclass_fields__
         query = sa.select(*(T[name] for name in names)).select_from(joined).where(*clauses)
         with session.reading(self.engine) as connection:
-            found = [tuple(row) for row in connection.execute(judges.group_by(T.classifier))]
-            if not found:
-                return ()
-            judge, _ = min(found, key=lambda row: (-row[1], row[0] != preferred, row[0]))
+            judge = judge_of(connection, clauses, preferred)
             rows = connection.execute(query.where(T.classifier == judge).order_by(T.run_id, T.part, T.label))
             return tuple(ToxicityRow(str(row[0]), *row[1:]) for row in rows)
 
@@ -97,6 +93,14 @@ class ToxicityReader:
         with session.reading(self.engine) as connection:
             left = int(connection.execute(sa.select(sa.func.count()).select_from(runs).where(*clauses)).scalar_one())
             return tuple(RunTexts(str(row[0]), row[1], row[2]) for row in connection.execute(query)), left
+
+
+def judge_of(connection: Connection, clauses: Sequence[filters.Clause], preferred: str) -> str:
+    """Who judged most of these runs; of several the preferred classifier, then the first by name; "" for none."""
+    joined = toxicity_scores.join(runs, R.id == T.run_id)
+    judges = sa.select(T.classifier, sa.func.count(T.run_id.distinct())).select_from(joined).where(*clauses)
+    found = [tuple(row) for row in connection.execute(judges.group_by(T.classifier))]
+    return min(found, key=lambda row: (-row[1], row[0] != preferred, row[0]))[0] if found else ""
 
 
 def _floats(column: Sequence[float | None]) -> NDArray[np.float64]:

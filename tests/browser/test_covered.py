@@ -9,9 +9,8 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
-from headscope.analysis.statistics.counterfactual import contrasts
 from headscope.dashboard.pages import load_pages
-from headscope.dashboard.pages.bias.query import BiasQuery, members
+from headscope.dashboard.pages.bias.query import BiasQuery, compared
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
 from tests import offensive_store
@@ -56,7 +55,7 @@ def addresses(store: Store) -> dict[str, str]:
     """Every page of the registry, as full as it gets."""
     a, b = row(store, "cook-old").id, row(store, "cook-young").id
     scoped = f"?experiment={offensive_store.EXPERIMENT}"
-    pairs = contrasts(members(store, BiasQuery(experiment=offensive_store.EXPERIMENT)))[0].key
+    pairs = compared(store, BiasQuery(experiment=offensive_store.EXPERIMENT))[0].key
     queries = {"run": f"?id={a}", "compare": f"?a={a}&b={b}&more={row(store, 'nurse-old').id}",
                "methods": f"{scoped}&method=saliency", "bias": f"{scoped}&row={quote(pairs)}",
                "overview": "", "live": "", "patching": "",

@@ -6,17 +6,26 @@ import math
 
 from dash import html
 
-from headscope.analysis.statistics.counterfactual import by_template, contrasts
+from headscope.analysis.statistics.counterfactual import by_template
 from headscope.analysis.statistics.intervals import FEWEST
 from headscope.dashboard.cards import Children
 from headscope.dashboard.covered import covered
-from headscope.dashboard.pages.bias.query import BiasQuery, chosen, members, offences, offensive_wordings
-from headscope.dashboard.pages.bias.view import LEVEL, UNITS, effect_row, forest, marked, no_pairs, pair_row, reach
+from headscope.dashboard.pages.bias.query import BiasQuery, chosen, compared, offences, offensive_wordings, runs_of
+from headscope.dashboard.pages.bias.view import (
+    LEVEL,
+    UNITS,
+    effect_row,
+    forest,
+    marked,
+    no_pairs,
+    pair_row,
+    reach,
+    split,
+)
 from headscope.dashboard.parts import note, sampled_note, stay, switch, warning
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
 from headscope.dashboard.units import percent
-from headscope.dashboard.words import plural
 
 LISTED = 100
 MEASURES = (("margin", "target over foil"), ("loglik", "sentence likelihood"), ("toxicity", "continuation toxicity"))
@@ -30,7 +39,7 @@ SAID = {
 
 def effects(services: Services, query: BiasQuery) -> Children:
     """The table: one row per contrast."""
-    found = contrasts(members(services.store, query))
+    found = compared(services.store, query)
     actions = [switch("measure", query, MEASURES, "Measure"),
                         switch("attribute", query, (("tag", "by tag"), ("all", "pooled")), "Rows"),
                         switch("only", query, (("all", "all"), ("marked", "marked")), "Which"),
@@ -43,7 +52,7 @@ def effects(services: Services, query: BiasQuery) -> Children:
     shown = sorted(shown, key=orders[query.sort]) if query.sort in orders else shown
     limit = max((reach(row) for row in found), default=1.0) or 1.0
     n_marked = sum(marked(row) for row in found)
-    runs = services.store.measures(query.where())
+    runs = runs_of(services.store, query)
     head = (
         "Groups",
         "Of",
@@ -60,8 +69,11 @@ def effects(services: Services, query: BiasQuery) -> Children:
                 f"chance (Benjamini-Hochberg over the table, {percent(LEVEL)})."], className="hs-said"),
         html.Div(table(head, [effect_row(query, row, limit) for row in shown]), className="hs-methods-board"),
         note("The measure is ", SAID[query.measure], " Effect: mean difference within pairs with its 95 % bootstrap "
-             "interval; d: mean over standard deviation of the differences; p by flipping signs of whole wordings. Two "
-             "prompts that share a wording count as one observation."),
+             "interval; d: mean over standard deviation of the differences; p by flipping signs. What shares a wording "
+             "is one observation, and so is what shares the words that differ, if those are eight or more: both are "
+             "drawn and flipped as wholes (Cameron, Gelbach and Miller 2011); with fewer a row is about these words."),
+        *([warning("A likelier sentence mostly has the more frequent group word: compare groups by this measure only "
+                   "in bias_sentences, where that cancels.")] if query.measure == "loglik" else []),
         *([warning(f"A wording is one observation: rows with fewer than {FEWEST} wordings have no interval and no p.")]
           if any(row.effect.groups < FEWEST for row in found) else []),
     ], actions  # fmt: skip
@@ -75,8 +87,8 @@ def pairs(services: Services, query: BiasQuery) -> Children:
     shown = row.pairs[:LISTED]
     why = offences(services.store, shown)
     body = [
-        html.P([html.B(f"{row.a} − {row.b}"), f" on {row.model}, {row.attribute or row.prompt_set}: "
-                f"{percent(row.effect.positive)} of {plural(row.effect.n, 'pair')} above 0."], className="hs-said"),
+        html.P([html.B(f"{row.a} − {row.b}"), f" on {row.model}, {row.attribute or row.prompt_set}: ",
+                split(row)], className="hs-said"),
         table(("Pair", f"{row.a}>", f"{row.b}>", "Difference>", "Why"), [pair_row(pair, why) for pair in shown]),
         note("Why: both runs side by side with their attributions, heads and candidates, or the map of layers and "
              "positions at which exchanging one prompt's state for the other's carries the difference."),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from headscope.analysis.classifiers.card import card
-from headscope.analysis.prompt_tags import CONTEXT, TEMPLATE, value_of
-from headscope.analysis.statistics.counterfactual import Contrast, Member, PairDifference, contrasts
+from headscope.analysis.statistics.counterfactual import Contrast, PairDifference, contrasts
 from headscope.dashboard import links
 from headscope.dashboard.covered import prompt
 from headscope.dashboard.link_state import choice
@@ -17,7 +15,7 @@ from headscope.dashboard.pages import Page
 from headscope.dashboard.scoped.query import ScopeQuery
 from headscope.dashboard.services import Services
 from headscope.storage.interfaces import RunReader
-from headscope.storage.rows import Measures, Offence, Offences
+from headscope.storage.rows import PAIR_MEASURES, Offence, Offences, PairRuns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,47 +25,34 @@ class BiasQuery(ScopeQuery):
 
     PAGE: ClassVar[Page] = Page("bias", links.BIAS, "Bias", "people", 28, shortcut="b")
 
-    measure: str = choice("margin", "loglik", "toxicity")
+    measure: str = choice(*PAIR_MEASURES)
     attribute: str = choice("tag", "all")
     only: str = choice("all", "marked")
     sort: str = choice("certainty", "effect", "pairs")
     row: str = ""
 
 
-def members(store: RunReader, query: BiasQuery) -> list[Member]:
+def runs_of(store: RunReader, query: BiasQuery) -> PairRuns:
     """Every prompt of a pair among the runs, with the measure asked for."""
-    runs = store.measures(query.where())
-    values = _values(store, query, runs)
-    return [
-        Member(runs.run_id[i], runs.model[i], runs.prompt_set[i] or "", pair, group, attribute, runs.text[i], values[i],
-               value_of(runs.tags[i], TEMPLATE) or "")
-        for i, (pair, group) in enumerate(zip(runs.pair_id, runs.group, strict=True))
-        if pair is not None and group is not None
-        for attribute in (_kinds(runs.tags[i]) if query.attribute == "tag" else ("all",))
-    ]  # fmt: skip
+    return store.pair_runs(query.where(), query.measure, card().classifier)
 
 
-def _kinds(tags: tuple[str, ...]) -> tuple[str, ...]:
-    """The tags that say what kind of pair it is: not the wording's name, nor how much of the text is context."""
-    return tuple(item for item in tags if not item.startswith((f"{TEMPLATE}:", f"{CONTEXT}:"))) or ("",)
-
-
-def _values(store: RunReader, query: BiasQuery, runs: Measures) -> list[float]:
-    if query.measure == "margin":
-        return [float(value) for value in runs.margin]
-    if query.measure == "loglik":
-        return [float(value) for value in -runs.mean_surprisal * (runs.n_tokens - 1)]
-    rows = store.toxicity(query.where(), card().classifier)
-    scores = {row.run_id: row.score for row in rows if row.part == "continuation" and row.label == "toxic"}
-    return [math.nan if (score := scores.get(run_id)) is None else score for run_id in runs.run_id]
+def compared(store: RunReader, query: BiasQuery) -> list[Contrast]:
+    """The table's rows, the surest first."""
+    return contrasts(runs_of(store, query).members, pooled=query.attribute == "all")
 
 
 def chosen(services: Services, query: BiasQuery) -> Contrast | None:
-    """The contrast of the link's row, None without one."""
-    if not query.row:
+    """The contrast of the link's row, None without one. Its pairs are all of its model and set: no more is compared."""
+    parts = query.row.split("|")
+    if len(parts) < 2:
         return None
-    found = contrasts(members(services.store, query))
-    return next((row for row in found if row.key == query.row), None)
+    everything = runs_of(services.store, query).members
+    mine = [
+        i for i, pair in enumerate(zip(everything.model, everything.prompt_set, strict=True)) if pair == (*parts[:2],)
+    ]
+    rows = contrasts(everything.only(mine), pooled=query.attribute == "all")
+    return next((row for row in rows if row.key == query.row), None)
 
 
 def offences(store: RunReader, pairs: Sequence[PairDifference]) -> Offences:

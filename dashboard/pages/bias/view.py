@@ -14,6 +14,8 @@ from headscope.dashboard.covered import prompt, run_link
 from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.bias.query import BiasQuery
 from headscope.dashboard.parts import stay
+from headscope.dashboard.units import percent
+from headscope.dashboard.words import plural
 from headscope.storage.rows import Offences
 
 LEVEL = 0.05
@@ -29,6 +31,16 @@ def reach(row: Contrast) -> float:
     """How far from 0 the effect and its interval go."""
     ends = (row.effect.mean, row.effect.low, row.effect.high)
     return max((abs(end) for end in ends if not math.isnan(end)), default=0.0)
+
+
+def split(row: Contrast) -> str:
+    """The share of pairs above 0 and what it is made of."""
+    effect = row.effect
+    return (
+        f"{percent(effect.positive)} {interval(100 * effect.positive_low, 100 * effect.positive_high, 0)} of "
+        f"{plural(effect.n, 'pair')} above 0: {effect.above} above, {effect.ties} ties (counted half), {effect.below} "
+        "below."
+    )
 
 
 def effect_row(query: BiasQuery, row: Contrast, limit: float) -> html.Tr:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from headscope.analysis.statistics.calibration import calibration_error, selective_risk
 from headscope.analysis.statistics.clusters import clusters
 from headscope.analysis.statistics.confidence import answered_right, lock_in, spread
-from headscope.analysis.statistics.counterfactual import OTHERS, Member, by_template, contrasts, template_of
+from headscope.analysis.statistics.counterfactual import OTHERS, Members, by_template, contrasts
+from headscope.analysis.statistics.pair_words import filler_of, template_of
 
 
 def test_calibration_error_by_hand() -> None:
@@ -53,14 +56,32 @@ def test_templates_keep_whole_words() -> None:
     assert template_of(["The nurse came home", "The mechanic came home"]) == "The … came home"
     assert template_of(["a b", "a b"]) == "a b"
     assert template_of(["an old man", "a young man"]) == "… man"
+    assert filler_of(["An old man spoke", "A young man spoke"]) == filler_of(["But the Old man", "But the young man"])
+    assert filler_of(['Ann saw her. "her" is', 'Ann saw him. "him" is']) == "her / him"
+    assert filler_of(["He who is deaf came", "He came"]) == "who is deaf / "
 
 
-def members(values: dict[str, dict[str, float]], attribute: str = "x") -> list[Member]:
+Row = tuple[str, str, tuple[str, ...], str, float]
+
+
+def columns(rows: Sequence[Row]) -> Members:
+    """Members from rows (pair, group, tags, text, value)."""
+    pair, group, tags, text, value = (list(column) for column in zip(*rows, strict=True))
+    ids = [f"{p}-{g}" for p, g in zip(pair, group, strict=True)]
+    n = len(rows)
+    return Members(ids, ["m"] * n, ["set"] * n, pair, group, tags, text, np.array(value, dtype=np.float64))
+
+
+def rows_of(values: dict[str, dict[str, float]], *tags: str) -> list[Row]:
     return [
-        Member(f"{pair}-{group}", "m", "set", pair, group, attribute, f"wording {pair} says {group}", value)
+        (pair, group, tags, f"wording {pair} says {group}", value)
         for pair, mine in values.items()
         for group, value in mine.items()
     ]
+
+
+def members(values: dict[str, dict[str, float]]) -> Members:
+    return columns(rows_of(values, "x"))
 
 
 def test_two_groups_are_compared_once_and_more_with_all_others() -> None:
@@ -75,7 +96,9 @@ def test_two_groups_are_compared_once_and_more_with_all_others() -> None:
 
 def test_a_tag_that_selects_the_same_pairs_is_not_a_second_test() -> None:
     pairs = {f"p{i}": {"a": i + 1.0, "b": 0.0} for i in range(6)}
-    assert [row.attribute for row in contrasts([*members(pairs, "set"), *members(pairs, "kind")])] == ["kind"]
+    assert [row.attribute for row in contrasts(columns(rows_of(pairs, "set", "kind", "template:a", "context:3")))] == [
+        "kind"
+    ]
 
 
 @pytest.mark.thorough
@@ -84,13 +107,12 @@ def test_pairs_without_an_effect_are_marked_at_no_more_than_the_nominal_rate() -
     generator = np.random.default_rng(3)
     any_marked = 0
     for _ in range(200):
-        table = []
+        table: list[Row] = []
         for kind in range(8):
             noise = generator.normal(size=(12, 2))
-            table += members(
-                {f"{kind}-{i}": {f"a{kind}": a, f"b{kind}": b} for i, (a, b) in enumerate(noise)}, f"{kind}"
-            )
-        any_marked += any(row.adjusted_p < 0.05 for row in contrasts(table))
+            values = {f"{kind}-{i}": {f"a{kind}": a, f"b{kind}": b} for i, (a, b) in enumerate(noise)}
+            table += rows_of(values, f"{kind}")
+        any_marked += any(row.adjusted_p < 0.05 for row in contrasts(columns(table)))
     assert any_marked <= 20  # P(more than 20 of 200 at 5 %) < 0.001
 
 
@@ -98,12 +120,12 @@ def test_pairs_of_one_named_wording_are_one_observation_however_differently_they
     """`a deaf man`, `an old man`: the article differs with the group, so the texts leave other words in common."""
     filled = [("the old man", "the young man"), ("an old man", "a young man"), ("the old aunt", "a young aunt")]
     table = [
-        Member(f"{w}{i}{g}", "m", "set", f"{w}-{i}", g, "x", f"wording {w}: {who} spoke", i + (g == "old"), f"w{w}")
+        (f"{w}-{i}", g, ("x", f"template:w{w}"), f"wording {w}: {who} spoke", float(i + (g == "old")))
         for w in range(6)
         for i, pair in enumerate(filled)
         for g, who in zip(("old", "young"), pair, strict=True)
     ]
-    (row,) = contrasts(table)
+    (row,) = contrasts(columns(table))
     assert (row.effect.n, row.effect.groups) == (18, 6)
     assert row.effect.p == 2 / 2**6
     assert by_template(row.pairs)[0] == ("wording 0: the … man spoke", 1.0, 3)

@@ -12,12 +12,11 @@ from typing import Any
 
 import pytest
 
-from headscope.analysis.statistics.counterfactual import contrasts
 from headscope.analysis.types import Prompt
 from headscope.analysis.types.findings import ProbeResult, ToxicityScore
 from headscope.dashboard.app import create_app
 from headscope.dashboard.pages.bias import page as bias
-from headscope.dashboard.pages.bias.query import BiasQuery, members
+from headscope.dashboard.pages.bias.query import BiasQuery, compared, runs_of
 from headscope.dashboard.pages.confidence import page as confidence
 from headscope.dashboard.pages.failures import page as failures
 from headscope.dashboard.pages.failures.query import FailuresQuery
@@ -103,7 +102,7 @@ def test_bias_shows_the_effect_its_pairs_and_its_wordings(store: Store) -> None:
     words = shown(bias.SCOPED, services)["bias-effects"]
     assert "old − young" in words
     assert "contrasts are marked" in words
-    (row,) = contrasts(members(store, BiasQuery(experiment="people")))
+    (row,) = compared(store, BiasQuery(experiment="people"))
     assert (row.effect.n, row.effect.groups, row.attribute) == (6, 5, "manners")
     expected = {pair.pair_id: pair.a_value - pair.b_value for pair in row.pairs}
     measures = store.measures(experiment_runs("people"))
@@ -112,10 +111,10 @@ def test_bias_shows_the_effect_its_pairs_and_its_wordings(store: Store) -> None:
     behind = shown(bias.SCOPED, services, row=row.key)
     assert "The nurse old was very" in behind["bias-pairs"]
     assert "5 wordings" in behind["bias-wording"]
-    likelier = members(store, BiasQuery(experiment="people", measure="loglik"))
-    trace = store.run(likelier[0].run_id).trace
+    likelier = runs_of(store, BiasQuery(experiment="people", measure="loglik")).members
+    trace = store.run(likelier.run_id[0]).trace
     assert trace is not None
-    assert likelier[0].value == pytest.approx(float(trace.logprobs[1:].sum()), rel=1e-5)
+    assert likelier.value[0] == pytest.approx(float(trace.logprobs[1:].sum()), rel=1e-5)
     assert "old − young" in shown(bias.SCOPED, services, measure="toxicity")["bias-effects"]
 
 

@@ -1,0 +1,71 @@
+"""Reading counterfactual pairs: only the columns that a comparison of groups needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from headscope.analysis.errors import UnknownNameError
+from headscope.analysis.statistics.counterfactual import Members
+from headscope.analysis.types import RunStatus
+from headscope.storage import session
+from headscope.storage.read import counts, filters
+from headscope.storage.read.behaviour import numbers, whole_pairs
+from headscope.storage.read.toxicity import TOXIC, judge_of
+from headscope.storage.rows import PAIR_MEASURES, PairRuns, RunFilter
+from headscope.storage.schema import runs, toxicity_scores
+from headscope.storage.sql.columns import read_columns
+
+R, T = runs.c, toxicity_scores.c
+APART = "\x1f"
+"""Between tags: a list of texts for each row takes longer to read than all else."""
+SHOWN: tuple[sa.ColumnElement[Any], ...] = (
+    sa.cast(R.id, sa.String), R.model, sa.func.coalesce(R.prompt_set, ""), R.pair_id, R.group_name,
+    sa.func.array_to_string(R.tags, APART), R.text,
+)  # fmt: skip
+
+
+class PairReader:
+    """The part of `headscope.storage.interfaces.RunReader` about counterfactual pairs."""
+
+    engine: Engine
+    _samples: counts.Counts
+
+    def pair_runs(self, where: RunFilter, measure: str, preferred: str = "", limit: int = 100_000) -> PairRuns:
+        """See `RunReader.pair_runs`."""
+        if measure not in PAIR_MEASURES:
+            raise UnknownNameError("measure", measure, PAIR_MEASURES)
+        with session.reading(self.engine) as connection:
+            key = ("pairs", repr(where), measure, preferred, limit)
+            version = counts.version(connection)
+            return self._samples.get(key, version, lambda: _read(connection, where, measure, preferred, limit))
+
+
+def _read(connection: Connection, where: RunFilter, measure: str, preferred: str, limit: int) -> PairRuns:
+    clauses = [*filters.clauses(where), R.status == RunStatus.SUCCEEDED.value]
+    clauses += [R.pair_id.isnot(None), R.group_name.isnot(None)]
+    source: sa.FromClause = runs
+    value: sa.ColumnElement[Any] = R.margin
+    if measure == "loglik":
+        value = -R.mean_surprisal * (R.n_tokens - 1)
+    if measure == "toxicity":
+        judge = judge_of(connection, clauses, preferred)
+        scored = (T.part == "continuation", T.label == TOXIC, T.classifier == judge)
+        source, value = runs.join(toxicity_scores, sa.and_(T.run_id == R.id, *scored)), T.score
+    total = int(connection.execute(sa.select(sa.func.count()).select_from(source).where(*clauses)).scalar_one())
+    query = sa.select(*SHOWN, value).select_from(source).where(*clauses)
+    if total > limit:
+        rows = whole_pairs(connection, query, limit)
+        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    else:
+        columns = read_columns(connection, query.order_by(R.id))
+    return PairRuns(_members(columns or [()] * (len(SHOWN) + 1)), total)
+
+
+def _members(columns: Sequence[Sequence[Any]]) -> Members:
+    run_id, model, prompt_set, pair_id, group, joined, text, value = columns
+    known = {tags: tuple(tags.split(APART)) if tags else () for tags in set(joined)}
+    return Members(run_id, model, prompt_set, pair_id, group, [known[tags] for tags in joined], text, numbers(value))

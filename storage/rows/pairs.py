@@ -1,0 +1,21 @@
+"""Prompts of counterfactual pairs as they are compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headscope.analysis.statistics.counterfactual import Members
+
+PAIR_MEASURES = ("margin", "loglik", "toxicity")
+
+
+@dataclass(frozen=True, slots=True)
+class PairRuns:
+    """Succeeded runs that have a pair and a group and were asked for the measure: all, or a fixed random sample of the
+    `total` in which pairs are whole."""
+
+    members: Members
+    total: int
+
+    def __len__(self) -> int:
+        return len(self.members.run_id)

@@ -1,0 +1,50 @@
+"""Counterfactual pairs are read alike by both databases, whole, and by both ways of reading."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from headscope.analysis.errors import UnknownNameError
+from headscope.analysis.types import Prompt
+from headscope.analysis.types.findings import ToxicityScore
+from headscope.jobs.detection import experiment_runs
+from headscope.storage.repository import Store
+from tests.factories import make_info, make_result, make_set
+
+
+def test_pairs_are_read_with_what_was_measured(store_url: str) -> None:
+    prompts = [
+        Prompt(f"{word}-{group}", f"The {group} {word} was", " kind", " rude", group, word, ("age", f"template:{word}"))
+        for word in ("cook", "nurse", "pilot")
+        for group in ("old", "young")
+    ]
+    prompts.append(Prompt("alone", "No pair at all", " kind", " rude"))
+    results = [make_result(prompt, seed=i) for i, prompt in enumerate(prompts)]
+    scores = (ToxicityScore("continuation", "toxic", 0.25, "judge-1"), ToxicityScore("prompt", "toxic", 0.5, "judge-1"))
+    results[0] = replace(results[0], findings=scores)
+    with Store.open(store_url) as store:
+        job = store.start_job(experiment="people", model="tiny", spec={}, total=len(prompts))
+        store.save(job, make_info("tiny"), make_set(*prompts, name="manners"), [], 0, results)
+        where = experiment_runs("people")
+        runs, everything = store.pair_runs(where, "margin"), store.measures(where)
+        found = runs.members
+        assert len(runs) == runs.total == 6
+        margins = dict(zip(everything.run_id, everything.margin, strict=True))
+        assert found.value.tolist() == pytest.approx([margins[run_id] for run_id in found.run_id])
+        assert dict(zip(found.text, found.tags, strict=True)) == {
+            prompt.text: prompt.tags for prompt in prompts if prompt.pair_id
+        }
+        assert set(zip(found.model, found.prompt_set, found.pair_id, found.group, strict=True)) == {
+            ("tiny", "manners", word, group) for word in ("cook", "nurse", "pilot") for group in ("old", "young")
+        }
+        cut = store.pair_runs(where, "margin", limit=3)
+        assert (len(cut), cut.total) == (2, 6)
+        assert len(set(cut.members.pair_id)) == 1
+        assert np.isfinite(store.pair_runs(where, "loglik").members.value).all()
+        scored = store.pair_runs(where, "toxicity").members
+        assert (list(scored.text), scored.value.tolist()) == (["The old cook was"], [0.25])
+        with pytest.raises(UnknownNameError):
+            store.pair_runs(where, "kindness")
