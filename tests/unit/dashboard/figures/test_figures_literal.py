@@ -17,7 +17,7 @@ from headscope.analysis.statistics.calibration import Reliability, SelectiveRisk
 from headscope.analysis.types import TokenizedText
 from headscope.analysis.types.patching import PatchRequest, PatchResult
 from headscope.dashboard import figures
-from headscope.dashboard.figures import behaviour, confidence, layers, patching, theme, toxicity
+from headscope.dashboard.figures import behaviour, confidence, layers, patching, scorer, theme, toxicity
 from tests.factories import make_info, make_result
 from tests.unit.dashboard.pages.test_compare_figures import tokenized
 
@@ -79,7 +79,7 @@ WITH_TEXT: dict[Callable[..., go.Figure], Build] = {
     toxicity.score_spread: lambda name: toxicity.score_spread([
         toxicity.Spread(one, "prompt", (1, 2), 0.5) for one in (name, "other")]),
 }  # fmt: skip
-WITHOUT_TEXT = {layers.norms_figure}
+WITHOUT_TEXT = {layers.norms_figure, scorer.threshold_curves}
 """Builders that are given numbers and names of statistics only."""
 
 
