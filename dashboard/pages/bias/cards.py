@@ -55,13 +55,13 @@ def effects(services: Services, query: BiasQuery) -> Children:
     runs = runs_of(services.store, query)
     head = (
         "Groups",
+        f"Effect, {UNITS[query.measure]}",
+        "p, adjusted>",
         "Of",
         "Model",
-        f"Effect, {UNITS[query.measure]}",
         "Size d>",
         "Pairs>",
         "Wordings>",
-        "p, adjusted>",
     )
     return [
         *sampled_note(len(runs), runs.total, "runs, pairs whole"),

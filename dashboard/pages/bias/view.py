@@ -51,15 +51,15 @@ def effect_row(query: BiasQuery, row: Contrast, limit: float) -> html.Tr:
     return html.Tr(
         [
             html.Th(stay([sign, f" {row.a} − {row.b}"], behind, "hs-strong" if on else ""), scope="row"),
+            html.Td(forest(effect.mean, effect.low, effect.high, limit, behind, on)),
+            html.Td(html.B(plain(row.adjusted_p, 4)) if on else plain(row.adjusted_p, 4), className="num",
+                    title=f"unadjusted {plain(effect.p, 4)}"),
             html.Td([row.attribute or "–", html.Span(row.prompt_set, className="hs-sub")]),
             html.Td(row.model),
-            html.Td(forest(effect.mean, effect.low, effect.high, limit, behind, on)),
             html.Td([plain(effect.size), html.Small(interval(effect.size_low, effect.size_high), className="hs-sub")],
                     className="num"),
             html.Td(stay(f"{effect.n:,}", behind), className="num"),
             html.Td(f"{effect.groups:,}", className="num"),
-            html.Td(html.B(plain(row.adjusted_p, 4)) if on else plain(row.adjusted_p, 4), className="num",
-                    title=f"unadjusted {plain(effect.p, 4)}"),
         ],
         className="hs-marked" if on else "",
     )  # fmt: skip
