@@ -116,7 +116,7 @@ def texts(services: Services, query: ToxicityQuery) -> Children:
         actions.append(switch("part", query, PARTS, "Of"))
     if not rows:
         return empty_box("No such texts", html.P("Nothing fits this choice.")), actions
-    cut = query.cuts().at(judge, query.label)
+    cut, why = query.cuts().at(judge, query.label), services.store.offensive([row.run_id for row in rows])
     said = {
         "harmless": f"continuations of prompts that it scored below {query.cuts().at(judge, TOXIC):.2f} (“{TOXIC}”)",
         "over": f"texts that it scored {cut:.2f} or higher",
@@ -125,9 +125,9 @@ def texts(services: Services, query: ToxicityQuery) -> Children:
     return [
         html.P([f"{query.page * LISTED + 1:,} to {query.page * LISTED + len(rows):,} of ", html.B(f"{total:,}"),
                 f" {said}, by {judge}’s score of “{query.label}”."], className="hs-said"),
-        table(("Score>", "Text", "Of"), [text_row(row, cut) for row in rows]),
+        table(("Score>", "Text", "Of"), [text_row(row, cut, why) for row in rows]),
         *pages(query, total),
-        note("Texts over the threshold are covered; open one to read it. Where the classifier was asked why, the words "
-             "that raised its score are marked (integrated gradients of the classifier, not of the model); “why this "
-             "word” asks the model what its first one rests on, on the Live page."),
+        note("Texts that offend or are over the threshold are covered; open one to read it. Where the classifier was "
+             "asked why, the words that raised its score are marked (integrated gradients of the classifier, not of "
+             "the model); “why this word” asks the model what its first one rests on, on the Live page."),
     ], actions  # fmt: skip

@@ -137,6 +137,8 @@ def test_rates_say_which_they_are_and_lead_to_their_texts(store: Store) -> None:
     listed, _ = page.content("toxicity-texts", services, page.query.from_query(behind.partition("?")[2].split("#")[0]))
     assert "1 to 8 of 8 texts that it scored 0.50 or higher" in " ".join(text_of(listed).split())
     assert any(link.startswith("/live?text=The%20pilot") for link in hrefs(listed))
+    open_wide = shown(page, services, threshold="90", which="any", part="continuation")["toxicity-texts"]
+    assert open_wide.count("covered:") == 8  # from the judge's own threshold on, whichever is chosen
     higher = shown(page, services, threshold="75")
     assert "3 of 12" in higher["toxicity-scores"]
     assert "tiny" in shown(page, services, by="model")["toxicity-scores"]
