@@ -11,6 +11,7 @@ import numpy as np
 from headscope.analysis.attribution.sampling_rows import generator_of
 from headscope.analysis.attribution.unit_games import UnitGame
 from headscope.analysis.attribution.variant_tree import Float64
+from headscope.analysis.types import Params
 
 
 class Evaluations:
@@ -56,3 +57,11 @@ def drawing(seed: int) -> Iterator[None]:
         yield
     finally:
         np.random.set_state(before)
+
+
+def too_few(least: int, needed: str, settings: Params) -> str:
+    """Why a prompt is refused whose units take `least` evaluations, `needed` in words; empty where they are allowed."""
+    if settings["max_evals"] >= least:
+        return ""
+    larger = "" if settings["unit"] == "sentence" else ", or take larger units (unit)"
+    return f"{needed}, and max_evals allows {settings['max_evals']}: raise it{larger}"

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from headscope.analysis.attribution.evaluations import Evaluations, drawing, seed_of
+from headscope.analysis.attribution.evaluations import Evaluations, drawing, seed_of, too_few
 from headscope.analysis.attribution.unit_games import GameMethod, Solved, UnitGame
 from headscope.analysis.attribution.variant_tree import Float64
 from headscope.analysis.types import Params
@@ -32,13 +32,8 @@ class ShapKernel(GameMethod):
     def refused(self, n_units: int, settings: Params) -> str:
         """So few evaluations that the regression may have no answer."""
         least, unit = fewest(n_units), settings["unit"]
-        if settings["max_evals"] >= least:
-            return ""
-        larger = "" if unit == "sentence" else ", or take larger units (unit)"
-        return (
-            f"{n_units} {unit}s need {least} evaluations, so that every {unit} is once alone and once left out, and "
-            f"max_evals allows {settings['max_evals']}: raise it{larger}"
-        )
+        needed = f"{n_units} {unit}s need {least} evaluations, so that every {unit} is once alone and once left out"
+        return too_few(least, needed, settings)
 
     def solved(self, game: UnitGame, settings: Params) -> Solved:
         """All coalitions share passes: shap asks for them at once."""

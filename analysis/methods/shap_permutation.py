@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from headscope.analysis.attribution.evaluations import Evaluations, drawing, seed_of
+from headscope.analysis.attribution.evaluations import Evaluations, drawing, seed_of, too_few
 from headscope.analysis.attribution.unit_games import GameMethod, Solved, UnitGame
 from headscope.analysis.attribution.variant_tree import Bools, Float64
 from headscope.analysis.types import Params
@@ -29,14 +29,8 @@ class ShapPermutation(GameMethod):
 
     def refused(self, n_units: int, settings: Params) -> str:
         """Fewer evaluations than one order takes."""
-        least, unit = fewest(n_units), settings["unit"]
-        if settings["max_evals"] >= least:
-            return ""
-        larger = "" if unit == "sentence" else ", or take larger units (unit)"
-        return (
-            f"one order of {n_units} {unit}s takes {least} evaluations, and max_evals allows {settings['max_evals']}: "
-            f"raise it{larger}"
-        )
+        least = fewest(n_units)
+        return too_few(least, f"one order of {n_units} {settings['unit']}s takes {least} evaluations", settings)
 
     def solved(self, game: UnitGame, settings: Params) -> Solved:
         """What all orders ask for shares passes: it does not depend on the values, so a first walk only notes it."""
