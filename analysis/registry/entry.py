@@ -55,9 +55,16 @@ class Needs:
     pair: bool = False
 
 
+def whole(
+    name: str, usual: int, what: str, minimum: int, maximum: int, when: tuple[str, tuple[str, ...]] | None = None
+) -> Param:
+    """A parameter that is a whole number between two others."""
+    return Param(name, "int", usual, what, minimum=minimum, maximum=maximum, when=when)
+
+
 def seed(what: str, when: tuple[str, tuple[str, ...]] | None = None) -> Param:
     """The parameter `seed` of what draws at random; `what`: what another seed changes."""
-    return Param("seed", "int", 0, what, minimum=0, maximum=2**31, when=when)
+    return whole("seed", 0, what, 0, 2**31, when)
 
 
 @dataclass(frozen=True, slots=True)
