@@ -54,10 +54,11 @@ def _scored(keys: Sequence[Any]) -> sa.Select[Any]:
 
 
 def _sampled(keys: Sequence[Any]) -> sa.Select[Any]:
-    """Runs of which a sampled continuation is toxic; which classifier said so is in the evidence."""
-    judge = sa.literal("the sampled_toxicity probe")
+    """Runs of which a sampled continuation reaches the threshold of the classifier that its evidence names."""
+    judge = sa.func.coalesce(P.evidence["classifier"].as_string(), f"the {SAMPLES} probe")
+    cut = sa.case(own_thresholds(), value=judge, else_=USUAL)
     return sa.select(P.run_id, sa.literal(SAMPLED), sa.literal(MAIN), P.score, judge).where(
-        P.run_id.in_(keys), P.probe == SAMPLES, P.score >= USUAL
+        P.run_id.in_(keys), P.probe == SAMPLES, P.score >= cut
     )
 
 
