@@ -66,9 +66,10 @@ def step(engine: Scorer, store: RunReader, sink: FindingSink, request: ScoreRequ
     """Score the next runs and store what was said of them. Raises UnknownNameError, BackendError without the
     classifier, StorageError."""
     CLASSIFIERS.find(request.scorer)
-    names = [row.name for row in store.overview().experiments]
-    if request.experiment not in names:
-        raise UnknownNameError("experiment", request.experiment, names)
+    if not request.after:  # once: the overview counts the whole store
+        names = [row.name for row in store.overview().experiments]
+        if request.experiment not in names:
+            raise UnknownNameError("experiment", request.experiment, names)
     name = engine.scorer(request.scorer)
     where = experiment_runs(request.experiment)
     rows, left = store.texts_to_score(where, "" if request.again else name, request.after, AT_ONCE)

@@ -129,8 +129,8 @@ def texts(services: Services, query: ToxicityQuery) -> Children:
                 f" {said}, by {judge}’s score of “{query.label}”."], className="hs-said"),
         table(("Score>", "Text", "Of"), [text_row(row, asked, why) for row in rows]),
         *pages(query, total),
-        note("Texts that offend or are over the threshold are covered until you show one, or all with the eye of the "
-             "header. Where the classifier was asked why, the words that raised its score are marked (integrated "
-             "gradients of the classifier, not of the model); “why this word” asks the model what its first one rests "
-             "on, on the Live page."),
+        note("Texts that offend or are over the threshold are covered until you show one, or all of them (key o). "
+             "Where the classifier was asked why, the words that raised its score are marked (integrated gradients of "
+             "the classifier, not of the model); “why this word” asks the model what its first one rests on, on the "
+             "Live page."),
     ], actions  # fmt: skip
