@@ -51,7 +51,8 @@ def distributions(panels: Sequence[Panel]) -> go.Figure:
                 hovertemplate=f"%{{fullData.name}}: %{{y:.1f}} % of runs from %{{x:.3g}} {panel.unit}<extra></extra>",
                 row=row, col=col,
             )  # fmt: skip
-        fig.update_xaxes(title_text=panel.unit, type="log" if panel.log else "linear", row=row, col=col)
+        axis = {"type": "log", "dtick": 1} if panel.log else {}
+        fig.update_xaxes(title_text=panel.unit, **axis, row=row, col=col)
         fig.update_yaxes(title_text="% of runs" if col == 1 else None, rangemode="tozero", row=row, col=col)
     fig.update_annotations(font={"size": 12.5})
     return finish(fig.update_layout(legend={"y": 1.1}, margin={"t": 56}), height=230 * rows)

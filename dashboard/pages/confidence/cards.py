@@ -13,7 +13,7 @@ from headscope.dashboard.cards import Children, empty_box, extra
 from headscope.dashboard.covered import answer, anything, covered, prompt
 from headscope.dashboard.figures import behaviour as figures
 from headscope.dashboard.numbers import interval, plain
-from headscope.dashboard.pages.confidence.measured import judged, shown_measures
+from headscope.dashboard.pages.confidence.measured import PLAIN, judged, shown_measures
 from headscope.dashboard.pages.confidence.query import ConfidenceQuery
 from headscope.dashboard.pages.confidence.series import series_of
 from headscope.dashboard.pages.confidence.view import (
@@ -52,7 +52,7 @@ def distributions(services: Services, query: ConfidenceQuery) -> Children:
         figures.Panel(item.title, item.unit, {one.name: values[one.rows] for one in split}, item.zero, item.log)
         for item, values in shown_measures(runs)
     ]
-    units = {panel.title: f", {panel.unit}" if panel.unit not in ("probability", "rank") else "" for panel in panels}
+    units = {panel.title: f", {panel.unit}" if panel.unit not in PLAIN else "" for panel in panels}
     head = ("Series", *(f"{title}{unit}>" for title, unit in units.items()))
     rows = [
         html.Tr([series_cell(item, query), *(spread_cell(spread(panel.series[item.name])) for panel in panels)])

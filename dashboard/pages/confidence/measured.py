@@ -46,6 +46,8 @@ SHOWN = (
     Measure("Probability of the target", "probability", lambda runs: np.exp(runs.target_logprob)),
 )
 """What is drawn as distributions."""
+PLAIN = ("probability", "rank", "share")
+"""Units that a column's name says already."""
 COMPARED = (
     *SURE,
     Measure("log P(target)", "nats", lambda runs: runs.target_logprob, of_answer=True),

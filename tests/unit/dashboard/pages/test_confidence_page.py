@@ -73,7 +73,7 @@ def test_models_are_compared_prompt_by_prompt(store: Store) -> None:
     right = next(item for item in COMPARED if item.title == "Right")
     assert compared(runs, other, tiny, right, "model").n == 3 * N
     said = words(store, "confidence-compared")
-    assert f"{5 * N} prompt by prompt" in said
+    assert f"{5 * N} pairs" in said
     assert "Each series minus" in said
     assert "Each series minus tiny" in words(store, "confidence-compared", against="tiny")
 
