@@ -37,7 +37,7 @@ class WordIds:
 
     def split(self, text: str) -> list[str]:
         """Lower case, parted at `filters` and spaces (Keras' `text_to_word_sequence`)."""
-        parted = text.lower().translate(str.maketrans(dict.fromkeys(self.filters, " ")))
+        parted = text.lower().translate(str.maketrans(self.filters, " " * len(self.filters)))
         return [word for word in parted.split(" ") if word]
 
 

@@ -36,7 +36,7 @@ def print_tone(url: str, experiment: str, probe: str) -> None:
     for (name, group), mine in groupby(rows, key=lambda row: (row["prompt_set"], row["group_name"])):
         table.add_row(name or "-", group or "-", *_numbers(list(mine)))
     console.print(table if rows else f"{experiment} has no runs to score.")
-    console.print(f"{METHOD} {LIMITS[probe]}", soft_wrap=True)
+    console.print(f"{METHOD} {LIMITS.get(probe, '')}", soft_wrap=True)
 
 
 def _numbers(rows: Sequence[dict[str, Any]]) -> tuple[str, str, str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from dash import html
-from dash.development.base_component import Component
 
 from headscope.analysis.classifiers.tone_limits import LIMITS
 from headscope.analysis.registry import PROBES
@@ -38,7 +37,7 @@ def _of(detail: RunDetail) -> list[ProbeResult]:
     return [found for found in detail.findings if isinstance(found, ProbeResult) and found.probe in LIMITS]
 
 
-def _row(found: ProbeResult, detail: RunDetail) -> Component:
+def _row(found: ProbeResult, detail: RunDetail) -> html.Tr:
     before = found.evidence.get("prompt")
     label = html.Small(f" {found.label}", className="hs-muted") if found.label else None
     return html.Tr(
