@@ -28,7 +28,7 @@ def has_tone(detail: RunDetail) -> bool:
 def tone(detail: RunDetail) -> Children:
     """One row for each reader, the words it rests on marked; unmeasured ones say why."""
     found = _of(detail)
-    head = ("Tone", "Continuation>", "Prompt>", "Evidence", "By")
+    head = ("Tone", "Continuation>", "Prompt>", "Evidence")
     limits = [note(LIMITS[one.probe]) for one in found]
     return [table(head, [_row(one, detail) for one in found]), *limits]
 
@@ -38,14 +38,13 @@ def _of(detail: RunDetail) -> list[ProbeResult]:
 
 
 def _row(found: ProbeResult, detail: RunDetail) -> html.Tr:
-    before = found.evidence.get("prompt")
+    before, by = found.evidence.get("prompt"), found.evidence.get("classifier")
     label = html.Small(f" {found.label}", className="hs-muted") if found.label else None
     return html.Tr(
         [
-            html.Td(PROBES[found.probe].label),
+            html.Td([PROBES[found.probe].label, html.Span(by, className="hs-sub")]),
             html.Td(DASH if math.isnan(found.score) else [html.B(signed(found.score)), label], className="num"),
             html.Td(DASH if before is None else signed(before), className="num"),
             html.Td(evidence_cell(found, detail, SHOWN_APART)),
-            html.Td(str(found.evidence.get("classifier", DASH)), className="hs-muted"),
         ]
     )

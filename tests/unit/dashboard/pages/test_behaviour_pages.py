@@ -126,6 +126,7 @@ def test_bias_shows_the_effect_its_pairs_and_its_wordings(store: Store) -> None:
     unread = shown(bias.SCOPED, services, measure="regard")["bias-effects"]
     assert "Per-group regard needs continuations" in unread
     assert "--analyses regard" in unread
+    assert "headscope score --experiment people --scorer regard" in unread
 
 
 def test_toxic_texts_are_covered_and_the_scorer_is_audited_elsewhere(store: Store) -> None:

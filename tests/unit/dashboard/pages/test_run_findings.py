@@ -97,10 +97,10 @@ def test_tone_has_a_card_of_its_own_with_its_limits(detail: RunDetail) -> None:
     assert words(findings(read)) == words(findings(detail))
     body = tone(read)
     _, sentiment, regard = parts(body, html.Tr)
-    assert sentiment.startswith("Sentiment+0.62 positive−0.50")
-    assert sentiment.endswith("positive: 0.4000vader-1")
+    assert sentiment.startswith("Sentimentvader-1+0.62 positive−0.50")
+    assert sentiment.endswith("positive: 0.4000")
     assert parts(body, html.Mark) == ["two"]
-    assert regard == "Regard––not measured: nobody is herer-1"
+    assert regard == "Regardr-1––not measured: nobody is here"
     assert all(limit in words(body) for limit in LIMITS.values())
 
 
