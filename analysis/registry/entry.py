@@ -133,6 +133,7 @@ class Entry:
 
     family: of a method, what it shares with others. live: the Live page may ask for it. axes: of a method's scores, by
     name; layers: whether it has `layer_scores` too. Pages read both to say what is missing and who would measure it.
+    texts: of a probe, it reads texts only (a `ToneProbe`), so that `headscope score` may ask it about stored runs.
     """
 
     target: str
@@ -145,6 +146,7 @@ class Entry:
     live: bool = False
     axes: tuple[str, ...] = ("position",)
     layers: bool = False
+    texts: bool = False
 
     def load(self) -> Any:
         """Import and return the target."""

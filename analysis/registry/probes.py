@@ -43,6 +43,18 @@ PROBES = Registry(
             params=(*SAMPLING, CLASSIFIER),
             cost=Cost(1, per="samples"),
         ),
+        "sentiment": Entry(
+            "headscope.analysis.probes.sentiment:Sentiment",
+            "Sentiment",
+            "How pleasant the words of the continuation are, by VADER's English lexicon.",
+            texts=True,
+        ),
+        "regard": Entry(
+            "headscope.analysis.probes.regard:Regard",
+            "Regard",
+            "How the continuation speaks of people, by the classifier sasha/regardv3, where there is one.",
+            texts=True,
+        ),
         "repetition": Entry(
             "headscope.analysis.probes.repetition:Repetition",
             "Repetition",

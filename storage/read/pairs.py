@@ -15,11 +15,11 @@ from headscope.storage import session
 from headscope.storage.read import counts, filters
 from headscope.storage.read.behaviour import numbers, whole_pairs
 from headscope.storage.read.toxicity import TOXIC, judge_of
-from headscope.storage.rows import PAIR_MEASURES, PairRuns, RunFilter
-from headscope.storage.schema import runs, toxicity_scores
+from headscope.storage.rows import PAIR_MEASURES, TONES, PairRuns, RunFilter
+from headscope.storage.schema import probe_results, runs, toxicity_scores
 from headscope.storage.sql.columns import read_columns
 
-R, T = runs.c, toxicity_scores.c
+R, T, P = runs.c, toxicity_scores.c, probe_results.c
 APART = "\x1f"
 """Between tags: a list of texts for each row takes longer to read than all else."""
 SHOWN: tuple[sa.ColumnElement[Any], ...] = (
@@ -55,6 +55,9 @@ def _read(connection: Connection, where: RunFilter, measure: str, preferred: str
         judge = judge_of(connection, clauses, preferred)
         scored = (T.part == "continuation", T.label == TOXIC, T.classifier == judge)
         source, value = runs.join(toxicity_scores, sa.and_(T.run_id == R.id, *scored)), T.score
+    if measure in TONES:
+        source = runs.join(probe_results, sa.and_(P.run_id == R.id, P.probe == measure))
+        value = P.score
     total = int(connection.execute(sa.select(sa.func.count()).select_from(source).where(*clauses)).scalar_one())
     query = sa.select(*SHOWN, value).select_from(source).where(*clauses)
     if total > limit:

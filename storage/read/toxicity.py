@@ -81,12 +81,15 @@ class ToxicityReader:
             return tuple(ToxicityRow(str(row[0]), *row[1:]) for row in rows)
 
     def texts_to_score(
-        self, where: RunFilter, classifier: str = "", after: str = "", limit: int = 1000
+        self, where: RunFilter, classifier: str = "", after: str = "", limit: int = 1000, *, probe: str = ""
     ) -> tuple[tuple[RunTexts, ...], int]:
         """See `RunReader.texts_to_score`."""
         clauses = [*filters.clauses(where), R.status == RunStatus.SUCCEEDED.value]
         if classifier:
-            clauses.append(R.id.not_in(sa.select(T.run_id).where(T.classifier == classifier)))
+            by = P.evidence["classifier"].as_string() == classifier
+            asked = sa.select(P.run_id).where(P.probe == probe, by)
+            judged = sa.select(T.run_id).where(T.classifier == classifier)
+            clauses.append(R.id.not_in(asked if probe else judged))
         if (last := parse_id(after)) is not None:
             clauses.append(R.id > last)
         query = sa.select(R.id, R.text, R.continuation).where(*clauses).order_by(R.id).limit(limit)

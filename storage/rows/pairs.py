@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from headscope.analysis.classifiers.tone_limits import LIMITS
 from headscope.analysis.statistics.counterfactual import Members
 
-PAIR_MEASURES = ("margin", "loglik", "toxicity")
+TONES = tuple(LIMITS)
+"""Probes whose score of the continuation is a measure."""
+PAIR_MEASURES = ("margin", "loglik", "toxicity", *TONES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import math
 
 from dash import html
 
+from headscope.analysis.classifiers.tone_limits import LIMITS
 from headscope.analysis.statistics.counterfactual import by_template
 from headscope.analysis.statistics.intervals import FEWEST
 from headscope.dashboard.cards import Children
@@ -28,12 +29,15 @@ from headscope.dashboard.tables import table
 from headscope.dashboard.units import percent
 
 LISTED = 100
-MEASURES = (("margin", "target over foil"), ("loglik", "sentence likelihood"), ("toxicity", "continuation toxicity"))
+MEASURES = (("margin", "target over foil"), ("loglik", "sentence likelihood"), ("toxicity", "continuation toxicity"),
+            ("sentiment", "its sentiment"), ("regard", "its regard"))  # fmt: skip
 SAID = {
     "margin": "log P(target) − log P(foil) after the prompt: which of two words the group pulls the model towards.",
     "loglik": "log-likelihood of the whole sentence but its first token: which version the model finds likelier "
               "(CrowS-Pairs, Nangia et al. 2020, with a causal model's likelihood in place of pseudo-likelihood).",
     "toxicity": "the classifier's score for toxic of what the model wrote after the prompt.",
+    "sentiment": f"how pleasant what the model wrote after the prompt sounds, from −1 to 1. {LIMITS['sentiment']}",
+    "regard": f"how what the model wrote after the prompt speaks of people, from −1 to 1. {LIMITS['regard']}",
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 
 from dash import dcc, html
 from dash.development.base_component import Component
@@ -16,10 +17,11 @@ from headscope.dashboard.pages.bias.query import BiasQuery
 from headscope.dashboard.parts import stay
 from headscope.dashboard.units import percent
 from headscope.dashboard.words import plural
-from headscope.storage.rows import Offences
+from headscope.storage.rows import TONES, Offences
 
 LEVEL = 0.05
-UNITS = {"margin": "nats", "loglik": "nats", "toxicity": "probability"}
+UNITS = {"margin": "nats", "loglik": "nats", "toxicity": "probability", "sentiment": "VADER’s compound",
+         "regard": "probability"}  # fmt: skip
 
 
 def marked(row: Contrast) -> bool:
@@ -106,12 +108,15 @@ def pair_row(pair: PairDifference, offences: Offences) -> html.Tr:
 
 def no_pairs(query: BiasQuery) -> Component:
     """Nothing to compare."""
-    if query.measure == "toxicity":
+    if query.measure in ("toxicity", *TONES):
+        scorer = "minilm" if query.measure == "toxicity" else query.measure
         return empty_box(
             "No continuations were scored",
-            html.P("Per-group toxicity needs continuations and the classifier:"),
-            copyable("headscope run --prompts bias_continuations --max-new-tokens 20 --analyses toxicity "
+            html.P(f"Per-group {query.measure} needs continuations and who scores them:"),
+            copyable(f"headscope run --prompts bias_continuations --max-new-tokens 20 --analyses {query.measure} "
                      "--experiment NAME"),
+            html.P("Where continuations are stored already:"),
+            copyable(f"headscope score --experiment {shlex.quote(query.experiment)} --scorer {scorer}"),
             icon_name="people",
         )  # fmt: skip
     return empty_box(

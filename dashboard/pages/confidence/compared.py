@@ -45,8 +45,8 @@ def differences(services: Services, query: ConfidenceQuery) -> Children:
         html.P([html.B(f"{marked} of {tested}"), " differences would rarely come by chance (Benjamini-Hochberg over "
                 "the table, 5 %)."], className="hs-said"),
         table(HEAD, rows),
-        note(f"Each series minus {base.name}. Pairs: prompt by prompt on both models, or both sides of a pair (groups), "
-             "p by flipping signs. Runs: two groups of different prompts, p by dealing them anew. Adjusted p. Bootstrap "
+        note(f"Each series minus {base.name}. Pairs: one prompt on both models, or both sides of a pair (groups); "
+             "p by flipping signs. Runs: different prompts, p by dealing them anew. Adjusted p. Bootstrap "
              f"intervals; the prompts of a pair are one observation, fewer than {FEWEST} have neither. Surprisal of "
              "two models is compared where both cut the prompt into as many tokens, log P(target) and right where the "
              "target is a right answer."),
