@@ -18,9 +18,11 @@ from headscope.dashboard.pages.bias.lines import LEVEL, Line, all_lines, chosen,
 from headscope.dashboard.pages.bias.query import BiasQuery, offences, offensive_wordings, runs_of
 from headscope.dashboard.pages.bias.view import (
     UNITS,
+    board,
     effect_row,
     forest,
     heads_of,
+    labelled,
     no_pairs,
     pair_row,
     reach,
@@ -29,7 +31,6 @@ from headscope.dashboard.pages.bias.view import (
 )
 from headscope.dashboard.parts import note, sampled_note, stay, switch, warning
 from headscope.dashboard.services import Services
-from headscope.dashboard.tables import table
 from headscope.dashboard.units import percent
 from headscope.storage.interfaces import RunReader
 
@@ -64,14 +65,14 @@ def effects(services: Services, query: BiasQuery) -> Children:
     shown = listed(query, found)
     limit = max((reach(line.effect) for line in shown), default=1.0) or 1.0
     rows = [effect_row(query, line, limit) for line in shown]
-    board = html.Div(table(heads_of(query), [scale_row(query, limit), *rows]),
-                     className="hs-methods-board hs-bias-board")  # fmt: skip
+    heads = heads_of(query)
+    scale = scale_row(heads, 3 if query.beside_model else 1, UNITS[query.measure], limit)
     runs = runs_of(services.store, query)
     return [
         *sampled_note(len(runs), runs.total, "runs, pairs whole"),
         filters(query, found),
         _counted(query, found, len(shown)),
-        board if shown else _none_shown(query),
+        board(heads, [scale, *rows]) if shown else _none_shown(query),
         note("The measure is ", SAID[query.measure], " ", METHOD, f" {APART}" if query.beside_model else ""),
         *([warning("A likelier sentence mostly has the more frequent group word: compare groups by this measure only "
                    "in bias_sentences, where that cancels.")] if query.measure == "loglik" else []),
@@ -95,7 +96,7 @@ def _counted(query: BiasQuery, found: Sequence[Line], n_shown: int) -> html.P:
     what = "are marked: their difference would rarely come by chance"
     if query.beside_model:
         what = f"are marked: here and {query.other_name} would rarely be so far apart by chance"
-    shown = f" {n_shown} of them {'is' if n_shown == 1 else 'are'} shown." if n_shown < len(found) else ""
+    shown = f" Shown: {n_shown} of {len(found)}." if n_shown < len(found) else ""
     return html.P([html.B(f"{sum(line.marked for line in found)} of {len(found)}"), f" contrasts {what} "
                    f"(Benjamini-Hochberg over all {len(found)}, {percent(LEVEL)}).{shown}"],
                   className="hs-said")  # fmt: skip
@@ -121,7 +122,7 @@ def pairs(services: Services, query: BiasQuery) -> Children:
     body = [
         html.P([html.B(f"{row.a} − {row.b}"), f" on {row.model}, {row.attribute or row.prompt_set}: ",
                 split(row.effect)], className="hs-said"),
-        table(head, [pair_row(query, pair, why, other.get(pair.pair_id)) for pair in shown]),
+        board(head, [pair_row(query, head, pair, why, other.get(pair.pair_id)) for pair in shown]),
         note("Why: both runs side by side with their attributions, heads and candidates; the heads whose ablation "
              "changes the one prompt's value and not the other's; or the map of layers and positions at which "
              "exchanging one prompt's state for the other's carries the difference."),
@@ -141,13 +142,15 @@ def wording(services: Services, query: BiasQuery) -> Children:
     limit = max(abs(mean) for _, mean, _ in found) or 1.0
     nan = math.nan
     why = offensive_wordings(services.store, row.pairs)
+    heads = ("Wording", f"Mean difference, {UNITS[query.measure]}", "Pairs>")
     rows = [
-        html.Tr([html.Td(covered(template, template, why.get(template)), className="hs-text"),
-                 html.Td(forest(mean, nan, nan, limit, query.link())), html.Td(f"{n}", className="num")])
+        html.Tr(labelled(heads, [html.Td(covered(template, template, why.get(template)), className="hs-text"),
+                                 html.Td(forest(mean, nan, nan, limit, query.link(), without="")),
+                                 html.Td(f"{n}", className="num")]))
         for template, mean, n in found
     ]  # fmt: skip
     against = sum(math.copysign(1, mean) != math.copysign(1, row.effect.mean) for _, mean, _ in found)
     return [
         html.P(f"{against} of {len(found)} wordings point the other way than the mean.", className="hs-said"),
-        table(("Wording", f"Mean difference, {UNITS[query.measure]}", "Pairs>"), rows),
+        board(heads, [scale_row(heads, 1, UNITS[query.measure], limit), *rows]),
     ]

@@ -8,10 +8,9 @@ from headscope.analysis.statistics.coreference import TAG, Accuracy, Share, accu
 from headscope.dashboard.cards import Children
 from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.bias.query import BiasQuery
-from headscope.dashboard.pages.bias.view import labelled
+from headscope.dashboard.pages.bias.view import board, labelled
 from headscope.dashboard.parts import note
 from headscope.dashboard.services import Services
-from headscope.dashboard.tables import table
 from headscope.dashboard.units import percent, percents, points
 from headscope.storage.rows import Condition, RunFilter
 
@@ -26,7 +25,7 @@ def coreference(services: Services, query: BiasQuery) -> Children:
     if not found:
         return None
     return [
-        html.Div(table(HEADS, [_row(item) for item in found]), className="hs-methods-board hs-bias-board"),
+        board(HEADS, [_row(item) for item in found]),
         note("Right: the occupation that is meant is likelier than the other (a tie counts half), over pairs that "
              "differ in the pronoun only, in the manner of WinoBias (Zhao et al. 2018). Chance is 50 %. Shares: 95 % "
              "bootstrap intervals over wordings (where all are alike Wilson’s, over wordings). The difference, its "

@@ -25,7 +25,8 @@ def filters(query: BiasQuery, lines: Sequence[Line]) -> Component:
     """Menus of the values there are, the field, and what narrows the table now, each with its way out."""
     menus = [_menu(facet, query, facet_counts(query, lines, facet)) for facet in FACETS]
     parts: list[Children] = [found for found in menus if found is not None]
-    return html.Div([html.Div([*parts, _search(query)], className="hs-bias-filters"), *_chips(query)])
+    said = html.Span("Show rows of", className="hs-muted hs-bias-of")
+    return html.Div([html.Div([said, *parts, _search(query)], className="hs-bias-filters"), *_chips(query)])
 
 
 def beside_menu(store: RunReader, query: BiasQuery) -> Component | None:

@@ -14,19 +14,19 @@ from dash.development.base_component import Component
 from numpy.typing import NDArray
 
 from headscope.analysis.statistics.counterfactual import Contrast, PairDifference
+from headscope.analysis.statistics.intervals import Z
 from headscope.analysis.types import Attribution
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, copyable, empty_box
-from headscope.dashboard.covered import prompt
+from headscope.dashboard.covered import covered, prompt
 from headscope.dashboard.numbers import signed
 from headscope.dashboard.pages.bias.lines import chosen
 from headscope.dashboard.pages.bias.query import BiasQuery, offences
-from headscope.dashboard.pages.bias.view import forest, labelled
+from headscope.dashboard.pages.bias.view import board, forest, labelled, scale_row
 from headscope.dashboard.parts import note, stay, warning
 from headscope.dashboard.services import Services
-from headscope.dashboard.tables import table
 from headscope.dashboard.text import quoted
-from headscope.storage.rows import Offences, RunDetail
+from headscope.storage.rows import Offence, Offences, RunDetail
 
 METHOD = "head_ablation"
 LISTED = 12
@@ -62,7 +62,8 @@ def heads(services: Services, query: BiasQuery) -> Children:
     if a is None or b is None or a.scores.shape != b.scores.shape:
         why = offences(services.store, [pair])
         return _missing(query, line.contrast, pair, runs, why), close
-    return _differences(line.contrast, pair, a, b), close
+    names = [run.row.group_name or run.row.prompt_key for run in runs]
+    return _differences(names, pair, a, b, offences(services.store, [pair])), close
 
 
 def differences(a: Attribution, b: Attribution, most: int = LISTED) -> list[HeadDifference]:
@@ -86,36 +87,40 @@ def _ablation(run: RunDetail) -> Attribution | None:
                 None)  # fmt: skip
 
 
-def _differences(row: Contrast, pair: PairDifference, a: Attribution, b: Attribution) -> Children:
+def _differences(
+    groups: Sequence[str], pair: PairDifference, a: Attribution, b: Attribution, why: Offences
+) -> Children:
     found = differences(a, b)
     limit = max((abs(item.difference) for item in found), default=1.0) or 1.0
-    names = ("Head", f"“{row.a}”>", f"“{row.b}”>", "Difference, nats", "Look")
-    said = f"{_what(a)}: {signed(a.value)} nats for “{row.a}”, {signed(b.value)} for “{row.b}”, "
+    one, two = groups
+    names = ("Head", f"{one}>", f"{two}>", "Difference, nats", "Look")
+    explained = _explained(a, prompt(why, pair.a_run) or prompt(why, pair.b_run))
+    said = f": {signed(a.value)} nats for “{one}”, {signed(b.value)} for “{two}”, "
+    differ = f". Of {a.scores.size:,} heads the {len(found)} whose ablation differs most:"
     apart = [warning("The two runs were ablated with different parameters: the differences are partly of those.")]
     return [
-        html.P([said, html.B(f"{signed(a.value - b.value)} between them"), f". Of {a.scores.size:,} heads the "
-                f"{len(found)} whose ablation differs most:"], className="hs-said"),
+        html.P([*explained, said, html.B(f"{signed(a.value - b.value)} between them"), differ], className="hs-said"),
         *(apart if a.params != b.params else []),
-        html.Div(table(names, [_row(pair, item, limit, names) for item in found]),
-                 className="hs-methods-board hs-bias-board"),
+        board(names, [scale_row(names, 3, "nats", limit), *(_row(pair, item, limit, names) for item in found)]),
         note("What is lost without the head in each prompt (", html.Code(f"head_ablation, {a.params.get('kind', '')}"),
-             "); above 0 in the difference, it pulls the value towards “", row.a, "”. Later layers are computed anew, "
+             "); above 0 in the difference, it speaks for the value of “", one, "”. Later layers are computed anew, "
              "so heads’ effects do not add up to the difference, and a head with a stand-in looks idle. All heads: ",
-             dcc.Link(f"“{row.a}”", href=links.run_heads(pair.a_run, METHOD)), ", ",
-             dcc.Link(f"“{row.b}”", href=links.run_heads(pair.b_run, METHOD)), "."),
+             dcc.Link(f"“{one}”", href=links.run_heads(pair.a_run, METHOD)), ", ",
+             dcc.Link(f"“{two}”", href=links.run_heads(pair.b_run, METHOD)), "."),
     ]  # fmt: skip
 
 
-def _what(item: Attribution) -> str:
+def _explained(item: Attribution, why: Offence | None) -> list[Children]:
+    """The quantity; its words were judged with the prompt."""
     explained = item.quantity.replace("_", " ").replace("logprob", "log-probability")
-    of = f"{quoted(item.target)} − {quoted(item.foil)}" if item.foil else quoted(item.target)
-    return f"{explained[:1].upper()}{explained[1:]} of {of}"
+    words = f"{quoted(item.target)} − {quoted(item.foil)}" if item.foil else quoted(item.target)
+    return [f"{explained[:1].upper()}{explained[1:]} of ", covered(words, words, why)]
 
 
 def _row(pair: PairDifference, item: HeadDifference, limit: float, names: Sequence[str]) -> html.Tr:
     address = links.compare_heads(pair.a_run, pair.b_run, item.layer, item.head)
-    half = 1.96 * item.error
-    bar = forest(item.difference, item.difference - half, item.difference + half, limit, address, item.difference != 0)
+    half = Z * item.error
+    bar = forest(item.difference, item.difference - half, item.difference + half, limit, address, True, "")
     cells = [
         html.Th(f"{item.layer}.{item.head}", scope="row", title=f"layer {item.layer}, head {item.head}, from 0"),
         html.Td(signed(item.a, 3), className="num"),
@@ -134,14 +139,14 @@ def _missing(
     errors = dict.fromkeys(
         item.error for run in runs for item in run.attributions if item.method == METHOD and item.error
     )
-    covered = any(prompt(why, run.row.id) for run in runs)
+    offends = any(prompt(why, run.row.id) for run in runs)
     return empty_box(
         "What the heads do was not measured",
         *[html.P(f"It was asked for and failed: {error}") for error in errors],
         html.P("Head ablation switches each head off in turn, and these two runs have none. Ask for it, and open the "
                f"pair in the experiment “{_experiment(query)}”:"),
-        *([] if covered else [copyable(_of_pair(query, runs))]),
-        *([] if covered else [html.P("Or for every pair of the set, which takes a pass per layer and prompt:")]),
+        *([] if offends else [copyable(_of_pair(query, runs))]),
+        *([] if offends else [html.P("Or for every pair of the set, which takes a pass per layer and prompt:")]),
         copyable(_of_set(query, row, runs[0])),
         icon_name="diagram-3",
     )  # fmt: skip

@@ -75,7 +75,7 @@ class Facet:
 
 FACETS = (
     Facet("sets", "Set", lambda row: (row.prompt_set,)),
-    Facet("models", "Of model", lambda row: (row.model,)),
+    Facet("models", "Model", lambda row: (row.model,)),
     Facet("groups", "Group", lambda row: tuple(group for group in (row.a, row.b) if group != OTHERS)),
     Facet("tags", "Tag", lambda row: (row.attribute,)),
 )
@@ -98,11 +98,6 @@ def facet_counts(query: BiasQuery, lines: Sequence[Line], facet: Facet) -> list[
         if _fits(query, line, but=facet.key):
             found.update(facet.values(line.contrast))
     return sorted(found.items(), key=lambda item: (-item[1], item[0]))
-
-
-def is_narrowed(query: BiasQuery) -> bool:
-    """Whether the link leaves lines out."""
-    return bool(query.q.strip() or query.only != "all" or any(getattr(query, facet.key) for facet in FACETS))
 
 
 def _fits(query: BiasQuery, line: Line, but: str = "") -> bool:

@@ -17,6 +17,7 @@ from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.bias.lines import Line
 from headscope.dashboard.pages.bias.query import BiasQuery
 from headscope.dashboard.parts import stay
+from headscope.dashboard.tables import table
 from headscope.dashboard.units import percent
 from headscope.dashboard.words import plural
 from headscope.storage.rows import Offences
@@ -41,11 +42,11 @@ def split(effect: Effect) -> str:
 
 def heads_of(query: BiasQuery) -> list[str]:
     """The columns of the table; beside other runs the effect is how far both are apart."""
-    unit = UNITS[query.measure]
-    effects = [f"Effect, {unit}"]
+    unit, of = UNITS[query.measure], ["p, adjusted>", "Of", "Model"]
     if query.beside_model:
-        effects = ["Here>", f"{query.other_name}>", f"Here − {query.other_name}, {unit}"]
-    return ["Groups", *effects, "p, adjusted>", "Of", "Model", "Size d>", "Pairs>", "Wordings>"]
+        name = query.other_name
+        return ["Groups", "Here>", f"{name}>", f"Here − {name}, {unit}", *of, "Pairs>", "Wordings>"]
+    return ["Groups", f"Effect, {unit}", *of, "Size d>", "Pairs>", "Wordings>"]
 
 
 def effect_row(query: BiasQuery, line: Line, limit: float) -> html.Tr:
@@ -56,45 +57,49 @@ def effect_row(query: BiasQuery, line: Line, limit: float) -> html.Tr:
     p = plain(line.adjusted_p, 4)
     cells = [
         html.Th(stay([*sign, f" {row.a} − {row.b}"], behind, "hs-strong" if on else ""), scope="row"),
-        *([_each(row.effect), _each(line.second.effect)] if line.second else []),
+        *([_number(one.effect.mean, one.effect.low, one.effect.high) for one in (row, line.second)]
+          if line.second else []),
         html.Td(forest(effect.mean, effect.low, effect.high, limit, behind, on)),
         html.Td(html.B(p) if on else p, className="num", title=f"unadjusted {plain(effect.p, 4)}"),
         html.Td([row.attribute or "–", html.Span(row.prompt_set, className="hs-sub")]),
         html.Td(row.model),
-        html.Td([plain(effect.size), html.Small(interval(effect.size_low, effect.size_high), className="hs-sub")],
-                className="num"),
+        *([] if line.second else [_number(effect.size, effect.size_low, effect.size_high)]),
         html.Td(stay(f"{effect.n:,}", behind), className="num"),
         html.Td(f"{effect.groups:,}", className="num"),
     ]  # fmt: skip
     return html.Tr(labelled(heads_of(query), cells), className="hs-marked" if on else "")
 
 
+def _number(value: float, low: float, high: float) -> html.Td:
+    return html.Td([signed(value), html.Small(interval(low, high), className="hs-sub")], className="num")
+
+
+def board(heads: Sequence[str], rows: Sequence[html.Tr]) -> Component:
+    """A table that is a list of cards in a narrow window."""
+    return html.Div(table(heads, rows), className="hs-methods-board hs-bias-board")
+
+
 def labelled(heads: Sequence[str], cells: Sequence[Component]) -> list[Component]:
-    """Cells that know their column, which a narrow window writes before them."""
+    """Cells of a board: they know their column, which a narrow window writes before them."""
     for head, cell in zip(heads, cells, strict=True):
         setattr(cell, "data-label", head.removesuffix(">"))
     return list(cells)
 
 
-def _each(effect: Effect) -> html.Td:
-    return html.Td([signed(effect.mean), html.Small(interval(effect.low, effect.high), className="hs-sub")],
-                   className="num")  # fmt: skip
-
-
-def scale_row(query: BiasQuery, limit: float) -> html.Tr:
-    """The ends of the bars, which are the same for every row."""
+def scale_row(heads: Sequence[str], at: int, unit: str, limit: float) -> html.Tr:
+    """The ends of the bars in the column `at`, which are the same for every row."""
     ends = [html.Span(text) for text in (signed(-limit), "0", signed(limit))]
-    axis = html.Span([html.Span("", className="hs-bias-gap"), html.Span(ends, className="hs-bias-axis")],
-                     className="hs-gain")  # fmt: skip
-    before = 2 if query.beside_model else 0
-    rest = len(heads_of(query)) - before - 2
-    said = f"{UNITS[query.measure]}, one scale for all bars"
-    return html.Tr([html.Th("Scale", scope="row"), *(html.Td() for _ in range(before)), html.Td(axis),
-                    html.Td(said, colSpan=rest)], className="hs-bias-scale")  # fmt: skip
+    axis = html.Span([html.Span(), html.Span(ends, className="hs-bias-axis")], className="hs-gain")
+    after = html.Td(f"{unit}, one scale for all bars", colSpan=len(heads) - at - 1)
+    return html.Tr([html.Th("Scale", scope="row"), *(html.Td() for _ in range(at - 1)), html.Td(axis), after],
+                   className="hs-bias-scale")  # fmt: skip
 
 
-def forest(mean: float, low: float, high: float, limit: float, behind: str, on: bool = False) -> Component:
-    """The mean and its interval, in words and drawn about zero; filled and coloured where the row is marked."""
+def forest(
+    mean: float, low: float, high: float, limit: float, behind: str, on: bool = False, without: str = "no interval"
+) -> Component:
+    """The mean and its interval, in words and drawn about zero; filled and coloured where the row is marked. without:
+    what is said where there is no interval."""
 
     def place(value: float) -> str:
         return f"{50 + 50 * value / limit:.2f}%"
@@ -105,11 +110,13 @@ def forest(mean: float, low: float, high: float, limit: float, behind: str, on: 
         bar.append(html.I(className="hs-forest-range", style={"left": place(low), "width": width}))
     bar.append(html.I(className="hs-forest-mean", style={"left": place(mean)}))
     tone = ("positive" if mean > 0 else "negative") if on else "open"
-    words = [html.B(signed(mean)), html.Small(interval(low, high) or "no interval")]
+    words = [html.B(signed(mean)), html.Small(interval(low, high) or without)]
     return stay([html.Span(words), html.Span(bar, className=f"hs-forest {tone}")], behind, "hs-gain")
 
 
-def pair_row(query: BiasQuery, pair: PairDifference, offences: Offences, beside: float | None = None) -> html.Tr:
+def pair_row(
+    query: BiasQuery, heads: Sequence[str], pair: PairDifference, offences: Offences, beside: float | None = None
+) -> html.Tr:
     """Both prompts, their values, and the ways to look inside. The address of the patching map holds both texts.
     beside: the pair's difference in the runs that these are held against."""
     prompts = [
@@ -131,7 +138,7 @@ def pair_row(query: BiasQuery, pair: PairDifference, offences: Offences, beside:
         *([] if beside is None else [html.Td(signed(beside), className="num")]),
         html.Td(why, className="hs-nowrap"),
     ]
-    return html.Tr(cells, className="hs-selected" if pair.pair_id == query.pair else "")
+    return html.Tr(labelled(heads, cells), className="hs-selected" if pair.pair_id == query.pair else "")
 
 
 def no_pairs(query: BiasQuery) -> Component:
