@@ -16,7 +16,6 @@ from headscope.dashboard.pages.bias.lines import FACETS, Facet, Line, facet_coun
 from headscope.dashboard.pages.bias.query import BiasQuery
 from headscope.dashboard.parts import Entry, menu, stay
 from headscope.storage.interfaces import RunReader
-from headscope.storage.rows import Condition, RunFilter
 
 NOTHING: dict[str, Any] = {"q": "", "only": "all", **{facet.key: () for facet in FACETS}}
 
@@ -33,25 +32,13 @@ def beside_menu(store: RunReader, query: BiasQuery) -> Component | None:
     """Which model's runs these are held against; None where the store has no other."""
     entries: list[Entry] = [("nothing", _with(query, "", ""), None)]
     for row in store.overview().experiments:
-        if row.n_succeeded:
-            entries += [_entry(query, row.name, model, n) for model, n in _models(store, row.name)
-                        if row.name != query.experiment or _is_other(store, query, model)]  # fmt: skip
+        models = row.models if row.n_succeeded else ()
+        if row.name != query.experiment:
+            entries += [(f"{model} in {row.name}", _with(query, model, row.name), None) for model in models]
+        elif query.model or len(models) > 1:
+            entries += [(model, _with(query, model, ""), None) for model in models if model != query.model]
     now = query.other_name if query.beside_model else "nothing"
     return menu("Beside", now, entries) if len(entries) > 1 or query.beside_model else None
-
-
-def _models(store: RunReader, experiment: str) -> list[tuple[str, int]]:
-    here = RunFilter((Condition("experiment", "eq", experiment), Condition("status", "eq", "succeeded")))
-    return [(count.value, count.count) for count in store.facets(here, ["model"])["model"] if count.value]
-
-
-def _is_other(store: RunReader, query: BiasQuery, model: str) -> bool:
-    return model != query.model if query.model else len(_models(store, query.experiment)) > 1
-
-
-def _entry(query: BiasQuery, experiment: str, model: str, n: int) -> Entry:
-    elsewhere = "" if experiment == query.experiment else experiment
-    return f"{model} in {experiment}" if elsewhere else model, _with(query, model, elsewhere), n
 
 
 def _with(query: BiasQuery, model: str, experiment: str) -> str:

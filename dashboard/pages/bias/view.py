@@ -67,7 +67,7 @@ def effect_row(query: BiasQuery, line: Line, limit: float) -> html.Tr:
         html.Td(stay(f"{effect.n:,}", behind), className="num"),
         html.Td(f"{effect.groups:,}", className="num"),
     ]  # fmt: skip
-    return html.Tr(labelled(heads_of(query), cells), className="hs-marked" if on else "")
+    return html.Tr(labelled(heads_of(query), cells), className="hs-bias-row hs-marked" if on else "hs-bias-row")
 
 
 def _number(value: float, low: float, high: float) -> html.Td:
