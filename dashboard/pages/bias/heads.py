@@ -102,12 +102,17 @@ def _differences(
         html.P([*explained, said, html.B(f"{signed(a.value - b.value)} between them"), differ], className="hs-said"),
         *(apart if a.params != b.params else []),
         board(names, [scale_row(names, 3, "nats", limit), *(_row(pair, item, limit, names) for item in found)]),
-        note("What is lost without the head in each prompt (", html.Code(f"head_ablation, {a.params.get('kind', '')}"),
+        note("What is lost without the head in each prompt (", html.Code(_set(a)),
              "); above 0 in the difference, it speaks for the value of “", one, "”. Later layers are computed anew, "
              "so heads’ effects do not add up to the difference, and a head with a stand-in looks idle. All heads: ",
              dcc.Link(f"“{one}”", href=links.run_heads(pair.a_run, METHOD)), ", ",
              dcc.Link(f"“{two}”", href=links.run_heads(pair.b_run, METHOD)), "."),
     ]  # fmt: skip
+
+
+def _set(item: Attribution) -> str:
+    """The method with what it was set to."""
+    return ", ".join([item.method, *(f"{name} = {value}" for name, value in item.params.items())])
 
 
 def _explained(item: Attribution, why: Offence | None) -> list[Children]:
