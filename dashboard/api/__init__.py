@@ -27,6 +27,7 @@ APIS: list[str] = [
     "headscope.dashboard.api.methods_export",
     "headscope.dashboard.api.failures",
     "headscope.dashboard.api.toxicity",
+    "headscope.dashboard.api.bias",
     "headscope.dashboard.api.scoring",
     "headscope.dashboard.api.arrays",
     "headscope.dashboard.api.explained",
