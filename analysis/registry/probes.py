@@ -36,6 +36,16 @@ PROBES = Registry(
             params=(*SAMPLING, whole("words", 1, "How many first words make an answer.", 1, 50)),
             cost=Cost(1, per="samples"),
         ),
+        "semantic_entropy": Entry(
+            "headscope.analysis.probes.semantic_entropy:SemanticEntropy",
+            "Semantic entropy",
+            "How many things several sampled answers mean, by nearness of their sentence embeddings.",
+            params=(
+                *SAMPLING,
+                Param("same", "float", 0.9, "Cosine from which two answers mean the same.", minimum=0, maximum=1),
+            ),
+            cost=Cost(1, per="samples"),
+        ),
         "sampled_toxicity": Entry(
             "headscope.analysis.probes.sampled_toxicity:SampledToxicity",
             "Sampled toxicity",

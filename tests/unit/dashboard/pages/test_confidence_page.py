@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from headscope.analysis.statistics.separation import separation
 from headscope.analysis.types import Prompt, canonical_hash
+from headscope.analysis.types.findings import ProbeResult
 from headscope.dashboard.pages.confidence import page as confidence
 from headscope.dashboard.pages.confidence.measured import COMPARED, compared
 from headscope.dashboard.pages.confidence.query import ConfidenceQuery
@@ -115,3 +117,26 @@ def test_an_experiment_about_people_alone_says_why_nothing_is_right(tmp_path: Pa
         store.save(job, make_info("tiny"), make_set(*prompts), [], 0, [make_result(prompt) for prompt in prompts])
         assert "neither word is right" in words(store, "confidence-calibration")
         assert "No layers of a right answer" in words(store, "confidence-layers", settled="target")
+
+
+def test_signs_of_wrong_answers_are_measured_on_the_same_prompts(tmp_path: Path) -> None:
+    """Right answers are sure and their samples agree; the entropy was dealt by chance."""
+    prompts = [Prompt(f"f{i}", f"Fact {i} is", " yes", " no") for i in range(40)]
+    results, right = [], []
+    for i, prompt in enumerate(prompts):
+        made = make_result(prompt, seed=i)
+        assert made.target is not None
+        right.append(float(i % 2))
+        agree = 0.9 - 0.02 * (i % 5) if i % 2 else 0.5 + 0.02 * (i % 5)
+        results.append(replace(made, target=replace(made.target, rank=1 if i % 2 else 3),
+                               findings=(ProbeResult("self_consistency", agree),)))  # fmt: skip
+    with Store.open(str(tmp_path / "signs.duckdb")) as store:
+        job = store.start_job(experiment="sure", model="tiny", spec={}, total=len(prompts))
+        store.save(job, make_info("tiny"), make_set(*prompts), ["layers"], 0, results)
+        said = words(store, "confidence-signs")
+        runs = store.measures(experiment_runs("sure"))
+    found = separation(-np.log(runs.next_token_prob), (runs.target_rank == 1).astype(float))
+    assert f"Surprisal of the answer −log P(top token) {found.area:.2f} [{found.low:.2f}, {found.high:.2f}]" in said
+    assert "Wang et al. 2023 1.00 [0.86, 1.00]" in said
+    assert "20 20 beats surprisal" in said
+    assert "Not measured: headscope run ... --analyses semantic_entropy" in said
