@@ -59,6 +59,8 @@ demo: $(VENV)/.app
 	$(RUN_DEMO) --prompts demo --experiment demo --analyses standard
 	$(RUN_DEMO) --prompts evidence --experiment gradients --analyses saliency,input_x_gradient,attn_lrp,occlusion,integrated_gradients
 	$(RUN_DEMO) --prompts evidence --experiment evidence --analyses standard,receipts
+	$(RUN_DEMO) --prompts demo_people --experiment bias --analyses ""
+	$(RUN_DEMO) --prompts bias_continuations --experiment continuations --analyses toxicity,sentiment --max-new-tokens 12
 ifneq ($(SERVE),0)
 	@$(BIN)/headscope serve --store $(STORE) --host $(HOST) --port $(PORT)
 endif
