@@ -53,8 +53,8 @@ class Effect:
 
 def paired_effect(
     differences: Floats,
-    groups: Sequence[Hashable] | None = None,
-    fillers: Sequence[Hashable] | None = None,
+    groups: Sequence[Hashable] | Ints | None = None,
+    fillers: Sequence[Hashable] | Ints | None = None,
     *,
     dealt: resampling.Dealt | None = None,
     draws: int = DRAWS,
@@ -97,10 +97,13 @@ def paired_effect(
     )  # fmt: skip
 
 
-def coded(names: Sequence[Hashable]) -> Ints:
+def coded(names: Sequence[Hashable] | Ints) -> Ints:
     """A number for each name, the same for the same name, in the order in which they come."""
-    index: dict[Hashable, int] = {}
-    return np.fromiter((index.setdefault(name, len(index)) for name in names), dtype=np.int64, count=len(names))
+    if isinstance(names, np.ndarray):
+        _, first, number = np.unique(names, return_index=True, return_inverse=True)
+        return np.argsort(np.argsort(first))[number]
+    index = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    return np.fromiter(map(index.__getitem__, names), dtype=np.int64, count=len(names))
 
 
 def adjusted(p_values: Sequence[float]) -> Floats:

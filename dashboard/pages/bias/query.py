@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from headscope.analysis.classifiers.card import card
-from headscope.analysis.statistics.counterfactual import Contrast, PairDifference, contrasts
+from headscope.analysis.statistics.counterfactual import Contrast, PairDifference, Pairs, contrast, contrasts
 from headscope.dashboard import links
 from headscope.dashboard.covered import prompt
 from headscope.dashboard.link_state import choice
@@ -44,15 +44,9 @@ def compared(store: RunReader, query: BiasQuery) -> list[Contrast]:
 
 def chosen(services: Services, query: BiasQuery) -> Contrast | None:
     """The contrast of the link's row, None without one. Its pairs are all of its model and set: no more is compared."""
-    parts = query.row.split("|")
-    if len(parts) < 2:
+    if not query.row:
         return None
-    everything = runs_of(services.store, query).members
-    mine = [
-        i for i, pair in enumerate(zip(everything.model, everything.prompt_set, strict=True)) if pair == (*parts[:2],)
-    ]
-    rows = contrasts(everything.only(mine), pooled=query.attribute == "all")
-    return next((row for row in rows if row.key == query.row), None)
+    return contrast(runs_of(services.store, query).members, query.row, pooled=query.attribute == "all")
 
 
 def offences(store: RunReader, pairs: Sequence[PairDifference]) -> Offences:
@@ -60,8 +54,13 @@ def offences(store: RunReader, pairs: Sequence[PairDifference]) -> Offences:
     return store.offensive([run_id for pair in pairs for run_id in (pair.a_run, pair.b_run)])
 
 
-def offensive_wordings(store: RunReader, pairs: Sequence[PairDifference]) -> Mapping[str, Offence]:
-    """Wording -> why it is covered: a prompt made of it is offensive."""
-    why = offences(store, pairs)
-    found = ((pair.template, prompt(why, pair.a_run) or prompt(why, pair.b_run)) for pair in pairs)
-    return {template: offence for template, offence in found if offence is not None}
+def offensive_wordings(store: RunReader, pairs: Pairs) -> Mapping[str, Offence]:
+    """Wording as `by_template` says it -> why it is covered: a prompt made of it is offensive."""
+    run_id, shown = pairs.members.run_id, pairs.shown
+    why = store.offensive([run_id[i] for i in pairs.sides.reshape(-1).tolist()])
+    found = {}
+    for template, sides in zip(pairs.template.tolist(), pairs.sides.tolist() if why else (), strict=False):
+        offence = next((offence for i in sides if (offence := prompt(why, run_id[i])) is not None), None)
+        if offence is not None:
+            found[shown[template]] = offence
+    return found
