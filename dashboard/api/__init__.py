@@ -28,6 +28,7 @@ APIS: list[str] = [
     "headscope.dashboard.api.failures",
     "headscope.dashboard.api.toxicity",
     "headscope.dashboard.api.scoring",
+    "headscope.dashboard.api.bias",
     "headscope.dashboard.api.arrays",
     "headscope.dashboard.api.explained",
     "headscope.dashboard.api.export",

@@ -68,6 +68,8 @@ ASKED: dict[str, Ask] = {
     "model_checks": lambda book, run_id: book.model_checks(),
     "toxicity_rates": lambda book, run_id: book.toxicity_rates("it's"),
     "toxicity_rates apart": lambda book, run_id: book.toxicity_rates("it's", percent=20, by="temperature"),
+    **{f"bias by {measure}": lambda book, run_id, measure=measure: book.bias("it's", measure=measure)
+       for measure in ("margin", "loglik", "toxicity")},
     "toxicity_rates of none": lambda book, run_id: book.toxicity_rates("none"),
     "model_checks of one": lambda book, run_id: book.model_checks("tiny"),
     "attention": lambda book, run_id: book.attention(run_id),
