@@ -71,8 +71,13 @@ class Pairs(Sequence[PairDifference]):
 
     def at(self, index: Ints) -> Pairs:
         """Some of them, in this order."""
-        found = (column[index] for column in (self.sides, self.values, self.template, self.filler))
-        return Pairs(self.members, *found, self.vocabulary)
+        return replace(
+            self,
+            sides=self.sides[index],
+            values=self.values[index],
+            template=self.template[index],
+            filler=self.filler[index],
+        )
 
     def __len__(self) -> int:
         return len(self.sides)
@@ -190,11 +195,13 @@ def _compared(value: Floats, shape: Shape) -> Iterator[tuple[str, str, Ints, Flo
 def _joined(blocks: Sequence[Pairs]) -> Pairs:
     if len(blocks) == 1:
         return blocks[0]
-    columns = {
-        name: np.concatenate([getattr(block, name) for block in blocks])
-        for name in ("sides", "values", "template", "filler")
-    }
-    return replace(blocks[0], **columns)
+    return replace(
+        blocks[0],
+        sides=np.concatenate([block.sides for block in blocks]),
+        values=np.concatenate([block.values for block in blocks]),
+        template=np.concatenate([block.template for block in blocks]),
+        filler=np.concatenate([block.filler for block in blocks]),
+    )
 
 
 def _distinct(rows: dict[Key, Pairs]) -> dict[Key, Pairs]:

@@ -51,13 +51,14 @@ class EffectRow:
 def effect_row(measure: str, row: Contrast) -> EffectRow:
     """The row of a contrast of `measure`."""
     of = row.effect
-    numbers = (
-        of.mean, of.low, of.high, of.p, row.adjusted_p, of.size, of.size_low, of.size_high, of.positive,
-        of.positive_low, of.positive_high,
-    )  # fmt: skip
     return EffectRow(
-        measure, row.model, row.prompt_set, row.attribute, row.a, row.b, *map(_known, numbers), of.n, of.above,
-        of.ties, of.groups, of.fillers, " and ".join(WAYS[name] for name in of.clusters), method(of),
+        measure=measure, model=row.model, prompt_set=row.prompt_set, attribute=row.attribute,
+        group_a=row.a, group_b=row.b, effect=_known(of.mean), low=_known(of.low), high=_known(of.high),
+        p=_known(of.p), adjusted_p=_known(row.adjusted_p),
+        size=_known(of.size), size_low=_known(of.size_low), size_high=_known(of.size_high),
+        positive=_known(of.positive), positive_low=_known(of.positive_low), positive_high=_known(of.positive_high),
+        n_pairs=of.n, above=of.above, ties=of.ties, wordings=of.groups, fillers=of.fillers,
+        clusters=" and ".join(WAYS[name] for name in of.clusters), method=method(of),
     )  # fmt: skip
 
 

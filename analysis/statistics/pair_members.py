@@ -35,5 +35,13 @@ class Members:
         def of(column: Sequence[T]) -> list[T]:
             return [column[i] for i in index]
 
-        words = (of(column) for column in (self.run_id, self.model, self.prompt_set, self.pair_id, self.group))
-        return Members(*words, of(self.tags), of(self.text), self.value[list(index)])
+        return Members(
+            of(self.run_id),
+            of(self.model),
+            of(self.prompt_set),
+            of(self.pair_id),
+            of(self.group),
+            of(self.tags),
+            of(self.text),
+            self.value[list(index)],
+        )

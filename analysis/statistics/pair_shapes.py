@@ -97,7 +97,9 @@ def _coded(members: Members) -> _Coded:
     of_tags = coded(members.tags)
     return _Coded(
         members,
-        *(coded(column) for column in (members.model, members.prompt_set, members.pair_id)),
+        coded(members.model),
+        coded(members.prompt_set),
+        coded(members.pair_id),
         np.fromiter(map(alphabet.__getitem__, members.group), np.int64, len(members.group)),
         coded([kinds(item) for item in tags])[of_tags],
         coded(names)[of_tags],

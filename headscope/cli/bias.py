@@ -70,8 +70,7 @@ def _print(found: BiasTable) -> None:
     console.print(f"{marked} of {len(found.rows)} contrasts are marked (*): adjusted p below {LEVEL:g}. From "
                   f"{found.runs:,} runs{sample}.{judge}", soft_wrap=True)  # fmt: skip
     for method in dict.fromkeys(row.method for row in found.rows):
-        n = sum(row.method == method for row in found.rows)
-        console.print(f"{n} rows: {method}.", soft_wrap=True)
+        console.print(f"{_rows(sum(row.method == method for row in found.rows))}: {method}.", soft_wrap=True)
 
 
 def _cells(row: EffectRow) -> tuple[str, ...]:
@@ -85,6 +84,10 @@ def _cells(row: EffectRow) -> tuple[str, ...]:
 
 def _marked(row: EffectRow) -> bool:
     return row.adjusted_p is not None and row.adjusted_p < LEVEL
+
+
+def _rows(n: int) -> str:
+    return f"{n:,} {'row' if n == 1 else 'rows'}"
 
 
 def _number(value: float | None, form: str) -> str:

@@ -123,7 +123,7 @@ def test_groups_are_compared_by_the_server(serving: Serving, tiny_gpt2_dir: Path
     asked = ("bias", "--experiment", "pairs", "--store", store)
     for done in (headscope(*asked), headscope(*asked)):
         assert done.returncode == 0, done.stderr
-        assert "1 rows kept in bias_results" in done.stderr
+        assert "1 row kept in bias_results" in done.stderr
         row = next(line.split() for line in done.stdout.splitlines() if "cat - dog" in line)
     query = "SELECT e.effect, e.n_pairs, avg(b.difference) AS mean FROM v_bias_effects e JOIN v_bias b USING " \
             "(experiment, measure) WHERE e.experiment = 'pairs' AND e.measure = 'margin' GROUP BY ALL"  # fmt: skip
