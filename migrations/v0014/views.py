@@ -43,7 +43,7 @@ def _words(dialect: str) -> _Words:
 def definitions(dialect: str) -> dict[str, str]:
     """View name -> SELECT."""
     words = _words(dialect)
-    pair = "experiment_id, model, prompt_set, pair_id, measure"
+    pair = "experiment, model, prompt_set, pair_id, measure"
     by_group = f"(PARTITION BY {pair} ORDER BY group_name{words.by_code})"
     measured = " UNION ALL ".join(
         "SELECT id, experiment_id, experiment, model, prompt_set, pair_id, group_name, tags, "
