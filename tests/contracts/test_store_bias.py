@@ -12,9 +12,10 @@ import sqlalchemy as sa
 import headscope
 from headscope.analysis.code_version import CODE_VERSION
 from headscope.analysis.errors import UnknownNameError
-from headscope.analysis.statistics.counterfactual import OTHERS, contrasts
+from headscope.analysis.statistics.counterfactual import OTHERS, by_template, contrasts
 from headscope.analysis.types import Prompt
 from headscope.analysis.types.findings import ToxicityScore
+from headscope.dashboard.pages.bias.query import offensive_wordings
 from headscope.jobs.bias import BiasRequest, as_json, compare, from_json
 from headscope.jobs.detection import experiment_runs
 from headscope.storage.repository import Store
@@ -173,3 +174,13 @@ def test_the_command_prints_and_keeps_the_table(url: str) -> None:
     unknown = command("bias", "--experiment", "nobody", "--store", url)
     assert unknown.returncode == 1
     assert "people" in unknown.stderr
+
+
+def test_a_named_wording_that_is_offensive_is_found_by_what_the_page_shows(url: str) -> None:
+    with Store.open(url) as store:
+        (row,) = contrasts(store.pair_runs(experiment_runs("others"), "margin").members, pooled=True)
+        (shown, _, n) = by_template(row.pairs)[0]
+        assert (row.pairs[0].template, n, dict(offensive_wordings(store, row.pairs))) == ("t0", 1, {})
+        score = ToxicityScore("prompt", "toxic", 0.99, "minilm-toxicity-1")
+        store.save_scores(score.classifier, {row.pairs[0].b_run: (score,)})
+        assert set(offensive_wordings(store, row.pairs)) == {shown}
