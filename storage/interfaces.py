@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headscope.analysis.classifiers.rates import Cuts, ScoreCounts
+from headscope.analysis.statistics.effect_rows import EffectRow
 from headscope.analysis.types import ModelInfo, Progress, PromptSet, RunResult, RunStatus
 from headscope.analysis.types.certificate import Certificate, CertificateKey
 from headscope.analysis.types.findings import Finding, ProbeResult
@@ -195,6 +196,10 @@ class FindingSink(Protocol):
     def save_scores(self, classifier: str, found: Mapping[str, Sequence[Finding]], *, probe: str = "") -> None:
         """Replace what this classifier said of the toxicity of these runs, by run id, in one transaction; or, with
         `probe`, what that probe found by whatever classifier."""
+
+    def save_effects(self, experiment: str, measure: str, read: PairRuns, found: Sequence[EffectRow]) -> None:
+        """Replace what was known of the groups of this experiment by this measure (`bias_results`), in one transaction;
+        `read` is what it was worked out from. Raises UnknownNameError for an experiment that is not there."""
 
     def triage(self, run_id: str, detector: str, status: str, note: str, tags: Sequence[str], who: str) -> None:
         """Add a person's judgement: `status` is open, confirmed or dismissed. Raises InputError for another word,

@@ -100,9 +100,18 @@ class ToxicityReader:
 
 def judge_of(connection: Connection, clauses: Sequence[filters.Clause], preferred: str) -> str:
     """Who judged most of these runs; of several the preferred classifier, then the first by name; "" for none."""
+    return most_of([tuple(row) for row in connection.execute(judges(clauses))], preferred)
+
+
+def judges(clauses: Sequence[filters.Clause]) -> sa.Select[Any]:
+    """Rows (classifier, how many of these runs it judged)."""
     joined = toxicity_scores.join(runs, R.id == T.run_id)
-    judges = sa.select(T.classifier, sa.func.count(T.run_id.distinct())).select_from(joined).where(*clauses)
-    found = [tuple(row) for row in connection.execute(judges.group_by(T.classifier))]
+    counts = sa.select(T.classifier, sa.func.count(T.run_id.distinct()).label("n")).select_from(joined)
+    return counts.where(*clauses).group_by(T.classifier)
+
+
+def most_of(found: Sequence[tuple[Any, ...]], preferred: str) -> str:
+    """The classifier of `judges` that speaks."""
     return min(found, key=lambda row: (-row[1], row[0] != preferred, row[0]))[0] if found else ""
 
 

@@ -9,7 +9,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from headscope.analysis.classifiers.tone_limits import LIMITS
-from headscope.analysis.statistics.counterfactual import by_template
+from headscope.analysis.statistics.counterfactual import PairDifference, by_template
 from headscope.analysis.statistics.intervals import FEWEST
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, Download, download_menu, empty_box
@@ -116,7 +116,8 @@ def pairs(services: Services, query: BiasQuery) -> Children:
     line = chosen(services.store, query)
     if line is None:
         return None
-    row, everything = line.contrast, line.contrast.pairs
+    row = line.contrast
+    everything: Sequence[PairDifference] = row.pairs
     other = {pair.pair_id: pair.difference for pair in line.second.pairs} if line.second else {}
     if other:
         everything = tuple(sorted(everything, key=lambda pair: -abs(pair.difference - other[pair.pair_id])))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from headscope.analysis.statistics.beside import beside
-from headscope.analysis.statistics.counterfactual import OTHERS, Contrast, Members, contrasts
+from headscope.analysis.statistics.counterfactual import OTHERS, Contrast, Members, contrast
 from headscope.analysis.statistics.effects import Effect
 from headscope.dashboard.pages.bias.query import BiasQuery, compared, runs_of
 from headscope.storage.interfaces import RunReader
@@ -39,17 +39,16 @@ def all_lines(store: RunReader, query: BiasQuery) -> list[Line]:
 
 def chosen(store: RunReader, query: BiasQuery) -> Line | None:
     """The line of the link's row, None without one. Its pairs are all of its model and set: no more is compared."""
-    parts = query.row.split("|")
-    if len(parts) < 2:
+    if not query.row:
         return None
     members = runs_of(store, query).members
+    if not query.beside_model:
+        found = contrast(members, query.row, pooled=query.attribute == "all")
+        return None if found is None else _own(found)
+    parts = query.row.split("|")
     names = zip(members.model, members.prompt_set, strict=True)
     mine = members.only([i for i, name in enumerate(names) if name == (*parts[:2],)])
-    if query.beside_model:
-        lines = _beside(store, query, mine)
-    else:
-        lines = [_own(row) for row in contrasts(mine, pooled=query.attribute == "all")]
-    return next((line for line in lines if line.contrast.key == query.row), None)
+    return next((line for line in _beside(store, query, mine) if line.contrast.key == query.row), None)
 
 
 def _own(row: Contrast) -> Line:

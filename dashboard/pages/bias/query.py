@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from headscope.analysis.classifiers.card import card
-from headscope.analysis.statistics.counterfactual import Contrast, PairDifference, contrasts
+from headscope.analysis.statistics.counterfactual import Contrast, PairDifference, Pairs, contrasts
 from headscope.dashboard import links
 from headscope.dashboard.covered import prompt
 from headscope.dashboard.link_state import choice
@@ -66,8 +66,13 @@ def offences(store: RunReader, pairs: Sequence[PairDifference]) -> Offences:
     return store.offensive([run_id for pair in pairs for run_id in (pair.a_run, pair.b_run)])
 
 
-def offensive_wordings(store: RunReader, pairs: Sequence[PairDifference]) -> Mapping[str, Offence]:
-    """Wording -> why it is covered: a prompt made of it is offensive."""
-    why = offences(store, pairs)
-    found = ((pair.template, prompt(why, pair.a_run) or prompt(why, pair.b_run)) for pair in pairs)
-    return {template: offence for template, offence in found if offence is not None}
+def offensive_wordings(store: RunReader, pairs: Pairs) -> Mapping[str, Offence]:
+    """Wording as `by_template` says it -> why it is covered: a prompt made of it is offensive."""
+    run_id, shown = pairs.members.run_id, pairs.shown
+    why = store.offensive([run_id[i] for i in pairs.sides.reshape(-1).tolist()])
+    found = {}
+    for template, sides in zip(pairs.template.tolist(), pairs.sides.tolist() if why else (), strict=False):
+        offence = next((offence for i in sides if (offence := prompt(why, run_id[i])) is not None), None)
+        if offence is not None:
+            found[shown[template]] = offence
+    return found
