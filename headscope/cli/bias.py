@@ -45,7 +45,8 @@ def bias(
     if not found.rows:
         none = "a pair is two or more succeeded runs with one pair_id and different groups (docs/behaviour.md)"
         told.print(f"{experiment} has no pairs with {measure}: {none}.", soft_wrap=True)
-    told.print(f'{len(found.rows):,} rows kept in bias_results: headscope sql "SELECT * FROM v_bias_effects".')
+    kept = f"{len(found.rows):,} row{'' if len(found.rows) == 1 else 's'}"
+    told.print(f'{kept} kept in bias_results: headscope sql "SELECT * FROM v_bias_effects".')
 
 
 def _found(url: str, request: BiasRequest) -> BiasTable:
