@@ -20,6 +20,8 @@ from headscope.analysis.errors import InputError
 from headscope.analysis.models import minilm
 from headscope.analysis.statistics.intervals import wilson
 from headscope.analysis.training import functional_tests, toxicity_audit
+from headscope.analysis.training.disguises import doubled, shortened
+from headscope.analysis.training.second_stage import DISGUISED_KINDS, PASSES, targeted_sentences, with_disguises
 from headscope.analysis.training.toxicity import Recipe, train
 from headscope.analysis.training.toxicity_data import LabelledTexts, own_sentences
 from headscope.analysis.training.toxicity_report import halves
@@ -27,6 +29,7 @@ from headscope.analysis.training.toxicity_report import halves
 BASE = minilm.folder()
 pytestmark = pytest.mark.skipif(BASE is None, reason="the encoder's package is not installed")
 STEPS = 12
+PARTS = ("train", "validation")
 TEXTS = ("What a pathetic loser you are.", "My aunt teaches a class for young people.")
 
 
@@ -38,7 +41,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[float]
     chosen = LabelledTexts(tuple(rows.texts[i] for i in few), tuple(rows.sources[i] for i in few), rows.labels[few])
     recipe = Recipe(batch_size=8, warmup=1, max_length=16, learning_rate=4e-3, epochs=STEPS * 8 / len(few))
     folder = tmp_path_factory.mktemp("adapter")
-    return folder, train(BASE, chosen, folder, recipe, lambda line: None)
+    return folder, train(BASE, chosen, folder, recipe, report=lambda line: None)
 
 
 def test_a_few_steps_lower_the_loss(trained: tuple[Path, list[float]]) -> None:
@@ -72,15 +75,60 @@ def in_a_row(text: str, n: int = 5) -> set[tuple[str, ...]]:
     return {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
 
 
+def words(text: str) -> set[str]:
+    return set(re.findall(r"[\w'’]+", text.lower()))
+
+
+def tested_sentences() -> list[str]:
+    return [sentence for kind in functional_tests.kinds() for sentence in kind.sentences]
+
+
 def test_functional_tests_are_enough_and_nothing_was_trained_on_them() -> None:
-    trained_on = set.union(*map(in_a_row, own_sentences("train").texts))
-    kinds = functional_tests.kinds()
-    sentences = [sentence for kind in kinds for sentence in kind.sentences]
+    ours = (own_sentences("train"), *(targeted_sentences(part, seed) for part in PARTS for seed in range(PASSES)))
+    trained_on = set.union(*(in_a_row(text) for rows in ours for text in rows.texts))
+    kinds, sentences = functional_tests.kinds(), tested_sentences()
     assert len(set(sentences)) == len(sentences)
     assert in_a_row("Nobody wants you here, loser.") <= trained_on
     assert not set.union(*map(in_a_row, sentences)) & trained_on
     assert all(len(kind.sentences) >= 20 for kind in kinds)
     assert {kind.toxic for kind in kinds} == {True, False}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_no_targeted_sentence_has_half_its_words_in_common_with_a_functional_test(part: str) -> None:
+    tested = [words(sentence) for sentence in tested_sentences()]
+    for seed in range(PASSES):
+        for text in set(targeted_sentences(part, seed).texts):
+            mine = words(text)
+            assert max(len(mine & other) / len(mine | other) for other in tested) < 0.5, text
+
+
+def test_what_recipes_are_chosen_by_and_what_is_reported_were_not_trained_on() -> None:
+    trained_on = {text for seed in range(PASSES) for text in targeted_sentences("train", seed).texts}
+    assert not trained_on & set(targeted_sentences("validation").texts)
+    reported = set.union(*map(in_a_row, own_sentences("held_out").texts))
+    assert not set.union(*map(in_a_row, trained_on)) & reported
+
+
+def test_a_second_stage_goes_on_from_the_first(trained: tuple[Path, list[float]], tmp_path: Path) -> None:
+    assert BASE is not None
+    rows = own_sentences("train")
+    few = [i for i, source in enumerate(rows.sources) if source in ("own/plain_insult", "own/names_a_group")][::9]
+    chosen = LabelledTexts(tuple(rows.texts[i] for i in few), tuple(rows.sources[i] for i in few), rows.labels[few])
+    still = Recipe(batch_size=8, warmup=1, max_length=16, learning_rate=0.0, epochs=0.3)
+    losses = train(BASE, chosen, tmp_path, still, start=trained[0], report=lambda line: None)
+    np.testing.assert_allclose(embedded_bert.load(tmp_path).logits(TEXTS), embedded_bert.load(trained[0]).logits(TEXTS))
+    assert losses[0] < 0.8 * trained[1][0]
+    assert str(BASE) not in (tmp_path / "adapter_config.json").read_text()
+
+
+def test_disguised_words_keep_their_label_and_differ_from_the_plain_ones() -> None:
+    rows = targeted_sentences("train")
+    hidden = with_disguises(rows)
+    assert {source.removesuffix("/disguised") for source in hidden.sources} == set(DISGUISED_KINDS)
+    assert set(hidden.labels[:, 0]) == {0.0, 1.0}
+    assert np.mean([text in rows.texts for text in hidden.texts]) < 0.05  # two equal letters swapped
+    assert [d("idiot", np.random.default_rng(0)) for d in (doubled, shortened)] == ["idioooot", "idit"]
 
 
 def test_the_audit_part_of_a_card_is_written_anew(tmp_path: Path) -> None:
