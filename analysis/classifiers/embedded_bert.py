@@ -22,7 +22,7 @@ from headscope.analysis.models import devices, minilm
 logging: Any = transformers_logging
 
 FOLDER = Path(__file__).with_name("toxicity")
-NAME = "minilm-toxicity-1"
+NAME = "minilm-toxicity-2"
 ADAPTER = "adapter_model.safetensors"
 _PREFIX = "base_model.model."
 

@@ -48,7 +48,7 @@ class Recipe:
     bf16: bool = False
 
 
-SECOND_STAGE = Recipe(learning_rate=6e-4, warmup=40)
+SECOND_STAGE = Recipe(learning_rate=5e-4, warmup=40)
 """On `second_stage_rows`, from the adapter of the first stage."""
 
 
