@@ -97,7 +97,7 @@ def train(
             rate = len(losses) * recipe.batch_size / (time.perf_counter() - started)
             report(f"step {len(losses):,} of {steps:,}: loss {np.mean(losses[-100:]):.4f}, {rate:.0f} texts/s")
     model.peft_config["default"].base_model_name_or_path = minilm.PACKAGE  # not where it lies on this machine
-    model.save_pretrained(out)
+    model.save_pretrained(out, save_embedding_layers=False)  # they are untouched; a look for them would ask the hub
     return losses
 
 

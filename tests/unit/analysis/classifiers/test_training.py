@@ -19,8 +19,7 @@ from headscope.analysis.classifiers.sequence import SequenceClassifier
 from headscope.analysis.errors import InputError
 from headscope.analysis.models import minilm
 from headscope.analysis.statistics.intervals import wilson
-from headscope.analysis.training import functional_tests, toxicity_audit
-from headscope.analysis.training.disguises import doubled, shortened
+from headscope.analysis.training import disguises, functional_tests, toxicity_audit
 from headscope.analysis.training.second_stage import DISGUISED_KINDS, PASSES, targeted_sentences, with_disguises
 from headscope.analysis.training.toxicity import Recipe, train
 from headscope.analysis.training.toxicity_data import LabelledTexts, own_sentences
@@ -79,14 +78,14 @@ def words(text: str) -> set[str]:
     return set(re.findall(r"[\w'’]+", text.lower()))
 
 
-def tested_sentences() -> list[str]:
+def functional_sentences() -> list[str]:
     return [sentence for kind in functional_tests.kinds() for sentence in kind.sentences]
 
 
 def test_functional_tests_are_enough_and_nothing_was_trained_on_them() -> None:
     ours = (own_sentences("train"), *(targeted_sentences(part, seed) for part in PARTS for seed in range(PASSES)))
     trained_on = set.union(*(in_a_row(text) for rows in ours for text in rows.texts))
-    kinds, sentences = functional_tests.kinds(), tested_sentences()
+    kinds, sentences = functional_tests.kinds(), functional_sentences()
     assert len(set(sentences)) == len(sentences)
     assert in_a_row("Nobody wants you here, loser.") <= trained_on
     assert not set.union(*map(in_a_row, sentences)) & trained_on
@@ -96,7 +95,7 @@ def test_functional_tests_are_enough_and_nothing_was_trained_on_them() -> None:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_no_targeted_sentence_has_half_its_words_in_common_with_a_functional_test(part: str) -> None:
-    tested = [words(sentence) for sentence in tested_sentences()]
+    tested = [words(sentence) for sentence in functional_sentences()]
     for seed in range(PASSES):
         for text in set(targeted_sentences(part, seed).texts):
             mine = words(text)
@@ -127,8 +126,22 @@ def test_disguised_words_keep_their_label_and_differ_from_the_plain_ones() -> No
     hidden = with_disguises(rows)
     assert {source.removesuffix("/disguised") for source in hidden.sources} == set(DISGUISED_KINDS)
     assert set(hidden.labels[:, 0]) == {0.0, 1.0}
-    assert np.mean([text in rows.texts for text in hidden.texts]) < 0.05  # two equal letters swapped
-    assert [d("idiot", np.random.default_rng(0)) for d in (doubled, shortened)] == ["idioooot", "idit"]
+    assert not set(hidden.texts) & set(rows.texts)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_disguise_changes_a_word_in_its_own_way(seed: int) -> None:
+    word, generator = "coward", np.random.default_rng(seed)
+    assert re.sub(r"[^a-z]", "", disguises.spaced(word, generator)) == word
+    assert re.fullmatch(r"c[0]w[@4]rd", disguises.replaced(word, generator))
+    starred = disguises.starred(word, generator)
+    assert (starred[0], starred[-1], starred.count("*"), len(starred)) == ("c", "d", 2, 6)
+    assert re.sub(r"(.)\1+", r"\1", disguises.doubled(word, generator)) == word
+    swapped = disguises.swapped(word, generator)
+    assert sorted(swapped) == sorted(word)
+    assert swapped != word
+    assert len(disguises.shortened(word, generator)) == 5
+    assert disguises.disguised("so it is", generator) == "so it is"
 
 
 def test_the_audit_part_of_a_card_is_written_anew(tmp_path: Path) -> None:
