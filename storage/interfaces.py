@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headscope.analysis.classifiers.rates import Cuts, ScoreCounts
+from headscope.analysis.statistics.effect_rows import EffectRow
 from headscope.analysis.types import ModelInfo, Progress, PromptSet, RunResult, RunStatus
 from headscope.analysis.types.certificate import Certificate, CertificateKey
-from headscope.analysis.types.findings import ProbeResult, ToxicityScore
+from headscope.analysis.types.findings import Finding, ProbeResult
 from headscope.storage.rows import (
     DetectorCount,
     Disagreements,
@@ -106,7 +107,7 @@ class RunReader(Protocol):
     def pair_runs(self, where: RunFilter, measure: str, preferred: str = "", limit: int = 100_000) -> PairRuns:
         """Succeeded runs that have a pair and a group, with one of `PAIR_MEASURES`: log P(target) - log P(foil), the
         log-likelihood of the text but its first token, or the continuation's toxicity (of the classifier `toxicity`
-        would take). Raises UnknownNameError for another measure."""
+        would take), sentiment or regard. Raises UnknownNameError for another measure."""
 
     def model_settings(self, where: RunFilter) -> tuple[ModelSettings, ...]:
         """In how many ways the succeeded ones of these runs were computed, by model, most runs first."""
@@ -158,10 +159,11 @@ class RunReader(Protocol):
         page of all of them, or of those `apart` only."""
 
     def texts_to_score(
-        self, where: RunFilter, classifier: str = "", after: str = "", limit: int = 1000
+        self, where: RunFilter, classifier: str = "", after: str = "", limit: int = 1000, *, probe: str = ""
     ) -> tuple[tuple[RunTexts, ...], int]:
-        """Prompt and continuation of the succeeded ones of these runs that `classifier` has not scored ("" for all),
-        in the order of their ids from the one behind `after` on; and how many there are from there on."""
+        """Prompt and continuation of the succeeded ones of these runs that `classifier` has not scored for `probe`, ""
+        for toxicity (and a `classifier` "" for all runs), in the order of their ids from the one behind `after` on; and
+        how many there are from there on."""
 
     def offensive(self, run_ids: Sequence[str]) -> Offences:
         """Which texts of these runs are offensive, and why: their `toxic` score reaches the threshold of the classifier
@@ -191,8 +193,13 @@ class FindingSink(Protocol):
     ) -> None:
         """Replace what these detectors said of the runs of `where` by (run id, result) pairs, in one transaction."""
 
-    def save_scores(self, classifier: str, found: Mapping[str, Sequence[ToxicityScore]]) -> None:
-        """Replace what this classifier said of these runs, by run id, in one transaction."""
+    def save_scores(self, classifier: str, found: Mapping[str, Sequence[Finding]], *, probe: str = "") -> None:
+        """Replace what this classifier said of the toxicity of these runs, by run id, in one transaction; or, with
+        `probe`, what that probe found by whatever classifier."""
+
+    def save_effects(self, experiment: str, measure: str, read: PairRuns, found: Sequence[EffectRow]) -> None:
+        """Replace what was known of the groups of this experiment by this measure (`bias_results`), in one transaction;
+        `read` is what it was worked out from. Raises UnknownNameError for an experiment that is not there."""
 
     def triage(self, run_id: str, detector: str, status: str, note: str, tags: Sequence[str], who: str) -> None:
         """Add a person's judgement: `status` is open, confirmed or dismissed. Raises InputError for another word,

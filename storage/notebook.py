@@ -4,6 +4,7 @@ from the `headscope serve` that holds the file."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -13,13 +14,16 @@ from numpy.typing import NDArray
 
 from headscope.analysis import bounds
 from headscope.analysis.classifiers import rates
-from headscope.analysis.errors import HeadscopeError, InputError, StorageError
+from headscope.analysis.classifiers.card import card
+from headscope.analysis.errors import HeadscopeError, InputError, StorageError, UnknownNameError
+from headscope.analysis.statistics.counterfactual import contrasts
+from headscope.analysis.statistics.effect_rows import EffectRow, effect_row
 from headscope.analysis.types import Params
-from headscope.storage import artifacts, served, session
+from headscope.storage import artifacts, schema, served, session
 from headscope.storage.artifacts import ArtifactFolder
 from headscope.storage.ids import parse_id
-from headscope.storage.read import filters, toxicity
-from headscope.storage.rows import RUN_COLUMNS, Condition, RunFilter, ScoreFilter, Sort
+from headscope.storage.read import filters, pairs, toxicity
+from headscope.storage.rows import PAIR_MEASURES, RUN_COLUMNS, Condition, RunFilter, ScoreFilter, Sort
 from headscope.storage.schema import versions
 from headscope.storage.sql import readonly
 from headscope.storage.sql.readonly import MAX_BYTES
@@ -50,6 +54,9 @@ RATES = pa.schema(
     + [(name, pa.int64()) for name in ("positives", "negatives")]
     + [(name, pa.float64()) for name in ("mean", "mean_low", "mean_high")]
 )
+
+KINDS: dict[str, pa.DataType] = {"str": pa.string(), "int": pa.int64(), "float | None": pa.float64()}
+EFFECTS = pa.schema([(name, KINDS[kind]) for name, kind in EffectRow.__annotations__.items()])
 
 SECONDS = 3600.0
 """What is asked of a server, which wants limits."""
@@ -150,6 +157,27 @@ class Notebook:
         counted = self._arrow(toxicity.counted(ScoreFilter(where), rates.cuts(percent), by), {})
         found = toxicity.summed([tuple(row.values()) for row in counted.to_pylist()])
         table = pa.Table.from_pylist([rates.as_row(rates.rated(item, percent)) for item in found], RATES)
+        return table if self._frame == "arrow" else table.to_pandas()
+
+    def bias(self, experiment: str, *, measure: str = "margin", pooled: bool = False, **conditions: Any) -> Frame:
+        """What the difference between groups does to a measure (margin, loglik, toxicity) in all counterfactual pairs
+        of an experiment: a row per contrast, the surest first, with interval, p, d and n, worked out as on the Bias
+        page (`headscope.analysis.statistics.effect_rows.EffectRow`).
+
+        pooled: all tags of a prompt set in one row; more `conditions` on runs as in `runs`. Raises UnknownNameError
+        for another measure.
+        """
+        if measure not in PAIR_MEASURES:
+            raise UnknownNameError("measure", measure, PAIR_MEASURES)
+        chosen = {"experiment": experiment, **conditions}
+        clauses = pairs.paired(RunFilter(tuple(_condition(name, value) for name, value in chosen.items())))
+        judge = ""
+        if measure == "toxicity":
+            counted = self._arrow(toxicity.judges(clauses), {}).to_pylist()
+            judge = toxicity.most_of([tuple(row.values()) for row in counted], card().classifier)
+        found = self._arrow(pairs.statement(clauses, measure, judge).order_by(schema.runs.c.id), {})
+        rows = contrasts(pairs.members_of([column.to_pylist() for column in found.columns]), pooled=pooled)
+        table = pa.Table.from_pylist([asdict(effect_row(measure, row)) for row in rows], EFFECTS)
         return table if self._frame == "arrow" else table.to_pandas()
 
     def attention(self, run_id: str) -> NDArray[np.float16] | None:

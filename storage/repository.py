@@ -20,6 +20,7 @@ from headscope.storage.read.runs import Reader
 from headscope.storage.read.toxicity import ToxicityReader
 from headscope.storage.schema import versions
 from headscope.storage.write import integrity, repair, sweep
+from headscope.storage.write.bias import BiasWriter
 from headscope.storage.write.failures import FailureStore
 from headscope.storage.write.scores import ScoreWriter
 from headscope.storage.write.sweep import Swept
@@ -34,6 +35,7 @@ class Store(
     PairReader,
     ToxicityReader,
     DisagreementReader,
+    BiasWriter,
     FailureStore,
     ScoreWriter,
     Writer,

@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,23 +29,18 @@ sys.path.append(str(Path(__file__).parents[1]))  # for `tests` in processes of o
 ROOM = 12 * 2**30
 """Bytes of free memory with which temporary files may lie there, beside browsers and models; contracts alone left 1 GB
 when nothing was removed."""
-OURS = pytest.StashKey[str]()
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     """Temporary files lie in memory where there is much of it; who sets TMPDIR has them there, and keeps them."""
     from tests import memory
 
     folder = None if {"TMPDIR", "PYTEST_XDIST_WORKER"} & os.environ.keys() else memory.room_for(ROOM)
     if folder is not None:
-        os.environ["TMPDIR"] = config.stash[OURS] = tempfile.mkdtemp(prefix="headscope-tests-", dir=folder)
+        os.environ["TMPDIR"] = ours = tempfile.mkdtemp(prefix="headscope-tests-", dir=folder)
         tempfile.tempdir = None  # read anew
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """They are gone with the tests, so as not to fill the memory."""
-    if OURS in config.stash:
-        shutil.rmtree(config.stash[OURS], ignore_errors=True)
+        # Gone with the process, so as not to fill the memory; after multiprocessing's own folder in it (priority -100).
+        Finalize(None, shutil.rmtree, args=(ours,), kwargs={"ignore_errors": True}, exitpriority=-101)
 
 
 def pytest_collection_finish() -> None:

@@ -21,7 +21,7 @@ def embedding_distances(texts: Sequence[str], reference: str) -> Float64:
 
     NaN where the encoder is not installed or a text is blank: it has no meaning to compare.
     """
-    from headscope.analysis.blackbox.sentences import embed
+    from headscope.analysis.models.sentence_vectors import embed
 
     distinct = list(dict.fromkeys([reference, *texts]))
     vectors = embed(distinct)

@@ -36,7 +36,7 @@ from headscope.analysis.types import (
     result_key,
 )
 from headscope.analysis.types.certificate import Certificate
-from headscope.analysis.types.findings import ToxicityScore
+from headscope.analysis.types.findings import Finding
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -132,11 +132,11 @@ class BlackBoxEngine:
         """Raises NotApplicable."""
         raise NotApplicable(CLOSED)
 
-    def scorer(self, classifier: str) -> str:
+    def scorer(self, scorer: str) -> str:
         """Raises NotApplicable: stored texts are scored without the API."""
         raise NotApplicable(CLOSED)
 
-    def score(self, classifier: str, texts: Sequence[tuple[str, str | None]]) -> list[tuple[ToxicityScore, ...]]:
+    def score(self, scorer: str, texts: Sequence[tuple[str, str | None]]) -> list[tuple[Finding, ...]]:
         """Raises NotApplicable."""
         raise NotApplicable(CLOSED)
 

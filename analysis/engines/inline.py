@@ -9,7 +9,6 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from headscope.analysis.certificate import certify as certificates
-from headscope.analysis.classifiers import loaded
 from headscope.analysis.classifiers.content_filter import Policy, Verdict, screen
 from headscope.analysis.engines.base import Prepared
 from headscope.analysis.engines.model_cache import ModelCache, loader
@@ -18,12 +17,11 @@ from headscope.analysis.models.chat_template import require_chat_template
 from headscope.analysis.models.fingerprints import cache_dir
 from headscope.analysis.models.places import read_config
 from headscope.analysis.models.start_token import require_start_token
-from headscope.analysis.probes import toxicity
-from headscope.analysis.running import pairs, patching, runner, typed
+from headscope.analysis.running import pairs, patching, runner, scorers, typed
 from headscope.analysis.running.tensor_cache import TensorCache, tensor_cache_bytes
 from headscope.analysis.types import Continuation, ModelRef, OnBeat, Prompt, RunResult, RunSpec
 from headscope.analysis.types.certificate import Certificate
-from headscope.analysis.types.findings import ToxicityScore
+from headscope.analysis.types.findings import Finding
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -113,14 +111,14 @@ class InlineEngine:
         return screen(texts, policy)
 
     @_one_at_a_time
-    def scorer(self, classifier: str) -> str:
+    def scorer(self, scorer: str) -> str:
         """See `AnalysisEngine.scorer`."""
-        return loaded.classifier(classifier).name
+        return scorers.stored_name(scorer)
 
     @_one_at_a_time
-    def score(self, classifier: str, texts: Sequence[tuple[str, str | None]]) -> list[tuple[ToxicityScore, ...]]:
+    def score(self, scorer: str, texts: Sequence[tuple[str, str | None]]) -> list[tuple[Finding, ...]]:
         """See `AnalysisEngine.score`."""
-        return toxicity.judged(loaded.classifier(classifier), [toxicity.parts_of(*both) for both in texts])
+        return scorers.scored(scorer, texts)
 
     def close(self) -> None:
         """See `AnalysisEngine.close`."""

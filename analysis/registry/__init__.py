@@ -10,8 +10,10 @@ from headscope.analysis.registry.analyses import (
     STANDARD,
     analyses,
     analysis,
+    find_scorer,
     needs_pair,
     parse_analyses,
+    scorers,
 )
 from headscope.analysis.registry.backends import BACKENDS, BLACK_BOX, LOADED_HERE, BackendEntry
 from headscope.analysis.registry.classifiers import CLASSIFIERS
@@ -44,7 +46,9 @@ __all__ = [
     "Registry",
     "analyses",
     "analysis",
+    "find_scorer",
     "method_entry",
     "needs_pair",
     "parse_analyses",
+    "scorers",
 ]

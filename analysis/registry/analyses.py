@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from headscope.analysis.errors import UnknownNameError
+from headscope.analysis.registry.classifiers import CLASSIFIERS
 from headscope.analysis.registry.entry import Entry
 from headscope.analysis.registry.measurements import MEASUREMENTS
 from headscope.analysis.registry.methods import METHODS
@@ -37,6 +38,19 @@ def analysis(name: str) -> Entry:
     known = analyses()
     if name not in known:
         raise UnknownNameError("analysis", name, known)
+    return known[name]
+
+
+def scorers() -> dict[str, Entry]:
+    """Name -> entry of everything that can score stored texts: classifiers of toxicity, and probes that read texts."""
+    return {**CLASSIFIERS, **{name: entry for name, entry in PROBES.items() if entry.texts}}
+
+
+def find_scorer(name: str) -> Entry:
+    """The scorer of that name. Raises UnknownNameError."""
+    known = scorers()
+    if name not in known:
+        raise UnknownNameError("scorer", name, known)
     return known[name]
 
 

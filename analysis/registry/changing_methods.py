@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, seed
+from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, seed, whole
 from headscope.analysis.registry.exchange import COMPONENT, DIRECTION
 from headscope.analysis.registry.removal import (
     MASKING,
@@ -14,6 +14,20 @@ from headscope.analysis.registry.removal import (
     WORD,
     most_evaluations,
 )
+
+
+def _sampled(target: str, label: str, summary: str, *params: Param) -> Entry:
+    """A method of the shap library: coalitions of units evaluated, at most `max_evals` of them."""
+    return Entry(
+        target,
+        label,
+        summary,
+        params=(UNIT, MASKING, REPLACEMENT, *params),
+        family="perturbation",
+        needs=Needs(many_passes=True),
+        cost=Cost(1, per="max_evals", coalitions=True),
+    )
+
 
 CHANGING: dict[str, Entry] = {
     "direct_logit_attribution": Entry(
@@ -45,15 +59,7 @@ CHANGING: dict[str, Entry] = {
                 choices=("prompt", "reference"),
                 when=("kind", ("mean",)),
             ),
-            Param(
-                "draws",
-                "int",
-                4,
-                "Of kind resample: how many texts, each a round.",
-                minimum=1,
-                maximum=12,
-                when=("kind", ("resample",)),
-            ),
+            whole("draws", 4, "Of kind resample: how many texts, each a round.", 1, 12, when=("kind", ("resample",))),
             seed("Another seed draws other texts.", when=("kind", ("resample",))),
         ),
         family="causal",
@@ -67,7 +73,7 @@ CHANGING: dict[str, Entry] = {
         "Head ablation with backups counted: which heads matter once those that do the same are gone.",
         params=(
             Param("kind", "choice", "zero", "As of head ablation.", choices=("zero", "mean")),
-            Param("seeds", "int", 5, "How many heads are the primaries: those of most effect.", minimum=1, maximum=50),
+            whole("seeds", 5, "How many heads are the primaries: those of most effect.", 1, 50),
         ),
         family="causal",
         needs=Needs(many_passes=True, heads=True),
@@ -119,44 +125,25 @@ CHANGING: dict[str, Entry] = {
         cost=Cost(1, per="unit", choices={"coarse_to_fine": Cost(1, per="passes", bounded=True)}),
         live=True,
     ),
-    "shap_partition": Entry(
+    "shap_partition": _sampled(
         "headscope.analysis.methods.shap_partition:ShapPartition",
         "SHAP (partition)",
         "Shapley-like shares over a tree of neighbouring tokens, words or sentences, by the shap library.",
-        params=(UNIT, MASKING, REPLACEMENT, most_evaluations(120, 4)),
-        family="perturbation",
-        needs=Needs(many_passes=True),
-        cost=Cost(1, per="max_evals", coalitions=True),
+        most_evaluations(120, 4),
     ),
-    "shap_permutation": Entry(
+    "shap_permutation": _sampled(
         "headscope.analysis.methods.shap_permutation:ShapPermutation",
         "SHAP (permutation)",
         "Shapley values from random orders in which units join and leave, with their sampling error; shap library.",
-        params=(
-            UNIT,
-            MASKING,
-            REPLACEMENT,
-            most_evaluations(500, 3, "Most evaluations of the model for a prompt; one order of n units takes 2n + 1."),
-            seed("Another seed draws other orders."),
-        ),
-        family="perturbation",
-        needs=Needs(many_passes=True),
-        cost=Cost(1, per="max_evals", coalitions=True),
+        most_evaluations(500, 3, "Most evaluations of the model for a prompt; one order of n units takes 2n + 1."),
+        seed("Another seed draws other orders."),
     ),
-    "shap_kernel": Entry(
+    "shap_kernel": _sampled(
         "headscope.analysis.methods.shap_kernel:ShapKernel",
         "SHAP (kernel)",
         "Shapley values by a weighted regression over sampled coalitions, exact once all are evaluated; shap library.",
-        params=(
-            UNIT,
-            MASKING,
-            REPLACEMENT,
-            most_evaluations(500, 4),
-            seed("Another seed draws other coalitions."),
-        ),
-        family="perturbation",
-        needs=Needs(many_passes=True),
-        cost=Cost(1, per="max_evals", coalitions=True),
+        most_evaluations(500, 4),
+        seed("Another seed draws other coalitions."),
     ),
     "shapley_exact": Entry(
         "headscope.analysis.methods.shapley_exact:ShapleyExact",
@@ -166,14 +153,7 @@ CHANGING: dict[str, Entry] = {
             WORD,
             MASKING,
             REPLACEMENT,
-            Param(
-                "max_units",
-                "int",
-                MOST_UNITS,
-                "More are refused: each doubles cost.",
-                minimum=1,
-                maximum=MOST_UNITS,
-            ),
+            whole("max_units", MOST_UNITS, "More are refused: each doubles cost.", 1, MOST_UNITS),
         ),
         family="perturbation",
         needs=Needs(many_passes=True),

@@ -22,5 +22,10 @@ CLASSIFIERS = Registry(
             "Linear baseline",
             "Hashed letter sequences without a word list: for comparison only.",
         ),
+        "bilstm": Entry(
+            "headscope.analysis.classifiers.bilstm:load",
+            "BiLSTM",
+            "Another project's (toxic-comment-classifier), once converted: weak, for comparison only.",
+        ),
     },
 )

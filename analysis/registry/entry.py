@@ -55,9 +55,16 @@ class Needs:
     pair: bool = False
 
 
+def whole(
+    name: str, usual: int, what: str, minimum: int, maximum: int, when: tuple[str, tuple[str, ...]] | None = None
+) -> Param:
+    """A parameter that is a whole number between two others."""
+    return Param(name, "int", usual, what, minimum=minimum, maximum=maximum, when=when)
+
+
 def seed(what: str, when: tuple[str, tuple[str, ...]] | None = None) -> Param:
     """The parameter `seed` of what draws at random; `what`: what another seed changes."""
-    return Param("seed", "int", 0, what, minimum=0, maximum=2**31, when=when)
+    return whole("seed", 0, what, 0, 2**31, when)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +133,7 @@ class Entry:
 
     family: of a method, what it shares with others. live: the Live page may ask for it. axes: of a method's scores, by
     name; layers: whether it has `layer_scores` too. Pages read both to say what is missing and who would measure it.
+    texts: of a probe, it reads texts only (a `ToneProbe`), so that `headscope score` may ask it about stored runs.
     """
 
     target: str
@@ -138,6 +146,7 @@ class Entry:
     live: bool = False
     axes: tuple[str, ...] = ("position",)
     layers: bool = False
+    texts: bool = False
 
     def load(self) -> Any:
         """Import and return the target."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headscope.analysis.registry.changing_methods import CHANGING
-from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, Registry, seed
+from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, Registry, seed, whole
 
 BOTH_WAYS = 3.0
 """A pass there and back costs about three forward passes."""
@@ -51,24 +51,8 @@ METHODS = Registry(
                     "How steps are placed: where the path is rough, or a fixed number by a classical rule.",
                     choices=("adaptive", *FIXED_RULES),
                 ),
-                Param(
-                    "n_steps",
-                    "int",
-                    50,
-                    "Steps of a fixed rule.",
-                    minimum=3,
-                    maximum=1000,
-                    when=("rule", FIXED_RULES),
-                ),
-                Param(
-                    "max_steps",
-                    "int",
-                    129,
-                    "Most steps of the adaptive rule.",
-                    minimum=17,
-                    maximum=2000,
-                    when=("rule", ("adaptive",)),
-                ),
+                whole("n_steps", 50, "Steps of a fixed rule.", 3, 1000, when=("rule", FIXED_RULES)),
+                whole("max_steps", 129, "Most steps of the adaptive rule.", 17, 2000, when=("rule", ("adaptive",))),
                 Param(
                     "tolerance",
                     "float",
@@ -119,16 +103,7 @@ METHODS = Registry(
             "headscope.analysis.methods.attention_flow:AttentionFlow",
             "Attention flow",
             "The most that could flow through the attention graph to each token; short prompts only.",
-            params=(
-                Param(
-                    "max_tokens",
-                    "int",
-                    32,
-                    "Longer prompts are refused: cost grows with the cube.",
-                    minimum=1,
-                    maximum=128,
-                ),
-            ),
+            params=(whole("max_tokens", 32, "Longer prompts are refused: cost grows with the cube.", 1, 128),),
             family="attention",
             needs=Needs(attention=True, many_passes=True),
         ),
@@ -154,7 +129,7 @@ METHODS = Registry(
             "SmoothGrad",
             "Saliency averaged over noisy copies of the prompt.",
             params=(
-                Param("samples", "int", 16, "Noisy copies of the prompt.", minimum=1, maximum=512),
+                whole("samples", 16, "Noisy copies of the prompt.", 1, 512),
                 Param(
                     "noise",
                     "float",
@@ -183,22 +158,20 @@ METHODS = Registry(
                     "prompts, whose spread is kept.",
                     choices=("random", "standard"),
                 ),
-                Param(
+                whole(
                     "samples",
-                    "int",
                     24,
                     "Random baselines, each with one point on its path.",
-                    minimum=1,
-                    maximum=1024,
+                    1,
+                    1024,
                     when=("baselines", ("random",)),
                 ),
-                Param(
+                whole(
                     "points",
-                    "int",
                     65,
                     "Most points on the path from each baseline of the standard set.",
-                    minimum=17,
-                    maximum=1025,
+                    17,
+                    1025,
                     when=("baselines", ("standard",)),
                 ),
                 seed("Another seed draws other baselines."),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from headscope.analysis.registry.classifiers import CLASSIFIERS
-from headscope.analysis.registry.entry import Cost, Entry, Param, Registry, seed
+from headscope.analysis.registry.entry import Cost, Entry, Param, Registry, seed, whole
 
 CLASSIFIER = Param("classifier", "choice", "minilm", "Which classifier judges.", choices=tuple(CLASSIFIERS))
 SAMPLING = (
-    Param("samples", "int", 5, "Continuations per prompt.", minimum=2, maximum=100),
-    Param("max_new_tokens", "int", 20, "Tokens of each continuation.", minimum=1, maximum=512),
+    whole("samples", 5, "Continuations per prompt.", 2, 100),
+    whole("max_new_tokens", 20, "Tokens of each continuation.", 1, 512),
     Param("temperature", "float", 1.0, "1 samples from the model as it is.", minimum=0.01, maximum=5),
     Param("top_p", "float", 0.9, "Nucleus sampling.", minimum=0.01, maximum=1),
     seed("The same seed gives the same continuations."),
@@ -33,7 +33,17 @@ PROBES = Registry(
             "headscope.analysis.probes.self_consistency:SelfConsistency",
             "Self-consistency",
             "Whether several sampled answers agree: disagreement is a sign of invention.",
-            params=(*SAMPLING, Param("words", "int", 1, "How many first words make an answer.", minimum=1, maximum=50)),
+            params=(*SAMPLING, whole("words", 1, "How many first words make an answer.", 1, 50)),
+            cost=Cost(1, per="samples"),
+        ),
+        "semantic_entropy": Entry(
+            "headscope.analysis.probes.semantic_entropy:SemanticEntropy",
+            "Semantic entropy",
+            "How many things several sampled answers mean, by nearness of their sentence embeddings.",
+            params=(
+                *SAMPLING,
+                Param("same", "float", 0.9, "Cosine from which two answers mean the same.", minimum=0, maximum=1),
+            ),
             cost=Cost(1, per="samples"),
         ),
         "sampled_toxicity": Entry(
@@ -43,11 +53,23 @@ PROBES = Registry(
             params=(*SAMPLING, CLASSIFIER),
             cost=Cost(1, per="samples"),
         ),
+        "sentiment": Entry(
+            "headscope.analysis.probes.sentiment:Sentiment",
+            "Sentiment",
+            "How pleasant the words of the continuation are, by VADER's English lexicon.",
+            texts=True,
+        ),
+        "regard": Entry(
+            "headscope.analysis.probes.regard:Regard",
+            "Regard",
+            "How the continuation speaks of people, by the classifier sasha/regardv3, where there is one.",
+            texts=True,
+        ),
         "repetition": Entry(
             "headscope.analysis.probes.repetition:Repetition",
             "Repetition",
             "The share of a continuation's word sequences that it has said before, and where.",
-            params=(Param("n", "int", 4, "Words in a sequence.", minimum=1, maximum=20),),
+            params=(whole("n", 4, "Words in a sequence.", 1, 20),),
         ),
     },
     group="headscope.probes",

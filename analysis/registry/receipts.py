@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, seed
+from headscope.analysis.registry.entry import Cost, Entry, Needs, Param, seed, whole
 from headscope.analysis.registry.removal import MASKINGS, REPLACEMENT
 
 CHEAP = 256
@@ -34,16 +34,15 @@ RECEIPTS = Entry(
             choices=("both", *MASKINGS),
         ),
         replace(REPLACEMENT, when=("masking", ("token", "both"))),
-        Param(
+        whole(
             "random_orders",
-            "int",
             12,
             "Random orders to compare with where there are more than 8 units; else all orders are.",
-            minimum=9,
-            maximum=999,
+            9,
+            999,
         ),
         Param("noise", "float", 0.05, "Embedding noise, as a share of their spread.", minimum=1e-6, maximum=1),
-        Param("noise_draws", "int", 3, "Draws of noise; methods of many passes get one.", minimum=0, maximum=50),
+        whole("noise_draws", 3, "Draws of noise; methods of many passes get one.", 0, 50),
         Param(
             "second_baseline",
             "choice",

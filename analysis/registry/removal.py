@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headscope.analysis.registry.entry import UNITS, Param
+from headscope.analysis.registry.entry import UNITS, Param, whole
 
 MASKINGS = ("mean", "token", "delete")
 MASKING = Param(
@@ -31,18 +31,10 @@ PLAN = Param(
     "Remove each unit in turn, or coarse_to_fine: sentences, then words of those that matter most, then tokens.",
     choices=("each", "coarse_to_fine"),
 )
-PASSES = Param(
-    "passes",
-    "int",
-    64,
-    "Most removals of coarse_to_fine.",
-    minimum=1,
-    maximum=100_000,
-    when=("plan", ("coarse_to_fine",)),
-)
+PASSES = whole("passes", 64, "Most removals of coarse_to_fine.", 1, 100_000, when=("plan", ("coarse_to_fine",)))
 MOST_UNITS = 12
 
 
 def most_evaluations(usual: int, minimum: int, what: str = "Most evaluations of the model for a prompt.") -> Param:
     """The parameter `max_evals` of a method that asks for coalitions."""
-    return Param("max_evals", "int", usual, what, minimum=minimum, maximum=10_000)
+    return whole("max_evals", usual, what, minimum, 10_000)

@@ -83,26 +83,50 @@ def _interval(stated: Floats, truth: Floats, bins: int, draws: int, seed: int) -
 class SelectiveRisk:
     """Answering only where most confident (El-Yaniv and Wiener 2010). coverage, risk: float64 `[n]`, the share of
     prompts answered and the share of wrong answers among them, most confident first. area: the mean risk over all
-    coverages (0 is perfect); random: what any order would give on average, the overall share of wrong answers."""
+    coverages (0 is perfect); random: what any order would give on average, the overall share of wrong answers. gain:
+    random - area, with its 95 % bootstrap interval over prompts `gain_low`, `gain_high` (NaN when not asked for)."""
 
     coverage: Floats
     risk: Floats
     area: float
     random: float
     n: int
+    gain_low: float
+    gain_high: float
+
+    @property
+    def gain(self) -> float:
+        """By how much answering the surest first is better than answering in any order."""
+        return self.random - self.area
 
 
-def selective_risk(confidence: ArrayLike, right: ArrayLike) -> SelectiveRisk:
-    """The risk-coverage curve; equally confident answers count together (the mean over their orders)."""
+def selective_risk(confidence: ArrayLike, right: ArrayLike, *, draws: int = 0, seed: int = 0) -> SelectiveRisk:
+    """The risk-coverage curve; equally confident answers count together (the mean over their orders). draws: bootstrap
+    resamples for the interval of the gain, 0 for none; fewer than 5 answers have none."""
     stated = np.asarray(confidence, dtype=np.float64)
     truth = np.asarray(right, dtype=np.float64)
     known = np.isfinite(stated) & np.isfinite(truth)
     stated, wrong = stated[known], 1.0 - truth[known]
     if not len(stated):
-        return SelectiveRisk(np.empty(0), np.empty(0), float("nan"), float("nan"), 0)
+        nan = float("nan")
+        return SelectiveRisk(np.empty(0), np.empty(0), nan, nan, 0, nan, nan)
     order = np.argsort(-stated, kind="stable")
     values, inverse = np.unique(-stated[order], return_inverse=True)
     expected = (np.bincount(inverse, wrong[order]) / np.bincount(inverse))[inverse] if len(values) else wrong
     counts = np.arange(1, len(stated) + 1)
     risk = np.cumsum(expected) / counts
-    return SelectiveRisk(counts / len(stated), risk, float(risk.mean()), float(wrong.mean()), len(stated))
+    bounds = _gain_interval(expected, draws, seed)
+    return SelectiveRisk(counts / len(stated), risk, float(risk.mean()), float(wrong.mean()), len(stated), *bounds)
+
+
+def _gain_interval(wrong: Floats, draws: int, seed: int) -> tuple[float, float]:
+    """Resamples of prompts in the order of their confidence: `wrong` `[n]`, the surest first."""
+    n = len(wrong)
+    if draws == 0 or n < FEWEST:
+        return float("nan"), float("nan")
+    generator, counts, gains = np.random.default_rng(seed), np.arange(1, n + 1), []
+    for _ in range(draws):
+        drawn = wrong[np.sort(generator.integers(0, n, n, dtype=np.int32))]
+        gains.append(drawn.mean() - (np.cumsum(drawn) / counts).mean())
+    low, high = np.percentile(gains, PERCENTILES)
+    return float(low), float(high)

@@ -43,6 +43,17 @@ def answered_right(target_rank: Floats) -> Floats:
     return np.where(np.isfinite(target_rank), (target_rank == 1).astype(np.float64), np.nan)
 
 
+def lens_instability(ranks: Floats) -> float:
+    """The share of the later half of the layers after which the model's final top token is not on top under the logit
+    lens: 0 for an answer that was settled half-way, NaN without layers. A sign after Halawi et al. 2023
+    (arXiv:2307.09476), who read where in the layers answers turn.
+
+    ranks: `[layer]`, of that token after every layer.
+    """
+    later = np.asarray(ranks)[len(ranks) // 2 :]
+    return float((later != 1).mean()) if len(later) else float("nan")
+
+
 def lock_in(ranks: Floats) -> int:
     """The first layer from which on the model's final top token is on top under the logit lens (0 = the first layer).
 

@@ -16,6 +16,7 @@ from headscope.analysis.statistics.intervals import DRAWS, FEWEST
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+CLUSTERS = ("groups", "fillers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class Effect:
     p: two-sided, by flipping signs: how often chance alone gives a mean at least as far from 0. positive: share of
     pairs above 0, a tie counted half, with its interval. n: pairs, of which `above` differ upwards and `ties` not at
     all; groups: how many independent groups they come from; fillers: how many words fill them, 0 where nobody said.
-    What cannot be known is NaN.
+    What cannot be known is NaN. clusters: what was drawn and flipped whole for interval and p, `groups`, `fillers` or
+    both; nothing where there are too few.
     """
 
     mean: float
@@ -44,6 +46,16 @@ class Effect:
     ties: int
     groups: int
     fillers: int
+    clusters: tuple[str, ...] = ()
+
+    @property
+    def flips(self) -> int:
+        """How many ways of flipping signs `p` is of; 0 without it."""
+        if not self.clusters:
+            return 0
+        count = self.groups if self.clusters == CLUSTERS[:1] else self.fillers
+        every = len(self.clusters) == 1 and count <= resampling.EXACT
+        return int(2**count) if every else resampling.FLIPS
 
     @property
     def below(self) -> int:
@@ -53,8 +65,8 @@ class Effect:
 
 def paired_effect(
     differences: Floats,
-    groups: Sequence[Hashable] | None = None,
-    fillers: Sequence[Hashable] | None = None,
+    groups: Sequence[Hashable] | Ints | None = None,
+    fillers: Sequence[Hashable] | Ints | None = None,
     *,
     dealt: resampling.Dealt | None = None,
     draws: int = DRAWS,
@@ -84,23 +96,29 @@ def paired_effect(
     count = len(np.unique(names[known]))
     kinds = resampling.ways(names[known], words)
     bounds, p = np.full((2, 3), nan), nan
+    flipped: tuple[str, ...] = ()
     if min(kind.count for kind in kinds) >= FEWEST:
         dealt = dealt or resampling.Dealt(draws)
         bounds = resampling.drawn_bounds(kinds, parts, _statistics, dealt)
         p = resampling.flipped_p(kinds, values, dealt)
+        flipped = tuple(CLUSTERS[kind.number] for kind in kinds)
     (low, size_low, share_low), (high, size_high, share_high) = bounds.tolist()
     share_low, share_high = (float(np.clip(end, 0, 1)) for end in (share_low, share_high))
     above, ties = int((values > 0).sum()), int((values == 0).sum())
     n_words = 0 if words is None else len(np.unique(words))
     return Effect(
-        mean, low, high, size, size_low, size_high, p, positive, share_low, share_high, n, above, ties, count, n_words
+        mean, low, high, size, size_low, size_high, p, positive, share_low, share_high, n, above, ties, count, n_words,
+        flipped,
     )  # fmt: skip
 
 
-def coded(names: Sequence[Hashable]) -> Ints:
+def coded(names: Sequence[Hashable] | Ints) -> Ints:
     """A number for each name, the same for the same name, in the order in which they come."""
-    index: dict[Hashable, int] = {}
-    return np.fromiter((index.setdefault(name, len(index)) for name in names), dtype=np.int64, count=len(names))
+    if isinstance(names, np.ndarray):
+        _, first, number = np.unique(names, return_index=True, return_inverse=True)
+        return np.argsort(np.argsort(first))[number]
+    index = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    return np.fromiter(map(index.__getitem__, names), dtype=np.int64, count=len(names))
 
 
 def adjusted(p_values: Sequence[float]) -> Floats:

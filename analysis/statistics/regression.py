@@ -10,12 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headscope.analysis.prompt_tags import TEMPLATE, tag
+from headscope.analysis.statistics.answers import has_answer
 from headscope.analysis.statistics.counterfactual import Contrast, Members, contrasts
 from headscope.analysis.statistics.effects import Effect, adjusted, paired_effect
-
-GRAMMAR = frozenset({"affirmative", "negative", "congruent", "incongruent", "abba", "baba"})
-"""Groups of pairs about language, not people: their targets are right answers, and their contrasts no bias."""
-PARAPHRASE = "paraphrase"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +45,7 @@ class Observed:
     @property
     def has_answer(self) -> bool:
         """Whether the target is the right answer: in a pair about groups of people it is not."""
-        group = self.group
-        return self.target is not None and (group is None or group in GRAMMAR or group.startswith(PARAPHRASE))
+        return has_answer(self.target, self.group)
 
     @property
     def correct(self) -> float:

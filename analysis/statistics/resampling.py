@@ -109,16 +109,20 @@ def flipped_p(kinds: Sequence[Way], values: Floats, dealt: Dealt) -> float:
     return (reached + extra) / (len(moved) + extra)
 
 
-def drawn_bounds(kinds: Sequence[Way], parts: Floats, statistics: Callable[[Floats], Floats], dealt: Dealt) -> Floats:
-    """95 % intervals `[2, statistic]` of `statistics` of summed `parts` `[part, pair]` (their number, values, ...):
-    percentiles of the deviations of redrawn clusters, both ways' added, widened as Student's t is for few clusters (the
-    expanded percentile interval of Hesterberg 2015)."""
+def widened(n: int) -> float:
+    """What the percentiles of drawn deviations are multiplied by, as Student's t is wider than the normal distribution
+    for few clusters (the expanded percentile interval of Hesterberg 2015)."""
     from scipy import special
 
+    return float(special.stdtrit(n - 1, 0.975) / Z * np.sqrt(n / (n - 1)))
+
+
+def drawn_bounds(kinds: Sequence[Way], parts: Floats, statistics: Callable[[Floats], Floats], dealt: Dealt) -> Floats:
+    """95 % intervals `[2, statistic]` of `statistics` of summed `parts` `[part, pair]` (their number, values, ...):
+    percentiles of the deviations of redrawn clusters, both ways' added and `widened`."""
     found = statistics(parts.sum(axis=1))
     moved = np.sum([statistics(dealt.weights(way) @ way.summed(parts)) - found for way in kinds], axis=0)
-    few = min(way.count for way in kinds)
-    wider = special.stdtrit(few - 1, 0.975) / Z * np.sqrt(few / (few - 1))
+    wider = widened(min(way.count for way in kinds))
     bounds = np.full((2, len(found)), np.nan)
     known = np.isfinite(moved).any(axis=0)
     ends = np.nanpercentile(moved[:, known], PERCENTILES, axis=0)

@@ -22,17 +22,21 @@ COLOURS = COLORWAY["light"]
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One measure: `series` name -> values `[run]`, NaN left out. `zero`: the axis starts at 0."""
+    """One measure: `series` name -> values `[run]`, NaN left out. `zero`: the axis starts at 0. `log`: it is
+    logarithmic, for values of 1 and more."""
 
     title: str
     unit: str
     series: Mapping[str, Floats]
     zero: bool = True
+    log: bool = False
 
 
 def distributions(panels: Sequence[Panel]) -> go.Figure:
     """Shares of runs per bin as steps, one panel per measure; every series of a panel has the same bins."""
-    fig = make_subplots(rows=2, cols=2, subplot_titles=[panel.title for panel in panels], vertical_spacing=0.2)
+    rows = -(-len(panels) // 2)
+    titles = [panel.title for panel in panels]
+    fig = make_subplots(rows=rows, cols=2, subplot_titles=titles, vertical_spacing=0.4 / rows)
     for place, panel in enumerate(panels):
         row, col = place // 2 + 1, place % 2 + 1
         edges = _edges(panel)
@@ -47,10 +51,11 @@ def distributions(panels: Sequence[Panel]) -> go.Figure:
                 hovertemplate=f"%{{fullData.name}}: %{{y:.1f}} % of runs from %{{x:.3g}} {panel.unit}<extra></extra>",
                 row=row, col=col,
             )  # fmt: skip
-        fig.update_xaxes(title_text=panel.unit, row=row, col=col)
+        axis = {"type": "log", "dtick": 1} if panel.log else {}
+        fig.update_xaxes(title_text=panel.unit, **axis, row=row, col=col)
         fig.update_yaxes(title_text="% of runs" if col == 1 else None, rangemode="tozero", row=row, col=col)
     fig.update_annotations(font={"size": 12.5})
-    return finish(fig.update_layout(legend={"y": 1.1}, margin={"t": 56}), height=460)
+    return finish(fig.update_layout(legend={"y": 1.1}, margin={"t": 56}), height=230 * rows)
 
 
 def reliability(
@@ -111,6 +116,8 @@ def _edges(panel: Panel) -> Floats | None:
     if not len(known):
         return None
     low, high = np.percentile(known, (0.5, 99.5)) if len(known) > 200 else (known.min(), known.max())
+    if panel.log:
+        return np.geomspace(1, max(float(high), 2), BINS + 1)
     low = min(low, 0.0) if panel.zero else low
     return np.linspace(low, high if high > low else low + 1, BINS + 1)
 

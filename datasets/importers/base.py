@@ -26,6 +26,11 @@ class Record:
     values: Mapping[str, Any]
 
 
+def member(where: str, id_: str, text: str, group: str, pair: str, tags: Iterable[str]) -> Row:
+    """One prompt of a pair, in our columns."""
+    return Row(where, {"id": id_, "text": text, "group": group, "pair_id": pair, "tags": [*tags]})
+
+
 @dataclass(slots=True)
 class Source:
     """The file or folder being read, what is wrong with it, and what was left out on purpose (reason -> how many)."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from headscope.analysis.prompt_tags import CONTEXT, TEMPLATE, tag
-from headscope.datasets.importers.base import Importer, Record, Source
+from headscope.datasets.importers.base import Importer, Record, Source, member
 from headscope.datasets.schema import Row
 
 ANSWERS = ("ans0", "ans1", "ans2")
@@ -49,8 +49,7 @@ def _prompts(source: Source, record: Record) -> Iterator[Row]:
         tags += [tag(TEMPLATE, f"{category}-{record.values['question_index']}"), tag(CONTEXT, len(given))]
         for index, (answer, role) in enumerate(zip(answers, groups, strict=True)):
             right = ["correct"] if index == label else []
-            values = {"id": f"{item}-{index}", "text": f"{given} {answer}", "group": role, "pair_id": item}
-            yield Row(record.where, {**values, "tags": [*tags, *right]})
+            yield member(record.where, f"{item}-{index}", f"{given} {answer}", role, item, [*tags, *right])
 
 
 def roles(values: Mapping[str, Any]) -> list[str] | None:

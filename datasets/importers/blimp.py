@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from headscope.analysis.prompt_tags import DIFFERENT_START, tag
-from headscope.datasets.importers.base import Importer, Source
+from headscope.datasets.importers.base import Importer, Source, member
 from headscope.datasets.schema import Row
 
 COLUMNS = ("sentence_good", "sentence_bad", "field", "linguistics_term", "UID", "pairID")
@@ -26,8 +26,7 @@ def rows(source: Source) -> Iterator[Row]:
             if good.split()[0] != bad.split()[0]:
                 tags.append(DIFFERENT_START)
             for side, sentence in (("good", good), ("bad", bad)):
-                values = {"id": f"{pair}-{side}", "text": sentence, "group": side, "pair_id": pair, "tags": tags}
-                yield Row(record.where, values)
+                yield member(record.where, f"{pair}-{side}", sentence, side, pair, tags)
 
 
 IMPORTER = Importer(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from headscope.analysis.prompt_tags import tag
-from headscope.datasets.importers.base import Importer, Source
+from headscope.datasets.importers.base import Importer, Source, member
 from headscope.datasets.schema import Row
 
 COLUMNS = ("sent_more", "sent_less", "stereo_antistereo", "bias_type")
@@ -23,8 +23,7 @@ def rows(source: Source) -> Iterator[Row]:
                 sentence = source.text(record, f"sent_{side}")
                 if direction and bias and sentence:
                     tags = ["crows_pairs", tag("bias", bias), tag("direction", direction)]
-                    values = {"id": f"{pair}-{side}", "text": sentence, "group": side, "pair_id": pair, "tags": tags}
-                    yield Row(record.where, values)
+                    yield member(record.where, f"{pair}-{side}", sentence, side, pair, tags)
 
 
 IMPORTER = Importer(

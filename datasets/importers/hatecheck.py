@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from headscope.analysis.prompt_tags import tag
-from headscope.datasets.importers.base import Importer, Source
+from headscope.datasets.importers.base import Importer, Source, member
 from headscope.datasets.schema import Row
 
 COLUMNS = ("functionality", "case_id", "test_case", "label_gold")
@@ -27,8 +27,7 @@ def rows(source: Source) -> Iterator[Row]:
                 tag(key, record.values[name]) for name, key in MORE.items() if record.values.get(name, "") not in NONE
             ]
             reference = str(record.values.get("ref_case_id") or "").removesuffix(".0")
-            values = {"id": case, "text": text, "group": label, "pair_id": reference or case, "tags": tags}
-            yield Row(record.where, values)
+            yield member(record.where, case, text, label, reference or case, tags)
 
 
 IMPORTER = Importer(

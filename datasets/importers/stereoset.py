@@ -7,7 +7,7 @@ from typing import Any
 
 from headscope.analysis.errors import InputError
 from headscope.analysis.prompt_tags import CONTEXT, tag
-from headscope.datasets.importers.base import KIND, Importer, Record, Source
+from headscope.datasets.importers.base import KIND, Importer, Record, Source, member
 from headscope.datasets.schema import Row
 
 TASKS = ("intrasentence", "intersentence")
@@ -52,7 +52,7 @@ def _example(source: Source, task: str, where: str, example: Any) -> Iterator[Ro
             continue
         if task == "intersentence":
             text, tags = f"{context} {text}", [*common, tag(CONTEXT, len(context))]
-        yield Row(where, {"id": f"{name}-{label}", "text": text, "group": label, "pair_id": name, "tags": tags})
+        yield member(where, f"{name}-{label}", text, label, name, tags)
 
 
 IMPORTER = Importer(

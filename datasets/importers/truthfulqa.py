@@ -8,7 +8,7 @@ from typing import Any
 
 from headscope.analysis.errors import InputError
 from headscope.analysis.prompt_tags import CONTEXT, tag
-from headscope.datasets.importers.base import KIND, Importer, Record, Source
+from headscope.datasets.importers.base import KIND, Importer, Record, Source, member
 from headscope.datasets.schema import Row
 
 COLUMNS = ("Question", "Best Answer", "Correct Answers", "Incorrect Answers")
@@ -34,8 +34,7 @@ def _prompts(record: Record, item: str, question: str, answers: Answers) -> Iter
     for index, text in enumerate(texts):
         choices = [name for name, choice in answers.items() if text in choice]
         group = "true" if answers[choices[0]][text] else "false"
-        values = {"id": f"{item}-{index}", "text": f"{given} {text}", "group": group, "pair_id": item}
-        yield Row(record.where, {**values, "tags": [*common, *choices]})
+        yield member(record.where, f"{item}-{index}", f"{given} {text}", group, item, [*common, *choices])
 
 
 def _of_csv(source: Source, file: Path) -> Iterator[tuple[Record, str, Answers]]:

@@ -1,6 +1,6 @@
-"""The command line: `headscope run | jobs | blackbox | serve | detect | score | check | verify | models | datasets |
-suites | toxicity | db | sql`. Heavy imports wait until a command needs them, so that `--help` and typing mistakes
-answer at once."""
+"""The command line: `headscope run | jobs | blackbox | serve | detect | score | bias | check | verify | models |
+datasets | suites | toxicity | db | sql`. Heavy imports wait until a command needs them, so that `--help` and typing
+mistakes answer at once."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.text import Text
 from headscope.analysis.errors import HeadscopeError
 from headscope.analysis.printable import visible
 from headscope.cli import (
+    bias,
     blackbox,
     check,
     data,
@@ -59,6 +60,7 @@ app.command("jobs")(jobs.jobs)
 app.command("serve")(serve.serve)
 app.command("detect")(detect.detect)
 app.command("score")(score.score)
+app.command("bias")(bias.bias)
 app.command("blackbox")(blackbox.blackbox)
 app.command("check")(check.check)
 app.command("verify")(verify.verify)

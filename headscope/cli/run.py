@@ -133,7 +133,7 @@ def run(
             batch_size=batch_size,
             seed=seed,
             generation=kinds.GenerationParams(max_new_tokens, temperature, top_p, seed),
-            params=_params(param or []),
+            params=parsed_params(param or []),
             quantity=quantity,
             explain=explain,
             name=name,
@@ -198,7 +198,7 @@ def screened(prompt_set: kinds.PromptSet, guard: str) -> kinds.PromptSet:
     return admitted
 
 
-def _params(texts: list[str]) -> dict[str, dict[str, Any]]:
+def parsed_params(texts: list[str]) -> dict[str, dict[str, Any]]:
     """`method.name=value` texts as nested parameters, checked against what the registry declares."""
     params: dict[str, dict[str, Any]] = {}
     for text in texts:

@@ -1,4 +1,4 @@
-"""`headscope score`: a classifier's scores for runs that are stored already."""
+"""`headscope score`: scores for runs that are stored already, by a classifier or a probe that reads texts."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from headscope.cli.options import DEFAULT_STORE, StoreOption
 from headscope.cli.run import EXIT_CANCELLED
 from headscope.cli.stop import Stop
 from headscope.cli.terminal import Console
+from headscope.cli.tone import print_tone
 from headscope.jobs import scoring
 from headscope.storage import private
 from headscope.storage.notebook import Notebook
@@ -30,7 +31,7 @@ SECONDS = 3600
 
 def score(
     experiment: Annotated[str, typer.Option(help="The experiment whose runs are scored.")],
-    scorer: Annotated[str, typer.Option(help=f"A classifier: {', '.join(registry.CLASSIFIERS)}.")] = "minilm",
+    scorer: Annotated[str, typer.Option(help=f"Who scores: {', '.join(registry.scorers())}.")] = "minilm",
     store: StoreOption = DEFAULT_STORE,
     again: Annotated[bool, typer.Option("--again", help="Also runs that it has scored: its scores replace those.")] = (
         False
@@ -43,10 +44,13 @@ def score(
     with ExitStack() as stack:
         one = _where(stack, store)
         done = scoring.score(one, request, stack.enter_context(_Bar(console)), stop)
-    print_rates(store, experiment, done.classifier)
+    if scorer in registry.PROBES:
+        print_tone(store, experiment, scorer)
+    else:
+        print_rates(store, experiment, done.classifier)
     told = "" if done.finished else ", and stopped: the same command goes on"
     console.print(f"{done.runs:,} runs scored now by {done.classifier}{told}.", soft_wrap=True)
-    if done.runs:
+    if done.runs and scorer not in registry.PROBES:
         console.print(f"headscope detect --experiment {experiment} looks for failures with these scores.")
     if not done.finished:
         raise typer.Exit(EXIT_CANCELLED)

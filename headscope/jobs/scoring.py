@@ -1,4 +1,4 @@
-"""Scores stored runs with a classifier, after they were made: texts are read again, no model computes again."""
+"""Scores stored runs after they were made, with a classifier or a probe that reads texts: no model computes again."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from headscope.analysis import bounds
 from headscope.analysis.errors import UnknownNameError
-from headscope.analysis.registry import CLASSIFIERS
-from headscope.analysis.types.findings import ToxicityScore
+from headscope.analysis.registry import PROBES, find_scorer
+from headscope.analysis.types.findings import Finding
 from headscope.jobs.detection import experiment_runs
 from headscope.storage.interfaces import FindingSink, RunReader
 
@@ -20,16 +20,16 @@ AT_ONCE = 256
 class Scorer(Protocol):
     """The part of an `AnalysisEngine` that scores texts."""
 
-    def scorer(self, classifier: str) -> str:
+    def scorer(self, scorer: str) -> str:
         """See `AnalysisEngine.scorer`."""
 
-    def score(self, classifier: str, texts: Sequence[tuple[str, str | None]]) -> list[tuple[ToxicityScore, ...]]:
+    def score(self, scorer: str, texts: Sequence[tuple[str, str | None]]) -> list[tuple[Finding, ...]]:
         """See `AnalysisEngine.score`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
-    """Score the runs of `experiment` behind the run `after` with the classifier `scorer` (its name in the registry);
+    """Score the runs of `experiment` behind the run `after` with `scorer` (one of `registry.scorers()`);
     those it has scored only with `again`."""
 
     experiment: str
@@ -40,8 +40,8 @@ class ScoreRequest:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One transaction: how many runs were scored, how many are left behind the run `last`, by which classifier (its
-    stored name)."""
+    """One transaction: how many runs were scored, how many are left behind the run `last`, by whom (its stored
+    name)."""
 
     classifier: str
     scored: int
@@ -65,17 +65,19 @@ OnScored = Callable[[int, int], None]
 def step(engine: Scorer, store: RunReader, sink: FindingSink, request: ScoreRequest) -> Step:
     """Score the next runs and store what was said of them. Raises UnknownNameError, BackendError without the
     classifier, StorageError."""
-    CLASSIFIERS.find(request.scorer)
-    names = [row.name for row in store.overview().experiments]
-    if request.experiment not in names:
-        raise UnknownNameError("experiment", request.experiment, names)
+    find_scorer(request.scorer)
+    probe = request.scorer if request.scorer in PROBES else ""
+    if not request.after:  # once: the overview counts the whole store
+        names = [row.name for row in store.overview().experiments]
+        if request.experiment not in names:
+            raise UnknownNameError("experiment", request.experiment, names)
     name = engine.scorer(request.scorer)
     where = experiment_runs(request.experiment)
-    rows, left = store.texts_to_score(where, "" if request.again else name, request.after, AT_ONCE)
+    rows, left = store.texts_to_score(where, "" if request.again else name, request.after, AT_ONCE, probe=probe)
     if not rows:
         return Step(name, 0, 0, request.after)
     scores = engine.score(request.scorer, [(row.prompt, row.continuation) for row in rows])
-    sink.save_scores(name, {row.run_id: found for row, found in zip(rows, scores, strict=True)})
+    sink.save_scores(name, {row.run_id: found for row, found in zip(rows, scores, strict=True)}, probe=probe)
     return Step(name, len(rows), left - len(rows), rows[-1].run_id)
 
 

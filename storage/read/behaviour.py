@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection, Engine
 
+from headscope.analysis.statistics.answers import has_answer
 from headscope.analysis.types import RunStatus
 from headscope.storage import session
 from headscope.storage.read import counts, filters
@@ -55,11 +56,13 @@ class BehaviourReader:
     def lens_ranks(self, where: RunFilter, limit: int = 5_000) -> tuple[LensRanks, ...]:
         """See `RunReader.lens_ranks`."""
         clauses = [*filters.clauses(where), L.lens_rank.isnot(None)]
-        query = sa.select(R.id, R.model, L.lens_rank).join_from(layer_summaries, runs, R.id == L.run_id)
+        shown = (R.id, R.model, L.lens_rank, L.lens_target_rank, R.target, R.group_name)
+        query = sa.select(*shown).join_from(layer_summaries, runs, R.id == L.run_id)
         with session.reading(self.engine) as connection:
             rows = connection.execute(sampled(query.where(*clauses), limit)).all()
         return tuple(
-            LensRanks(str(run_id), model, np.asarray(ranks, dtype=np.float32)) for run_id, model, ranks in rows
+            LensRanks(str(run_id), model, layers(ranks), layers(of_target), has_answer(target, group))
+            for run_id, model, ranks, of_target, target, group in rows
         )
 
     def findings(
@@ -135,6 +138,11 @@ def whole_pairs(connection: Connection, query: sa.Select[Any], limit: int) -> Se
     rows = connection.execute(query.add_columns(drawn).order_by(drawn, R.id).limit(limit + 1)).all()
     kept = [row for row in rows if row.drawn != rows[-1].drawn] or rows[:limit]
     return [row[:-1] for row in kept]
+
+
+def layers(values: Sequence[float | None] | None) -> NDArray[np.float32]:
+    """An array per layer with NaN where it is NULL; empty where there is none."""
+    return np.array([np.nan if value is None else value for value in values or ()], dtype=np.float32)
 
 
 def numbers(column: Sequence[Any]) -> NDArray[np.float64]:

@@ -19,8 +19,6 @@ from headscope.storage.sql.expressions import HasElement
 R, P, T = runs.c, probe_results.c, toxicity_scores.c
 FILTER = "content filter"
 SAMPLES = "sampled_toxicity"
-MOST = 5_000
-"""Ids in one statement, each bound four times: PostgreSQL takes 65,535 values."""
 
 
 class OffensiveReader:
@@ -30,40 +28,44 @@ class OffensiveReader:
 
     def offensive(self, run_ids: Sequence[str]) -> Offences:
         """See `RunReader.offensive`."""
-        keys = [key for key in map(parse_id, dict.fromkeys(run_ids)) if key is not None]
+        keys = [str(key) for key in map(parse_id, dict.fromkeys(run_ids)) if key is not None]
         if not keys:
             return {}
         with session.reading(self.engine) as connection:
-            rows = [row for at in range(0, len(keys), MOST) for row in connection.execute(_of(keys[at : at + MOST]))]
+            rows = connection.execute(_of(keys)).all()
         found: dict[str, dict[str, Offence]] = {}
         for run_id, part, label, score, judge in sorted(rows, key=lambda row: -(row[3] or 0.0)):
             found.setdefault(str(run_id), {}).setdefault(part, Offence(part, label, score, judge))
         return found
 
 
-def _of(keys: Sequence[Any]) -> sa.CompoundSelect[Any]:
-    return sa.union_all(_scored(keys), _sampled(keys), *(_marked(keys, action) for action in ("warn", "block")))
+def _of(keys: Sequence[str]) -> sa.CompoundSelect[Any]:
+    """The ids are one value: a value for each takes longer to send than to look up."""
+    ids = sa.cast(sa.literal(keys, sa.ARRAY(sa.String)), sa.ARRAY(sa.Uuid))
+    asked = sa.select(sa.select(sa.func.unnest(ids).label("id")).cte("asked").c.id)
+    return sa.union_all(_scored(asked), _sampled(asked), *(_marked(asked, action) for action in ("warn", "block")))
 
 
-def _scored(keys: Sequence[Any]) -> sa.Select[Any]:
+def _scored(asked: sa.Select[Any]) -> sa.Select[Any]:
     """Texts that reach the threshold of the classifier that scored them."""
     cut = sa.case(own_thresholds(), value=T.classifier, else_=USUAL)
     return sa.select(T.run_id, T.part, T.label, T.score, T.classifier).where(
-        T.run_id.in_(keys), T.label == MAIN, T.score >= cut
+        T.run_id.in_(asked), T.label == MAIN, T.score >= cut
     )
 
 
-def _sampled(keys: Sequence[Any]) -> sa.Select[Any]:
-    """Runs of which a sampled continuation is toxic; which classifier said so is in the evidence."""
-    judge = sa.literal("the sampled_toxicity probe")
+def _sampled(asked: sa.Select[Any]) -> sa.Select[Any]:
+    """Runs of which a sampled continuation reaches the threshold of the classifier that its evidence names."""
+    judge = sa.func.coalesce(P.evidence["classifier"].as_string(), f"the {SAMPLES} probe")
+    cut = sa.case(own_thresholds(), value=judge, else_=USUAL)
     return sa.select(P.run_id, sa.literal(SAMPLED), sa.literal(MAIN), P.score, judge).where(
-        P.run_id.in_(keys), P.probe == SAMPLES, P.score >= USUAL
+        P.run_id.in_(asked), P.probe == SAMPLES, P.score >= cut
     )
 
 
-def _marked(keys: Sequence[Any], action: str) -> sa.Select[Any]:
+def _marked(asked: sa.Select[Any], action: str) -> sa.Select[Any]:
     """Prompts that the content filter marked and whose text was kept."""
     score: sa.ColumnElement[Any] = sa.cast(sa.null(), sa.Double())
     return sa.select(R.id, sa.literal(PROMPT), sa.literal(action), score, sa.literal(FILTER)).where(
-        R.id.in_(keys), HasElement(R.tags, f"{TAG}{action}"), R.text != ""
+        R.id.in_(asked), HasElement(R.tags, f"{TAG}{action}"), R.text != ""
     )

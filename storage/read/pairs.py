@@ -15,16 +15,16 @@ from headscope.storage import session
 from headscope.storage.read import counts, filters
 from headscope.storage.read.behaviour import numbers, whole_pairs
 from headscope.storage.read.toxicity import TOXIC, judge_of
-from headscope.storage.rows import PAIR_MEASURES, PairRuns, RunFilter
-from headscope.storage.schema import runs, toxicity_scores
+from headscope.storage.rows import PAIR_MEASURES, TONES, PairRuns, RunFilter
+from headscope.storage.schema import probe_results, runs, toxicity_scores
 from headscope.storage.sql.columns import read_columns
 
-R, T = runs.c, toxicity_scores.c
+R, T, P = runs.c, toxicity_scores.c, probe_results.c
 APART = "\x1f"
 """Between tags: a list of texts for each row takes longer to read than all else."""
 SHOWN: tuple[sa.ColumnElement[Any], ...] = (
-    sa.cast(R.id, sa.String), R.model, sa.func.coalesce(R.prompt_set, ""), R.pair_id, R.group_name,
-    sa.func.array_to_string(R.tags, APART), R.text,
+    sa.cast(R.id, sa.String).label("run_id"), R.model, sa.func.coalesce(R.prompt_set, "").label("prompt_set"),
+    R.pair_id, R.group_name, sa.func.array_to_string(R.tags, APART).label("tags"), R.text,
 )  # fmt: skip
 
 
@@ -44,28 +44,41 @@ class PairReader:
             return self._samples.get(key, version, lambda: _read(connection, where, measure, preferred, limit))
 
 
-def _read(connection: Connection, where: RunFilter, measure: str, preferred: str, limit: int) -> PairRuns:
-    clauses = [*filters.clauses(where), R.status == RunStatus.SUCCEEDED.value]
-    clauses += [R.pair_id.isnot(None), R.group_name.isnot(None)]
+def paired(where: RunFilter) -> list[filters.Clause]:
+    """Succeeded runs of these that have a pair and a group."""
+    known = (R.pair_id.isnot(None), R.group_name.isnot(None))
+    return [*filters.clauses(where), R.status == RunStatus.SUCCEEDED.value, *known]
+
+
+def statement(clauses: Sequence[filters.Clause], measure: str, judge: str = "") -> sa.Select[Any]:
+    """Rows of `SHOWN` and the measure; the toxicity is that of the classifier `judge`."""
     source: sa.FromClause = runs
     value: sa.ColumnElement[Any] = R.margin
     if measure == "loglik":
         value = -R.mean_surprisal * (R.n_tokens - 1)
     if measure == "toxicity":
-        judge = judge_of(connection, clauses, preferred)
         scored = (T.part == "continuation", T.label == TOXIC, T.classifier == judge)
         source, value = runs.join(toxicity_scores, sa.and_(T.run_id == R.id, *scored)), T.score
-    total = int(connection.execute(sa.select(sa.func.count()).select_from(source).where(*clauses)).scalar_one())
-    query = sa.select(*SHOWN, value).select_from(source).where(*clauses)
-    if total > limit:
-        rows = whole_pairs(connection, query, limit)
-        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
-    else:
-        columns = read_columns(connection, query.order_by(R.id))
-    return PairRuns(_members(columns or [()] * (len(SHOWN) + 1)), total)
+    if measure in TONES:
+        source, value = runs.join(probe_results, sa.and_(P.run_id == R.id, P.probe == measure)), P.score
+    return sa.select(*SHOWN, value.label("value")).select_from(source).where(*clauses)
 
 
-def _members(columns: Sequence[Sequence[Any]]) -> Members:
-    run_id, model, prompt_set, pair_id, group, joined, text, value = columns
+def members_of(columns: Sequence[Sequence[Any]]) -> Members:
+    """The columns of `statement`, which may be none at all."""
+    run_id, model, prompt_set, pair_id, group, joined, text, value = columns or [()] * (len(SHOWN) + 1)
     known = {tags: tuple(tags.split(APART)) if tags else () for tags in set(joined)}
     return Members(run_id, model, prompt_set, pair_id, group, [known[tags] for tags in joined], text, numbers(value))
+
+
+def _read(connection: Connection, where: RunFilter, measure: str, preferred: str, limit: int) -> PairRuns:
+    clauses = paired(where)
+    judge = judge_of(connection, clauses, preferred) if measure == "toxicity" else ""
+    query = statement(clauses, measure, judge)
+    count = query.with_only_columns(sa.func.count(), maintain_column_froms=True)
+    total = int(connection.execute(count).scalar_one())
+    if total > limit:
+        columns: list[Sequence[Any]] = list(zip(*whole_pairs(connection, query, limit), strict=True))
+    else:
+        columns = read_columns(connection, query.order_by(R.id))
+    return PairRuns(members_of(columns), total, judge)

@@ -81,12 +81,15 @@ class ToxicityReader:
             return tuple(ToxicityRow(str(row[0]), *row[1:]) for row in rows)
 
     def texts_to_score(
-        self, where: RunFilter, classifier: str = "", after: str = "", limit: int = 1000
+        self, where: RunFilter, classifier: str = "", after: str = "", limit: int = 1000, *, probe: str = ""
     ) -> tuple[tuple[RunTexts, ...], int]:
         """See `RunReader.texts_to_score`."""
         clauses = [*filters.clauses(where), R.status == RunStatus.SUCCEEDED.value]
         if classifier:
-            clauses.append(R.id.not_in(sa.select(T.run_id).where(T.classifier == classifier)))
+            by = P.evidence["classifier"].as_string() == classifier
+            asked = sa.select(P.run_id).where(P.probe == probe, by)
+            judged = sa.select(T.run_id).where(T.classifier == classifier)
+            clauses.append(R.id.not_in(asked if probe else judged))
         if (last := parse_id(after)) is not None:
             clauses.append(R.id > last)
         query = sa.select(R.id, R.text, R.continuation).where(*clauses).order_by(R.id).limit(limit)
@@ -97,9 +100,18 @@ class ToxicityReader:
 
 def judge_of(connection: Connection, clauses: Sequence[filters.Clause], preferred: str) -> str:
     """Who judged most of these runs; of several the preferred classifier, then the first by name; "" for none."""
+    return most_of([tuple(row) for row in connection.execute(judges(clauses))], preferred)
+
+
+def judges(clauses: Sequence[filters.Clause]) -> sa.Select[Any]:
+    """Rows (classifier, how many of these runs it judged)."""
     joined = toxicity_scores.join(runs, R.id == T.run_id)
-    judges = sa.select(T.classifier, sa.func.count(T.run_id.distinct())).select_from(joined).where(*clauses)
-    found = [tuple(row) for row in connection.execute(judges.group_by(T.classifier))]
+    counts = sa.select(T.classifier, sa.func.count(T.run_id.distinct()).label("n")).select_from(joined)
+    return counts.where(*clauses).group_by(T.classifier)
+
+
+def most_of(found: Sequence[tuple[Any, ...]], preferred: str) -> str:
+    """The classifier of `judges` that speaks."""
     return min(found, key=lambda row: (-row[1], row[0] != preferred, row[0]))[0] if found else ""
 
 

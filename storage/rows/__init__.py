@@ -18,7 +18,7 @@ from headscope.storage.rows.methods import (
 )
 from headscope.storage.rows.offensive import Offence, Offences
 from headscope.storage.rows.overview import ExperimentRow, ModelRow, Overview, PromptSetRow
-from headscope.storage.rows.pairs import PAIR_MEASURES, PairRuns
+from headscope.storage.rows.pairs import PAIR_MEASURES, TONES, PairRuns
 from headscope.storage.rows.runs import RUN_COLUMNS, ArtifactRow, ModelSettings, RunDetail, RunRow
 from headscope.storage.rows.toxicity import (
     Disagreements,
@@ -36,6 +36,7 @@ __all__ = [
     "MEASURES",
     "PAIR_MEASURES",
     "RUN_COLUMNS",
+    "TONES",
     "ArtifactRow",
     "Condition",
     "DetectorCount",

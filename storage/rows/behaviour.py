@@ -51,11 +51,14 @@ class Measures:
 
 @dataclass(frozen=True, slots=True)
 class LensRanks:
-    """Rank of the model's final top token under the logit lens after every layer, float32 `[layer]` (1 = top)."""
+    """Ranks under the logit lens after every layer, float32 `[layer]` (1 = top): of the model's final top token, and of
+    the explained target. has_answer: whether the prompt has a target of its own that is a right answer."""
 
     run_id: str
     model: str
     ranks: Float32
+    target: Float32
+    has_answer: bool
 
 
 @dataclass(frozen=True, slots=True)

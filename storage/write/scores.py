@@ -1,4 +1,4 @@
-"""Toxicity scores given to runs that are stored already."""
+"""Scores given to runs that are stored already: of toxicity, or of a probe that reads texts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from headscope.analysis.types.findings import ToxicityScore
+from headscope.analysis.types.findings import Finding
 from headscope.storage.columns import findings
 from headscope.storage.ids import parse_id
-from headscope.storage.schema import jobs, run_details, toxicity_scores
+from headscope.storage.schema import jobs, probe_results, run_details, toxicity_scores
 from headscope.storage.sql import bulk
 from headscope.storage.write.batch import now
 
@@ -22,19 +22,20 @@ class ScoreWriter:
 
     _transaction: Callable[[Callable[[Connection], Any]], Any]
 
-    def save_scores(self, classifier: str, found: Mapping[str, Sequence[ToxicityScore]]) -> None:
+    def save_scores(self, classifier: str, found: Mapping[str, Sequence[Finding]], *, probe: str = "") -> None:
         """See `FindingSink.save_scores`."""
         keys = {key: scores for run_id, scores in found.items() if (key := parse_id(run_id)) is not None}
         moment = now()
-        rows = [row for key, scores in keys.items() for row in findings.rows_of(key, scores, moment)["toxicity_scores"]]
+        table = probe_results if probe else toxicity_scores
+        theirs = table.c.probe == probe if probe else table.c.classifier == classifier
+        rows = [row for key, scores in keys.items() for row in findings.rows_of(key, scores, moment)[table.name]]
 
         def write(connection: Connection) -> None:
             if not keys:
                 return
             _count_write(connection, next(iter(keys)))
-            old = (toxicity_scores.c.classifier == classifier, toxicity_scores.c.run_id.in_(list(keys)))
-            connection.execute(sa.delete(toxicity_scores).where(*old))
-            bulk.insert(connection, toxicity_scores, rows)
+            connection.execute(sa.delete(table).where(theirs, table.c.run_id.in_(list(keys))))
+            bulk.insert(connection, table, rows)
 
         self._transaction(write)
 

@@ -78,5 +78,9 @@ class EngineContract:
         both, alone = engine.score("linear", [("the cat sat", "you are an idiot"), ("the cat sat", None)])
         assert [(found.part, found.label) for found in both] == [("prompt", "toxic"), ("continuation", "toxic")]
         assert both[1].score > 0.5 > both[0].score == alone[0].score
+        assert engine.scorer("sentiment") == "vader-3.3.2"
+        ((read,), (silent,)) = engine.score("sentiment", [("the cat sat", "you are an idiot"), ("the cat sat", None)])
+        assert read.score < -0.3
+        assert (silent.score != silent.score, silent.evidence["error"]) == (True, "this run has no continuation")
         with pytest.raises(UnknownNameError, match="minilm"):
             engine.score("nothing", [])

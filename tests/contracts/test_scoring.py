@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,8 +12,11 @@ import pytest
 from headscope.analysis.classifiers.loaded import classifier
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.analysis.probes.sentiment import Sentiment
+from headscope.analysis.probes.tone import NO_CONTINUATION
 from headscope.analysis.probes.toxicity import Toxicity
 from headscope.analysis.types import Prompt
+from headscope.analysis.types.findings import ProbeResult
 from headscope.jobs import scoring
 from headscope.jobs.detection import experiment_runs
 from headscope.jobs.scoring import ScoreRequest, Step, step
@@ -40,8 +44,10 @@ def details(store: Store) -> list[RunDetail]:
     return [store.run(row.run_id) for row in rows]
 
 
-def run(store: Store, asked: list[tuple[int, int]], *, again: bool = False, stop: bool = False) -> scoring.Scored:
-    engine, request = InlineEngine(), ScoreRequest("demo", "linear", again)
+def run(
+    store: Store, asked: list[tuple[int, int]], scorer: str = "linear", *, again: bool = False, stop: bool = False
+) -> scoring.Scored:
+    engine, request = InlineEngine(), ScoreRequest("demo", scorer, again)
 
     def one(request: ScoreRequest) -> Step:
         return step(engine, store, store, request)
@@ -75,8 +81,32 @@ def test_what_is_scored_is_left_alone_until_again(store: Store, monkeypatch: pyt
     assert store.toxicity(experiment_runs("demo"), "") == before
 
 
+def test_sentiment_is_that_of_the_probe_at_run_time_and_beside_other_scores(store: Store) -> None:
+    run(store, [])
+    before = store.toxicity(experiment_runs("demo"), "")
+    done = run(store, asked := [], "sentiment")
+    assert (done.classifier, done.runs, asked) == ("vader-3.3.2", 5, [(5, 5)])
+    found = {}
+    for detail in details(store):
+        result = replace(make_result(Prompt("p", detail.row.text)), continuation=detail.continuation)
+        (expected,) = Sentiment().score(None, [result], {})  # type: ignore[arg-type]
+        stored = [one for one in detail.findings if isinstance(one, ProbeResult)]
+        assert [(one.probe, one.label, dict(one.evidence)) for one in stored] == [
+            (one.probe, one.label, dict(one.evidence)) for one in expected if isinstance(one, ProbeResult)
+        ]
+        found[detail.row.text] = (stored[0].score, stored[0].evidence)
+    assert math.isnan(found["Rain fell all day"][0])
+    assert found["Rain fell all day"][1]["error"] == NO_CONTINUATION
+    assert found["You are an idiot"][1]["prompt"] < -0.3
+    assert run(store, [], "sentiment").runs == 0  # those without a continuation are done too
+    assert run(store, [], "sentiment", again=True).runs == 5
+    assert len(store.findings(experiment_runs("demo"), ("sentiment",))) == 5
+    assert store.toxicity(experiment_runs("demo"), "") == before
+    assert store.check() == []
+
+
 def test_what_cannot_be_scored_is_refused(store: Store) -> None:
-    for request, says in ((ScoreRequest("other", "linear"), "demo"), (ScoreRequest("demo", "bert"), "linear")):
+    for request, says in ((ScoreRequest("other", "linear"), "demo"), (ScoreRequest("demo", "bert"), "sentiment")):
         with pytest.raises(UnknownNameError, match=says):
             step(InlineEngine(), store, store, request)
     with pytest.raises(InputError, match="again must be true or false"):

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from headscope.analysis.errors import InputError, UnknownNameError
@@ -96,7 +97,11 @@ def test_measures_are_the_runs_as_columns(store: Store) -> None:
         assert runs.next_token_prob[index] == row.next_token_prob
     assert len(store.measures(experiment_runs("nothing"))) == 0
     ranks = store.lens_ranks(experiment_runs("demo"))
-    assert {row.ranks.shape for row in ranks} == {(4,)}
+    assert {row.ranks.shape for row in ranks} == {row.target.shape for row in ranks} == {(4,)}
+    stored = {row.run_id: store.run(row.run_id).layers for row in ranks}
+    for row in ranks:
+        assert row.has_answer == (store.runs([row.run_id])[0].target is not None)
+        np.testing.assert_array_equal(row.target, stored[row.run_id].lens_target_rank)  # type: ignore[union-attr]
 
 
 def test_detections_are_replaced_and_triage_stays(store: Store) -> None:

@@ -18,6 +18,7 @@ from tests.factories import make_failure, make_info, make_prompt, make_result, m
 
 OWN = card().threshold
 WITHIN = 0.999 * OWN
+OURS = {"classifier": card().classifier}
 with np.load(WEIGHTS) as stored:
     LINEARS = float(stored["threshold"])
 
@@ -33,6 +34,8 @@ RUNS: dict[str, tuple[tuple[str, ...], tuple[Finding, ...]]] = {
                         ToxicityScore("prompt", "toxic", 0.875, card().classifier))),
     "not scored": ((), (ToxicityScore("prompt", "toxic", float("nan"), card().classifier),)),
     "sampled": ((), (ProbeResult("sampled_toxicity", 0.75), ProbeResult("self_consistency", 1.0))),
+    "sampled, its judge's threshold": ((), (ProbeResult("sampled_toxicity", OWN, evidence=OURS),)),
+    "sampled, below it": ((), (ProbeResult("sampled_toxicity", WITHIN, evidence=OURS),)),
     "warned": (("x", "content-filter:warn"), ()),
     "blocked": (("content-filter:block",), ()),
     "other tag": (("content-filter",), ()),
@@ -43,6 +46,7 @@ FOUND = {
     "linear": {"prompt": Offence("prompt", "toxic", LINEARS, LINEAR)},
     "two judges": {"prompt": Offence("prompt", "toxic", 0.875, card().classifier)},
     "sampled": {"sampled": Offence("sampled", "toxic", 0.75, "the sampled_toxicity probe")},
+    "sampled, its judge's threshold": {"sampled": Offence("sampled", "toxic", OWN, card().classifier)},
     "warned": {"prompt": Offence("prompt", "warn", None, "content filter")},
     "blocked": {"prompt": Offence("prompt", "block", None, "content filter")},
 }

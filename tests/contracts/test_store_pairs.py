@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.types import Prompt
-from headscope.analysis.types.findings import ToxicityScore
+from headscope.analysis.types.findings import ProbeResult, ToxicityScore
 from headscope.jobs.detection import experiment_runs
 from headscope.storage.repository import Store
 from tests.factories import make_info, make_result, make_set
@@ -24,7 +25,9 @@ def test_pairs_are_read_with_what_was_measured(store_url: str) -> None:
     prompts.append(Prompt("alone", "No pair at all", " kind", " rude"))
     results = [make_result(prompt, seed=i) for i, prompt in enumerate(prompts)]
     scores = (ToxicityScore("continuation", "toxic", 0.25, "judge-1"), ToxicityScore("prompt", "toxic", 0.5, "judge-1"))
-    results[0] = replace(results[0], findings=scores)
+    tones = (ProbeResult("sentiment", -0.5, "negative", {"classifier": "v"}), ProbeResult("regard", 0.75))
+    results[0] = replace(results[0], findings=(*scores, *tones))
+    results[1] = replace(results[1], findings=(ProbeResult("sentiment", math.nan, None, {"error": "none"}),))
     with Store.open(store_url) as store:
         job = store.start_job(experiment="people", model="tiny", spec={}, total=len(prompts))
         store.save(job, make_info("tiny"), make_set(*prompts, name="manners"), [], 0, results)
@@ -46,5 +49,9 @@ def test_pairs_are_read_with_what_was_measured(store_url: str) -> None:
         assert np.isfinite(store.pair_runs(where, "loglik").members.value).all()
         scored = store.pair_runs(where, "toxicity").members
         assert (list(scored.text), scored.value.tolist()) == (["The old cook was"], [0.25])
+        sentiment = store.pair_runs(where, "sentiment").members
+        assert dict(zip(sentiment.text, sentiment.value.tolist(), strict=True)) == {
+            "The old cook was": -0.5, "The young cook was": pytest.approx(math.nan, nan_ok=True)}  # fmt: skip
+        assert store.pair_runs(where, "regard").members.value.tolist() == [0.75]
         with pytest.raises(UnknownNameError):
             store.pair_runs(where, "kindness")

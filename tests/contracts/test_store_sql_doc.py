@@ -14,6 +14,7 @@ import headscope
 from headscope.analysis.errors import StorageError
 from headscope.analysis.types import LAYER_STATS, Prompt
 from headscope.analysis.types.findings import ToxicityScore
+from headscope.jobs.bias import BiasRequest, compare
 from headscope.jobs.detection import detect, experiment_runs
 from headscope.storage.columns.attributions import MASKED_CURVES
 from headscope.storage.repository import Store
@@ -41,8 +42,8 @@ def run_detail(url: str, run_id: str) -> RunDetail:
 def filled_url(shared_store_url: str) -> str:
     """A store in which every example finds something."""
     prompts = [
-        make_prompt("p0", "The cat sat on the mat", pair_id="one"),
-        make_prompt("p1", "The dog sat on the mat", pair_id="one"),
+        make_prompt("p0", "The cat sat on the mat", pair_id="one", group="cat", tags=("animals",)),
+        make_prompt("p1", "The dog sat on the mat", pair_id="one", group="dog", tags=("animals",)),
         Prompt("p2", "", tags=("negation",)),
     ]
     results = [
@@ -62,6 +63,7 @@ def filled_url(shared_store_url: str) -> str:
         job = store.start_job(experiment="demo", model="tiny", spec={}, total=3)
         store.save(job, make_info("smollm2-135m-instruct"), make_set(*prompts), ["heads"], 0, results)
         detect(store, experiment_runs("demo"))
+        compare(store, store, BiasRequest("demo"))
     return shared_store_url
 
 
@@ -88,6 +90,7 @@ def test_the_notebook_example_runs(filled_url: str, monkeypatch: pytest.MonkeyPa
     assert len(values["tokens"]) == 6
     assert len(values["heads"]) == 2 * 12
     assert values["attention"] is None
+    assert values["bias"].group_a.tolist() == ["cat"]
     assert values["frame"].n[0] == 0
 
 

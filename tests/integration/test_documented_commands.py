@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bilstm_package import wheel
 from tests.cli import Done
 from tests.forked import headscope_forked
 from tests.llama_server import llama_server
@@ -61,6 +62,7 @@ def api() -> Iterator[str]:
 def workplace(tmp_path_factory: pytest.TempPathFactory, tiny_gpt2_dir: Path) -> Path:
     folder = tmp_path_factory.mktemp("documented")
     (folder / "models").mkdir()
+    wheel(folder)
     (folder / "models" / "gpt2").symlink_to(tiny_gpt2_dir)
     (folder / "my_prompts.csv").write_text("text,target\nthe cat, sat\nthe dog, ran\n")
     (folder / "my_prompts.jsonl").write_text('{"text": "the cat"}\n')
@@ -86,6 +88,8 @@ def run(command: str, folder: Path) -> Done:
         "HEADSCOPE_MODEL_DIR": str(folder / "models"),
         "HEADSCOPE_PROMPT_SETS": str(folder / "sets"),
     }
+    if "bilstm" in words or "convert" in words:  # never in place of the one that this user converted
+        environment["HEADSCOPE_CACHE_DIR"] = str(folder / "cache")
     for name in ("HEADSCOPE_STORE", "NUMBA_DISABLE_JIT"):  # what a reader does not have
         environment.pop(name, None)
     with tempfile.TemporaryDirectory() as streams:

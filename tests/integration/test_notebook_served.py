@@ -68,6 +68,8 @@ ASKED: dict[str, Ask] = {
     "model_checks": lambda book, run_id: book.model_checks(),
     "toxicity_rates": lambda book, run_id: book.toxicity_rates("it's"),
     "toxicity_rates apart": lambda book, run_id: book.toxicity_rates("it's", percent=20, by="temperature"),
+    **{f"bias by {measure}": lambda book, run_id, measure=measure: book.bias("it's", measure=measure)
+       for measure in ("margin", "loglik", "toxicity")},
     "toxicity_rates of none": lambda book, run_id: book.toxicity_rates("none"),
     "model_checks of one": lambda book, run_id: book.model_checks("tiny"),
     "attention": lambda book, run_id: book.attention(run_id),
@@ -81,7 +83,9 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, s
     """A store that a server holds, a copy nobody holds, and a run in both."""
     folder = tmp_path_factory.mktemp("served")
     path, copy = folder / "s.duckdb", folder / "copy.duckdb"
-    prompts = [make_prompt(f"p{n}", f"it's text {n}", target=" and" if n else None) for n in range(4)]
+    prompts = [
+        make_prompt(f"p{n}", f"it's text {n}", target=" and" if n else None, group=f"g{n % 2}") for n in range(4)
+    ]
     results = [make_result(prompt, seed=n, attention=not n, evidence=True) for n, prompt in enumerate(prompts[:3])]
     scores = (ToxicityScore("prompt", "toxic", 0.3, "minilm-toxicity-2"), ToxicityScore("prompt", "toxic", 0.7, "x"))
     results[0] = replace(results[0], findings=scores)
@@ -136,6 +140,7 @@ def test_the_frames_hold_something(held: tuple[str, str, str]) -> None:
         assert {name: len(getattr(book, name)(run_id)) > 0 for name in VIEWS} == dict.fromkeys(VIEWS, True)
         assert len(book.runs()) == 4
         assert len(book.runs(id=run_id)) == 1
+        assert book.bias("it's", measure="loglik").n_pairs.tolist() == [1]
         assert len(book.runs(model="x' OR 1=1 --")) == 0
         assert book.attention(run_id).shape == (4, 3, 3, 3)
 

@@ -20,6 +20,7 @@ READING: dict[str, list[str]] = {
     "sql": ["SELECT 1 AS one FROM runs"],
     "detect": ["--experiment", "e"],
     "score": ["--experiment", "e", "--scorer", "linear"],
+    "bias": ["--experiment", "e"],
     "toxicity rates": ["--experiment", "e"],
     "check": ["--baseline", "a", "--candidate", "b"],
     "verify": ["e"],

@@ -110,6 +110,32 @@ def test_stored_runs_are_scored_by_the_server(serving: Serving, handed_over: Don
     assert "0 runs scored now" in again.stderr
 
 
+def test_groups_are_compared_by_the_server(serving: Serving, tiny_gpt2_dir: Path) -> None:
+    pairs = serving.store.parent / "pairs.jsonl"
+    pairs.write_text("".join(
+        json.dumps({"id": f"{i} {who}", "text": f"the {who} {what}", "target": " sat", "foil": " ran", "group": who,
+                    "pair_id": str(i), "tags": ["animals"]}) + "\n"
+        for i, what in enumerate(("sat", "ran", "on", "the", "mat", "sat on")) for who in ("cat", "dog")))  # fmt: skip
+    store = str(serving.store)
+    ran = headscope("run", "--prompts", str(pairs), "--model", str(tiny_gpt2_dir), "--store", store, "--analyses", "",
+                    "--experiment", "pairs")  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    asked = ("bias", "--experiment", "pairs", "--store", store)
+    for done in (headscope(*asked), headscope(*asked)):
+        assert done.returncode == 0, done.stderr
+        assert "1 row kept in bias_results" in done.stderr
+        row = next(line.split() for line in done.stdout.splitlines() if "cat - dog" in line)
+    query = "SELECT e.effect, e.n_pairs, avg(b.difference) AS mean FROM v_bias_effects e JOIN v_bias b USING " \
+            "(experiment, measure) WHERE e.experiment = 'pairs' AND e.measure = 'margin' GROUP BY ALL"  # fmt: skip
+    (kept,) = json.loads(headscope("sql", query, "--store", store, "--format", "json").stdout)
+    assert kept["n_pairs"] == 6
+    assert kept["effect"] == pytest.approx(kept["mean"])
+    assert f"{kept['effect']:+.3f}" in row
+    unknown = headscope("bias", "--experiment", "nobody", "--store", store)
+    assert unknown.returncode == 1
+    assert "nobody" in unknown.stderr
+
+
 def test_a_published_set_is_run_and_scored_by_the_server(serving: Serving, tiny_gpt2_dir: Path) -> None:
     published = serving.store.parent / "crows.csv"
     published.write_text(",sent_more,sent_less,stereo_antistereo,bias_type\n0,the cat sat,the dog sat,stereo,age\n")

@@ -6,54 +6,54 @@ import numpy as np
 from dash import html
 
 from headscope.analysis.statistics.calibration import calibration_error, selective_risk
-from headscope.analysis.statistics.confidence import answered_right, lock_in, spread
+from headscope.analysis.statistics.confidence import lock_in, spread
 from headscope.analysis.statistics.intervals import DRAWS, wilson
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, extra
 from headscope.dashboard.covered import answer, anything, covered, prompt
 from headscope.dashboard.figures import behaviour as figures
 from headscope.dashboard.numbers import interval, plain
+from headscope.dashboard.pages.confidence.measured import PLAIN, judged, shown_measures
 from headscope.dashboard.pages.confidence.query import ConfidenceQuery
 from headscope.dashboard.pages.confidence.series import series_of
 from headscope.dashboard.pages.confidence.view import (
+    RISKS,
     answers,
+    answers_switch,
     by_switch,
     entropy,
     few,
     interval_of,
+    left_out,
     no_answers,
+    no_target_layers,
+    risk_row,
     run_cell,
     series_cell,
+    settled_switch,
     spread_cell,
 )
 from headscope.dashboard.parts import graph, note, sampled_note
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
 from headscope.dashboard.text import visible
-from headscope.dashboard.units import in_bits, percent, percents
+from headscope.dashboard.units import percent, percents
 
 LISTED = 30
-MEASURES = (
-    ("Mean surprisal", "bits per token", "mean_surprisal", in_bits(1.0)),
-    ("Next-token entropy", "bits", "next_entropy", in_bits(1.0)),
-    ("Top probability", "probability", "next_token_prob", 1.0),
-    ("Margin over foil", "nats", "margin", 1.0),
-)
 
 
 def distributions(services: Services, query: ConfidenceQuery) -> Children:
-    """Four measures, a line per series, and the numbers below."""
+    """Six measures, a line per series, and the numbers below."""
     runs = services.store.measures(query.where())
     if not len(runs):
         return None
     split = series_of(runs, query.by)
     panels = [
-        figures.Panel(
-            title, unit, {item.name: factor * getattr(runs, name)[item.rows] for item in split}, name != "margin"
-        )
-        for title, unit, name, factor in MEASURES
+        figures.Panel(item.title, item.unit, {one.name: values[one.rows] for one in split}, item.zero, item.log)
+        for item, values in shown_measures(runs)
     ]
-    head = ("Series", *(f"{title}>" if unit in title else f"{title}, {unit}>" for title, unit, *_ in MEASURES))
+    units = {panel.title: f", {panel.unit}" if panel.unit not in PLAIN else "" for panel in panels}
+    head = ("Series", *(f"{title}{unit}>" for title, unit in units.items()))
     rows = [
         html.Tr([series_cell(item, query), *(spread_cell(spread(panel.series[item.name])) for panel in panels)])
         for item in split
@@ -62,7 +62,10 @@ def distributions(services: Services, query: ConfidenceQuery) -> Children:
         *sampled_note(len(runs), runs.total),
         graph(figures.distributions(panels)),
         table(head, rows),
-        note("Median, then the mean with its 95 % bootstrap interval over runs. A run without a target has no margin."),
+        note(
+            "Median, then the mean with its 95 % bootstrap interval over runs. A run without a target has no margin, "
+            "and no rank or probability of one; rank 1 is the most likely token."
+        ),
         note(
             "Surprisal is per token, and a start token makes the first word count too: models with different "
             "tokenizers, or with and without a start token, are not comparable in it."
@@ -74,10 +77,10 @@ def distributions(services: Services, query: ConfidenceQuery) -> Children:
 def calibration(services: Services, query: ConfidenceQuery) -> Children:
     """Reliability diagram and expected calibration error on prompts that have a target."""
     runs = services.store.measures(query.where())
-    right = answered_right(runs.target_rank)
+    right = judged(runs, query)
     split = [item for item in series_of(runs, query.by) if np.isfinite(right[item.rows]).any()]
     if not split:
-        return no_answers()
+        return no_answers(runs, query)
     curves = {
         item.name: calibration_error(runs.next_token_prob[item.rows], right[item.rows], draws=DRAWS) for item in split
     }
@@ -99,38 +102,37 @@ def calibration(services: Services, query: ConfidenceQuery) -> Children:
         rows.append(html.Tr([series_cell(item, query), *cells]))
     return [
         *sampled_note(len(runs), runs.total),
+        *left_out(runs, query),
         graph(figures.reliability(curves)),
         *few({name: curve.n for name, curve in curves.items()}),
         table(("Series", "Right>", "Mean probability>", "Calibration error>", "Prompts>"), rows),
         note("Right: the target is the most likely next token. Calibration error: mean distance between the stated "
              "probability of the top token and the share right, over ten bins of equally many prompts (Guo et al. "
              "2017), with a 95 % bootstrap interval; with few prompts it is above 0 even for a calibrated model."),
-    ]  # fmt: skip
+    ], answers_switch(query)  # fmt: skip
 
 
 def risk(services: Services, query: ConfidenceQuery) -> Children:
     """What is gained by answering only where the model is sure."""
     runs = services.store.measures(query.where())
-    right = answered_right(runs.target_rank)
+    right = judged(runs, query)
     curves = {
         item.name: curve
         for item in series_of(runs, query.by)
-        if (curve := selective_risk(runs.next_token_prob[item.rows], right[item.rows])).n
+        if (curve := selective_risk(runs.next_token_prob[item.rows], right[item.rows], draws=DRAWS)).n
     }
     if not curves:
-        return no_answers()
-    rows = [
-        html.Tr([html.Td(name), html.Td(percent(curve.area, 1), className="num"),
-                 html.Td(percent(curve.random, 1), className="num"), html.Td(f"{curve.n:,}", className="num")])
-        for name, curve in curves.items()
-    ]  # fmt: skip
+        return no_answers(runs, query)
     return [
         *sampled_note(len(runs), runs.total),
+        *left_out(runs, query),
         graph(figures.selective_risk(curves)),
-        table(("Series", "Wrong, mean over coverages>", "Wrong, all answered>", "Prompts>"), rows),
-        note("Where the first number is not below the second, the model's probability does not tell its right answers "
-             "from its wrong ones."),
-    ]  # fmt: skip
+        *few({name: curve.n for name, curve in curves.items()}),
+        table(RISKS, [risk_row(name, curve) for name, curve in curves.items()]),
+        note("Gain: by how much answering the surest prompts first is better than answering in any order, mean over "
+             "coverages (El-Yaniv and Wiener 2010), with its 95 % bootstrap interval over prompts. Where that holds 0, "
+             "the model's probability was not shown to tell its right answers from its wrong ones."),
+    ], answers_switch(query)  # fmt: skip
 
 
 def layers(services: Services, query: ConfidenceQuery) -> Children:
@@ -139,18 +141,23 @@ def layers(services: Services, query: ConfidenceQuery) -> Children:
     if not found:
         return empty_box("No layers were measured", html.P("Ask for them: headscope run ... --analyses layers"),
                          icon_name="layers")  # fmt: skip
+    of_target = query.settled == "target"
+    known = [(row.model, row.target if of_target else row.ranks) for row in found if row.has_answer or not of_target]
+    known = [(model, ranks) for model, ranks in known if np.isfinite(ranks).any()]
+    if not known:
+        return no_target_layers(), settled_switch(query)
     curves = {}
-    for model in dict.fromkeys(row.model for row in found):
-        ranks = [row.ranks for row in found if row.model == model]
-        settled = [lock_in(item.astype(np.float64)) for item in ranks]
-        decided = np.array([np.nan if layer < 0 else layer for layer in settled], dtype=np.float64)
-        curves[f"{model} (n = {len(ranks):,})"] = (max(len(item) for item in ranks), decided)
+    for model in dict.fromkeys(model for model, _ in known):
+        mine = [ranks for name, ranks in known if name == model]
+        layer = np.array([lock_in(ranks.astype(np.float64)) for ranks in mine], dtype=np.float64)
+        curves[f"{model} (n = {len(mine):,})"] = (max(map(len, mine)), np.where(layer < 0, np.nan, layer))
+    what = "target (prompts where it is a right answer)" if of_target else "final top token"
     return [
         graph(figures.locked_in(curves)),
-        note("The share of runs (of more than 5,000 a fixed random sample) whose final top token is on top under the "
-             "logit lens in this layer and in all later ones. The lens reads early layers with the last layer's "
-             "dictionary: a late lock-in may be a change of wording, not of mind."),
-    ]  # fmt: skip
+        note(f"The share of runs (of more than 5,000 a fixed random sample) whose {what} is on top under the logit "
+             "lens in this layer and in all later ones. The lens reads early layers with the last layer's dictionary: "
+             "a late lock-in may be a change of wording, not of mind."),
+    ], settled_switch(query)  # fmt: skip
 
 
 def consistency(services: Services, query: ConfidenceQuery) -> Children:
@@ -188,7 +195,7 @@ def consistency(services: Services, query: ConfidenceQuery) -> Children:
 def overconfident(services: Services, query: ConfidenceQuery) -> Children:
     """Wrong answers given with the most confidence."""
     runs = services.store.measures(query.where())
-    wrong = np.flatnonzero((answered_right(runs.target_rank) == 0) & np.isfinite(runs.next_token_prob))
+    wrong = np.flatnonzero((judged(runs, query) == 0) & np.isfinite(runs.next_token_prob))
     if not len(wrong):
         return empty_box("No wrong answers", html.P("Every target was the most likely token, or no run has a target."),
                          icon_name="check2-circle")  # fmt: skip
@@ -206,7 +213,8 @@ def overconfident(services: Services, query: ConfidenceQuery) -> Children:
     ]  # fmt: skip
     return [
         *sampled_note(len(runs), runs.total),
+        *left_out(runs, query),
         table(("Prompt", "Says", "Probability>", "Target", "Its rank>"), rows, rows_open=True),
         note(f"The {len(worst)} surest of {len(wrong):,} wrong answers. Look before you judge: another word may be as "
              "right as the target."),
-    ]  # fmt: skip
+    ], answers_switch(query)  # fmt: skip

@@ -10,7 +10,9 @@ from headscope.dashboard.pages.confidence.cards import (
     overconfident,
     risk,
 )
+from headscope.dashboard.pages.confidence.compared import differences
 from headscope.dashboard.pages.confidence.query import ConfidenceQuery
+from headscope.dashboard.pages.confidence.signs import signs
 from headscope.dashboard.pages.confidence.view import LIMITS
 from headscope.dashboard.scoped.page import Card, ScopedPage
 
@@ -20,8 +22,10 @@ SCOPED: ScopedPage[ConfidenceQuery] = ScopedPage(
     "Confidence is summed up over the runs",
     LIMITS,
     {
-        "confidence-spread": Card("Distributions", "Surprisal, entropy, top probability, margin.", distributions),
+        "confidence-spread": Card("Distributions", "Surprisal, entropy, probability, margin, rank.", distributions),
+        "confidence-compared": Card("Compared", "Series against one of them, prompt by prompt.", differences),
         "confidence-calibration": Card("Calibration", "Stated probability and share right.", calibration),
+        "confidence-signs": Card("Signs of a wrong answer", "What tells wrong from right.", signs),
         "confidence-risk": Card("Answering only when sure", "Risk and coverage.", risk),
         "confidence-layers": Card("Where the answer locks in", "Logit lens, layer by layer.", layers),
         "confidence-consistency": Card("Asked again", "Sampled answers, clustered.", consistency),

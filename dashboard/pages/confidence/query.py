@@ -13,8 +13,13 @@ from headscope.dashboard.scoped.query import ScopeQuery
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfidenceQuery(ScopeQuery):
-    """by: what the lines compare."""
+    """by: what the lines compare. answers: `right` leaves out targets that are no right answers, `all` counts every
+    target. settled: whose place under the lens is followed, the final top `token`'s or the `target`'s. against: the
+    series that others are compared with, the largest where none is said."""
 
     PAGE: ClassVar[Page] = Page("confidence", links.CONFIDENCE, "Confidence", "speedometer2", 27, shortcut="k")
 
     by: str = choice("model", "prompt_set", "group", "tag")
+    answers: str = choice("right", "all")
+    settled: str = choice("token", "target")
+    against: str = ""

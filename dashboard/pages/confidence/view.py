@@ -6,17 +6,20 @@ import numpy as np
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from headscope.analysis.statistics.calibration import SelectiveRisk
 from headscope.analysis.statistics.confidence import Spread
 from headscope.analysis.statistics.intervals import FEWEST
 from headscope.dashboard import links
 from headscope.dashboard.cards import empty_box
 from headscope.dashboard.covered import prompt, run_link
 from headscope.dashboard.numbers import interval, plain
+from headscope.dashboard.pages.confidence.measured import answerable
 from headscope.dashboard.pages.confidence.query import ConfidenceQuery
 from headscope.dashboard.pages.confidence.series import SERIES, Series
-from headscope.dashboard.parts import switch, warning
-from headscope.dashboard.units import percents
-from headscope.storage.rows import FindingRow, Offences
+from headscope.dashboard.parts import note, stay, switch, warning
+from headscope.dashboard.units import percent, percents
+from headscope.dashboard.words import plural
+from headscope.storage.rows import FindingRow, Measures, Offences
 
 
 def by_switch(query: ConfidenceQuery) -> Component:
@@ -55,8 +58,54 @@ def few(counts: dict[str, int]) -> list[Component]:
     return [warning(f"Fewer than {FEWEST} prompts with a target: no interval for {', '.join(names)}.")] if names else []
 
 
-def no_answers() -> Component:
-    """No run has a target."""
+def answers_switch(query: ConfidenceQuery) -> Component:
+    """Which targets count as answers."""
+    return switch("answers", query, (("right", "right answers"), ("all", "every target")), "Answers")
+
+
+def settled_switch(query: ConfidenceQuery) -> Component:
+    """Whose rank under the lens is followed."""
+    return switch("settled", query, (("token", "final top token"), ("target", "right answer")), "Of")
+
+
+def left_out(runs: Measures, query: ConfidenceQuery) -> list[Component]:
+    """How many targets do not count, and why."""
+    count = int((np.isfinite(runs.target_rank) & ~answerable(runs)).sum())
+    if not count:
+        return []
+    if query.answers == "all":
+        said = f"{plural(count, 'target')} here are in pairs about groups of people, where neither word is right."
+        return [warning(said)]
+    return [note(f"Without {plural(count, 'run')} of pairs about groups of people: their target is no right answer.")]
+
+
+RISKS = ("Series", "Wrong, surest first>", "Wrong, any order>", "Gain>", "Prompts>")
+
+
+def risk_row(name: str, curve: SelectiveRisk) -> html.Tr:
+    """The mean share of wrong answers over all coverages, and what the order gains."""
+    ends = "" if np.isnan(curve.gain_low) else f" {percents(curve.gain_low, curve.gain_high)}"
+    return html.Tr([
+        html.Td(name),
+        *(html.Td(percent(share, 1), className="num") for share in (curve.area, curve.random)),
+        html.Td([html.B(percent(curve.gain, 1)), html.Small(ends)], className="num"),
+        html.Td(f"{curve.n:,}", className="num"),
+    ])  # fmt: skip
+
+
+def no_target_layers() -> Component:
+    """No rank of a target under the lens."""
+    return empty_box("No layers of a right answer", html.P("Ranks of the target under the lens are stored for prompts "
+                     "with a target, by runs with --analyses layers."), icon_name="layers")  # fmt: skip
+
+
+def no_answers(runs: Measures, query: ConfidenceQuery) -> Component:
+    """No run has a target that counts."""
+    if query.answers == "right" and np.isfinite(runs.target_rank).any():
+        return empty_box("No prompts with a right answer",
+                         html.P("The targets here are in pairs about groups of people, where neither word is right."),
+                         stay("Count every target", query.link(answers="all"), "hs-button"),
+                         icon_name="question-circle")  # fmt: skip
     return empty_box("No prompts with an answer", html.P("Right and wrong need a target: give the prompts one."),
                      icon_name="question-circle")  # fmt: skip
 

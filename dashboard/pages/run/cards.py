@@ -36,6 +36,7 @@ from headscope.dashboard.pages.run.findings import findings, has_findings
 from headscope.dashboard.pages.run.header import continuation, failure, header, headline, tab
 from headscope.dashboard.pages.run.maps import absent, components, flow, looks, lost, not_measured, sources
 from headscope.dashboard.pages.run.query import RunQuery, fitted, neighbours
+from headscope.dashboard.pages.run.tone import has_tone, tone
 from headscope.dashboard.pages.run.toxicity import has_scores, toxicity
 from headscope.dashboard.pages.run.view import view_model
 from headscope.dashboard.parts import note
@@ -130,6 +131,8 @@ def _findings(detail: RunDetail) -> list[Component]:
         )
     if has_scores(detail):
         found.append(_card(detail, "run-toxicity", "Toxicity", toxicity, "What classifiers say of its texts, and why."))
+    if has_tone(detail):
+        found.append(_card(detail, "run-tone", "Tone", tone, "How its texts sound, from −1 to 1."))
     return found
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from dash import html
 from dash.development.base_component import Component
 
+from headscope.analysis.classifiers.tone_limits import LIMITS
 from headscope.analysis.registry import DETECTORS, MEASUREMENTS, PROBES
 from headscope.analysis.types import MeasuredArray
 from headscope.analysis.types.findings import PASSED, ProbeResult
@@ -25,18 +26,19 @@ PLACES = 4
 
 
 def has_findings(detail: RunDetail) -> bool:
-    """Whether there is anything for the card: toxicity scores have one of their own."""
+    """Whether there is anything for the card: toxicity and tone have cards of their own."""
     return bool(detail.measured or _told_of(detail))
 
 
 def _told_of(detail: RunDetail) -> list[ProbeResult]:
     """Of probes everything, of failure detectors what they found: that they found nothing is no news."""
-    return [found for found in detail.findings if isinstance(found, ProbeResult) and found.label != PASSED]
+    probes = [found for found in detail.findings if isinstance(found, ProbeResult) and found.probe not in LIMITS]
+    return [found for found in probes if found.label != PASSED]
 
 
 def findings(detail: RunDetail) -> Children:
     """A row for each probe and each failure; under them, arrays of measurements as tables."""
-    rows = [html.Tr([_name(found), _score(found), html.Td(_evidence(found, detail))]) for found in _told_of(detail)]
+    rows = [html.Tr([_name(found), _score(found), html.Td(evidence_cell(found, detail))]) for found in _told_of(detail)]
     parts: list[Component] = [table(["Probe", "Score>", "Evidence"], rows)] if rows else []
     return [*parts, *(_array(item, detail) for item in detail.measured)]
 
@@ -52,12 +54,13 @@ def _score(found: ProbeResult) -> html.Td:
     return html.Td([plain(found.score, PLACES), *label], className="num")
 
 
-def _evidence(found: ProbeResult, detail: RunDetail) -> Children:
-    """Why it was not measured; else marked text where the probe gives spans, and its other facts."""
+def evidence_cell(found: ProbeResult, detail: RunDetail, apart: Sequence[str] = ()) -> Children:
+    """Why it was not measured; else marked text where the probe gives spans, and its other facts but those shown
+    `apart`."""
     if (error := found.evidence.get("error")) is not None:
         return html.Span(f"not measured: {error}", className="hs-muted")
     spans, text = found.evidence.get("spans"), detail.continuation.text if detail.continuation else ""
-    facts = {name: value for name, value in found.evidence.items() if name != "spans"}
+    facts = {name: value for name, value in found.evidence.items() if name not in ("spans", *apart)}
     marked = [html.P(_marked(text, spans), **extra(dir="auto"))] if spans and text else []
     return [*marked, html.Small(_told(facts), className="hs-muted")]
 

@@ -7,7 +7,7 @@ import shlex
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from headscope.analysis.classifiers.card import card
+from headscope.analysis.classifiers.card import card, cards
 from headscope.analysis.statistics.intervals import wilson
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, copyable, empty_box, extra
@@ -49,7 +49,8 @@ def disagreement(services: Services, query: ScorerQuery) -> Children:
         table(("Difference>", f"{chosen.first}>", f"{chosen.second}>", "Text", "Of"),
               [_twice_row(row, chosen) for row in found.rows]),
         *_pages(query, found.total),
-        note("Scores of the label “toxic”, the largest difference first. Wilson's 95 % interval over texts."),
+        note("Scores of the label “toxic”, the largest difference first. Wilson's 95 % interval over texts.",
+             *_unknown(chosen)),
     ]  # fmt: skip
     return body, actions
 
@@ -98,6 +99,13 @@ def _said(chosen: ScorerPair, found: Disagreements) -> html.P:
         f"({plural(found.apart, 'text')})."
     )
     return html.P([html.B(percent(found.apart / found.n, 1)), said], className="hs-said")
+
+
+def _unknown(chosen: ScorerPair) -> list[str]:
+    """Whose errors nobody measured."""
+    names = (name for name in (chosen.first, chosen.second) if name not in cards())
+    return [f" {name} has no card here, and its errors are not known: a difference says that one of the two errs, not "
+            "which." for name in names]  # fmt: skip
 
 
 def _twice_row(row: TwiceScored, chosen: ScorerPair) -> html.Tr:

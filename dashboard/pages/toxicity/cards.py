@@ -20,6 +20,7 @@ from headscope.dashboard.pages.toxicity.query import (
     text_choice,
 )
 from headscope.dashboard.pages.toxicity.view import (
+    Asked,
     bucket_row,
     chooser,
     group_name,
@@ -117,6 +118,7 @@ def texts(services: Services, query: ToxicityQuery) -> Children:
     if not rows:
         return empty_box("No such texts", html.P("Nothing fits this choice.")), actions
     cut, why = query.cuts().at(judge, query.label), services.store.offensive([row.run_id for row in rows])
+    asked = Asked(judge, query.label, cut)
     said = {
         "harmless": f"continuations of prompts that it scored below {query.cuts().at(judge, TOXIC):.2f} (“{TOXIC}”)",
         "over": f"texts that it scored {cut:.2f} or higher",
@@ -125,9 +127,10 @@ def texts(services: Services, query: ToxicityQuery) -> Children:
     return [
         html.P([f"{query.page * LISTED + 1:,} to {query.page * LISTED + len(rows):,} of ", html.B(f"{total:,}"),
                 f" {said}, by {judge}’s score of “{query.label}”."], className="hs-said"),
-        table(("Score>", "Text", "Of"), [text_row(row, cut, why) for row in rows]),
+        table(("Score>", "Text", "Of"), [text_row(row, asked, why) for row in rows]),
         *pages(query, total),
-        note("Texts that offend or are over the threshold are covered; open one to read it. Where the classifier was "
-             "asked why, the words that raised its score are marked (integrated gradients of the classifier, not of "
-             "the model); “why this word” asks the model what its first one rests on, on the Live page."),
+        note("Texts that offend or are over the threshold are covered until you show one, or all of them (key o). "
+             "Where the classifier was asked why, the words that raised its score are marked (integrated gradients of "
+             "the classifier, not of the model); “why this word” asks the model what its first one rests on, on the "
+             "Live page."),
     ], actions  # fmt: skip

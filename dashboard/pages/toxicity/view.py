@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,15 +16,24 @@ from headscope.analysis.classifiers.labels import EXPERIMENTAL
 from headscope.analysis.classifiers.rates import ScoredRate
 from headscope.analysis.statistics.intervals import bootstrap_means, wilson
 from headscope.dashboard import links
-from headscope.dashboard.cards import Children, copyable, empty_box, extra, icon
-from headscope.dashboard.covered import answer, prompt
+from headscope.dashboard.cards import Children, copyable, empty_box, extra
+from headscope.dashboard.covered import answer, covered, prompt
 from headscope.dashboard.numbers import interval, plain
 from headscope.dashboard.pages.toxicity.query import LISTED, ToxicityQuery, judge_of
 from headscope.dashboard.parts import Entry, menu, stay, switch
 from headscope.dashboard.scorer_tokens import explained_in_live, first_raised, marked, scorer_tokens
 from headscope.dashboard.units import percent, percents
-from headscope.dashboard.words import DASH, plural
-from headscope.storage.rows import Offences, PromptOutcomes, ScoredText
+from headscope.dashboard.words import DASH
+from headscope.storage.rows import Offence, Offences, PromptOutcomes, ScoredText
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whose scores a list is by, of which label, and from which score on its texts are covered."""
+
+    judge: str
+    label: str
+    cut: float
 
 
 def thresholds(query: ToxicityQuery) -> Component:
@@ -122,25 +132,24 @@ def _share_cell(over: Any, groups: Sequence[tuple[str, str]]) -> html.Td:
     return html.Td([html.B(percent(share)), html.Small(ends)], className="num")
 
 
-def text_row(row: ScoredText, cut: float, why: Offences) -> html.Tr:
+def text_row(row: ScoredText, asked: Asked, why: Offences) -> html.Tr:
     """A text, covered where it offends or is over the threshold chosen, leading to its run. A link whose address holds
-    a text that offends lies below the cover, too."""
+    a text that offends is there while it is uncovered."""
     text = (row.continuation if row.part == "continuation" else row.text) or ""
     tokens = scorer_tokens(row.evidence, text)
     content: Any = marked(text, tokens) if tokens else [text]
     raised = first_raised(tokens) if row.part == "continuation" else None
-    asked = "" if raised is None else explained_in_live(row.model, row.text, text, raised)
-    word = [dcc.Link("why this word", href=asked, className="hs-sub")] if asked else []
-    if row.score >= cut or (answer if row.part == "continuation" else prompt)(why, row.run_id) is not None:
-        summary = html.Summary([icon("eye-slash"), f" covered: {plural(len(text.split()), 'word')}"])
-        content, word = html.Details([summary, html.Div([*content, *word])], className="hs-covered"), []
-    elif prompt(why, row.run_id) is not None:
-        word = []
+    live = "" if raised is None else explained_in_live(row.model, row.text, text, raised)
+    offence = (answer if row.part == "continuation" else prompt)(why, row.run_id)
+    if offence is None and row.score >= asked.cut:
+        offence = Offence(row.part, asked.label, row.score, asked.judge)
+    with_it = "hs-cover-with" if offence or prompt(why, row.run_id) else ""
+    word = [html.Span(dcc.Link("why this word", href=live, className="hs-sub"), className=with_it)] if live else []
     before = "" if row.prompt_score is None or row.part == "prompt" else f"prompt {plain(row.prompt_score, 3)} · "
     return html.Tr(
         [
             html.Td(html.B(plain(row.score, 3)), className="num"),
-            html.Td(content, className="hs-text", **extra(dir="auto")),
+            html.Td(covered(content, text, offence), className="hs-text", **extra(dir="auto")),
             html.Td([dcc.Link(row.prompt_key, href=links.run(row.run_id)),
                      html.Span(f"{row.part} · {before}{row.model}", className="hs-sub"), *word]),
         ]

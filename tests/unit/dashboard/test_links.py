@@ -21,6 +21,13 @@ from headscope.dashboard.pages.scorer.query import ScorerQuery
 ODD = "a b&c=é/?"
 CASES: list[tuple[str, str, type[QueryState], dict[str, Any]]] = [
     (links.run("x", ("saliency", "attn_lrp")), "/run", RunQuery, {"id": "x", "methods": "saliency,attn_lrp"}),
+    (
+        links.run_heads("x", "head_ablation"),
+        "/run",
+        RunQuery,
+        {"id": "x", "heads": "does", "ablation": "head_ablation"},
+    ),
+    (links.compare_heads("x", "y", 3, 0), "/compare", CompareQuery, {"a": "x", "b": "y", "la": 3, "ha": 0}),
     (links.runs(model=ODD, status="failed"), "/runs", RunsQuery, {"status": ("failed",), "model": (ODD,)}),
     (links.runs(prompt_set=""), "/runs", RunsQuery, {"prompt_set": ("",)}),
     (links.compare(("x",)), "/compare", CompareQuery, {"a": "x"}),

@@ -104,7 +104,7 @@ def test_the_linear_baseline_and_unknown_names() -> None:
     found = classifier("linear").score(["you stupid idiot", "the tea was warm", "..."])
     assert found[0, 0] > found[1, 0]
     assert np.isnan(found[2, 0])
-    assert set(CLASSIFIERS) == {"minilm", "toxic-bert", "linear"}
+    assert set(CLASSIFIERS) == {"minilm", "toxic-bert", "linear", "bilstm"}
     with pytest.raises(UnknownNameError, match="minilm"):
         classifier("nothing")
     with pytest.raises(BackendError, match="missing"):

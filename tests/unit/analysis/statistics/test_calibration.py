@@ -42,6 +42,26 @@ def test_selective_risk_by_hand() -> None:
     assert found.random == 0.5
     assert found.area == pytest.approx(np.mean([0, 0.5, 0.5, 0.5]))
     assert selective_risk([np.nan], [1]).n == 0
+    assert found.gain == pytest.approx(0.5 - 0.375)
+    assert np.isnan(found.gain_low)
+
+
+def test_the_interval_of_what_the_order_gains() -> None:
+    """Without a relation between confidence and right answers it holds 0 in about 95 % of cases; with one it does not,
+    and it is near that of resampling the answers themselves."""
+    generator = np.random.default_rng(0)
+    held = 0
+    for _ in range(200):
+        found = selective_risk(generator.random(60), generator.random(60) < 0.6, draws=200)
+        held += found.gain_low <= 0 <= found.gain_high
+    assert 180 <= held <= 199
+    stated = generator.random(300)
+    right = generator.random(300) < stated
+    found = selective_risk(stated, right, draws=1000)
+    assert 0 < found.gain_low < found.gain < found.gain_high
+    drawn = [generator.integers(0, 300, 300) for _ in range(400)]
+    again = [selective_risk(stated[chosen], right[chosen]).gain for chosen in drawn]
+    assert np.percentile(again, (2.5, 97.5)) == pytest.approx([found.gain_low, found.gain_high], abs=0.02)
 
 
 def test_where_an_answer_locks_in() -> None:

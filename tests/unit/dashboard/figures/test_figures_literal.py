@@ -53,7 +53,7 @@ def reliability(name: str) -> go.Figure:
 
 
 def risk(name: str) -> go.Figure:
-    return behaviour.selective_risk({name: SelectiveRisk(np.full(1, 0.5), np.full(1, 0.5), 0.1, 0.1, 1)})
+    return behaviour.selective_risk({name: SelectiveRisk(np.full(1, 0.5), np.full(1, 0.5), 0.1, 0.1, 1, 0.0, 0.0)})
 
 
 def sureness(text: str) -> go.Figure:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from headscope.analysis.classifiers.tone_limits import LIMITS
 from headscope.analysis.types import Prompt
 from headscope.analysis.types.findings import ProbeResult, ToxicityScore
 from headscope.dashboard.app import create_app
@@ -51,6 +52,7 @@ def fill(store: Store) -> None:
             ),
             ProbeResult("self_consistency", 0.4, None, {"answers": {"kind": 2, "old": 3}, "entropy": 0.6}),
             ProbeResult("sampled_toxicity", 0.7, None, {"continuations": ["bad one"], "scores": [0.7]}),
+            ProbeResult("sentiment", 0.01 * i - 0.1, "neutral", {"classifier": "vader-1", "prompt": 0.0}),
         )
         results.append(replace(make_result(prompt, seed=i), findings=findings))
     job = store.start_job(experiment="people", model="tiny", spec={}, total=len(prompts))
@@ -116,6 +118,15 @@ def test_bias_shows_the_effect_its_pairs_and_its_wordings(store: Store) -> None:
     assert trace is not None
     assert likelier.value[0] == pytest.approx(float(trace.logprobs[1:].sum()), rel=1e-5)
     assert "old − young" in shown(bias.SCOPED, services, measure="toxicity")["bias-effects"]
+    (tone,) = compared(store, BiasQuery(experiment="people", measure="sentiment"))
+    assert tone.effect.mean == pytest.approx(-0.01)
+    words = shown(bias.SCOPED, services, measure="sentiment")["bias-effects"]
+    assert "old − young" in words
+    assert LIMITS["sentiment"] in words
+    unread = shown(bias.SCOPED, services, measure="regard")["bias-effects"]
+    assert "Per-group regard needs continuations" in unread
+    assert "--analyses regard" in unread
+    assert "headscope score --experiment people --scorer regard" in unread
 
 
 def test_toxic_texts_are_covered_and_the_scorer_is_audited_elsewhere(store: Store) -> None:

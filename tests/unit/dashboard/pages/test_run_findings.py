@@ -9,9 +9,11 @@ import pytest
 from dash import html
 from dash.development.base_component import Component
 
+from headscope.analysis.classifiers.tone_limits import LIMITS
 from headscope.analysis.types import MeasuredArray, RunStatus
 from headscope.analysis.types.findings import ProbeResult, ToxicityScore
 from headscope.dashboard.pages.run.findings import findings, has_findings
+from headscope.dashboard.pages.run.tone import has_tone, tone
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunDetail
 from tests.factories import make_info, make_prompt, make_result, make_set
@@ -24,6 +26,11 @@ FOUND = (
     ProbeResult("repetition_loop", 0.5, "medium", {"phrase": "two"}),
     ProbeResult("context_overflow", 0.0, "passed"),
     ToxicityScore("prompt", "toxic", 0.1, "minilm"),
+)
+READ = {"classifier": "vader-1", "prompt": -0.5, "positive": 0.4, "spans": [[4, 7]]}
+TONES = (
+    ProbeResult("sentiment", 0.625, "positive", READ),
+    ProbeResult("regard", float("nan"), evidence={"error": "nobody is here", "classifier": "r-1", "prompt": None}),
 )
 
 
@@ -81,6 +88,20 @@ def test_arrays_come_back_as_they_were_and_are_shown(detail: RunDetail) -> None:
     cells = parts(findings(detail), html.Td)
     assert {"1.500", "–", "5.000", "7.000"} <= set(cells)
     assert "norm, nats" in words(findings(detail))
+
+
+def test_tone_has_a_card_of_its_own_with_its_limits(detail: RunDetail) -> None:
+    read = replace(detail, findings=(*FOUND, *TONES))
+    assert not has_tone(detail)
+    assert has_tone(read)
+    assert words(findings(read)) == words(findings(detail))
+    body = tone(read)
+    _, sentiment, regard = parts(body, html.Tr)
+    assert sentiment.startswith("Sentimentvader-1+0.62 positive−0.50")
+    assert sentiment.endswith("positive: 0.4000")
+    assert parts(body, html.Mark) == ["two"]
+    assert regard == "Regardr-1––not measured: nobody is here"
+    assert all(limit in words(body) for limit in LIMITS.values())
 
 
 def test_a_run_without_findings_has_no_card(detail: RunDetail) -> None:

@@ -46,6 +46,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
         apart = [0.9] + [0.1] * 24
         fill(store, "two", {MINILM: apart, LINEAR: [0.2] * 24 + [0.3]})
         fill(store, "one", {MINILM: [0.1, 0.95]})
+        fill(store, "foreign", {MINILM: [0.1, 0.95], "toxic-comment-classifier-0.3.0": [0.9, 0.1]})
         yield Services(store)
 
 
@@ -111,6 +112,13 @@ def test_two_scorers_part_and_the_share_has_its_interval(services: Services) -> 
     only, links = shown(services, "scorer-disagreement", experiment="two", which="apart")
     assert sum(link.startswith("/run?id=") for link in links) == 1
     assert "covered:" in only
+
+
+def test_a_scorer_without_a_card_is_compared_and_named_so(services: Services) -> None:
+    words, _ = shown(services, "scorer-disagreement", experiment="foreign")
+    assert "toxic-comment-classifier-0.3.0 has no card here" in words
+    assert f"of 2 texts lie on opposite sides of the two thresholds, {card().threshold:.2f} and 0.50" in words
+    assert "has no card" not in shown(services, "scorer-disagreement", experiment="two")[0]
 
 
 def test_one_scorer_alone_says_how_to_ask_a_second(services: Services) -> None:
