@@ -1,8 +1,8 @@
 """Trains the toxicity classifier: a LoRA adapter (Hu et al. 2022, arXiv:2106.09685) on the MiniLM encoder.
 
 Two stages: one pass over the public mix, then one over our sentences of the kinds it judges badly, with some of the
-mix again. Needs the extra `train`. 20 to 40 minutes on two cores and 5 on one; the data is the user's, only the weights
-are shipped.
+mix again; `blend` makes one adapter of both. Needs the extra `train`. 20 to 40 minutes on two cores and 5 on one; the
+data is the user's, only the weights are shipped.
 """
 
 from __future__ import annotations

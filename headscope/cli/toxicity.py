@@ -121,13 +121,15 @@ def train(
     epochs: Annotated[float, typer.Option(min=0.01, max=1000, callback=finite)] = 1.0,
     bf16: Annotated[bool, typer.Option(help="Matrix products in bfloat16: faster where the processor has it.")] = False,
     start: Annotated[
-        Path | None, typer.Option(help="A folder with an adapter: go on from it with the second stage alone.")
+        Path | None, typer.Option(help="A folder with the first stage's adapter: train the second alone.")
     ] = None,
 ) -> None:
-    """Train the adapter in two stages, and the linear baseline; calibrate and measure them; needs the extra `train`."""
+    """Train the adapter in two stages and blend them, and the linear baseline; calibrate and measure both; needs the
+    extra `train`."""
     from headscope.analysis.classifiers import embedded_bert
     from headscope.analysis.models import minilm
     from headscope.analysis.training import linear_baseline, toxicity, toxicity_audit
+    from headscope.analysis.training.blend import blend
     from headscope.analysis.training.second_stage import second_stage_rows
     from headscope.analysis.training.toxicity_data import training_rows
 
@@ -140,10 +142,12 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     linear = linear_baseline.train(rows)
     linear_baseline.save(linear, out / "linear.npz")
+    first, second = start or out / "first_stage", out / "second_stage"
     if start is None:
-        toxicity.train(base, rows, out, toxicity.Recipe(epochs=epochs, bf16=bf16))
-    second = replace(toxicity.SECOND_STAGE, bf16=bf16)
-    toxicity.train(base, second_stage_rows(data), out, second, start=start or out)
+        toxicity.train(base, rows, first, toxicity.Recipe(epochs=epochs, bf16=bf16))
+    recipe = replace(toxicity.SECOND_STAGE, bf16=bf16)
+    toxicity.train(base, second_stage_rows(data), second, recipe, start=first)
+    blend(first, second, out)
     classifier = toxicity_audit.calibrated(embedded_bert.load(out), data)
     toxicity_audit.write(out, classifier, linear, data)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from peft import PeftModel
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification
 
 from headscope.analysis.classifiers import embedded_bert
@@ -20,6 +23,7 @@ from headscope.analysis.errors import InputError
 from headscope.analysis.models import minilm
 from headscope.analysis.statistics.intervals import wilson
 from headscope.analysis.training import disguises, functional_tests, toxicity_audit
+from headscope.analysis.training.blend import blend
 from headscope.analysis.training.second_stage import DISGUISED_KINDS, PASSES, targeted_sentences, with_disguises
 from headscope.analysis.training.toxicity import Recipe, train
 from headscope.analysis.training.toxicity_data import LabelledTexts, own_sentences
@@ -119,6 +123,30 @@ def test_a_second_stage_goes_on_from_the_first(trained: tuple[Path, list[float]]
     np.testing.assert_allclose(embedded_bert.load(tmp_path).logits(TEXTS), embedded_bert.load(trained[0]).logits(TEXTS))
     assert losses[0] < 0.8 * trained[1][0]
     assert str(BASE) not in (tmp_path / "adapter_config.json").read_text()
+
+
+def test_a_blend_lies_between_the_two_adapters(trained: tuple[Path, list[float]], tmp_path: Path) -> None:
+    """The second is the first with every tensor moved, the head's as well."""
+    first, second = trained[0], tmp_path / "second"
+    generator = torch.Generator().manual_seed(0)
+    before = load_file(first / embedded_bert.ADAPTER)
+    after = {name: value + 0.1 * torch.randn(value.shape, generator=generator) for name, value in before.items()}
+    shutil.copytree(first, second)
+    save_file(after, second / embedded_bert.ADAPTER, metadata={"format": "pt"})
+    wanted = {0.0: before, 1.0: after, 0.5: {name: (before[name] + after[name]) / 2 for name in before}}
+    assert any("classifier" in name for name in before)
+    for share, tensors in wanted.items():
+        out = tmp_path / str(share)
+        out.mkdir()
+        blend(first, second, out, share)
+        made = load_file(out / embedded_bert.ADAPTER)
+        assert made.keys() == tensors.keys()
+        for name, value in tensors.items():
+            torch.testing.assert_close(made[name], value, atol=1e-7, rtol=1e-6)
+    scores = [embedded_bert.load(tmp_path / name).logits(TEXTS) for name in ("0.0", "0.5", "1.0")]
+    np.testing.assert_allclose(scores[0], embedded_bert.load(first).logits(TEXTS))
+    np.testing.assert_allclose(scores[2], embedded_bert.load(second).logits(TEXTS))
+    assert not np.allclose(scores[1], scores[0], atol=1e-3)
 
 
 def test_disguised_words_keep_their_label_and_differ_from_the_plain_ones() -> None:
