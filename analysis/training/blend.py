@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from headscope.analysis.classifiers.embedded_bert import ADAPTER
 
-SHARE = 0.7
+SHARE = 0.8
 """Of the second stage; how it was chosen is in docs/behaviour.md."""
 CONFIG = "adapter_config.json"
 
