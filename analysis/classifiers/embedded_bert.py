@@ -22,7 +22,8 @@ from headscope.analysis.models import devices, minilm
 logging: Any = transformers_logging
 
 FOLDER = Path(__file__).with_name("toxicity")
-NAME = "minilm-toxicity-1"
+NAME = "minilm-toxicity-2"
+ADAPTER = "adapter_model.safetensors"
 _PREFIX = "base_model.model."
 
 
@@ -66,9 +67,7 @@ def merge(model: Any, folder: Path) -> None:
     """
     config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     scale = config["lora_alpha"] / config["r"]
-    tensors = {
-        name.removeprefix(_PREFIX): t.float() for name, t in load_file(folder / "adapter_model.safetensors").items()
-    }
+    tensors = {name.removeprefix(_PREFIX): t.float() for name, t in load_file(folder / ADAPTER).items()}
     parameters = dict(model.named_parameters())
     with torch.no_grad():
         for name, tensor in tensors.items():

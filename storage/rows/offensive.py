@@ -21,7 +21,7 @@ class Offence:
 
     @property
     def said(self) -> str:
-        """`toxic 0.93 by minilm-toxicity-1`."""
+        """`toxic 0.93 by minilm-toxicity-2`."""
         return f"{self.label} {'' if self.score is None else f'{self.score:.2f} '}by {self.judge}"
 
 

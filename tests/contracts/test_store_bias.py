@@ -181,6 +181,6 @@ def test_a_named_wording_that_is_offensive_is_found_by_what_the_page_shows(url: 
         (row,) = contrasts(store.pair_runs(experiment_runs("others"), "margin").members, pooled=True)
         (shown, _, n) = by_template(row.pairs)[0]
         assert (row.pairs[0].template, n, dict(offensive_wordings(store, row.pairs))) == ("t0", 1, {})
-        score = ToxicityScore("prompt", "toxic", 0.99, "minilm-toxicity-1")
+        score = ToxicityScore("prompt", "toxic", 0.99, "minilm-toxicity-2")
         store.save_scores(score.classifier, {row.pairs[0].b_run: (score,)})
         assert set(offensive_wordings(store, row.pairs)) == {shown}

@@ -74,5 +74,5 @@ def test_a_text_is_offensive_from_the_threshold_of_its_own_judge_on(store: Store
     asked = ids[:1]
     assert set(store.offensive([*asked, *asked, "no id", "0" * 32])) == set(asked)
     assert store.offensive([]) == {}
-    assert found[asked[0]]["prompt"].said == f"toxic {OWN:.2f} by minilm-toxicity-1"
+    assert found[asked[0]]["prompt"].said == f"toxic {OWN:.2f} by minilm-toxicity-2"
     assert FOUND["warned"]["prompt"].said == "warn by content filter"

@@ -55,7 +55,7 @@ def filled_url(shared_store_url: str) -> str:
     results[0].layers.lens_rank[-1] = 1
     scores = tuple(
         ToxicityScore(part, "toxic", score, judge)
-        for judge in ("minilm-toxicity-1", "linear-toxicity-1")
+        for judge in ("minilm-toxicity-2", "linear-toxicity-1")
         for part, score in (("prompt", 0.1), ("continuation", 0.9))
     )
     results[0] = dataclasses.replace(results[0], findings=scores)

@@ -87,7 +87,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, s
         make_prompt(f"p{n}", f"it's text {n}", target=" and" if n else None, group=f"g{n % 2}") for n in range(4)
     ]
     results = [make_result(prompt, seed=n, attention=not n, evidence=True) for n, prompt in enumerate(prompts[:3])]
-    scores = (ToxicityScore("prompt", "toxic", 0.3, "minilm-toxicity-1"), ToxicityScore("prompt", "toxic", 0.7, "x"))
+    scores = (ToxicityScore("prompt", "toxic", 0.3, "minilm-toxicity-2"), ToxicityScore("prompt", "toxic", 0.7, "x"))
     results[0] = replace(results[0], findings=scores)
     results.append(make_failure(prompts[3]))
     with Store.open(str(path)) as store:

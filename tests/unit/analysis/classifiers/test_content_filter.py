@@ -59,7 +59,7 @@ def test_the_strictest_rule_a_text_meets_decides() -> None:
     assert (rude.action, rude.label) == ("block", "toxic")
     assert rude.score > 0.8
     assert rude.threshold == 0.5
-    assert "minilm-toxicity-1" in rude.reason
+    assert "minilm-toxicity-2" in rude.reason
     assert (kind.action, nothing.action) == ("pass", "pass")
     assert screen([RUDE], Policy.parse("insult=warn"))[0].action == "warn"
     assert screen([RUDE], OFF)[0].action == "pass"

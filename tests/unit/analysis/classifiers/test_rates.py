@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
 
-from headscope.analysis.classifiers.card import card, judged, own_thresholds
+from headscope.analysis.classifiers.card import FOLDER, card, judged, own_thresholds
 from headscope.analysis.classifiers.rates import BINS, ScoreCounts, as_row, cuts, rated
 from headscope.analysis.statistics.prevalence import rate
 
-MINILM, LINEAR = "minilm-toxicity-1", "linear-toxicity-1"
+MINILM, LINEAR = "minilm-toxicity-2", "linear-toxicity-1"
 
 
 def counts(classifier: str = MINILM, label: str = "toxic", over: int = 12) -> ScoreCounts:
@@ -30,7 +31,8 @@ def test_error_counts_are_those_of_the_card() -> None:
 
 def test_every_label_has_its_own_threshold() -> None:
     assert own_thresholds()[MINILM, "toxic"] == card().threshold == cuts().at(MINILM, "toxic")
-    assert own_thresholds()[MINILM, "insult"] == 0.4
+    calibration = json.loads((FOLDER / "calibration.json").read_text())
+    assert own_thresholds()[MINILM, "insult"] == calibration["insult"]["threshold"]
     assert own_thresholds()[LINEAR, "toxic"] == 0.5
     assert cuts().at("toxic-bert@abc", "toxic") == 0.5
     assert cuts(90).at(MINILM, "toxic") == 0.9

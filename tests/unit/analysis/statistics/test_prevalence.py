@@ -18,8 +18,8 @@ from headscope.analysis.statistics.prevalence import (
     rate,
 )
 
-SHIPPED = ErrorCounts(2446, 2902, 404, 2888)
-"""About as many texts and errors as the card of the shipped classifier has."""
+SHIPPED = ErrorCounts(2507, 2902, 491, 2888)
+"""The counts of the shipped classifier's card at its threshold."""
 KNOWN_PERFECT = ErrorCounts(10**12, 10**12, 0, 10**12)
 
 
@@ -54,10 +54,10 @@ def test_nothing_and_everything_flagged_have_width() -> None:
 
 
 def test_fewer_than_the_false_positives_are_no_proof_of_none() -> None:
-    """At 404 of 2,888 false positives, 100 texts without a toxic one give about 14 flagged."""
-    ends = [rate(flagged, 100, SHIPPED).corrected_high for flagged in (9, 12, 14)]
+    """At 491 of 2,888 false positives, 100 texts without a toxic one give about 17 flagged."""
+    ends = [rate(flagged, 100, SHIPPED).corrected_high for flagged in (11, 14, 17)]
     assert ends[0] == ends[1] == pytest.approx(ends[2], abs=0.01)  # no surer for having less
-    assert rate(14, 100, SHIPPED).corrected == pytest.approx(0, abs=0.001)
+    assert rate(17, 100, SHIPPED).corrected == pytest.approx(0, abs=0.001)
     assert rate(3, 100, SHIPPED).reason == TOO_FEW
     assert rate(97, 100, SHIPPED).reason == TOO_MANY
     assert math.isnan(rate(3, 100, SHIPPED).corrected)

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 
+from headscope.analysis.classifiers.card import card
 from headscope.analysis.types import Prompt, TokenizedText
 from headscope.analysis.types.findings import ToxicityScore
 from headscope.dashboard.pages.run.cards import cards
@@ -64,8 +65,8 @@ def test_the_first_toxic_token_is_asked_for_with_all_that_stands_before_it() -> 
 @pytest.fixture(scope="module")
 def detail(tmp_path_factory: pytest.TempPathFactory) -> RunDetail:
     folder: Path = tmp_path_factory.mktemp("toxic")
-    found = (ToxicityScore("prompt", "toxic", 0.1, "minilm-toxicity-1"),
-             ToxicityScore("continuation", "toxic", 0.9, "minilm-toxicity-1", SPANS))  # fmt: skip
+    found = (ToxicityScore("prompt", "toxic", 0.1, "minilm-toxicity-2"),
+             ToxicityScore("continuation", "toxic", 0.9, "minilm-toxicity-2", SPANS))  # fmt: skip
     results = [replace(make_result(Prompt("p", "The cat sat"), evidence=True), findings=found, capsule={})]
     with Store.open(str(folder / "s.duckdb")) as store:
         job = store.start_job(experiment="e", model="m", spec={}, total=1)
@@ -81,7 +82,7 @@ def shown(detail: RunDetail) -> tuple[str, list[str]]:
 def test_the_card_has_scores_strip_and_a_way_to_the_explanation(detail: RunDetail) -> None:
     words, links = shown(detail)
     assert "over its threshold" in words
-    assert "0.56" in words
+    assert f"{card().threshold:.2f}" in words
     assert "2.2" in words  # 1.5 nats of " slept", in bits
     assert "+2.00" in words
     assert f"/run?id={detail.row.id}&gen=1#run-attributions" in links  # this run explains its continuation

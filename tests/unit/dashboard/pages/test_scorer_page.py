@@ -104,7 +104,7 @@ def test_two_scorers_part_and_the_share_has_its_interval(services: Services) -> 
     assert "4.0 %" in words  # 1 of 25; Wilson's interval by hand: .71 to 19.5 %
     assert "0.7" in words
     assert "19.5" in words
-    assert "of 25 texts lie on opposite sides of the two thresholds, 0.56 and 0.50" in words
+    assert f"of 25 texts lie on opposite sides of the two thresholds, {card().threshold:.2f} and 0.50" in words
     assert sum(link.startswith("/run?id=") for link in links) == 20
     assert any("page=1" in link for link in links)
     last, _ = shown(services, "scorer-disagreement", experiment="two", page=1)
@@ -117,7 +117,7 @@ def test_two_scorers_part_and_the_share_has_its_interval(services: Services) -> 
 def test_a_scorer_without_a_card_is_compared_and_named_so(services: Services) -> None:
     words, _ = shown(services, "scorer-disagreement", experiment="foreign")
     assert "toxic-comment-classifier-0.3.0 has no card here" in words
-    assert "of 2 texts lie on opposite sides of the two thresholds, 0.56 and 0.50" in words
+    assert f"of 2 texts lie on opposite sides of the two thresholds, {card().threshold:.2f} and 0.50" in words
     assert "has no card" not in shown(services, "scorer-disagreement", experiment="two")[0]
 
 
