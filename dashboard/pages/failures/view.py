@@ -152,7 +152,7 @@ def _said(name: str, value: Any) -> list[Children]:
         return [", ".join(f"{visible(str(key))} ×{count}" for key, count in list(value.items())[:6])]
     if isinstance(value, float):
         return [plain(value, 3)]
-    return [visible(str(value)) if name in ("says", "target", "prefers", "over") else str(value)]
+    return [visible(str(value)) if name in ("said", "says", "target", "prefers", "over") else str(value)]
 
 
 def pager(query: FailuresQuery, total: int) -> Component | None:
