@@ -13,20 +13,8 @@ from headscope.analysis.prompt_tags import TEMPLATE, tag
 from headscope.analysis.statistics.counterfactual import Contrast, Members, contrasts
 from headscope.analysis.statistics.effects import Effect, adjusted, paired_effect
 
-GRAMMAR = frozenset(
-    {
-        "affirmative",
-        "negative",
-        "congruent",
-        "incongruent",
-        "abba",
-        "baba",
-        "plain",
-        "distracted",
-        "forward",
-        "reversed",
-    }
-)
+KNOWLEDGE = frozenset({"plain", "distracted", "forward", "reversed"})
+GRAMMAR = KNOWLEDGE | {"affirmative", "negative", "congruent", "incongruent", "abba", "baba"}
 """Groups of pairs that are not about people: their targets are right answers, and their contrasts no bias."""
 PARAPHRASE = "paraphrase"
 
