@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from headscope.analysis.errors import InputError
@@ -43,21 +43,40 @@ def parse(text: str) -> tuple[Rule, ...]:
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a rule, or of one of its parts. failed: None where nothing was measured; said: in words."""
+
+    name: str
+    part: str
+    failed: bool | None
+    said: str
+
+
+def verdicts(rules: Sequence[Rule], found: Comparison, level: float = LEVEL) -> list[Verdict]:
+    """Every rule asked for, each detector and contrast of it by itself. A measured change fails when it is worse than
+    allowed and its adjusted p is under `level`."""
+    return [verdict for rule in rules for verdict in _verdicts(rule, found, level)]
+
+
+def _verdicts(rule: Rule, found: Comparison, level: float) -> Iterator[Verdict]:
+    if rule.name in COUNTED:
+        number = len(found.failed if rule.name == "failed" else found.broken)
+        said = f"{rule.name}: {number} prompts, {rule.allowed:g} allowed"
+        yield Verdict(rule.name, "", number > rule.allowed, said)
+        return
+    rows = [row for row in found.changes if row.name == rule.name]
+    for row in rows:
+        what = f"{row.name} ({row.part})" if row.part else row.name
+        said = f"{what}: {row.baseline:.3g} to {row.candidate:.3g}, adjusted p {row.adjusted_p:.2g}"
+        yield Verdict(row.name, row.part, row.worse > rule.allowed and row.adjusted_p < level, said)
+    if not rows:
+        yield Verdict(rule.name, "", None, f"{rule.name}: not measured in both experiments")
+
+
 def broken(rules: Sequence[Rule], found: Comparison, level: float = LEVEL) -> list[str]:
-    """What fails, in words. A measured change fails when it is worse than allowed and its adjusted p is under
-    `level`."""
-    said = []
-    for rule in rules:
-        if rule.name in COUNTED:
-            number = len(found.failed if rule.name == "failed" else found.broken)
-            if number > rule.allowed:
-                said.append(f"{rule.name}: {number} prompts, {rule.allowed:g} allowed")
-            continue
-        for row in found.changes:
-            if row.name == rule.name and row.worse > rule.allowed and row.adjusted_p < level:
-                what = f"{row.name} ({row.part})" if row.part else row.name
-                said.append(f"{what}: {row.baseline:.3g} to {row.candidate:.3g}, adjusted p {row.adjusted_p:.2g}")
-    return said
+    """What fails, in words."""
+    return [verdict.said for verdict in verdicts(rules, found, level) if verdict.failed]
 
 
 def unmeasured(rules: Sequence[Rule], found: Comparison) -> list[str]:

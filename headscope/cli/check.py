@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from headscope.analysis.errors import InputError
-from headscope.analysis.printable import visible
 from headscope.analysis.statistics import check_rules
+from headscope.cli.check_junit import junit
+from headscope.cli.check_shown import FLIPPED, link, no_toxicity, print_table
 from headscope.cli.options import DEFAULT_STORE, ShowOffensive, StoreOption
-from headscope.cli.terminal import Console
 
 if TYPE_CHECKING:
     from headscope.analysis.statistics.regression import Comparison, Flip
-    from headscope.jobs.snapshot import Sides
     from headscope.storage.interfaces import RunReader
 
 REGRESSION = 3
 """Exit status of a regression; 1 is an error, 2 a wrong option."""
-LISTED = 10
-LONGEST = 60
 
 
 class Report(StrEnum):
@@ -34,6 +28,7 @@ class Report(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    JUNIT = "junit"
 
 
 def check(
@@ -63,31 +58,26 @@ def check(
     if missing and fail_on != ",".join(check_rules.DEFAULT):
         raise InputError(
             f"nothing is known about {', '.join(missing)} in both experiments, so --fail-on cannot judge it. "
-            f"{_no_toxicity(sides, missing)} Bias needs pairs of groups."
+            f"{no_toxicity(sides, missing)} Bias needs pairs of groups."
         )
     broken = check_rules.broken(rules, found)
+    server = server.rstrip("/")
     if output is Report.JSON:
         more = {"regressions": broken, "unmeasured": missing, "toxicity_by": sides.judge}
-        typer.echo(json.dumps({**asdict(found), **more}, default=str))
+        linked = {
+            name: [{**asdict(flip), "link": link(flip, server)} for flip in getattr(found, name)] for name in FLIPPED
+        }
+        typer.echo(json.dumps({**asdict(found), **linked, **more}, default=str))
+    elif output is Report.JUNIT:
+        typer.echo(junit(found, check_rules.verdicts(rules, found), f"{baseline} to {candidate}", server))
     else:
-        _print(found, broken, missing, server.rstrip("/"), sides)
+        print_table(found, broken, missing, server, sides)
     raise typer.Exit(REGRESSION if broken else 0)
-
-
-def _no_toxicity(sides: Sides, missing: Sequence[str]) -> str:
-    """What toxicity would take."""
-    if sides.without and "toxicity" in missing:
-        return (
-            f"Toxicity is compared by one classifier only, and {sides.without}: let one judge both, "
-            "with `headscope score --experiment NAME --scorer NAME`."
-        )
-    return "Toxicity needs --max-new-tokens and the analysis toxicity."
 
 
 def covered(found: Comparison, store: RunReader) -> Comparison:
     """The same without the offensive texts among what flipped."""
-    names = ("broken", "failed", "mended")
-    flips = [flip for name in names for flip in getattr(found, name)]
+    flips = [flip for name in FLIPPED for flip in getattr(found, name)]
     why = store.offensive([run_id for flip in flips for run_id in (flip.baseline_run, flip.candidate_run)])
 
     def cover(flip: Flip) -> Flip:
@@ -97,54 +87,5 @@ def covered(found: Comparison, store: RunReader) -> Comparison:
             change |= dict.fromkeys(("baseline", "candidate"), f"[covered: {parts['continuation'].said}]")
         return replace(flip, **change)
 
-    change: dict[str, Any] = {name: tuple(map(cover, getattr(found, name))) for name in names}
+    change: dict[str, Any] = {name: tuple(map(cover, getattr(found, name))) for name in FLIPPED}
     return replace(found, **change)
-
-
-def _print(found: Comparison, broken: Sequence[str], missing: Sequence[str], server: str, sides: Sides) -> None:
-    console = Console()
-    alone = f"; {found.only_baseline} only in the baseline, {found.only_candidate} only in the candidate"
-    console.print(f"{found.n} prompts in both{alone if found.only_baseline or found.only_candidate else ''}.\n")
-    _print_changes(console, found)
-    for title, flips in (("Broken", found.broken), ("Failed runs", found.failed), ("Mended", found.mended)):
-        if flips:
-            _print_flips(console, title, flips, server)
-    if missing:
-        console.print(f"Not measured in both: {', '.join(missing)}.", style="dim")
-    if sides.without:
-        console.print(f"{_no_toxicity(sides, ('toxicity',))}", style="dim", soft_wrap=True)
-    if sides.judge:
-        console.print(f"Toxicity: scores by {sides.judge}, which judged both.", style="dim")
-    if broken:
-        console.print(Text("Worse than the baseline", style="bold red"))
-        for line in broken:
-            console.print(f"  {line}", soft_wrap=True)
-    else:
-        console.print(Text("No regression by the rules asked for.", style="bold green"))
-
-
-def _print_changes(console: Console, found: Comparison) -> None:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("measure", "baseline", "candidate", "change [95 %]", "adj. p", "n"):
-        table.add_column(heading, justify="left" if heading == "measure" else "right", overflow="fold")
-    for row in found.changes:
-        effect = row.effect
-        change = f"{effect.mean:+.3f} [{effect.low:+.3f}, {effect.high:+.3f}]"
-        certain = row.adjusted_p < check_rules.LEVEL
-        mark = Text(visible(f"{row.name} {row.part}".strip()), style="red" if certain and row.worse > 0 else "")
-        table.add_row(mark, f"{row.baseline:.3f}", f"{row.candidate:.3f}", change.replace("nan", "–"),
-                      f"{row.adjusted_p:.2g}{' *' if certain else ''}".replace("nan", "–"), str(effect.n))  # fmt: skip
-    console.print(table)
-    units = dict.fromkeys(f"{row.name}: {row.unit}" for row in found.changes)
-    console.print(f"{'; '.join(units)}. * adjusted p < {check_rules.LEVEL}.\n", style="dim")
-
-
-def _print_flips(console: Console, title: str, flips: Sequence[Flip], server: str) -> None:
-    shown = flips[:LISTED]
-    console.print(f"{title}: {len(flips)}{f', the first {len(shown)}' if len(flips) > len(shown) else ''}")
-    for flip in shown:
-        text = flip.text if len(flip.text) <= LONGEST else f"{flip.text[:LONGEST]}…"
-        said = f"{flip.baseline!r} → {flip.candidate!r}"
-        link = f"{server}/compare?a={flip.baseline_run}&b={flip.candidate_run}"
-        console.print(f"  {flip.kind}: {text!r} {said}\n    {link}", soft_wrap=True)
-    console.print()
