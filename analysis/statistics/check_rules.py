@@ -10,21 +10,21 @@ from headscope.analysis.errors import InputError
 from headscope.analysis.statistics.regression import MEASURES, Comparison
 
 LEVEL = 0.05
-COUNTED = ("flips", "failed")
+COUNTED = ("flips", "failed", "states")
 RULES = (*MEASURES, "detectors", "bias", *COUNTED)
 DEFAULT = ("accuracy", "target", "toxicity", "detectors", "bias", "failed")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """allowed: how much worse is put up with, in the measure's unit, or how many prompts for `flips` and `failed`."""
+    """allowed: how much worse is put up with, in the measure's unit, or how many prompts for those `COUNTED`."""
 
     name: str
     allowed: float = 0.0
 
 
-def parse(text: str) -> tuple[Rule, ...]:
-    """Rules like `accuracy:0.02,bias,flips:5`; raises InputError saying what there is."""
+def parse(text: str, known: Sequence[str] = RULES, most: float = math.inf) -> tuple[Rule, ...]:
+    """Rules like `accuracy:0.02,bias,flips:5`, of those known; raises InputError saying what there is."""
     found = []
     for part in filter(None, (item.strip() for item in text.split(","))):
         name, _, amount = part.partition(":")
@@ -32,14 +32,14 @@ def parse(text: str) -> tuple[Rule, ...]:
             allowed = float(amount or 0)
         except ValueError:
             allowed = math.nan
-        if name not in RULES or not 0 <= allowed < math.inf:
+        if name not in known or not (0 <= allowed <= most and allowed < math.inf):
             raise InputError(
                 f"--fail-on does not know {part!r}. It takes names, each with how much is allowed if you like "
-                f"(accuracy:0.02,flips:5): {', '.join(RULES)}."
+                f"({known[0]}:0.02,{known[-1]}): {', '.join(known)}."
             )
         found.append(Rule(name, allowed))
     if not found:
-        raise InputError(f"--fail-on needs at least one of {', '.join(RULES)}.")
+        raise InputError(f"--fail-on needs at least one of {', '.join(known)}.")
     return tuple(found)
 
 
@@ -61,9 +61,7 @@ def verdicts(rules: Sequence[Rule], found: Comparison, level: float = LEVEL) -> 
 
 def _verdicts(rule: Rule, found: Comparison, level: float) -> Iterator[Verdict]:
     if rule.name in COUNTED:
-        number = len(found.failed if rule.name == "failed" else found.broken)
-        said = f"{rule.name}: {number} prompts, {rule.allowed:g} allowed"
-        yield Verdict(rule.name, "", number > rule.allowed, said)
+        yield _counted(rule, found)
         return
     rows = [row for row in found.changes if row.name == rule.name]
     for row in rows:
@@ -74,6 +72,17 @@ def _verdicts(rule: Rule, found: Comparison, level: float) -> Iterator[Verdict]:
         yield Verdict(rule.name, "", None, f"{rule.name}: not measured in both experiments")
 
 
+def _counted(rule: Rule, found: Comparison) -> Verdict:
+    if rule.name == "states" and found.states.tolerance is None:
+        return Verdict(rule.name, "", None, f"states: {found.states.said()}")
+    counts = {"failed": len(found.failed), "flips": len(found.broken), "states": found.states.differing}
+    number, where = counts[rule.name], ""
+    if rule.name == "states" and found.states.layer is not None:
+        where = f", from layer {found.states.layer} on"
+    said = f"{rule.name}: {number} prompts{where}, {rule.allowed:g} allowed"
+    return Verdict(rule.name, "", number > rule.allowed, said)
+
+
 def broken(rules: Sequence[Rule], found: Comparison, level: float = LEVEL) -> list[str]:
     """What fails, in words."""
     return [verdict.said for verdict in verdicts(rules, found, level) if verdict.failed]
@@ -82,4 +91,6 @@ def broken(rules: Sequence[Rule], found: Comparison, level: float = LEVEL) -> li
 def unmeasured(rules: Sequence[Rule], found: Comparison) -> list[str]:
     """Rules that were asked for and have nothing to look at."""
     have = {row.name for row in found.changes} | set(COUNTED)
+    if found.states.tolerance is None:
+        have.remove("states")
     return [rule.name for rule in rules if rule.name not in have]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from headscope.analysis.prompt_tags import TEMPLATE, tag
 from headscope.analysis.statistics.counterfactual import Contrast, Members, contrasts
 from headscope.analysis.statistics.effects import Effect, adjusted, paired_effect
+from headscope.analysis.statistics.first_layer import UNREAD, Parting
 
 KNOWLEDGE = frozenset({"plain", "distracted", "forward", "reversed"})
 GRAMMAR = KNOWLEDGE | {"affirmative", "negative", "congruent", "incongruent", "abba", "baba"}
@@ -98,7 +99,7 @@ class Comparison:
     """changes: the surest first. broken: wrong now, right before, the furthest fall first. mended: the other way.
 
     n: prompts in both; only_baseline, only_candidate: prompts in one only; failed: runs that failed in the candidate
-    and did not in the baseline.
+    and did not in the baseline. states: in which layer the models part, for whoever reads the states too.
     """
 
     changes: tuple[Change, ...]
@@ -108,6 +109,7 @@ class Comparison:
     n: int
     only_baseline: int
     only_candidate: int
+    states: Parting = UNREAD
 
 
 @dataclass(frozen=True, slots=True)

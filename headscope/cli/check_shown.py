@@ -44,6 +44,16 @@ def flip_lines(flips: Sequence[Flip], server: str) -> Iterator[str]:
         yield f"  {link(flip, server)}"
 
 
+def report(found: Comparison, server: str) -> Iterator[str]:
+    """Everything that flipped, the furthest fall first, with links; and where the states part."""
+    yield f"{found.n} prompts in both"
+    yield found.states.said()
+    for name, title in FLIPPED.items():
+        if flips := getattr(found, name):
+            yield f"{title}: {len(flips)}"
+            yield from flip_lines(flips, server)
+
+
 def print_table(found: Comparison, broken: Sequence[str], missing: Sequence[str], server: str, sides: Sides) -> None:
     """The comparison for a person."""
     console = Console()
@@ -53,6 +63,7 @@ def print_table(found: Comparison, broken: Sequence[str], missing: Sequence[str]
     for name, title in FLIPPED.items():
         if flips := getattr(found, name):
             _print_flips(console, title, flips, server)
+    console.print(found.states.said(), soft_wrap=True)
     if missing:
         console.print(f"Not measured in both: {', '.join(missing)}.", style="dim")
     if sides.without:
