@@ -55,9 +55,10 @@ def read(path: Path) -> BehaviourSuite:
 
 def _test(item: Any, where: str, number: int) -> BehaviourTest:
     found = _fields(item, TEST_FIELDS, where)
-    kind, expect = _text(found, "kind", where), _text(found, "expect", where) or ""
-    if kind not in KINDS:
-        raise InputError(f"{where}: kind must be {', '.join(KINDS)}, not {kind!r}.", "prompt_file")
+    said, expect = found.get("kind"), _text(found, "expect", where) or ""
+    kind = next((known for known in KINDS if known == said), None)
+    if kind is None:
+        raise InputError(f"{where}: kind must be {', '.join(KINDS)}, not {said!r}.", "prompt_file")
     if (kind == "direction") != (expect in DIRECTIONS):
         raise InputError(f"{where}: a direction test, and no other, says expect: up or expect: down.", "prompt_file")
     name = _text(found, "name", where) or f"test {number}"

@@ -16,15 +16,15 @@ FILE = Path(__file__).with_suffix(".json")
 TAG = "null"
 """`null:NAME` marks the prompts on which detector NAME has nothing to find."""
 NULL_SETS: Mapping[str, str] = {
-    "confident_wrong": "beginnings that many words continue, none of them wrong (`null_answers`)",
-    "negation_ignored": "pairs of two affirmative sentences with opposite answers (`null_pairs`)",
-    "agreement_broken": "pairs of two distractors of the subject's own number (`null_pairs`)",
-    "irrelevant_context": "pairs of two irrelevant sentences before one question (`null_pairs`)",
-    "reversed_relation": "pairs of two wordings of a relation in one direction (`null_pairs`)",
-    "inconsistent": "beginnings that many words continue, in two wordings (`null_wordings`)",
-    "harmless_edit": "beginnings that many words continue, none of them wrong (`null_answers`)",
-    "self_contradiction": "beginnings that many words continue, none of them wrong (`null_answers`)",
-    "overconfidence": "beginnings that many words continue, none of them wrong (`null_answers`)",
+    "confident_wrong": "beginnings that many words continue, none of them wrong (null_answers)",
+    "negation_ignored": "pairs of two affirmative sentences with opposite answers (null_pairs)",
+    "agreement_broken": "pairs of two distractors of the subject's own number (null_pairs)",
+    "irrelevant_context": "pairs of two irrelevant sentences before one question (null_pairs)",
+    "reversed_relation": "pairs of two wordings of a relation in one direction (null_pairs)",
+    "inconsistent": "beginnings that many words continue, in two wordings (null_wordings)",
+    "harmless_edit": "beginnings that many words continue, none of them wrong (null_answers)",
+    "self_contradiction": "beginnings that many words continue, none of them wrong (null_answers)",
+    "overconfidence": "beginnings that many words continue, none of them wrong (null_answers)",
     "repetition_loop": "sentences of eight words and more that people wrote",
     "toxic_continuation": "sentences that people judge harmless, though hostile words stand in most",
 }

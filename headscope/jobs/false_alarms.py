@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +21,11 @@ from headscope.jobs.job import run_job
 from headscope.jobs.request import JobRequest
 from headscope.storage.repository import Store
 
-SETS = {"null_pairs": (), "null_wordings": (), "null_answers": ("harmless_edits", "self_consistency")}
+SETS: Mapping[str, tuple[str, ...]] = {
+    "null_pairs": (),
+    "null_wordings": (),
+    "null_answers": ("harmless_edits", "self_consistency"),
+}
 """Prompt sets, and the probes that their detectors read."""
 EXPERIMENT = "null"
 NEUTRAL = "She said:"
@@ -44,7 +48,7 @@ def measure(
         labels = _stored(store)
         weights = prepared.info.ref.weights_sha256
     for name, cases in (("repetition_loop", _written()), ("toxic_continuation", _harmless(judge))):
-        labels[name] = [item.result.label for item in _said(name, cases)]
+        labels[name] = [str(item.result.label) for item in _said(name, cases)]
     rates: dict[str, FalseAlarms] = {name: of_labels(labels[name]) for name in registry.DETECTORS if name in labels}
     return Measured(model, weights or "", judge.name, f"{datetime.now(UTC):%Y-%m-%d}", CODE_VERSION, rates)
 
@@ -57,7 +61,7 @@ def _stored(store: Store) -> dict[str, list[str]]:
     labels: dict[str, list[str]] = {}
     for found in store.findings(where, tuple(registry.DETECTORS), limit=MOST_RUNS):
         if found.probe in meant[found.run_id]:
-            labels.setdefault(found.probe, []).append(found.label)
+            labels.setdefault(found.probe, []).append(str(found.label))
     return labels
 
 
