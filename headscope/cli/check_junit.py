@@ -44,7 +44,8 @@ def junit(title: str, verdicts: Sequence[Verdict], report: Iterable[str]) -> str
             ElementTree.SubElement(case, "system-out").text = _text(verdict.said)
     ElementTree.SubElement(suite, "system-out").text = _text("\n".join(report))
     ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="us-ascii").decode("ascii")
+    document: bytes = ElementTree.tostring(root, encoding="us-ascii")
+    return document.decode("ascii")
 
 
 def _text(text: str) -> str:

@@ -36,7 +36,7 @@ def measure(
     engine: AnalysisEngine,
     model: str,
     judge: TextClassifier,
-    on_progress: Callable[[str, Progress], None] = lambda name, progress: None,
+    on_progress: Callable[[str, Progress], None] = lambda job_id, progress: None,
 ) -> Measured:
     """Every detector on the prompts and sentences in which it has nothing to find, in a store of its own that is
     thrown away. `judge`: the classifier of `toxic_continuation`. Raises what `run_job` does."""
@@ -44,7 +44,7 @@ def measure(
         for name, probes in SETS.items():
             request = JobRequest(EXPERIMENT, model, prompt_sets.load(name), probes)
             prepared = engine.prepare(request.spec(), request.batch_size)
-            run_job(engine, store, request, lambda _, now, name=name: on_progress(name, now), prepared=prepared)
+            run_job(engine, store, request, on_progress, prepared=prepared)
         labels = _stored(store)
         weights = prepared.info.ref.weights_sha256
     for name, cases in (("repetition_loop", _written()), ("toxic_continuation", _harmless(judge))):
