@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from headscope.analysis.classifiers.rates import Cuts, ScoreCounts
 from headscope.analysis.statistics.effect_rows import EffectRow
+from headscope.analysis.statistics.first_layer import StateNorms
 from headscope.analysis.types import ModelInfo, Progress, PromptSet, RunResult, RunStatus
 from headscope.analysis.types.certificate import Certificate, CertificateKey
 from headscope.analysis.types.findings import Finding, ProbeResult
@@ -114,6 +115,10 @@ class RunReader(Protocol):
 
     def lens_ranks(self, where: RunFilter, limit: int = 5_000) -> tuple[LensRanks, ...]:
         """Where in the layers the final answer appears, of at most `limit` runs (a fixed random sample)."""
+
+    def state_norms(self, run_ids: Sequence[str]) -> Mapping[str, StateNorms]:
+        """Norms of the states in the layers of these runs (some thousands), by run id; runs without them are left
+        out."""
 
     def findings(
         self, where: RunFilter, probes: Sequence[str], labels: Sequence[str] = (), offset: int = 0, limit: int = 5_000

@@ -22,6 +22,16 @@ DETECTORS = Registry(
             "Agreement broken",
             "A distractor turns the verb to the wrong number.",
         ),
+        "irrelevant_context": Entry(
+            "headscope.analysis.detectors.irrelevant_context:detect",
+            "Irrelevant context",
+            "A sentence that has nothing to do with the question changes the answer.",
+        ),
+        "reversed_relation": Entry(
+            "headscope.analysis.detectors.reversed_relation:detect",
+            "Reversed relation",
+            "A relation is known one way round and not the other.",
+        ),
         "inconsistent": Entry(
             "headscope.analysis.detectors.inconsistent:detect",
             "Inconsistent wordings",

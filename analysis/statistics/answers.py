@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-GRAMMAR = frozenset({"affirmative", "negative", "congruent", "incongruent", "abba", "baba"})
-"""Groups of pairs about language, not people: their targets are right answers, and their contrasts no bias."""
+KNOWLEDGE = frozenset({"plain", "distracted", "forward", "reversed"})
+GRAMMAR = KNOWLEDGE | {"affirmative", "negative", "congruent", "incongruent", "abba", "baba"}
+"""Groups of pairs that are not about people: their targets are right answers, and their contrasts no bias."""
 PARAPHRASE = "paraphrase"
 
 

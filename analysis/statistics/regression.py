@@ -13,6 +13,7 @@ from headscope.analysis.prompt_tags import TEMPLATE, tag
 from headscope.analysis.statistics.answers import has_answer
 from headscope.analysis.statistics.counterfactual import Contrast, Members, contrasts
 from headscope.analysis.statistics.effects import Effect, adjusted, paired_effect
+from headscope.analysis.statistics.first_layer import UNREAD, Parting
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Comparison:
     """changes: the surest first. broken: wrong now, right before, the furthest fall first. mended: the other way.
 
     n: prompts in both; only_baseline, only_candidate: prompts in one only; failed: runs that failed in the candidate
-    and did not in the baseline.
+    and did not in the baseline. states: in which layer the models part, for whoever reads the states too.
     """
 
     changes: tuple[Change, ...]
@@ -103,6 +104,7 @@ class Comparison:
     n: int
     only_baseline: int
     only_candidate: int
+    states: Parting = UNREAD
 
 
 @dataclass(frozen=True, slots=True)

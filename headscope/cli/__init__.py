@@ -1,6 +1,6 @@
-"""The command line: `headscope run | jobs | blackbox | serve | detect | score | bias | check | verify | models |
-datasets | suites | toxicity | db | sql`. Heavy imports wait until a command needs them, so that `--help` and typing
-mistakes answer at once."""
+"""The command line: `headscope run | jobs | blackbox | serve | detect | false-alarms | score | bias | check | verify |
+models | datasets | suites | toxicity | db | sql`. Heavy imports wait until a command needs them, so that `--help` and
+typing mistakes answer at once."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from headscope.cli import (
     check,
     data,
     detect,
+    false_alarms,
     jobs,
     models,
     run,
@@ -59,6 +60,7 @@ app.command("run")(run.run)
 app.command("jobs")(jobs.jobs)
 app.command("serve")(serve.serve)
 app.command("detect")(detect.detect)
+app.command("false-alarms")(false_alarms.false_alarms)
 app.command("score")(score.score)
 app.command("bias")(bias.bias)
 app.command("blackbox")(blackbox.blackbox)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from headscope.analysis.detectors.false_alarms import measured, why_not
 from headscope.analysis.errors import UnknownNameError
 from headscope.cli.options import DEFAULT_STORE, StoreOption
 from headscope.cli.terminal import Console
@@ -31,10 +32,24 @@ def detect(
         detection.detect(opened, where)
         counts = opened.detector_counts(where)
     table = Table(box=None, pad_edge=False)
-    for heading in ("detector", "severity", "runs"):
+    for heading in ("detector", "severity", "runs", "false alarms"):
         table.add_column(heading, justify="right" if heading == "runs" else "left")
     for name in registry.DETECTORS:
-        for item in counts:
-            if item.detector == name:
-                table.add_row(name, item.label, f"{item.n:,}")
-    Console().print(table)
+        mine = [item for item in counts if item.detector == name]
+        for i, item in enumerate(mine):
+            table.add_row(name, item.label, f"{item.n:,}", "" if i else _false_alarms(name))
+    console = Console()
+    console.print(table)
+    known = measured()
+    told = (
+        f"False alarms: how often it fired on {known.model} where nothing is wrong, {known.date} (docs/behaviour.md)."
+    )
+    console.print(told, style="dim", soft_wrap=True)
+
+
+def _false_alarms(name: str) -> str:
+    rate = measured().rates.get(name)
+    if rate is None or not rate.n:
+        return f"not defined: {why_not(name)}"
+    low, high = rate.interval
+    return f"{rate.found / rate.n:.0%} [{low:.0%}, {high:.0%}] of {rate.n}"

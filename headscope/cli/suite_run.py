@@ -79,7 +79,7 @@ def run(
         experiment or suite.name, model or _embedded(), prompt_set, tuple(suite.asks), batch_size=batch_size,
         params=params, dtype=dtype, device=device, start_token=start_token,
     )  # fmt: skip
-    _carry_out(request, store, workers)
+    carry_out(request, store, workers)
     suite_tables.show(suite, _mine(suite, request, store), output)
 
 
@@ -149,7 +149,7 @@ def _embedded() -> str:
     return EMBEDDED_NAME
 
 
-def _carry_out(request: JobRequest, store: str, workers: int) -> None:
+def carry_out(request: JobRequest, store: str, workers: int) -> None:
     """Compute what the store has not, here or by the server that holds it; exits when it was stopped."""
     console = Console(stderr=True)
     stop = Stop(console)

@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection, Engine
 
 from headscope.analysis.statistics.answers import has_answer
+from headscope.analysis.statistics.first_layer import StateNorms
 from headscope.analysis.types import RunStatus
 from headscope.storage import session
+from headscope.storage.columns.values import floats
+from headscope.storage.ids import parse_id
 from headscope.storage.read import counts, filters
 from headscope.storage.rows import FindingRow, FindingSample, LensRanks, Measures, ModelSettings, RunFilter
 from headscope.storage.schema import (
@@ -64,6 +67,17 @@ class BehaviourReader:
             LensRanks(str(run_id), model, layers(ranks), layers(of_target), has_answer(target, group))
             for run_id, model, ranks, of_target, target, group in rows
         )
+
+    def state_norms(self, run_ids: Sequence[str]) -> Mapping[str, StateNorms]:
+        """See `RunReader.state_norms`."""
+        keys = [key for key in map(parse_id, dict.fromkeys(run_ids)) if key is not None]
+        chosen = (L.run_id, L.n_layers, L.residual_norms, L.attn_update_norm)
+        query = sa.select(*chosen).where(L.run_id.in_(keys), L.residual_norms.isnot(None))
+        with session.reading(self.engine) as connection:
+            return {
+                str(run_id): StateNorms(floats(residual).reshape(n_layers, -1), floats(attention))
+                for run_id, n_layers, residual, attention in connection.execute(query)
+            }
 
     def findings(
         self, where: RunFilter, probes: Sequence[str], labels: Sequence[str] = (), offset: int = 0, limit: int = 5_000

@@ -104,6 +104,17 @@ def test_measures_are_the_runs_as_columns(store: Store) -> None:
         np.testing.assert_array_equal(row.target, stored[row.run_id].lens_target_rank)  # type: ignore[union-attr]
 
 
+def test_norms_of_states_are_those_of_the_run(store: Store) -> None:
+    ids = store.measures(experiment_runs("demo")).run_id
+    norms = store.state_norms([*ids, "no id", "00000000-0000-7000-8000-000000000000"])
+    assert set(norms) == set(ids)
+    for run_id in ids:
+        layers = store.run(run_id).layers
+        assert layers is not None
+        assert np.array_equal(norms[run_id].residual, layers.residual_norms)
+        assert np.array_equal(norms[run_id].attention, layers.attn_update_norm)
+
+
 def test_detections_are_replaced_and_triage_stays(store: Store) -> None:
     where = experiment_runs("demo")
     assert detect(store, where) > 0

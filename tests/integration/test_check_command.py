@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -54,6 +55,16 @@ def test_a_worse_model_ends_with_status_3_and_the_numbers_of_the_store(store: Pa
     asked = headscope("sql", query, "--store", str(store), "--format", "json")
     means = sorted(item["mean"] for item in json.loads(asked.stdout))
     assert [row["candidate"], row["baseline"]] == pytest.approx(means)
+
+
+def test_a_build_server_reads_the_same_verdict(store: Path) -> None:
+    for order in (("base", "other"), ("other", "base")):
+        done = check(store, *order, "--fail-on", "target,flips:1000", "--format", "junit")
+        suite = ElementTree.fromstring(done.stdout)[0]
+        assert suite.attrib["name"] == " to ".join(order)
+        assert [case.attrib["name"] for case in suite.iter("testcase")] == ["target", "flips"]
+        assert suite.attrib["failures"] == ("1" if done.returncode == 3 else "0")
+        assert done.returncode in (0, 3)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,15 @@ from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, extra
 from headscope.dashboard.covered import covered, prompt, run_link
 from headscope.dashboard.pages.failures.query import PAGE_SIZE, FailuresQuery
-from headscope.dashboard.pages.failures.view import case, choices, detector_row, nothing, pager, suite_menu
+from headscope.dashboard.pages.failures.view import (
+    about_false_alarms,
+    case,
+    choices,
+    detector_row,
+    nothing,
+    pager,
+    suite_menu,
+)
 from headscope.dashboard.parts import note
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
@@ -24,12 +32,14 @@ def detectors(services: Services, query: FailuresQuery) -> Children:
     counts = services.store.detector_counts(query.where())
     if not counts:
         return nothing()
-    rows = [detector_row(query, name, counts) for name in DETECTORS if any(c.detector == name for c in counts)]
+    judged = [name for name in DETECTORS if any(c.detector == name for c in counts)]
+    rows = [detector_row(query, name, counts) for name in judged]
     silent = [entry.label for name, entry in DETECTORS.items() if all(c.detector != name for c in counts)]
-    head = ("Detector", "Found", "Of>", "High>", "Medium>", "Low>", "Confirmed>", "Dismissed>")
+    head = ("Detector", "Found", "Of>", "False alarms", "High>", "Medium>", "Low>", "Confirmed>", "Dismissed>")
     return [
         table(head, rows),
         note("Found: the share of the runs the detector could judge, with its 95 % Wilson interval. ",
+             about_false_alarms(judged),
              f"Had nothing to judge here: {', '.join(silent)}. " if silent else "",
              "A detector that needs samples, edits or scores judges only runs that were made with those probes."),
     ]  # fmt: skip

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from headscope.analysis.detectors.false_alarms import NULL_SETS, measured, why_not
 from headscope.analysis.registry import DETECTORS
 from headscope.analysis.statistics.intervals import wilson
 from headscope.analysis.types.findings import PASSED, SEVERITIES
@@ -53,10 +55,33 @@ def detector_row(query: FailuresQuery, name: str, counts: tuple[DetectorCount, .
             ),
             html.Td(share, className="hs-nowrap"),
             html.Td(f"{total:,}", className="num"),
+            false_alarms(name),
             *by_severity,
             *by_status,
         ]
     )
+
+
+def false_alarms(name: str) -> html.Td:
+    """How often this detector fired where nothing is wrong; a dash with the reason where that is not known."""
+    rate = measured().rates.get(name)
+    if rate is None or not rate.n:
+        return html.Td(DASH, title=f"Not defined: {why_not(name)}.", className="hs-nowrap")
+    share, of = ratio(rate.found, rate.n), f" {percents(*rate.interval)}, n = {rate.n}"
+    title = f"{rate.found} of {rate.n} in {NULL_SETS.get(name, 'its null set')}"
+    return html.Td([share, html.Small(of)], title=title, className="hs-nowrap")
+
+
+def about_false_alarms(names: Sequence[str]) -> str:
+    """What the column says, and which of these detectors have nothing in it."""
+    known = measured()
+    without = [f"{DETECTORS[name].label}: {why_not(name)}" for name in names if name not in known.rates]
+    told = (
+        f"False alarms: how often it fired on {known.model} where by construction nothing is wrong (docs/behaviour.md; "
+        f"measured {known.date}). Detectors of wrong or changing answers suppose that one answer is right: their rates "
+        "are for prompts that many words continue. "
+    )
+    return told + (f"No rate: {'; '.join(without)}. " if without else "")
 
 
 def choices(query: FailuresQuery) -> list[Component]:
@@ -152,7 +177,7 @@ def _said(name: str, value: Any) -> list[Children]:
         return [", ".join(f"{visible(str(key))} ×{count}" for key, count in list(value.items())[:6])]
     if isinstance(value, float):
         return [plain(value, 3)]
-    return [visible(str(value)) if name in ("says", "target", "prefers", "over") else str(value)]
+    return [visible(str(value)) if name in ("said", "says", "target", "prefers", "over") else str(value)]
 
 
 def pager(query: FailuresQuery, total: int) -> Component | None:

@@ -128,6 +128,29 @@ def test_agreement_pairs_differ_in_the_distractor_only() -> None:
         assert subject[1].endswith("s") is not singular
 
 
+def test_an_irrelevant_sentence_stands_before_the_same_prompt_and_does_not_answer_it() -> None:
+    for plain, distracted in pairs("irrelevant_context"):
+        assert (plain.group, distracted.group) == ("plain", "distracted")
+        assert (plain.target, plain.foil) == (distracted.target, distracted.foil)
+        assert distracted.text.endswith(f". {plain.text}")
+        sentence = distracted.text.removesuffix(plain.text)
+        assert str(plain.target).strip().lower() not in sentence.lower()
+        assert (str(plain.foil) in sentence) is ("names the foil" in plain.tags)
+
+
+def test_a_reversed_relation_asks_for_what_the_other_direction_names() -> None:
+    for forward, reverse in pairs("reversed_relation"):
+        assert (forward.group, reverse.group) == ("forward", "reversed")
+        for asked, told in ((forward, reverse), (reverse, forward)):
+            assert str(asked.target).strip() in told.text
+            assert str(asked.target).strip() not in asked.text.split()
+
+
+@pytest.mark.parametrize("name", ["irrelevant_context", "reversed_relation"])
+def test_detectors_have_thirty_pairs_at_least(name: str) -> None:
+    assert len(pairs(name)) >= 30
+
+
 def test_indirect_object_names_the_receiver_once_and_the_giver_twice() -> None:
     for prompt in prompt_sets.load("indirect_object").prompts:
         words = prompt.text.replace(",", "").split()

@@ -54,6 +54,39 @@ def test_negation_and_agreement_need_the_easy_half_right() -> None:
         assert said(name, first, replace(second, margin=math.nan)) == {}
 
 
+def test_an_irrelevant_sentence_costs_margin_or_the_answer() -> None:
+    plain = Case("1", "alone", pair_id="p", group="plain", margin=3.0, target_rank=1, next_token=" a")
+    kept = replace(plain, run_id="2", text="after", group="distracted", margin=2.5)
+    for after, score, label in (
+        (kept, 0.5, PASSED),
+        (replace(kept, margin=4.0), 0.0, PASSED),
+        (replace(kept, margin=0.5), 2.5, "medium"),
+        (replace(kept, margin=-1.5), 4.5, "high"),
+        (replace(kept, target_rank=2, next_token=" b"), 1.0, "low"),
+    ):
+        found = said("irrelevant_context", plain, after)
+        assert list(found) == ["2"]
+        assert (found["2"].score, found["2"].label) == (score, label)
+        assert (found["2"].evidence["says"], found["2"].evidence["plain_run"]) == (after.next_token, "1")
+    undecided = replace(plain, margin=0.25, target_rank=3)
+    assert said("irrelevant_context", undecided, replace(kept, margin=-0.25, target_rank=3))["2"].label == "low"
+    assert said("irrelevant_context", replace(plain, margin=-1.0), kept) == {}
+
+
+def test_a_relation_may_be_lost_in_either_direction() -> None:
+    forward = Case("1", "The capital of A is", " B", " C", pair_id="p", group="forward", margin=3.0)
+    reverse = Case("2", "The country of B is", " A", " D", pair_id="p", group="reversed", margin=-0.6)
+    found = said("reversed_relation", forward, reverse)
+    assert list(found) == ["2"]
+    assert (found["2"].score, found["2"].label) == (0.6, "medium")
+    assert found["2"].evidence["known"] == "The capital of A is"
+    other = said("reversed_relation", replace(forward, margin=-2.0), replace(reverse, margin=1.0))
+    assert {key: result.label for key, result in other.items()} == {"1": "high"}
+    both = said("reversed_relation", forward, replace(reverse, margin=1.0))
+    assert {key: result.label for key, result in both.items()} == {"1": PASSED, "2": PASSED}
+    assert said("reversed_relation", replace(forward, margin=-1.0), reverse) == {}
+
+
 def test_inconsistent_wordings() -> None:
     cases = [Case(str(i), "t", pair_id="p", group=f"paraphrase {i}", next_token=token) for i, token in enumerate("aab")]
     found = said("inconsistent", *cases)
