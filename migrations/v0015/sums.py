@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -60,7 +61,8 @@ def fill() -> None:
             for row in rows:
                 scope = (row["experiment_id"], row["model_id"], row["prompt_set_id"])
                 for key, mine in take(row):
-                    values.setdefault(scope + key, []).append(mine)
+                    if len(mine) == key[-2] * key[-1]:
+                        values.setdefault(scope + key, []).append(mine)
             for key, mine in values.items():
                 found[key] = _added(found.get(key), mine)
     for key, sums in found.items():
@@ -85,7 +87,7 @@ def _attention(row: Any) -> Iterator[tuple[Key, Any]]:
 def _scores(row: Any) -> Iterator[tuple[Key, Any]]:
     unsure = row["outcome"] is not None and (json.loads(row["outcome"]) or {}).get("converged") is False
     axes = tuple(row["axes"])
-    if unsure or axes not in OVER_HEADS:
+    if unsure or axes not in OVER_HEADS or len(row["scores"]) != math.prod(row["shape"]):
         return
     scores = np.asarray(row["scores"], dtype=np.float32).reshape(tuple(row["shape"]))
     if axes[1] == "component":

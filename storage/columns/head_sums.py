@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -67,10 +68,11 @@ def sums_of(values: Sequence[Any]) -> HeadSums:
 
 
 def summed(values: Iterable[tuple[Measured, Any]]) -> dict[Measured, HeadSums]:
-    """What was measured in some runs, each value with what it is."""
+    """What was measured in some runs, each value with what it is; arrays of the wrong length are left out."""
     found: dict[Measured, list[Any]] = {}
     for key, mine in values:
-        found.setdefault(key, []).append(mine)
+        if len(mine) == key.n_layers * key.n_heads:
+            found.setdefault(key, []).append(mine)
     return {key: sums_of(mine) for key, mine in found.items()}
 
 
@@ -87,7 +89,11 @@ def scores(row: Row) -> Iterator[tuple[Measured, Any]]:
     not converge."""
     axes, shape = tuple(row["axes"]), tuple(row["shape"])
     unsure = row["error"] is not None or (row["outcome"] or {}).get("converged") is False
-    if unsure or axes not in {("layer", "head"), ("layer", "component"), ("condition", "layer", "head")}:
+    if (
+        unsure
+        or len(row["scores"]) != math.prod(shape)
+        or axes not in {("layer", "head"), ("layer", "component"), ("condition", "layer", "head")}
+    ):
         return
     found = np.asarray(row["scores"], dtype=np.float32).reshape(shape)
     if axes[1] == "component":

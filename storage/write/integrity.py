@@ -33,7 +33,7 @@ def problems(connection: Connection, folder: ArtifactFolder) -> dict[str, list[s
         "runs that filters and counts miss": _facets(connection),
         "runs with parts missing": _unmeasured(connection),
         "arrays of the wrong length": _lengths(connection),
-        "sums over heads that are not their runs'": _head_sums(connection),
+        "sums over heads that are not those of the runs": _head_sums(connection),
         "checks of models with rows missing": _certificates(connection),
         "artifacts missing or damaged": _artifacts(connection, folder),
     }

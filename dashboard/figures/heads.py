@@ -1,0 +1,63 @@
+"""Heads over many runs: a map of layer and head, and what looks important against what is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from headscope.dashboard.figures.theme import COLORWAY, finish, signed_axis, unsigned_axis
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class HeadMap:
+    """One statistic of every head over runs, `[layer, head]`: mean, interval and number of runs. signed: it has a
+    natural zero with two sides."""
+
+    name: str
+    unit: str
+    mean: Floats
+    low: Floats
+    high: Floats
+    n: NDArray[np.int64]
+    signed: bool
+
+
+def head_map(found: HeadMap) -> go.Figure:
+    """Heat map, layers upwards; a head without a value has no colour."""
+    layers, heads = found.mean.shape
+    limit = max(float(np.nanmax(np.abs(found.mean), initial=0.0)), 1e-9)
+    unit = f" {found.unit}" if found.unit else ""
+    fig = go.Figure(
+        go.Heatmap(
+            z=found.mean, x=list(range(heads)), y=list(range(layers)), coloraxis="coloraxis", xgap=1, ygap=1,
+            customdata=np.dstack([found.low, found.high, found.n]), hoverongaps=False,
+            hovertemplate=f"layer %{{y}}, head %{{x}}<br>mean %{{z:.3f}}{unit} "
+            "[%{customdata[0]:.3f}, %{customdata[1]:.3f}]<br>%{customdata[2]:,} runs<extra></extra>",
+        )
+    )  # fmt: skip
+    axis = signed_axis(limit, found.unit) if found.signed else unsigned_axis(limit, found.unit)
+    fig.update_layout(coloraxis=axis)
+    fig.update_xaxes(title_text="head", dtick=1 if heads <= 16 else 4, showgrid=False)
+    fig.update_yaxes(title_text="layer", showgrid=False, dtick=1 if layers <= 16 else 4)
+    return finish(fig, height=max(300, 14 * layers + 120))
+
+
+def looks_and_is(looks: HeadMap, removal: HeadMap) -> go.Figure:
+    """Every head as a point: mean size of what makes it look important against that of what its removal does."""
+    layers, heads = removal.mean.shape
+    place = np.dstack(np.mgrid[0:layers, 0:heads]).reshape(-1, 2)
+    fig = go.Figure(
+        go.Scatter(
+            x=looks.mean.reshape(-1), y=removal.mean.reshape(-1), mode="markers", customdata=place,
+            marker={"size": 7, "color": COLORWAY["light"][0], "opacity": 0.65},
+            hovertemplate="layer %{customdata[0]}, head %{customdata[1]}<br>looks %{x:.3f}, is %{y:.3f}<extra></extra>",
+        )
+    )  # fmt: skip
+    fig.update_xaxes(title_text=f"looks important: {looks.name}{f', {looks.unit}' if looks.unit else ''}")
+    fig.update_yaxes(title_text=f"is important: {removal.name}, {removal.unit}", rangemode="tozero")
+    return finish(fig, height=420)
