@@ -17,6 +17,7 @@ from headscope.analysis.types import HEAD_STATS, Float32
 Row = Mapping[Any, Any]
 Floats = NDArray[np.float64]
 FIELDS = ("counts", "totals", "squares", "sizes", "lows", "highs")
+OVER_HEADS = {("layer", "head"), ("layer", "component"), ("condition", "layer", "head")}
 ALONE = "_alone"
 """Added to the name of a method that has a score with backups counted and another of each head alone."""
 
@@ -89,11 +90,7 @@ def scores(row: Row) -> Iterator[tuple[Measured, Any]]:
     not converge."""
     axes, shape = tuple(row["axes"]), tuple(row["shape"])
     unsure = row["error"] is not None or (row["outcome"] or {}).get("converged") is False
-    if (
-        unsure
-        or len(row["scores"]) != math.prod(shape)
-        or axes not in {("layer", "head"), ("layer", "component"), ("condition", "layer", "head")}
-    ):
+    if unsure or axes not in OVER_HEADS or len(row["scores"]) != math.prod(shape):
         return
     found = np.asarray(row["scores"], dtype=np.float32).reshape(shape)
     if axes[1] == "component":
