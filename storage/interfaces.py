@@ -22,6 +22,7 @@ from headscope.storage.rows import (
     FindingRow,
     FindingSample,
     HeadMeans,
+    HeadRuns,
     JobRow,
     LensRanks,
     Measures,
@@ -104,6 +105,10 @@ class RunReader(Protocol):
         """What was measured of every head over all runs of an experiment, or those of one model or prompt set in it:
         from sums that the writer keeps. Values of other settings or another explained quantity are apart; ordered by
         model and statistic."""
+
+    def head_runs(self, where: RunFilter, layer: int, head: int, limit: int = 5_000) -> HeadRuns:
+        """One head in each of these runs that have head statistics or scores over heads. Runs of models without such a
+        head have no numbers."""
 
     def measures(self, where: RunFilter, limit: int = 20_000) -> Measures:
         """Succeeded runs as columns, for distributions and pairs; a fixed random sample when there are more,

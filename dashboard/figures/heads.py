@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from plotly.subplots import make_subplots
 
 from headscope.dashboard.figures.theme import COLORWAY, finish, signed_axis, unsigned_axis
 
 Floats = NDArray[np.float64]
+ACROSS, BINS = 3, 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +64,32 @@ def looks_and_is(looks: HeadMap, removal: HeadMap) -> go.Figure:
     fig.update_xaxes(title_text=f"looks important: {looks.name}{f', {looks.unit}' if looks.unit else ''}")
     fig.update_yaxes(title_text=f"is important: {removal.name}, {removal.unit}", rangemode="tozero")
     return finish(fig, height=420)
+
+
+@dataclass(frozen=True, slots=True)
+class HeadValues:
+    """One statistic of one head, run by run: float64 `[run]`, NaN left out."""
+
+    name: str
+    unit: str
+    values: Floats
+
+
+def head_spread(found: Sequence[HeadValues]) -> go.Figure:
+    """How each statistic of a head is spread over the runs: a histogram each, three in a row."""
+    rows = -(-len(found) // ACROSS)
+    fig = make_subplots(
+        rows=rows, cols=ACROSS, subplot_titles=[item.name for item in found], vertical_spacing=0.42 / rows
+    )
+    for place, item in enumerate(found):
+        row, col = place // ACROSS + 1, place % ACROSS + 1
+        known = item.values[np.isfinite(item.values)]
+        counts, edges = np.histogram(known, BINS)
+        fig.add_bar(
+            x=(edges[:-1] + edges[1:]) / 2, y=counts, width=np.diff(edges), marker={"color": COLORWAY["light"][0]},
+            showlegend=False, hovertemplate=f"%{{y:,}} runs around %{{x:.3g}} {item.unit}<extra></extra>", row=row, col=col,
+        )  # fmt: skip
+        fig.update_xaxes(title_text=item.unit or None, nticks=5, row=row, col=col)
+        fig.update_yaxes(title_text="runs" if col == 1 else None, rangemode="tozero", nticks=4, row=row, col=col)
+    fig.update_annotations(font={"size": 12.5})
+    return finish(fig.update_layout(bargap=0, margin={"t": 32}), height=150 * rows + 40)

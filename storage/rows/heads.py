@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,3 +31,16 @@ class HeadMeans:
     sd: Float64
     least: Float64
     largest: Float64
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRuns:
+    """One head of one model run by run, all or a fixed random sample of the `total`: numbers by (statistic, quantity,
+    params) as in `HeadMeans`, float64 `[run]`, NaN where unmeasured. pair: what runs of one pair of a prompt set share,
+    and runs of one prompt."""
+
+    run_id: tuple[str, ...]
+    text: tuple[str, ...]
+    pair: tuple[str, ...]
+    values: Mapping[tuple[str, str, str], Float64]
+    total: int

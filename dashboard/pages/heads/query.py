@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -26,7 +27,8 @@ LOOKS = ("relp", "direct_logit_attribution", "attn_lrp")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadsQuery(ScopeQuery):
     """stat: what the map shows and the table sorts by; looks: the other axis of the scatter; label: only heads with it;
-    sort: by the statistic, by layer, or by what removal does; page: of the table, from 0."""
+    sort: by the statistic, by layer, or by what removal does; page: of the table, from 0. head: the one that is looked
+    at, as layer.head."""
 
     PAGE: ClassVar[Page] = Page("heads", links.HEADS, "Heads", "diagram-3", 26, shortcut="h")
 
@@ -35,6 +37,13 @@ class HeadsQuery(ScopeQuery):
     label: str = ""
     sort: str = choice("value", "layer", "removal")
     page: int = number(0, low=0)
+    head: str = ""
+
+    @property
+    def cell(self) -> tuple[int, int] | None:
+        """Layer and head of `head`; None where it names none."""
+        found = re.fullmatch(r"(\d{1,4})\.(\d{1,4})", self.head, re.ASCII)
+        return (int(found[1]), int(found[2])) if found else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,8 @@ def table_of(query: HeadsQuery, heads: Heads, item: HeadMeans, cells: list[Cell]
     start = min(query.page, pages(len(cells)) - 1) * LISTED
     rows = [
         html.Tr([
-            html.Th(f"{layer}.{head}", scope="row", className="hs-nowrap"),
+            html.Th(stay(f"{layer}.{head}", query.link(head=f"{layer}.{head}") + "#heads-one", "hs-strong"),
+                    scope="row", className="hs-nowrap"),
             html.Td(labels_cell(heads.labels.get((layer, head), []))),
             *(mean_cell(one, (layer, head)) for one in shown),
             html.Td(f"{item.n[layer, head]:,}", className="num"),

@@ -79,6 +79,7 @@ WITH_TEXT: dict[Callable[..., go.Figure], Build] = {
     behaviour.selective_risk: risk,
     behaviour.locked_in: lambda name: behaviour.locked_in({name: (2, np.arange(2.0))}),
     confidence.confidence_figure: sureness,
+    heads.head_spread: lambda name: heads.head_spread([heads.HeadValues(name, "nats", np.arange(9.0))]),
     heads.looks_and_is: lambda name: heads.looks_and_is(over_heads(name), over_heads("removal")),
     layers.formation_figure: formation,
     patching.patch_figure: lambda text: patching.patch_figure(patched(text), None),
