@@ -87,9 +87,9 @@ def head_spread(found: Sequence[HeadValues]) -> go.Figure:
         counts, edges = np.histogram(known, BINS)
         fig.add_bar(
             x=(edges[:-1] + edges[1:]) / 2, y=counts, width=np.diff(edges), marker={"color": COLORWAY["light"][0]},
-            showlegend=False, hovertemplate=f"%{{y:,}} runs around %{{x:.3g}} {item.unit}<extra></extra>", row=row, col=col,
+            hovertemplate=f"%{{y:,}} runs around %{{x:.3g}} {item.unit}<extra></extra>", row=row, col=col,
         )  # fmt: skip
         fig.update_xaxes(title_text=item.unit or None, nticks=5, row=row, col=col)
         fig.update_yaxes(title_text="runs" if col == 1 else None, rangemode="tozero", nticks=4, row=row, col=col)
     fig.update_annotations(font={"size": 12.5})
-    return finish(fig.update_layout(bargap=0, margin={"t": 32}), height=150 * rows + 40)
+    return finish(fig.update_layout(bargap=0, showlegend=False, margin={"t": 32}), height=150 * rows + 40)

@@ -1,4 +1,4 @@
-"""The card of one head: every statistic with an interval over prompts, how it is spread, and the runs where it is most."""
+"""The card of one head: every statistic with an interval over prompts, how it is spread, and its foremost runs."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def show_head(services: Services, query: HeadsQuery) -> Children:
         graph(head_spread([HeadValues(name_of(line.item.statistic), unit_of(line.item.statistic), line.values)
                            for line in lines])),
         *top_runs(services, query, found, chosen(lines, query)),
-        note(f"Means with 95 % bootstrap intervals over prompts, both sides of a pair drawn together; none below {FEWEST} "
-             "prompts. Place: by the mean over all runs, of scores by their mean size; 1 has the most."),
+        note("Means with 95 % bootstrap intervals over prompts, both sides of a pair drawn together; none below "
+             f"{FEWEST} prompts. Place: by the mean over all runs, of scores by their mean size; 1 has the most."),
     ]  # fmt: skip
     return body, stay("Close", query.link(head=""), "hs-button")
 
@@ -110,9 +110,7 @@ def chosen(lines: list[Line], query: HeadsQuery) -> Line:
 def top_runs(services: Services, query: HeadsQuery, found: HeadRuns, line: Line) -> list[Component]:
     """The runs in which the head has the most of the statistic, leading to them."""
     sizes = line.values if line.item.statistic in view.ATTENTION else np.abs(line.values)
-    order = [int(i) for i in np.argsort(-np.nan_to_num(sizes, nan=-np.inf), kind="stable") if np.isfinite(sizes[i])][
-        :TOP
-    ]
+    order = [int(i) for i in np.argsort(-sizes, kind="stable")[:TOP] if np.isfinite(sizes[i])]
     why = services.store.offensive([found.run_id[i] for i in order])
     say = plain if line.item.statistic in view.ATTENTION else signed
     rows = [
