@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from headscope.analysis.types import HEAD_STATS, Attribution, PromptSet, RunResult, RunStatus
 from headscope.analysis.types.outcome import Outcome
 from headscope.storage.repository import Store
-from headscope.storage.rows import HeadMeans
+from headscope.storage.rows import Condition, HeadMeans, RunFilter
 from headscope.storage.schema import versions
 from headscope.storage.sql import readonly
 from tests.factories import make_attribution, make_failure, make_info, make_prompt, make_result, make_set
@@ -189,3 +189,24 @@ class TestHeadStats(OnEachDatabase):
         with Store.open(url) as store:
             assert_numpys(store.head_stats("first"), results)
             assert store.check() == []
+
+    def test_one_head_run_by_run(self, filled: Filled) -> None:
+        results = runs(range(7))
+        self.save(filled, [*results, make_failure(make_prompt("p29"))], "a")
+        self.save(filled, runs([20]), "a", "second")
+        where = RunFilter((Condition("experiment", "eq", "first"),))
+        found = filled.store.head_runs(where, 3, 1)
+        assert (len(found.run_id), found.total) == (7, 7)
+        order = [found.text.index(result.prompt.text) for result in results]
+        for name in (*HEAD_STATS, *METHODS):
+            right = expected(results, name)[:, 3, 1]
+            mine = [values for (statistic, _, _), values in found.values.items() if statistic == name]
+            if np.isfinite(right).any():
+                np.testing.assert_array_equal(mine[0][order], right, err_msg=name)
+            else:
+                assert mine == [] or np.isnan(mine[0]).all()
+        assert set(found.pair) == {"a\npair pair"}
+        few = filled.store.head_runs(where, 3, 1, 4)
+        assert (len(few.run_id), few.total) == (4, 7)
+        assert set(few.run_id) < set(found.run_id)
+        assert filled.store.head_runs(where, 9, 0).values == {}

@@ -12,52 +12,20 @@ import numpy as np
 import pytest
 from dash import dcc
 
-from headscope.analysis.types import RunResult
 from headscope.dashboard.pages.heads import page as heads
 from headscope.dashboard.pages.heads.query import HeadsQuery
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
 from headscope.storage.sql import readonly
-from tests.factories import make_attribution, make_info, make_prompt, make_result, make_set
+from tests.factories import make_info, make_set
+from tests.head_runs import N, fill, results
 from tests.page_parts import BrokenStore, hrefs, text_of, walk
-
-SHAPE = (10, 3)
-N = 12
-
-
-def results(*, ablated: bool) -> list[RunResult]:
-    """Head 2.1 looks one token back, 5.0 is an induction head where tokens repeat, 7.2 is what the answer needs."""
-    made = []
-    for i in range(N):
-        rng = np.random.default_rng(i)
-        result = make_result(make_prompt(f"p{i}", f"The cat sat {i}", pair_id=None), seed=i, shape=SHAPE)
-        assert result.heads is not None
-        result.heads.previous_token[:] = 0.1 + 0.02 * rng.random(SHAPE)
-        result.heads.previous_token[2, 1] = 0.8 + 0.05 * rng.random()
-        if i % 2:
-            result.heads.induction[:] = 0.05 * rng.random(SHAPE)
-            result.heads.induction_lift[:] = rng.random(SHAPE)
-            result.heads.induction[5, 0], result.heads.induction_lift[5, 0] = (
-                0.5 + 0.05 * rng.random(),
-                4.0 + rng.random(),
-            )
-        scores = 0.01 * rng.standard_normal(SHAPE)
-        scores[7, 2] += 1.0
-        ablation = replace(make_attribution("head_ablation", scores), axes=("layer", "head"), params={"kind": "zero"})
-        direct = replace(make_attribution("direct_logit_attribution", rng.standard_normal((10, 4))),
-                         axes=("layer", "component"))  # fmt: skip
-        made.append(replace(result, attributions=(ablation, direct) if ablated else ()))
-    return made
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with Store.open(str(tmp_path_factory.mktemp("store") / "heads.duckdb")) as opened:
-        for experiment, ablated in (("removed", True), ("seen", False)):
-            made = results(ablated=ablated)
-            job = opened.start_job(experiment=experiment, model="tiny", spec={}, total=N)
-            prompts = make_set(*(result.prompt for result in made), name="cats")
-            opened.save(job, make_info("tiny"), prompts, ["heads"], 0, made)
+        fill(opened)
         yield opened
 
 
@@ -161,3 +129,33 @@ def test_nothing_measured_and_a_broken_store(store: Store, tmp_path: Path) -> No
     assert found["heads-table"] is None
     for body in bodies(BrokenStore()).values():
         assert "the file is damaged" in text_of(body)
+
+
+def test_one_head_run_by_run(store: Store) -> None:
+    body = bodies(store, head="5.0", stat="induction")["heads-one"]
+    values = np.array([result.heads.induction[5, 0] for result in results(ablated=True)], float)  # type: ignore[union-attr]
+    known = values[np.isfinite(values)]
+    text = text_of(body)
+    assert "Layer 5, head 0" in text
+    assert "above 0.2, n = 6" in text
+    (line,) = [row for row in rows(body) if row.startswith("Induction ") and not row.startswith("Induction lift")]
+    assert f"{known.mean():.3f}" in line
+    assert f"{np.median(known):.3f}" in line
+    assert "1 of 30" in line
+    low, high = map(float, re.findall(r"\[([\d.]+), ([\d.]+)\]", line)[0])
+    assert known.min() <= low < known.mean() < high <= known.max()
+    tops = [row for row in rows(body) if row.startswith("The cat sat")]
+    best = int(np.nanargmax(values))
+    assert len(tops) == 6
+    assert tops[0].split()[:4] == ["The", "cat", "sat", str(best)]
+    histograms = figure(body).data
+    assert {sum(trace.y) for trace in histograms} == {6, N}
+
+
+@pytest.mark.parametrize("head", ["10.0", "0.3", "x", "1", "-1.0", "²." + "1"])
+def test_a_head_that_is_not_there(store: Store, head: str) -> None:
+    assert "from 0.0 to 9.2" in text_of(bodies(store, head=head)["heads-one"])
+
+
+def test_no_head_is_looked_at_unless_asked(store: Store) -> None:
+    assert bodies(store)["heads-one"] is None
