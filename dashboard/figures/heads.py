@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from headscope.dashboard.figures.behaviour import line
 from headscope.dashboard.figures.theme import COLORWAY, finish, signed_axis, unsigned_axis
 
 Floats = NDArray[np.float64]
@@ -93,3 +94,18 @@ def head_spread(found: Sequence[HeadValues]) -> go.Figure:
         fig.update_yaxes(title_text="runs" if col == 1 else None, rangemode="tozero", nticks=4, row=row, col=col)
     fig.update_annotations(font={"size": 12.5})
     return finish(fig.update_layout(bargap=0, showlegend=False, margin={"t": 32}), height=150 * rows + 40)
+
+
+def model_profiles(found: Sequence[HeadValues]) -> go.Figure:
+    """A line per model (`name`): the statistic of its heads, the most first, over the share of heads."""
+    fig = go.Figure()
+    for index, item in enumerate(found):
+        known = -np.sort(-item.values[np.isfinite(item.values)])
+        fig.add_scatter(
+            x=100 * (np.arange(len(known)) + 1) / max(1, len(known)), y=known, mode="lines", line=line(index),
+            name=item.name, hovertemplate="%{fullData.name}: the first %{x:.0f} % of heads have %{y:.3f} or more"
+            "<extra></extra>",
+        )  # fmt: skip
+    fig.update_xaxes(title_text="% of heads, most first", range=[0, 101])
+    fig.update_yaxes(title_text=found[0].unit or "mean" if found else None)
+    return finish(fig, height=320)

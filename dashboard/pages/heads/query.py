@@ -74,13 +74,25 @@ class Heads:
 
 def read(store: RunReader, query: HeadsQuery) -> Heads | None:
     """The heads of the chosen model, or of the one with the most runs; None when no run has any."""
-    found = [item for item in store.head_stats(query.experiment, query.model, query.prompt_set) if item.n.any()]
-    models = tuple(dict.fromkeys(item.model for item in sorted(found, key=_runs)))
-    if not models:
-        return None
-    stats, others = _most([item for item in found if item.model == models[0]])
+    found, models = _found(store, query, query.model)
+    return _heads(models[0], found, models) if models else None
+
+
+def read_models(store: RunReader, query: HeadsQuery) -> tuple[Heads, ...]:
+    """The heads of every model of the experiment (and prompt set), whichever is chosen; most runs first."""
+    found, models = _found(store, query, "")
+    return tuple(_heads(model, found, models) for model in models)
+
+
+def _found(store: RunReader, query: HeadsQuery, model: str) -> tuple[list[HeadMeans], tuple[str, ...]]:
+    found = [item for item in store.head_stats(query.experiment, model, query.prompt_set) if item.n.any()]
+    return found, tuple(dict.fromkeys(item.model for item in sorted(found, key=_runs)))
+
+
+def _heads(model: str, found: Sequence[HeadMeans], models: tuple[str, ...]) -> Heads:
+    stats, others = _most([item for item in found if item.model == model])
     labels = head_labels({name: Average(item.n, item.mean, item.sd) for name, item in stats.items()})
-    return Heads(models[0], models, stats, others, labels)
+    return Heads(model, models, stats, others, labels)
 
 
 def _runs(item: HeadMeans) -> tuple[int, str]:

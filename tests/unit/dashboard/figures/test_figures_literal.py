@@ -80,6 +80,8 @@ WITH_TEXT: dict[Callable[..., go.Figure], Build] = {
     behaviour.locked_in: lambda name: behaviour.locked_in({name: (2, np.arange(2.0))}),
     confidence.confidence_figure: sureness,
     heads.head_spread: lambda name: heads.head_spread([heads.HeadValues(name, "nats", np.arange(9.0))]),
+    heads.model_profiles: lambda name: heads.model_profiles(
+        [heads.HeadValues(one, "nats", np.arange(9.0)) for one in (name, "other")]),
     heads.looks_and_is: lambda name: heads.looks_and_is(over_heads(name), over_heads("removal")),
     layers.formation_figure: formation,
     patching.patch_figure: lambda text: patching.patch_figure(patched(text), None),

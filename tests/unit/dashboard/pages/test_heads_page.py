@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -159,3 +160,29 @@ def test_a_head_that_is_not_there(store: Store, head: str) -> None:
 
 def test_no_head_is_looked_at_unless_asked(store: Store) -> None:
     assert bodies(store)["heads-one"] is None
+
+
+def test_models_stand_side_by_side_and_like_heads_are_compared(tmp_path: Path) -> None:
+    """The second model's head 2.1 does not look back; the others are the same."""
+    made = results(ablated=False)
+    other = [replace(result, heads=deepcopy(result.heads)) for result in made]
+    for result in other:
+        result.heads.previous_token[2, 1] = 0.1  # type: ignore[union-attr]
+    with Store.open(str(tmp_path / "two.duckdb")) as both:
+        for name, some in (("tiny", made), ("tuned", other)):
+            job = both.start_job(experiment="removed", model=name, spec={}, total=N)
+            both.save(job, make_info(name), make_set(*(one.prompt for one in some), name="cats"), [], 0, some)
+        body = bodies(both, model="tuned")["heads-models"]
+        text = text_of(body)
+        first, second = [row for row in rows(body) if row.startswith("t")]
+        assert first.split()[:1] == ["tiny"]
+        assert "2.1 0.8" in first
+        assert "2.1" not in second
+        (top, *_) = [row for row in rows(body) if row[0].isdigit()]
+        assert re.match(r"2\.1 0\.8\d\d 0\.100 \+0\.7\d\d \[0\.7\d\d, 0\.7\d\d\]", top)
+        assert "correlation over 30 heads" in text
+        assert len(figure(body).data) == 2
+
+
+def test_one_model_has_nobody_beside_it(store: Store) -> None:
+    assert bodies(store)["heads-models"] is None
