@@ -79,21 +79,21 @@ class HeadValues:
 def head_spread(found: Sequence[HeadValues]) -> go.Figure:
     """How each statistic of a head is spread over the runs: a histogram each, three in a row."""
     rows = -(-len(found) // ACROSS)
-    fig = make_subplots(
-        rows=rows, cols=ACROSS, subplot_titles=[item.name for item in found], vertical_spacing=0.42 / rows
-    )
+    names = [item.name for item in found]
+    fig = make_subplots(rows=rows, cols=ACROSS, subplot_titles=names, vertical_spacing=0.42 / rows)
+    axes: dict[str, object] = {}
     for place, item in enumerate(found):
-        row, col = place // ACROSS + 1, place % ACROSS + 1
-        known = item.values[np.isfinite(item.values)]
-        counts, edges = np.histogram(known, BINS)
+        counts, edges = np.histogram(item.values[np.isfinite(item.values)], BINS)
+        number = place + 1 if place else ""
         fig.add_bar(
             x=(edges[:-1] + edges[1:]) / 2, y=counts, width=np.diff(edges), marker={"color": COLORWAY["light"][0]},
-            hovertemplate=f"%{{y:,}} runs around %{{x:.3g}} {item.unit}<extra></extra>", row=row, col=col,
+            hovertemplate=f"%{{y:,}} runs around %{{x:.3g}} {item.unit}<extra></extra>",
+            xaxis=f"x{number}", yaxis=f"y{number}",
         )  # fmt: skip
-        fig.update_xaxes(title_text=item.unit or None, nticks=5, row=row, col=col)
-        fig.update_yaxes(title_text="runs" if col == 1 else None, rangemode="tozero", nticks=4, row=row, col=col)
-    fig.update_annotations(font={"size": 12.5})
-    return finish(fig.update_layout(bargap=0, showlegend=False, margin={"t": 32}), height=150 * rows + 40)
+        axes[f"xaxis{number}"] = {"title": {"text": item.unit or None}, "nticks": 5}
+        axes[f"yaxis{number}"] = {"title": {"text": None if place % ACROSS else "runs"}, "nticks": 4}
+    fig.update_layout(axes, bargap=0, showlegend=False, margin={"t": 32})
+    return finish(fig.update_annotations(font={"size": 12.5}), height=150 * rows + 40)
 
 
 def model_profiles(found: Sequence[HeadValues]) -> go.Figure:

@@ -49,11 +49,9 @@ class HeadReader:
             query = query.where(models.c.name == model)
         if prompt_set:
             query = query.where(prompt_sets.c.name == prompt_set)
+        asked = ("heads", experiment, model, prompt_set)
         with session.reading(self.engine) as connection:
-            rows = connection.execute(query).mappings().all()
-        parts = [((row["model"], key), sums) for row in rows for key, sums in (columns.read_row(row),)]
-        found = columns.merged(parts)
-        return tuple(_means(model, key, found[model, key]) for model, key in sorted(found))
+            return self._samples.get(asked, counts.version(connection), lambda: _stats(connection, query))
 
     def head_runs(self, where: RunFilter, layer: int, head: int, limit: int = 5_000) -> HeadRuns:
         """See `RunReader.head_runs`."""
@@ -63,6 +61,13 @@ class HeadReader:
         with session.reading(self.engine) as connection:
             version = counts.version(connection)
             return self._samples.get(key, version, lambda: _runs(connection, clauses, (layer, head), limit))
+
+
+def _stats(connection: Connection, query: sa.Select[Any]) -> tuple[HeadMeans, ...]:
+    rows = connection.execute(query).mappings().all()
+    parts = [((row["model"], key), sums) for row in rows for key, sums in (columns.read_row(row),)]
+    found = columns.merged(parts)
+    return tuple(_means(model, key, found[model, key]) for model, key in sorted(found))
 
 
 def _runs(connection: Connection, clauses: Sequence[Any], cell: tuple[int, int], limit: int) -> HeadRuns:

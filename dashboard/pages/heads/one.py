@@ -9,7 +9,7 @@ from dash import html
 from dash.development.base_component import Component
 from numpy.typing import NDArray
 
-from headscope.analysis.statistics.intervals import FEWEST, bootstrap_means
+from headscope.analysis.statistics.intervals import FEWEST, Means, bootstrap_means
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, extra
 from headscope.dashboard.covered import prompt, run_link
@@ -53,12 +53,15 @@ def show_head(services: Services, query: HeadsQuery) -> Children:
         for name, item in heads.stats.items()
         if (values := found.values.get((name, item.quantity, item.params))) is not None and np.isfinite(values).any()
     ]
+    if not lines:
+        return empty_box("Nothing was measured of this head in these runs", icon_name="diagram-3")
+    means = bootstrap_means(np.stack([line.values for line in lines], axis=1), found.pair)
     body = [
         *sampled_note(len(found.run_id), found.total),
         html.P([html.B(f"Layer {cell[0]}, head {cell[1]}"), f" of {heads.model}: ", *said_labels(heads, cell)],
                className="hs-said"),
         table(("Statistic", "Mean over prompts>", "Median>", "Least to largest>", "Place among heads>", "Runs>"),
-              [line_row(line, found, cell, query) for line in lines]),
+              [line_row(line, means, i, cell, query) for i, line in enumerate(lines)]),
         graph(head_spread([HeadValues(name_of(line.item.statistic), unit_of(line.item.statistic), line.values)
                            for line in lines])),
         *top_runs(services, query, found, chosen(lines, query)),
@@ -74,19 +77,18 @@ def said_labels(heads: Heads, cell: tuple[int, int]) -> list[Children]:
     return [view.labels_cell(labels)] if labels else ["no label: no rule holds with its whole interval."]
 
 
-def line_row(line: Line, found: HeadRuns, cell: tuple[int, int], query: HeadsQuery) -> html.Tr:
-    """One statistic."""
+def line_row(line: Line, means: Means, i: int, cell: tuple[int, int], query: HeadsQuery) -> html.Tr:
+    """One statistic, column `i` of the means."""
     item, known = line.item, line.values[np.isfinite(line.values)]
-    means = bootstrap_means(line.values[:, None], found.pair)
     say = plain if item.statistic in view.ATTENTION else signed
     unit = unit_of(item.statistic)
     name = f"{name_of(item.statistic)}{f', {unit}' if unit else ''}"
     under = "" if item.statistic in view.ATTENTION else view.setting(item)
-    spread = interval(float(means.low[0]), float(means.high[0]), 3) or "too few prompts"
+    spread = interval(float(means.low[i]), float(means.high[i]), 3) or "too few prompts"
     return html.Tr([
         html.Th([stay(name, query.link(stat=item.statistic), "hs-strong"), html.Span(under, className="hs-sub")],
                 scope="row"),
-        html.Td([html.B(say(float(means.mean[0]), 3)), html.Span(spread, className="hs-sub")], className="num"),
+        html.Td([html.B(say(float(means.mean[i]), 3)), html.Span(spread, className="hs-sub")], className="num"),
         html.Td(say(float(np.median(known)), 3), className="num"),
         html.Td(f"{say(float(known.min()), 2)} to {say(float(known.max()), 2)}", className="num"),
         html.Td(place_of(item, cell), className="num"),
