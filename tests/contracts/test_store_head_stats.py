@@ -14,6 +14,7 @@ from headscope.storage.repository import Store
 from headscope.storage.rows import Condition, HeadMeans, RunFilter
 from headscope.storage.schema import versions
 from headscope.storage.sql import readonly
+from tests.at_once import at_once
 from tests.factories import make_attribution, make_failure, make_info, make_prompt, make_result, make_set
 from tests.filled_store import Filled, OnEachDatabase
 
@@ -156,6 +157,24 @@ class TestHeadStats(OnEachDatabase):
         self.save(filled, [partly], "a")
         self.save(filled, [result], "a")
         assert_numpys(filled.store.head_stats("first"), [result])
+        assert filled.store.check() == []
+
+    def test_writers_at_once_lose_no_run_and_count_none_twice(self, filled: Filled) -> None:
+        """On PostgreSQL each has its own store, as workers do; DuckDB has one writer."""
+        results, whole = runs(range(24)), self.whole("a")
+        parts = [results[start : start + 2] for start in range(0, 24, 2)]
+        jobs = iter([filled.job() for _ in parts])
+
+        def write(part: tuple[str, list[RunResult]]) -> None:
+            job, some = part
+            if filled.store.engine.dialect.name == "duckdb":
+                filled.store.save(job, make_info(), whole, [], 0, some)
+                return
+            with Store.open(filled.store.url) as own:
+                own.save(job, make_info(), whole, [], 0, some)
+
+        at_once(write, [(next(jobs), part) for part in parts])
+        assert_numpys(filled.store.head_stats("first"), results)
         assert filled.store.check() == []
 
     def test_copies_are_counted_where_they_are(self, filled: Filled) -> None:
