@@ -48,9 +48,9 @@ def show_table(services: Services, query: HeadsQuery) -> Children:
     order = view.order(query, heads, item)
     body = [
         view.label_chooser(query, heads),
-        view.table_of(query, heads, item, order) if order else view.no_such_label(query),
+        view.table_of(query, heads, item, order) if order else view.no_such_label(query, heads),
         view.pager(query, len(order)),
-        view.meanings(heads),
+        view.meanings(),
         note("A label is a rule over means: the whole interval lies beyond the threshold, else the head has none. "
              "Whether a head copies what it looks at (name movers, copy suppression) needs its weights, which are not "
              "stored with runs: no label says it."),

@@ -10,7 +10,7 @@ from dash import html
 from dash.development.base_component import Component
 from numpy.typing import NDArray
 
-from headscope.analysis.statistics.head_labels import RULES, HeadLabel
+from headscope.analysis.statistics.head_labels import RULES, HeadLabel, Rule
 from headscope.analysis.statistics.intervals import student
 from headscope.analysis.types import HEAD_STATS
 from headscope.dashboard.cards import Children, empty_box, extra
@@ -93,10 +93,14 @@ def label_chooser(query: HeadsQuery, heads: Heads) -> Component:
     counts = Counter(label.rule.label for labels in heads.labels.values() for label in labels)
     links = [stay("all heads", query.link(label="", page=0), "" if query.label else "hs-on")]
     for rule in RULES:
-        text = f"{rule.label} {counts[rule.label]}"
+        text = f"{rule.label} {counts[rule.label] if _measured(rule, heads) else DASH}"
         on = "hs-on" if query.label == rule.label else ""
         links.append(stay(text, query.link(label=rule.label, page=0), on, rule.meaning))
     return html.Div(links, className="hs-switch-links hs-heads-labels", role="group", **extra(aria_label="Label"))
+
+
+def _measured(rule: Rule, heads: Heads) -> bool:
+    return all(bound.statistic in heads.stats for bound in rule.bounds)
 
 
 def pages(count: int) -> int:
@@ -117,11 +121,16 @@ def pager(query: HeadsQuery, count: int) -> Component | None:
     return note(*parts)
 
 
-def no_such_label(query: HeadsQuery) -> Component:
-    """No head fits the rule; or there is no such rule."""
+def no_such_label(query: HeadsQuery, heads: Heads) -> Component:
+    """No head fits the rule, or nothing it asks about was measured, or there is no such rule."""
     rule = next((rule for rule in RULES if rule.label == query.label), None)
     if rule is None:
         return empty_box("No such label", html.P(f"“{query.label}” is none of the labels above."), icon_name="tag")
+    missing = [name_of(bound.statistic) for bound in rule.bounds if bound.statistic not in heads.stats]
+    if missing:
+        return empty_box(
+            "Not measured in these runs", html.P(f"“{rule.label}” rests on {', '.join(missing)}."), icon_name="tag"
+        )
     asked = ", ".join(
         f"{name_of(bound.statistic).lower()} {'above' if bound.above else 'below'} {significant(bound.threshold)}"
         for bound in rule.bounds
@@ -132,7 +141,7 @@ def no_such_label(query: HeadsQuery) -> Component:
     )  # fmt: skip
 
 
-def meanings(heads: Heads) -> Component:
+def meanings() -> Component:
     """What the labels mean, with their sources."""
     entries = [html.Li([html.B(rule.label), f": {rule.meaning}"]) for rule in RULES]
     return html.Details([html.Summary("What the labels mean"), html.Ul(entries)], className="hs-details")

@@ -74,6 +74,8 @@ def test_labels_stand_with_their_evidence_and_filter_the_table(store: Store) -> 
     assert only.startswith("5.0")
     assert "n = 6" in only
     assert "No head has this label" in text_of(bodies(store, label="sink")["heads-table"])
+    assert "Not measured in these runs" in text_of(bodies(store, experiment="seen", label="helps")["heads-table"])
+    assert "helps –" in text_of(bodies(store, experiment="seen")["heads-table"])
     assert "No such label" in text_of(bodies(store, label="<b>")["heads-table"])
 
 
