@@ -78,7 +78,7 @@ def _runs(connection: Connection, clauses: Sequence[Any], cell: tuple[int, int],
     values: dict[Key, np.ndarray[Any, np.dtype[np.float64]]] = {}
     for run_id, key, value in _elements(connection, [R.id.in_(list(place))], *cell):
         if value is not None:
-            values.setdefault(key, np.full(len(rows), np.nan))[place[run_id]] = value
+            values.setdefault(key, np.full(len(rows), np.nan))[place[run_id]] = np.float32(value)  # as stored
     texts, pairs = (tuple(str(row[i]) for row in rows) for i in (1, 2))
     return HeadRuns(tuple(str(row[0]) for row in rows), texts, pairs, values, total)
 
