@@ -90,7 +90,7 @@ def head_spread(found: Sequence[HeadValues]) -> go.Figure:
             hovertemplate=f"%{{y:,}} runs around %{{x:.3g}} {item.unit}<extra></extra>",
             xaxis=f"x{number}", yaxis=f"y{number}",
         )  # fmt: skip
-        axes[f"xaxis{number}"] = {"title": {"text": item.unit or None}, "nticks": 5}
+        axes[f"xaxis{number}"] = {"title": {"text": item.unit or None}, "nticks": 5, "tickangle": 0}
         axes[f"yaxis{number}"] = {"title": {"text": None if place % ACROSS else "runs"}, "nticks": 4}
     fig.update_layout(axes, bargap=0, showlegend=False, margin={"t": 32})
     return finish(fig.update_annotations(font={"size": 12.5}), height=150 * rows + 40)

@@ -11,7 +11,7 @@ from headscope.analysis.registry import method_entry
 from headscope.analysis.statistics.head_labels import Average, HeadLabel, head_labels
 from headscope.analysis.types import HEAD_STATS
 from headscope.dashboard import links
-from headscope.dashboard.head_stats import STATS
+from headscope.dashboard.head_stats import ROUNDING, STATS
 from headscope.dashboard.link_state import choice, number
 from headscope.dashboard.pages import Page
 from headscope.dashboard.scoped.query import ScopeQuery
@@ -85,7 +85,7 @@ def read_models(store: RunReader, query: HeadsQuery) -> tuple[Heads, ...]:
 
 
 def _found(store: RunReader, query: HeadsQuery, model: str) -> tuple[list[HeadMeans], tuple[str, ...]]:
-    found = [item for item in store.head_stats(query.experiment, model, query.prompt_set) if item.n.any()]
+    found = [item for item in store.head_stats(query.experiment, model, query.prompt_set) if _says(item)]
     return found, tuple(dict.fromkeys(item.model for item in sorted(found, key=_runs)))
 
 
@@ -93,6 +93,11 @@ def _heads(model: str, found: Sequence[HeadMeans], models: tuple[str, ...]) -> H
     stats, others = _most([item for item in found if item.model == model])
     labels = head_labels({name: Average(item.n, item.mean, item.sd) for name, item in stats.items()})
     return Heads(model, models, stats, others, labels)
+
+
+def _says(item: HeadMeans) -> bool:
+    """Whether any head has a value; of the missing mass, whether any is more than rounding."""
+    return bool(item.n.any()) and (item.statistic != "missing_mass" or bool((item.largest > ROUNDING).any()))
 
 
 def _runs(item: HeadMeans) -> tuple[int, str]:
