@@ -54,7 +54,7 @@ def head_map(found: HeadMap) -> go.Figure:
 def looks_and_is(looks: HeadMap, removal: HeadMap) -> go.Figure:
     """Every head as a point: mean size of what makes it look important against that of what its removal does."""
     layers, heads = removal.mean.shape
-    place = np.dstack(np.mgrid[0:layers, 0:heads]).reshape(-1, 2)
+    place = np.argwhere(np.ones((layers, heads), bool))
     fig = go.Figure(
         go.Scatter(
             x=looks.mean.reshape(-1), y=removal.mean.reshape(-1), mode="markers", customdata=place,

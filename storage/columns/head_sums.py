@@ -54,8 +54,14 @@ class HeadSums:
 
     def plus(self, other: HeadSums) -> HeadSums:
         """Over the runs of both."""
-        added = [getattr(self, name) + getattr(other, name) for name in FIELDS[:4]]
-        return HeadSums(*added, np.fmin(self.lows, other.lows), np.fmax(self.highs, other.highs))
+        return HeadSums(
+            self.counts + other.counts,
+            self.totals + other.totals,
+            self.squares + other.squares,
+            self.sizes + other.sizes,
+            np.fmin(self.lows, other.lows),
+            np.fmax(self.highs, other.highs),
+        )
 
 
 def sums_of(values: Sequence[Any]) -> HeadSums:

@@ -89,8 +89,8 @@ def _means(model: str, key: Measured, sums: HeadSums) -> HeadMeans:
         mean, size = sums.totals / n, sums.sizes / n
         spread = np.maximum(sums.squares - sums.totals * mean, 0) / np.where(n > 1, n - 1, np.nan)
     least, largest = (item.astype(np.float64) for item in (sums.lows, sums.highs))
-    arrays = (item.reshape(shape) for item in (n, mean, size, np.sqrt(spread), least, largest))
-    return HeadMeans(model, key.statistic, key.quantity, key.params, *arrays)
+    mean, size, sd, least, largest = (item.reshape(shape) for item in (mean, size, np.sqrt(spread), least, largest))
+    return HeadMeans(model, key.statistic, key.quantity, key.params, n.reshape(shape), mean, size, sd, least, largest)
 
 
 def _pair() -> sa.ColumnElement[str]:

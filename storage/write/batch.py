@@ -15,6 +15,7 @@ from headscope.storage import schema
 from headscope.storage.columns import arrays
 from headscope.storage.columns import findings as finding_rows
 from headscope.storage.columns import runs as run_columns
+from headscope.storage.columns.head_sums import Scope
 from headscope.storage.ids import new_id, parse_id
 from headscope.storage.rows import ArtifactRow
 from headscope.storage.sql import bulk
@@ -41,7 +42,7 @@ class Batch:
         self._there: dict[tuple[str, str], tuple[UUID, str]] = {}
         self._capsules: dict[str, UUID] = {}
         self._rows: dict[str, list[dict[str, Any]]] = {}
-        self._less: set[head_sums.Scope] = set()
+        self._less: set[Scope] = set()
 
     def save(
         self,

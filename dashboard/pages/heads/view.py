@@ -28,7 +28,7 @@ Cell = tuple[int, int]
 
 def order(query: HeadsQuery, heads: Heads, item: HeadMeans) -> list[Cell]:
     """(layer, head) of every head the table has, the first first; what was not measured comes last."""
-    cells = [tuple(cell) for cell in np.argwhere(np.ones(item.mean.shape, bool)).tolist()]
+    cells: list[Cell] = list(np.ndindex(item.mean.shape[0], item.mean.shape[1]))
     if query.label:
         cells = [cell for cell in cells if query.label in _names(heads, cell)]
     if query.sort == "layer":
