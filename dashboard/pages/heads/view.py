@@ -28,7 +28,8 @@ Cell = tuple[int, int]
 
 def order(query: HeadsQuery, heads: Heads, item: HeadMeans) -> list[Cell]:
     """(layer, head) of every head the table has, the first first; what was not measured comes last."""
-    cells: list[Cell] = list(np.ndindex(item.mean.shape[0], item.mean.shape[1]))
+    layers, n = item.mean.shape
+    cells = [(layer, head) for layer in range(layers) for head in range(n)]
     if query.label:
         cells = [cell for cell in cells if query.label in _names(heads, cell)]
     if query.sort == "layer":
