@@ -178,7 +178,7 @@ def test_models_stand_side_by_side_and_like_heads_are_compared(tmp_path: Path) -
         text = text_of(body)
         first, second = [row for row in rows(body) if row.startswith("t")]
         assert first.split()[:1] == ["tiny"]
-        assert "2.1 0.8" in first
+        assert "2.1  0.8" in first
         assert "2.1" not in second
         (top, *_) = [row for row in rows(body) if row[0].isdigit()]
         assert re.match(r"2\.1 0\.8\d\d 0\.100 \+0\.7\d\d \[0\.7\d\d, 0\.7\d\d\]", top)
