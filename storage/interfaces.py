@@ -106,7 +106,7 @@ class RunReader(Protocol):
         from sums that the writer keeps. Values of other settings or another explained quantity are apart; ordered by
         model and statistic."""
 
-    def head_runs(self, where: RunFilter, layer: int, head: int, limit: int = 5_000) -> HeadRuns:
+    def head_runs(self, where: RunFilter, layer: int, head: int, limit: int = 2_000) -> HeadRuns:
         """One head in each of these runs that have head statistics or scores over heads. Runs of models without such a
         head have no numbers."""
 

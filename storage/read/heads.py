@@ -53,7 +53,7 @@ class HeadReader:
         with session.reading(self.engine) as connection:
             return self._samples.get(asked, counts.version(connection), lambda: _stats(connection, query))
 
-    def head_runs(self, where: RunFilter, layer: int, head: int, limit: int = 5_000) -> HeadRuns:
+    def head_runs(self, where: RunFilter, layer: int, head: int, limit: int = 2_000) -> HeadRuns:
         """See `RunReader.head_runs`."""
         measured = sa.or_(*(sa.exists().where(table.c.run_id == R.id) for table in (head_summaries, attributions)))
         clauses = [*filters.clauses(where), measured]
