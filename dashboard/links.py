@@ -10,7 +10,7 @@ from headscope.dashboard.link_state import QueryState, encoded
 OVERVIEW = "/"
 RUNS, RUN, COMPARE, LIVE, PATCHING = "/runs", "/run", "/compare", "/live", "/patching"
 METHODS, CONFIDENCE, TOXICITY, BIAS = "/methods", "/confidence", "/toxicity", "/bias"
-FAILURES, BLACKBOX, SCORER, SIGN_IN = "/failures", "/blackbox", "/scorer", "/sign-in"
+FAILURES, BLACKBOX, SCORER, HEADS, SIGN_IN = "/failures", "/blackbox", "/scorer", "/heads", "/sign-in"
 API = "/api/v1"
 HEALTH, OWNER = "/healthz", f"{API}/owner"
 

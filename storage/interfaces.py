@@ -23,6 +23,8 @@ from headscope.storage.rows import (
     FailureRow,
     FindingRow,
     FindingSample,
+    HeadMeans,
+    HeadRuns,
     JobRow,
     LensRanks,
     Measures,
@@ -100,6 +102,15 @@ class RunReader(Protocol):
     def position_scores(self, where: RunFilter, limit: int = 2000) -> ScoreSample:
         """One score per token by every method that has them, for at most `limit` of these runs (a fixed random sample
         when there are more)."""
+
+    def head_stats(self, experiment: str, model: str = "", prompt_set: str = "") -> tuple[HeadMeans, ...]:
+        """What was measured of every head over all runs of an experiment, or those of one model or prompt set in it:
+        from sums that the writer keeps. Values of other settings or another explained quantity are apart; ordered by
+        model and statistic."""
+
+    def head_runs(self, where: RunFilter, layer: int, head: int, limit: int = 2_000) -> HeadRuns:
+        """One head in each of these runs that have head statistics or scores over heads. Runs of models without such a
+        head have no numbers."""
 
     def measures(self, where: RunFilter, limit: int = 20_000) -> Measures:
         """Succeeded runs as columns, for distributions and pairs; a fixed random sample when there are more,

@@ -14,6 +14,7 @@ from headscope.storage.read.behaviour import BehaviourReader
 from headscope.storage.read.counts import Counts
 from headscope.storage.read.disagreement import DisagreementReader
 from headscope.storage.read.evidence import EvidenceReader
+from headscope.storage.read.heads import HeadReader
 from headscope.storage.read.offensive import OffensiveReader
 from headscope.storage.read.pairs import PairReader
 from headscope.storage.read.runs import Reader
@@ -30,6 +31,7 @@ from headscope.storage.write.writer import Writer
 class Store(
     Reader,
     EvidenceReader,
+    HeadReader,
     BehaviourReader,
     OffensiveReader,
     PairReader,

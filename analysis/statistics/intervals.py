@@ -56,6 +56,20 @@ def bootstrap_sums(sums: Floats, counts: Floats, *, draws: int = DRAWS, seed: in
     return Means(mean, low, high, counts.sum(0).astype(np.int64))
 
 
+def student(n: NDArray[np.int64], mean: Floats, sd: Floats) -> tuple[Floats, Floats]:
+    """Student's t intervals of means of which only n, mean and standard deviation are kept; NaN below `FEWEST`.
+
+    Of independent observations: prompts that come in pairs or on several settings count as if each were new. Where
+    single values are at hand, `bootstrap_means` can draw them together.
+    """
+    from scipy import special
+
+    enough = n >= FEWEST
+    freedom = np.where(enough, n - 1, np.nan)
+    half = special.stdtrit(freedom, PERCENTILES[1] / 100) * sd / np.sqrt(np.where(enough, n, np.nan))
+    return mean - half, mean + half
+
+
 def wilson(successes: int, n: int) -> tuple[float, float]:
     """Wilson's score interval of a share; NaN for n = 0. Honest at 0 and n, where the usual one has no width."""
     if n == 0:

@@ -33,6 +33,7 @@ PAGES: list[str] = [
     "headscope.dashboard.pages.overview.page",
     "headscope.dashboard.pages.runs.page",
     "headscope.dashboard.pages.methods.page",
+    "headscope.dashboard.pages.heads.page",
     "headscope.dashboard.pages.confidence.page",
     "headscope.dashboard.pages.toxicity.page",
     "headscope.dashboard.pages.scorer.page",

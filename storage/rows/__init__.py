@@ -6,6 +6,7 @@ from headscope.storage.rows.behaviour import FindingRow, FindingSample, LensRank
 from headscope.storage.rows.certificates import StoredCertificate
 from headscope.storage.rows.failures import DetectorCount, FailureFilter, FailureRow
 from headscope.storage.rows.filters import Condition, FacetCount, RunFilter, RunsPage, Sort
+from headscope.storage.rows.heads import HeadMeans, HeadRuns
 from headscope.storage.rows.jobs import JobRow, Saved
 from headscope.storage.rows.methods import (
     MEASURES,
@@ -47,6 +48,8 @@ __all__ = [
     "FailureRow",
     "FindingRow",
     "FindingSample",
+    "HeadMeans",
+    "HeadRuns",
     "JobRow",
     "LensRanks",
     "Measures",

@@ -20,6 +20,7 @@ from headscope.storage.schema.arrays import (
 )
 from headscope.storage.schema.base import metadata
 from headscope.storage.schema.certificates import model_checks
+from headscope.storage.schema.head_sums import head_sums
 from headscope.storage.schema.references import experiments, jobs, models, prompt_sets, prompts
 from headscope.storage.schema.reserved import (
     api_tokens,
@@ -46,6 +47,7 @@ __all__ = [
     "experiments",
     "failures",
     "head_summaries",
+    "head_sums",
     "jobs",
     "layer_summaries",
     "measured_arrays",

@@ -15,10 +15,11 @@ from headscope.storage import schema
 from headscope.storage.columns import arrays
 from headscope.storage.columns import findings as finding_rows
 from headscope.storage.columns import runs as run_columns
+from headscope.storage.columns.head_sums import Scope
 from headscope.storage.ids import new_id, parse_id
 from headscope.storage.rows import ArtifactRow
 from headscope.storage.sql import bulk
-from headscope.storage.write import references
+from headscope.storage.write import head_sums, references
 
 SMALL_TABLES = ("artifacts", "failures", *finding_rows.TABLES)
 RUN_TABLES = ("run_details", *arrays.ARRAY_TABLES, *SMALL_TABLES)
@@ -41,6 +42,7 @@ class Batch:
         self._there: dict[tuple[str, str], tuple[UUID, str]] = {}
         self._capsules: dict[str, UUID] = {}
         self._rows: dict[str, list[dict[str, Any]]] = {}
+        self._less: set[Scope] = set()
 
     def save(
         self,
@@ -78,7 +80,7 @@ class Batch:
         if kept is not None and not self._replaces:
             return kept
         if kept is not None:
-            delete_runs(self._connection, [kept])
+            self._delete(kept)
         run_id = kept or new_id()
         row = (
             self._placement(run_id, result.prompt.id)
@@ -111,8 +113,8 @@ class Batch:
                 copies.setdefault(source["id"], []).append(run_id)
                 self._put_run(source | self._placement(run_id, key) | run_columns.copied_columns(source, prompt))
         self._copy_rows(copies)
-        self._flush()
-        self._copy_arrays([run_id for made in copies.values() for run_id in made])
+        made = [run_id for ids_of_one in copies.values() for run_id in ids_of_one]
+        self._flush(made)
         return len(there)
 
     def _sources(self, ids: Collection[UUID]) -> dict[UUID | None, dict[str, Any]]:
@@ -121,12 +123,16 @@ class Batch:
         query = sa.select(runs, *columns).join(details, details.c.run_id == runs.c.id).where(runs.c.id.in_(ids))
         return {row["id"]: {str(name): row[name] for name in row} for row in self._connection.execute(query).mappings()}
 
-    def _flush(self) -> None:
-        """Write what was collected."""
+    def _flush(self, copied: Sequence[UUID] = ()) -> None:
+        """Write what was collected, the arrays of `copied` runs with it, and count all of them in."""
         references.add_facets(self._connection, self._rows.get("runs", []))
         for table, rows in self._rows.items():
             bulk.insert(self._connection, schema.metadata.tables[table], rows)
-        self._rows = {}
+        self._copy_arrays(copied)
+        head_sums.rebuild(self._connection, self._less)
+        head_sums.add(self._connection, self._rows, but=self._less)
+        head_sums.add_stored(self._connection, copied, but=self._less)
+        self._rows, self._less = {}, set()
 
     def _put(self, table: str, row: dict[str, Any]) -> None:
         self._rows.setdefault(table, []).append(row)
@@ -182,8 +188,12 @@ class Batch:
         run_id, status = there
         if status != RunStatus.FAILED.value:
             return run_id
-        delete_runs(self._connection, [run_id])
+        self._delete(run_id)
         return None
+
+    def _delete(self, run_id: UUID) -> None:
+        self._less |= head_sums.scopes_of(self._connection, [run_id])
+        delete_runs(self._connection, [run_id])
 
     def _copy_rows(self, copies: Mapping[UUID, Sequence[UUID]]) -> None:
         """The few small rows of a run, each with an id of its own."""

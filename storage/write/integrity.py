@@ -15,6 +15,7 @@ from headscope.storage.artifacts import COLUMNS, ArtifactFolder, row_of
 from headscope.storage.columns.attributions import CURVES, MASKED_CURVES
 from headscope.storage.read import filters
 from headscope.storage.rows import ArtifactRow
+from headscope.storage.write import head_sums
 from headscope.storage.write.batch import RUN_TABLES
 
 MOST = 10_000  # lines from one query
@@ -32,6 +33,7 @@ def problems(connection: Connection, folder: ArtifactFolder) -> dict[str, list[s
         "runs that filters and counts miss": _facets(connection),
         "runs with parts missing": _unmeasured(connection),
         "arrays of the wrong length": _lengths(connection),
+        "sums over heads that are not those of the runs": _head_sums(connection),
         "checks of models with rows missing": _certificates(connection),
         "artifacts missing or damaged": _artifacts(connection, folder),
     }
@@ -84,6 +86,14 @@ def _unmeasured(connection: Connection) -> list[str]:
         query = sa.select(runs.id).where(runs.status == RunStatus.SUCCEEDED.value, sa.not_(here)).limit(MOST)
         found += [f"run {run_id} succeeded but has no {told}" for run_id in connection.execute(query).scalars()]
     return found
+
+
+def _head_sums(connection: Connection) -> list[str]:
+    return [
+        f"head_sums of experiment {scope.experiment_id}, model {scope.model_id}, prompt set {scope.prompt_set_id} are "
+        "not what its runs add up to"
+        for scope in head_sums.wrong(connection)
+    ]
 
 
 def _certificates(connection: Connection) -> list[str]:

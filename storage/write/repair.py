@@ -10,13 +10,13 @@ from sqlalchemy.engine import Connection, Engine
 from headscope.storage import schema, session
 from headscope.storage.artifacts import LOST, ArtifactFolder
 from headscope.storage.read import filters
-from headscope.storage.write import integrity, references
+from headscope.storage.write import head_sums, integrity, references
 from headscope.storage.write.batch import RUN_TABLES
 
 
 def repair(engine: Engine, folder: ArtifactFolder) -> list[str]:
     """Mend each kind in transactions of its own; a line for each that something was done about."""
-    return [*_orphans(engine), *_facets(engine), *_artifacts(engine, folder)]
+    return [*_orphans(engine), *_facets(engine), *_head_sums(engine), *_artifacts(engine, folder)]
 
 
 def _orphans(engine: Engine) -> list[str]:
@@ -47,6 +47,13 @@ def _facets(engine: Engine) -> list[str]:
     if not (wrong or moved or added):
         return []
     return [f"rebuilt the facets: {len(wrong):,} wrong rows removed, {added:,} added, {moved:,} runs moved"]
+
+
+def _head_sums(engine: Engine) -> list[str]:
+    with session.writing(engine) as connection:
+        wrong = head_sums.wrong(connection)
+        head_sums.rebuild(connection, wrong)
+    return [f"added up the heads of {len(wrong):,} selections of runs anew"] if wrong else []
 
 
 def _combinations(connection: Connection) -> list[dict[str, Any]]:

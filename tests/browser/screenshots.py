@@ -27,6 +27,7 @@ def pages(url: str) -> dict[str, str]:
         "runs-filtered": "/runs?status=failed",
         "live": "/live?text=The+capital+of",
         "methods": "/methods",
+        "heads": "/heads",
         "patching": "/patching",
         "patching-map": "/patching?clean=The+capital+of+France+is&corrupted=The+capital+of+Italy+is",
     }

@@ -34,7 +34,7 @@ LEAKS = """(words) => {
 }"""
 COLUMNS = ("status", "text", "target", "next_token", "continuation", "foil")
 UNCOVERED = {"overview", "runs", "run", "compare", "failures", "bias", "confidence", "methods", "blackbox", "patching",
-             "scorer", "toxicity"}  # fmt: skip
+             "scorer", "toxicity", "heads"}  # fmt: skip
 """Pages that show texts of these runs."""
 
 
@@ -57,8 +57,8 @@ def addresses(store: Store) -> dict[str, str]:
     scoped = f"?experiment={offensive_store.EXPERIMENT}"
     pairs = compared(store, BiasQuery(experiment=offensive_store.EXPERIMENT))[0].key
     queries = {"run": f"?id={a}", "compare": f"?a={a}&b={b}&more={row(store, 'nurse-old').id}",
-               "methods": f"{scoped}&method=saliency", "bias": f"{scoped}&row={quote(pairs)}&pair=cook",
-               "toxicity": f"{scoped}&which=any",
+               "methods": f"{scoped}&method=saliency", "heads": f"{scoped}&head=0.0",
+               "bias": f"{scoped}&row={quote(pairs)}&pair=cook", "toxicity": f"{scoped}&which=any",
                "overview": "", "live": "", "patching": "",
                "runs": "".join(f"{'&' if i else '?'}cols={name}" for i, name in enumerate(COLUMNS))}  # fmt: skip
     return {page.PAGE.name: page.PAGE.path + queries.get(page.PAGE.name, scoped) for page in load_pages()}

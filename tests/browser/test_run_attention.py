@@ -123,7 +123,7 @@ def test_a_link_that_asks_for_too_much_says_so(page: Page, app_server: str, whol
 def test_sorting_heads_ranks_them_and_a_click_opens_the_head(page: Page, app_server: str, whole: RunDetail) -> None:
     assert whole.heads is not None
     open_run(page, app_server, whole.row.id)
-    table = page.locator("#run-attention-slot .hs-heads")
+    table = page.locator("#run-attention-slot .hs-head-list")
     table.get_by_role("button", name="Previous", exact=True).click()
     order = np.argsort(-whole.heads.previous_token, axis=None, kind="stable")
     layer, head = np.unravel_index(order[0], whole.heads.previous_token.shape)
@@ -149,7 +149,7 @@ def test_a_click_on_a_cell_ranks_all_heads_by_it(
     link = in_link(page)
     weights = stored[:, :, int(link["query"]), int(link["key"])]
     layer, head = np.unravel_index(int(np.argmax(weights)), weights.shape)
-    table = page.locator("#run-attention-slot .hs-heads")
+    table = page.locator("#run-attention-slot .hs-head-list")
     column = table.locator("th[data-stat=cell]")
     expect(column).to_have_text(f"{link['query']}→{link['key']}")
     expect(column).to_have_attribute("aria-sort", "descending")
@@ -181,7 +181,7 @@ def test_another_order_of_heads_begins_at_its_top_and_shows_whole_columns(
     page: Page, app_server: str, whole: RunDetail
 ) -> None:
     open_run(page, app_server, whole.row.id)
-    table = page.locator("#run-attention-slot .hs-heads")
+    table = page.locator("#run-attention-slot .hs-head-list")
     table.evaluate("box => { box.style.maxHeight = '80px'; box.scrollTop = 60; }")
     table.get_by_role("button", name="First", exact=True).click()
     expect(table.locator("th[data-stat=first_token]")).to_have_attribute("aria-sort", "descending")

@@ -43,7 +43,7 @@
         });
         return el("th", { scope: "col", "data-stat": name }, [this.buttons[name]]);
       });
-      this.root = el("div", { class: "hs-heads", tabindex: "0", role: "region", "aria-label": "Head summaries" }, [
+      this.root = el("div", { class: "hs-head-list", tabindex: "0", role: "region", "aria-label": "Head summaries" }, [
         el("table", {}, [
           el("thead", {}, [el("tr", {}, [el("th", { scope: "col", text: "Head" }), ...headers])]),
           this.body,

@@ -17,7 +17,7 @@ from headscope.analysis.statistics.calibration import Reliability, SelectiveRisk
 from headscope.analysis.types import TokenizedText
 from headscope.analysis.types.patching import PatchRequest, PatchResult
 from headscope.dashboard import figures
-from headscope.dashboard.figures import behaviour, confidence, layers, patching, scorer, theme, toxicity
+from headscope.dashboard.figures import behaviour, confidence, heads, layers, patching, scorer, theme, toxicity
 from tests.factories import make_info, make_result
 from tests.unit.dashboard.pages.test_compare_figures import tokenized
 
@@ -67,6 +67,11 @@ def formation(text: str) -> go.Figure:
     return layers.formation_figure(summary, text)
 
 
+def over_heads(name: str) -> heads.HeadMap:
+    one = np.ones((1, 2))
+    return heads.HeadMap(name, "nats", one, one, one, np.ones((1, 2), np.int64), signed=True)
+
+
 WITH_TEXT: dict[Callable[..., go.Figure], Build] = {
     behaviour.distributions: lambda name: behaviour.distributions([behaviour.Panel("t", "u", dict.fromkeys(
         (name, "other"), np.arange(9.0)))]),
@@ -74,12 +79,16 @@ WITH_TEXT: dict[Callable[..., go.Figure], Build] = {
     behaviour.selective_risk: risk,
     behaviour.locked_in: lambda name: behaviour.locked_in({name: (2, np.arange(2.0))}),
     confidence.confidence_figure: sureness,
+    heads.head_spread: lambda name: heads.head_spread([heads.HeadValues(name, "nats", np.arange(9.0))]),
+    heads.model_profiles: lambda name: heads.model_profiles(
+        [heads.HeadValues(one, "nats", np.arange(9.0)) for one in (name, "other")]),
+    heads.looks_and_is: lambda name: heads.looks_and_is(over_heads(name), over_heads("removal")),
     layers.formation_figure: formation,
     patching.patch_figure: lambda text: patching.patch_figure(patched(text), None),
     toxicity.score_spread: lambda name: toxicity.score_spread([
         toxicity.Spread(one, "prompt", (1, 2), 0.5) for one in (name, "other")]),
 }  # fmt: skip
-WITHOUT_TEXT = {layers.norms_figure, scorer.threshold_curves}
+WITHOUT_TEXT = {heads.head_map, layers.norms_figure, scorer.threshold_curves}
 """Builders that are given numbers and names of statistics only."""
 
 

@@ -1,0 +1,115 @@
+"""The Heads page over many runs: its two queries, and what keeping the sums costs the writer.
+
+    python -m benchmarks.heads [--runs 100000] [--repeats 30] [--database duckdb|postgresql]
+
+Runs are made with numpy, 12 layers of 12 heads, all statistics and head ablation, and saved as results are, 64 in a
+transaction. Every timed call goes through a `Store` that was asked nothing before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.harness import summary, write_result
+from headscope.analysis.types import HEAD_STATS, HeadSummary, PromptSet, RunResult
+from headscope.storage.repository import Store
+from headscope.storage.rows import Condition, RunFilter
+from headscope.storage.write import head_sums
+from tests.factories import make_attribution, make_info, make_prompt, make_result
+
+SHAPE, BATCH, SETS = (12, 12), 64, 6
+EXPERIMENT = "heads"
+
+
+def batches(runs: int) -> Iterator[tuple[PromptSet, list[RunResult]]]:
+    """Batches of results, the prompt sets in turn; one prompt's text and other measurements serve all."""
+    rng = np.random.default_rng(0)
+    sample = replace(make_result(shape=SHAPE), continuation=None, lens=None, layers=None)
+    sets = [PromptSet(f"set{i}", "1", "MIT", "to time", f"{i:064d}", (), "made here") for i in range(SETS)]
+    for start in range(0, runs, BATCH):
+        made = []
+        for i in range(start, min(start + BATCH, runs)):
+            heads = HeadSummary(**{name: rng.random(SHAPE, dtype=np.float32) for name in HEAD_STATS})
+            scores = replace(make_attribution("head_ablation", rng.standard_normal(SHAPE)), axes=("layer", "head"))
+            made.append(replace(sample, prompt=make_prompt(f"p{i}"), result_key=f"{i:064d}", heads=heads,
+                                attributions=(scores,)))  # fmt: skip
+        prompts = tuple(result.prompt for result in made)
+        yield replace(sets[start // BATCH % SETS], prompts=prompts), made
+
+
+def fill(store: Store, runs: int) -> dict[str, float]:
+    """Save all of them; seconds in all, and of them those that keeping the sums took."""
+    job = store.start_job(experiment=EXPERIMENT, model="tiny", spec={}, total=runs)
+    spent, kept = [0.0], head_sums.add
+
+    def measured(*args: Any, **options: Any) -> None:
+        started = time.perf_counter()
+        kept(*args, **options)
+        spent[0] += time.perf_counter() - started
+
+    head_sums.add = measured
+    saving = 0.0
+    try:
+        for prompt_set, made in batches(runs):
+            started = time.perf_counter()
+            store.save(job, make_info("tiny", n_layers=12, n_heads=12), prompt_set, ["heads"], 0, made)
+            saving += time.perf_counter() - started
+    finally:
+        head_sums.add = kept
+    return {"save_seconds": saving, "runs_per_second": runs / saving, "share_of_sums": spent[0] / saving}
+
+
+def timed(url: str, ask: Callable[[Store], Any], repeats: int) -> dict[str, float]:
+    """Of `repeats` calls, each through a store that was asked nothing before."""
+    seconds = []
+    for _ in range(repeats):
+        with Store.open(url) as store:
+            started = time.perf_counter()
+            ask(store)
+            seconds.append(time.perf_counter() - started)
+    return summary(seconds)
+
+
+@contextmanager
+def database(kind: str, folder: Path) -> Iterator[str]:
+    """The address of an empty store."""
+    if kind == "duckdb":
+        yield str(folder / "heads.duckdb")
+        return
+    from tests.databases import postgres
+
+    with postgres() as server, server.new() as url:
+        yield url
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=100_000)
+    parser.add_argument("--repeats", type=int, default=30)
+    parser.add_argument("--database", default="duckdb", choices=("duckdb", "postgresql"))
+    options = parser.parse_args()
+    where = RunFilter((Condition("experiment", "eq", EXPERIMENT),))
+    with tempfile.TemporaryDirectory() as name, database(options.database, Path(name)) as url:
+        with Store.open(url) as store:
+            written = fill(store, options.runs)
+        found = {
+            "all heads": timed(url, lambda store: store.head_stats(EXPERIMENT), options.repeats),
+            "all heads, one prompt set": timed(
+                url, lambda store: store.head_stats(EXPERIMENT, prompt_set="set1"), options.repeats
+            ),
+            "one head run by run": timed(url, lambda store: store.head_runs(where, 5, 3), options.repeats),
+        }
+    write_result(f"heads_{options.database}", {"runs": options.runs, "writing": written, "seconds": found})
+
+
+if __name__ == "__main__":
+    main()

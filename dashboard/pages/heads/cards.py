@@ -1,0 +1,131 @@
+"""The cards of the Heads page: the map of all heads, the table with their labels, and what looks important."""
+
+from __future__ import annotations
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from headscope.analysis.statistics.intervals import student
+from headscope.dashboard.cards import Children, copyable, empty_box
+from headscope.dashboard.figures.heads import HeadMap, head_map, looks_and_is
+from headscope.dashboard.pages.heads import view
+from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, meaning_of, name_of, read, unit_of
+from headscope.dashboard.parts import Entry, graph, menu, note, sql_box, switch, warning
+from headscope.dashboard.services import Services
+from headscope.dashboard.words import plural, shape
+from headscope.storage.rows import HeadMeans
+
+SORTS = (("value", "by the statistic"), ("removal", "by removal"), ("layer", "by layer"))
+HOW = (
+    "Means over the runs that have a value, with 95 % Student intervals from n, mean and standard deviation: they take "
+    "runs as independent, so prompts that come in pairs make them too narrow."
+)
+
+
+def show_map(services: Services, query: HeadsQuery) -> Children:
+    """One statistic of every head."""
+    heads = read(services.store, query)
+    if heads is None:
+        return nothing(query)
+    item = heads.chosen(query)
+    body = [
+        *cautions(query, heads, item),
+        graph(head_map(of(item))),
+        html.P([html.B(name_of(item.statistic)), f": {meaning_of(item.statistic)} {heads.model}, "
+                f"{shape(*item.mean.shape)}, {view.runs_said(item)}."], className="hs-said"),
+        note(HOW),
+        sql_box(view.sql(query, heads.model, item)),
+    ]  # fmt: skip
+    return body, statistic_menu(query, heads, "stat", "Statistic", item)
+
+
+def show_table(services: Services, query: HeadsQuery) -> Children:
+    """Heads with their labels, a page at a time."""
+    heads = read(services.store, query)
+    if heads is None:
+        return None
+    item = heads.chosen(query)
+    order = view.order(query, heads, item)
+    body = [
+        view.label_chooser(query, heads),
+        view.table_of(query, heads, item, order) if order else view.no_such_label(query, heads),
+        view.pager(query, len(order)),
+        view.meanings(),
+        note("A label is a rule over means: the whole interval lies beyond the threshold, else the head has none. "
+             "Whether a head copies what it looks at (name movers, copy suppression) needs its weights, which are not "
+             "stored with runs: no label says it."),
+    ]  # fmt: skip
+    return body, switch("sort", query, SORTS, "Order")
+
+
+def show_importance(services: Services, query: HeadsQuery) -> Children:
+    """What looks important against what removal shows."""
+    heads = read(services.store, query)
+    if heads is None:
+        return None
+    removal = heads.removal
+    if removal is None:
+        return empty_box(
+            "No head was removed in these runs",
+            html.P("Where a head looks does not say whether the answer needs it. Removing every head in turn does:"),
+            copyable(view.command(query, heads.model)),
+            icon_name="scissors",
+        )
+    looks = heads.looking(query)
+    by_size = looks.statistic not in view.ATTENTION
+    across = of(looks, size=by_size)
+    body = [
+        *([warning(f"n differs: {view.runs_said(looks)} for {name_of(looks.statistic)}, {view.runs_said(removal)} for "
+                   f"{name_of(removal.statistic)}.")] if looks.n.max() != removal.n.max() else []),
+        graph(looks_and_is(across, of(removal, size=True))),
+        html.P(view.agreement(across.mean, removal.mean_size), className="hs-said"),
+        note(f"Each point is a head: {'mean size' if by_size else 'mean'} of {name_of(looks.statistic)} against the "
+             f"mean size of the change that its removal makes, {view.runs_said(removal)}, {view.setting(removal)}. A "
+             "head far right and low looks important and is not; backups can hide one that is (co-ablation counts "
+             "them)."),
+    ]  # fmt: skip
+    return body, statistic_menu(query, heads, "looks", "Looks important by", looks)
+
+
+def of(item: HeadMeans, *, size: bool = False) -> HeadMap:
+    """What figures draw; `size`: of absolute values, which keep no deviation and so no interval."""
+    low, high = student(item.n, item.mean, item.sd)
+    mean = item.mean_size if size else item.mean
+    signed = item.statistic not in view.ATTENTION and not size
+    return HeadMap(name_of(item.statistic), unit_of(item.statistic), mean, low, high, item.n, signed)
+
+
+def statistic_menu(query: HeadsQuery, heads: Heads, key: str, label: str, now: HeadMeans) -> Component:
+    """Every statistic that was measured, with how many runs have it."""
+    entries: list[Entry] = [
+        (name_of(name), query.link(**{key: name}), int(item.n.max())) for name, item in heads.stats.items()
+    ]
+    return menu(label, name_of(now.statistic), entries)
+
+
+def cautions(query: HeadsQuery, heads: Heads, item: HeadMeans) -> list[Component]:
+    """What is not in these numbers."""
+    found: list[Component] = []
+    if len(heads.models) > 1:
+        found.append(
+            warning(f"{plural(len(heads.models), 'model')} ran here; shown is {heads.model}. Choose another above.")
+        )
+    if query.stat not in heads.stats and query.stat != item.statistic:
+        found.append(
+            warning(f"{name_of(query.stat)} was not measured in these runs; {name_of(item.statistic)} is shown.")
+        )
+    others = [other for other in heads.others if other.statistic == item.statistic]
+    if others:
+        said = "; ".join(f"{view.setting(other)}, {view.runs_said(other)}" for other in others)
+        found.append(warning(f"Shown: {view.setting(item)}. Measured otherwise, and left out: {said}."))
+    return found
+
+
+def nothing(query: HeadsQuery) -> Component:
+    """No run of the scope has anything about heads."""
+    return empty_box(
+        "No heads were measured here",
+        html.P(["None of the ", dcc.Link("runs chosen", href=query.runs()), " has head statistics. Ask for them:"]),
+        copyable(view.command(query, query.model, "heads")),
+        icon_name="diagram-3",
+    )  # fmt: skip

@@ -1,0 +1,109 @@
+"""The card that sets models side by side: how many heads have which label, and where the same heads differ."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from dash import html
+from dash.development.base_component import Component
+
+from headscope.analysis.statistics.head_labels import RULES
+from headscope.analysis.statistics.intervals import FEWEST, Z
+from headscope.dashboard.cards import Children
+from headscope.dashboard.figures.heads import HeadValues, model_profiles
+from headscope.dashboard.numbers import interval, plain, signed
+from headscope.dashboard.pages.heads import view
+from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, name_of, read_models, unit_of
+from headscope.dashboard.parts import graph, note, stay
+from headscope.dashboard.services import Services
+from headscope.dashboard.tables import table
+from headscope.dashboard.words import plural, shape
+from headscope.storage.rows import HeadMeans
+
+LISTED = 10
+
+
+def show_models(services: Services, query: HeadsQuery) -> Children:
+    """Every model of the experiment; nothing when there is one."""
+    found = [heads for heads in read_models(services.store, query) if query.stat in heads.stats]
+    if len(found) < 2:
+        return None
+    rules = [rule.label for rule in RULES]
+    return [
+        graph(model_profiles([_profile(heads, query) for heads in found])),
+        table(("Model", "Heads", "Runs>", "The most>", *(f"{label}>" for label in rules)),
+              [_model_row(heads, query, rules) for heads in found]),
+        *_differences(found, query),
+        note("All models of the experiment, whichever is chosen above. Heads of different models are different things: "
+             "head by head they are compared only where the models have as many, as a model and its fine-tuned one do. "
+             "Attention is over each model's own tokens."),
+    ]  # fmt: skip
+
+
+def _profile(heads: Heads, query: HeadsQuery) -> HeadValues:
+    item = heads.stats[query.stat]
+    values = item.mean if item.statistic in view.ATTENTION else item.mean_size
+    return HeadValues(heads.model, unit_of(item.statistic), values.reshape(-1))
+
+
+def _model_row(heads: Heads, query: HeadsQuery, rules: Sequence[str]) -> html.Tr:
+    item = heads.stats[query.stat]
+    values = _profile(heads, query).values.reshape(item.mean.shape)
+    layer, head = np.unravel_index(int(np.nanargmax(values)), values.shape)
+    counts = Counter(label.rule.label for labels in heads.labels.values() for label in labels)
+    link = query.link(model=heads.model, head=f"{layer}.{head}")
+    return html.Tr([
+        html.Th(stay(heads.model, query.link(model=heads.model, head=""), "hs-strong"), scope="row"),
+        html.Td(shape(*item.mean.shape), className="hs-nowrap"),
+        html.Td(f"{int(item.n.max()):,}", className="num"),
+        html.Td([stay(f"{layer}.{head}", link), f" {plain(float(values[layer, head]), 3)}"], className="num"),
+        *(html.Td(f"{counts[label]:,}", className="num") for label in rules),
+    ])  # fmt: skip
+
+
+def _differences(found: Sequence[Heads], query: HeadsQuery) -> list[Component]:
+    """The heads that differ most between the first two models with as many heads."""
+    pairs = [(a, b) for i, a in enumerate(found) for b in found[i + 1 :] if _alike(a, b, query.stat)]
+    if not pairs:
+        return []
+    a, b = pairs[0]
+    one, other = a.stats[query.stat], b.stats[query.stat]
+    gap = one.mean - other.mean
+    half = Z * np.sqrt(_variance(one) + _variance(other))
+    known = np.isfinite(gap)
+    order = sorted(np.argwhere(known).tolist(), key=lambda cell: -abs(gap[tuple(cell)]))
+    rows = [
+        html.Tr([
+            html.Th(f"{layer}.{head}", scope="row"),
+            *(html.Td(plain(float(item.mean[layer, head]), 3), className="num") for item in (one, other)),
+            html.Td([html.B(signed(float(gap[layer, head]), 3)),
+                     html.Span(_spread(gap[layer, head], half[layer, head]), className="hs-sub")], className="num"),
+        ])
+        for layer, head in order[:LISTED]
+    ]  # fmt: skip
+    alike = float(np.corrcoef(one.mean[known], other.mean[known])[0, 1]) if known.sum() > 2 else float("nan")
+    said = f"{name_of(query.stat)}, {a.model} and {b.model}: correlation over {plural(int(known.sum()), 'head')} "
+    return [
+        html.P([said, html.B(signed(alike)), ". The heads that differ most:"], className="hs-said"),
+        table(("Layer.head", f"{a.model}>", f"{b.model}>", "Difference>"), rows),
+        note("Differences with 95 % normal intervals, as of independent runs; the same prompts on both models make "
+             "them too wide, and the largest of many differences is partly chance."),
+    ]  # fmt: skip
+
+
+def _alike(a: Heads, b: Heads, statistic: str) -> bool:
+    """As many heads, and the same measured of them."""
+    one, other = a.stats[statistic], b.stats[statistic]
+    same = (one.quantity, one.params) == (other.quantity, other.params)
+    return same and one.mean.shape == other.mean.shape
+
+
+def _variance(item: HeadMeans) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Of the mean; NaN where too few runs have a value."""
+    return item.sd**2 / np.where(item.n >= FEWEST, item.n, np.nan)
+
+
+def _spread(gap: float, half: float) -> str:
+    return interval(float(gap - half), float(gap + half), 3) or "too few runs"

@@ -1,0 +1,135 @@
+"""The card of one head: every statistic with an interval over prompts, how it is spread, and its foremost runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from dash import html
+from dash.development.base_component import Component
+from numpy.typing import NDArray
+
+from headscope.analysis.statistics.intervals import FEWEST, Means, bootstrap_means
+from headscope.dashboard import links
+from headscope.dashboard.cards import Children, empty_box, extra
+from headscope.dashboard.covered import prompt, run_link
+from headscope.dashboard.figures.heads import HeadValues, head_spread
+from headscope.dashboard.numbers import interval, plain, signed
+from headscope.dashboard.pages.heads import view
+from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, name_of, read, unit_of
+from headscope.dashboard.parts import graph, note, sampled_note, stay
+from headscope.dashboard.services import Services
+from headscope.dashboard.tables import table
+from headscope.dashboard.words import DASH
+from headscope.storage.rows import Condition, HeadMeans, HeadRuns, RunFilter
+
+Floats = NDArray[np.float64]
+TOP = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One statistic of the head: over all runs, and run by run."""
+
+    item: HeadMeans
+    values: Floats
+
+
+def show_head(services: Services, query: HeadsQuery) -> Children:
+    """The head of the link; nothing while none is chosen."""
+    if not query.head:
+        return None
+    heads = read(services.store, query)
+    if heads is None:
+        return None
+    cell = query.cell
+    layers, n = heads.chosen(query).mean.shape
+    if cell is None or cell[0] >= layers or cell[1] >= n:
+        return no_such_head(query, heads.model, layers, n)
+    where = RunFilter((*query.where().conditions, *([] if query.model else [Condition("model", "eq", heads.model)])))
+    found = services.store.head_runs(where, *cell)
+    lines = [
+        Line(item, values)
+        for name, item in heads.stats.items()
+        if (values := found.values.get((name, item.quantity, item.params))) is not None and np.isfinite(values).any()
+    ]
+    if not lines:
+        return empty_box("Nothing was measured of this head in these runs", icon_name="diagram-3")
+    means = bootstrap_means(np.stack([line.values for line in lines], axis=1), found.pair)
+    body = [
+        *sampled_note(len(found.run_id), found.total),
+        html.P([html.B(f"Layer {cell[0]}, head {cell[1]}"), f" of {heads.model}: ", *said_labels(heads, cell)],
+               className="hs-said"),
+        table(("Statistic", "Mean over prompts>", "Median>", "Least to largest>", "Place among heads>", "Runs>"),
+              [line_row(line, means, i, cell, query) for i, line in enumerate(lines)]),
+        graph(head_spread([HeadValues(name_of(line.item.statistic), unit_of(line.item.statistic), line.values)
+                           for line in lines])),
+        *top_runs(services, query, found, chosen(lines, query)),
+        note("Means with 95 % bootstrap intervals over prompts, both sides of a pair drawn together; none below "
+             f"{FEWEST} prompts. Place: by the mean over all runs, of scores by their mean size; 1 has the most."),
+    ]  # fmt: skip
+    return body, stay("Close", query.link(head=""), "hs-button")
+
+
+def said_labels(heads: Heads, cell: tuple[int, int]) -> list[Children]:
+    """Its labels with their evidence, in a line."""
+    labels = heads.labels.get(cell, [])
+    return [view.labels_cell(labels)] if labels else ["no label: no rule holds with its whole interval."]
+
+
+def line_row(line: Line, means: Means, i: int, cell: tuple[int, int], query: HeadsQuery) -> html.Tr:
+    """One statistic, column `i` of the means."""
+    item, known = line.item, line.values[np.isfinite(line.values)]
+    say = plain if item.statistic in view.ATTENTION else signed
+    unit = unit_of(item.statistic)
+    name = f"{name_of(item.statistic)}{f', {unit}' if unit else ''}"
+    under = "" if item.statistic in view.ATTENTION else view.setting(item)
+    spread = interval(float(means.low[i]), float(means.high[i]), 3) or "too few prompts"
+    return html.Tr([
+        html.Th([stay(name, query.link(stat=item.statistic), "hs-strong"), html.Span(under, className="hs-sub")],
+                scope="row"),
+        html.Td([html.B(say(float(means.mean[i]), 3)), html.Span(spread, className="hs-sub")], className="num"),
+        html.Td(say(float(np.median(known)), 3), className="num"),
+        html.Td(f"{say(float(known.min()), 2)} to {say(float(known.max()), 2)}", className="num"),
+        html.Td(place_of(item, cell), className="num"),
+        html.Td(f"{len(known):,}", className="num"),
+    ])  # fmt: skip
+
+
+def place_of(item: HeadMeans, cell: tuple[int, int]) -> str:
+    """3 of 270: how many heads have more, and one."""
+    values = item.mean if item.statistic in view.ATTENTION else item.mean_size
+    if np.isnan(values[cell]):
+        return DASH
+    return f"{int((values > values[cell]).sum()) + 1} of {int(np.isfinite(values).sum()):,}"
+
+
+def chosen(lines: list[Line], query: HeadsQuery) -> Line:
+    """The statistic whose runs are listed."""
+    return next((line for line in lines if line.item.statistic == query.stat), lines[0])
+
+
+def top_runs(services: Services, query: HeadsQuery, found: HeadRuns, line: Line) -> list[Component]:
+    """The runs in which the head has the most of the statistic, leading to them."""
+    sizes = line.values if line.item.statistic in view.ATTENTION else np.abs(line.values)
+    order = [int(i) for i in np.argsort(-sizes, kind="stable")[:TOP] if np.isfinite(sizes[i])]
+    why = services.store.offensive([found.run_id[i] for i in order])
+    say = plain if line.item.statistic in view.ATTENTION else signed
+    rows = [
+        html.Tr([html.Td(run_link(found.text[i], links.run(found.run_id[i]), prompt(why, found.run_id[i])),
+                         className="hs-text"),
+                 html.Td(say(float(line.values[i]), 3), className="num")],
+                **extra(data_href=links.run(found.run_id[i])))
+        for i in order
+    ]  # fmt: skip
+    return [table((f"Most {name_of(line.item.statistic).lower()}", "Value>"), rows, rows_open=True)]
+
+
+def no_such_head(query: HeadsQuery, model: str, layers: int, heads: int) -> Component:
+    """A link to a head that the model does not have."""
+    return empty_box(
+        "No such head",
+        html.P(f"“{query.head}” is no head of {model}: say layer.head, from 0.0 to {layers - 1}.{heads - 1}."),
+        html.P(stay("Show all heads", query.link(head=""))),
+        icon_name="diagram-3",
+    )

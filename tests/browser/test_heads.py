@@ -1,0 +1,48 @@
+"""The Heads page in a browser: another statistic, a label, a head and its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from headscope.dashboard.services import Services
+from headscope.storage.repository import Store
+from tests import head_runs
+from tests.browser.conftest import OpenPage, serving
+
+
+@pytest.fixture(scope="module")
+def heads_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of an app over `head_runs`."""
+    with Store.open(str(tmp_path_factory.mktemp("browser") / "heads.duckdb")) as store:
+        head_runs.fill(store)
+        with serving(Services(store)) as url:
+            yield url
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 390)])
+def test_from_all_heads_to_one_and_to_its_run(open_page: OpenPage, heads_server: str, theme: str, width: int) -> None:
+    page = open_page(theme, width)
+    page.goto(f"{heads_server}/heads?experiment=removed")
+    expect(page.locator("#heads-map .js-plotly-plot")).to_be_visible()
+    expect(page.locator("#heads-matter .js-plotly-plot")).to_be_visible()
+    expect(page.locator("#heads-one")).to_be_hidden()
+    page.locator("#heads-table .hs-heads-labels a", has_text="induction").click()
+    expect(page.locator("#heads-table tbody tr")).to_have_count(1)
+    page.locator("#heads-table tbody th a").click()
+    expect(page.locator("#heads-one")).to_contain_text("Layer 5, head 0")
+    page.locator("#heads-one tbody th a", has_text="Induction lift").click()
+    expect(page.locator("#heads-map")).to_contain_text("Induction over what uniform attention")
+    expect(page.locator("#heads-one")).to_contain_text("Most induction lift")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.locator("#heads-one td a").first.click()
+    expect(page.locator("h1")).to_be_visible()
+    assert "/run?id=" in page.url
+
+
+def test_where_nothing_was_removed_the_command_stands(open_page: OpenPage, heads_server: str) -> None:
+    page = open_page()
+    page.goto(f"{heads_server}/heads?experiment=seen")
+    expect(page.locator("#heads-matter")).to_contain_text("--experiment seen --analyses head_ablation")
