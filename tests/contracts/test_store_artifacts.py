@@ -145,8 +145,9 @@ def test_repair_removes_orphans(store: Store) -> None:
     with store.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM runs WHERE prompt_key = 'gone'")
     before = store.run(stays)
-    (said,) = store.repair()
+    said, sums = store.repair()
     assert said.startswith("removed ")
+    assert sums == "added up the heads of 1 selections of runs anew"
     assert "token_traces 1" in said
     assert store.check() == []
     assert store.run(stays).row == before.row
