@@ -56,6 +56,15 @@ def bootstrap_sums(sums: Floats, counts: Floats, *, draws: int = DRAWS, seed: in
     return Means(mean, low, high, counts.sum(0).astype(np.int64))
 
 
+def normal_mean(mean: float, sd: float, n: int) -> tuple[float, float]:
+    """The normal interval of a mean, from the standard deviation of its n values: for values that stay in a database.
+    NaN below `FEWEST`."""
+    if n < FEWEST:
+        return float("nan"), float("nan")
+    half = Z * sd / math.sqrt(n)
+    return mean - half, mean + half
+
+
 def wilson(successes: int, n: int) -> tuple[float, float]:
     """Wilson's score interval of a share; NaN for n = 0. Honest at 0 and n, where the usual one has no width."""
     if n == 0:

@@ -168,8 +168,15 @@ def toolbar(query: RunsQuery) -> Children:
             compare_href(selected),
             f"Select 2 to {MOST_COMPARED} runs to compare them (c)",
         ),
+        dcc.Link([icon("bar-chart-line"), "Charts"], href=links.CHARTS + charted(query), className="hs-button",
+                 title="Charts over the runs of this list", id="runs-charts"),
         export_menu(query),
-    ]
+    ]  # fmt: skip
+
+
+def charted(query: RunsQuery) -> str:
+    """What narrows the list, and no more: the query of a page over the same runs."""
+    return RunsQuery(**query.narrowing()).to_query()
 
 
 def compare_href(selected: Sequence[str]) -> str:
