@@ -90,7 +90,8 @@ def within(column: Column, low: float, high: float) -> str:
 
 def up_to(column: Column, value: float) -> str:
     """The column filter of everything up to a value, that value too: a link's number may be a rounding less."""
-    return f"{column.field}:le:{float(np.nextafter(value * (1 + 1e-15), math.inf))!r}"
+    above = np.nextafter(np.nextafter(value, math.inf), math.inf)
+    return f"{column.field}:le:{float(above)!r}"
 
 
 def name_of(split: Split) -> str:
