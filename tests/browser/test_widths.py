@@ -19,6 +19,7 @@ PAGES = {
     "/live?text=The+cat": "#live-root.full",
     "/failures": ".hs-table tbody tr",
     "/methods": ".hs-card-body > *, .hs-empty, .hs-scope-choose",
+    "/charts": "#charts-card tbody tr",
     "/confidence": ".hs-card-body > *, .hs-empty, .hs-scope-choose",
     "/bias": ".hs-card-body > *, .hs-empty, .hs-scope-choose",
     "/toxicity": ".hs-card-body > *, .hs-empty, .hs-scope-choose",

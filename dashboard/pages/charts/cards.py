@@ -15,6 +15,7 @@ from headscope.dashboard.pages.charts.view import (
     Ids,
     left_out,
     no_runs,
+    nothing_above_zero,
     numbers_table,
     one_value,
     relation_table,
@@ -37,6 +38,11 @@ def chart(services: Services, query: ChartsQuery) -> Children:
     missing = [column for column, rows in zip(columns, found, strict=True) if not measured(rows)]
     if missing:
         return [unmeasured(missing, total, query), *tables]
+    logs = (query.logx, query.logy)
+    below = [column for column, rows, log in zip(columns, found, logs, strict=False)
+             if log and max(one.most for one in rows if one.n) <= 0]  # fmt: skip
+    if below:
+        return [nothing_above_zero(below, query), *tables]
     drawn = draw(services.store, query)
     if not drawn.hrefs and not drawn.left_out:
         return [unmeasured(columns, total, query), *tables]

@@ -147,6 +147,17 @@ def unmeasured(columns: Sequence[Column], total: int, query: ChartsQuery) -> Com
     )
 
 
+def nothing_above_zero(columns: Sequence[Column], query: ChartsQuery) -> Component:
+    """Measured, but a logarithmic axis has no place for any of it."""
+    names = " or ".join(f"“{column.label}”" for column in columns)
+    return empty_box(
+        "Nothing is above 0",
+        html.P(f"A logarithmic axis begins above 0, and no value of {names} does."),
+        stay("Linear axes", query.link(logx=False, logy=False), "hs-button"),
+        icon_name="slash-circle",
+    )
+
+
 def one_value(column: Column, value: float, n: int) -> Component:
     """All the same: a chart would be one bar."""
     unit = f" {column.unit}" if column.unit else ""
