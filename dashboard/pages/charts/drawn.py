@@ -79,7 +79,12 @@ def _boxes(store: RunReader, query: ChartsQuery) -> Drawn:
     rows = tuple({"series": name_of(one.split), "runs": one.n, "unmeasured": one.unmeasured,
                   **{name: getattr(one, name) for name in SCALED}, "outside_whiskers": one.outside}
                  for one in found)  # fmt: skip
-    return Drawn(figures.boxes(drawn, _axis(query.column, query.logx)), hrefs, rows)
+    figure = figures.boxes(drawn, _axis(query.column, query.logx))
+    return Drawn(figure, hrefs, rows, _not_above_zero(store, query) if query.logx else 0)
+
+
+def _not_above_zero(store: RunReader, query: ChartsQuery) -> int:
+    return int(store.column_bins(query.where(), query.x, query.split, log=True).left_out.sum())
 
 
 def _scatter(store: RunReader, query: ChartsQuery) -> Drawn:
