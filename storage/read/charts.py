@@ -149,7 +149,7 @@ def edges_of(low: float, high: float, *, whole: bool, log: bool) -> NDArray[np.f
         digits = 10.0 ** (np.floor(np.log10(apart)) - 2)
         ends = np.floor(apart[:1] / digits[:1]), np.ceil(apart[-1:] / digits[-1:])
         rounded = np.unique(np.concatenate([ends[0], np.round(apart[1:-1] / digits[1:-1]), ends[1]]) * digits)
-        return np.unique(np.floor(np.append(rounded, high + 1))) - 0.5 if whole else rounded
+        return np.unique(np.floor(np.append(rounded, high + 1))) - 0.5 if whole else _decimal(rounded)
     if whole:
         width = max(1, -(-int(high - low + 1) // BINS))
         return np.arange(low - 0.5, high + 0.5 + width, width)
@@ -157,7 +157,12 @@ def edges_of(low: float, high: float, *, whole: bool, log: bool) -> NDArray[np.f
         return np.array([low, low + (abs(low) or 1.0)])
     tenth = 10.0 ** math.floor(math.log10((high - low) / BINS))
     width = next(tenth * step for step in (1, 2, 5, 10, 20) if tenth * step * BINS >= high - low)
-    return np.arange(math.floor(low / width), math.ceil(high / width) + 1) * width
+    return _decimal(np.arange(math.floor(low / width), math.ceil(high / width) + 1) * width)
+
+
+def _decimal(edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """As they are written: 140 times .001 is a little more than .14, which would lie outside then."""
+    return np.array([float(f"{edge:.12g}") for edge in edges])
 
 
 def _bins(connection: Connection, where: RunFilter, column: str, by: str, unit: float, log: bool) -> Bins:

@@ -31,7 +31,7 @@ HOST = {"Host": "127.0.0.1:8050"}
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    prompts = [Prompt(f"p{i}", f"Text {i} is", group=("old", "young", None)[i % 3]) for i in range(N)]
+    prompts = [Prompt(f"p{i}", f"Text {i} is", " and", " but", ("old", "young", None)[i % 3]) for i in range(N)]
     results = [replace(make_result(p, seed=i), seconds=0.5) for i, p in enumerate(prompts)]
     prompts.append(Prompt("failed", "Not measured"))
     results.append(make_failure(prompts[-1]))
