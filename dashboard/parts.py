@@ -58,8 +58,8 @@ def sql_box(statement: str) -> html.Details:
     )
 
 
-def graph(figure: go.Figure, **named: str) -> dcc.Graph:
-    """A figure in a card, as high as it was built and as wide as there is room."""
+def graph(figure: go.Figure, **named: Any) -> dcc.Graph:
+    """A figure in a card, as high as it was built and as wide as there is room. named: its id, for callbacks."""
     return dcc.Graph(
         figure=figure, config={"displaylogo": False}, responsive=True, style={"height": f"{figure.layout.height}px"},
         **named,

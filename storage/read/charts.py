@@ -85,7 +85,7 @@ def _known(columns: Sequence[str], by: str) -> None:
 
 def _measured(column: str) -> sa.ColumnElement[Any]:
     """The number, NULL for what is none: both databases take NaN for larger than all others."""
-    value = sa.cast(R[column], sa.Double())
+    value: sa.ColumnElement[Any] = sa.cast(R[column], sa.Double())
     return sa.case((value.between(-LARGEST, LARGEST), value))
 
 
@@ -136,7 +136,7 @@ def _spread(connection: Connection, where: RunFilter, column: str, by: str) -> t
     ).order_by(whole.c.place)
     found = []
     for row in connection.execute(query).mappings():
-        values = {name: float("nan") if value is None else value for name, value in row.items()}
+        values: dict[str, Any] = {name: math.nan if value is None else value for name, value in row.items()}
         found.append(Spread(splits[values.pop("place")], **values))
     return tuple(found)
 
@@ -156,8 +156,8 @@ def edges_of(low: float, high: float, *, whole: bool, log: bool) -> NDArray[np.f
     if high <= low:
         return np.array([low, low + (abs(low) or 1.0)])
     tenth = 10.0 ** math.floor(math.log10((high - low) / BINS))
-    width = next(tenth * step for step in (1, 2, 5, 10, 20) if tenth * step * BINS >= high - low)
-    return _decimal(np.arange(math.floor(low / width), math.ceil(high / width) + 1) * width)
+    step = next(tenth * times for times in (1, 2, 5, 10, 20) if tenth * times * BINS >= high - low)
+    return _decimal(np.arange(math.floor(low / step), math.ceil(high / step) + 1, dtype=np.float64) * step)
 
 
 def _decimal(edges: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -211,7 +211,7 @@ def _steps(connection: Connection, where: RunFilter, column: str, by: str) -> tu
 def _stepped(split: Split, rows: Sequence[Any]) -> Steps:
     n = sum(row[4] for row in rows)
     values, shares = [row[2] for row in rows], [row[3] for row in rows]
-    if rows and rows[0][1] < values[0]:
+    if rows:
         values, shares = [rows[0][1], *values], [0.0, *shares]
     return Steps(split, n, np.array(values, np.float64), np.array(shares, np.float64))
 

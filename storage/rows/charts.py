@@ -66,7 +66,7 @@ class Bins:
 @dataclass(frozen=True, slots=True)
 class Steps:
     """The share of a split's measured runs with at most a value, float64 `[step]` both: exact at every value here;
-    values between are left out where there are many. The first is the least value."""
+    values between are left out where there are many. The first is the least value with the share below it, 0."""
 
     split: Split
     n: int
