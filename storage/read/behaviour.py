@@ -99,9 +99,9 @@ class BehaviourReader:
             return FindingSample(tuple(_finding(row) for row in rows), total)
 
 
-def sampled(query: sa.Select[Any], limit: int) -> sa.Select[Any]:
+def sampled(query: sa.Select[Any], limit: int, run_id: sa.ColumnElement[Any] = R.id) -> sa.Select[Any]:
     """At most `limit` rows about runs: as good as random, and the same ones every time."""
-    return query.order_by(sa.func.md5(sa.cast(R.id, sa.String))).limit(limit)
+    return query.order_by(sa.func.md5(sa.cast(run_id, sa.String))).limit(limit)
 
 
 def _findings() -> sa.Select[Any]:

@@ -17,7 +17,17 @@ from headscope.analysis.statistics.calibration import Reliability, SelectiveRisk
 from headscope.analysis.types import TokenizedText
 from headscope.analysis.types.patching import PatchRequest, PatchResult
 from headscope.dashboard import figures
-from headscope.dashboard.figures import behaviour, confidence, heads, layers, patching, scorer, theme, toxicity
+from headscope.dashboard.figures import (
+    behaviour,
+    charts,
+    confidence,
+    heads,
+    layers,
+    patching,
+    scorer,
+    theme,
+    toxicity,
+)
 from tests.factories import make_info, make_result
 from tests.unit.dashboard.pages.test_compare_figures import tokenized
 
@@ -78,6 +88,14 @@ WITH_TEXT: dict[Callable[..., go.Figure], Build] = {
     behaviour.reliability: reliability,
     behaviour.selective_risk: risk,
     behaviour.locked_in: lambda name: behaviour.locked_in({name: (2, np.arange(2.0))}),
+    charts.histogram: lambda name: charts.histogram(
+        np.arange(3.0), [np.array([1, 2])] * 2, [name, "other"], charts.Axis("x")),
+    charts.cumulative: lambda name: charts.cumulative(
+        [charts.Curve(one, np.arange(2.0), np.array([0.5, 1]), 2) for one in (name, "other")], charts.Axis("x")),
+    charts.boxes: lambda name: charts.boxes([charts.Box(name, 0, 1, 2, 3, 4, 2, 9)], charts.Axis("x")),
+    charts.scatter: lambda name: charts.scatter(
+        [charts.Cloud(one, np.arange(2.0), np.arange(2.0)) for one in (name, "other")],
+        charts.Axis("x"), charts.Axis("y", log=True)),
     confidence.confidence_figure: sureness,
     heads.head_spread: lambda name: heads.head_spread([heads.HeadValues(name, "nats", np.arange(9.0))]),
     heads.model_profiles: lambda name: heads.model_profiles(
