@@ -46,11 +46,13 @@ def filled_url(shared_store_url: str) -> str:
         make_prompt("p0", "The cat sat on the mat", pair_id="one", group="cat", tags=("animals",)),
         make_prompt("p1", "The dog sat on the mat", pair_id="one", group="dog", tags=("animals",)),
         Prompt("p2", "", tags=("negation",)),
+        make_prompt("p3", "The bird sat on the mat", pair_id=None, group=None),  # its target is a right answer
     ]
     results = [
         make_result(prompts[0], seed=1, evidence=True),
         make_result(prompts[1], seed=2),
         make_failure(prompts[2]),
+        make_result(prompts[3], seed=3),
     ]
     results[0].heads.induction[0, 0] = 0.5
     results[0].layers.lens_rank[-1] = 1
@@ -61,7 +63,7 @@ def filled_url(shared_store_url: str) -> str:
     )
     results[0] = dataclasses.replace(results[0], findings=scores)
     with Store.open(shared_store_url) as store:
-        job = store.start_job(experiment="demo", model="tiny", spec={}, total=3)
+        job = store.start_job(experiment="demo", model="tiny", spec={}, total=4)
         store.save(job, make_info("smollm2-135m-instruct"), make_set(*prompts), ["heads"], 0, results)
         detect(store, experiment_runs("demo"))
         compare(store, store, BiasRequest("demo"))
@@ -86,13 +88,13 @@ def test_every_example_runs_and_finds_something(filled_url: str, query: str) -> 
 def test_the_notebook_examples_run(filled_url: str) -> None:
     values: dict[str, object] = {}
     exec("".join(PYTHON).replace('"headscope.duckdb"', repr(filled_url)), values)
-    assert len(values["runs"]) == 2
+    assert len(values["runs"]) == 3
     assert len(values["tokens"]) == 6
-    assert len(values["heads"]) == 2 * 12
+    assert len(values["heads"]) == 3 * 12
     assert values["attention"] is None
     assert values["bias"].group_a.tolist() == ["cat"]
     assert values["frame"].n[0] == 0
-    assert values["page"].html.count("Plotly.newPlot(") == 5
+    assert values["page"].html.count("Plotly.newPlot(") >= 5
 
 
 def test_views_give_null_for_what_was_not_measured(filled_url: str) -> None:

@@ -25,7 +25,7 @@ ONE_EACH = ("surprisal", "formation", "norms", "lens", "heads", "attributions")
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[OpenStore, list[str]]]:
     """A store with a whole run, an offensive one, one with its text alone, and a failed one; their ids."""
-    prompts = [make_prompt(f"p{n}", text, group=f"g{n}") for n, text in enumerate(
+    prompts = [make_prompt(f"p{n}", text, group=None) for n, text in enumerate(
         ("the <b>cat</b> sat", "the wicked dog", "a bird sang", ""))]  # fmt: skip
     results = [make_result(prompt, seed=n, attention=not n, evidence=True) for n, prompt in enumerate(prompts[:3])]
     results[1] = replace(results[1], findings=(ToxicityScore("prompt", "toxic", 0.9, "x"),))
