@@ -102,7 +102,7 @@ class RunFigures:
         if not (0 <= layer < n_layers and 0 <= head < n_heads):
             raise InputError(f"there are layers 0 to {n_layers - 1} and heads 0 to {n_heads - 1}, no {layer}.{head}.")
         shown, labels = weights[layer, head].astype(np.float64), self._labels()
-        seen = np.where(np.tri(*shown.shape, dtype=bool) | (shown > 0), shown, np.nan)
+        seen = np.where(np.tri(*shown.shape, dtype=np.bool_) | (shown > 0), shown, np.nan)
         return _grid(Grid(seen, labels, labels, "query", "key", "weight", False, downwards=True))
 
     def effect_methods(self) -> tuple[str, ...]:

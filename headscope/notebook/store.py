@@ -11,27 +11,25 @@ if TYPE_CHECKING:
     from headscope.notebook.behaviour import Behaviour
     from headscope.notebook.run import Run
 
-SHOWN, COVERED = "shown", "covered"
-
 
 class Store(Notebook):
     """The frames of `Notebook`, single runs to draw (`run`), and figures over many (`figures`)."""
 
-    def run(self, run_id: str, *, offensive: Literal["covered", "shown"] = COVERED) -> Run:
+    def run(self, run_id: str, *, offensive: Literal["covered", "shown"] = "covered") -> Run:
         """One run to look at. offensive: `shown` leaves the words of offensive texts readable; else letters stand for
         letters, as on the pages.
 
         Raises UnknownNameError when there is no such run, InputError for another choice.
         """
-        if offensive not in (SHOWN, COVERED):
-            raise InputError(f"offensive can be {COVERED!r} or {SHOWN!r}, not {offensive!r}.")
+        if offensive not in ("covered", "shown"):
+            raise InputError(f"offensive can be 'covered' or 'shown', not {offensive!r}.")
         from headscope.dashboard.blotted import blotted  # drawing is imported by who draws
         from headscope.notebook.run import Run
 
         detail = self.detail(run_id)
         why = self.offensive([run_id]).get(detail.row.id, {})
-        seen = detail if offensive == SHOWN else blotted(detail, why)
-        return Run(seen, why, covered=offensive == COVERED, attention=lambda: self.attention(run_id))
+        seen = detail if offensive == "shown" else blotted(detail, why)
+        return Run(seen, why, covered=offensive == "covered", attention=lambda: self.attention(run_id))
 
     @property
     def figures(self) -> Behaviour:

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from headscope.datasets import prompt_sets
 from tests.cli import GUARD
+from tests.tiny_models import build_worded_llama
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
@@ -42,10 +44,18 @@ def cells(path: Path) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.fixture(scope="module")
+def worded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Llama whose tokens are the words of the prompt sets."""
+    prompts = [one for name in ("indirect_object", "evidence") for one in prompt_sets.load(name).prompts]
+    texts = [text for one in prompts for text in (one.text, one.target or "", one.foil or "")]
+    return build_worded_llama(tmp_path_factory.mktemp("worded") / "model", 2 * texts)
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs(path: Path, tmp_path: Path, tiny_llama_dir: Path) -> None:
+def test_a_notebook_runs(path: Path, tmp_path: Path, worded: Path) -> None:
     (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "smollm2-135m-instruct").symlink_to(tiny_llama_dir)
+    (tmp_path / "models" / "smollm2-135m-instruct").symlink_to(worded)
     environment = {
         **os.environ,
         "HEADSCOPE_MODEL_DIR": str(tmp_path / "models"),
