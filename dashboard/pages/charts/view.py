@@ -25,7 +25,8 @@ KIND_NAMES = dict(zip(KINDS, ("Histogram", "ECDF", "Box", "Scatter"), strict=Tru
 BY_NAMES = {"none": "nothing", "prompt_set": "prompt set"}
 METHOD = (
     "Quartiles and means are of all measured runs, worked out by the database; of the mean the 95 % interval by "
-    "Student's t, which takes runs for independent of each other: runs of one prompt on several models, or of a pair, are not."
+    "Student's t, which takes runs for independent of each other: runs of one prompt on several models, or of a pair, "
+    "are not."
 )
 RELATED = (
     "Pearson: how near the points are to a straight line, with Fisher's 95 % interval. Spearman: how far one orders "
