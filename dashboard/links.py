@@ -10,6 +10,7 @@ from headscope.dashboard.link_state import QueryState, encoded
 OVERVIEW = "/"
 RUNS, RUN, COMPARE, LIVE, PATCHING = "/runs", "/run", "/compare", "/live", "/patching"
 METHODS, CONFIDENCE, TOXICITY, BIAS = "/methods", "/confidence", "/toxicity", "/bias"
+CHARTS = "/charts"
 FAILURES, BLACKBOX, SCORER, HEADS, SIGN_IN = "/failures", "/blackbox", "/scorer", "/heads", "/sign-in"
 API = "/api/v1"
 HEALTH, OWNER = "/healthz", f"{API}/owner"
@@ -111,6 +112,11 @@ def failures_file(name: str, state: QueryState) -> str:
 def toxicity_file(name: str, state: QueryState) -> str:
     """A table of the Toxicity page: `rates.csv`."""
     return f"{API}/toxicity/{name}{state.to_query()}"
+
+
+def charts_file(state: QueryState) -> str:
+    """What a chart shows, as CSV."""
+    return f"{API}/charts/chart.csv{state.to_query()}"
 
 
 def bias_file(name: str, state: QueryState) -> str:

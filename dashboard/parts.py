@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 import plotly.graph_objects as go
 from dash import dcc, html
 
 from headscope.dashboard.cards import Children, copyable, extra, icon
-from headscope.dashboard.scoped.query import ScopeQuery
+
+
+class Linked(Protocol):
+    """The state of a page that is in its link."""
+
+    def link(self, **changes: Any) -> str:
+        """The page's link with some keys changed."""
+
 
 Choices = Sequence[tuple[str, str]]
 Entry = tuple[str, str, int | None]
@@ -19,7 +27,7 @@ def stay(children: Children, address: str, class_name: str = "", title: str = ""
     return html.A(children, href=address, className=class_name, title=title)
 
 
-def switch(name: str, query: ScopeQuery, choices: Choices, label: str) -> html.Div:
+def switch(name: str, query: Linked, choices: Choices, label: str) -> html.Div:
     """Links of which one is current."""
     now = str(getattr(query, name))
     kind = int if isinstance(getattr(query, name), int) else str
@@ -50,11 +58,12 @@ def sql_box(statement: str) -> html.Details:
     )
 
 
-def graph(figure: go.Figure) -> dcc.Graph:
-    """A figure in a card, as high as it was built and as wide as there is room."""
+def graph(figure: go.Figure, **named: Any) -> dcc.Graph:
+    """A figure in a card, as high as it was built and as wide as there is room. named: its id, for callbacks."""
     return dcc.Graph(
-        figure=figure, config={"displaylogo": False}, responsive=True, style={"height": f"{figure.layout.height}px"}
-    )
+        figure=figure, config={"displaylogo": False}, responsive=True, style={"height": f"{figure.layout.height}px"},
+        **named,
+    )  # fmt: skip
 
 
 def note(*children: Children) -> html.P:

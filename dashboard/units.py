@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from headscope.dashboard.words import DASH
 
 NATS_PER_BIT = math.log(2)
+PAIR_UNITS = {"margin": "nats", "loglik": "nats", "toxicity": "probability", "sentiment": "VADER’s compound",
+              "regard": "probability"}  # fmt: skip
+"""Of the measures in which groups are compared."""
 Amount = TypeVar("Amount", float, NDArray[np.float64])
 
 

@@ -52,6 +52,7 @@ from headscope.storage.rows import (
     TextChoice,
     ToxicityRow,
 )
+from headscope.storage.rows.charts import Bins, ColumnPairs, Spread, Steps
 
 
 class RunReader(Protocol):
@@ -185,6 +186,20 @@ class RunReader(Protocol):
         """Which texts of these runs are offensive, and why: their `toxic` score reaches the threshold of the classifier
         that scored them, or the content filter marked them. The highest score stands for a part. What nobody scored is
         not in it."""
+
+    def column_spread(self, where: RunFilter, column: str, by: str = "") -> tuple[Spread, ...]:
+        """Quartiles, mean and range of one of `CHART_COLUMNS` over all these runs, with `by` (of `CHART_SPLITS`) apart,
+        most runs first. Raises UnknownNameError for another column or split; so do the next three."""
+
+    def column_bins(self, where: RunFilter, column: str, by: str = "", *, unit: float = 1.0, log: bool = False) -> Bins:
+        """How many of all these runs have which value. Edges are round numbers of `unit` (in the column's own), of
+        equal distance, with `log` of about equal ratio."""
+
+    def column_steps(self, where: RunFilter, column: str, by: str = "") -> tuple[Steps, ...]:
+        """The share of all these runs with at most a value, in about 200 steps."""
+
+    def column_pairs(self, where: RunFilter, x: str, y: str, by: str = "", limit: int = 5_000) -> ColumnPairs:
+        """Two columns of these runs; a fixed random sample when there are more than `limit`."""
 
     def certificate(self, key: CertificateKey) -> StoredCertificate | None:
         """The newest certificate that holds for exactly this, None when the model was never checked so."""

@@ -1,11 +1,10 @@
-"""The store in a notebook: frames in one call, in transactions that write nothing; from the file or the database, or
-from the `headscope serve` that holds the file."""
+"""The store in a notebook: frames in one call, and the typed data that figures are drawn from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Literal, Self
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,35 +14,27 @@ from numpy.typing import NDArray
 from headscope.analysis import bounds
 from headscope.analysis.classifiers import rates
 from headscope.analysis.classifiers.card import card
-from headscope.analysis.errors import HeadscopeError, InputError, StorageError, UnknownNameError
+from headscope.analysis.classifiers.rates import ScoreCounts
+from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.statistics.counterfactual import contrasts
 from headscope.analysis.statistics.effect_rows import EffectRow, effect_row
-from headscope.analysis.types import Params
-from headscope.storage import artifacts, schema, served, session
-from headscope.storage.artifacts import ArtifactFolder
+from headscope.analysis.types import Params, RunStatus
+from headscope.storage import artifacts, schema
+from headscope.storage.handle import Frame, Handle
 from headscope.storage.ids import parse_id
-from headscope.storage.read import filters, pairs, toxicity
-from headscope.storage.rows import PAIR_MEASURES, RUN_COLUMNS, Condition, RunFilter, ScoreFilter, Sort
-from headscope.storage.schema import versions
-from headscope.storage.sql import readonly
-from headscope.storage.sql.readonly import MAX_BYTES
-
-ARROW_TYPES = {
-    16: pa.bool_(),
-    20: pa.int64(),
-    23: pa.int32(),
-    25: pa.string(),
-    700: pa.float32(),
-    701: pa.float64(),
-    1007: pa.list_(pa.int32()),
-    1015: pa.list_(pa.string()),
-    1021: pa.list_(pa.float32()),
-    1043: pa.string(),
-    1114: pa.timestamp("us"),
-    1700: pa.float64(),
-    2950: pa.string(),
-}
-"""By PostgreSQL's type oid; the others as Arrow infers them."""
+from headscope.storage.read import behaviour, filters, offensive, pairs, toxicity
+from headscope.storage.read.detail import detail
+from headscope.storage.rows import (
+    PAIR_MEASURES,
+    RUN_COLUMNS,
+    Condition,
+    Measures,
+    Offences,
+    RunDetail,
+    RunFilter,
+    ScoreFilter,
+    Sort,
+)
 
 RATES = pa.schema(
     [(name, pa.string()) for name in ("group", "classifier", "part", "label")]
@@ -58,36 +49,15 @@ RATES = pa.schema(
 KINDS: dict[str, pa.DataType] = {"str": pa.string(), "int": pa.int64(), "float | None": pa.float64()}
 EFFECTS = pa.schema([(name, KINDS[kind]) for name, kind in EffectRow.__annotations__.items()])
 
-SECONDS = 3600.0
-"""What is asked of a server, which wants limits."""
 
-Frame = Any
-"""A pandas.DataFrame, or a pyarrow.Table from a handle opened with `frame="arrow"`."""
-
-
-class Notebook:
+class Notebook(Handle):
     """Made by `headscope.open`. Every method gives a frame; unmeasured numbers are missing values."""
-
-    def __init__(self, url: str, frame: Literal["pandas", "arrow"] = "pandas") -> None:
-        if frame not in {"pandas", "arrow"}:
-            raise InputError(f"frame must be 'pandas' or 'arrow', not {frame!r}.")
-        self.url, self._frame = url, frame
-        self._artifacts = ArtifactFolder(artifacts.location(url))
-        self._server = None if session.is_ours(url) else served.server_of(url)
-        self._engine = session.open_engine(url) if self._server else session.open_reader(url)
-        if self._server is not None:
-            return
-        try:
-            versions.ensure(self._engine, create=False)
-        except BaseException:
-            self._engine.dispose()
-            raise
 
     def runs(self, *, search: str = "", sort: str = "", limit: int | None = None, **conditions: Any) -> Frame:
         """Runs, newest first. `model="gpt2"` is equality, a list any of its values, None a missing value; other
         operators follow two underscores: `target_rank__le=10`, `text__contains="Paris"`. `sort="-margin"` descends.
         """
-        where = RunFilter(tuple(_condition(name, value) for name, value in conditions.items()), search)
+        where = _where(conditions, search)
         order = filters.order([Sort(sort.removeprefix("-"), sort.startswith("-"))] if sort else [])
         columns = (filters.column(name).label(name) for name in RUN_COLUMNS)
         return self._read(sa.select(*columns).where(*filters.clauses(where)).order_by(*order).limit(limit))
@@ -151,11 +121,7 @@ class Notebook:
         percent: another threshold than the classifier's own. by: model, prompt_set or temperature apart; more
         `conditions` on runs as in `runs`.
         """
-        bounds.whole("percent", percent, 0, 99)
-        chosen = {"experiment": experiment, **conditions}
-        where = RunFilter(tuple(_condition(name, value) for name, value in chosen.items()))
-        counted = self._arrow(toxicity.counted(ScoreFilter(where), rates.cuts(percent), by), {})
-        found = toxicity.summed([tuple(row.values()) for row in counted.to_pylist()])
+        found = self.score_counts(percent=percent, by=by, experiment=experiment, **conditions)
         table = pa.Table.from_pylist([rates.as_row(rates.rated(item, percent)) for item in found], RATES)
         return table if self._frame == "arrow" else table.to_pandas()
 
@@ -167,18 +133,24 @@ class Notebook:
         pooled: all tags of a prompt set in one row; more `conditions` on runs as in `runs`. Raises UnknownNameError
         for another measure.
         """
+        rows = self.effects(experiment, measure=measure, pooled=pooled, **conditions)
+        table = pa.Table.from_pylist([asdict(row) for row in rows], EFFECTS)
+        return table if self._frame == "arrow" else table.to_pandas()
+
+    def effects(
+        self, experiment: str, *, measure: str = "margin", pooled: bool = False, **conditions: Any
+    ) -> list[EffectRow]:
+        """The rows of `bias`, typed."""
         if measure not in PAIR_MEASURES:
             raise UnknownNameError("measure", measure, PAIR_MEASURES)
-        chosen = {"experiment": experiment, **conditions}
-        clauses = pairs.paired(RunFilter(tuple(_condition(name, value) for name, value in chosen.items())))
+        clauses = pairs.paired(_where({"experiment": experiment, **conditions}))
         judge = ""
         if measure == "toxicity":
             counted = self._arrow(toxicity.judges(clauses), {}).to_pylist()
             judge = toxicity.most_of([tuple(row.values()) for row in counted], card().classifier)
         found = self._arrow(pairs.statement(clauses, measure, judge).order_by(schema.runs.c.id), {})
         rows = contrasts(pairs.members_of([column.to_pylist() for column in found.columns]), pooled=pooled)
-        table = pa.Table.from_pylist([asdict(effect_row(measure, row)) for row in rows], EFFECTS)
-        return table if self._frame == "arrow" else table.to_pandas()
+        return [effect_row(measure, row) for row in rows]
 
     def attention(self, run_id: str) -> NDArray[np.float16] | None:
         """`[layer, head, query, key]`, None when it was not kept. Raises StorageError for a missing or damaged file."""
@@ -188,19 +160,31 @@ class Notebook:
         found = self._arrow(query, {"run_id": run_id}).to_pylist()
         return self._artifacts.get_attention(artifacts.row_of(found[0])) if found else None
 
+    def detail(self, run_id: str) -> RunDetail:
+        """One run, whole, as the Run page has it, but for the certificate of its model. Raises UnknownNameError when
+        there is no such run."""
+        return detail(self._mappings, run_id)
+
+    def offensive(self, run_ids: Sequence[str]) -> Offences:
+        """Which texts of these runs are offensive, and why: see `headscope.storage.interfaces.RunReader.offensive`."""
+        return offensive.read(self._mappings, run_ids)
+
+    def measures(self, **conditions: Any) -> Measures:
+        """Every succeeded run that `runs` would find, as columns."""
+        clauses = [*filters.clauses(_where(conditions)), schema.runs.c.status == RunStatus.SUCCEEDED.value]
+        query = behaviour.measured().where(*clauses).order_by(schema.runs.c.id)
+        rows = [tuple(row.values()) for row in self._mappings(query)]
+        return behaviour.measures_of(rows, len(rows), 0)
+
+    def score_counts(self, *, percent: int = 0, by: str = "", **conditions: Any) -> tuple[ScoreCounts, ...]:
+        """What the rates of `toxicity_rates` are made of, with how the scores are spread."""
+        bounds.whole("percent", percent, 0, 99)
+        counted = self._arrow(toxicity.counted(ScoreFilter(_where(conditions)), rates.cuts(percent), by), {})
+        return toxicity.summed([tuple(row.values()) for row in counted.to_pylist()])
+
     def sql(self, statement: str, params: Params | None = None) -> Frame:
         """Any reading statement; `:name` in it is taken from `params`."""
         return self._read(sa.text(statement), params)
-
-    def close(self) -> None:
-        """Close every connection."""
-        self._engine.dispose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _view(self, view: str, order: str, run_id: str | None, experiment: str | None) -> Frame:
         if (run_id is None) == (experiment is None):
@@ -212,58 +196,9 @@ class Notebook:
         statement = sa.text(f"SELECT * FROM {view} WHERE run_id IN ({runs}) ORDER BY run_id, {order}")
         return self._read(statement, {"experiment": experiment})
 
-    def _read(self, statement: sa.sql.ClauseElement, params: Params | None = None) -> Frame:
-        table = self._arrow(statement, params or {})
-        return table if self._frame == "arrow" else table.to_pandas()
 
-    def _arrow(self, statement: sa.sql.ClauseElement, params: Params) -> pa.Table:
-        if self._server is None:
-            with session.reading(self._engine) as connection:
-                return read_arrow(connection, statement, params)
-        text, values = _positional(self._engine.dialect, statement, params)  # the engine is never connected
-        try:
-            table, truncated = self._server.sql(text, values, limit=readonly.MOST_ROWS, timeout=SECONDS)
-        except HeadscopeError as error:
-            raise error if isinstance(error, StorageError | InputError) else StorageError(str(error)) from error
-        if truncated:
-            raise StorageError(
-                f"this is more than {MAX_BYTES / 2**30:g} GiB, the most that a server sends at once: ask for fewer "
-                "rows or columns, or stop the server and open the store again."
-            )
-        return table
-
-
-def read_arrow(connection: sa.Connection, statement: sa.sql.ClauseElement, params: Mapping[str, Any]) -> pa.Table:
-    """A statement's rows as an Arrow table; ids as text."""
-    if connection.dialect.name == "duckdb":
-        cursor: Any = connection.connection.cursor()
-        cursor.execute(*_positional(connection.dialect, statement, params))
-        return cursor.to_arrow_table()
-    result = connection.execute(statement, params)  # type: ignore[call-overload]
-    kinds = [ARROW_TYPES.get(column.type_code) for column in result.cursor.description]
-    rows = result.all()
-    columns = list(zip(*rows, strict=True)) if rows else [() for _ in kinds]
-    arrays = [_array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
-    return pa.table(arrays, names=list(result.keys()))
-
-
-def _positional(
-    dialect: sa.Dialect, statement: sa.sql.ClauseElement, params: Mapping[str, Any]
-) -> tuple[str, list[Any]]:
-    """DuckDB's text of a statement, and the values of its parameters in their order."""
-    compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
-    values = {**compiled.params, **params}
-    names = getattr(compiled, "positiontup", None) or list(compiled.params)
-    return str(compiled), [values[name] for name in names]
-
-
-def _array(values: Sequence[Any], kind: pa.DataType | None) -> pa.Array:
-    if kind is None:
-        return pa.array(values)
-    if pa.types.is_string(kind) or pa.types.is_floating(kind):  # ids; averages of integers come as Decimal
-        make = str if pa.types.is_string(kind) else float
-        return pa.array([None if value is None else make(value) for value in values], kind)
-    return pa.array(values, kind)
+def _where(conditions: dict[str, Any], search: str = "") -> RunFilter:
+    return RunFilter(tuple(_condition(name, value) for name, value in conditions.items()), search)
 
 
 def _condition(name: str, value: Any) -> Condition:

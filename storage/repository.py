@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from headscope.storage import artifacts, private, session
 from headscope.storage.job_owners import Heartbeat
 from headscope.storage.read.behaviour import BehaviourReader
+from headscope.storage.read.charts import ChartReader
 from headscope.storage.read.counts import Counts
 from headscope.storage.read.disagreement import DisagreementReader
 from headscope.storage.read.evidence import EvidenceReader
@@ -35,6 +36,7 @@ class Store(
     BehaviourReader,
     OffensiveReader,
     PairReader,
+    ChartReader,
     ToxicityReader,
     DisagreementReader,
     BiasWriter,

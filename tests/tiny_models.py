@@ -8,6 +8,7 @@ initial weights are wide, so that attention and logits are far from uniform and 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,27 @@ def build_tiny_llama(folder: Path) -> Path:
         tie_word_embeddings=False,
     )
     return _saved(LlamaForCausalLM, config, tokenizer, folder, seed=30)
+
+
+def build_worded_llama(folder: Path, texts: Iterable[str]) -> Path:
+    """The same sizes with words of `texts` as tokens, so that two names begin with different ones."""
+    trained = Tokenizer(models.BPE())
+    trained.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trained.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=4000, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet,
+                                  show_progress=False)  # fmt: skip
+    trained.train_from_iterator(texts, trainer)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=trained, eos_token="<|endoftext|>")
+    config = LlamaConfig(
+        **_sizes(tokenizer),
+        intermediate_size=2 * D_MODEL,
+        num_key_value_heads=N_KV_HEADS,
+        bos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.eos_token_id,
+        tie_word_embeddings=False,
+    )
+    return _saved(LlamaForCausalLM, config, tokenizer, folder, seed=31)
 
 
 def _sizes(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:

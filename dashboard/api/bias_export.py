@@ -18,8 +18,8 @@ from headscope.dashboard.api.methods_export import written
 from headscope.dashboard.pages.bias.cards import APART, FILE, METHOD, PAIRS_FILE, SAID
 from headscope.dashboard.pages.bias.lines import Line, all_lines, chosen, listed
 from headscope.dashboard.pages.bias.query import BiasQuery, offences
-from headscope.dashboard.pages.bias.view import UNITS
 from headscope.dashboard.services import Services
+from headscope.dashboard.units import PAIR_UNITS
 from headscope.storage.rows import Offences
 from headscope.storage.rows.offensive import PROMPT
 
@@ -55,7 +55,8 @@ def effects(services: Services, query: BiasQuery) -> Iterator[Row]:
     for line in listed(query, all_lines(services.store, query)):
         row = line.contrast
         yield {"model": row.model, "prompt_set": row.prompt_set, "attribute": row.attribute, "a": row.a, "b": row.b,
-               "measure": query.measure, "unit": UNITS[query.measure], **_beside(line, query), **_numbers(line.effect),
+               "measure": query.measure, "unit": PAIR_UNITS[query.measure],
+               **_beside(line, query), **_numbers(line.effect),
                "adjusted_p": line.adjusted_p, "marked": int(line.marked)}  # fmt: skip
 
 

@@ -17,7 +17,7 @@
   };
   apply();
   dark.addEventListener("change", apply);
-  /* Filters on dates mean days of this clock (dashboard/pages/runs/zone.py). */
+  /* Filters on dates mean days of this clock (dashboard/narrowing/zone.py). */
   document.cookie = `headscope-zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=/; max-age=31536000; `
     + `SameSite=Strict`;
   /* Covered texts are drawn as they will stay: no page jumps (assets/60_parts/covered). */

@@ -20,18 +20,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Protocol, cast
-
-from dash import Dash
-from dash.development.base_component import Component
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from headscope.analysis.registry.foreign import foreign, leave_out
-from headscope.dashboard.services import Services
+
+if TYPE_CHECKING:  # the numbers of pages are read without Dash, too
+    from dash import Dash
+    from dash.development.base_component import Component
+
+    from headscope.dashboard.services import Services
 
 GROUP = "headscope.pages"
 PAGES: list[str] = [
     "headscope.dashboard.pages.overview.page",
     "headscope.dashboard.pages.runs.page",
+    "headscope.dashboard.pages.charts.page",
     "headscope.dashboard.pages.methods.page",
     "headscope.dashboard.pages.heads.page",
     "headscope.dashboard.pages.confidence.page",

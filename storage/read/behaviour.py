@@ -99,9 +99,9 @@ class BehaviourReader:
             return FindingSample(tuple(_finding(row) for row in rows), total)
 
 
-def sampled(query: sa.Select[Any], limit: int) -> sa.Select[Any]:
+def sampled(query: sa.Select[Any], limit: int, run_id: sa.ColumnElement[Any] = R.id) -> sa.Select[Any]:
     """At most `limit` rows about runs: as good as random, and the same ones every time."""
-    return query.order_by(sa.func.md5(sa.cast(R.id, sa.String))).limit(limit)
+    return query.order_by(sa.func.md5(sa.cast(run_id, sa.String))).limit(limit)
 
 
 def _findings() -> sa.Select[Any]:
@@ -130,18 +130,25 @@ def _settings(connection: Connection, clauses: Sequence[filters.Clause]) -> tupl
 
 def _measures(connection: Connection, clauses: Sequence[filters.Clause], limit: int, version: int) -> Measures:
     total = int(connection.execute(sa.select(sa.func.count()).select_from(runs).where(*clauses)).scalar_one())
-    columns = [COLUMNS[name] if name in COLUMNS else R[name] for name in (*WORDS, *NUMBERS)]
-    query = sa.select(*columns).where(*clauses)
+    query = measured().where(*clauses)
     cut = total > limit
     rows = whole_pairs(connection, query, limit) if cut else connection.execute(query.order_by(R.id)).all()
-    found = list(zip(*rows, strict=True)) or [()] * len(columns)
+    return measures_of(rows, total, version)
+
+
+def measured() -> sa.Select[Any]:
+    """The columns of `Measures`, of every run."""
+    return sa.select(*(COLUMNS[name] if name in COLUMNS else R[name] for name in (*WORDS, *NUMBERS)))
+
+
+def measures_of(rows: Sequence[Any], total: int, version: int) -> Measures:
+    """Rows of `measured` as columns."""
+    found = list(zip(*rows, strict=True)) or [()] * len((*WORDS, *NUMBERS))
     words: dict[str, Any] = dict(zip(WORDS, found[: len(WORDS)], strict=True))
     words["run_id"] = tuple(str(item) for item in words["run_id"])
     words["tags"] = tuple(tuple(item) for item in words["tags"])
-    measured: dict[str, Any] = {
-        name: numbers(column) for name, column in zip(NUMBERS, found[len(WORDS) :], strict=True)
-    }
-    return Measures(**words, **measured, total=total, version=version)
+    values: dict[str, Any] = {name: numbers(column) for name, column in zip(NUMBERS, found[len(WORDS) :], strict=True)}
+    return Measures(**words, **values, total=total, version=version)
 
 
 def whole_pairs(connection: Connection, query: sa.Select[Any], limit: int) -> Sequence[Any]:

@@ -12,6 +12,7 @@ from headscope.analysis.classifiers.content_filter import MAIN, TAG
 from headscope.analysis.classifiers.thresholds import USUAL, own_thresholds
 from headscope.storage import session
 from headscope.storage.ids import parse_id
+from headscope.storage.read.detail import Ask
 from headscope.storage.rows.offensive import PROMPT, SAMPLED, Offence, Offences
 from headscope.storage.schema import probe_results, runs, toxicity_scores
 from headscope.storage.sql.expressions import HasElement
@@ -28,15 +29,20 @@ class OffensiveReader:
 
     def offensive(self, run_ids: Sequence[str]) -> Offences:
         """See `RunReader.offensive`."""
-        keys = [str(key) for key in map(parse_id, dict.fromkeys(run_ids)) if key is not None]
-        if not keys:
+        if not run_ids:
             return {}
         with session.reading(self.engine) as connection:
-            rows = connection.execute(_of(keys)).all()
-        found: dict[str, dict[str, Offence]] = {}
-        for run_id, part, label, score, judge in sorted(rows, key=lambda row: -(row[3] or 0.0)):
-            found.setdefault(str(run_id), {}).setdefault(part, Offence(part, label, score, judge))
-        return found
+            return read(lambda statement: connection.execute(statement).mappings().all(), run_ids)
+
+
+def read(ask: Ask, run_ids: Sequence[str]) -> Offences:
+    """What `ask` finds of these runs."""
+    keys = [str(key) for key in map(parse_id, dict.fromkeys(run_ids)) if key is not None]
+    rows = [tuple(row.values()) for row in ask(_of(keys))] if keys else []
+    found: dict[str, dict[str, Offence]] = {}
+    for run_id, part, label, score, judge in sorted(rows, key=lambda row: -(row[3] or 0.0)):
+        found.setdefault(str(run_id), {}).setdefault(part, Offence(part, label, score, judge))
+    return found
 
 
 def _of(keys: Sequence[str]) -> sa.CompoundSelect[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,18 +16,13 @@ from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.types import RunStatus
 from headscope.analysis.types.certificate import CertificateKey
 from headscope.storage import schema, session
-from headscope.storage.artifacts import COLUMNS, ArtifactFolder, row_of
-from headscope.storage.columns import arrays
-from headscope.storage.columns import attributions as attribution_rows
-from headscope.storage.columns import findings as finding_rows
-from headscope.storage.columns import runs as run_columns
-from headscope.storage.columns.models import model_of
+from headscope.storage.artifacts import ArtifactFolder
 from headscope.storage.ids import parse_id
 from headscope.storage.read import certificates, counts, facets, filters, overview
 from headscope.storage.read import jobs as job_rows
+from headscope.storage.read.detail import Ask, artifacts, detail, run_row
 from headscope.storage.rows import (
     RUN_COLUMNS,
-    ArtifactRow,
     FacetCount,
     JobRow,
     Overview,
@@ -106,7 +100,10 @@ class Reader:
     def run(self, run_id: str) -> RunDetail:
         """See `RunReader.run`."""
         with session.reading(self.engine) as connection:
-            return _detail(connection, run_id)
+            found = detail(_asked(connection), run_id)
+            device = found.capsule.get("device")
+            device = device if isinstance(device, str) else ""
+            return replace(found, certificate=certificates.of_model(connection, found.model, device))
 
     def runs(self, run_ids: Sequence[str]) -> tuple[RunRow, ...]:
         """See `RunReader.runs`."""
@@ -117,7 +114,7 @@ class Reader:
     def attention(self, run_id: str) -> NDArray[np.float16] | None:
         """See `RunReader.attention`."""
         with session.reading(self.engine) as connection:
-            found = _artifacts(connection, run_id)
+            found = artifacts(_asked(connection), run_id)
         row = next((item for item in found if item.kind == "attention"), None)
         return None if row is None else self.artifacts.get_attention(row)
 
@@ -190,68 +187,9 @@ def _rows(
 
 def _whole_rows(connection: Connection, ids: Sequence[UUID]) -> tuple[RunRow, ...]:
     rows = connection.execute(_select_rows().where(schema.runs.c.id.in_(ids))).mappings()
-    by_id = {row["id"]: _run_row(row) for row in rows}
+    by_id = {row["id"]: run_row(row) for row in rows}
     return tuple(by_id[key] for key in ids if key in by_id)
 
 
-def _run_row(row: Mapping[Any, Any]) -> RunRow:
-    values = {name: row[name] for name in RUN_COLUMNS}
-    for name in ("id", "experiment_id", "model_id"):
-        values[name] = str(values[name])
-    values["status"] = RunStatus(values["status"])
-    values["tags"] = tuple(values["tags"])
-    values["created_at"] = utc(values["created_at"])
-    return RunRow(**values)
-
-
-def utc(moment: datetime) -> datetime:
-    """A stored moment with its zone."""
-    return moment.replace(tzinfo=UTC)
-
-
-def _detail(connection: Connection, run_id: str) -> RunDetail:
-    runs, details, key = schema.runs, schema.run_details, parse_id(run_id)
-    both = sa.select(runs, details).join(details, details.c.run_id == runs.c.id)
-    row = connection.execute(both.where(runs.c.id == key)).mappings().one_or_none()
-    if row is None:
-        raise UnknownNameError("run", run_id, (), "It is not in this store; it may have been replaced by a newer one.")
-    models, capsules = schema.models, schema.capsules
-    model = connection.execute(sa.select(models).where(models.c.id == row["model_id"])).mappings().one()
-    capsule = connection.execute(sa.select(capsules.c.content).where(capsules.c.id == row["capsule_id"])).scalar_one()
-    found = {name: _array_rows(connection, name, key) for name in arrays.ARRAY_TABLES}
-    layers, info, device = found["layer_summaries"], model_of(model), capsule.get("device")
-    return RunDetail(
-        row=_run_row(row),
-        model=info,
-        analyses=tuple(row["analyses"]),
-        seed=row["seed"],
-        capsule=capsule,
-        result_key=row["result_key"],
-        target=arrays.target_of(row),
-        trace=next(map(arrays.trace_of, found["token_traces"]), None),
-        heads=next(map(arrays.heads_of, found["head_summaries"]), None),
-        layers=next(map(arrays.layers_of, layers), None),
-        lens=next(map(arrays.lens_of, layers), None),
-        attributions=attribution_rows.attributions_of(
-            *(found[name] for name in ("attributions", "attribution_receipts", "attribution_heads", "removal_curves"))
-        ),
-        continuation=next(map(arrays.continuation_of, found["continuations"]), None),
-        artifacts=_artifacts(connection, run_id),
-        measured=tuple(map(arrays.measured_of, found["measured_arrays"])),
-        missing=run_columns.missing_of(_array_rows(connection, "failures", key)),
-        findings=finding_rows.findings_of(*(_array_rows(connection, name, key) for name in finding_rows.TABLES)),
-        certificate=certificates.of_model(connection, info, device if isinstance(device, str) else ""),
-    )
-
-
-def _array_rows(connection: Connection, name: str, run_id: Any) -> list[Mapping[Any, Any]]:
-    table = schema.metadata.tables[name]
-    query = sa.select(table).where(table.c.run_id == run_id).order_by(*table.primary_key.columns)
-    return list(connection.execute(query).mappings())
-
-
-def _artifacts(connection: Connection, run_id: str) -> tuple[ArtifactRow, ...]:
-    table = schema.artifacts.c
-    query = sa.select(*(table[name] for name in COLUMNS))
-    rows = connection.execute(query.where(table.run_id == parse_id(run_id)).order_by(table.kind)).mappings()
-    return tuple(row_of(row) for row in rows)
+def _asked(connection: Connection) -> Ask:
+    return lambda statement: connection.execute(statement).mappings().all()

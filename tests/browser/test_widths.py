@@ -20,6 +20,7 @@ PAGES = {
     "/failures": ".hs-table tbody tr",
     "/methods": ".hs-card-body > *, .hs-empty, .hs-scope-choose",
     "/heads": ".hs-card-body > *, .hs-empty, .hs-scope-choose",
+    "/charts": "#charts-card tbody tr",
     "/confidence": ".hs-card-body > *, .hs-empty, .hs-scope-choose",
     "/bias": ".hs-card-body > *, .hs-empty, .hs-scope-choose",
     "/toxicity": ".hs-card-body > *, .hs-empty, .hs-scope-choose",

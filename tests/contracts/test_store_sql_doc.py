@@ -22,9 +22,10 @@ from headscope.storage.rows import RunDetail
 from headscope.storage.sql import readonly
 from tests.factories import make_attribution, make_failure, make_info, make_prompt, make_result, make_set
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "sql.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+DOCUMENT = (DOCS / "sql.md").read_text()
 QUERIES = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
-PYTHON = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
+PYTHON = re.findall(r"```python\n(.*?)```", (DOCS / "notebook.md").read_text(), re.DOTALL)
 
 
 def documented() -> dict[str, list[str]]:
@@ -45,11 +46,13 @@ def filled_url(shared_store_url: str) -> str:
         make_prompt("p0", "The cat sat on the mat", pair_id="one", group="cat", tags=("animals",)),
         make_prompt("p1", "The dog sat on the mat", pair_id="one", group="dog", tags=("animals",)),
         Prompt("p2", "", tags=("negation",)),
+        make_prompt("p3", "The bird sat on the mat", pair_id=None, group=None),  # its target is a right answer
     ]
     results = [
         make_result(prompts[0], seed=1, evidence=True),
         make_result(prompts[1], seed=2),
         make_failure(prompts[2]),
+        make_result(prompts[3], seed=3),
     ]
     results[0].heads.induction[0, 0] = 0.5
     results[0].layers.lens_rank[-1] = 1
@@ -60,7 +63,7 @@ def filled_url(shared_store_url: str) -> str:
     )
     results[0] = dataclasses.replace(results[0], findings=scores)
     with Store.open(shared_store_url) as store:
-        job = store.start_job(experiment="demo", model="tiny", spec={}, total=3)
+        job = store.start_job(experiment="demo", model="tiny", spec={}, total=4)
         store.save(job, make_info("smollm2-135m-instruct"), make_set(*prompts), ["heads"], 0, results)
         detect(store, experiment_runs("demo"))
         compare(store, store, BiasRequest("demo"))
@@ -82,16 +85,16 @@ def test_every_example_runs_and_finds_something(filled_url: str, query: str) -> 
     assert not result.truncated
 
 
-def test_the_notebook_example_runs(filled_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = PYTHON
+def test_the_notebook_examples_run(filled_url: str) -> None:
     values: dict[str, object] = {}
-    exec(code.replace('"headscope.duckdb"', repr(filled_url)), values)
-    assert len(values["runs"]) == 2
+    exec("".join(PYTHON).replace('"headscope.duckdb"', repr(filled_url)), values)
+    assert len(values["runs"]) == 3
     assert len(values["tokens"]) == 6
-    assert len(values["heads"]) == 2 * 12
+    assert len(values["heads"]) == 3 * 12
     assert values["attention"] is None
     assert values["bias"].group_a.tolist() == ["cat"]
     assert values["frame"].n[0] == 0
+    assert values["page"].html.count("Plotly.newPlot(") >= 5
 
 
 def test_views_give_null_for_what_was_not_measured(filled_url: str) -> None:

@@ -72,6 +72,11 @@ ASKED: dict[str, Ask] = {
        for measure in ("margin", "loglik", "toxicity")},
     "toxicity_rates of none": lambda book, run_id: book.toxicity_rates("none"),
     "model_checks of one": lambda book, run_id: book.model_checks("tiny"),
+    "detail": lambda book, run_id: repr(book.detail(run_id)),
+    "offensive": lambda book, run_id: repr(book.offensive([run_id, "nonsense"])),
+    "measures": lambda book, run_id: repr(book.measures(experiment="it's")),
+    "score_counts": lambda book, run_id: repr(book.score_counts(experiment="it's", by="model")),
+    "effects": lambda book, run_id: repr(book.effects("it's", measure="loglik")),
     "attention": lambda book, run_id: book.attention(run_id),
     "attention of a strange id": lambda book, run_id: book.attention("nonsense"),
     "attention that was not kept": lambda book, run_id: book.attention(str(uuid.UUID(int=7))),
@@ -143,6 +148,21 @@ def test_the_frames_hold_something(held: tuple[str, str, str]) -> None:
         assert book.bias("it's", measure="loglik").n_pairs.tolist() == [1]
         assert len(book.runs(model="x' OR 1=1 --")) == 0
         assert book.attention(run_id).shape == (4, 3, 3, 3)
+
+
+def test_what_is_drawn_is_the_same_either_way(held: tuple[str, str, str]) -> None:
+    """A whole run through a server is what the store itself reads, but for its model's certificate."""
+    path, copy, run_id = held
+    with Store.open(copy) as store:
+        expected = repr(replace(store.run(run_id), certificate=None))
+    drawn = []
+    for url in (path, copy):
+        with headscope.open(url) as book:
+            assert repr(book.detail(run_id)) == expected
+            run = book.run(run_id)
+            figures = (run.figures.surprisal(), run.figures.lens(), run.figures.attention(1, 2))
+            drawn.append([figure.to_json() for figure in (*figures, book.figures.distributions(by="group"))])
+    assert drawn[0] == drawn[1]
 
 
 def test_nothing_is_written_through_a_server(held: tuple[str, str, str]) -> None:

@@ -18,7 +18,6 @@ from headscope.dashboard.pages.bias.facets import NOTHING, beside_menu, filters
 from headscope.dashboard.pages.bias.lines import LEVEL, Line, all_lines, chosen, listed
 from headscope.dashboard.pages.bias.query import BiasQuery, offences, offensive_wordings, runs_of
 from headscope.dashboard.pages.bias.view import (
-    UNITS,
     board,
     effect_row,
     forest,
@@ -32,7 +31,7 @@ from headscope.dashboard.pages.bias.view import (
 )
 from headscope.dashboard.parts import note, sampled_note, stay, switch, warning
 from headscope.dashboard.services import Services
-from headscope.dashboard.units import percent
+from headscope.dashboard.units import PAIR_UNITS, percent
 from headscope.storage.interfaces import RunReader
 
 LISTED = 100
@@ -70,7 +69,7 @@ def effects(services: Services, query: BiasQuery) -> Children:
     limit = max((reach(line.effect) for line in shown), default=1.0) or 1.0
     rows = [effect_row(query, line, limit) for line in shown]
     heads = heads_of(query)
-    scale = scale_row(heads, 3 if query.beside_model else 1, UNITS[query.measure], limit)
+    scale = scale_row(heads, 3 if query.beside_model else 1, PAIR_UNITS[query.measure], limit)
     runs = runs_of(services.store, query)
     return [
         *sampled_note(len(runs), runs.total, "runs, pairs whole"),
@@ -147,7 +146,7 @@ def wording(services: Services, query: BiasQuery) -> Children:
     limit = max(abs(mean) for _, mean, _ in found) or 1.0
     nan = math.nan
     why = offensive_wordings(services.store, row.pairs)
-    heads = ("Wording", f"Mean difference, {UNITS[query.measure]}", "Pairs>")
+    heads = ("Wording", f"Mean difference, {PAIR_UNITS[query.measure]}", "Pairs>")
     rows = [
         html.Tr(labelled(heads, [html.Td(covered(template, template, why.get(template)), className="hs-text"),
                                  html.Td(forest(mean, nan, nan, limit, query.link(), without="")),
@@ -157,5 +156,5 @@ def wording(services: Services, query: BiasQuery) -> Children:
     against = sum(math.copysign(1, mean) != math.copysign(1, row.effect.mean) for _, mean, _ in found)
     return [
         html.P(f"{against} of {len(found)} wordings point the other way than the mean.", className="hs-said"),
-        board(heads, [scale_row(heads, 1, UNITS[query.measure], limit), *rows]),
+        board(heads, [scale_row(heads, 1, PAIR_UNITS[query.measure], limit), *rows]),
     ]

@@ -19,12 +19,9 @@ from headscope.dashboard.pages.bias.lines import Line
 from headscope.dashboard.pages.bias.query import BiasQuery
 from headscope.dashboard.parts import stay
 from headscope.dashboard.tables import table
-from headscope.dashboard.units import percent
+from headscope.dashboard.units import PAIR_UNITS, percent
 from headscope.dashboard.words import plural
 from headscope.storage.rows import TONES, Offences
-
-UNITS = {"margin": "nats", "loglik": "nats", "toxicity": "probability", "sentiment": "VADER’s compound",
-         "regard": "probability"}  # fmt: skip
 
 
 def reach(effect: Effect) -> float:
@@ -44,7 +41,7 @@ def split(effect: Effect) -> str:
 
 def heads_of(query: BiasQuery) -> list[str]:
     """The columns of the table; beside other runs the effect is how far both are apart."""
-    unit, of = UNITS[query.measure], ["p, adjusted>", "Of", "Model"]
+    unit, of = PAIR_UNITS[query.measure], ["p, adjusted>", "Of", "Model"]
     if query.beside_model:
         name = query.other_name
         return ["Groups", "Here>", f"{name}>", f"Here − {name}, {unit}", *of, "Pairs>", "Wordings>"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 from headscope.analysis.statistics.answers import has_answer
 from headscope.analysis.statistics.confidence import answered_right
 from headscope.analysis.statistics.series import Difference, Sample, paired, unpaired
-from headscope.dashboard.pages.confidence.query import ConfidenceQuery
 from headscope.dashboard.pages.confidence.series import Series
 from headscope.dashboard.units import in_bits
 from headscope.storage.rows import Measures
+
+if TYPE_CHECKING:
+    from headscope.dashboard.pages.confidence.query import ConfidenceQuery
 
 Floats = NDArray[np.float64]
 

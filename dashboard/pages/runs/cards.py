@@ -8,10 +8,11 @@ from typing import Any
 
 from headscope.analysis.errors import HeadscopeError
 from headscope.dashboard.cards import LOG, Children, error_box, guarded
+from headscope.dashboard.narrowing.columns import DEFAULT, TELLING, grid_row
+from headscope.dashboard.narrowing.conditions import from_model
+from headscope.dashboard.narrowing.query import FACETS
 from headscope.dashboard.pages.runs import view
-from headscope.dashboard.pages.runs.columns import DEFAULT, TELLING, grid_row
-from headscope.dashboard.pages.runs.conditions import from_model
-from headscope.dashboard.pages.runs.query import FACETS, MAX_SELECTED, RunsQuery, sort_of
+from headscope.dashboard.pages.runs.query import MAX_SELECTED, RunsQuery, sort_of
 from headscope.dashboard.services import Services
 from headscope.dashboard.status import first_command
 from headscope.storage.rows import RunFilter

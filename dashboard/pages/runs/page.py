@@ -21,6 +21,7 @@ from headscope.dashboard.cards import Children, extra, icon, loading_box
 from headscope.dashboard.clientside import clientside
 from headscope.dashboard.ids import Shell
 from headscope.dashboard.layout import notes_box, page_header
+from headscope.dashboard.narrowing.chips import chips
 from headscope.dashboard.pages import Page
 from headscope.dashboard.pages.runs import view
 from headscope.dashboard.pages.runs.cards import ListState, block, constants, facets, list_state
@@ -136,7 +137,7 @@ def register(app: Dash, services: Services) -> None:
     def follow(search: str, path: str) -> tuple[ListState, Children, Children, Children]:
         query = _query(search, path)
         state = list_state(query, constants(services))
-        return state, view.chips(query), view.toolbar(query), notes_box(query.notes)
+        return state, chips(links.RUNS, query), view.toolbar(query), notes_box(query.notes)
 
     clientside(app, "headscope_runs", "go", Input(Ids.GOTO, "data"))
     clientside(app, "headscope_runs", "sync", Input(Ids.STATE, "data"))

@@ -13,8 +13,9 @@ from headscope.analysis.types import RunStatus
 from headscope.dashboard import links
 from headscope.dashboard.cards import STATUS_ICONS, Children, copyable, empty_box, extra, icon
 from headscope.dashboard.links import MOST_COMPARED
-from headscope.dashboard.pages.runs.columns import COLUMNS, DATE, Column
-from headscope.dashboard.pages.runs.query import FACETS, Facet, RunsQuery
+from headscope.dashboard.narrowing.columns import COLUMNS, DATE, Column
+from headscope.dashboard.narrowing.query import FACETS, Facet
+from headscope.dashboard.pages.runs.query import RunsQuery
 from headscope.dashboard.words import plural
 from headscope.storage.rows import FacetCount
 
@@ -155,31 +156,6 @@ def facet_value(facet: Facet, value: str, count: int, query: RunsQuery) -> html.
     return html.Li(dcc.Link(content, href=href, className="hs-count hs-on" if on else "hs-count"))
 
 
-def chips(query: RunsQuery) -> Children:
-    """What narrows the list, each with its own way out, and one that clears all."""
-    found: list[Component] = []
-    if query.q:
-        found.append(chip(f"Search “{query.q}”", query.without("q")))
-    for facet in FACETS:
-        found += [chip(f"{facet.label}: {value or facet.without}", query.toggled(facet, value))
-                  for value in getattr(query, facet.key)]  # fmt: skip
-    found += [chip(item.words, query.without_filter(item.link)) for item in query.filters]
-    if not found:
-        return None
-    clear = dcc.Link("Clear all", href=links.view(links.RUNS, query.unfiltered()), className="hs-clear")
-    return [*found, clear]
-
-
-def chip(label: str, without: RunsQuery) -> Component:
-    """One active filter; following it removes the filter."""
-    return dcc.Link(
-        [html.Span(label, className="hs-ellipsis"), icon("x-lg"), html.Span("remove", className="visually-hidden")],
-        href=links.view(links.RUNS, without),
-        className="hs-chip",
-        title=f"Remove: {label}",
-    )
-
-
 def toolbar(query: RunsQuery) -> Children:
     """What can be done with the selection, and the export menu."""
     selected = query.sel
@@ -192,8 +168,15 @@ def toolbar(query: RunsQuery) -> Children:
             compare_href(selected),
             f"Select 2 to {MOST_COMPARED} runs to compare them (c)",
         ),
+        dcc.Link([icon("bar-chart-line"), "Charts"], href=links.CHARTS + charted(query), className="hs-button",
+                 title="Charts over the runs of this list", id="runs-charts"),
         export_menu(query),
-    ]
+    ]  # fmt: skip
+
+
+def charted(query: RunsQuery) -> str:
+    """What narrows the list, and no more: the query of a page over the same runs."""
+    return RunsQuery(**query.narrowing()).to_query()
 
 
 def compare_href(selected: Sequence[str]) -> str:

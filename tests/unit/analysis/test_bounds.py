@@ -15,7 +15,7 @@ from headscope.analysis.params import checked
 from headscope.analysis.registry import Param
 from headscope.analysis.statistics import check_rules
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet
-from headscope.dashboard.pages.runs.conditions import from_link
+from headscope.dashboard.narrowing.conditions import from_link
 from headscope.jobs.request import JobRequest
 
 SETS = PromptSet("s", "1", "", "", "0", (Prompt("a", "The cat"),))

@@ -14,10 +14,24 @@ import plotly.graph_objects as go
 import pytest
 
 from headscope.analysis.statistics.calibration import Reliability, SelectiveRisk
+from headscope.analysis.statistics.effect_rows import EffectRow
 from headscope.analysis.types import TokenizedText
 from headscope.analysis.types.patching import PatchRequest, PatchResult
 from headscope.dashboard import figures
-from headscope.dashboard.figures import behaviour, confidence, heads, layers, patching, scorer, theme, toxicity
+from headscope.dashboard.figures import (
+    attributions,
+    behaviour,
+    charts,
+    confidence,
+    effects,
+    grids,
+    heads,
+    layers,
+    patching,
+    scorer,
+    theme,
+    toxicity,
+)
 from tests.factories import make_info, make_result
 from tests.unit.dashboard.pages.test_compare_figures import tokenized
 
@@ -72,12 +86,39 @@ def over_heads(name: str) -> heads.HeadMap:
     return heads.HeadMap(name, "nats", one, one, one, np.ones((1, 2), np.int64), signed=True)
 
 
+def grid(text: str) -> go.Figure:
+    return grids.grid_figure(grids.Grid(np.ones((1, 2)), (text,), (text, "b"), "layer", "token", "nats", True,
+                                        [[text, "x"]]))  # fmt: skip
+
+
+def bars(text: str) -> go.Figure:
+    row = attributions.TokenScores("occlusion", "nats", np.ones(2), np.empty(0), "converged")
+    return attributions.token_scores([row], (text, "b"))
+
+
+def effects_of(group: str) -> go.Figure:
+    row = EffectRow("margin", "m", "s", "t", group, "b", 1.0, 0.5, 1.5, 0.1, 0.1, 1.0, 0.5, 1.5, 1.0, 0.5, 1.0, 7, 7, 0,
+                    6, 1, "wordings", "by hand")  # fmt: skip
+    return effects.forest([row], "nats")
+
+
 WITH_TEXT: dict[Callable[..., go.Figure], Build] = {
+    attributions.token_scores: bars,
+    effects.forest: effects_of,
+    grids.grid_figure: grid,
     behaviour.distributions: lambda name: behaviour.distributions([behaviour.Panel("t", "u", dict.fromkeys(
         (name, "other"), np.arange(9.0)))]),
     behaviour.reliability: reliability,
     behaviour.selective_risk: risk,
     behaviour.locked_in: lambda name: behaviour.locked_in({name: (2, np.arange(2.0))}),
+    charts.histogram: lambda name: charts.histogram(
+        np.arange(3.0), [np.array([1, 2])] * 2, [name, "other"], charts.Axis("x")),
+    charts.cumulative: lambda name: charts.cumulative(
+        [charts.Curve(one, np.arange(2.0), np.array([0.5, 1]), 2) for one in (name, "other")], charts.Axis("x")),
+    charts.boxes: lambda name: charts.boxes([charts.Box(name, 0, 1, 2, 3, 4, 2, 9)], charts.Axis("x")),
+    charts.scatter: lambda name: charts.scatter(
+        [charts.Cloud(one, np.arange(2.0), np.arange(2.0)) for one in (name, "other")],
+        charts.Axis("x"), charts.Axis("y", log=True)),
     confidence.confidence_figure: sureness,
     heads.head_spread: lambda name: heads.head_spread([heads.HeadValues(name, "nats", np.arange(9.0))]),
     heads.model_profiles: lambda name: heads.model_profiles(

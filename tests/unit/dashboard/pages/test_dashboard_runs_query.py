@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from headscope.analysis.errors import InputError
 from headscope.analysis.types import RunStatus
 from headscope.dashboard import links
-from headscope.dashboard.pages.runs.columns import COLUMNS, DATE
-from headscope.dashboard.pages.runs.conditions import (
+from headscope.dashboard.narrowing.columns import COLUMNS, DATE
+from headscope.dashboard.narrowing.conditions import (
     NULL_OPS,
     OPS,
     RANGE,
@@ -25,7 +25,8 @@ from headscope.dashboard.pages.runs.conditions import (
     item_conditions,
     to_model,
 )
-from headscope.dashboard.pages.runs.query import FACETS, RunsQuery, sort_of
+from headscope.dashboard.narrowing.query import FACETS
+from headscope.dashboard.pages.runs.query import RunsQuery, sort_of
 from headscope.storage.rows import RUN_COLUMNS, Condition, Sort
 
 NUMBERS = st.integers(-(10**9), 10**9) | st.floats(-1e6, 1e6).map(lambda value: round(value, 4))

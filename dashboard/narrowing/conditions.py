@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from headscope.analysis.errors import InputError
-from headscope.dashboard.pages.runs.columns import BY_FIELD, DATE, INTEGER, NUMBER, TEXT, Column
-from headscope.dashboard.pages.runs.zone import viewer_zone
+from headscope.dashboard.narrowing.columns import BY_FIELD, DATE, INTEGER, NUMBER, TEXT, Column
+from headscope.dashboard.narrowing.zone import viewer_zone
 from headscope.storage.rows import Condition
 
 TEXT_OPS = {"contains": "contains", "notContains": "not_contains", "equals": "eq", "notEqual": "ne",

@@ -1,0 +1,75 @@
+"""The chart, its numbers below it, and the states in which there is none."""
+
+from __future__ import annotations
+
+from dash import dcc
+
+from headscope.dashboard import links
+from headscope.dashboard.cards import Children, Download, download_menu, guarded
+from headscope.dashboard.narrowing.columns import Column
+from headscope.dashboard.pages.charts.drawn import Drawn, draw, measured, spreads
+from headscope.dashboard.pages.charts.query import ChartsQuery
+from headscope.dashboard.pages.charts.view import (
+    METHOD,
+    RELATED,
+    Ids,
+    left_out,
+    no_runs,
+    nothing_above_zero,
+    numbers_table,
+    one_value,
+    relation_table,
+    unmeasured,
+)
+from headscope.dashboard.parts import graph, note, sampled_note
+from headscope.dashboard.services import Services
+from headscope.dashboard.status import first_command
+
+
+@guarded("draw the chart")
+def chart(services: Services, query: ChartsQuery) -> Children:
+    """The card's body: at most five queries to the store, whatever its size."""
+    columns = [query.column] + ([query.against] if query.kind == "scatter" else [])
+    found = [spreads(services.store, query, column) for column in columns]
+    total = sum(one.n + one.unmeasured for one in found[0])
+    if not total:
+        return no_runs(query, first_command(services.store.url))
+    tables = [numbers_table(rows, column, query) for rows, column in zip(found, columns, strict=True)]
+    missing = [column for column, rows in zip(columns, found, strict=True) if not measured(rows)]
+    if missing:
+        return [unmeasured(missing, total, query), *tables]
+    logs = (query.logx, query.logy)
+    below = [column for column, rows, log in zip(columns, found, logs, strict=False)
+             if log and max(one.most for one in rows if one.n) <= 0]  # fmt: skip
+    if below:
+        return [nothing_above_zero(below, query), *tables]
+    drawn = draw(services.store, query)
+    if not drawn.hrefs and not drawn.left_out:
+        return [unmeasured(columns, total, query), *tables]
+    least, most = min(one.least for one in found[0] if one.n), max(one.most for one in found[0] if one.n)
+    if least == most and query.kind != "scatter":
+        return [one_value(query.column, least, measured(found[0])), *tables, note(METHOD)]
+    return [*_figure(drawn, query.column), *_relation(drawn, query), *tables, note(METHOD)]
+
+
+def _figure(drawn: Drawn, column: Column) -> list[Children]:
+    said = sampled_note(*drawn.sample) if drawn.sample else []
+    clicks = "A click on the chart leads to the runs behind it." if not drawn.sample else "A click leads to the run."
+    hint = f" {column.hint}" if column.hint else ""
+    return [
+        *said,
+        *left_out(drawn.left_out),
+        graph(drawn.figure, id=Ids.GRAPH),
+        dcc.Store(id=Ids.HREFS, data=list(drawn.hrefs)),
+        note(f"{clicks}{hint}"),
+    ]
+
+
+def _relation(drawn: Drawn, query: ChartsQuery) -> list[Children]:
+    return [relation_table(drawn.pairs, query), note(RELATED)] if drawn.pairs else []
+
+
+def downloads(query: ChartsQuery) -> Children:
+    """What is drawn, as numbers and as a picture."""
+    pictures = [Download(name.upper(), picture=name) for name in ("png", "svg")]
+    return download_menu([Download("CSV", links.charts_file(query)), *pictures], Ids.CARD)

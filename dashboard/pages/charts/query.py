@@ -1,0 +1,99 @@
+"""The state of the Charts page in its link, and where its parts lead."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from headscope.dashboard import links
+from headscope.dashboard.link_state import choice, encoded
+from headscope.dashboard.narrowing.columns import BY_FIELD, Column
+from headscope.dashboard.narrowing.conditions import RANGE
+from headscope.dashboard.narrowing.query import FACETS, NarrowingQuery
+from headscope.dashboard.pages import Page
+from headscope.dashboard.words import plural
+from headscope.storage.rows.charts import CHART_COLUMNS, WHOLE, Split
+
+PAGE = Page("charts", links.CHARTS, "Charts", "bar-chart-line", 12, shortcut="d")
+BY = {"none": "", "model": "model", "prompt_set": "prompt_set", "experiment": "experiment", "status": "status",
+      "group": "group_name", "tag": "tags"}  # fmt: skip
+"""What the link calls it -> the store's column."""
+FACET_OF = {facet.column: facet.key for facet in FACETS}
+KINDS = ("histogram", "ecdf", "box", "scatter")
+X, Y = "mean_surprisal", "next_entropy"
+
+
+@dataclass(frozen=True, slots=True)
+class ChartsQuery(NarrowingQuery):
+    """kind: of chart. x: the column drawn; y: the one it is drawn against, for scatter. by: what is set apart. logx,
+    logy: logarithmic axes."""
+
+    kind: str = choice(*KINDS)
+    x: str = choice(X, *(name for name in CHART_COLUMNS if name != X))
+    y: str = choice(Y, *(name for name in CHART_COLUMNS if name != Y))
+    by: str = choice("none", *(name for name in BY if name != "none"))
+    logx: bool = False
+    logy: bool = False
+
+    def link(self, **changes: Any) -> str:
+        """The page's link with some keys changed."""
+        return links.view(PAGE.path, replace(self, **changes))
+
+    @property
+    def column(self) -> Column:
+        """What is drawn along x."""
+        return BY_FIELD[self.x]
+
+    @property
+    def against(self) -> Column:
+        """What is drawn along y."""
+        return BY_FIELD[self.y]
+
+    @property
+    def split(self) -> str:
+        """The store's column for `by`."""
+        return BY[self.by]
+
+    def runs(self, split: Split | None = None, condition: str = "") -> str:
+        """The Runs page with the runs behind a part of the chart: of a split, with a column filter (in a link's form)
+        in the place of others of its column. "" where no link can ask for them."""
+        found = self.narrowing()
+        if split is not None and self.split:
+            if split.others or (self.by == "tag" and self.tag):
+                return ""
+            if (facet := FACET_OF.get(self.split)) is not None:
+                found[facet] = (split.value or "",)
+            else:
+                group = f"{self.split}:is_null" if split.value is None else f"{self.split}:eq:{split.value}"
+                found["f"] = _instead(found["f"], group)
+        if condition:
+            found["f"] = _instead(found["f"], condition)
+        parts = [(key, part) for key, given in found.items() for part in ((given,) if key == "q" else given)]
+        return links.RUNS + encoded([(key, part) for key, part in parts if part or key in FACET_OF.values()])
+
+
+def _instead(filters: tuple[str, ...], condition: str) -> tuple[str, ...]:
+    """The grid has one filter for each column."""
+    column = condition.partition(":")[0]
+    return (*(one for one in filters if one.partition(":")[0] != column), condition)
+
+
+def within(column: Column, low: float, high: float) -> str:
+    """The column filter of a bin, in shown units; whole numbers have their edges between them."""
+    if column.field in WHOLE:
+        return f"{column.field}:between:{math.ceil(low)}{RANGE}{math.floor(high)}"
+    return f"{column.field}:between:{low:.12g}{RANGE}{high:.12g}"
+
+
+def up_to(column: Column, value: float) -> str:
+    """The column filter of everything up to a value, that value too: a link's number may be a rounding less."""
+    above = np.nextafter(np.nextafter(value, math.inf), math.inf)
+    return f"{column.field}:le:{float(above)!r}"
+
+
+def name_of(split: Split) -> str:
+    """Of a series."""
+    return plural(split.others, "other") if split.others else split.value or "(none)"

@@ -1,0 +1,39 @@
+"""What `headscope.open` gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from headscope.analysis.errors import InputError
+from headscope.storage.notebook import Notebook
+
+if TYPE_CHECKING:
+    from headscope.notebook.behaviour import Behaviour
+    from headscope.notebook.run import Run
+
+
+class Store(Notebook):
+    """The frames of `Notebook`, single runs to draw (`run`), and figures over many (`figures`)."""
+
+    def run(self, run_id: str, *, offensive: Literal["covered", "shown"] = "covered") -> Run:
+        """One run to look at. offensive: `shown` leaves the words of offensive texts readable; else letters stand for
+        letters, as on the pages.
+
+        Raises UnknownNameError when there is no such run, InputError for another choice.
+        """
+        if offensive not in ("covered", "shown"):
+            raise InputError(f"offensive can be 'covered' or 'shown', not {offensive!r}.")
+        from headscope.dashboard.blotted import blotted  # drawing is imported by who draws
+        from headscope.notebook.run import Run
+
+        detail = self.detail(run_id)
+        why = self.offensive([run_id]).get(detail.row.id, {})
+        seen = detail if offensive == "shown" else blotted(detail, why)
+        return Run(seen, why, covered=offensive == "covered", attention=lambda: self.attention(run_id))
+
+    @property
+    def figures(self) -> Behaviour:
+        """Figures over many runs."""
+        from headscope.notebook.behaviour import Behaviour
+
+        return Behaviour(self)
