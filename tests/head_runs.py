@@ -33,7 +33,8 @@ def results(*, ablated: bool) -> list[RunResult]:
         ablation = replace(make_attribution("head_ablation", scores), axes=("layer", "head"), params={"kind": "zero"})
         direct = replace(make_attribution("direct_logit_attribution", rng.standard_normal((10, 4))),
                          axes=("layer", "component"))  # fmt: skip
-        made.append(replace(result, attributions=(ablation, direct) if ablated else ()))
+        capsule = {**result.capsule, "device": "cpu"}  # as the runner writes it: the Run page reads it
+        made.append(replace(result, capsule=capsule, attributions=(ablation, direct) if ablated else ()))
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -38,8 +39,8 @@ def test_from_all_heads_to_one_and_to_its_run(open_page: OpenPage, heads_server:
     expect(page.locator("#heads-one")).to_contain_text("Most induction lift")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.locator("#heads-one td a").first.click()
-    expect(page.locator("h1")).to_be_visible()
-    assert "/run?id=" in page.url
+    expect(page).to_have_url(re.compile(r"/run\?id="))
+    expect(page.locator("#run-root h1")).to_be_visible()
 
 
 def test_where_nothing_was_removed_the_command_stands(open_page: OpenPage, heads_server: str) -> None:
