@@ -4,8 +4,8 @@ stored runs costs beside the bare classifier.
     python -m benchmarks.toxicity [--runs 100000] [--repeats 20] [--texts 400] [--database duckdb|postgresql]
 
 Scores are made by SQL; every timed question goes through a `Store` that was asked nothing before. Scoring takes made-up
-sentences, few of them toxic, as stored runs have them; the bare classifier reads the same texts from memory and says
-nothing of why. ratio: bare seconds over those of `headscope score`'s steps; 1 is no cost.
+sentences, few of them toxic, as stored runs have them; the bare classifier reads the same texts from memory. ratio: its
+seconds over those of the scoring steps of `headscope score`; 1 is no cost. The toxic ones are explained after that.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import random
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from headscope.analysis.classifiers.sequence import SequenceClassifier, batches_
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.training import functional_tests
 from headscope.analysis.types import ModelInfo, ModelRef, Prompt, PromptSet, RunResult, RunStatus
-from headscope.jobs.scoring import ScoreRequest, score, step
+from headscope.jobs.scoring import ScoreRequest, every_step, step
 from headscope.storage.repository import Store
 from headscope.storage.rows import Condition, RunFilter, ScoreFilter, TextChoice
 
@@ -91,19 +92,22 @@ def scoring(count: int, repeats: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, Store.open(str(Path(folder) / "s.duckdb")) as store:
         store_texts(store, texts)
         again = ScoreRequest("score", "minilm", again=True)
-        seconds = interleaved(
-            {
-                "bare": lambda: judge.score(texts),
-                "stored": lambda: score(lambda one: step(engine, store, store, one), again, _silent, _never),
-            },
-            repeats,
-        )
+
+        def stored(request: ScoreRequest = again) -> int:
+            return every_step(lambda one: step(engine, store, store, one), request, _silent, _never)[0]
+
+        seconds = interleaved({"bare": lambda: judge.score(texts), "stored": stored}, repeats)
+        started = time.perf_counter()
+        explained = stored(replace(again, explain=True))
+        took = time.perf_counter() - started
         over = sum(row.over for row in store.toxicity_counts(EVERYTHING, cuts()) if row.label == "toxic")
     return {
         "texts": count,
         "called_toxic": over,
         "texts_per_second": {name: round(count / float(np.median(taken)), 1) for name, taken in seconds.items()},
         "ratio": ratio(seconds["bare"], seconds["stored"]),
+        "explained": explained,
+        "seconds_to_explain_one": round(took / explained, 3) if explained else None,
     }
 
 

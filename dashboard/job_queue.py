@@ -19,7 +19,7 @@ from headscope.analysis.registry import BLACK_BOX
 from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import Continuation, ModelRef, Progress, RunStatus
 from headscope.analysis.types.certificate import Certificate
-from headscope.analysis.types.findings import Finding
+from headscope.analysis.types.findings import Finding, LoadedScorer
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -251,14 +251,16 @@ class ServerEngine:
         with self._slots.aside():
             return self.jobs.certify(model, device)
 
-    def scorer(self, scorer: str) -> str:
+    def scorer(self, scorer: str) -> LoadedScorer:
         """See `AnalysisEngine.scorer`."""
         return self._engine.scorer(scorer)
 
-    def score(self, scorer: str, texts: Sequence[tuple[str, str | None]]) -> list[tuple[Finding, ...]]:
+    def score(
+        self, scorer: str, texts: Sequence[tuple[str, str | None]], explain: bool = True
+    ) -> list[tuple[Finding, ...]]:
         """See `AnalysisEngine.score`; behind the batch at work."""
         with self._slots.aside():
-            return self._engine.score(scorer, texts)
+            return self._engine.score(scorer, texts, explain)
 
     def models(self) -> Sequence[ModelListing]:
         """See `services.AnalysisEngine.models`."""

@@ -182,6 +182,12 @@ class RunReader(Protocol):
         for toxicity (and a `classifier` "" for all runs), in the order of their ids from the one behind `after` on; and
         how many there are from there on."""
 
+    def texts_to_explain(
+        self, where: RunFilter, classifier: str, score: float, after: str = "", limit: int = 1000
+    ) -> tuple[tuple[RunTexts, ...], int]:
+        """Those of these runs with a part that `classifier` scored `toxic` with `score` or more and of which it has not
+        said why, as `texts_to_score` gives them."""
+
     def offensive(self, run_ids: Sequence[str]) -> Offences:
         """Which texts of these runs are offensive, and why: their `toxic` score reaches the threshold of the classifier
         that scored them, or the content filter marked them. The highest score stands for a part. What nobody scored is

@@ -36,7 +36,7 @@ from headscope.analysis.types import (
     result_key,
 )
 from headscope.analysis.types.certificate import Certificate
-from headscope.analysis.types.findings import Finding
+from headscope.analysis.types.findings import Finding, LoadedScorer
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -132,11 +132,13 @@ class BlackBoxEngine:
         """Raises NotApplicable."""
         raise NotApplicable(CLOSED)
 
-    def scorer(self, scorer: str) -> str:
+    def scorer(self, scorer: str) -> LoadedScorer:
         """Raises NotApplicable: stored texts are scored without the API."""
         raise NotApplicable(CLOSED)
 
-    def score(self, scorer: str, texts: Sequence[tuple[str, str | None]]) -> list[tuple[Finding, ...]]:
+    def score(
+        self, scorer: str, texts: Sequence[tuple[str, str | None]], explain: bool = True
+    ) -> list[tuple[Finding, ...]]:
         """Raises NotApplicable."""
         raise NotApplicable(CLOSED)
 

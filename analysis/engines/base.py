@@ -10,7 +10,7 @@ from headscope.analysis.classifiers.content_filter import Policy, Verdict
 from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import Continuation, ModelInfo, ModelRef, OnBeat, Prompt, RunResult, RunSpec
 from headscope.analysis.types.certificate import Certificate, CertificateKey
-from headscope.analysis.types.findings import Finding
+from headscope.analysis.types.findings import Finding, LoadedScorer
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -76,12 +76,15 @@ class AnalysisEngine(Protocol):
     def screen(self, texts: Sequence[str], policy: Policy) -> list[Verdict]:
         """What the content filter says of texts, before anything else is done with them."""
 
-    def scorer(self, scorer: str) -> str:
-        """The name that is stored with the scores of this one of `registry.scorers()`; loads it. Raises
-        UnknownNameError, or BackendError when it is not installed."""
+    def scorer(self, scorer: str) -> LoadedScorer:
+        """This one of `registry.scorers()`, loaded. Raises UnknownNameError, or BackendError when it is not
+        installed."""
 
-    def score(self, scorer: str, texts: Sequence[tuple[str, str | None]]) -> list[tuple[Finding, ...]]:
-        """What it says of (prompt, continuation) of runs, as its probe would; raises what `scorer` does."""
+    def score(
+        self, scorer: str, texts: Sequence[tuple[str, str | None]], explain: bool = True
+    ) -> list[tuple[Finding, ...]]:
+        """What it says of (prompt, continuation) of runs, as its probe would, without `explain` not why; raises what
+        `scorer` does."""
 
     def close(self) -> None:
         """Free models and processes; the engine may not be used afterwards."""

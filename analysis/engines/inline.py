@@ -21,7 +21,7 @@ from headscope.analysis.running import pairs, patching, runner, scorers, typed
 from headscope.analysis.running.tensor_cache import TensorCache, tensor_cache_bytes
 from headscope.analysis.types import Continuation, ModelRef, OnBeat, Prompt, RunResult, RunSpec
 from headscope.analysis.types.certificate import Certificate
-from headscope.analysis.types.findings import Finding
+from headscope.analysis.types.findings import Finding, LoadedScorer
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -111,14 +111,16 @@ class InlineEngine:
         return screen(texts, policy)
 
     @_one_at_a_time
-    def scorer(self, scorer: str) -> str:
+    def scorer(self, scorer: str) -> LoadedScorer:
         """See `AnalysisEngine.scorer`."""
-        return scorers.stored_name(scorer)
+        return scorers.loaded(scorer)
 
     @_one_at_a_time
-    def score(self, scorer: str, texts: Sequence[tuple[str, str | None]]) -> list[tuple[Finding, ...]]:
+    def score(
+        self, scorer: str, texts: Sequence[tuple[str, str | None]], explain: bool = True
+    ) -> list[tuple[Finding, ...]]:
         """See `AnalysisEngine.score`."""
-        return scorers.scored(scorer, texts)
+        return scorers.scored(scorer, texts, explain=explain)
 
     def close(self) -> None:
         """See `AnalysisEngine.close`."""

@@ -25,7 +25,7 @@ from headscope.analysis.engines.threads import yield_when_waiting
 from headscope.analysis.errors import BackendError, HeadscopeError, Stopped
 from headscope.analysis.types import Beat, Continuation, ModelRef, OnBeat, Prompt, RunResult, RunSpec
 from headscope.analysis.types.certificate import Certificate
-from headscope.analysis.types.findings import Finding
+from headscope.analysis.types.findings import Finding, LoadedScorer
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -211,14 +211,16 @@ class LocalEngine:
         answer: list[Verdict] = self._live.call("screen", tuple(texts), policy)
         return answer
 
-    def scorer(self, scorer: str) -> str:
+    def scorer(self, scorer: str) -> LoadedScorer:
         """See `AnalysisEngine.scorer`. By a worker for jobs, like `score`."""
-        answer: str = self._call("scorer", scorer)
+        answer: LoadedScorer = self._call("scorer", scorer)
         return answer
 
-    def score(self, scorer: str, texts: Sequence[tuple[str, str | None]]) -> list[tuple[Finding, ...]]:
+    def score(
+        self, scorer: str, texts: Sequence[tuple[str, str | None]], explain: bool = True
+    ) -> list[tuple[Finding, ...]]:
         """See `AnalysisEngine.score`."""
-        answer: list[tuple[Finding, ...]] = self._call("score", scorer, tuple(texts))
+        answer: list[tuple[Finding, ...]] = self._call("score", scorer, tuple(texts), explain)
         return answer
 
     def close(self) -> None:

@@ -30,10 +30,12 @@ class Toxicity:
         return [*judged(classifier(params["classifier"]), [_texts(result) for result in results])]
 
 
-def judged(judge: TextClassifier, runs: Sequence[Parts]) -> list[tuple[ToxicityScore, ...]]:
-    """Every label of every text, in the order of `runs`; a text that comes several times is read once."""
+def judged(judge: TextClassifier, runs: Sequence[Parts], *, explain: bool = True) -> list[tuple[ToxicityScore, ...]]:
+    """Every label of every text, in the order of `runs`; a text that comes several times is read once. explain: say of
+    those from `explained_from` on which words did it; one costs as much as scoring fifty or a hundred."""
     texts = list(dict.fromkeys(text for parts in runs for _, text in parts))
-    scores = {text: _of_text(judge, text, row) for text, row in zip(texts, judge.score(texts), strict=True)}
+    start = explained_from(judge) if explain else None
+    scores = {text: _of_text(judge, text, row, start) for text, row in zip(texts, judge.score(texts), strict=True)}
     return [
         tuple(
             ToxicityScore(part, label, score, judge.name, evidence)
@@ -44,17 +46,26 @@ def judged(judge: TextClassifier, runs: Sequence[Parts]) -> list[tuple[ToxicityS
     ]
 
 
-def _of_text(judge: TextClassifier, text: str, row: Float32) -> list[tuple[str, float, dict[str, Any]]]:
+def explained_from(judge: TextClassifier) -> float | None:
+    """The `toxic` score from which on a text is explained: .5, or the classifier's own threshold where that is lower;
+    None for one that cannot say which words did it."""
+    if not isinstance(judge, SequenceClassifier) or EXPLAINED not in judge.labels:
+        return None
+    return min(0.5, judge.threshold(EXPLAINED))
+
+
+def _of_text(
+    judge: TextClassifier, text: str, row: Float32, start: float | None
+) -> list[tuple[str, float, dict[str, Any]]]:
     return [
-        (label, float(score), _evidence(judge, text, label, float(score)))
+        (label, float(score), _evidence(judge, text, label, float(score), start))
         for label, score in zip(judge.labels, row, strict=True)
     ]
 
 
-def _evidence(judge: TextClassifier, text: str, label: str, score: float) -> dict[str, Any]:
-    """The words that made the classifier say so, for texts scored from .5 on, or from its own threshold where that is
-    lower; a linear one is not asked."""
-    if not isinstance(judge, SequenceClassifier) or label != EXPLAINED or not score >= min(0.5, judge.threshold(label)):
+def _evidence(judge: TextClassifier, text: str, label: str, score: float, start: float | None) -> dict[str, Any]:
+    """The words that made the classifier say so, of a text scored from `start` on."""
+    if start is None or label != EXPLAINED or not score >= start or not isinstance(judge, SequenceClassifier):
         return {}
     found = explain(judge, text, label)
     return {

@@ -9,22 +9,25 @@ from headscope.analysis import registry
 from headscope.analysis.classifiers.loaded import classifier
 from headscope.analysis.probes import toxicity
 from headscope.analysis.probes.tone import ToneProbe
-from headscope.analysis.types.findings import Finding
+from headscope.analysis.types.findings import Finding, LoadedScorer
 
 
-def stored_name(scorer: str) -> str:
-    """The name that is stored with its scores; loads it. Raises UnknownNameError, or BackendError when it is not
-    installed."""
+def loaded(scorer: str) -> LoadedScorer:
+    """The scorer itself, in memory from then on. Raises UnknownNameError, or BackendError when it is not installed."""
     probe = _probe(scorer)
-    return classifier(scorer).name if probe is None else probe.reader().name
+    if probe is not None:
+        return LoadedScorer(probe.reader().name)
+    judge = classifier(scorer)
+    return LoadedScorer(judge.name, toxicity.explained_from(judge))
 
 
-def scored(scorer: str, texts: Sequence[tuple[str, str | None]]) -> list[tuple[Finding, ...]]:
-    """What it says of (prompt, continuation) of runs, in their order; raises what `stored_name` does."""
+def scored(scorer: str, texts: Sequence[tuple[str, str | None]], *, explain: bool = True) -> list[tuple[Finding, ...]]:
+    """What it says of (prompt, continuation) of runs, in their order; with `explain` also which words made it say so.
+    Raises what `loaded` does."""
     probe = _probe(scorer)
     if probe is not None:
         return probe.of_texts(texts)
-    return [*toxicity.judged(classifier(scorer), [toxicity.parts_of(*both) for both in texts])]
+    return [*toxicity.judged(classifier(scorer), [toxicity.parts_of(*both) for both in texts], explain=explain)]
 
 
 def _probe(scorer: str) -> ToneProbe | None:

@@ -36,4 +36,13 @@ class ProbeResult:
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class LoadedScorer:
+    """Who scores texts. name: stored with its scores. explained_from: the `toxic` score from which on it says which
+    words did it, None for one that cannot."""
+
+    name: str
+    explained_from: float | None = None
+
+
 Finding = ToxicityScore | ProbeResult

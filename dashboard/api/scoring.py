@@ -1,5 +1,5 @@
-"""POST /api/v1/score {experiment, scorer, again, after}: scores the next stored runs and answers with the step
-(`headscope score` asks until none is left).
+"""POST /api/v1/score {experiment, scorer, again, after, explain}: scores or explains the next stored runs and answers
+with the step (`headscope score` asks until none is left).
 """
 
 from __future__ import annotations

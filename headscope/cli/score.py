@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -49,7 +50,8 @@ def score(
     else:
         print_rates(store, experiment, done.classifier)
     told = "" if done.finished else ", and stopped: the same command goes on"
-    console.print(f"{done.runs:,} runs scored now by {done.classifier}{told}.", soft_wrap=True)
+    why = f", {done.explained:,} called toxic and explained" if done.explained else ""
+    console.print(f"{done.runs:,} runs scored now by {done.classifier}{why}{told}.", soft_wrap=True)
     if done.runs and scorer not in registry.PROBES:
         console.print(f"headscope detect --experiment {experiment} looks for failures with these scores.")
     if not done.finished:
@@ -59,7 +61,7 @@ def score(
 def _where(stack: ExitStack, url: str) -> Callable[[scoring.ScoreRequest], scoring.Step]:
     """A step here, or by the server that holds the file."""
     if (server := server_of(url)) is not None:
-        return lambda request: scoring.Step(**server.call("POST", "/api/v1/score", _body(request), SECONDS).json())
+        return lambda request: scoring.Step(**server.call("POST", "/api/v1/score", asdict(request), SECONDS).json())
     from headscope.analysis.engines.threads import yield_when_waiting
 
     yield_when_waiting()  # before torch is imported
@@ -69,10 +71,6 @@ def _where(stack: ExitStack, url: str) -> Callable[[scoring.ScoreRequest], scori
     store = stack.enter_context(Store.open(url, create=False))
     engine = stack.enter_context(closing(InlineEngine()))
     return lambda request: scoring.step(engine, store, store, request)
-
-
-def _body(request: scoring.ScoreRequest) -> dict[str, Any]:
-    return {"experiment": request.experiment, "scorer": request.scorer, "again": request.again, "after": request.after}
 
 
 def print_rates(url: str, experiment: str, classifier: str = "", percent: int = 0, by: str = "") -> None:
@@ -125,7 +123,7 @@ class _Bar:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def _show(self, done: int, total: int) -> None:
-        self._progress.update(self._task, description="scoring", completed=done, total=total)
-        if not self._console.is_terminal and total:
-            self._console.print(f"{done:,}/{total:,} runs")
+    def _show(self, what: str, done: int, total: int) -> None:
+        self._progress.update(self._task, description=what, completed=done, total=total)
+        if not self._console.is_terminal:
+            self._console.print(f"{what}: {done:,}/{total:,} runs")

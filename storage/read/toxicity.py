@@ -90,6 +90,17 @@ class ToxicityReader:
             asked = sa.select(P.run_id).where(P.probe == probe, by)
             judged = sa.select(T.run_id).where(T.classifier == classifier)
             clauses.append(R.id.not_in(asked if probe else judged))
+        return self._texts(clauses, after, limit)
+
+    def texts_to_explain(
+        self, where: RunFilter, classifier: str, score: float, after: str = "", limit: int = 1000
+    ) -> tuple[tuple[RunTexts, ...], int]:
+        """See `RunReader.texts_to_explain`."""
+        unexplained = T.evidence["method"].as_string().is_(None)
+        toxic = sa.select(T.run_id).where(T.classifier == classifier, T.label == "toxic", T.score >= score, unexplained)
+        return self._texts([*filters.clauses(where), R.id.in_(toxic)], after, limit)
+
+    def _texts(self, clauses: list[filters.Clause], after: str, limit: int) -> tuple[tuple[RunTexts, ...], int]:
         if (last := parse_id(after)) is not None:
             clauses.append(R.id > last)
         query = sa.select(R.id, R.text, R.continuation).where(*clauses).order_by(R.id).limit(limit)

@@ -11,6 +11,7 @@ import pytest
 from headscope.analysis.engines.base import AnalysisEngine
 from headscope.analysis.errors import BackendError, InputError, UnknownNameError
 from headscope.analysis.types import GenerationParams, ModelRef, Prompt, RunSpec, RunStatus
+from headscope.analysis.types.findings import LoadedScorer
 from headscope.analysis.types.live import LiveContinueRequest, LiveExplainRequest, LiveRequest
 from headscope.analysis.types.patching import PatchRequest
 
@@ -74,11 +75,11 @@ class EngineContract:
         assert found.patched.shape[1] == len(found.clean)
 
     def test_stored_texts_are_scored(self, engine: AnalysisEngine) -> None:
-        assert engine.scorer("linear") == "linear-toxicity-1"
+        assert engine.scorer("linear") == LoadedScorer("linear-toxicity-1")
         both, alone = engine.score("linear", [("the cat sat", "you are an idiot"), ("the cat sat", None)])
         assert [(found.part, found.label) for found in both] == [("prompt", "toxic"), ("continuation", "toxic")]
         assert both[1].score > 0.5 > both[0].score == alone[0].score
-        assert engine.scorer("sentiment") == "vader-3.3.2"
+        assert engine.scorer("sentiment") == LoadedScorer("vader-3.3.2")
         ((read,), (silent,)) = engine.score("sentiment", [("the cat sat", "you are an idiot"), ("the cat sat", None)])
         assert read.score < -0.3
         assert (silent.score != silent.score, silent.evidence["error"]) == (True, "this run has no continuation")

@@ -45,7 +45,7 @@ def details(store: Store) -> list[RunDetail]:
 
 
 def run(
-    store: Store, asked: list[tuple[int, int]], scorer: str = "linear", *, again: bool = False, stop: bool = False
+    store: Store, asked: list[tuple[str, int, int]], scorer: str = "linear", *, again: bool = False, stop: bool = False
 ) -> scoring.Scored:
     engine, request = InlineEngine(), ScoreRequest("demo", scorer, again)
 
@@ -58,7 +58,7 @@ def run(
 def test_scores_are_those_of_the_probe_at_run_time(store: Store) -> None:
     done = run(store, asked := [])
     assert (done.classifier, done.runs, done.finished) == (classifier("linear").name, 5, True)
-    assert asked == [(5, 5)]
+    assert asked == [("scoring", 5, 5)]
     for detail in details(store):
         result = replace(make_result(Prompt("p", detail.row.text)), continuation=detail.continuation)
         (expected,) = Toxicity().score(None, [result], {"classifier": "linear"})  # type: ignore[arg-type]
@@ -71,21 +71,39 @@ def test_scores_are_those_of_the_probe_at_run_time(store: Store) -> None:
 def test_what_is_scored_is_left_alone_until_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scoring, "AT_ONCE", 2)
     first = run(store, asked := [], stop=True)
-    assert (first.runs, first.finished, asked) == (2, False, [(2, 5)])  # what was scored is kept
+    assert (first.runs, first.finished, asked) == (2, False, [("scoring", 2, 5)])  # what was scored is kept
     assert run(store, asked := []).runs == 3
-    assert asked == [(2, 3), (3, 3)]
+    assert asked == [("scoring", 2, 3), ("scoring", 3, 3)]
     assert run(store, []).runs == 0
     before = store.toxicity(experiment_runs("demo"), "")
     assert run(store, asked := [], again=True).runs == 5
-    assert asked == [(2, 5), (4, 5), (5, 5)]
+    assert asked == [("scoring", n, 5) for n in (2, 4, 5)]
     assert store.toxicity(experiment_runs("demo"), "") == before
+
+
+def test_what_is_called_toxic_is_explained_when_all_is_scored(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "EXPLAINED_AT_ONCE", 1)
+    whole = {text: Toxicity().score(None, [replace(make_result(Prompt("p", text)), continuation=None)],
+                                    {"classifier": "minilm"})[0] for text in TEXTS}  # type: ignore[arg-type]  # fmt: skip
+    toxic = [text for text, found in whole.items() if found[0].evidence]
+    assert "You are an idiot" in toxic
+    stopped = run(store, asked := [], "minilm", stop=True)
+    assert (stopped.runs, stopped.explained) == (5, 0)
+    assert not any(found.evidence for detail in details(store) for found in detail.findings)
+    done = run(store, asked := [], "minilm")  # the same command goes on
+    assert (done.runs, done.explained, done.finished) == (0, len(toxic), True)
+    assert asked == [("explaining", n, len(toxic)) for n in range(1, len(toxic) + 1)]
+    for detail in details(store):
+        assert detail.findings[0].evidence == whole[detail.row.text][0].evidence
+    assert run(store, asked := [], "minilm").explained == 0
+    assert run(store, asked := [], "minilm", again=True).explained == len(toxic)
 
 
 def test_sentiment_is_that_of_the_probe_at_run_time_and_beside_other_scores(store: Store) -> None:
     run(store, [])
     before = store.toxicity(experiment_runs("demo"), "")
     done = run(store, asked := [], "sentiment")
-    assert (done.classifier, done.runs, asked) == ("vader-3.3.2", 5, [(5, 5)])
+    assert (done.classifier, done.runs, asked) == ("vader-3.3.2", 5, [("scoring", 5, 5)])
     found = {}
     for detail in details(store):
         result = replace(make_result(Prompt("p", detail.row.text)), continuation=detail.continuation)
