@@ -52,9 +52,13 @@ def _of_text(judge: TextClassifier, text: str, row: Float32) -> list[tuple[str, 
 
 
 def _evidence(judge: TextClassifier, text: str, label: str, score: float) -> dict[str, Any]:
-    """The words that made the classifier say so, for texts scored from .5 on, or from its own threshold where that is
-    lower; a linear one is not asked."""
-    if not isinstance(judge, SequenceClassifier) or label != EXPLAINED or not score >= min(0.5, judge.threshold(label)):
+    """For texts scored from .5 on, or from the classifier's own threshold where that is lower."""
+    return evidence(judge, text, label) if label == EXPLAINED and score >= min(0.5, judge.threshold(label)) else {}
+
+
+def evidence(judge: TextClassifier, text: str, label: str) -> dict[str, Any]:
+    """The words that made the classifier say so, as they are stored; {} of one without gradients."""
+    if not isinstance(judge, SequenceClassifier):
         return {}
     found = explain(judge, text, label)
     return {
