@@ -140,8 +140,8 @@ def render(modules: Sequence[PageModule], path: str, search: str) -> Component:
 
 
 def show_error(error: Exception) -> None:
-    """A callback raised: its outputs stay as they are, and a message says what happened. Raises UnsentError: there is no
-    page to show it on."""
+    """A callback raised: its outputs stay as they are, and a message says what happened. Raises UnsentError, for which
+    there is no page."""
     if isinstance(error, UnsentError):
         raise error
     LOG.error("a callback failed", exc_info=error)

@@ -22,7 +22,7 @@ from headscope.dashboard.units import seconds
 from headscope.dashboard.verdicts import adds_up
 from headscope.dashboard.words import plural
 
-HEAD = ("Label", "Score>", "Threshold>", "Says", "", "Finds>", "False positives>")
+HEAD = ("Label", "Score>", "Threshold>", "Says", "Finds>", "False positives>")
 
 
 def judged(found: Judgement) -> list[Component]:
@@ -44,11 +44,10 @@ def _label_row(one: LabelScore, classifier: str) -> html.Tr:
     shaky = one.label in EXPERIMENTAL or errors is None
     return html.Tr(
         [
-            html.Td(one.label),
+            html.Td([one.label, html.Span("experimental" if shaky else "reliable", className="hs-sub")]),
             html.Td(html.B(plain(one.score, 3)), className="num"),
             html.Td(plain(one.threshold), className="num"),
             html.Td(_says(one.score, one.threshold)),
-            html.Td("experimental" if shaky else "reliable"),
             html.Td(found or "–", className="num"),
             html.Td(wrong or "–", className="num"),
         ],

@@ -83,7 +83,7 @@ def test_its_numbers_are_those_of_the_command_line(services: Services) -> None:
     labels = head.split()[:-1]
     rows = {row.to_plotly_json()["props"]["data-label"]: text_of(row).split() for row in walk(body)
             if "data-label" in row.to_plotly_json()["props"]}  # fmt: skip
-    assert [rows[label][1] for label in labels] == scores.split()[: len(labels)]
+    assert [rows[label][2] for label in labels] == scores.split()[: len(labels)]
     assert re.search(r"logit ([-\d.]+)", why)[1] in words  # type: ignore[index]
     marks = [node for node in walk(body) if node.__class__.__name__ == "Span" and getattr(node, "title", None)]
     tokens = re.findall(r"(\S+)\(([+-]\d+\.\d\d)\)", why)
@@ -91,7 +91,7 @@ def test_its_numbers_are_those_of_the_command_line(services: Services) -> None:
     for mark, (_, score) in zip(marks, tokens, strict=True):
         assert float(mark.title.replace("−", "-")) == pytest.approx(float(score), abs=0.006)
     assert "adds up." in words
-    assert (rows["toxic"][3:5], rows["threat"][4]) == (["yes", "reliable"], "experimental")
+    assert (rows["toxic"][1], rows["toxic"][4], rows["threat"][1]) == ("reliable", "yes", "experimental")
 
 
 def test_groups_are_exchanged_and_counted(services: Services) -> None:
