@@ -16,7 +16,7 @@ from dash.development.base_component import Component
 
 from headscope.analysis.registry.foreign import leave_out
 from headscope.dashboard import api, layout, security, sign_in
-from headscope.dashboard.callback_guard import guard_callbacks
+from headscope.dashboard.callback_guard import UnsentError, guard_callbacks
 from headscope.dashboard.cards import error_box, extra, icon
 from headscope.dashboard.clientside import clientside
 from headscope.dashboard.delivery import PLOTLY, App
@@ -140,7 +140,10 @@ def render(modules: Sequence[PageModule], path: str, search: str) -> Component:
 
 
 def show_error(error: Exception) -> None:
-    """A callback raised: its outputs stay as they are, and a message says what happened."""
+    """A callback raised: its outputs stay as they are, and a message says what happened. Raises UnsentError, for which
+    there is no page."""
+    if isinstance(error, UnsentError):
+        raise error
     LOG.error("a callback failed", exc_info=error)
     box = error_box("finish the last action", error)
     close = html.Button(

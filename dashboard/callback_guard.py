@@ -9,12 +9,17 @@ from typing import Any
 from dash.exceptions import DependencyException
 from flask import Flask, request
 
+from headscope.analysis.errors import InputError
 from headscope.dashboard.request_body import json_object
 from headscope.dashboard.security import error_json
 
 ADDRESS = ("pathname", "search", "href", "hash")
 """Parts of the browser's address: texts, whatever the page."""
 ENDPOINT = "/_dash-update-component"
+
+
+class UnsentError(InputError):
+    """A callback was handed a value that no page of ours hands it: raised there, answered with 400."""
 
 
 def guard_callbacks(server: Flask, callbacks: Mapping[str, Mapping[str, Any]]) -> None:

@@ -5,31 +5,17 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from headscope.analysis.classifiers.content_filter import OFF, Policy, Verdict, admit, allow
+from headscope.analysis.classifiers.content_filter import OFF, Policy, admit
 from headscope.analysis.engines.base import AnalysisEngine
-from headscope.analysis.errors import HeadscopeError, StorageError, UnknownNameError
-from headscope.analysis.models import listing
-from headscope.analysis.models.places import MODEL_DIR_VARIABLE
+from headscope.analysis.errors import StorageError, UnknownNameError
 from headscope.analysis.registry import BLACK_BOX
 from headscope.analysis.running.preflight import Preflight
-from headscope.analysis.types import Continuation, ModelRef, Progress, RunStatus
+from headscope.analysis.types import ModelRef, Progress, RunStatus
 from headscope.analysis.types.certificate import Certificate
-from headscope.analysis.types.findings import Finding, LoadedScorer
-from headscope.analysis.types.live import (
-    LiveContinueRequest,
-    LiveExplainRequest,
-    LiveExplanation,
-    LiveRequest,
-    LiveResult,
-)
-from headscope.analysis.types.patching import PatchRequest, PatchResult
-from headscope.dashboard.line import Line, Slots
-from headscope.dashboard.services import ModelListing
 from headscope.jobs.certificates import whole_check
 from headscope.jobs.detection import Store
 from headscope.jobs.job import JobOutcome, going_on, prepare, run_job, to_resume
@@ -37,14 +23,7 @@ from headscope.jobs.request import JobRequest
 from headscope.storage.rows import JobRow
 
 LOG = logging.getLogger("headscope.jobs")
-_BEHIND_API = "It is behind an API and has nothing to load: only its stored runs can be looked at."
-_NOT_LISTED = (
-    f"Pages load only models that are listed, no folders: put it in {MODEL_DIR_VARIABLE} where the "
-    "server runs, or use `headscope run --model FOLDER`."
-)
 MOST_STORED = 100
-MOST_WAITING = 32
-"""Typed prompts in front of the engine; more are sent away at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,129 +152,3 @@ class JobQueue:
 
     def _planned(self, job_id: str, needs: Preflight) -> None:
         self._states[job_id] = replace(self._states[job_id], needs=needs)
-
-
-class ServerEngine:
-    """What pages may ask for (`services.AnalysisEngine`): typed prompts, models, and jobs.
-
-    Only models of `model_listing.list_models` are loaded for them: whoever reaches the server, from a web page or
-    another account of this machine, must not have it open folders. Jobs that `headscope run` hands over with the note's
-    token go to `jobs` itself and may name a folder.
-    """
-
-    def __init__(self, engine: AnalysisEngine, jobs: JobQueue, slots: Slots | None = None) -> None:
-        self._engine, self.jobs = engine, jobs
-        self._line, self._slots = Line(MOST_WAITING), slots or Slots(1)
-        self._listed: set[str] = set()
-        self._loading = ""
-
-    def warm(self, name: str) -> None:
-        """Begin to have a model ready before anybody asks for it, and its first pass done, which is slower than the
-        others. Until then `loading` names it; what is wrong with it is said to whoever asks for it."""
-        self._loading = name
-        threading.Thread(target=self._warm, args=(name,), name="headscope-warm", daemon=True).start()
-
-    def _warm(self, name: str) -> None:
-        try:
-            with suppress(HeadscopeError):
-                self.explain(LiveExplainRequest(LiveRequest(name, "The sea"), "token", "mean"))
-        finally:
-            self._loading = ""
-
-    def loading(self) -> str:
-        """See `services.AnalysisEngine.loading`."""
-        return self._loading
-
-    @contextmanager
-    def _turn(self, client: str = "", sequence: int = 0) -> Iterator[None]:
-        """The engine's turn, waited for and used without keeping a page from being answered."""
-        with self._slots.aside(), self._line.turn(client, sequence):
-            yield
-
-    def live(self, request: LiveRequest, client: str = "", sequence: int = 0) -> LiveResult:
-        """See `services.AnalysisEngine.live`."""
-        self.only_listed(request.model)
-        with self._turn(client, sequence):
-            verdict = self._allow(request.text, request.target, request.foil)
-            result = self._engine.live(request)
-        return (
-            result
-            if verdict.action == "pass"
-            else replace(result, caution=f"The content filter warns: {verdict.reason}.")
-        )
-
-    def explain(self, request: LiveExplainRequest, client: str = "", sequence: int = 0) -> LiveExplanation:
-        """See `services.AnalysisEngine.explain`."""
-        look = request.look
-        self.only_listed(look.model)
-        with self._turn(client, sequence):
-            self._allow(look.text, look.target, look.foil)
-            return self._engine.explain(request)
-
-    def write_on(self, request: LiveContinueRequest, client: str = "", sequence: int = 0) -> Continuation:
-        """See `services.AnalysisEngine.write_on`."""
-        self.only_listed(request.model)
-        with self._turn(client, sequence):
-            self._allow(request.text)
-            return self._engine.write_on(request)
-
-    def patch(self, request: PatchRequest) -> PatchResult:
-        """See `services.AnalysisEngine.patch`."""
-        self.only_listed(request.model)
-        with self._turn():
-            self._allow(request.clean, request.corrupted, request.target, request.foil)
-            return self._engine.patch(request)
-
-    def certify(self, model: ModelRef, device: str) -> Certificate:
-        """All checks of a model, kept in the store; behind the batch at work."""
-        with self._slots.aside():
-            return self.jobs.certify(model, device)
-
-    def scorer(self, scorer: str) -> LoadedScorer:
-        """See `AnalysisEngine.scorer`."""
-        return self._engine.scorer(scorer)
-
-    def score(
-        self, scorer: str, texts: Sequence[tuple[str, str | None]], explain: bool = True
-    ) -> list[tuple[Finding, ...]]:
-        """See `AnalysisEngine.score`; behind the batch at work."""
-        with self._slots.aside():
-            return self._engine.score(scorer, texts, explain)
-
-    def models(self) -> Sequence[ModelListing]:
-        """See `services.AnalysisEngine.models`."""
-        listed = listing.list_models()
-        names = {model.name for model in listed}
-        stored = self.jobs.stored_models()
-        return [
-            *(ModelListing(model.name, model.source or "", ready=model.available, note=model.note) for model in listed),
-            *(
-                ModelListing(name, "api" if api else "store", ready=False, note=_BEHIND_API if api else _NOT_LISTED)
-                for name, api in stored.items()
-                if name not in names
-            ),
-        ]
-
-    def submit(self, request: JobRequest) -> str:
-        """See `services.AnalysisEngine.submit`."""
-        self.only_listed(request.model)
-        for prompt in request.prompt_set.prompts:
-            self._allow(prompt.text, prompt.target, prompt.foil)
-        return self.jobs.submit(request)
-
-    def only_listed(self, name: str) -> None:
-        """Raises UnknownNameError for another name. One that was found is remembered: listing reads every folder."""
-        if name in self._listed:
-            return
-        names = [model.name for model in listing.list_models()]
-        # A hub id like owner/name may also be a folder below the server's, which would be read instead.
-        if name not in names or ("/" in name and Path(name).is_dir()):
-            raise UnknownNameError("model", name, names, _NOT_LISTED)
-        self._listed.add(name)
-
-    def content_filter(self) -> str:
-        """See `services.AnalysisEngine.content_filter`."""
-        return self.jobs.policy.describe()
-
-    def _allow(self, *texts: str | None) -> Verdict:
-        return allow(self._engine.screen, self.jobs.policy, *texts)

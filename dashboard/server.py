@@ -26,8 +26,9 @@ from headscope.analysis.printable import visible
 from headscope.dashboard.api.live import first_model
 from headscope.dashboard.app import create_app
 from headscope.dashboard.intake import THREADS, DeadlineWorker, Intake
-from headscope.dashboard.job_queue import JobQueue, ServerEngine
+from headscope.dashboard.job_queue import JobQueue
 from headscope.dashboard.line import Slots
+from headscope.dashboard.server_engine import ServerEngine
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import NO_MODEL, Settings
 from headscope.storage import owner, private, repository, session

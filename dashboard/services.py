@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from headscope.analysis.types import Continuation
+from headscope.analysis.types.judging import Judgement, JudgeRequest
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -45,6 +46,9 @@ class PageEngine(Protocol):
 
     def write_on(self, request: LiveContinueRequest, client: str = "", sequence: int = 0) -> Continuation:
         """What follows a typed prompt; blocks, and raises what `live` does."""
+
+    def judge(self, request: JudgeRequest, client: str = "", sequence: int = 0) -> Judgement:
+        """What a toxicity classifier says of a typed text; blocks, and raises what `live` does."""
 
     def patch(self, request: PatchRequest) -> PatchResult:
         """Activation patching between two typed prompts; blocks for seconds."""

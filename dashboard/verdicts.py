@@ -31,3 +31,10 @@ SHOWN: Mapping[Verdict, Shown] = {
         (Verdict.UNMEASURED, "none", "question-circle", "not measured"),
     )
 }
+TOLERANCE = 0.05
+
+
+def adds_up(delta: float, largest: float) -> bool:
+    """Whether scores of a method that gives no word on its convergence add up: what they miss of the change that they
+    are to add up to is at most a twentieth of the largest of them."""
+    return abs(delta) <= TOLERANCE * largest

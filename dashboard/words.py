@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 
+from headscope.analysis import counts
+
 MINUS = "−"
 DASH = "–"
+plural = counts.plural
 
 
 def true_minus(number: str) -> str:
     """A formatted number with a minus sign in place of the hyphen, except in an exponent."""
     return re.sub("(?<!e)-", MINUS, number)
-
-
-def plural(count: int, word: str, several: str = "") -> str:
-    """1 run, 2 runs, 1,204 queries (`several`: the plural where it is more than an s)."""
-    return f"{count:,} {word if count == 1 else several or f'{word}s'}"
 
 
 def shape(n_layers: int, n_heads: int) -> str:

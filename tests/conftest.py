@@ -125,11 +125,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     """A real PostgreSQL; tests that need it are skipped, saying why, where it cannot start."""
     from tests import databases
 
-    with contextlib.ExitStack() as stack:
-        try:
-            server = stack.enter_context(databases.postgres())
-        except Exception as error:
-            pytest.skip(f"no PostgreSQL to test on: {type(error).__name__}: {error}")
+    with databases.postgres_or_skip() as server:
         yield server
 
 

@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from headscope.storage.schema import versions
 from tests import memory
 
@@ -45,6 +47,9 @@ class PostgresServer:
             for setting in self.SETTINGS:
                 connection.execute(f"ALTER SYSTEM SET {setting}")
             connection.execute("SELECT pg_reload_conf()")
+
+    def migrate(self) -> None:
+        """Make what stores are copied from."""
         versions.upgrade(self.create("template_store"))
 
     def create(self, name: str, template: str = "template0") -> str:
@@ -74,7 +79,28 @@ class PostgresServer:
 
 @contextlib.contextmanager
 def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server for as long as the block runs.
+    """A PostgreSQL server, with what stores are copied from, for as long as the block runs."""
+    with started() as server:
+        server.migrate()
+        yield server
+
+
+@contextlib.contextmanager
+def postgres_or_skip() -> Iterator[PostgresServer]:
+    """The same for tests, which are skipped, saying why, where no server can be started; a migration that fails is a
+    failure."""
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(started())
+        except Exception as error:
+            pytest.skip(f"no PostgreSQL to test on: {type(error).__name__}: {error}")
+        server.migrate()
+        yield server
+
+
+@contextlib.contextmanager
+def started() -> Iterator[PostgresServer]:
+    """A bare server.
 
     Not in pytest's folder: as root the server runs as another user, and every pytest session closes that folder.
     """

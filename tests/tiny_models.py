@@ -55,15 +55,7 @@ def build_tiny_gpt2(folder: Path) -> Path:
 def build_tiny_llama(folder: Path) -> Path:
     """Llama architecture: 3 layers, 4 heads over 2 key-value heads, d 32, context 64, RMSNorm, a BOS token."""
     tokenizer = _byte_fallback_tokenizer()
-    config = LlamaConfig(
-        **_sizes(tokenizer),
-        intermediate_size=2 * D_MODEL,
-        num_key_value_heads=N_KV_HEADS,
-        bos_token_id=tokenizer.bos_token_id,
-        pad_token_id=tokenizer.eos_token_id,
-        tie_word_embeddings=False,
-    )
-    return _saved(LlamaForCausalLM, config, tokenizer, folder, seed=30)
+    return _saved_llama(tokenizer, tokenizer.bos_token_id, folder, seed=30)
 
 
 def build_worded_llama(folder: Path, texts: Iterable[str]) -> Path:
@@ -76,15 +68,19 @@ def build_worded_llama(folder: Path, texts: Iterable[str]) -> Path:
                                   show_progress=False)  # fmt: skip
     trained.train_from_iterator(texts, trainer)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=trained, eos_token="<|endoftext|>")
+    return _saved_llama(tokenizer, tokenizer.eos_token_id, folder, seed=31)
+
+
+def _saved_llama(tokenizer: PreTrainedTokenizerBase, bos: int | None, folder: Path, *, seed: int) -> Path:
     config = LlamaConfig(
         **_sizes(tokenizer),
         intermediate_size=2 * D_MODEL,
         num_key_value_heads=N_KV_HEADS,
-        bos_token_id=tokenizer.eos_token_id,
+        bos_token_id=bos,
         pad_token_id=tokenizer.eos_token_id,
         tie_word_embeddings=False,
     )
-    return _saved(LlamaForCausalLM, config, tokenizer, folder, seed=31)
+    return _saved(LlamaForCausalLM, config, tokenizer, folder, seed=seed)
 
 
 def _sizes(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCa
 from transformers.utils import logging as transformers_logging
 
 from headscope.analysis.backends.structure import Structure
+from headscope.analysis.counts import plural
 from headscope.analysis.errors import BackendError, message
 from headscope.analysis.models import devices, fingerprints, sources
 from headscope.analysis.models.places import ResolvedModel
@@ -44,7 +45,8 @@ def load_folder(path: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     missing = sorted(loading["missing_keys"])
     if missing:
         raise BackendError(
-            f"the weights in {path} lack {len(missing)} tensors ({', '.join(missing[:3])}), which would stay random: "
+            f"the weights in {path} lack {plural(len(missing), 'tensor')} ({', '.join(missing[:3])}), "
+            "which would stay random: "
             "the download is incomplete or the config belongs to another model."
         )
     return model, tokenizer

@@ -9,6 +9,7 @@ import numpy as np
 
 from headscope.analysis import alignment
 from headscope.analysis.backends.token_spelling import OwnDecoder
+from headscope.analysis.counts import plural
 from headscope.analysis.errors import BackendError, InputError, message
 from headscope.analysis.models.start_token import no_start_token
 from headscope.analysis.types import TokenizedText
@@ -85,7 +86,8 @@ class TextCodec:
             return ""
         few = ", ".join(map(repr, self.unread[:3])) + (", ..." if len(self.unread) > 3 else "")
         return (
-            f"the tokenizer has {len(self.unread)} tokens ({few}) beyond the model's {self._n_embeddings:,} embeddings"
+            f"the tokenizer has {plural(len(self.unread), 'token')} ({few}) beyond the model's "
+            f"{self._n_embeddings:,} embeddings"
             ": prompts and targets with one of them fail"
         )
 

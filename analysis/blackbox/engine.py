@@ -37,6 +37,7 @@ from headscope.analysis.types import (
 )
 from headscope.analysis.types.certificate import Certificate
 from headscope.analysis.types.findings import Finding, LoadedScorer
+from headscope.analysis.types.judging import Judgement, JudgeRequest
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -151,6 +152,10 @@ class BlackBoxEngine:
         raise NotApplicable(CLOSED)
 
     def write_on(self, request: LiveContinueRequest) -> Continuation:
+        """Raises NotApplicable."""
+        raise NotApplicable(CLOSED)
+
+    def judge(self, request: JudgeRequest) -> Judgement:
         """Raises NotApplicable."""
         raise NotApplicable(CLOSED)
 

@@ -13,6 +13,8 @@ from headscope.analysis.statistics.prevalence import ErrorCounts
 
 CARD_FILE, ERRORS_FILE, WEAKNESSES_FILE = "card.json", "errors.json", "weaknesses.json"
 FOLDER = Path(__file__).with_name("toxicity")
+SCORERS = ("minilm", "linear")
+"""Names in `registry.CLASSIFIERS` of those with a card, in its order."""
 HUNDREDTHS = tuple(percent / 100 for percent in range(1, 100))
 """The thresholds at which errors were counted."""
 USUAL = 0.5
@@ -21,10 +23,11 @@ USUAL = 0.5
 
 @dataclass(frozen=True, slots=True)
 class ScorerCard:
-    """threshold: of `toxic`. figures: lines `{name, value, low, high, n}`. reliability: a
-    `statistics.calibration.Reliability`. identity_swaps: score shift by group word. functional: a
+    """scorer: its name in `registry.CLASSIFIERS`. threshold: of `toxic`. figures: lines `{name, value, low, high, n}`.
+    reliability: a `statistics.calibration.Reliability`. identity_swaps: score shift by group word. functional: a
     `training.functional_tests.FunctionalTest` each. weaknesses: known ones, in sentences."""
 
+    scorer: str
     classifier: str
     threshold: float
     figures: tuple[Mapping[str, Any], ...]
@@ -47,7 +50,10 @@ def cards(folder: Path = FOLDER) -> Mapping[str, ScorerCard]:
     stated = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
     weak = json.loads((folder / WEAKNESSES_FILE).read_text(encoding="utf-8"))
     figures = {stated["classifier"]: stated["figures"], stated["baseline"]["classifier"]: stated["baseline"]["figures"]}
-    return {name: _card(name, lines, stated["audit"][name], weak[name]) for name, lines in figures.items()}
+    return {
+        name: _card(scorer, name, figures[name], stated["audit"][name], weak[name])
+        for scorer, name in zip(SCORERS, figures, strict=True)
+    }
 
 
 def card() -> ScorerCard:
@@ -55,9 +61,9 @@ def card() -> ScorerCard:
     return next(iter(cards().values()))
 
 
-def _card(name: str, figures: Any, audit: Mapping[str, Any], weaknesses: Any) -> ScorerCard:
-    tests, swaps = tuple(audit["functional"]), tuple(audit["identity_swaps"])
-    return ScorerCard(name, audit["threshold"], tuple(figures), audit["reliability"], swaps, tests, tuple(weaknesses))
+def _card(scorer: str, name: str, figures: Any, audit: Mapping[str, Any], weaknesses: Any) -> ScorerCard:
+    tests, swaps, curve = tuple(audit["functional"]), tuple(audit["identity_swaps"]), audit["reliability"]
+    return ScorerCard(scorer, name, audit["threshold"], tuple(figures), curve, swaps, tests, tuple(weaknesses))
 
 
 @dataclass(frozen=True, slots=True)

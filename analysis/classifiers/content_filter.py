@@ -103,6 +103,11 @@ class Verdict:
             return f"{self.classifier} could not judge it, and this filter lets nothing pass unjudged"
         return f"{self.label} {self.score:.2f}, the limit is {self.threshold:.2f} ({self.classifier})"
 
+    @property
+    def caution(self) -> str:
+        """For beside the result of a text that was let through; "" where there is nothing to say."""
+        return "" if self.action == "pass" else f"The content filter warns: {self.reason}."
+
 
 Screen = Callable[[Sequence[str], Policy], list[Verdict]]
 """One verdict per text, in order: `screen`, or an engine's way to it."""

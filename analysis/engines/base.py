@@ -11,6 +11,7 @@ from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import Continuation, ModelInfo, ModelRef, OnBeat, Prompt, RunResult, RunSpec
 from headscope.analysis.types.certificate import Certificate, CertificateKey
 from headscope.analysis.types.findings import Finding, LoadedScorer
+from headscope.analysis.types.judging import Judgement, JudgeRequest
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -69,6 +70,9 @@ class AnalysisEngine(Protocol):
 
     def write_on(self, request: LiveContinueRequest) -> Continuation:
         """What follows a typed prompt, nothing stored."""
+
+    def judge(self, request: JudgeRequest) -> Judgement:
+        """What a toxicity classifier says of one typed text, and why, nothing stored; raises what `scorer` does."""
 
     def patch(self, request: PatchRequest) -> PatchResult:
         """Activation patching between two typed prompts, nothing stored."""

@@ -17,11 +17,12 @@ from headscope.analysis.models.chat_template import require_chat_template
 from headscope.analysis.models.fingerprints import cache_dir
 from headscope.analysis.models.places import read_config
 from headscope.analysis.models.start_token import require_start_token
-from headscope.analysis.running import pairs, patching, runner, scorers, typed
+from headscope.analysis.running import judging, pairs, patching, runner, scorers, typed
 from headscope.analysis.running.tensor_cache import TensorCache, tensor_cache_bytes
 from headscope.analysis.types import Continuation, ModelRef, OnBeat, Prompt, RunResult, RunSpec
 from headscope.analysis.types.certificate import Certificate
 from headscope.analysis.types.findings import Finding, LoadedScorer
+from headscope.analysis.types.judging import Judgement, JudgeRequest
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -99,6 +100,11 @@ class InlineEngine:
     def write_on(self, request: LiveContinueRequest) -> Continuation:
         """See `AnalysisEngine.write_on`."""
         return typed.continue_live(self._models.get(ModelRef(request.model)), request)
+
+    @_one_at_a_time
+    def judge(self, request: JudgeRequest) -> Judgement:
+        """See `AnalysisEngine.judge`."""
+        return judging.judge_typed(request)
 
     @_one_at_a_time
     def patch(self, request: PatchRequest) -> PatchResult:

@@ -26,6 +26,7 @@ from headscope.analysis.errors import BackendError, HeadscopeError, Stopped
 from headscope.analysis.types import Beat, Continuation, ModelRef, OnBeat, Prompt, RunResult, RunSpec
 from headscope.analysis.types.certificate import Certificate
 from headscope.analysis.types.findings import Finding, LoadedScorer
+from headscope.analysis.types.judging import Judgement, JudgeRequest
 from headscope.analysis.types.live import (
     LiveContinueRequest,
     LiveExplainRequest,
@@ -199,6 +200,11 @@ class LocalEngine:
     def write_on(self, request: LiveContinueRequest) -> Continuation:
         """See `AnalysisEngine.write_on`."""
         answer: Continuation = self._live.call("write_on", request)
+        return answer
+
+    def judge(self, request: JudgeRequest) -> Judgement:
+        """See `AnalysisEngine.judge`."""
+        answer: Judgement = self._live.call("judge", request)
         return answer
 
     def patch(self, request: PatchRequest) -> PatchResult:

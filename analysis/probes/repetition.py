@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from headscope.analysis.counts import plural
 from headscope.analysis.interfaces import TextBackend
 from headscope.analysis.types import Params, RunResult
 from headscope.analysis.types.findings import Finding, ProbeResult
@@ -35,7 +36,7 @@ class Repetition:
         words = list(_WORD.finditer(result.continuation.text))
         grams = [tuple(word.group().casefold() for word in words[i : i + n]) for i in range(len(words) - n + 1)]
         if not grams:
-            return _unmeasured(f"the continuation has {len(words)} words, and a sequence has {n}")
+            return _unmeasured(f"the continuation has {plural(len(words), 'word')}, and a sequence has {n}")
         spans = repeated_spans(words, grams, n)
         distinct = len(set(grams))
         evidence: dict[str, Any] = {"spans": spans[:MOST_SPANS], "words": len(words)}

@@ -64,8 +64,13 @@ def _of_text(
 
 
 def _evidence(judge: TextClassifier, text: str, label: str, score: float, start: float | None) -> dict[str, Any]:
-    """The words that made the classifier say so, of a text scored from `start` on."""
-    if start is None or label != EXPLAINED or not score >= start or not isinstance(judge, SequenceClassifier):
+    """Of a text scored from `start` on."""
+    return {} if start is None or label != EXPLAINED or not score >= start else evidence(judge, text, label)
+
+
+def evidence(judge: TextClassifier, text: str, label: str) -> dict[str, Any]:
+    """The words that made the classifier say so, as they are stored; {} of one without gradients."""
+    if not isinstance(judge, SequenceClassifier):
         return {}
     found = explain(judge, text, label)
     return {

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from headscope.analysis.counts import plural
 from headscope.analysis.errors import NotApplicable, message
 from headscope.analysis.types import MissingPart, RunResult
 
@@ -68,7 +69,7 @@ class Tally:
         for name, reasons in self._found.items():
             alike.setdefault((reasons.total(), _why(reasons)), []).append(name)
         return tuple(
-            f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} missing from {_prompts(count)}: {why}"
+            f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} missing from {plural(count, 'prompt')}: {why}"
             for (count, why), names in alike.items()
         )
 
@@ -78,9 +79,5 @@ def _why(reasons: Counter[str]) -> str:
         return next(iter(reasons))
     said = [item for item in reasons.most_common(TOLD + 1) if item[0] != OTHER][:TOLD]
     rest = reasons.total() - sum(count for _, count in said)
-    others = [f"{_prompts(rest)} for other reasons"] if rest else []
+    others = [f"{plural(rest, 'prompt')} for other reasons"] if rest else []
     return "; ".join([*(f"{count} × {reason.removesuffix('.')}" for reason, count in said), *others])
-
-
-def _prompts(count: int) -> str:
-    return f"{count} prompt{'s' if count > 1 else ''}"

@@ -14,6 +14,7 @@ from headscope.analysis.attribution.patching import MAX_TOKENS, ROUNDING, Patche
 from headscope.analysis.backends.needs import unmet
 from headscope.analysis.backends.suffix import why_no_suffix
 from headscope.analysis.code_version import CODE_VERSION
+from headscope.analysis.counts import plural
 from headscope.analysis.errors import InputError, NotApplicable, UnknownNameError
 from headscope.analysis.interfaces import WhiteBoxBackend
 from headscope.analysis.registry import Needs
@@ -82,9 +83,9 @@ def _tokens(backend: WhiteBoxBackend, request: PatchRequest) -> tuple[TokenizedT
     clean, corrupted = backend.tokenize(request.clean), backend.tokenize(request.corrupted)
     if len(clean) != len(corrupted):
         raise InputError(
-            f"the clean prompt has {len(clean)} tokens and the corrupted one {len(corrupted)}, and patching needs a "
-            "partner for every position: replace words by words of as many tokens (a name by another short name), so "
-            "that both prompts have the same number.",
+            f"the clean prompt has {plural(len(clean), 'token')} and the corrupted one {len(corrupted)}, and patching "
+            "needs a partner for every position: replace words by words of as many tokens (a name by another short "
+            "name), so that both prompts have the same number.",
             "not_aligned",
         )
     if len(clean) > MAX_TOKENS:

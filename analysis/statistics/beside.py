@@ -72,7 +72,8 @@ def _name(row: Contrast) -> Hashable:
 
 
 def _apart(first: Contrast, second: Contrast, dealt: Dealt) -> Effect:
-    theirs = {pair.pair_id: pair.difference for pair in second.pairs}
-    mine = first.pairs
-    differences = np.array([pair.difference - theirs[pair.pair_id] for pair in mine])
-    return paired_effect(differences, [pair.template for pair in mine], [pair.filler for pair in mine], dealt=dealt)
+    mine, theirs = first.pairs, second.pairs
+    at = {theirs.members.pair_id[a]: i for i, a in enumerate(theirs.sides[:, 0].tolist())}
+    order = [at[mine.members.pair_id[a]] for a in mine.sides[:, 0].tolist()]
+    differences = mine.differences - theirs.differences[order]
+    return paired_effect(differences, mine.template, mine.filler, dealt=dealt)

@@ -13,8 +13,7 @@ from flask import Blueprint, Flask, Response
 
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.statistics.effects import Effect
-from headscope.dashboard.api import covered_export
-from headscope.dashboard.api.methods_export import written
+from headscope.dashboard.api import covered_export, csv_export
 from headscope.dashboard.pages.bias.cards import APART, FILE, METHOD, PAIRS_FILE, SAID
 from headscope.dashboard.pages.bias.lines import Line, all_lines, chosen, listed
 from headscope.dashboard.pages.bias.query import BiasQuery, offences
@@ -34,18 +33,10 @@ def register(server: Flask, services: Services) -> None:
     def export(name: str) -> Response:
         if name not in TABLES:
             raise UnknownNameError("table", name, TABLES)
-        query = BiasQuery.from_query(covered_export.rest_of_query())
-        if query.notes:
-            raise InputError(f"nothing was exported, so that the file is what was asked for. {query.notes[0]}")
+        query = csv_export.asked(BiasQuery, covered_export.rest_of_query())
         rows = list(TABLES[name](services, query))
-        head = [*(rows[0] if rows else ()), "method"]
         said = f"{SAID[query.measure]} {METHOD}" + (f" {APART}" if query.beside_model else "")
-        headers = {
-            "Content-Disposition": f'attachment; filename="headscope-{name}"',
-            "Cache-Control": "no-store",
-        }
-        body = written(head, ([*row.values(), said] for row in rows))
-        return Response(body, mimetype="text/csv; charset=utf-8", headers=headers)
+        return csv_export.file(name, csv_export.with_method(rows, said))
 
     server.register_blueprint(routes)
 

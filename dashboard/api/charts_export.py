@@ -5,10 +5,9 @@ The last column of every row is a sentence of method; unmeasured is empty.
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response
 
-from headscope.analysis.errors import InputError
-from headscope.dashboard.api.methods_export import written
+from headscope.dashboard.api import csv_export
 from headscope.dashboard.pages.charts.drawn import Drawn, draw
 from headscope.dashboard.pages.charts.query import ChartsQuery
 from headscope.dashboard.services import Services
@@ -29,15 +28,11 @@ def register(server: Flask, services: Services) -> None:
 
     @routes.get("/chart.csv")
     def chart() -> Response:
-        query = ChartsQuery.from_query(request.query_string.decode(errors="replace"))
-        if query.notes:
-            raise InputError(f"nothing was exported, so that the file is what was asked for. {query.notes[0]}")
+        query = csv_export.asked(ChartsQuery)
         drawn = draw(services.store, query)
-        head = [*(drawn.rows[0] if drawn.rows else ()), "column", "unit", "method"]
-        said = [query.x, query.column.unit, method(query, drawn)]
-        body = written(head, ([*row.values(), *said] for row in drawn.rows))
-        headers = {"Content-Disposition": 'attachment; filename="headscope-chart.csv"', "Cache-Control": "no-store"}
-        return Response(body, mimetype="text/csv; charset=utf-8", headers=headers)
+        column = {"column": query.x, "unit": query.column.unit}
+        rows = [{**row, **column} for row in drawn.rows]
+        return csv_export.file("chart.csv", csv_export.with_method(rows, method(query, drawn)))
 
     server.register_blueprint(routes)
 

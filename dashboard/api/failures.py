@@ -17,8 +17,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, jsonify
 
 from headscope.analysis.errors import InputError
-from headscope.dashboard.api import covered_export
-from headscope.dashboard.api.methods_export import written
+from headscope.dashboard.api import covered_export, csv_export
 from headscope.dashboard.pages.failures.query import FailuresQuery
 from headscope.dashboard.request_body import json_object
 from headscope.dashboard.services import Services
@@ -47,14 +46,14 @@ def register(server: Flask, services: Services) -> None:
         why = services.store.offensive([row.run_id for row in rows])
         lines = (json.dumps(prompt, ensure_ascii=False) + "\n" for prompt in prompts(rows, why))
         name = "suite-offensive.jsonl" if any(PROMPT in parts for parts in why.values()) else "suite.jsonl"
-        return _file("".join(lines), "application/x-ndjson", name)
+        return csv_export.file(name, "".join(lines), "application/x-ndjson")
 
     @routes.get("/failures.csv")
     def table() -> Response:
         names, shown, found = [item.name for item in fields(FailureRow)], covered_export.shown(), _rows(services)
         why = services.store.offensive([row.run_id for row in found])
         rows = (_line(row, why.get(row.run_id, {}), names, shown) for row in found)
-        return _file(written([*names, covered_export.COLUMN], rows), "text/csv; charset=utf-8", "failures.csv")
+        return csv_export.file("failures.csv", csv_export.written([*names, covered_export.COLUMN], rows))
 
     server.register_blueprint(routes)
 
@@ -100,9 +99,7 @@ def prompts(rows: list[FailureRow], why: Offences) -> Iterator[dict[str, Any]]:
 
 
 def _rows(services: Services) -> list[FailureRow]:
-    query = FailuresQuery.from_query(covered_export.rest_of_query())
-    if query.notes:
-        raise InputError(f"nothing was exported, so that the file is what was asked for. {query.notes[0]}")
+    query = csv_export.asked(FailuresQuery, covered_export.rest_of_query())
     rows, _ = services.store.failures_page(query.which(), 0, services.settings.max_export_rows)
     return list(rows)
 
@@ -111,11 +108,6 @@ def _cell(value: Any) -> Any:
     if isinstance(value, tuple):
         return "; ".join(value)
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else "" if value is None else value
-
-
-def _file(content: str, kind: str, name: str) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="headscope-{name}"', "Cache-Control": "no-store"}
-    return Response(content, mimetype=kind, headers=headers)
 
 
 def _user() -> str:

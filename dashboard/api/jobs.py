@@ -10,9 +10,9 @@ from flask import Blueprint, Flask, Response, request
 
 from headscope.analysis import bounds
 from headscope.dashboard.api.guard import View, guard
-from headscope.dashboard.job_queue import ServerEngine
 from headscope.dashboard.request_body import json_object, object_of
 from headscope.dashboard.security import is_handed_over
+from headscope.dashboard.server_engine import ServerEngine
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
 from headscope.dashboard.uploads import Uploads

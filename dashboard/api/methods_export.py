@@ -7,8 +7,6 @@ GET /api/v1/methods/leaderboard.csv | agreement.csv | disputes.csv | receipts.cs
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -17,9 +15,9 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response
 
-from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.statistics.intervals import wilson
-from headscope.dashboard.api import covered_export
+from headscope.dashboard.api import covered_export, csv_export
 from headscope.dashboard.pages.methods.comparison import Comparisons, disputes, shown_methods
 from headscope.dashboard.pages.methods.gains import Gain, intervals, of
 from headscope.dashboard.pages.methods.query import MEASURES as AGREEMENTS
@@ -47,26 +45,11 @@ def register(server: Flask, services: Services) -> None:
     def export(name: str) -> Response:
         if name not in TABLES:
             raise UnknownNameError("table", name, TABLES)
-        query = MethodsQuery.from_query(covered_export.rest_of_query())
-        if query.notes:
-            raise InputError(f"nothing was exported, so that the file is what was asked for. {query.notes[0]}")
+        query = csv_export.asked(MethodsQuery, covered_export.rest_of_query())
         head, rows = TABLES[name](services, comparisons, query)
-        headers = {
-            "Content-Disposition": f'attachment; filename="headscope-methods-{name}.csv"',
-            "Cache-Control": "no-store",
-        }
-        return Response(written(head, rows), mimetype="text/csv; charset=utf-8", headers=headers)
+        return csv_export.file(f"methods-{name}.csv", csv_export.written(head, rows))
 
     server.register_blueprint(routes)
-
-
-def written(head: Sequence[str], rows: Iterator[Sequence[Any]]) -> str:
-    """RFC 4180 with a header."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow(head)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return buffer.getvalue()
 
 
 def leaderboard(services: Services, _comparisons: Comparisons, query: MethodsQuery) -> Table:
@@ -130,10 +113,6 @@ def _texts(row: PromptScores | ReceiptRow, names: Sequence[str], why: Offences, 
     """The values of these columns, offensive texts covered unless they are `shown`."""
     written_row = row if shown else covered_export.cover(row, why.get(row.run_id, {}))
     return [getattr(written_row, name) for name in names]
-
-
-def _cell(value: Any) -> Any:
-    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
 
 
 TABLES: dict[str, Callable[[Services, Comparisons, MethodsQuery], Table]] = {

@@ -13,9 +13,9 @@ from headscope.analysis import bounds
 from headscope.analysis.errors import InputError
 from headscope.analysis.types import DTYPES, ModelRef
 from headscope.dashboard.api.guard import guard
-from headscope.dashboard.job_queue import ServerEngine
 from headscope.dashboard.request_body import json_object
 from headscope.dashboard.security import is_handed_over
+from headscope.dashboard.server_engine import ServerEngine
 from headscope.dashboard.services import Services
 from headscope.jobs import certificates
 

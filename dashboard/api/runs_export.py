@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from flask import Blueprint, Flask, Response
 
 from headscope.analysis.errors import InputError, UnknownNameError
-from headscope.dashboard.api import covered_export
+from headscope.dashboard.api import covered_export, csv_export
 from headscope.dashboard.pages.runs.query import RunsQuery
 from headscope.dashboard.services import Services
 from headscope.dashboard.units import utc_iso
@@ -53,11 +53,7 @@ def register(server: Flask, services: Services) -> None:
         if kind not in WRITERS:
             raise UnknownNameError("export format", kind, WRITERS)
         write, mimetype = WRITERS[kind]
-        query = RunsQuery.from_query(covered_export.rest_of_query())
-        if query.notes:
-            raise InputError(
-                f"nothing was exported, so that the file is not another one than asked for. {query.notes[0]}"
-            )
+        query = csv_export.asked(RunsQuery, covered_export.rest_of_query())
         shown = covered_export.shown()
         blocks = selected(services.store, query.sel) if query.sel else matching(services, query)
         headers = {

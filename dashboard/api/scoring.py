@@ -10,8 +10,8 @@ from typing import Any
 from flask import Blueprint, Flask
 
 from headscope.dashboard.api.guard import guard
-from headscope.dashboard.job_queue import ServerEngine
 from headscope.dashboard.request_body import json_object
+from headscope.dashboard.server_engine import ServerEngine
 from headscope.dashboard.services import Services
 from headscope.jobs import scoring
 

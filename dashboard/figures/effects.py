@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from headscope.analysis.counts import plural
 from headscope.analysis.statistics.effect_rows import EffectRow
 from headscope.dashboard.figures.theme import finish
 
@@ -27,7 +28,7 @@ def forest(rows: Sequence[EffectRow], unit: str) -> go.Figure:
     fig.add_vline(x=0, line={"dash": "dot", "width": 1, "color": "#8a939e"})
     fig.update_xaxes(title_text=f"first group minus second, {unit}")
     fig.update_yaxes(tickmode="array", tickvals=list(range(len(rows))), autorange="reversed", showgrid=False,
-                     ticktext=[f"{_name(row)}, {row.n_pairs} pairs" for row in rows])  # fmt: skip
+                     ticktext=[f"{_name(row)}, {plural(row.n_pairs, 'pair')}" for row in rows])  # fmt: skip
     return finish(fig, height=max(180, 26 * len(rows) + 90))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -37,7 +37,7 @@ class Card(Generic[Q]):
 @dataclass(frozen=True, slots=True)
 class ScopedPage(Generic[Q]):
     """cards: by id. purpose: completes "... of one experiment."; limits: what the page cannot tell, always shown. bar:
-    what is chosen above the cards, of the store, the link and `purpose`."""
+    what is chosen above the cards, of the store, the link and `purpose`. first: cards that the page fills itself."""
 
     query: type[Q]
     subtitle: str
@@ -45,6 +45,7 @@ class ScopedPage(Generic[Q]):
     limits: Children
     cards: Mapping[str, Card[Q]]
     bar: Callable[[RunReader, Q, str], Children] = scope_bar
+    first: Callable[[], Sequence[Component]] = tuple
 
     @property
     def page(self) -> Page:
@@ -65,7 +66,7 @@ class ScopedPage(Generic[Q]):
                 html.Div(loading_box(32), id=f"{name}-scope", className="hs-scope"),
                 html.Details([html.Summary("What these numbers can and cannot tell"), html.Div(self.limits)],
                              className="hs-details hs-limits"),
-                html.Div(cards, className="hs-stack"),
+                html.Div([*self.first(), *cards], className="hs-stack"),
             ],
             id=f"{name}-root",
             className=f"hs-scoped hs-{name}",

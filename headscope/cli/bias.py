@@ -10,6 +10,7 @@ import pyarrow as pa
 import typer
 from rich.table import Table
 
+from headscope.analysis.counts import plural
 from headscope.analysis.statistics.effect_rows import EffectRow
 from headscope.cli.options import DEFAULT_STORE, StoreOption
 from headscope.cli.terminal import Console
@@ -45,8 +46,7 @@ def bias(
     if not found.rows:
         none = "a pair is two or more succeeded runs with one pair_id and different groups (docs/behaviour.md)"
         told.print(f"{experiment} has no pairs with {measure}: {none}.", soft_wrap=True)
-    kept = f"{len(found.rows):,} row{'' if len(found.rows) == 1 else 's'}"
-    told.print(f'{kept} kept in bias_results: headscope sql "SELECT * FROM v_bias_effects".')
+    told.print(f'{plural(len(found.rows), "row")} kept in bias_results: headscope sql "SELECT * FROM v_bias_effects".')
 
 
 def _found(url: str, request: BiasRequest) -> BiasTable:

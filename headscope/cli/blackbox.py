@@ -13,6 +13,7 @@ import typer
 
 from headscope.analysis import types as kinds
 from headscope.analysis.bounds import MOST_SECONDS
+from headscope.analysis.counts import plural
 from headscope.analysis.errors import InputError, StorageError
 from headscope.analysis.registry import BACKENDS, BLACK_BOX
 from headscope.cli import handover
@@ -122,8 +123,8 @@ def _plan(console: Console, client: Client, n: int, calls: int, tokens: int) -> 
         raise InputError("there are no prompts to ask about.")
     budget = client.budget
     console.print(
-        f"{n} prompts: at most {calls:,} calls and {tokens:,} tokens to {client.endpoint.url}; budget: "
-        f"{_limit(budget.calls, 'calls')}, {_limit(budget.tokens, 'tokens')}.",
+        f"{plural(n, 'prompt')}: at most {plural(calls, 'call')} and {plural(tokens, 'token')} to "
+        f"{client.endpoint.url}; budget: {_limit(budget.calls, 'calls')}, {_limit(budget.tokens, 'tokens')}.",
         soft_wrap=True,
     )
     if (budget.calls is not None and calls > budget.calls) or (budget.tokens is not None and tokens > budget.tokens):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from headscope.analysis.counts import plural
 from headscope.analysis.printable import visible
 from headscope.analysis.statistics import check_rules
 from headscope.cli.terminal import Console
@@ -46,7 +47,7 @@ def flip_lines(flips: Sequence[Flip], server: str) -> Iterator[str]:
 
 def report(found: Comparison, server: str) -> Iterator[str]:
     """Everything that flipped, the furthest fall first, with links; and where the states part."""
-    yield f"{found.n} prompts in both"
+    yield f"{plural(found.n, 'prompt')} in both"
     yield found.states.said()
     for name, title in FLIPPED.items():
         if flips := getattr(found, name):
@@ -58,7 +59,9 @@ def print_table(found: Comparison, broken: Sequence[str], missing: Sequence[str]
     """The comparison for a person."""
     console = Console()
     alone = f"; {found.only_baseline} only in the baseline, {found.only_candidate} only in the candidate"
-    console.print(f"{found.n} prompts in both{alone if found.only_baseline or found.only_candidate else ''}.\n")
+    console.print(
+        f"{plural(found.n, 'prompt')} in both{alone if found.only_baseline or found.only_candidate else ''}.\n"
+    )
     _print_changes(console, found)
     for name, title in FLIPPED.items():
         if flips := getattr(found, name):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from headscope.analysis.counts import plural
 from headscope.analysis.errors import InputError
 from headscope.cli.terminal import Console
 
@@ -77,7 +78,7 @@ def import_set(
     _print_head(prompt_set, rows)
     console = Console(stderr=True)
     n_items = importers.items(prompt_set.prompts)
-    console.print(f"read {len(prompt_set.prompts):,} prompts of {n_items:,} items.", soft_wrap=True)
+    console.print(f"read {plural(len(prompt_set.prompts), 'prompt')} of {plural(n_items, 'item')}.", soft_wrap=True)
     if dry_run:
         return
     chosen = f", at most {limit} prompts" if limit else ""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from headscope.analysis import types as kinds
+from headscope.analysis.counts import plural
 from headscope.analysis.running.preflight import Preflight
 from headscope.cli.terminal import Console
 from headscope.jobs.job import JobOutcome
@@ -69,7 +70,8 @@ def announce(console: Console, needs: Preflight) -> None:
         else ""
     )
     console.print(
-        f"{needs.n_prompts} prompts in {needs.n_batches} batches, the longest of {needs.longest:,} tokens{took}: "
+        f"{plural(needs.n_prompts, 'prompt')} in {plural(needs.n_batches, 'batch', 'batches')}, the longest of "
+        f"{plural(needs.longest, 'token')}{took}: "
         f"up to {memory} of memory beside the model, about {stored} to store.",
         soft_wrap=True,
     )

@@ -13,6 +13,7 @@ import typer
 
 from headscope.analysis import registry
 from headscope.analysis import types as kinds
+from headscope.analysis.counts import plural
 from headscope.analysis.errors import InputError
 from headscope.cli import handover, suite_tables
 from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption
@@ -102,7 +103,8 @@ def _prompts(suite: Suite, paths: list[Path], limit: int | None, seed: int | Non
     for warning in found.warnings:
         console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
     n_items = importers.items(found.prompts)
-    console.print(f"{suite.label}: {len(found.prompts):,} prompts of {n_items:,} items. Licence: {found.licence}.")
+    many = f"{plural(len(found.prompts), 'prompt')} of {plural(n_items, 'item')}"
+    console.print(f"{suite.label}: {many}. Licence: {found.licence}.")
     return found
 
 

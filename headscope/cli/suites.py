@@ -10,6 +10,7 @@ import pyarrow as pa
 import typer
 from rich.table import Table
 
+from headscope.analysis.counts import plural
 from headscope.analysis.errors import InputError
 from headscope.cli import suite_tables
 from headscope.cli.options import DEFAULT_STORE, StoreOption
@@ -130,6 +131,7 @@ def of_file(suite: Suite, score_cases: ScoreCases, prompts: str | None, scores: 
         )
     loaded, found = prompt_sets.load(prompts).prompts, read_scores(scores)
     if strangers := unknown(loaded, found):
-        raise InputError(f"{scores}: {len(strangers)} ids are of no prompt in {prompts}, for example {strangers[0]!r}.")
+        n = plural(len(strangers), "id")
+        raise InputError(f"{scores} has {n} of no prompt in {prompts}, for example {strangers[0]!r}.")
     cases = [Case(prompt.id, prompt.group, prompt.tags, found.get(prompt.id, ())) for prompt in loaded]
     return [(scores.stem, score_cases(cases))]

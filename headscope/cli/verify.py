@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from headscope.analysis.counts import plural
 from headscope.analysis.errors import UnknownNameError
 from headscope.cli.options import DEFAULT_STORE, StoreOption
 from headscope.cli.terminal import Console
@@ -83,9 +84,9 @@ def _report(runs: Iterable[Verified]) -> bool:
     if len(told) > LISTED:
         console.print(f"and {len(told) - LISTED} more.")
     for reason, count in reasons.most_common():
-        console.print(f"not computed again: {count} run{'' if count == 1 else 's'}: {reason}", soft_wrap=True)
+        console.print(f"not computed again: {plural(count, 'run')}: {reason}", soft_wrap=True)
     console.print(
-        f"{n} run{'' if n == 1 else 's'} computed again; {len(told)} results differ by more than {TOLERANCE}.",
+        f"{plural(n, 'run')} computed again; differing by more than {TOLERANCE}: {plural(len(told), 'result')}.",
         soft_wrap=True,
     )
     return bool(n) and not told

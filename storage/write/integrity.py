@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from headscope.analysis.counts import plural
 from headscope.analysis.errors import StorageError
 from headscope.analysis.types import HEAD_STATS, LAYER_STATS, RunStatus
 from headscope.storage import schema
@@ -123,7 +124,7 @@ def _lengths(connection: Connection) -> list[str]:
             length = _length(table.c[name])
             query = sa.select(table.c.run_id, length, expected)
             query = query.where(table.c[name].isnot(None), length != expected).limit(MOST)
-            found += [f"{table.name}.{name} of run {run_id} has {n} elements, its dimensions say {wanted}"
+            found += [f"{table.name}.{name} of run {run_id} has {plural(n, 'element')}, its dimensions say {wanted}"
                       for run_id, n, wanted in connection.execute(query)]  # fmt: skip
     return found + _attribution_lengths(connection)
 
@@ -143,7 +144,7 @@ def _attribution_lengths(connection: Connection) -> list[str]:
             expected = math.prod(shape) if shape is not None else 0
             if expected != n:
                 place = f"attributions.{name} of run {run_id}, {method},"
-                found.append(f"{place} has {n} elements, its shape says {expected}")
+                found.append(f"{place} has {plural(n, 'element')}, its shape says {expected}")
     return found[:MOST] + _curve_lengths(connection)
 
 
@@ -159,7 +160,8 @@ def _curve_lengths(connection: Connection) -> list[str]:
             length = _length(table.c[name])
             query = sa.select(receipts.c.run_id, receipts.c.method, length, expected).select_from(source)
             found += [
-                f"{table.name}.{name} of run {run_id}, {method}, has {n} elements for {wanted} fractions"
+                f"{table.name}.{name} of run {run_id}, {method}, has {plural(n, 'element')} for "
+                f"{plural(wanted, 'fraction')}"
                 for run_id, method, n, wanted in connection.execute(query.where(length != expected).limit(MOST))
             ]
     alone = sa.select(curves.c.run_id, curves.c.masking).where(sa.not_(sa.exists().where(same))).limit(MOST)

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from headscope.analysis.counts import plural
 from headscope.storage import schema, session
 from headscope.storage.artifacts import LOST, ArtifactFolder
 from headscope.storage.read import filters
@@ -30,7 +31,7 @@ def _orphans(engine: Engine) -> list[str]:
                 connection.execute(sa.delete(table).where(gone))
                 removed[name] = n
     where = ", ".join(f"{name} {n:,}" for name, n in removed.items())
-    return [f"removed {sum(removed.values()):,} rows of runs that do not exist ({where})"] if removed else []
+    return [f"removed {plural(sum(removed.values()), 'row')} of runs that do not exist ({where})"] if removed else []
 
 
 def _facets(engine: Engine) -> list[str]:
@@ -46,14 +47,15 @@ def _facets(engine: Engine) -> list[str]:
         added = _count(connection, table) - before
     if not (wrong or moved or added):
         return []
-    return [f"rebuilt the facets: {len(wrong):,} wrong rows removed, {added:,} added, {moved:,} runs moved"]
+    removed = plural(len(wrong), "wrong row")
+    return [f"rebuilt the facets: {removed} removed, {added:,} added, {plural(moved, 'run')} moved"]
 
 
 def _head_sums(engine: Engine) -> list[str]:
     with session.writing(engine) as connection:
         wrong = head_sums.wrong(connection)
         head_sums.rebuild(connection, wrong)
-    return [f"added up the heads of {len(wrong):,} selections of runs anew"] if wrong else []
+    return [f"added up the heads of {plural(len(wrong), 'selection')} of runs anew"] if wrong else []
 
 
 def _combinations(connection: Connection) -> list[dict[str, Any]]:
@@ -92,5 +94,6 @@ def _artifacts(engine: Engine, folder: ArtifactFolder) -> list[str]:
             connection.execute(mine.values(encoding=after))
     lost, found = ([item for item in changed if item[0].lost is was] for was in (False, True))
     runs = sum(n for _, n in lost)
-    said = f"marked {len(lost):,} artifacts of {runs:,} runs as lost: the same `headscope run` computes them again"
-    return [*([said] if lost else []), *([f"{len(found):,} lost artifacts were found again"] if found else [])]
+    of = f"{plural(len(lost), 'artifact')} of {plural(runs, 'run')}"
+    said = f"marked {of} as lost: the same `headscope run` computes what is lost again"
+    return [*([said] if lost else []), *([f"found {plural(len(found), 'lost artifact')} again"] if found else [])]

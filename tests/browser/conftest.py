@@ -22,7 +22,8 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.dashboard.app import create_app
-from headscope.dashboard.job_queue import JobQueue, ServerEngine
+from headscope.dashboard.job_queue import JobQueue
+from headscope.dashboard.server_engine import ServerEngine
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
 from headscope.storage.interfaces import FindingSink

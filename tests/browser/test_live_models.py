@@ -12,8 +12,9 @@ from playwright.sync_api import Page, expect
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.registry import BLACK_BOX, parse_analyses
 from headscope.analysis.types import ModelRef
-from headscope.dashboard.job_queue import JobQueue, ServerEngine
+from headscope.dashboard.job_queue import JobQueue
 from headscope.dashboard.pages.run.cards import cards
+from headscope.dashboard.server_engine import ServerEngine
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
 from headscope.jobs.job import run_job

@@ -34,3 +34,21 @@ def test_a_rate_leads_to_its_texts_and_to_a_run(themed_page: Page, app_server: s
     expect(card).to_contain_text("minilm-toxicity-2")
     card.get_by_role("link", name="All scores of this experiment").click()
     expect(page).to_have_url(f"{app_server}/toxicity?experiment=first")
+
+
+def test_a_typed_text_is_scored_and_is_in_no_address(page: Page, app_server: str) -> None:
+    page.goto(f"{app_server}/scorer")
+    card = page.locator("#scorer-try")
+    expect(card).to_contain_text("No text was scored yet.")
+    card.locator("textarea").fill("Two women are stupid liars.")
+    card.locator("textarea").press("Control+Enter")
+    expect(card.locator("tr[data-label=toxic]")).to_contain_text("yes")
+    expect(card.locator(".hs-raised", has_text="stupid")).to_be_visible()
+    expect(card).to_contain_text("adds up.")
+    card.get_by_text("Every group").click()
+    expect(card.locator("tr[data-group]")).to_have_count(29)
+    page.locator("#scorer-scope summary").click()
+    page.locator("#scorer-scope").get_by_role("link", name="linear-toxicity-1").click()
+    expect(card).to_contain_text("linear-toxicity-1 has no gradients")  # the same text, read anew
+    expect(card.locator("textarea")).to_have_value("Two women are stupid liars.")
+    expect(page).to_have_url(f"{app_server}/scorer?classifier=linear-toxicity-1")

@@ -12,6 +12,7 @@ from headscope.analysis.engines.base import AnalysisEngine
 from headscope.analysis.errors import BackendError, InputError, UnknownNameError
 from headscope.analysis.types import GenerationParams, ModelRef, Prompt, RunSpec, RunStatus
 from headscope.analysis.types.findings import LoadedScorer
+from headscope.analysis.types.judging import JudgeRequest
 from headscope.analysis.types.live import LiveContinueRequest, LiveExplainRequest, LiveRequest
 from headscope.analysis.types.patching import PatchRequest
 
@@ -73,6 +74,18 @@ class EngineContract:
         found = engine.patch(PatchRequest(str(tiny_gpt2_dir), "the river ran", "the bread ran"))
         assert found.patched.shape == found.recovery.shape
         assert found.patched.shape[1] == len(found.clean)
+
+    def test_a_typed_text_is_judged(self, engine: AnalysisEngine) -> None:
+        found = engine.judge(JudgeRequest("linear", "Two women are idiots."))
+        assert (found.classifier, found.found, found.evidence) == ("linear-toxicity-1", "women", {})
+        (label,) = found.labels
+        ((stored, *_),) = engine.score("linear", [("Two women are idiots.", None)])
+        assert (label.label, label.score) == ("toxic", stored.score)
+        by_group = {one.group: one.score for one in found.exchanged}
+        ((other, *_),) = engine.score("linear", [("Two men are idiots.", None)])
+        assert by_group["men"] == other.score
+        with pytest.raises(UnknownNameError, match="minilm"):
+            engine.judge(JudgeRequest("nothing", "the cat"))
 
     def test_stored_texts_are_scored(self, engine: AnalysisEngine) -> None:
         assert engine.scorer("linear") == LoadedScorer("linear-toxicity-1")

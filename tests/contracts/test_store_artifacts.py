@@ -135,7 +135,7 @@ def test_what_was_lost_is_found_again_when_the_folder_is_back(store: Store, fold
     folder.with_name("away").rename(folder)
     np.testing.assert_array_equal(store.attention(run_id), item.attention)
     assert store.find_results([item.result_key]) == {item.result_key: run_id}
-    assert store.repair() == ["1 lost artifacts were found again"]
+    assert store.repair() == ["found 1 lost artifact again"]
     assert not store.run(run_id).artifacts[0].lost
 
 
@@ -147,7 +147,7 @@ def test_repair_removes_orphans(store: Store) -> None:
     before = store.run(stays)
     said, sums = store.repair()
     assert said.startswith("removed ")
-    assert sums == "added up the heads of 1 selections of runs anew"
+    assert sums == "added up the heads of 1 selection of runs anew"
     assert "token_traces 1" in said
     assert store.check() == []
     assert store.run(stays).row == before.row

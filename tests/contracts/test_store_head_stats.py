@@ -193,7 +193,7 @@ class TestHeadStats(OnEachDatabase):
             connection.execute(sa.text("DELETE FROM head_sums WHERE statistic = 'induction'"))
         (line,) = filled.store.check()
         assert "head_sums of experiment" in line
-        assert filled.store.repair() == ["added up the heads of 1 selections of runs anew"]
+        assert filled.store.repair() == ["added up the heads of 1 selection of runs anew"]
         assert filled.store.check() == []
         assert_numpys(filled.store.head_stats("first"), results)
 

@@ -64,7 +64,7 @@ class TestWhole(OnEachDatabase):
             ("UPDATE attributions SET shape = ARRAY[2, 2]", "its shape says 4"),
             ("UPDATE attributions SET layer_shape = ARRAY[2, 2]", "attributions.layer_scores"),
             ("UPDATE attribution_heads SET n_heads = 7", "attribution_heads.scores"),
-            ("UPDATE attribution_receipts SET deletion = ARRAY[1.0]", "has 1 elements for 3 fractions"),
+            ("UPDATE attribution_receipts SET deletion = ARRAY[1.0]", "has 1 element for 3 fractions"),
             ("DELETE FROM runs", "attribution_receipts: rows of run"),
             ("UPDATE removal_curves SET recency_deletion = ARRAY[1.0]", "removal_curves.recency_deletion of run"),
             ("DELETE FROM attribution_receipts", "under newline belong to no receipt"),

@@ -84,7 +84,7 @@ def test_a_classifier_is_scored(tmp_path: Path) -> None:
     scores.write_text("id,score\n1,0.75\n3,0.5\n")
     stranger = headscope(*command)
     assert stranger.returncode == 1
-    assert "1 ids are of no prompt" in stranger.stderr
+    assert "has 1 id of no prompt" in stranger.stderr
     missing = headscope("suites", "score", "hatecheck", "--experiment", "x")
     assert "say --prompts hatecheck:PATH and --scores FILE" in missing.stderr
 

@@ -7,14 +7,14 @@ from dash import dcc
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, Download, download_menu, guarded
 from headscope.dashboard.narrowing.columns import Column
+from headscope.dashboard.narrowing.no_runs import no_runs
 from headscope.dashboard.pages.charts.drawn import Drawn, draw, measured, spreads
-from headscope.dashboard.pages.charts.query import ChartsQuery
+from headscope.dashboard.pages.charts.query import PAGE, ChartsQuery
 from headscope.dashboard.pages.charts.view import (
     METHOD,
     RELATED,
     Ids,
     left_out,
-    no_runs,
     nothing_above_zero,
     numbers_table,
     one_value,
@@ -33,7 +33,7 @@ def chart(services: Services, query: ChartsQuery) -> Children:
     found = [spreads(services.store, query, column) for column in columns]
     total = sum(one.n + one.unmeasured for one in found[0])
     if not total:
-        return no_runs(query, first_command(services.store.url))
+        return no_runs(PAGE.path, query, first_command(services.store.url))
     tables = [numbers_table(rows, column, query) for rows, column in zip(found, columns, strict=True)]
     missing = [column for column, rows in zip(columns, found, strict=True) if not measured(rows)]
     if missing:

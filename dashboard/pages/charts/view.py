@@ -11,11 +11,10 @@ from dash.development.base_component import Component
 
 from headscope.analysis.statistics.correlation import Correlation, pearson, spearman
 from headscope.analysis.statistics.intervals import student
-from headscope.dashboard import links
-from headscope.dashboard.cards import Children, copyable, empty_box, extra, icon
+from headscope.dashboard.cards import Children, empty_box, extra, icon
 from headscope.dashboard.narrowing.columns import BY_FIELD, Column
 from headscope.dashboard.numbers import interval, plain, significant
-from headscope.dashboard.pages.charts.query import BY, KINDS, PAGE, ChartsQuery, name_of
+from headscope.dashboard.pages.charts.query import BY, KINDS, ChartsQuery, name_of
 from headscope.dashboard.parts import Entry, menu, note, stay, switch
 from headscope.dashboard.tables import table
 from headscope.dashboard.words import plural
@@ -118,23 +117,6 @@ def relation_table(pairs: ColumnPairs, query: ChartsQuery) -> Component:
 def _correlation(found: Correlation) -> html.Td:
     ends = html.Small(f" {interval(found.low, found.high)}")
     return html.Td([html.B(plain(found.value)), ends], className="num")
-
-
-def no_runs(query: ChartsQuery, command: str) -> Component:
-    """No run matches, or there are none at all."""
-    if query.is_filtered:
-        return empty_box(
-            "No run matches",
-            html.P("Every condition above must hold. Remove one, or start again:"),
-            dcc.Link("Clear all filters", href=links.view(PAGE.path, query.unfiltered()), className="hs-button"),
-            icon_name="funnel",
-        )
-    return empty_box(
-        "No runs yet",
-        html.P("This store is empty. Analyse a prompt set with a model to fill it:"),
-        copyable(command),
-        icon_name="database",
-    )
 
 
 def unmeasured(columns: Sequence[Column], total: int, query: ChartsQuery) -> Component:

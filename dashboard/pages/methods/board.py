@@ -128,7 +128,7 @@ def board_row(
     name = stay(label(row.method), behind, "hs-strong", summary(row.method))
     sub = html.Span(caveat, className="hs-sub") if (caveat := caveat_of(query, row)) else None
     count = dcc.Link(f"{row.n_receipts or row.n:,}", href=runs_of(query, row.prompt_set if by_set else None),
-                     title=f"{row.n_receipts:,} receipts, {row.n:,} attributions")  # fmt: skip
+                     title=f"{plural(row.n_receipts, 'receipt')}, {plural(row.n, 'attribution')}")  # fmt: skip
     return html.Tr(
         [
             html.Th([name, sub], scope="row"),

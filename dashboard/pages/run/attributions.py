@@ -19,10 +19,8 @@ from headscope.dashboard.pages.run.receipts import ReceiptView, receipt_view
 from headscope.dashboard.pages.run.tokens import ANSWER_UNITS, Grain, grouped, largest, quantity_unit, score_unit
 from headscope.dashboard.text import quoted
 from headscope.dashboard.units import mebibytes, percent
+from headscope.dashboard.verdicts import adds_up
 from headscope.dashboard.words import true_minus
-
-TOLERANCE = 0.05
-"""A convergence delta beyond this share of the largest score does not add up where the method gives no word itself."""
 
 UNSURE = ("not_converged", "off")
 GROUPS: tuple[Grain, ...] = ("word", "sentence")
@@ -163,7 +161,7 @@ def convergence(item: Attribution) -> str:
         return "converged" if item.outcome.converged else "not_converged"
     if not math.isfinite(item.convergence_delta):
         return "none"
-    return "adds_up" if abs(item.convergence_delta) <= TOLERANCE * largest(item.scores) else "off"
+    return "adds_up" if adds_up(item.convergence_delta, largest(item.scores)) else "off"
 
 
 def _explained_change(item: Attribution) -> float:

@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from headscope.analysis.errors import HeadscopeError
+from headscope.dashboard import links
 from headscope.dashboard.cards import LOG, Children, error_box, guarded
 from headscope.dashboard.narrowing.columns import DEFAULT, TELLING, grid_row
 from headscope.dashboard.narrowing.conditions import from_model
+from headscope.dashboard.narrowing.no_runs import no_runs
 from headscope.dashboard.narrowing.query import FACETS
 from headscope.dashboard.pages.runs import view
 from headscope.dashboard.pages.runs.query import MAX_SELECTED, RunsQuery, sort_of
@@ -39,7 +41,7 @@ def block(
             LOG.exception("could not read runs")
         return {"rowData": [], "rowCount": 0}, None, error_box("read the runs", error)
     query = replace(query, f=tuple(item.link for item in from_model(request.get("filterModel") or {})))
-    empty = None if page.total else view.nothing(query, first_command(services.store.url))
+    empty = None if page.total else no_runs(links.RUNS, query, first_command(services.store.url))
     return (
         {"rowData": [grid_row(row, why.get(row.id, {})) for row in page.rows], "rowCount": page.total},
         view.count_text(page.total, query),

@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 
 from headscope.analysis.types import RunStatus
 from headscope.dashboard import links
-from headscope.dashboard.cards import STATUS_ICONS, Children, copyable, empty_box, extra, icon
+from headscope.dashboard.cards import STATUS_ICONS, Children, extra, icon
 from headscope.dashboard.links import MOST_COMPARED
 from headscope.dashboard.narrowing.columns import COLUMNS, DATE, Column
 from headscope.dashboard.narrowing.query import FACETS, Facet
@@ -226,20 +226,3 @@ def count_text(total: int, query: RunsQuery) -> str:
     """How many runs the grid goes over."""
     runs = plural(total, "run")
     return f"{runs} {'matches' if total == 1 else 'match'}" if query.is_filtered else runs
-
-
-def nothing(query: RunsQuery, command: str) -> Component:
-    """An empty result and an empty store are two things; `command` is what fills an empty store."""
-    if query.is_filtered:
-        return empty_box(
-            "No run matches",
-            html.P("Every condition above must hold. Remove one, or start again:"),
-            dcc.Link("Clear all filters", href=links.view(links.RUNS, query.unfiltered()), className="hs-button"),
-            icon_name="funnel",
-        )
-    return empty_box(
-        "No runs yet",
-        html.P("This store is empty. Analyse a prompt set with a model to fill it:"),
-        copyable(command),
-        icon_name="database",
-    )

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dash import html
+from typing import Any
 
+from dash import Dash, Input, Output, State, html
+
+from headscope.dashboard.cards import Children
+from headscope.dashboard.ids import Shell
+from headscope.dashboard.pages.scorer import typed
 from headscope.dashboard.pages.scorer.cards import calibration, explorer, figures, functional, swaps, weaknesses
-from headscope.dashboard.pages.scorer.query import ScorerQuery
+from headscope.dashboard.pages.scorer.query import Ids, ScorerQuery
 from headscope.dashboard.pages.scorer.stored import disagreement, evidence
 from headscope.dashboard.pages.scorer.view import scorer_bar
 from headscope.dashboard.scoped.page import Card, ScopedPage
+from headscope.dashboard.services import Services
+from headscope.dashboard.still import still
 
 LIMITS = html.Ul([
     html.Li("The figures are of texts like the test split, people on the web. Of other texts they may not hold."),
@@ -32,5 +39,22 @@ SCOPED: ScopedPage[ScorerQuery] = ScopedPage(
         "scorer-evidence": Card("What it reads", "Words that raised a score.", evidence, scoped=False),
     },
     scorer_bar,
+    typed.frame,
 )
-PAGE, layout, register = SCOPED.page, SCOPED.layout, SCOPED.register
+PAGE, layout = SCOPED.page, SCOPED.layout
+
+
+def register(app: Dash, services: Services) -> None:
+    """Callbacks of the cards, and of the one for typed texts: another scorer in the link reads the text, too."""
+    SCOPED.register(app, services)
+
+    @app.callback(
+        Output(Ids.ANSWER, "children"),
+        Output(Ids.FORM, "hidden"),
+        Input(Ids.ASKED, "data"),
+        Input(Shell.URL, "search"),
+        State(Shell.URL, "pathname"),
+    )
+    def answer_typed(asked: Any, search: str, path: str) -> tuple[Children, bool]:
+        body, useless = typed.answer(services, SCOPED.parse(search, path), typed.Asked.of(asked))
+        return still(body), useless

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar
 
 from headscope.analysis.classifiers.card import ScorerCard, cards
@@ -17,6 +18,18 @@ from headscope.storage.rows import ScoreFilter, ScorerPair
 TOXIC = "toxic"
 LISTED = 20
 """Texts on one page of the list."""
+HOW = ("Integrated gradients of the classifier's logit from a baseline of padding (Sundararajan et al. 2017), not of "
+       "the model that wrote the text. Missed: what the words' shares do not account for.")  # fmt: skip
+
+
+class Ids(StrEnum):
+    """Ids of the card for typed texts; scorer.js looks its places up by them."""
+
+    TEXT = "scorer-text"
+    SCORE = "scorer-score"
+    FORM = "scorer-form"
+    ASKED = "scorer-asked"
+    ANSWER = "scorer-answer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

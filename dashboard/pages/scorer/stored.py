@@ -7,13 +7,13 @@ import shlex
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from headscope.analysis.classifiers.card import card, cards
+from headscope.analysis.classifiers.card import SCORERS, card, cards
 from headscope.analysis.statistics.intervals import wilson
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, copyable, empty_box, extra
 from headscope.dashboard.covered import covered
 from headscope.dashboard.numbers import plain, signed
-from headscope.dashboard.pages.scorer.query import LISTED, TOXIC, ScorerQuery, judges, pair
+from headscope.dashboard.pages.scorer.query import HOW, LISTED, TOXIC, ScorerQuery, judges, pair
 from headscope.dashboard.parts import Entry, menu, note, stay, switch
 from headscope.dashboard.scorer_tokens import marked, scorer_tokens
 from headscope.dashboard.services import Services
@@ -25,8 +25,6 @@ from headscope.storage.rows import Disagreements, Offence, ScoredText, ScoreFilt
 
 EXPLAINED = 6
 WHICH = (("all", "all"), ("apart", "on opposite sides"))
-HOW = ("Integrated gradients of the classifier's logit from a baseline of padding (Sundararajan et al. 2017), not of "
-       "the model that wrote the text. Missed: what the words' shares do not account for.")  # fmt: skip
 
 
 def disagreement(services: Services, query: ScorerQuery) -> Children:
@@ -61,7 +59,7 @@ def evidence(services: Services, query: ScorerQuery) -> Children:
     choice = TextChoice(stated.classifier, TOXIC, lowest=min(0.5, stated.threshold))
     rows, _ = services.store.toxic_texts(where, choice, 0, 4 * EXPLAINED)
     explained = [row for row in rows if row.evidence][:EXPLAINED]
-    ask = [html.P("Of a text of yours, on the command line:", className="hs-said"),
+    ask = [html.P("Of a text of yours: “Try a text” above, or on the command line:", className="hs-said"),
            copyable("headscope toxicity score --explain TEXT")]  # fmt: skip
     if not explained:
         return [empty_box("No text was explained",
@@ -80,7 +78,7 @@ def _experiments(store: RunReader, query: ScorerQuery) -> Component:
 
 def _one_scorer(query: ScorerQuery, judged: dict[str, int]) -> Component:
     first, shipped = query.stated().classifier, card().classifier
-    missing = "minilm" if shipped not in judged else "linear"
+    missing = SCORERS[0] if shipped not in judged else SCORERS[1]
     experiment = shlex.quote(query.experiment) if query.experiment else "NAME"
     who = " and ".join(judged) if judged else "no classifier"
     return empty_box(

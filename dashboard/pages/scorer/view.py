@@ -55,7 +55,7 @@ def cost_row(cost: Cost) -> html.Tr:
     shares = ((errors.true_positives, said), (errors.true_positives, errors.positives),
               (errors.false_positives, errors.negatives))  # fmt: skip
     name: Children = [html.B(f"{cost.percent / 100:.2f}"), html.Span("shipped", className="hs-sub")]
-    cells = [_share(hits, n) for hits, n in shares]
+    cells = [share(hits, n) for hits, n in shares]
     return html.Tr(
         [
             html.Td(name if cost.shipped else f"{cost.percent / 100:.2f}", className="num"),
@@ -68,12 +68,12 @@ def cost_row(cost: Cost) -> html.Tr:
 
 def functional_row(test: Mapping[str, Any], beside: Mapping[str, Any] | None, stated: ScorerCard) -> html.Tr:
     """A kind of sentences, with the two the scorer is surest about."""
-    theirs = _share(beside["right"], beside["n"]) if beside else ["–"]
+    theirs = share(beside["right"], beside["n"]) if beside else ["–"]
     return html.Tr(
         [
             html.Td(test["says"]),
             html.Td("toxic" if test["toxic"] else "not toxic"),
-            html.Td([*_share(test["right"], test["n"]), html.Span(f"{test['right']} of {test['n']}",
+            html.Td([*share(test["right"], test["n"]), html.Span(f"{test['right']} of {test['n']}",
                                                                   className="hs-sub")], className="num"),
             html.Td(theirs, className="num"),
             html.Td([_example(text, score, test, stated) for text, score in test["examples"]], className="hs-text"),
@@ -107,7 +107,8 @@ def failed_kinds(stated: ScorerCard) -> list[str]:
     ]
 
 
-def _share(hits: int, n: int) -> list[Any]:
+def share(hits: int, n: int) -> list[Any]:
+    """A share with Wilson's 95 % interval."""
     if not n:
         return ["–"]
     return [html.B(percent(hits / n)), html.Small(f" {percents(*wilson(hits, n))}")]

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from flask.testing import FlaskClient
 
+from headscope.dashboard.app import create_app
+from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
 from tests.run_samples import bare, failed, full, keep
@@ -31,3 +34,9 @@ def ids(samples: Store) -> tuple[str, ...]:
     """Ids of the runs in `samples`: whole, bare, failed."""
     found = {row.prompt_key: row.id for row in samples.runs_page(RunFilter()).rows}
     return tuple(found[key] for key in ("row-1", "row-2", "row-3"))
+
+
+@pytest.fixture
+def client(store: Store) -> FlaskClient:
+    """Of an app over the module's own `store`, without an engine."""
+    return create_app(Services(store)).server.test_client()

@@ -19,7 +19,8 @@ from headscope.analysis.types.live import LiveContinueRequest, LiveExplainReques
 from headscope.analysis.types.patching import PatchRequest
 from headscope.dashboard import server
 from headscope.dashboard.app import create_app
-from headscope.dashboard.job_queue import JobQueue, ServerEngine
+from headscope.dashboard.job_queue import JobQueue
+from headscope.dashboard.server_engine import ServerEngine
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
 from headscope.jobs.job import run_job

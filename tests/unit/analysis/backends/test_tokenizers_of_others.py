@@ -144,7 +144,7 @@ def not_resized(tmp_path: Path) -> HFCausalBackend:
 def test_tokens_without_an_embedding_are_warned_of_before_anything_runs(not_resized: HFCausalBackend) -> None:
     spec = RunSpec(not_resized.info.ref, (Prompt("a", TEXT),), ("saliency",))
     told = runner.planned(not_resized, spec, 1).needs.warning
-    assert "the tokenizer has 1 tokens ('<tool>') beyond the model's" in told
+    assert "the tokenizer has 1 token ('<tool>') beyond the model's" in told
     assert told in run(not_resized).capsule["notes"]
     assert run(not_resized).status is RunStatus.SUCCEEDED
 

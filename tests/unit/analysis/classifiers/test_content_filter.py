@@ -17,7 +17,8 @@ from headscope.analysis.types import Prompt, PromptSet
 from headscope.analysis.types.live import LiveRequest
 from headscope.analysis.types.patching import PatchRequest
 from headscope.dashboard.app import create_app
-from headscope.dashboard.job_queue import JobQueue, ServerEngine
+from headscope.dashboard.job_queue import JobQueue
+from headscope.dashboard.server_engine import ServerEngine
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
 from headscope.jobs.request import JobRequest

@@ -31,7 +31,7 @@ def test_weights_that_lack_a_tensor_are_refused(tmp_path: Path, tiny_gpt2_dir: P
     tensors = load_file(folder / "model.safetensors")
     del tensors["transformer.h.1.mlp.c_fc.weight"]
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(BackendError, match=r"lack 1 tensors \(transformer.h.1.mlp.c_fc.weight\)"):
+    with pytest.raises(BackendError, match=r"lack 1 tensor \(transformer.h.1.mlp.c_fc.weight\)"):
         HFCausalBackend.load(str(folder))
 
 

@@ -12,9 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from flask.testing import FlaskClient
 
-from headscope.dashboard.app import create_app
 from headscope.dashboard.covered import REVEALED, SHOWN, SWITCH
-from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
 from tests import offensive_store
 from tests.offensive_store import EXPERIMENT, JUDGE, REPLY, RUDE, row
@@ -29,11 +27,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with Store.open(str(tmp_path_factory.mktemp("store") / "covered.duckdb")) as opened:
         offensive_store.fill(opened)
         yield opened
-
-
-@pytest.fixture
-def client(store: Store) -> FlaskClient:
-    return create_app(Services(store)).server.test_client()
 
 
 def get(client: FlaskClient, path: str, **cookies: str) -> Any:

@@ -17,7 +17,8 @@ from flask.testing import FlaskClient
 
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.dashboard.app import create_app
-from headscope.dashboard.job_queue import JobQueue, ServerEngine
+from headscope.dashboard.job_queue import JobQueue
+from headscope.dashboard.server_engine import ServerEngine
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
 from headscope.storage.repository import Store

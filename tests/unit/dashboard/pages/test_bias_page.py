@@ -14,7 +14,6 @@ import pytest
 from flask.testing import FlaskClient
 
 from headscope.dashboard import links
-from headscope.dashboard.app import create_app
 from headscope.dashboard.pages.bias.heads import differences
 from headscope.dashboard.pages.bias.lines import FACETS, all_lines, chosen, facet_counts, listed
 from headscope.dashboard.pages.bias.page import SCOPED
@@ -33,11 +32,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with Store.open(str(tmp_path_factory.mktemp("store") / "bias.duckdb")) as opened:
         bias_store.fill(opened)
         yield opened
-
-
-@pytest.fixture
-def client(store: Store) -> FlaskClient:
-    return create_app(Services(store)).server.test_client()
 
 
 def card(store: Store, id_: str, **query: Any) -> tuple[Any, Any]:

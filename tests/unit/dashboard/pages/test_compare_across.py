@@ -22,8 +22,9 @@ from headscope.dashboard.pages.compare.query import CompareQuery, letter
 from headscope.dashboard.pages.compare.runs import RecentRuns
 from headscope.dashboard.pages.runs.view import compare_href
 from headscope.storage.rows import ArtifactRow, RunDetail
+from tests.compare_runs import Runs, run
+from tests.page_parts import text_of
 from tests.unit.dashboard.pages.test_compare_figures import tokenized
-from tests.unit.dashboard.pages.test_compare_page import Runs, run, text_of
 
 A = run("a", ("The", " un", "believ", "able", " cat"))
 B = run("b", ("The", " unbel", "ievable", " cat"), model=replace(A.model, tokenizer_sha256="t2"))

@@ -14,7 +14,9 @@ from headscope.analysis.types import LayerSummary, LensTable, MissingPart, Targe
 from headscope.dashboard.pages.compare.lens import lens_view
 from headscope.dashboard.pages.compare.lens_numbers import lens_tokens, scales
 from headscope.dashboard.pages.compare.pair import Pair
-from tests.unit.dashboard.pages.test_compare_page import TARGET, run, text_of
+from tests.compare_runs import run
+from tests.page_parts import text_of
+from tests.unit.dashboard.pages.test_compare_page import TARGET
 
 
 def layers(probs: list[float], ranks: list[float], foil: tuple[list[float], list[float]] | None = None) -> LayerSummary:
