@@ -147,7 +147,8 @@ def _readings(logits: Tensor, logprobs: Tensor, target: Target) -> tuple[Reading
 
 
 def _candidates(backend: WhiteBoxBackend, probabilities: Tensor) -> tuple[Candidate, ...]:
-    top = probabilities.topk(min(N_CANDIDATES, probabilities.shape[1])).indices.flatten().unique()
+    found = probabilities.topk(min(N_CANDIDATES, probabilities.shape[1])).indices
+    top = torch.tensor(sorted({*found.flatten().tolist()}), device=found.device)
     top = top[probabilities[:, top].amax(0).argsort(descending=True, stable=True)]
     texts = backend.decode(top.tolist())
     return tuple(Candidate(*row) for row in zip(texts, *probabilities[:, top].tolist(), strict=True))
