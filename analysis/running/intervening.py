@@ -102,7 +102,7 @@ def _check(backend: WhiteBoxBackend, one: Intervention, length: int) -> None:
     for name, value, most in limits:
         if value is not None and not 0 <= value <= most:
             raise InputError(
-                f"{one.code}: there is no {name} {value}; they go from 0 to {most} "
+                f"there is no {name} {value} for {one.code}: they go from 0 to {most} "
                 f"{'in this prompt' if name == 'position' else f'in {info.ref.name}'}.",
                 "intervention",
             )
@@ -113,8 +113,8 @@ def _change(one: Intervention, length: int, places: Places) -> Callable[[Tensor]
     chosen = range(length) if one.position is None else (one.position,)
     pairs = [(theirs, mine) for theirs, mine in places if mine in chosen] if one.change == "patch" else []
     if one.change == "patch" and not pairs:
-        where = f"position {one.position} of the prompt has no counterpart in the other one"
-        raise InputError(f"{one.code}: {NOTHING_ALIKE if one.position is None else where}.", "intervention")
+        where = f"position {one.position} of the prompt has no counterpart in the other one: choose another position"
+        raise InputError(f"{NOTHING_ALIKE if one.position is None else where} ({one.code}).", "intervention")
     at = torch.tensor([mine for _, mine in pairs] or list(chosen))
     theirs = torch.tensor([place for place, _ in pairs])
 

@@ -103,7 +103,7 @@
         this.draw(page.answer);
         this.body.querySelectorAll(".hs-why-token")[i].focus();
       };
-      return el("div", {}, [
+      return el("div", { class: "hs-why-aligned" }, [
         el("p", { class: "hs-muted", text: source
           ? "Tokens, and under each what belongs to it in the other prompt. Choose one to change only that position."
           : "Tokens: choose one to change only that position." }),

@@ -23,7 +23,11 @@
     press(layer, component) { this.page.toggle(why.codes.off(layer, component, this.found.heads)); }
 
     draw() {
-      if (!this.found) return;
+      if (!this.found) {
+        this.root.replaceChildren(el("p", { class: "hs-muted", text: this.page.root.hasAttribute("aria-busy")
+          ? "Computing …" : "Not measured yet: it comes with the first answer above." }));
+        return;
+      }
       const { parts, reason } = this.found;
       if (!parts) {
         this.root.replaceChildren(el("p", { class: "hs-muted", text: `Not measured: ${reason}.` }));

@@ -102,6 +102,7 @@
       const sequence = ++this.sequence;
       this.flight = new AbortController();
       this.root.setAttribute("aria-busy", "true");
+      if (!this.parts.found) this.parts.draw();
       this.patience = setTimeout(() => this.view.say("hint", `Still computing. The first look at a model takes longer: `
         + `${this.boot.model} has to be loaded.`), SLOW);
       try {
@@ -145,6 +146,7 @@
       this.drop();
       this.root.removeAttribute("aria-busy");
       this.view.refuse(reason);
+      if (!this.parts.found) this.parts.draw();
     }
 
     leave() {

@@ -183,9 +183,9 @@ def test_heads_and_mlps_add_up_to_the_margin(backend: HFCausalBackend) -> None:
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        ("head:3.0:zero", "no layer 3; they go from 0 to 2"),
-        ("head:0.4:zero", "no head 4; they go from 0 to 3"),
-        ("residual:4:zero", "no layer 4; they go from 0 to 3"),
+        ("head:3.0:zero", "no layer 3 for head:3.0:zero: they go from 0 to 2"),
+        ("head:0.4:zero", "no head 4 for head:0.4:zero: they go from 0 to 3"),
+        ("residual:4:zero", "no layer 4 for residual:4:zero: they go from 0 to 3"),
         ("mlp:0@99:zero", "no position 99"),
     ],
 )
