@@ -88,14 +88,20 @@ def _tokens(backend: WhiteBoxBackend, typed: str, role: str) -> TokenizedText:
 
 
 def _edits(backend: WhiteBoxBackend, one: Intervention, length: int, places: Places) -> Iterator[Edit]:
-    """Raises InputError, kind `intervention`, for a layer, head or position that is not there."""
-    _check(backend, one, length)
+    """Raises what `check_place` does, and for a patch without a counterpart."""
+    check_place(backend, one, length)
     made = _change(one, length, places)
-    for point in _POINTS[one.part]:
+    for point in points_of(one):
         yield Edit(point, one.layer, made, head=one.head)
 
 
-def _check(backend: WhiteBoxBackend, one: Intervention, length: int) -> None:
+def points_of(one: Intervention) -> tuple[Point, ...]:
+    """Where in its layer the activations lie that an intervention changes."""
+    return _POINTS[one.part]
+
+
+def check_place(backend: WhiteBoxBackend, one: Intervention, length: int) -> None:
+    """Raises InputError, kind `intervention`, for a layer, head or position that model or prompt do not have."""
     info = backend.info
     last = info.n_layers - (one.part != "residual")
     limits = (("layer", one.layer, last), ("head", one.head, info.n_heads - 1), ("position", one.position, length - 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -75,6 +76,17 @@ class Intervention:
         if (change == "scale") != (factor is not None):
             raise _bad(f"{bounds.shown(code)} is no intervention: scale has a factor, as in scale:0.5, and only scale.")
         return cls(part, int(layer), change, _whole(head), _whole(position), 1.0 if factor is None else _number(factor))
+
+
+def of_a_run(codes: Iterable[str]) -> tuple[Intervention, ...]:
+    """The interventions of a stored run. Raises InputError, kind `intervention`, for a code that is none, for too many,
+    and for a patch, which takes from a second prompt."""
+    made = tuple(map(Intervention.parse, codes))
+    if patch := next((one for one in made if one.change == "patch"), None):
+        raise _bad(f"{patch.code} takes from another prompt, and a run is of one: the link of the Why page keeps both.")
+    if len(made) > MOST_INTERVENTIONS:
+        raise _bad(f"{len(made)} interventions are more than the {MOST_INTERVENTIONS} of one run.")
+    return made
 
 
 @dataclass(frozen=True, slots=True)

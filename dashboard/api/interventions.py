@@ -1,6 +1,8 @@
-"""Interventions on a typed prompt, before and after. Nothing that comes in is kept.
+"""Interventions on a typed prompt, before and after. Nothing that comes in is kept, unless it is saved as a run.
 
-POST /api/v1/interventions    {model, text, target, foil, source, interventions, parts, client, sequence} -> JSON
+POST /api/v1/interventions         {model, text, target, foil, source, interventions, parts, client, sequence} -> JSON
+POST /api/v1/interventions/runs    {model, text, target, foil, interventions, experiment} -> {job}: computed anew and
+                                   stored, as GET /api/v1/live/runs/<job> tells
 
 `interventions` is a list of codes like "head:5.3:zero" (`types.interventions.Intervention`), made in their order;
 `source` the prompt that a patch takes from; with `parts` the answer has what every head and MLP adds to the logit.
@@ -17,12 +19,24 @@ from flask import Flask, Response
 
 from headscope.analysis.bounds import shown
 from headscope.analysis.errors import InputError
-from headscope.analysis.types import Attribution, Target
-from headscope.analysis.types.interventions import Intervention, InterventionRequest, InterventionResult, Reading
+from headscope.analysis.registry import MEASUREMENTS, STANDARD
+from headscope.analysis.types import Attribution, Prompt, PromptSet, Target, canonical_hash
+from headscope.analysis.types.interventions import (
+    Intervention,
+    InterventionRequest,
+    InterventionResult,
+    Reading,
+    of_a_run,
+)
 from headscope.dashboard.api.asking import answered, caller_of, engine_of, fresh, model_of, text_of
 from headscope.dashboard.request_body import json_object
 from headscope.dashboard.services import Services
 from headscope.dashboard.typed import MAX_CHARACTERS
+from headscope.jobs.request import JobRequest
+
+EXPERIMENT = "why"
+"""Where runs with interventions are stored unless another is named: apart from those of the model as it is."""
+TAG = "intervention"
 
 
 def register(server: Flask, services: Services) -> None:
@@ -34,15 +48,38 @@ def register(server: Flask, services: Services) -> None:
         body = json_object()
         return fresh(before_and_after(engine_of(services).intervene(intervention_request(body), *caller_of(body))))
 
+    @server.post("/api/v1/interventions/runs", endpoint="interventions-save")
+    @answered
+    def save() -> Response:
+        response = fresh({"job": engine_of(services).submit(job_request(json_object()))})
+        response.status_code = 202
+        return response
+
+
+def job_request(body: Mapping[str, Any]) -> JobRequest:
+    """One prompt and the standard measurements, made with the interventions. The prompt's id is its content's hash, so
+    saving the same thing twice finds the run that is there. Raises InputError, also for a patch, which no run has."""
+    codes = tuple(one.code for one in of_a_run(_codes(body)))
+    asked = intervention_request({**body, "source": "", "parts": False})
+    if not codes:
+        raise InputError("nothing is changed: save the prompt as it is on the Live page.", "intervention")
+    key = canonical_hash([asked.text, asked.target, asked.foil, list(codes)])[:16]
+    prompt = Prompt(id=f"why-{key}", text=asked.text, target=asked.target, foil=asked.foil, tags=(TAG,))
+    prompts = PromptSet(
+        name="why", version="1", licence="", purpose="Typed on the Why page", sha256=canonical_hash([asdict(prompt)]),
+        prompts=(prompt,), source="typed on the Why page",
+    )  # fmt: skip
+    experiment = text_of(body, "experiment").strip() or EXPERIMENT
+    analyses = tuple(name for name in STANDARD if name in MEASUREMENTS)
+    return JobRequest(experiment, asked.model, prompts, analyses, interventions=codes)
+
 
 def intervention_request(body: Mapping[str, Any]) -> InterventionRequest:
     """The request in a JSON body. Raises InputError (kinds `empty`, `too_long`, `intervention`, `input`)."""
     text, source = _prompt(body, "text"), _prompt(body, "source")
     if not text:
         raise InputError("there is no prompt to change anything in: write one.", "empty")
-    codes, parts = body.get("interventions", []), body.get("parts", False)
-    if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
-        raise InputError('interventions must be a list of texts, like ["head:5.3:zero"].', "intervention")
+    codes, parts = _codes(body), body.get("parts", False)
     if not isinstance(parts, bool):
         raise InputError(f"parts must be true or false, not {shown(parts)}.")
     return InterventionRequest(
@@ -68,6 +105,13 @@ def before_and_after(found: InterventionResult) -> dict[str, Any]:
         "no_parts": found.no_parts,
         "seconds": found.seconds,
     }
+
+
+def _codes(body: Mapping[str, Any]) -> list[str]:
+    codes = body.get("interventions", [])
+    if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
+        raise InputError('interventions must be a list of texts, like ["head:5.3:zero"].', "intervention")
+    return codes
 
 
 def _prompt(body: Mapping[str, Any], name: str) -> str:

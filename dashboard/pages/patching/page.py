@@ -32,7 +32,7 @@ ABOUT = (
 )
 SWITCHED = (
     "Switch a head, an MLP or a layer off, scale it, or take it from the other prompt, and see what the model says "
-    "then. Nothing is stored."
+    "then. Nothing is stored unless you save it."
 )
 ADDED = (
     "Direct logit attribution (Elhage et al. 2021): what each part writes to the margin itself, at the last position. "

@@ -26,7 +26,8 @@
       this.form = new why.Form(this);
       this.view = new why.Answer(this);
       this.parts = new why.Parts(this, $("patching-bars"));
-      this.root.replaceChildren(this.form.root, this.view.root);
+      this.save = new why.Save(this);
+      this.root.replaceChildren(this.form.root, this.view.root, this.save.root);
       this.stops = [
         hs.keys.add("u", () => this.root.isConnected && this.undo()),
         hs.color.onTheme(() => this.root.isConnected && this.parts.draw()),
@@ -42,6 +43,7 @@
     begin() {
       const { boot } = this;
       this.form.draw();
+      this.save.draw();
       this.form.root.hidden = !(boot.computes && boot.clean && boot.model);
       this.parts.card.hidden = this.form.root.hidden;
       if (!boot.computes)
@@ -70,6 +72,7 @@
       const search = PLAIN.reduce((text, [from, to]) => text.replace(from, to), query.toString());
       hs.url.replace(PATH, search && `?${search}`);
       this.form.draw();
+      this.save.draw();
       this.ask();
     }
 
@@ -156,6 +159,7 @@
     }
   }
 
+  why.API = API;
   let current = null;
 
   /** Of the link what the form and the map are made of; a cell of the map is offered to be patched. */

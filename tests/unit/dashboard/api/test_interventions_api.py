@@ -13,6 +13,7 @@ from headscope.analysis.types.interventions import Intervention, InterventionReq
 from headscope.dashboard.api import interventions
 from headscope.dashboard.line import Busy, Superseded
 from headscope.dashboard.services import Services
+from headscope.jobs.request import JobRequest
 
 if TYPE_CHECKING:
     from headscope.analysis.backends.hf_causal import HFCausalBackend
@@ -25,6 +26,11 @@ class Recorder:
 
     def __init__(self, backend: HFCausalBackend | None = None, error: Exception | None = None) -> None:
         self.backend, self.error, self.asked = backend, error, list[tuple[InterventionRequest, str, int]]()
+        self.jobs = list[JobRequest]()
+
+    def submit(self, request: JobRequest) -> str:
+        self.jobs.append(request)
+        return "job-1"
 
     def intervene(self, request: InterventionRequest, client: str = "", sequence: int = 0) -> InterventionResult:
         self.asked.append((request, client, sequence))
@@ -34,10 +40,10 @@ class Recorder:
         return analyse_interventions(self.backend, request)
 
 
-def post(engine: Recorder | None, body: Any) -> Any:
+def post(engine: Recorder | None, body: Any, path: str = "") -> Any:
     server = Flask("test")
     interventions.register(server, Services(None, engine))  # type: ignore[arg-type]
-    return server.test_client().post("/api/v1/interventions", json=body)
+    return server.test_client().post(f"/api/v1/interventions{path}", json=body)
 
 
 def test_an_answer_has_both_sides(tiny_gpt2: HFCausalBackend) -> None:
@@ -115,3 +121,29 @@ def test_what_the_engine_refuses_keeps_its_words(error: Exception, status: int) 
 
 def test_a_server_that_computes_nothing_says_so() -> None:
     assert "headscope serve" in post(None, BODY).json["error"]
+
+
+def test_saving_submits_one_prompt_with_its_interventions() -> None:
+    engine, codes = Recorder(), ["head:1.2:zero", "mlp:0@1:scale:0.5"]
+    answer = post(engine, {**BODY, "interventions": codes}, "/runs")
+    assert (answer.status_code, answer.json) == (202, {"job": "job-1"})
+    (job,) = engine.jobs
+    (prompt,) = job.prompt_set.prompts
+    assert (job.experiment, job.model, prompt.text, prompt.target, prompt.foil, prompt.tags) == (
+        "why", "tiny", "One two three", " a", " the", ("intervention",),
+    )  # fmt: skip
+    assert job.interventions == tuple(codes)
+    assert "saliency" not in job.analyses
+    other = interventions.job_request({**BODY, "interventions": codes[:1], "experiment": " mine "})
+    assert other.prompt_set.prompts[0].id != prompt.id
+    assert other.experiment == "mine"
+
+
+@pytest.mark.parametrize(
+    ("codes", "says"), [([], "nothing is changed"), (["mlp:0:melt"], "no change"), (["mlp:0:patch"], "run is of one")]
+)
+def test_what_cannot_be_saved_says_so(codes: list[str], says: str) -> None:
+    engine = Recorder()
+    answer = post(engine, {**BODY, "interventions": codes}, "/runs")
+    assert (answer.status_code, engine.jobs) == (422, [])
+    assert says in answer.json["error"]
