@@ -38,6 +38,7 @@ def test_a_part_is_switched_off_and_on_again_and_the_link_keeps_it(page: Page, a
     page.goto(f"{app_server}/patching?clean={quote(CLEAN)}&target=%20two&foil=%20the")
     live, cells = page.locator("#patching-live"), page.locator("#patching-live [data-row=margin] td")
     expect(page.locator("#patching-map-body")).to_contain_text("second prompt")
+    expect(live).to_have_attribute("data-shown", "")
     expect(cells.nth(2)).to_have_text("0")
     before = cells.nth(0).inner_text()
     bars = page.locator("#patching-bars button.hs-why-bar")

@@ -5,7 +5,10 @@
   const why = (hs.why = hs.why || {});
   const { el, number, percent, quoted, visible, label } = hs.dom;
   const plus = (value, text) => (value > 0 ? `+${text}` : text);
-  const change = (before, after, digits = 3) => plus(after - before, number(after - before, digits));
+  const ROUNDING = 1e-5; // what two rows of one pass may be apart, relative
+  const same = (before, after) => Math.abs(after - before) <= ROUNDING * Math.max(Math.abs(before), 1);
+  const change = (before, after, digits = 3) =>
+    same(before, after) ? "0" : plus(after - before, number(after - before, digits));
 
   /** Rows of a table with a caption; the first cell names its row. */
   function table(caption, names, rows) {
@@ -95,8 +98,8 @@
         if (!source) return null;
         if (!partner.has(i)) return el("small", { text: "–", title: "No counterpart in the other prompt" });
         const other = source[partner.get(i)];
-        const same = other === tokens[i];
-        return el("small", { class: same ? "same" : "differs", text: same ? "=" : label(other) });
+        const equal = other === tokens[i];
+        return el("small", { class: equal ? "same" : "differs", text: equal ? "=" : label(other) });
       };
       const pick = (i) => {
         page.form.set({ position: page.form.one.position === i ? null : i });

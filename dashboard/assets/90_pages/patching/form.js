@@ -14,6 +14,10 @@
     constructor(page) {
       this.page = page;
       this.one = { part: "head", layer: 0, head: 0, position: null, change: "zero", factor: "0.5" };
+      this.factor = el("input", {
+        class: "hs-field hs-why-factor", type: "number", step: "any", min: -100, max: 100, required: true,
+        "aria-label": "Factor", value: this.one.factor, oninput: (event) => { this.one.factor = event.target.value; },
+      });
       this.fields = el("div", { class: "hs-why-fields" });
       this.chips = el("ul", { class: "hs-why-chips", "aria-label": "Interventions" });
       this.undo = this.button("arrow-counterclockwise", "Undo", "Take the last step back (u)", () => page.undo());
@@ -50,8 +54,9 @@
     }
 
     draw() {
-      const { page } = this;
+      const { page } = this, typing = document.activeElement === this.factor;
       hs.switches.renew(this.fields, this.controls());
+      if (typing) this.factor.focus();
       this.chips.replaceChildren(...page.made.map((code, i) => this.chip(code, i)));
       if (!page.made.length)
         this.chips.append(el("li", { class: "hs-muted", text: "Nothing is changed: the model is as it is." }));
@@ -77,16 +82,9 @@
         field("At", menu("Position", places, one.position ?? "", (at) =>
           this.set({ position: at === "" ? null : Number(at) }))),
         hs.switches.choose("Change", changes, one.change, (change) => this.set({ change })),
-        one.change === "scale" ? field("Factor", this.factor()) : null,
+        one.change === "scale" ? field("Factor", this.factor) : null,
         el("button", { type: "submit", class: "hs-button hs-button-primary", text: "Add" }),
       ].filter(Boolean);
-    }
-
-    factor() {
-      return el("input", {
-        class: "hs-field hs-why-factor", type: "number", step: "any", min: -100, max: 100, required: true,
-        "aria-label": "Factor", value: this.one.factor, oninput: (event) => { this.one.factor = event.target.value; },
-      });
     }
 
     /** The same interventions in the other prompt; positions are another prompt's, so those that name one go. */
@@ -96,13 +94,19 @@
       page.change(page.made.filter((code) => (why.codes.parse(code)?.position ?? null) === null), on);
     }
 
+    /** The keyboard goes on at the button beside. */
+    takeBack(index) {
+      this.page.remove(index);
+      this.undo.focus();
+    }
+
     chip(code, index) {
       const said = why.codes.words(code, this.page.tokens);
       return el("li", { class: "hs-chip", "data-code": code }, [
         el("span", { class: "hs-ellipsis", text: said }),
         el("button", {
           type: "button", class: "hs-why-remove", text: "×", "aria-label": `Take back: ${said}`,
-          title: `Take back (${plural(index + 1, "step")} in)`, onclick: () => this.page.remove(index),
+          title: `Take back (${plural(index + 1, "step")} in)`, onclick: () => this.takeBack(index),
         }),
       ]);
     }

@@ -14,6 +14,8 @@
       this.card = root.closest(".hs-card");
       this.found = null;
       this.map = new hs.Grid((layer, component) => this.press(layer, component));
+      this.box = el("div", {});
+      this.whole = el("div", { class: "hs-why-parts" }, [this.box, this.map.root]);
     }
 
     keep({ parts, no_parts: reason, model, target }) {
@@ -33,7 +35,10 @@
         this.root.replaceChildren(el("p", { class: "hs-muted", text: `Not measured: ${reason}.` }));
         return;
       }
-      this.root.replaceChildren(el("div", { class: "hs-why-parts" }, [this.bars(parts), this.map.root]));
+      if (!this.whole.isConnected) this.root.replaceChildren(this.whole);
+      const held = this.box.contains(document.activeElement) ? document.activeElement.dataset.code : null;
+      this.box.replaceChildren(...this.bars(parts));
+      if (held) this.box.querySelector(`[data-code="${held}"]`)?.focus({ preventScroll: true });
       this.paint(parts);
     }
 
@@ -57,11 +62,11 @@
     bars(parts) {
       const rows = this.rows(parts), limit = Math.max(...rows.map((row) => Math.abs(row.value)), 1e-9);
       const off = this.page.made.length ? " It is that of the model as it is, whatever is switched off now." : "";
-      return el("div", {}, [
+      return [
         el("ul", { class: "hs-why-bars" }, rows.map((row) => this.bar(row, limit))),
         el("p", { class: "hs-said", text: `Together ${number(parts.value, 4)} ${this.unit(parts)} (adds up to within `
           + `${number(Math.abs(parts.delta), 2)}).${off}` }),
-      ]);
+      ];
     }
 
     unit({ quantity }) { return quantity === "logit" ? "(the target’s logit)" : "nats, the margin"; }

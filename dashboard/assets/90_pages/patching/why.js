@@ -135,9 +135,10 @@
 
     show(answer) {
       this.drop();
+      const first = this.answer === null;
       this.answer = answer;
       this.root.removeAttribute("aria-busy");
-      this.form.draw();
+      if (first) this.form.draw(); // with its layers, heads and tokens; afterwards it is left to whoever fills it in
       this.view.draw(answer);
       if (answer.parts || answer.no_parts) this.parts.keep(answer);
       this.parts.draw();
