@@ -18,6 +18,7 @@ SHORTCUTS = (
                     ("t", "light or dark"), ("o", "show or cover offensive texts"),
                     ("Esc", "close"))),
     ("Lists", (("j k", "next, previous row"), ("Enter", "open"), ("Space", "select"), ("c", "compare the selection"))),
+    ("Why", (("u", "undo the last intervention"),)),
     ("Run and live", (("[ ]", "previous, next layer"), (", .", "previous, next head"))),
 )  # fmt: skip
 

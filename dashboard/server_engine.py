@@ -12,10 +12,10 @@ from headscope.analysis.classifiers.content_filter import Verdict, allow
 from headscope.analysis.engines.base import AnalysisEngine
 from headscope.analysis.errors import HeadscopeError, UnknownNameError
 from headscope.analysis.models import listing
-from headscope.analysis.models.places import MODEL_DIR_VARIABLE
 from headscope.analysis.types import Continuation, ModelRef
 from headscope.analysis.types.certificate import Certificate
 from headscope.analysis.types.findings import Finding, LoadedScorer
+from headscope.analysis.types.interventions import InterventionRequest, InterventionResult
 from headscope.analysis.types.judging import Judgement, JudgeRequest
 from headscope.analysis.types.live import (
     LiveContinueRequest,
@@ -27,14 +27,10 @@ from headscope.analysis.types.live import (
 from headscope.analysis.types.patching import PatchRequest, PatchResult
 from headscope.dashboard.job_queue import JobQueue
 from headscope.dashboard.line import Line, Slots
+from headscope.dashboard.offered import NOT_LISTED, offered
 from headscope.dashboard.services import ModelListing
 from headscope.jobs.request import JobRequest
 
-_BEHIND_API = "It is behind an API and has nothing to load: only its stored runs can be looked at."
-_NOT_LISTED = (
-    f"Pages load only models that are listed, no folders: put it in {MODEL_DIR_VARIABLE} where the "
-    "server runs, or use `headscope run --model FOLDER`."
-)
 MOST_WAITING = 32
 """Typed prompts in front of the engine; more are sent away at once."""
 
@@ -113,6 +109,13 @@ class ServerEngine:
             self._allow(request.clean, request.corrupted, request.target, request.foil)
             return self._engine.patch(request)
 
+    def intervene(self, request: InterventionRequest, client: str = "", sequence: int = 0) -> InterventionResult:
+        """See `services.AnalysisEngine.intervene`."""
+        self.only_listed(request.model)
+        with self._turn(client, sequence):
+            self._allow(request.text, request.source, request.target, request.foil)
+            return self._engine.intervene(request)
+
     def certify(self, model: ModelRef, device: str) -> Certificate:
         """All checks of a model, kept in the store; behind the batch at work."""
         with self._slots.aside():
@@ -131,17 +134,7 @@ class ServerEngine:
 
     def models(self) -> Sequence[ModelListing]:
         """See `services.AnalysisEngine.models`."""
-        listed = listing.list_models()
-        names = {model.name for model in listed}
-        stored = self.jobs.stored_models()
-        return [
-            *(ModelListing(model.name, model.source or "", ready=model.available, note=model.note) for model in listed),
-            *(
-                ModelListing(name, "api" if api else "store", ready=False, note=_BEHIND_API if api else _NOT_LISTED)
-                for name, api in stored.items()
-                if name not in names
-            ),
-        ]
+        return offered(self.jobs.stored_models())
 
     def submit(self, request: JobRequest) -> str:
         """See `services.AnalysisEngine.submit`."""
@@ -157,7 +150,7 @@ class ServerEngine:
         names = [model.name for model in listing.list_models()]
         # A hub id like owner/name may also be a folder below the server's, which would be read instead.
         if name not in names or ("/" in name and Path(name).is_dir()):
-            raise UnknownNameError("model", name, names, _NOT_LISTED)
+            raise UnknownNameError("model", name, names, NOT_LISTED)
         self._listed.add(name)
 
     def content_filter(self) -> str:

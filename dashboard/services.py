@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from headscope.analysis.types import Continuation
+from headscope.analysis.types.interventions import InterventionRequest, InterventionResult
 from headscope.analysis.types.judging import Judgement, JudgeRequest
 from headscope.analysis.types.live import (
     LiveContinueRequest,
@@ -52,6 +53,9 @@ class PageEngine(Protocol):
 
     def patch(self, request: PatchRequest) -> PatchResult:
         """Activation patching between two typed prompts; blocks for seconds."""
+
+    def intervene(self, request: InterventionRequest, client: str = "", sequence: int = 0) -> InterventionResult:
+        """A typed prompt before and after interventions; blocks, and raises what `live` does."""
 
     def models(self) -> Sequence[ModelListing]:
         """The models that can be chosen, without loading any, then those of the store that cannot, with the reason."""

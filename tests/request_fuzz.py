@@ -149,6 +149,9 @@ def _body(rng: random.Random, path: str) -> bytes:
         body = JOB
     elif path.endswith("/triage"):
         body = {"run_id": "x", "detector": "y", "status": "open", "note": "", "tags": [], "who": "me"}
+    elif "/interventions" in path:
+        body = {**SETTINGS, "source": "The nurse told her", "interventions": ["head:0.1:zero", "mlp:1@2:scale:0.5"],
+                "parts": False, "client": "c", "sequence": 1}  # fmt: skip
     else:
         body = {**SETTINGS, "target_position": None, "attributions": True, "client": "c", "sequence": 1}
     return _json(_mangled(rng, body))

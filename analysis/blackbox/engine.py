@@ -37,6 +37,7 @@ from headscope.analysis.types import (
 )
 from headscope.analysis.types.certificate import Certificate
 from headscope.analysis.types.findings import Finding, LoadedScorer
+from headscope.analysis.types.interventions import InterventionRequest, InterventionResult
 from headscope.analysis.types.judging import Judgement, JudgeRequest
 from headscope.analysis.types.live import (
     LiveContinueRequest,
@@ -160,6 +161,10 @@ class BlackBoxEngine:
         raise NotApplicable(CLOSED)
 
     def patch(self, request: PatchRequest) -> PatchResult:
+        """Raises NotApplicable."""
+        raise NotApplicable(CLOSED)
+
+    def intervene(self, request: InterventionRequest) -> InterventionResult:
         """Raises NotApplicable."""
         raise NotApplicable(CLOSED)
 

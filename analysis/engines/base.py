@@ -11,6 +11,7 @@ from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import Continuation, ModelInfo, ModelRef, OnBeat, Prompt, RunResult, RunSpec
 from headscope.analysis.types.certificate import Certificate, CertificateKey
 from headscope.analysis.types.findings import Finding, LoadedScorer
+from headscope.analysis.types.interventions import InterventionRequest, InterventionResult
 from headscope.analysis.types.judging import Judgement, JudgeRequest
 from headscope.analysis.types.live import (
     LiveContinueRequest,
@@ -76,6 +77,9 @@ class AnalysisEngine(Protocol):
 
     def patch(self, request: PatchRequest) -> PatchResult:
         """Activation patching between two typed prompts, nothing stored."""
+
+    def intervene(self, request: InterventionRequest) -> InterventionResult:
+        """A typed prompt with parts of the model switched off, scaled or patched, nothing stored."""
 
     def screen(self, texts: Sequence[str], policy: Policy) -> list[Verdict]:
         """What the content filter says of texts, before anything else is done with them."""

@@ -17,11 +17,12 @@ from headscope.analysis.models.chat_template import require_chat_template
 from headscope.analysis.models.fingerprints import cache_dir
 from headscope.analysis.models.places import read_config
 from headscope.analysis.models.start_token import require_start_token
-from headscope.analysis.running import judging, pairs, patching, runner, scorers, typed
+from headscope.analysis.running import intervening, judging, pairs, patching, runner, scorers, typed
 from headscope.analysis.running.tensor_cache import TensorCache, tensor_cache_bytes
 from headscope.analysis.types import Continuation, ModelRef, OnBeat, Prompt, RunResult, RunSpec
 from headscope.analysis.types.certificate import Certificate
 from headscope.analysis.types.findings import Finding, LoadedScorer
+from headscope.analysis.types.interventions import InterventionRequest, InterventionResult
 from headscope.analysis.types.judging import Judgement, JudgeRequest
 from headscope.analysis.types.live import (
     LiveContinueRequest,
@@ -110,6 +111,11 @@ class InlineEngine:
     def patch(self, request: PatchRequest) -> PatchResult:
         """See `AnalysisEngine.patch`."""
         return patching.analyse_patch(self._models.get(ModelRef(request.model)), request, self._tensors)
+
+    @_one_at_a_time
+    def intervene(self, request: InterventionRequest) -> InterventionResult:
+        """See `AnalysisEngine.intervene`."""
+        return intervening.analyse_interventions(self._models.get(ModelRef(request.model)), request)
 
     @_one_at_a_time
     def screen(self, texts: Sequence[str], policy: Policy) -> list[Verdict]:

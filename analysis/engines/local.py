@@ -26,6 +26,7 @@ from headscope.analysis.errors import BackendError, HeadscopeError, Stopped
 from headscope.analysis.types import Beat, Continuation, ModelRef, OnBeat, Prompt, RunResult, RunSpec
 from headscope.analysis.types.certificate import Certificate
 from headscope.analysis.types.findings import Finding, LoadedScorer
+from headscope.analysis.types.interventions import InterventionRequest, InterventionResult
 from headscope.analysis.types.judging import Judgement, JudgeRequest
 from headscope.analysis.types.live import (
     LiveContinueRequest,
@@ -210,6 +211,11 @@ class LocalEngine:
     def patch(self, request: PatchRequest) -> PatchResult:
         """See `AnalysisEngine.patch`."""
         answer: PatchResult = self._live.call("patch", request)
+        return answer
+
+    def intervene(self, request: InterventionRequest) -> InterventionResult:
+        """See `AnalysisEngine.intervene`."""
+        answer: InterventionResult = self._live.call("intervene", request)
         return answer
 
     def screen(self, texts: Sequence[str], policy: Policy) -> list[Verdict]:

@@ -13,6 +13,7 @@ from headscope.analysis.params import resolve_params
 from headscope.analysis.registry import METHODS, Needs, analysis
 from headscope.analysis.running.attributing import Asked, load_method
 from headscope.analysis.running.budget import fit
+from headscope.analysis.running.changed import check_interventions
 from headscope.analysis.running.planning import forward_work, size_of
 from headscope.analysis.running.preflight import RECEIPTS, Size
 from headscope.analysis.running.pulse import Pulse
@@ -59,7 +60,9 @@ def methods_of(spec: RunSpec) -> dict[str, LoadedMethod]:
 
 
 def check_spec(spec: RunSpec) -> None:
-    """Raises InputError for a quantity that does not exist, or a continuation to explain that nobody asked for."""
+    """Raises InputError for a quantity that does not exist, a continuation to explain that nobody asked for, and for
+    interventions that no run can have."""
+    check_interventions(spec)
     if spec.quantity not in QUANTITIES or spec.explain not in EXPLAINED:
         raise InputError(
             f"attributions explain one of {', '.join(QUANTITIES)} of one of {', '.join(EXPLAINED)}, "

@@ -31,6 +31,7 @@ def capsule(backend: TextBackend, spec: RunSpec, batch_size: int) -> dict[str, A
         "explain": spec.explain,
         "chat": spec.chat,
         "start_token": spec.start_token,
+        **({"interventions": list(spec.interventions)} if spec.interventions else {}),
         "params": {name: dict(given) for name, given in spec.params.items() if given},
         "code_version": CODE_VERSION,
         "attention_layers": list(backend.capabilities.attention_layers),

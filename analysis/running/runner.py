@@ -24,6 +24,7 @@ from headscope.analysis.running.attributing import (
     unexplained,
 )
 from headscope.analysis.running.capsule import capsule
+from headscope.analysis.running.changed import changed
 from headscope.analysis.running.measuring import Measured, arrays, measurements, value
 from headscope.analysis.running.pairs import key_of, partner
 from headscope.analysis.running.parts import Parts
@@ -84,7 +85,7 @@ def run_batch(
     with listening(backend, spec, texts.values(), on_beat) as at:
         whole = Batch(backend, spec, methods, prompts, full_params(spec).get("receipts"), at)
         for batch, same in within_budget(whole, texts):
-            _measure_all(batch, same, outcomes)
+            _measure_changed(batch, same, outcomes)
         facts, seconds = capsule(backend, spec, len(prompts)), (time.perf_counter() - started) / max(1, len(prompts))
         results = [
             _result(prompt, i, outcomes, key_of(backend.info, spec, prompt), seconds, facts)
@@ -100,6 +101,19 @@ class _Outcomes:
 
     measured: dict[int, Measured] = field(default_factory=dict)
     errors: dict[int, Exception] = field(default_factory=dict)
+
+
+def _measure_changed(batch: Batch, texts: Mapping[int, TokenizedText], outcomes: _Outcomes) -> None:
+    """With the interventions of the request, if it has any: those of one prompt are not another's, so one by one."""
+    codes = batch.spec.interventions
+    if not codes:
+        _measure_all(batch, texts, outcomes)
+    for index, text in texts.items() if codes else ():
+        try:
+            with changed(batch.backend, codes, text):
+                _measure_all(batch, {index: text}, outcomes)
+        except HeadscopeError as error:
+            outcomes.errors[index] = error
 
 
 def _measure_all(batch: Batch, texts: Mapping[int, TokenizedText], outcomes: _Outcomes) -> None:

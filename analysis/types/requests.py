@@ -59,6 +59,7 @@ class RunSpec:
     start_token: the model's own start token stands before every prompt, also where the tokenizer puts none.
     device: where the model computes. budget: most forward passes a prompt may take, 0 for no limit: what does not fit
     is done with fewer steps or left out, and says so.
+    interventions: codes (`types.interventions`) of what is changed in the model while it reads each prompt, in order.
     """
 
     model: ModelRef
@@ -73,6 +74,7 @@ class RunSpec:
     start_token: bool = False
     device: str = "cpu"
     budget: int = 0
+    interventions: tuple[str, ...] = ()
 
     @property
     def spec_hash(self) -> str:
@@ -94,6 +96,7 @@ class RunSpec:
                 **({"start_token": True} if self.start_token else {}),  # without it the keys are those of before
                 **({} if kind == "cpu" else {"device": kind}),
                 **({"budget": self.budget} if self.budget else {}),
+                **({"interventions": list(self.interventions)} if self.interventions else {}),
             }
         )
 

@@ -35,6 +35,7 @@ APIS: list[str] = [
     "headscope.dashboard.api.explained",
     "headscope.dashboard.api.export",
     "headscope.dashboard.api.live",
+    "headscope.dashboard.api.interventions",
 ]
 
 

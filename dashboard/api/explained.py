@@ -181,5 +181,6 @@ def again_request(detail: RunDetail, asked: Explained) -> JobRequest:
         params=given.get("params") or None, quantity=asked.quantity,
         explain=asked.explain, dtype=detail.model.ref.dtype, chat=given.get("chat", False),
         start_token=given.get("start_token", False),
+        interventions=tuple(given.get("interventions") or ()),
         device=given.get("device", "cpu"), backend=detail.model.ref.backend,
     )  # fmt: skip

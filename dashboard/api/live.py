@@ -12,22 +12,20 @@ GET  /api/v1/live/runs/<job>      {status, error, run}: how far that is
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import wraps
 from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify
 
-from headscope.analysis.errors import HeadscopeError, InputError, UnknownNameError
+from headscope.analysis.errors import InputError
 from headscope.analysis.registry import STANDARD
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet, RunStatus, canonical_hash
 from headscope.analysis.types.live import LiveContinueRequest, LiveExplainRequest, LiveRequest
+from headscope.dashboard.api.asking import answered, caller_of, engine_of, fresh, model_of, text_of, whole_of
 from headscope.dashboard.api.live_payload import continuation, encode, explanation
-from headscope.dashboard.line import Busy, Superseded
 from headscope.dashboard.request_body import json_object
-from headscope.dashboard.security import error_json
-from headscope.dashboard.services import ModelListing, PageEngine, Services
+from headscope.dashboard.services import ModelListing, Services
 from headscope.dashboard.settings import NO_MODEL
 from headscope.dashboard.typed import DEFAULT_EXPERIMENT, MAX_CHARACTERS, TAG
 from headscope.jobs.request import JobRequest
@@ -47,13 +45,13 @@ def register(server: Flask, services: Services) -> None:
 
     @routes.get("/loading")
     def loading() -> Response:
-        return _fresh({"loading": services.engine.loading() if services.engine else ""})
+        return fresh({"loading": services.engine.loading() if services.engine else ""})
 
     _add_answers(routes, services)
 
     @routes.post("/runs")
     def save() -> tuple[Response, int]:
-        return jsonify({"job": _engine(services).submit(job_request(json_object()))}), 202
+        return jsonify({"job": engine_of(services).submit(job_request(json_object()))}), 202
 
     @routes.get("/runs/<job_id>")
     def saved(job_id: str) -> Response:
@@ -70,7 +68,7 @@ def _add_answers(routes: Blueprint, services: Services) -> None:
     def live() -> Response:
         arrived = time.perf_counter()
         body = json_object()
-        result = _engine(services).live(live_request(body), *_caller(body))
+        result = engine_of(services).live(live_request(body), *caller_of(body))
         computed = time.perf_counter()
         payload = encode(result)
         response = Response(payload, mimetype="application/octet-stream")
@@ -86,9 +84,9 @@ def _add_answers(routes: Blueprint, services: Services) -> None:
     @answered
     def explain() -> Response:
         body = json_object()
-        unit, masking = _text(body, "unit") or "token", _text(body, "masking") or "mean"
-        asked = LiveExplainRequest(live_request(body), unit, masking, _whole(body, "first"))
-        return _fresh(explanation(asked, _engine(services).explain(asked, *_caller(body))))
+        unit, masking = text_of(body, "unit") or "token", text_of(body, "masking") or "mean"
+        asked = LiveExplainRequest(live_request(body), unit, masking, whole_of(body, "first"))
+        return fresh(explanation(asked, engine_of(services).explain(asked, *caller_of(body))))
 
     @routes.post("/continuation")
     @answered
@@ -96,30 +94,12 @@ def _add_answers(routes: Blueprint, services: Services) -> None:
         body = json_object()
         asked = live_request(body)
         params = GenerationParams(
-            max_new_tokens=_whole(body, "max_new_tokens", NEW_TOKENS),
+            max_new_tokens=whole_of(body, "max_new_tokens", NEW_TOKENS),
             temperature=body.get("temperature", 0),
-            seed=_whole(body, "seed"),
+            seed=whole_of(body, "seed"),
         )
         request = LiveContinueRequest(asked.model, asked.text, params)
-        return _fresh(continuation(_engine(services).write_on(request, *_caller(body))))
-
-
-def answered(view: Callable[[], Response]) -> Callable[[], Response | tuple[dict[str, Any], int]]:
-    """A view whose errors are answered in words, with a code that the page turns into advice."""
-
-    @wraps(view)
-    def called() -> Response | tuple[dict[str, Any], int]:
-        try:
-            return view()
-        except Superseded:
-            return error_json("a newer request took this one's place.", 409)
-        except Busy as error:
-            return error_json(str(error), 503)
-        except HeadscopeError as error:
-            answer, status = error_json(str(error), 404 if isinstance(error, UnknownNameError) else 422)
-            return {**answer, "kind": error_kind(error)}, status
-
-    return called
+        return fresh(continuation(engine_of(services).write_on(request, *caller_of(body))))
 
 
 def choices(services: Services) -> dict[str, Any]:
@@ -144,7 +124,7 @@ def first_model(listings: Sequence[ModelListing], chosen: str) -> str:
 
 def live_request(body: Mapping[str, Any]) -> LiveRequest:
     """The request in a JSON body. Raises InputError naming what is wrong (kinds `empty`, `too_long`, `input`)."""
-    text = _text(body, "text")
+    text = text_of(body, "text")
     if not text:
         raise InputError("there is nothing to analyse yet: type a few words.", "empty")
     if len(text) > MAX_CHARACTERS:
@@ -157,7 +137,7 @@ def live_request(body: Mapping[str, Any]) -> LiveRequest:
     if position is not None and (isinstance(position, bool) or not isinstance(position, int) or position < 1):
         raise InputError(f"target_position must be a token's index from 1, not {position!r}.")
     return LiveRequest(
-        model=_model(body), text=text, target=_text(body, "target") or None, foil=_text(body, "foil") or None,
+        model=model_of(body), text=text, target=text_of(body, "target") or None, foil=text_of(body, "foil") or None,
         target_position=position,
     )  # fmt: skip
 
@@ -166,7 +146,7 @@ def job_request(body: Mapping[str, Any]) -> JobRequest:
     """One prompt, the standard analyses, in the experiment the user named. The prompt's id is its content's hash, so
     saving the same thing twice finds the run that is there. Raises InputError."""
     asked = live_request({**body, "target_position": None})
-    experiment = _text(body, "experiment").strip() or DEFAULT_EXPERIMENT
+    experiment = text_of(body, "experiment").strip() or DEFAULT_EXPERIMENT
     prompt = Prompt(
         id=f"live-{canonical_hash([asked.text, asked.target, asked.foil])[:16]}", text=asked.text, target=asked.target,
         foil=asked.foil, tags=(TAG,),
@@ -190,50 +170,6 @@ def saved_state(store: RunReader, job_id: str) -> dict[str, Any]:
     return {"status": job.status.value, "error": job.error, "run": run}
 
 
-def error_kind(error: HeadscopeError) -> str:
-    """A short code the page turns into advice."""
-    if isinstance(error, UnknownNameError):
-        return f"unknown_{error.kind}"
-    return error.kind if isinstance(error, InputError) else type(error).__name__
-
-
 def server_timing(**seconds: float) -> str:
     """The Server-Timing header: milliseconds by name."""
     return ", ".join(f"{name};dur={1000 * value:.2f}" for name, value in seconds.items())
-
-
-def _engine(services: Services) -> PageEngine:
-    if services.engine is None:
-        raise InputError("this server shows stored results and computes nothing: start one with `headscope serve`.")
-    return services.engine
-
-
-def _text(body: Mapping[str, Any], name: str) -> str:
-    value = body.get(name)
-    if value is not None and not isinstance(value, str):
-        raise InputError(f"{name} must be text, not {type(value).__name__}.")
-    return value or ""
-
-
-def _whole(body: Mapping[str, Any], name: str, default: int = 0) -> int:
-    value = body.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise InputError(f"{name} must be a whole number from 0.")
-    return value
-
-
-def _caller(body: Mapping[str, Any]) -> tuple[str, int]:
-    """Who asks, and the how manieth text of theirs this is."""
-    return _text(body, "client"), _whole(body, "sequence")
-
-
-def _fresh(values: Mapping[str, Any]) -> Response:
-    response = jsonify(values)
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-def _model(body: Mapping[str, Any]) -> str:
-    if not (name := _text(body, "model").strip()):
-        raise InputError("choose a model first.")
-    return name

@@ -95,6 +95,13 @@ def run(
             help="Refuse before it starts what is predicted to take longer than this, 0 for no limit.",
         ),
     ] = 0.0,
+    intervene: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Change the model while it reads each prompt, like head:5.3:zero or mlp:4:scale:0.5 (docs/why.md); "
+            "may be repeated. For measurements only, no methods.",
+        ),
+    ] = None,
     chat: Annotated[
         bool, typer.Option("--chat", help="The prompt is the user's turn in the model's chat template.")
     ] = False,
@@ -145,6 +152,7 @@ def run(
             start_token=start_token,
             budget=budget,
             max_minutes=max_minutes,
+            interventions=tuple(intervene or ()),
         )
     console = Console(stderr=True)
     stop = Stop(console)

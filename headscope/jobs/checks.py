@@ -9,6 +9,7 @@ from headscope.analysis import bounds
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.registry import BACKENDS
 from headscope.analysis.types import DEVICE, DTYPES, EXPLAINED, QUANTITIES, GenerationParams, Prompt, PromptSet
+from headscope.analysis.types.interventions import of_a_run
 
 if TYPE_CHECKING:
     from headscope.jobs.request import JobRequest
@@ -42,8 +43,10 @@ def check(request: JobRequest) -> None:
         raise InputError(f"device must be cpu, cuda, cuda:N or mps, not {bounds.shown(request.device)}.")
     if not isinstance(request.generation, GenerationParams):
         raise InputError("generation must be an object of max_new_tokens, temperature, top_p and seed.")
-    for analysis in request.analyses:
-        bounds.text("every analysis", analysis)
+    for name, texts in (("analysis", request.analyses), ("intervention", request.interventions)):
+        for value in texts:
+            bounds.text(f"every {name}", value)
+    of_a_run(request.interventions)
     _check_params(request.params)
     _check_set(request.prompt_set)
 

@@ -18,7 +18,8 @@ class JobRequest:
     model, when that is not how it was asked for; `fresh` computes also what the store has, and replaces it there;
     `chat` puts every prompt into the model's chat template, as the user's turn; `start_token` puts the model's own
     start token before it; `device` is where it computes, `backend` what loads the model; `budget` is the most forward
-    passes for one prompt, 0 for no limit; `max_minutes` refuses what is predicted to take longer, 0 nothing."""
+    passes for one prompt, 0 for no limit; `max_minutes` refuses what is predicted to take longer, 0 nothing;
+    `interventions` are codes of what is changed in the model meanwhile (`types.interventions`)."""
 
     experiment: str
     model: str
@@ -39,6 +40,7 @@ class JobRequest:
     backend: str = LOADED_HERE
     budget: int = 0
     max_minutes: float = 0.0
+    interventions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises InputError for a field of the wrong type or out of range."""
@@ -59,6 +61,7 @@ class JobRequest:
             self.start_token,
             self.device,
             self.budget,
+            self.interventions,
         )
 
     def require_prompts(self) -> None:
@@ -76,11 +79,13 @@ class JobRequest:
     def from_json(cls, data: Mapping[str, Any]) -> JobRequest:
         """Inverse of `to_json`; raises InputError naming what is wrong, two prompts of one id too."""
         try:
-            rest = {key: value for key, value in data.items() if key not in {"prompt_set", "generation", "analyses"}}
+            parts = {"prompt_set", "generation", "analyses", "interventions"}
+            rest = {key: value for key, value in data.items() if key not in parts}
             return cls(
                 prompt_set=_prompt_set(data["prompt_set"]),
                 generation=GenerationParams(**(data.get("generation") or {})),
                 analyses=tuple(data["analyses"]),
+                interventions=tuple(data.get("interventions") or ()),
                 **rest,
             )
         except (KeyError, TypeError, ValueError) as error:

@@ -66,6 +66,7 @@ def request_of(detail: RunDetail, model: str) -> tuple[RunSpec, Prompt]:
         detail.capsule.get("chat", False),
         detail.capsule.get("start_token", False),
         detail.capsule.get("device", "cpu"),
+        interventions=tuple(detail.capsule.get("interventions") or ()),
     )
     return spec, prompt
 

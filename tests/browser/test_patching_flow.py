@@ -1,4 +1,4 @@
-"""Patching in a browser: typed prompts, the map, a cell, and what stands there when it cannot be done."""
+"""Why in a browser: typed prompts, the map, a cell, interventions, and what stands there when it cannot be done."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from urllib.parse import quote
 
 from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenPage
 
 CLEAN, CORRUPTED = "One two three four five", "One six three four five"
 
@@ -15,7 +17,7 @@ def test_typed_prompts_give_a_map_and_a_click_its_candidates(page: Page, app_ser
     expect(page.locator("#patching-map-body")).to_contain_text("No prompts yet")
     page.locator("#patching-clean").fill(CLEAN)
     page.locator("#patching-corrupted").fill(CORRUPTED)
-    page.get_by_role("button", name="Patch").click()
+    page.get_by_role("button", name="Show", exact=True).click()
     expect(page).to_have_url(re.compile(r"/patching\?clean=One"))
     expect(page.locator("#patching-graph .heatmaplayer image")).to_be_attached()
     expect(page.locator("#patching-map-body")).to_contain_text("Explained")
@@ -26,6 +28,60 @@ def test_typed_prompts_give_a_map_and_a_click_its_candidates(page: Page, app_ser
     expect(page).to_have_url(re.compile(r"layer=\d+&position=\d+"))
     expect(page.locator(".hs-patching-candidates table")).to_have_count(3)
     expect(page.locator("#patching-cell-body")).to_contain_text("Layer")
+    expect(page.get_by_label("Part", exact=True).last).to_have_value("residual")  # offered to be patched
+    expect(page).to_have_url(re.compile("on=corrupted"))
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator("#patching-live")).to_have_attribute("data-shown", re.compile(r"^residual:\d+@\d+:patch$"))
+
+
+def test_a_part_is_switched_off_and_on_again_and_the_link_keeps_it(page: Page, app_server: str) -> None:
+    page.goto(f"{app_server}/patching?clean={quote(CLEAN)}&target=%20two&foil=%20the")
+    live, cells = page.locator("#patching-live"), page.locator("#patching-live [data-row=margin] td")
+    expect(page.locator("#patching-map-body")).to_contain_text("second prompt")
+    expect(live).to_have_attribute("data-shown", "")
+    expect(cells.nth(2)).to_have_text("0")
+    before = cells.nth(0).inner_text()
+    bars = page.locator("#patching-bars button.hs-why-bar")
+    bar = bars.first
+    code = bar.get_attribute("data-code") or ""
+    bar.click()
+    expect(live).to_have_attribute("data-shown", code)
+    expect(page.locator(f"#patching-bars [data-code='{code}']")).to_have_attribute("aria-pressed", "true")
+    assert cells.nth(0).inner_text() == before
+    off = cells.nth(1).inner_text()
+    assert off != before
+    page.locator("#patching-live").get_by_role("button", name="Scale").click()
+    page.get_by_label("Factor").fill("2")
+    page.get_by_label("Factor").press("Enter")  # head 0 of layer 0
+    both = f"{code},head:0.0:scale:2"
+    expect(live).to_have_attribute("data-shown", both)
+    page.reload()
+    expect(live).to_have_attribute("data-shown", both)
+    assert both in page.url
+    page.locator("h1").click()
+    page.keyboard.press("u")
+    expect(live).to_have_attribute("data-shown", code)
+    expect(cells.nth(1)).to_have_text(off)
+    page.get_by_role("button", name=re.compile("Take back")).click()
+    expect(live).to_have_attribute("data-shown", "")
+    expect(cells.nth(1)).to_have_text(before)
+    expect(page).not_to_have_url(re.compile("do="))
+
+
+def test_what_a_link_says_is_done_or_refused_in_a_narrow_window(open_page: OpenPage, app_server: str) -> None:
+    page = open_page(width=390, expected="422")
+    page.goto(
+        f"{app_server}/patching?clean={quote(CLEAN)}&corrupted={quote(CORRUPTED)}&on=corrupted&do=residual:0@1:patch"
+    )
+    live = page.locator("#patching-live")
+    expect(live).to_have_attribute("data-shown", "residual:0@1:patch")
+    expect(page.locator(".hs-why-token small.differs")).to_have_text("two")
+    wide, seen = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    assert wide == seen
+    page.goto(f"{app_server}/patching?clean={quote(CLEAN)}&do=head:9.0:zero")
+    expect(live.get_by_role("alert")).to_contain_text("There is no layer 9")
+    page.get_by_role("button", name="Clear").click()
+    expect(live).to_have_attribute("data-shown", "")
 
 
 def test_prompts_of_unequal_length_say_what_to_do(page: Page, app_server: str) -> None:
@@ -36,4 +92,5 @@ def test_prompts_of_unequal_length_say_what_to_do(page: Page, app_server: str) -
 def test_without_an_engine_the_page_says_so(page: Page, empty_server: str) -> None:
     page.goto(f"{empty_server}/patching")
     expect(page.locator("#patching-form-body")).to_contain_text("headscope serve")
+    expect(page.locator("#patching-live")).to_contain_text("computes nothing")
     expect(page.locator("#patching-pairs-body")).to_contain_text("occupation_gender")

@@ -12,6 +12,7 @@ from headscope.analysis.engines.base import AnalysisEngine
 from headscope.analysis.errors import BackendError, InputError, UnknownNameError
 from headscope.analysis.types import GenerationParams, ModelRef, Prompt, RunSpec, RunStatus
 from headscope.analysis.types.findings import LoadedScorer
+from headscope.analysis.types.interventions import Intervention, InterventionRequest
 from headscope.analysis.types.judging import JudgeRequest
 from headscope.analysis.types.live import LiveContinueRequest, LiveExplainRequest, LiveRequest
 from headscope.analysis.types.patching import PatchRequest
@@ -86,6 +87,15 @@ class EngineContract:
         assert by_group["men"] == other.score
         with pytest.raises(UnknownNameError, match="minilm"):
             engine.judge(JudgeRequest("nothing", "the cat"))
+
+    def test_a_text_is_read_with_a_head_off(self, engine: AnalysisEngine, tiny_gpt2_dir: Path) -> None:
+        off = (Intervention("head", 1, "zero", head=2),)
+        found = engine.intervene(InterventionRequest(str(tiny_gpt2_dir), "the river ran", interventions=off))
+        assert found.before.logprob != found.after.logprob
+        assert found.kl > 0
+        off = (Intervention("head", 1, "zero", head=9),)
+        with pytest.raises(InputError, match="no head 9"):
+            engine.intervene(InterventionRequest(str(tiny_gpt2_dir), "the river ran", interventions=off))
 
     def test_stored_texts_are_scored(self, engine: AnalysisEngine) -> None:
         assert engine.scorer("linear") == LoadedScorer("linear-toxicity-1")

@@ -1,1 +1,1 @@
-"""The Patching page."""
+"""The Why page."""

@@ -1,6 +1,9 @@
-"""The cards of the Patching page: the form, the map with its candidates, pairs of the store."""
+"""The cards of the Why page: the form, the map with its candidates, pairs of the store."""
 
 from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from dash import dcc, html
 from dash.development.base_component import Component
@@ -8,7 +11,7 @@ from dash.development.base_component import Component
 from headscope.analysis.types.patching import PATCH_COMPONENTS, PatchResult
 from headscope.dashboard.cards import Children, empty_box, guarded
 from headscope.dashboard.figures.patching import patch_figure, recovers
-from headscope.dashboard.pages.patching.query import PatchingQuery, patched, stored_pairs
+from headscope.dashboard.pages.patching.query import PatchingQuery, first_ready, patched, stored_pairs
 from headscope.dashboard.pages.patching.view import candidates, facts, form, pair_list
 from headscope.dashboard.services import Services
 
@@ -24,7 +27,7 @@ def inputs(services: Services, query: PatchingQuery) -> Children:
             html.P("This server shows stored results. Start one with “headscope serve” to patch activations."),
         )
     models = services.engine.models()
-    return form(query, models, next((model.name for model in models if model.ready), ""))
+    return form(query, models, first_ready(models))
 
 
 @guarded("read the pairs")
@@ -40,8 +43,10 @@ def content(services: Services, query: PatchingQuery) -> tuple[Children, Childre
     if services.engine is None:
         return None, None
     if not (query.clean and query.corrupted):
-        hint = html.P("Write two prompts above that differ in a word, or choose a pair of the store below.")
-        return empty_box("No prompts yet", hint, icon_name="bandaid"), None
+        missing = "two prompts above that differ" if not query.clean else "a second prompt above that differs"
+        hint = html.P(f"Write {missing} in a word, or choose a pair of the store below.")
+        title = "No second prompt" if query.clean else "No prompts yet"
+        return empty_box(title, hint, icon_name="bandaid"), None
 
     @guarded("patch these prompts")
     def shown() -> Children:
@@ -50,6 +55,28 @@ def content(services: Services, query: PatchingQuery) -> tuple[Children, Childre
 
     found = shown()
     return found if isinstance(found, tuple) else (found, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """What the scripts of the interventions begin with. model: "" when none is here; computes: whether anything can be
+    computed here at all."""
+
+    clean: str
+    corrupted: str
+    target: str
+    foil: str
+    model: str
+    component: str
+    computes: bool
+
+
+def boot(services: Services, query: PatchingQuery) -> dict[str, Any]:
+    """The prompts of the link and the model that reads them, as JSON values."""
+    engine = services.engine
+    model = query.model or (first_ready(engine.models()) if engine else "")
+    given = (query.clean, query.corrupted, query.target, query.foil)
+    return asdict(Boot(*given, model, query.component, engine is not None))
 
 
 def drawn(result: PatchResult) -> list[Component]:

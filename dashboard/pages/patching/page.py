@@ -1,6 +1,7 @@
-"""Patching: two prompts that differ in a little, and where inside the model the difference lives.
+"""Why: a prompt and its foil, or two prompts that differ in a little: which parts of the model make the difference.
 
-The link holds everything; the form is a plain form, a cell of the map is a click that changes the link.
+The link holds everything; the form is a plain form, a cell of the map is a click that changes the link. Interventions
+are asked for and drawn by assets/90_pages/patching (headscope.dashboard.api.interventions), without a Dash round trip.
 """
 
 from __future__ import annotations
@@ -9,32 +10,49 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
-from dash import Dash, Input, Output, State, html, no_update
+from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, card, loading_box
+from headscope.dashboard.clientside import clientside
 from headscope.dashboard.ids import Shell
 from headscope.dashboard.layout import notes_box, page_header
 from headscope.dashboard.pages import Page
-from headscope.dashboard.pages.patching.cards import GRAPH, content, inputs, pairs
+from headscope.dashboard.pages.patching.cards import GRAPH, boot, content, inputs, pairs
 from headscope.dashboard.pages.patching.query import PatchingQuery
 from headscope.dashboard.services import Services
 
-PAGE = Page("patching", links.PATCHING, "Patching", "bandaid", 45, shortcut="p")
+PAGE = Page("patching", links.PATCHING, "Why", "bandaid", 45, shortcut="p")
 ABOUT = (
     "One activation at a time is taken from the clean run and put into the corrupted one. Where that brings the clean "
     "answer back, the model carries the difference through that layer and position (Vig et al. 2020; Meng et al. 2022; "
     "on reading such maps: Zhang and Nanda 2024)."
 )
+SWITCHED = (
+    "Switch a head, an MLP or a layer off, scale it, or take it from the other prompt, and see what the model says "
+    "then. Nothing is stored unless you save it."
+)
+ADDED = (
+    "Direct logit attribution (Elhage et al. 2021): what each part writes to the margin itself, at the last position. "
+    "The bars add up to it; what a part does through later ones is in theirs. Click one to switch it off."
+)
 
 
 class Ids(StrEnum):
-    """Ids of the Patching page."""
+    """Ids of the Why page; its scripts look their places up by them."""
 
     FORM = "patching-form"
     PAIRS = "patching-pairs"
+    ASKED = "patching-asked"
+    SHOWN = "patching-shown"
+    BOOT = "patching-boot"
+    READY = "patching-ready"
+    SWITCHES = "patching-switches"
+    LIVE = "patching-live"
+    PARTS = "patching-parts"
+    BARS = "patching-bars"
     MAP = "patching-map"
     GRAPH = GRAPH
     CELL = "patching-cell"
@@ -45,11 +63,14 @@ def layout(**query: str | list[str]) -> Component:
     state = PatchingQuery.from_query(query)
     return html.Div(
         [
-            page_header("Patching", "Two prompts, one difference: where in the model does it live?"),
+            page_header("Why", "A prompt and its foil, or two prompts: which parts of the model make the difference?"),
             notes_box(state.notes),
+            *(dcc.Store(id=name) for name in (Ids.ASKED, Ids.SHOWN, Ids.BOOT, Ids.READY)),
             html.Div(
                 [
-                    card("Prompts", loading_box(120), id=Ids.FORM, subtitle="As many tokens in each, please."),
+                    card("Prompts", loading_box(120), id=Ids.FORM, subtitle="For the map, as many tokens in each."),
+                    card("Interventions", html.Div(id=Ids.LIVE), id=Ids.SWITCHES, subtitle=SWITCHED),
+                    card("Heads and MLPs", html.Div(id=Ids.BARS), id=Ids.PARTS, subtitle=ADDED),
                     card("Layer by position", loading_box(240, "Patching"), id=Ids.MAP, subtitle=ABOUT),
                     card("Next token", loading_box(60), id=Ids.CELL, subtitle="Ten most likely tokens, probabilities."),
                     card("Pairs in the store", loading_box(60), id=Ids.PAIRS, subtitle="Choose one to patch it."),
@@ -62,16 +83,30 @@ def layout(**query: str | list[str]) -> Component:
 
 
 def register(app: Dash, services: Services) -> None:
-    """Callbacks: form and pairs once, map and candidates whenever the link changes."""
-    here = (Input(Shell.URL, "search"), State(Shell.URL, "pathname"))
+    """Callbacks: the link is taken apart in the browser, so that an intervention, which changes it too, asks for no new
+    form and no new map; the scripts start when they are told the prompts."""
+    before = (State(Ids.ASKED, "data"), State(Ids.SHOWN, "data"))
+    clientside(
+        app, "headscope_why", "split", Output(Ids.ASKED, "data"), Output(Ids.SHOWN, "data"),
+        Input(Shell.URL, "search"), State(Shell.URL, "pathname"), *before,
+    )  # fmt: skip
+    clientside(app, "headscope_why", "mount", Output(Ids.READY, "data"), Input(Ids.BOOT, "data"))
 
-    @app.callback(Output(f"{Ids.FORM}-body", "children"), Output(f"{Ids.PAIRS}-body", "children"), *here)
-    def show_form(search: str, path: str) -> tuple[Children, Children]:
-        return inputs(services, _query(search, path)), pairs(services)
+    @app.callback(
+        Output(f"{Ids.FORM}-body", "children"),
+        Output(f"{Ids.PAIRS}-body", "children"),
+        Output(Ids.BOOT, "data"),
+        Input(Ids.ASKED, "data"),
+    )
+    def show_form(asked: str | None) -> tuple[Children, Children, dict[str, Any]]:
+        query = _query(asked)
+        return inputs(services, query), pairs(services), boot(services, query)
 
-    @app.callback(Output(f"{Ids.MAP}-body", "children"), Output(f"{Ids.CELL}-body", "children"), *here)
-    def show_map(search: str, path: str) -> tuple[Children, Children]:
-        return content(services, _query(search, path))
+    @app.callback(
+        Output(f"{Ids.MAP}-body", "children"), Output(f"{Ids.CELL}-body", "children"), Input(Ids.SHOWN, "data")
+    )
+    def show_map(shown: str | None) -> tuple[Children, Children]:
+        return content(services, _query(shown))
 
     @app.callback(
         Output(Shell.URL, "search"),
@@ -83,11 +118,11 @@ def register(app: Dash, services: Services) -> None:
         return clicked(click, PatchingQuery.from_query(search or ""))
 
 
-def _query(search: str | None, path: str) -> PatchingQuery:
-    """The link's state; leaving the page also changes the address, which is none of its callbacks' business."""
-    if path.rstrip("/") != PAGE.path:
+def _query(part: str | None) -> PatchingQuery:
+    """The state in a part of the link; there is none before the browser has taken it apart."""
+    if part is None:
         raise PreventUpdate
-    return PatchingQuery.from_query(search or "")
+    return PatchingQuery.from_query(part)
 
 
 def clicked(click: dict[str, Any] | None, query: PatchingQuery) -> Any:

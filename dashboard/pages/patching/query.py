@@ -1,14 +1,15 @@
-"""The state of the Patching page in its link, the pairs of the store, and what the engine is asked."""
+"""The state of the Why page in its link, the pairs of the store, and what the engine is asked."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from headscope.analysis.errors import InputError
 from headscope.analysis.types.patching import PATCH_COMPONENTS, PatchRequest, PatchResult
 from headscope.dashboard import links
 from headscope.dashboard.link_state import QueryState, choice, number
-from headscope.dashboard.services import Services
+from headscope.dashboard.services import ModelListing, Services
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Condition, RunFilter, RunRow, Sort
 
@@ -17,8 +18,12 @@ def patched(services: Services, query: PatchingQuery) -> PatchResult:
     """The engine's answer. Raises InputError without an engine or a model."""
     if services.engine is None:
         raise InputError("this server computes nothing: start one with `headscope serve`.")
-    default = next((model.name for model in services.engine.models() if model.ready), "")
-    return services.engine.patch(query.request(default))
+    return services.engine.patch(query.request(first_ready(services.engine.models())))
+
+
+def first_ready(models: Sequence[ModelListing]) -> str:
+    """The model that is chosen where the link names none; "" when none is here."""
+    return next((model.name for model in models if model.ready), "")
 
 
 MOST_PAIRS = 12
@@ -27,7 +32,8 @@ SCANNED = 200
 
 @dataclass(frozen=True, slots=True)
 class PatchingQuery(QueryState):
-    """What a link to the page holds; layer and position name the chosen cell."""
+    """What a link to the page holds; layer and position name the chosen cell. on: the prompt that interventions are
+    made in; do: their codes with commas between (`types.interventions`)."""
 
     clean: str = ""
     corrupted: str = ""
@@ -37,6 +43,8 @@ class PatchingQuery(QueryState):
     component: str = choice("residual", *(name for name in PATCH_COMPONENTS if name != "residual"))
     layer: int | None = number(None, low=0)
     position: int | None = number(None, low=0)
+    on: str = choice("clean", "corrupted")
+    do: str = ""
 
     @property
     def cell(self) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""What the Patching page is made of: the form, pairs from the store, and the candidates of a cell."""
+"""What the Why page is made of: the form, pairs from the store, and the candidates of a cell."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def form(query: PatchingQuery, models: Sequence[ModelListing], default: str) -> 
     meant = [*_meant(query, "clean", query.target, query.foil), *_meant(query, "corrupted")]
     return html.Form(
         [
-            _prompt("clean", "Clean prompt", query.clean, "The capital of France is"),
-            _prompt("corrupted", "Corrupted prompt", query.corrupted, "The capital of Italy is"),
+            _prompt("clean", "Clean prompt", query.clean, "The capital of France is", required=True),
+            _prompt("corrupted", "Corrupted prompt (may be empty)", query.corrupted, "The capital of Italy is"),
             html.Div(
                 [
                     _text("target", "Target", query.target, "the first choice"),
                     _text("foil", "Foil", query.foil, "none"),
                     _select("model", "Model", names, chosen),
                     _select("component", "Patched", list(PATCH_COMPONENTS), query.component),
-                    html.Button("Patch", type="submit", className="hs-button hs-button-primary"),
+                    html.Button("Show", type="submit", className="hs-button hs-button-primary"),
                 ],
                 className="hs-patching-fields",
             ),
@@ -60,8 +60,8 @@ def _meant(query: PatchingQuery, prompt: str, target: str = "", foil: str = "") 
     return notes
 
 
-def _prompt(name: str, label: str, value: str, example: str) -> Component:
-    field = dbc.Textarea(id=f"patching-{name}", name=name, value=value, placeholder=example, rows=2, required=True)
+def _prompt(name: str, label: str, value: str, example: str, *, required: bool = False) -> Component:
+    field = dbc.Textarea(id=f"patching-{name}", name=name, value=value, placeholder=example, rows=2, required=required)
     return html.Div([html.Label(label, htmlFor=f"patching-{name}"), field], className="hs-patching-prompt")
 
 

@@ -39,6 +39,7 @@ def again_command(detail: RunDetail) -> str:
             words += [f"--{option}", given]
     words += [] if detail.model.ref.backend == LOADED_HERE else ["--backend", detail.model.ref.backend]
     words += [f"--{name}" for name in ("chat", "start-token") if detail.capsule.get(name.replace("-", "_"))]
+    words += [word for code in detail.capsule.get("interventions") or () for word in ("--intervene", code)]
     if detail.continuation is not None:
         words += _generation(detail.continuation.params)
     for item in detail.attributions:

@@ -50,7 +50,16 @@ def header(detail: RunDetail, previous: str | None, following: str | None) -> Co
     heading = html.Span(text or "(empty prompt)", className="hs-run-title", **extra(dir="auto"))
     head = page_header(heading, _facts(row), _actions(detail, previous, following))
     meant = [] if why else _meant(row)
-    return html.Div([head, _tags(row), *meant], **extra(data_run=row.id))
+    return html.Div([head, _tags(row), *_changed(detail), *meant], **extra(data_run=row.id))
+
+
+def _changed(detail: RunDetail) -> list[Component]:
+    """What was changed in the model meanwhile, so that nobody takes this run for one of the model as it is."""
+    codes = detail.capsule.get("interventions")
+    if not codes:
+        return []
+    said = "The model was changed while it read this prompt: "
+    return [html.P([said, html.Code(", ".join(map(str, codes))), "."], className="hs-note", role="status")]
 
 
 def tab(offences: Offences, row: RunRow) -> str:

@@ -15,6 +15,7 @@ from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.errors import BackendError, InputError, UnknownNameError
 from headscope.analysis.registry import BLACK_BOX
 from headscope.analysis.types import GenerationParams, Prompt, PromptSet
+from headscope.analysis.types.interventions import InterventionRequest
 from headscope.analysis.types.live import LiveContinueRequest, LiveExplainRequest, LiveExplanation, LiveRequest
 from headscope.analysis.types.patching import PatchRequest
 from headscope.dashboard import server
@@ -123,6 +124,7 @@ def test_pages_load_only_what_is_listed(
             lambda name=name: served.explain(LiveExplainRequest(LiveRequest(name, "the cat"), "token", "mean")),
             lambda name=name: served.write_on(LiveContinueRequest(name, "the cat", GenerationParams(2))),
             lambda name=name: served.patch(PatchRequest(name, "the cat", "the dog")),
+            lambda name=name: served.intervene(InterventionRequest(name, "the cat")),
             lambda name=name: served.submit(job(name)),
         ):
             with pytest.raises(UnknownNameError, match="no folders"):

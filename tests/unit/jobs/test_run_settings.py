@@ -22,10 +22,12 @@ from headscope.analysis.types.findings import ProbeResult
 from headscope.cli import app
 from headscope.dashboard.api.explained import Explained, again_request
 from headscope.dashboard.pages.run.again import again_command
+from headscope.dashboard.pages.run.header import header
 from headscope.jobs.job import run_job
 from headscope.jobs.request import JobRequest
 from headscope.jobs.verification import request_of
 from headscope.storage.repository import Store
+from headscope.storage.rows import RunFilter
 
 TEMPLATE = (
     "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}"
@@ -256,3 +258,25 @@ def test_the_command_line_passes_them_on(chatty: Path, tmp_path: Path) -> None:
     assert asked == ["float16", True, True]
     assert detail.trace is not None
     assert (detail.row.text, detail.trace.tokens.text) == ("The sky is", TEMPLATED)
+
+
+def test_interventions_go_with_the_job_and_the_run(chatty: Path, engine: InlineEngine, tmp_path: Path) -> None:
+    codes = ("head:1.2:zero", "mlp:0:scale:0.5")
+    asked = JobRequest.from_json(json.loads(json.dumps(request(chatty, interventions=codes).to_json())))
+    assert asked == request(chatty, interventions=codes)
+    for wrong, says in (
+        ((1,), "must be text"),
+        (("mlp:0:patch",), "a run is of one"),
+        (("mlp",), "is no intervention"),
+    ):
+        with pytest.raises(InputError, match=says):
+            request(chatty, interventions=wrong)
+    with Store.open(str(tmp_path / "changed.duckdb")) as store:
+        run_job(engine, store, asked)
+        detail = store.run(store.runs_page(RunFilter()).rows[0].id)
+    spec, _ = request_of(detail, str(chatty))
+    assert spec.interventions == codes
+    assert again_request(detail, Explained(None, None)).interventions == codes
+    words = shlex.split(again_command(detail))
+    assert [words[i + 1] for i, word in enumerate(words) if word == "--intervene"] == list(codes)
+    assert "head:1.2:zero, mlp:0:scale:0.5" in str(header(detail, None, None))

@@ -14,6 +14,7 @@ from headscope.analysis.classifiers.content_filter import OFF, Policy, Rule, adm
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.errors import InputError
 from headscope.analysis.types import Prompt, PromptSet
+from headscope.analysis.types.interventions import InterventionRequest
 from headscope.analysis.types.live import LiveRequest
 from headscope.analysis.types.patching import PatchRequest
 from headscope.dashboard.app import create_app
@@ -161,6 +162,8 @@ def test_the_server_filters_typed_prompts_and_jobs(
         assert "content filter" in refused.get_json()["error"]
     with pytest.raises(InputError, match="content filter"):
         engine.patch(PatchRequest(listed, "the cat", RUDE))
+    with pytest.raises(InputError, match="content filter"):
+        engine.intervene(InterventionRequest(listed, "the cat", source=RUDE))
     assert engine.live(LiveRequest(listed, "the cat sat")).caution == ""
     request = JobRequest(
         "typed",

@@ -1,4 +1,4 @@
-"""The Patching page without a browser: link, figure, sentences, pairs of the store."""
+"""The Why page without a browser: link, figure, sentences, pairs of the store."""
 
 from __future__ import annotations
 
@@ -100,8 +100,18 @@ def test_every_state_says_what_to_do(tiny_gpt2: HFCausalBackend) -> None:
     assert patching.content(none, PatchingQuery(clean="a", corrupted="b")) == (None, None)
 
 
+def test_one_prompt_is_enough_for_all_but_the_map(tiny_gpt2: HFCausalBackend) -> None:
+    services = Services(None, Engine(tiny_gpt2))  # type: ignore[arg-type]
+    query = PatchingQuery(clean=CLEAN, foil=" b")
+    assert "second prompt" in text_of(patching.content(services, query)[0])
+    told = {"clean": CLEAN, "corrupted": "", "target": "", "foil": " b", "component": "residual"}
+    assert patching.boot(services, query) == {**told, "model": "tiny", "computes": True}
+    assert patching.boot(Services(None), query) == {**told, "model": "", "computes": False}  # type: ignore[arg-type]
+    assert patching.boot(services, PatchingQuery(model="other"))["model"] == "other"
+
+
 def test_a_click_changes_the_link_only_in_its_cell() -> None:
-    query = PatchingQuery(clean=CLEAN, corrupted=CORRUPTED, foil=" b")
+    query = PatchingQuery(clean=CLEAN, corrupted=CORRUPTED, foil=" b", on="corrupted", do="head:0.1:zero,mlp:1@2:patch")
     link = clicked({"points": [{"x": 3, "y": 1}]}, query)
     assert PatchingQuery.from_query(link) == replace(query, layer=1, position=3)
 
