@@ -69,12 +69,14 @@ def read_flips(
         raise UnknownNameError("choice", which, FLIPS)
     found = [dict(row) for row in ask(_flips(sides, which).offset(max(0, offset)).limit(limit))]
     pairs = sorted({row["pair_id"] for row in found if row["pair_id"] is not None})
-    partners: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    partners: dict[tuple[str, str], list[tuple[str, ...]]] = {}
     for row in ask(_partners(sides, pairs)) if pairs else ():
-        partners.setdefault((row["prompt_set"], row["pair_id"]), []).append((row["prompt_key"], row["text"]))
+        one = (row["prompt_key"], row["text"], str(row["id"]))
+        partners.setdefault((row["prompt_set"], row["pair_id"]), []).append(one)
     for row in found:
         near = partners.get((row["prompt_set"], row["pair_id"]), ())
-        row["partner"] = next((text for key, text in sorted(near) if key != row["prompt_key"]), "")
+        other = next((one for one in sorted(near) if one[0] != row["prompt_key"]), ("", "", ""))
+        row |= {"partner": other[1], "partner_run": other[2]}
         row |= {name: str(row[name]) for name in ("first_run", "second_run")}
     return tuple(Flip(**row) for row in found)
 
@@ -236,4 +238,4 @@ def _flips(sides: Sides, which: str) -> sa.Select[Any]:
 
 def _partners(sides: Sides, pairs: Sequence[str]) -> sa.Select[Any]:
     found = newest(sides, sides.first, sides.first_experiment, "partners", runs.c.pair_id.in_(pairs))
-    return sa.select(*(found.c[name] for name in ("prompt_set", "prompt_key", "pair_id", "text")))
+    return sa.select(*(found.c[name] for name in ("id", "prompt_set", "prompt_key", "pair_id", "text")))

@@ -59,7 +59,7 @@ class ModelsBeside:
 class Flip:
     """A prompt on which one model prefers the target to the foil and the other the foil. Margins are log P(target) -
     log P(foil) in nats; change: the second's minus the first's. partner: the text of the other prompt of its pair as
-    the first model ran it, "" without one."""
+    the first model ran it, in the run `partner_run`; "" without one."""
 
     prompt_set: str
     prompt_key: str
@@ -74,3 +74,9 @@ class Flip:
     second_margin: float
     change: float
     partner: str = ""
+    partner_run: str = ""
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The runs whose texts stand here."""
+        return tuple(filter(None, (self.first_run, self.second_run, self.partner_run)))
