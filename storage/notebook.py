@@ -18,7 +18,7 @@ from headscope.analysis.classifiers.rates import ScoreCounts
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.statistics.counterfactual import contrasts
 from headscope.analysis.statistics.effect_rows import EffectRow, effect_row
-from headscope.analysis.statistics.model_rows import ModelsRow, model_rows
+from headscope.analysis.statistics.model_rows import ModelsRow, as_row, model_rows
 from headscope.analysis.types import Params, RunStatus
 from headscope.storage import artifacts, schema
 from headscope.storage.handle import Frame, Handle
@@ -171,7 +171,7 @@ class Notebook(Handle):
         """
         sides = Sides(first, second, first_experiment, second_experiment, _where(conditions))
         found = model_pairs.read(self._mappings, sides)
-        return self._framed([asdict(row) for row in model_rows(found.measured, found.cells)], columns_of(ModelsRow))
+        return self._framed([as_row(row) for row in model_rows(found.measured, found.cells)], columns_of(ModelsRow))
 
     def flips(
         self, first: str, second: str, *, first_experiment: str = "", second_experiment: str = "", which: str = "all",

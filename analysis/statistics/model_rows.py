@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from headscope.analysis.statistics.calibration_pairs import Cells, calibration_beside
 from headscope.analysis.statistics.model_pairs import Beside, Moments, means, shares
@@ -81,6 +82,11 @@ def model_rows(measured: Mapping[str, Moments], cells: Cells) -> list[ModelsRow]
             both = means(measured[measure.name])
         found.append(_row(measure, both, *turned))
     return found
+
+
+def as_row(row: ModelsRow) -> dict[str, Any]:
+    """By name, None for what is unknown."""
+    return {name: None if value != value else value for name, value in asdict(row).items()}  # noqa: PLR0124 - NaN
 
 
 def _row(measure: Measure, both: Beside, only_first: int | None, only_second: int | None) -> ModelsRow:

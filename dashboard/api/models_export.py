@@ -13,7 +13,7 @@ from flask import Blueprint, Flask, Response
 
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.statistics.calibration_pairs import reliability
-from headscope.analysis.statistics.model_rows import model_rows
+from headscope.analysis.statistics.model_rows import as_row, model_rows
 from headscope.dashboard.api import covered_export
 from headscope.dashboard.api.methods_export import written
 from headscope.dashboard.pages.models.cards import CALIBRATION_FILE, FLIPS_FILE, SUMMARY_FILE
@@ -63,7 +63,7 @@ def _method(row: Row) -> str:
 def summary(services: Services, query: ModelsQuery) -> Iterator[Row]:
     """A row a measure."""
     found = services.store.models_beside(query.sides())
-    yield from map(asdict, model_rows(found.measured, found.cells))
+    yield from map(as_row, model_rows(found.measured, found.cells))
 
 
 def calibration(services: Services, query: ModelsQuery) -> Iterator[Row]:
