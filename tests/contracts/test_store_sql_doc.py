@@ -65,6 +65,9 @@ def filled_url(shared_store_url: str) -> str:
     with Store.open(shared_store_url) as store:
         job = store.start_job(experiment="demo", model="tiny", spec={}, total=4)
         store.save(job, make_info("smollm2-135m-instruct"), make_set(*prompts), ["heads"], 0, results)
+        again = dataclasses.replace(make_result(prompts[0], seed=4), result_key="of another model", heads=None)
+        other = store.start_job(experiment="other", model="tiny", spec={}, total=1)
+        store.save(other, make_info("another"), make_set(*prompts), [], 0, [again])
         detect(store, experiment_runs("demo"))
         compare(store, store, BiasRequest("demo"))
     return shared_store_url
