@@ -125,6 +125,11 @@ def models_file(name: str, state: QueryState) -> str:
     return f"{API}/models/{name}{state.to_query()}"
 
 
+def compare_file(name: str, state: QueryState) -> str:
+    """What the Compare page sets side by side: `summary.csv` or `words.csv`."""
+    return f"{API}/compare/{name}{state.to_query()}"
+
+
 def bias_file(name: str, state: QueryState) -> str:
     """A table of the Bias page: `bias.csv` or `pairs.csv`."""
     return f"{API}/bias/{name}{state.to_query()}"
