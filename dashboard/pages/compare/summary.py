@@ -119,8 +119,8 @@ def _method(query: CompareQuery, many: Many) -> str:
         f"Beside {many.names[0]}, over the words of its text that a run has, too. Surprisal: of the characters of "
         "words that all runs have. Divergence: Jensen–Shannon, mean over words of what is expected next, at least and "
         f"at most, with the word where it is largest. Attribution{by} and attention of the last token (mean of all "
-        "heads): half the sum of absolute differences of shares, 0 the same and 1 no overlap. Lens: mean share of the layers after "
-        f"which its top token is the last layer’s.{unread}"
+        "heads): half the sum of absolute differences of shares, 0 the same and 1 no overlap. Lens: mean share of the "
+        f"layers after which its top token is the last layer’s.{unread}"
     )
 
 
