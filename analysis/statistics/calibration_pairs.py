@@ -32,7 +32,8 @@ class Cells:
 
 def edges_of(count: int, bins: int = BINS) -> list[int]:
     """How many of `count` prompts, least sure first, lie before each bin and the end: as `calibration_error` has it."""
-    return np.unique(np.linspace(0, count, min(bins, count) + 1).round().astype(int)).tolist()
+    edges = np.unique(np.linspace(0, count, min(bins, count) + 1).round())
+    return [int(edge) for edge in edges]
 
 
 def reliability(found: Cells) -> tuple[Reliability, Reliability]:
@@ -61,7 +62,7 @@ def calibration_beside(found: Cells, *, draws: int = DRAWS, seed: int = 0) -> Be
     sides = (slice(0, size), slice(size, None))
     errors = [float(np.abs(gaps[side]).sum()) for side in sides]
     if total < FEWEST:
-        return Beside(total, total, *(Estimate(value) for value in (*errors, errors[1] - errors[0])))
+        return Beside(total, total, Estimate(errors[0]), Estimate(errors[1]), Estimate(errors[1] - errors[0]))
     values, vectors = np.linalg.eigh(_covariance(found))
     normal = np.random.default_rng(seed).standard_normal((draws, len(gaps)))
     noise = normal * np.sqrt(np.maximum(values, 0)) @ vectors.T / total
@@ -73,8 +74,8 @@ def calibration_beside(found: Cells, *, draws: int = DRAWS, seed: int = 0) -> Be
         for a, b in ((second.value - second.low, first.high - first.value),
                      (second.high - second.value, first.value - first.low))
     )  # fmt: skip
-    ends = [Estimate(value, one.low, one.high) for value, one in zip(errors, (first, second), strict=True)]
-    return Beside(total, total, *ends, Estimate(errors[1] - errors[0], float(apart - low), float(apart + high)))
+    one, two = (Estimate(value, held.low, held.high) for value, held in zip(errors, (first, second), strict=True))
+    return Beside(total, total, one, two, Estimate(errors[1] - errors[0], float(apart - low), float(apart + high)))
 
 
 def _held(gaps: Floats, noise: Floats) -> Estimate:

@@ -74,10 +74,10 @@ def means(found: Moments) -> Beside:
     if not found.n:
         return Beside(0, 0, Estimate(NAN), Estimate(NAN), Estimate(NAN))
     first, second, weights = _ratios(found)
-    ends = [
+    one, two, apart = (
         _student(value, weight, found) for value, weight in zip((first, second, second - first), weights, strict=True)
-    ]
-    return Beside(found.n, found.clusters, *ends)
+    )
+    return Beside(found.n, found.clusters, one, two, apart)
 
 
 def shares(found: Moments) -> Beside:
@@ -87,8 +87,7 @@ def shares(found: Moments) -> Beside:
         return means(found)
     first, second, weights = _ratios(found)
     if found.clusters < FEWEST:
-        bare = (Estimate(value) for value in (first, second, second - first))
-        return Beside(found.n, found.clusters, *bare)
+        return Beside(found.n, found.clusters, Estimate(first), Estimate(second), Estimate(second - first))
     errors = [_variance(weight, found) for weight in weights]
     one, two = (_score(share, error, found) for share, error in zip((first, second), errors[:2], strict=True))
     apart = _newcombe(one, two, errors, found)
@@ -118,7 +117,8 @@ def _variance(weight: Floats, found: Moments) -> float:
     count = found.clusters
     if count < 2:
         return NAN
-    return float(max(0.0, weight @ found.products @ weight) * count / (count - 1))
+    squares = float(weight @ found.products @ weight)
+    return max(0.0, squares) * count / (count - 1)
 
 
 def _student(value: float, weight: Floats, found: Moments) -> Estimate:

@@ -90,7 +90,9 @@ def as_row(row: ModelsRow) -> dict[str, Any]:
 
 
 def _row(measure: Measure, both: Beside, only_first: int | None, only_second: int | None) -> ModelsRow:
-    ends = [end for one in (both.first, both.second, both.difference) for end in (one.value, one.low, one.high)]
-    counts = (both.n, both.clusters)
-    return ModelsRow(measure.name, measure.unit, measure.of, *counts, *ends, both.p, only_first, only_second,
-                     measure.method)  # fmt: skip
+    one, two, apart = both.first, both.second, both.difference
+    return ModelsRow(
+        measure.name, measure.unit, measure.of, both.n, both.clusters, one.value, one.low, one.high,
+        two.value, two.low, two.high, apart.value, apart.low, apart.high, both.p, only_first, only_second,
+        measure.method,
+    )  # fmt: skip

@@ -44,7 +44,7 @@ def register(server: Flask, services: Services) -> None:
         if query.same or not query.beside_model:
             raise InputError("the address names one model only: choose two on the Models page, and export there.")
         rows = list(TABLES[name](services, query))
-        head = ["first", "second", *(rows[0] if rows else ()), "method"]
+        head = ["first_model", "second_model", *(rows[0] if rows else ()), "method"]
         body = written(head, ([*query.names, *row.values(), _method(row)] for row in rows))
         headers = {
             "Content-Disposition": f'attachment; filename="headscope-models-{name}"',

@@ -90,6 +90,9 @@ def matches(sides: Sides) -> sa.Select[Any]:
         "only_first": sa.and_(alone_one, of_two.c.prompt_key.is_(None)),
         "only_second": sa.and_(alone_two, of_one.c.prompt_key.is_(None)),
     }
-    counted = [sa.func.count(sa.case((kind, 1))).label(name) for name, kind in kinds.items()]
+    counted: list[sa.ColumnElement[Any]] = [
+        sa.func.count(sa.case((kind, 1))).label(name) for name, kind in kinds.items()
+    ]
     older = sa.func.sum(sa.func.coalesce(one.several - 1, 0) + sa.func.coalesce(two.several - 1, 0)).label("older")
-    return sa.select(*counted, older).select_from(joined)
+    counted.append(older)
+    return sa.select(*counted).select_from(joined)

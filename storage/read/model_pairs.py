@@ -115,7 +115,7 @@ def _right(side: Any) -> Number:
     return sa.case((side.target_rank == 1, 1.0), else_=0.0)
 
 
-def _surprisals(sides: Sequence[Any], traces: Sequence[sa.Alias]) -> tuple[filters.Clause, list[Number], list[Number]]:
+def _surprisals(sides: Sequence[Any], traces: Sequence[Any]) -> tuple[filters.Clause, list[Number], list[Number]]:
     """Of the characters that both models predicted: which prompts have them, how many, and their surprisal in nats.
 
     A model predicts no first token, and models cut texts differently: tokens that lie in what the other model did not
@@ -166,7 +166,10 @@ def _moments(sides: Sides) -> sa.Select[Any]:
 def _of_clusters(of: Any, name: str) -> list[Number]:
     keys = [f"{name}_{key}" for key in SUMS]
     known = of[f"{name}_n"] > 0
-    made = [sa.func.sum(of[f"{name}_n"]).label(f"{name}_n"), sa.func.count(sa.case((known, 1))).label(f"{name}_of")]
+    made: list[Number] = [
+        sa.func.sum(of[f"{name}_n"]).label(f"{name}_n"),
+        sa.func.count(sa.case((known, 1))).label(f"{name}_of"),
+    ]
     made += [sa.func.sum(of[key]).label(key) for key in keys]
     made += [sa.func.sum(of[keys[i]] * of[keys[j]]).label(f"{name}_{i}{j}") for i in range(4) for j in range(i, 4)]
     if name in SHARES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 from numpy.typing import NDArray
 
+from headscope.analysis.errors import StorageError
 from headscope.analysis.types import RunStatus
 from headscope.dashboard import links
 from headscope.dashboard.attention_cache import attention_artifact
@@ -63,9 +65,12 @@ def summaries(reader: RecentRuns, query: CompareQuery, many: Many) -> list[Summa
         return measured(reader, replace(plainly, across=measure), many)[0]
 
     apart, surprisal, scores, lens = (of(measure) for measure in ("divergence", "surprisal", "attribution", "lens"))
-    weights = of("attention").values if _few(many) else np.full(surprisal.values.shape, np.nan)
-    shared = np.isfinite(surprisal.values).all(0)
-    length = sum(len(word) for word, here in zip(many.words, shared.tolist(), strict=True) if here)
+    weights = np.full(surprisal.values.shape, np.nan)
+    if _few(many):
+        with suppress(StorageError):  # a file that is gone is named by the cards about attention
+            weights = of("attention").values
+    shared = np.flatnonzero(np.isfinite(surprisal.values).all(axis=0))
+    length = sum(len(many.words[place]) for place in shared)
     bits = surprisal.values[:, shared].sum(1) / length if length else np.full(len(many.runs), np.nan)
     most = apart.bounds[0] if apart.bounds else apart.values
     attribution, attention = moved(scores.values), moved(weights)

@@ -97,7 +97,7 @@ def measure_row(row: ModelsRow) -> html.Tr:
     tested = [] if math.isnan(row.p) else [f"p {plain(row.p, 4)}"]
     if row.only_first is not None and row.only_second is not None:
         tested.append(f"{row.only_second:,} gained, {row.only_first:,} lost")
-    name = [measure.label, html.Span(_unit(row), className="hs-sub")]
+    name: list[Children] = [measure.label, html.Span(_unit(row), className="hs-sub")]
     below = [html.Span(" · ".join(tested), className="hs-sub")] if tested else []
     pairs = [html.Span(f"{row.clusters:,} independent", className="hs-sub")] if row.clusters < row.n else []
     return html.Tr(

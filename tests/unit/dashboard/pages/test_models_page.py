@@ -150,7 +150,8 @@ def test_files_hold_what_the_cards_show(services: Services) -> None:
     sides = ModelsQuery(**BOTH).sides()
     found = services.store.models_beside(sides)
     for line, row in zip(lines("summary.csv"), model_rows(found.measured, found.cells), strict=True):
-        assert (line["first"], line["second"], line["measure"], int(line["n"])) == (FIRST, SECOND, row.measure, row.n)
+        assert (line["first_model"], line["second_model"]) == (FIRST, SECOND)
+        assert (line["measure"], int(line["n"])) == (row.measure, row.n)
         assert "both models ran" in line["method"]
     flips = services.store.flips(sides, limit=1000)
     assert [line["first_run"] for line in lines("flips.csv")] == [row.first_run for row in flips]
