@@ -19,6 +19,7 @@ def test_from_two_models_to_their_flips_to_compare_and_to_why(
     both, rows = seeded_store.models_beside(sides).matched.both, seeded_store.flips(sides)
     assert rows, "the tiny models agree in everything: seed them otherwise"
     page.goto(app_server)
+    expect(page.locator("h1")).to_be_visible()
     page.keyboard.press("g")
     page.keyboard.press("v")
     expect(page).to_have_url(f"{app_server}/models")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import headscope
 from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.statistics.calibration import calibration_error
 from headscope.analysis.statistics.calibration_pairs import reliability
@@ -153,6 +154,21 @@ def test_calibration_is_that_of_numpy_over_prompts_with_a_right_answer(url: str,
         assert (gap.first, gap.second)[side].value == pytest.approx((stated - right).mean(), abs=1e-6)
         brier = means(found.measured["brier"])
         assert (brier.first, brier.second)[side].value == pytest.approx(((stated - right) ** 2).mean(), abs=1e-6)
+
+
+def test_a_notebook_gives_the_same_as_frames(url: str, planted: Pairs) -> None:
+    with Store.open(url) as store:
+        found, rows = store.models_beside(SIDES), store.flips(SIDES, "lost", limit=1000)
+    with headscope.open(url) as book:
+        frame = book.models_beside(FIRST, SECOND, prompt_set="asked").set_index("measure")
+        flips = book.flips(FIRST, SECOND, which="lost", prompt_set="asked")
+    margin = means(found.measured["margin"])
+    assert tuple(frame.loc["margin", ["n", "first", "difference_low"]]) == pytest.approx(
+        (margin.n, margin.first.value, margin.difference.low)
+    )
+    assert np.isnan(frame.loc["margin", "p"])
+    assert frame.loc["preferred", "only_first"] == len(flips) == len(rows)
+    assert flips.first_run.tolist() == [row.first_run for row in rows]
 
 
 def test_a_flip_names_its_runs_and_the_other_prompt_of_its_pair(url: str, planted: Pairs) -> None:

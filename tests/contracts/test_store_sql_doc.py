@@ -97,6 +97,8 @@ def test_the_notebook_examples_run(filled_url: str) -> None:
     assert values["attention"] is None
     assert values["bias"].group_a.tolist() == ["cat"]
     assert values["frame"].n[0] == 0
+    assert set(values["beside"].n) == {0}
+    assert values["flips"].empty
     assert values["page"].html.count("Plotly.newPlot(") >= 5
 
 
