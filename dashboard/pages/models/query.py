@@ -25,7 +25,7 @@ class ModelsQuery(ScopeQuery):
     both, "" for any; beside_experiment: of the second, where it is another one. tag: only prompts with it. which, page:
     the list of flips."""
 
-    PAGE: ClassVar[Page] = Page("models", links.MODELS, "Models", "layout-split", 17, shortcut="v")
+    PAGE: ClassVar[Page] = Page("models", links.MODELS, "Models", "arrow-left-right", 17, shortcut="v")
 
     beside_model: str = ""
     beside_experiment: str = ""
