@@ -15,16 +15,18 @@ from headscope.analysis.statistics.model_pairs import Moments
 from headscope.storage import session
 from headscope.storage.read import counts, filters
 from headscope.storage.read.detail import Ask
-from headscope.storage.read.matched import SAME, Both, both_of, matches, newest
+from headscope.storage.read.matched import NUMBERS, SAME, Both, both_of, matches, newest
 from headscope.storage.rows.models import FLIPS, Flip, Matched, ModelsBeside, Sides
 from headscope.storage.schema import runs, token_traces
 
 Number = sa.ColumnElement[Any]
 SHARES = ("preferred", "accuracy", "right")
-MEASURES = (*SHARES, "margin", "surprisal", "overconfidence", "brier")
-PREFIX = 8
+RATIO = "surprisal"
+MEASURES = (*SHARES, "margin", RATIO, "overconfidence", "brier")
+PREFIX = 4
 """Tokens at the start of a text that the other model may have taken for one."""
 SUMS = ("x_first", "x_second", "y_first", "y_second")
+NAMES = ("first", "second")
 
 
 class ModelReader:
@@ -85,95 +87,110 @@ def _preference(margin: Number) -> Number:
     return sa.case((margin > 0, 1.0), (margin == 0, 0.5), else_=0.0)
 
 
-def _values(both: Both) -> tuple[sa.FromClause, dict[str, tuple[filters.Clause, list[Number]]]]:
-    """What to select from, and of every measure which prompts have it and its `SUMS` there."""
-    sides = (both.first.c, both.second.c)
-    traces = [token_traces.alias(name) for name in ("trace_one", "trace_two")]
+def _joined(both: Both) -> sa.Subquery:
+    """A row a prompt that succeeded on both: what its measures are made of, `_first` and `_second`. Apart from
+    `_prompts`, so that the database looks into each array once."""
+    shown: list[Number] = [
+        both.first.c.prompt_set, sa.func.coalesce(both.first.c.pair_id, both.first.c.prompt_key).label("member"),
+        both.first.c.pair_id.is_(None).label("alone"), both.answer.label("answer"),
+    ]  # fmt: skip
     source: sa.FromClause = sa.join(both.first, both.second, both.same)
-    for side, trace in zip(sides, traces, strict=True):
-        source = source.outerjoin(trace, trace.c.run_id == side.id)
-    compared = sa.and_(*(side.margin.is_not(None) for side in sides))
-    ranked = sa.and_(both.answer, *(side.target_rank.is_not(None) for side in sides))
-    stated = sa.and_(ranked, *(side.next_token_prob.is_not(None) for side in sides))
-    once: list[Number] = [sa.literal(1.0, sa.Double())] * 2
-    right = [_right(side) for side in sides]
-    gap = [side.next_token_prob - each for side, each in zip(sides, right, strict=True)]
-    preferred = [_preference(side.margin) for side in sides]
-    scored, lengths, surprisals = _surprisals(sides, traces)
-    return source, {
-        "preferred": (compared, once + preferred),
-        "accuracy": (sa.and_(compared, both.answer), once + preferred),
-        "right": (ranked, once + right),
-        "margin": (compared, once + [side.margin for side in sides]),
+    for side, name in ((both.first, "first"), (both.second, "second")):
+        trace = token_traces.alias(f"trace_{name}")
+        source = source.outerjoin(trace, trace.c.run_id == side.c.id)
+        ends, logprobs = trace.c.char_ends, trace.c.logprobs
+        found = {key: side.c[key] for key in (*NUMBERS, "n_tokens")} | {"end": ends[trace.c.n_tokens]}
+        found |= {f"end_{k}": ends[k] for k in range(1, PREFIX + 3)}
+        found |= {f"logprob_{k}": logprobs[k] for k in range(2, PREFIX + 2)}
+        shown += [column.label(f"{key}_{name}") for key, column in found.items()]
+    return sa.select(*shown).select_from(source).where(both.succeeded).subquery("joined")
+
+
+def _prompts(both: Both) -> sa.Subquery:
+    """A row a prompt: of every measure whether it has it (`_n`) and its `SUMS` there, NULL where not."""
+    of = _joined(both).c
+    margins, ranks, stated = ([of[f"{key}_{name}"] for name in NAMES] for key in NUMBERS[:3])
+    compared = sa.and_(*(margin.is_not(None) for margin in margins))
+    ranked = sa.and_(of.answer, *(rank.is_not(None) for rank in ranks))
+    confident = sa.and_(ranked, *(probability.is_not(None) for probability in stated))
+    preferred, right = [_preference(margin) for margin in margins], [_right(rank) for rank in ranks]
+    gap = [probability - each for probability, each in zip(stated, right, strict=True)]
+    scored, lengths, surprisals = _surprisals(of)
+    values: dict[str, tuple[filters.Clause, list[Number]]] = {
+        "preferred": (compared, preferred),
+        "accuracy": (sa.and_(compared, of.answer), preferred),
+        "right": (ranked, right),
+        "margin": (compared, margins),
         "surprisal": (scored, lengths + surprisals),
-        "overconfidence": (stated, once + gap),
-        "brier": (stated, once + [each * each for each in gap]),
+        "overconfidence": (confident, gap),
+        "brier": (confident, [each * each for each in gap]),
     }
+    shown = [of.prompt_set, of.member, of.alone]
+    for name, (known, columns) in values.items():
+        shown.append(sa.case((known, 1.0), else_=0.0).label(f"{name}_n"))
+        keys = SUMS[-len(columns) :]
+        shown += [sa.case((known, column)).label(f"{name}_{key}") for key, column in zip(keys, columns, strict=True)]
+    return sa.select(*shown).subquery("prompts")
 
 
-def _right(side: Any) -> Number:
-    return sa.case((side.target_rank == 1, 1.0), else_=0.0)
+def _right(rank: Number) -> Number:
+    return sa.case((rank == 1, 1.0), else_=0.0)
 
 
-def _surprisals(sides: Sequence[Any], traces: Sequence[Any]) -> tuple[filters.Clause, list[Number], list[Number]]:
+def _surprisals(of: Any) -> tuple[filters.Clause, list[Number], list[Number]]:
     """Of the characters that both models predicted: which prompts have them, how many, and their surprisal in nats.
 
     A model predicts no first token, and models cut texts differently: tokens that lie in what the other model did not
     predict are left out. One that begins there and ends behind it stays, with all its characters.
     """
-    starts = [trace.c.char_ends[1] for trace in traces]
-    ends = [trace.c.char_ends[trace.c.n_tokens] for trace in traces]
-    cut = sa.func.greatest(*starts)
+    cut = sa.func.greatest(of.end_1_first, of.end_1_second)
     lengths: list[Number] = []
     surprisals: list[Number] = []
-    known: list[filters.Clause] = [ends[0] == ends[1]]
-    for side, trace, start, end in zip(sides, traces, starts, ends, strict=True):
-        places = range(2, PREFIX + 2)
-        inside = [trace.c.char_ends[k] <= cut for k in places]
-        begin = sa.func.greatest(start, *(sa.case((here, trace.c.char_ends[k]))
-                                          for k, here in zip(places, inside, strict=True)))  # fmt: skip
-        dropped = (sa.case((here, trace.c.logprobs[k]), else_=0.0) for k, here in zip(places, inside, strict=True))
+    known: list[filters.Clause] = [of.end_first == of.end_second]
+    for name in NAMES:
+        start, end, last = (of[f"{key}_{name}"] for key in ("end_1", "end", f"end_{PREFIX + 2}"))
+        inside = [(of[f"end_{k}_{name}"], of[f"logprob_{k}_{name}"]) for k in range(2, PREFIX + 2)]
+        begin = sa.func.greatest(start, *(sa.case((near <= cut, near)) for near, _ in inside))
+        dropped = (sa.case((near <= cut, logprob), else_=0.0) for near, logprob in inside)
         left_out: Number = sum(dropped, sa.literal(0.0, sa.Double()))
-        whole = side.mean_surprisal * (side.n_tokens - 1)
+        whole = of[f"mean_surprisal_{name}"] * (of[f"n_tokens_{name}"] - 1)
         alike = start == cut
-        length = end - sa.case((alike, start), else_=begin)
-        lengths.append(sa.cast(length, sa.Double()))
+        lengths.append(sa.cast(end - sa.case((alike, start), else_=begin), sa.Double()))
         surprisals.append(sa.case((alike, whole), else_=whole + left_out))
-        known += [side.mean_surprisal.is_not(None), length > 0,
-                  sa.or_(alike, sa.func.coalesce(trace.c.char_ends[PREFIX + 2] > cut, sa.true()))]  # fmt: skip
+        known += [of[f"mean_surprisal_{name}"].is_not(None), lengths[-1] > 0,
+                  sa.or_(alike, sa.func.coalesce(last > cut, sa.true()))]  # fmt: skip
     return sa.and_(*known), lengths, surprisals
+
+
+def _columns_of(name: str) -> list[str]:
+    """The columns whose sums are a measure's `SUMS`; a mean is divided by the number of prompts."""
+    first, second = (f"{name}_{key}" if name == RATIO else f"{name}_n" for key in SUMS[:2])
+    return [first, second, *(f"{name}_{key}" for key in SUMS[2:])]
 
 
 def _moments(sides: Sides) -> sa.Select[Any]:
     """One row: of every measure what `_moments_of` reads, summed up over pairs of a prompt set."""
-    both = both_of(sides)
-    source, values = _values(both)
-    within = (both.first.c.prompt_set, sa.func.coalesce(both.first.c.pair_id, both.first.c.prompt_key),
-              both.first.c.pair_id.is_(None))  # fmt: skip
-    parts = []
-    for name, (known, columns) in values.items():
-        parts.append(sa.func.count(sa.case((known, 1))).label(f"{name}_n"))
-        for key, column in zip(SUMS, columns, strict=True):
-            parts.append(sa.func.coalesce(sa.func.sum(sa.case((known, column))), 0.0).label(f"{name}_{key}"))
+    of = _prompts(both_of(sides)).c
+    parts: list[Number] = []
+    for name in MEASURES:
+        names = dict.fromkeys([f"{name}_n", *_columns_of(name)])
+        parts += [sa.func.coalesce(sa.func.sum(of[column]), 0.0).label(column) for column in names]
         if name in SHARES:
-            one, two = columns[2:]
-            parts += [sa.func.count(sa.case((sa.and_(known, a > b), 1))).label(f"{name}_{only}")
+            one, two = (of[f"{name}_{key}"] for key in SUMS[2:])
+            parts += [sa.func.count(sa.case((a > b, 1))).label(f"{name}_{only}")
                       for only, a, b in (("only_first", one, two), ("only_second", two, one))]  # fmt: skip
-    summed = sa.select(*parts).select_from(source).where(both.succeeded).group_by(*within).subquery("clusters")
-    return sa.select(*(part for name in values for part in _of_clusters(summed.c, name)))
+    summed = sa.select(*parts).group_by(of.prompt_set, of.member, of.alone).subquery("clusters")
+    return sa.select(*(part for name in MEASURES for part in _of_clusters(summed.c, name)))
 
 
 def _of_clusters(of: Any, name: str) -> list[Number]:
-    keys = [f"{name}_{key}" for key in SUMS]
-    known = of[f"{name}_n"] > 0
-    made: list[Number] = [
-        sa.func.sum(of[f"{name}_n"]).label(f"{name}_n"),
-        sa.func.count(sa.case((known, 1))).label(f"{name}_of"),
-    ]
-    made += [sa.func.sum(of[key]).label(key) for key in keys]
-    made += [sa.func.sum(of[keys[i]] * of[keys[j]]).label(f"{name}_{i}{j}") for i in range(4) for j in range(i, 4)]
+    """Sums over clusters of the columns, and of the products of two of them."""
+    n, keys = f"{name}_n", list(dict.fromkeys(_columns_of(name)))
+    made: list[Number] = [sa.func.count(sa.case((of[n] > 0, 1))).label(f"{name}_of")]
+    made += [sa.func.sum(of[key]).label(key) for key in dict.fromkeys([n, *keys])]
+    made += [sa.func.sum(of[a] * of[b]).label(f"{a}*{b}") for i, a in enumerate(keys) for b in keys[i:]]
     if name in SHARES:
-        gain = of[keys[3]] - of[keys[2]]
+        gain = of[f"{name}_y_second"] - of[f"{name}_y_first"]
         made += [sa.func.sum(of[f"{name}_{key}"]).label(f"{name}_{key}") for key in ("only_first", "only_second")]
         turned = (("gained", gain > 0), ("lost", gain < 0))
         made += [sa.func.count(sa.case((way, 1))).label(f"{name}_{key}") for key, way in turned]
@@ -181,12 +198,13 @@ def _of_clusters(of: Any, name: str) -> list[Number]:
 
 
 def _moments_of(name: str, row: Mapping[Any, Any]) -> Moments:
+    keys = _columns_of(name)
     products = np.zeros((4, 4))
-    for i in range(4):
-        for j in range(i, 4):
-            products[i, j] = products[j, i] = float(row[f"{name}_{i}{j}"] or 0)
-    sums = np.array([float(row[f"{name}_{key}"] or 0) for key in SUMS])
-    n, clusters = int(row[f"{name}_n"] or 0), int(row[f"{name}_of"])
+    for i, a in enumerate(keys):
+        for j, b in enumerate(keys[i:], i):
+            products[i, j] = products[j, i] = float(row[f"{a}*{b}"] or 0)
+    sums = np.array([float(row[key] or 0) for key in keys])
+    n, clusters = round(row[f"{name}_n"] or 0), int(row[f"{name}_of"])
     turned = ("gained", "lost", "only_first", "only_second") if name in SHARES else ()
     return Moments(n, clusters, sums, products, *(int(row[f"{name}_{key}"] or 0) for key in turned))
 
@@ -194,12 +212,12 @@ def _moments_of(name: str, row: Mapping[Any, Any]) -> Moments:
 def _cells(sides: Sides, edges: Sequence[int]) -> sa.Select[Any]:
     """Rows of `Cells`: the bin of each model, and the sums there."""
     both = both_of(sides)
-    _, values = _values(both)
-    known = values["overconfidence"][0]
     one, two = both.first.c, both.second.c
+    known = sa.and_(both.answer, *(side[key].is_not(None) for side in (one, two)
+                                   for key in ("target_rank", "next_token_prob")))  # fmt: skip
     placed = [sa.func.row_number().over(order_by=(side.next_token_prob, one.id)) for side in (one, two)]
     names = ("stated_first", "stated_second", "right_first", "right_second")
-    shown = (one.next_token_prob, two.next_token_prob, _right(one), _right(two))
+    shown = (one.next_token_prob, two.next_token_prob, _right(one.target_rank), _right(two.target_rank))
     rows = (
         sa.select(*(column.label(name) for column, name in zip(shown, names, strict=True)),
                   *(place.label(name) for place, name in zip(placed, ("at_first", "at_second"), strict=True)))
