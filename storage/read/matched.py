@@ -18,6 +18,7 @@ from headscope.storage.schema import runs
 R = runs.c
 SAME = ("prompt_set", "prompt_key", "text", "target", "foil")
 """What makes two runs runs of one prompt."""
+FAILED, OK = 1, 2
 NUMBERS = ("margin", "target_rank", "next_token_prob", "mean_surprisal")
 
 
@@ -71,28 +72,32 @@ def newest(sides: Sides, model: str, experiment: str, name: str, *more: filters.
 
 
 def matches(sides: Sides) -> sa.Select[Any]:
-    """One row of the counts of `Matched`."""
+    """One row of the counts of `Matched`: prompts of both sides, then ids, which another text may share."""
     both = both_of(sides)
-    one, two = both.first.c, both.second.c
-    of_one, of_two = (sa.select(side.c.prompt_set, side.c.prompt_key).distinct().subquery()
-                      for side in (both.first, both.second))  # fmt: skip
-    joined = sa.join(both.first, both.second, both.same, full=True)
-    for of, side in ((of_two, one), (of_one, two)):
-        joined = joined.outerjoin(of, sa.and_(*(of.c[key] == side[key] for key in ("prompt_set", "prompt_key"))))
-    alone_one, alone_two = two.id.is_(None), one.id.is_(None)
+    asked = [
+        sa.select(*(side.c[name] for name in SAME), side.c.several, sa.literal(number).label("side"),
+                  sa.case((side.c.ok, OK), else_=FAILED).label("came"))
+        for number, side in enumerate((both.first, both.second))
+    ]  # fmt: skip
+    runs_of = sa.union_all(*asked).subquery("asked")
+    came = [sa.func.max(sa.case((runs_of.c.side == number, runs_of.c.came), else_=0)) for number in (0, 1)]
+    older = sa.func.sum(runs_of.c.several - 1).label("older")
+    same = [runs_of.c[name] for name in SAME]
+    of = sa.select(*same, came[0].label("one"), came[1].label("two"), older).group_by(*same).subquery("of_prompt").c
     kinds: dict[str, filters.Clause] = {
-        "both": sa.and_(one.ok, two.ok),
-        "failed_first": sa.and_(sa.not_(one.ok), two.ok),
-        "failed_second": sa.and_(one.ok, sa.not_(two.ok)),
-        "failed_both": sa.and_(sa.not_(one.ok), sa.not_(two.ok)),
-        "changed_first": sa.and_(alone_one, of_two.c.prompt_key.is_not(None)),
-        "changed_second": sa.and_(alone_two, of_one.c.prompt_key.is_not(None)),
-        "only_first": sa.and_(alone_one, of_two.c.prompt_key.is_(None)),
-        "only_second": sa.and_(alone_two, of_one.c.prompt_key.is_(None)),
+        "both": sa.and_(of.one == OK, of.two == OK),
+        "failed_first": sa.and_(of.one == FAILED, of.two == OK),
+        "failed_second": sa.and_(of.one == OK, of.two == FAILED),
+        "failed_both": sa.and_(of.one == FAILED, of.two == FAILED),
+        "alone_first": of.two == 0,
+        "alone_second": of.one == 0,
     }
-    counted: list[sa.ColumnElement[Any]] = [
-        sa.func.count(sa.case((kind, 1))).label(name) for name, kind in kinds.items()
-    ]
-    older = sa.func.sum(sa.func.coalesce(one.several - 1, 0) + sa.func.coalesce(two.several - 1, 0)).label("older")
-    counted.append(older)
-    return sa.select(*counted).select_from(joined)
+    parts = [sa.func.count(sa.case((kind, 1))).label(name) for name, kind in kinds.items()]
+    parts += [sa.func.max(of.one).label("one"), sa.func.max(of.two).label("two"), sa.func.sum(of.older).label("older")]
+    ids = sa.select(*parts).group_by(of.prompt_set, of.prompt_key).subquery("ids").c
+    found = [sa.func.sum(ids[name]).label(name) for name in (*tuple(kinds)[:4], "older")]
+    for name, other in (("first", ids.two), ("second", ids.one)):
+        alone = ids[f"alone_{name}"]
+        found += [sa.func.sum(sa.case((other > 0, alone), else_=0)).label(f"changed_{name}"),
+                  sa.func.sum(sa.case((other == 0, alone), else_=0)).label(f"only_{name}")]  # fmt: skip
+    return sa.select(*found)
