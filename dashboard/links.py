@@ -10,7 +10,7 @@ from headscope.dashboard.link_state import QueryState, encoded
 OVERVIEW = "/"
 RUNS, RUN, COMPARE, LIVE, PATCHING = "/runs", "/run", "/compare", "/live", "/patching"
 METHODS, CONFIDENCE, TOXICITY, BIAS = "/methods", "/confidence", "/toxicity", "/bias"
-CHARTS = "/charts"
+CHARTS, MODELS = "/charts", "/models"
 FAILURES, BLACKBOX, SCORER, HEADS, SIGN_IN = "/failures", "/blackbox", "/scorer", "/heads", "/sign-in"
 API = "/api/v1"
 HEALTH, OWNER = "/healthz", f"{API}/owner"
@@ -74,9 +74,10 @@ def live(**given: str) -> str:
     return LIVE + encoded([(key, value) for key, value in given.items() if value])
 
 
-def patching(clean: str, corrupted: str) -> str:
-    """Two prompts to patch."""
-    return PATCHING + encoded([("clean", clean), ("corrupted", corrupted)])
+def patching(clean: str, corrupted: str, **given: str) -> str:
+    """Two prompts to patch; given: target, foil, model."""
+    found = {"clean": clean, "corrupted": corrupted, **given}
+    return PATCHING + encoded([(key, value) for key, value in found.items() if value])
 
 
 def blackbox(experiment: str) -> str:
@@ -117,6 +118,16 @@ def toxicity_file(name: str, state: QueryState) -> str:
 def charts_file(state: QueryState) -> str:
     """What a chart shows, as CSV."""
     return f"{API}/charts/chart.csv{state.to_query()}"
+
+
+def models_file(name: str, state: QueryState) -> str:
+    """A table of the Models page: `summary.csv`, `calibration.csv` or `flips.csv`."""
+    return f"{API}/models/{name}{state.to_query()}"
+
+
+def compare_file(name: str, state: QueryState) -> str:
+    """What the Compare page sets side by side: `summary.csv` or `words.csv`."""
+    return f"{API}/compare/{name}{state.to_query()}"
 
 
 def bias_file(name: str, state: QueryState) -> str:

@@ -53,6 +53,7 @@ from headscope.storage.rows import (
     ToxicityRow,
 )
 from headscope.storage.rows.charts import Bins, ColumnPairs, Spread, Steps
+from headscope.storage.rows.models import Flip, ModelsBeside, Sides
 
 
 class RunReader(Protocol):
@@ -121,6 +122,14 @@ class RunReader(Protocol):
         """Succeeded runs that have a pair and a group, with one of `PAIR_MEASURES`: log P(target) - log P(foil), the
         log-likelihood of the text but its first token, or the continuation's toxicity (of the classifier `toxicity`
         would take), sentiment or regard. Raises UnknownNameError for another measure."""
+
+    def models_beside(self, sides: Sides) -> ModelsBeside:
+        """Two models over the prompts that both ran: how many those are, and of every measure the sums that
+        `analysis.statistics.model_pairs` takes, over all of them."""
+
+    def flips(self, sides: Sides, which: str = "all", offset: int = 0, limit: int = 25) -> tuple[Flip, ...]:
+        """Of these prompts those on which one model prefers the target to the foil and the other does not, the largest
+        change of margin first. which: one of `FLIPS`. Raises UnknownNameError for another."""
 
     def model_settings(self, where: RunFilter) -> tuple[ModelSettings, ...]:
         """In how many ways the succeeded ones of these runs were computed, by model, most runs first."""

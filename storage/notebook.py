@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -18,11 +18,12 @@ from headscope.analysis.classifiers.rates import ScoreCounts
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.statistics.counterfactual import contrasts
 from headscope.analysis.statistics.effect_rows import EffectRow, effect_row
+from headscope.analysis.statistics.model_rows import ModelsRow, as_row, model_rows
 from headscope.analysis.types import Params, RunStatus
 from headscope.storage import artifacts, schema
 from headscope.storage.handle import Frame, Handle
 from headscope.storage.ids import parse_id
-from headscope.storage.read import behaviour, filters, offensive, pairs, toxicity
+from headscope.storage.read import behaviour, filters, model_pairs, offensive, pairs, toxicity
 from headscope.storage.read.detail import detail
 from headscope.storage.rows import (
     PAIR_MEASURES,
@@ -35,6 +36,7 @@ from headscope.storage.rows import (
     ScoreFilter,
     Sort,
 )
+from headscope.storage.rows.models import Flip, Sides
 
 RATES = pa.schema(
     [(name, pa.string()) for name in ("group", "classifier", "part", "label")]
@@ -46,8 +48,16 @@ RATES = pa.schema(
     + [(name, pa.float64()) for name in ("mean", "mean_low", "mean_high")]
 )
 
-KINDS: dict[str, pa.DataType] = {"str": pa.string(), "int": pa.int64(), "float | None": pa.float64()}
-EFFECTS = pa.schema([(name, KINDS[kind]) for name, kind in EffectRow.__annotations__.items()])
+KINDS: dict[str, pa.DataType] = {"str": pa.string(), "int": pa.int64(), "float": pa.float64()}
+
+
+def columns_of(row: type) -> pa.Schema:
+    """Of a dataclass of plain values."""
+    found = {name: str(kind) for name, kind in row.__annotations__.items()}
+    return pa.schema([(name, KINDS[kind.removesuffix(" | None")]) for name, kind in found.items()])
+
+
+EFFECTS = columns_of(EffectRow)
 
 
 class Notebook(Handle):
@@ -122,8 +132,7 @@ class Notebook(Handle):
         `conditions` on runs as in `runs`.
         """
         found = self.score_counts(percent=percent, by=by, experiment=experiment, **conditions)
-        table = pa.Table.from_pylist([rates.as_row(rates.rated(item, percent)) for item in found], RATES)
-        return table if self._frame == "arrow" else table.to_pandas()
+        return self._framed([rates.as_row(rates.rated(item, percent)) for item in found], RATES)
 
     def bias(self, experiment: str, *, measure: str = "margin", pooled: bool = False, **conditions: Any) -> Frame:
         """What the difference between groups does to a measure (margin, loglik, toxicity) in all counterfactual pairs
@@ -134,8 +143,7 @@ class Notebook(Handle):
         for another measure.
         """
         rows = self.effects(experiment, measure=measure, pooled=pooled, **conditions)
-        table = pa.Table.from_pylist([asdict(row) for row in rows], EFFECTS)
-        return table if self._frame == "arrow" else table.to_pandas()
+        return self._framed([asdict(row) for row in rows], EFFECTS)
 
     def effects(
         self, experiment: str, *, measure: str = "margin", pooled: bool = False, **conditions: Any
@@ -151,6 +159,30 @@ class Notebook(Handle):
         found = self._arrow(pairs.statement(clauses, measure, judge).order_by(schema.runs.c.id), {})
         rows = contrasts(pairs.members_of([column.to_pylist() for column in found.columns]), pooled=pooled)
         return [effect_row(measure, row) for row in rows]
+
+    def models_beside(
+        self, first: str, second: str, *, first_experiment: str = "", second_experiment: str = "", **conditions: Any
+    ) -> Frame:
+        """Two models over the prompts that both ran, as the Models page has it: a row per measure (accuracy of target
+        over foil, margin, surprisal per character in nats, calibration) with both values, the second minus the first,
+        95 % intervals, n and method (`headscope.analysis.statistics.model_rows.ModelsRow`).
+
+        first_experiment, second_experiment: only runs of these, "" any; more `conditions` on prompts as in `runs`.
+        """
+        sides = Sides(first, second, first_experiment, second_experiment, _where(conditions))
+        found = model_pairs.read(self._mappings, sides)
+        return self._framed([as_row(row) for row in model_rows(found.measured, found.cells)], columns_of(ModelsRow))
+
+    def flips(
+        self, first: str, second: str, *, first_experiment: str = "", second_experiment: str = "", which: str = "all",
+        limit: int | None = None, **conditions: Any
+    ) -> Frame:  # fmt: skip
+        """The prompts behind `models_beside` on which one model prefers the target to the foil and the other does not,
+        the largest change of margin (nats) first. which: `gained` where only the second does, `lost` where only the
+        first does. Raises UnknownNameError for another."""
+        sides = Sides(first, second, first_experiment, second_experiment, _where(conditions))
+        found = model_pairs.read_flips(self._mappings, sides, which, 0, limit)
+        return self._framed([asdict(row) for row in found], columns_of(Flip))
 
     def attention(self, run_id: str) -> NDArray[np.float16] | None:
         """`[layer, head, query, key]`, None when it was not kept. Raises StorageError for a missing or damaged file."""
@@ -185,6 +217,10 @@ class Notebook(Handle):
     def sql(self, statement: str, params: Params | None = None) -> Frame:
         """Any reading statement; `:name` in it is taken from `params`."""
         return self._read(sa.text(statement), params)
+
+    def _framed(self, rows: Sequence[Mapping[str, Any]], columns: pa.Schema) -> Frame:
+        table = pa.Table.from_pylist(list(rows), columns)
+        return table if self._frame == "arrow" else table.to_pandas()
 
     def _view(self, view: str, order: str, run_id: str | None, experiment: str | None) -> Frame:
         if (run_id is None) == (experiment is None):

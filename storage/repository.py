@@ -16,6 +16,7 @@ from headscope.storage.read.counts import Counts
 from headscope.storage.read.disagreement import DisagreementReader
 from headscope.storage.read.evidence import EvidenceReader
 from headscope.storage.read.heads import HeadReader
+from headscope.storage.read.model_pairs import ModelReader
 from headscope.storage.read.offensive import OffensiveReader
 from headscope.storage.read.pairs import PairReader
 from headscope.storage.read.runs import Reader
@@ -37,6 +38,7 @@ class Store(
     OffensiveReader,
     PairReader,
     ChartReader,
+    ModelReader,
     ToxicityReader,
     DisagreementReader,
     BiasWriter,

@@ -70,8 +70,9 @@ def student(n: NDArray[np.int64], mean: Floats, sd: Floats) -> tuple[Floats, Flo
     return mean - half, mean + half
 
 
-def wilson(successes: int, n: int) -> tuple[float, float]:
-    """Wilson's score interval of a share; NaN for n = 0. Honest at 0 and n, where the usual one has no width."""
+def wilson(successes: float, n: float) -> tuple[float, float]:
+    """Wilson's score interval of a share; NaN for n = 0. Honest at 0 and n, where the usual one has no width. A tie is
+    half a success; `n` is no whole number where prompts hang together and are worth fewer."""
     if n == 0:
         return float("nan"), float("nan")
     share, spread = successes / n, Z * Z / n

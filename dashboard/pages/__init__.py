@@ -35,6 +35,7 @@ PAGES: list[str] = [
     "headscope.dashboard.pages.overview.page",
     "headscope.dashboard.pages.runs.page",
     "headscope.dashboard.pages.charts.page",
+    "headscope.dashboard.pages.models.page",
     "headscope.dashboard.pages.methods.page",
     "headscope.dashboard.pages.heads.page",
     "headscope.dashboard.pages.confidence.page",

@@ -83,7 +83,7 @@ def _known(columns: Sequence[str], by: str) -> None:
         raise UnknownNameError("split", by, CHART_SPLITS)
 
 
-def _measured(column: str) -> sa.ColumnElement[Any]:
+def finite(column: str) -> sa.ColumnElement[Any]:
     """The number, NULL for what is none: both databases take NaN for larger than all others."""
     value: sa.ColumnElement[Any] = sa.cast(R[column], sa.Double())
     return sa.case((value.between(-LARGEST, LARGEST), value))
@@ -103,7 +103,7 @@ def _source(
     connection: Connection, where: RunFilter, columns: Sequence[str], by: str
 ) -> tuple[tuple[Split, ...], sa.CTE]:
     """The splits, and rows of id, place (an index into them) and the columns, named x and y."""
-    values = [_measured(column).label(name) for column, name in zip(columns, "xy", strict=False)]
+    values = [finite(column).label(name) for column, name in zip(columns, "xy", strict=False)]
     base = sa.select(R.id.label("id"), _key(by).label("split"), *values).where(*filters.clauses(where)).cte("base")
     counted = sa.select(base.c.split, sa.func.count()).group_by(base.c.split)
     ranked = sorted(connection.execute(counted), key=lambda row: (-row[1], row[0] is None, row[0] or ""))

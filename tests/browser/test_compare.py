@@ -203,15 +203,24 @@ def test_many_runs_are_compared_word_by_word(themed_page: Page, app_server: str,
     card = page.locator("#compare-across")
     rows = card.locator("tbody tr")
     expect(rows).to_have_count(4)
-    expect(rows.first.locator("td").nth(4)).to_have_text("0")  # A from itself
+    expect(rows.first.locator("td").nth(1)).to_have_text("0")  # A from itself
+    summary = page.locator("#compare-summary")
+    expect(summary.locator("tbody tr")).to_have_count(4)
+    expect(summary.locator("tbody tr").first.locator("td").nth(4)).to_contain_text("0.000")
+    first = page.locator("#compare-cards > section").first
+    expect(first).to_have_attribute("id", "compare-summary")
+    with page.expect_download() as saved:
+        summary.get_by_title("Download").click()
+        summary.get_by_role("menuitem", name="Every word, CSV").click()
+    assert saved.value.suggested_filename == "headscope-compare-words.csv"
     card.locator("canvas").focus()
     page.keyboard.press("ArrowRight")
     expect(card.get_by_role("status")).to_contain_text("known on both sides")
     expect(card).to_contain_text("matched by their text")
-    for measure in ("Surprisal", "Attribution", "Attention"):
+    for measure in ("Surprisal", "Attribution", "Attention", "Logit lens"):
         card.get_by_role("button", name=measure).click()
         expect(card.locator(".hs-grid-canvas")).to_be_visible()
-        expect(page).to_have_url(re.compile(f"across={measure.lower()}"))
+        expect(page).to_have_url(re.compile(f"across={measure.lower().split()[-1]}"))
     card.get_by_role("button", name="minus A").click()
     expect(card).to_contain_text("Each row minus that of A.")
 

@@ -21,6 +21,7 @@ PAGES = {
     "/methods": ".hs-card-body > *, .hs-empty, .hs-scope-choose",
     "/heads": ".hs-card-body > *, .hs-empty, .hs-scope-choose",
     "/charts": "#charts-card tbody tr",
+    "/models": "#models-flips tbody tr",
     "/confidence": ".hs-card-body > *, .hs-empty, .hs-scope-choose",
     "/bias": ".hs-card-body > *, .hs-empty, .hs-scope-choose",
     "/toxicity": ".hs-card-body > *, .hs-empty, .hs-scope-choose",

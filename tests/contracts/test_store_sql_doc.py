@@ -65,6 +65,9 @@ def filled_url(shared_store_url: str) -> str:
     with Store.open(shared_store_url) as store:
         job = store.start_job(experiment="demo", model="tiny", spec={}, total=4)
         store.save(job, make_info("smollm2-135m-instruct"), make_set(*prompts), ["heads"], 0, results)
+        again = dataclasses.replace(make_result(prompts[0], seed=4), result_key="of another model", heads=None)
+        other = store.start_job(experiment="other", model="tiny", spec={}, total=1)
+        store.save(other, make_info("another"), make_set(*prompts), [], 0, [again])
         detect(store, experiment_runs("demo"))
         compare(store, store, BiasRequest("demo"))
     return shared_store_url
@@ -94,6 +97,8 @@ def test_the_notebook_examples_run(filled_url: str) -> None:
     assert values["attention"] is None
     assert values["bias"].group_a.tolist() == ["cat"]
     assert values["frame"].n[0] == 0
+    assert set(values["beside"].n) == {0}
+    assert values["flips"].empty
     assert values["page"].html.count("Plotly.newPlot(") >= 5
 
 

@@ -70,6 +70,8 @@ ASKED: dict[str, Ask] = {
     "toxicity_rates apart": lambda book, run_id: book.toxicity_rates("it's", percent=20, by="temperature"),
     **{f"bias by {measure}": lambda book, run_id, measure=measure: book.bias("it's", measure=measure)
        for measure in ("margin", "loglik", "toxicity")},
+    "models_beside": lambda book, run_id: book.models_beside("tiny", "tiny", text__contains="it's"),
+    "flips": lambda book, run_id: book.flips("tiny", "tiny", first_experiment="it's", which="gained", limit=3),
     "toxicity_rates of none": lambda book, run_id: book.toxicity_rates("none"),
     "model_checks of one": lambda book, run_id: book.model_checks("tiny"),
     "detail": lambda book, run_id: repr(book.detail(run_id)),

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headscope.analysis.alignment import Range
+from headscope.analysis.statistics.confidence import lock_in
 from headscope.analysis.statistics.divergence import Bounds, js_bounds
-from headscope.analysis.types import TokenTrace
+from headscope.analysis.types import LensTable, TokenTrace
 from headscope.dashboard.pages.compare.numbers import Unit, surprisal_bits, units
 
 Floats = NDArray[np.float64]
@@ -65,6 +66,28 @@ def surprisals(traces: Sequence[TokenTrace], ranges: Sequence[Sequence[Range]]) 
     """float64 `[run, word]`, bits: the sum over the tokens of the word."""
     rows = [surprisal_bits(trace.logprobs, own) for trace, own in zip(traces, ranges, strict=True)]
     return np.stack(rows)
+
+
+def settled(lens: LensTable | None, n_tokens: int, ranges: Sequence[Range]) -> Floats:
+    """float64 `[word]`: after which share of the layers the top token of the logit lens behind the word is the last
+    layer's and stays it: 1 / layers where it always is, 1 where only the last layer has it. NaN without the lens."""
+    found = np.full(len(ranges), np.nan)
+    if lens is None or lens.top_ids.shape[1:] != (n_tokens,):
+        return found
+    depth = len(lens.top_ids)
+    layer = [lock_in(np.where(ids == ids[-1], 1, 2).astype(np.float64)) + 1 for ids in lens.top_ids.T]
+    for place, (start, end) in enumerate(ranges):
+        if end > start:
+            found[place] = layer[end - 1] / depth
+    return found
+
+
+def moved(values: Floats) -> Floats:
+    """float64 `[run]` from `[run, word]`: half the sum of absolute differences from the first run over the words that
+    both have (of shares of one: the share that moved); NaN without any."""
+    apart = np.abs(values - values[0])
+    known = np.isfinite(apart).any(1)
+    return np.where(known, np.nansum(apart, axis=1) / 2, np.nan)
 
 
 def divergences(

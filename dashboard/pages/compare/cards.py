@@ -12,7 +12,7 @@ from headscope.analysis.attribution.results import word_rule
 from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.types import HEAD_STATS, Attribution
 from headscope.dashboard import links
-from headscope.dashboard.cards import Children, empty_box, guarded
+from headscope.dashboard.cards import Children, Download, download_menu, empty_box, guarded
 from headscope.dashboard.covered import bar, hidden
 from headscope.dashboard.layout import notes_box
 from headscope.dashboard.links import MOST_COMPARED
@@ -29,6 +29,7 @@ from headscope.dashboard.pages.compare.pair import Aligned, Pair, aligned, attri
 from headscope.dashboard.pages.compare.picker import further, picker
 from headscope.dashboard.pages.compare.query import CompareQuery
 from headscope.dashboard.pages.compare.runs import RecentRuns
+from headscope.dashboard.pages.compare.summary import summary_view
 from headscope.dashboard.pages.compare.surprisal import surprisal_notes
 from headscope.dashboard.pages.compare.view import facts_view, open_links, options, select, sentences
 from headscope.dashboard.text import quoted
@@ -36,6 +37,7 @@ from headscope.dashboard.units import per_bit, percent
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Offences
 
+SUMMARY_FILE, WORDS_FILE = "summary.csv", "words.csv"
 SURPRISAL_THRESHOLD_BITS = 0.1
 SCORE_THRESHOLD = 0.05  # of the largest score of both runs
 View = Callable[[RecentRuns, CompareQuery, Pair], Children]
@@ -189,7 +191,19 @@ def _across_actions(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Childr
     return across_actions(query, runs.many(query))
 
 
+@guarded("sum up the runs")
+def summary(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
+    """Every run in one row."""
+    return summary_view(runs, query, runs.many(query))
+
+
+def _downloads(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
+    files = (("Summary, CSV", SUMMARY_FILE), ("Every word, CSV", WORDS_FILE))
+    return download_menu([Download(label, href=links.compare_file(name, query)) for label, name in files])
+
+
 CARDS = (
+    CompareCard("compare-summary", "Summary", "Every run beside A, the reference.", "summary", summary, _downloads),
     CompareCard("compare-across", "All runs", "One number for every run and word, words as in A.", "across", across,
                 _across_actions),
     CompareCard("compare-facts", "What differs", "Input, model and configuration of A and B.", "facts", show_facts,

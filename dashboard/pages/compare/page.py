@@ -42,6 +42,7 @@ class Ids(StrEnum):
     ATTENTION_QUERY = "compare-attention-query"
     HEADS_QUERY = "compare-heads-query"
     ACROSS_QUERY = "compare-across-query"
+    SUMMARY_QUERY = "compare-summary-query"
 
 
 def layout(**query: str | list[str]) -> Component:

@@ -27,7 +27,7 @@ class CompareQuery(QueryState):
     ha: int | None = number(None, low=0)
     lb: int | None = number(None, low=0)
     hb: int | None = number(None, low=0)
-    across: str = choice("divergence", "surprisal", "attribution", "attention")
+    across: str = choice("divergence", "surprisal", "attribution", "attention", "lens")
     minus: bool = False
 
     @property

@@ -5,7 +5,7 @@
   const clientside = (window.dash_clientside = window.dash_clientside || {});
   const { $ } = hs.dom;
   const PINNED = "headscope-reference";
-  /* Output order of the callback: pair, facts, surprisal, scores, lens, attention, heads, across. */
+  /* Output order of the callback: pair, facts, surprisal, scores, lens, attention, heads, across, summary. */
   const PARTS = [
     ["a", "b", "more"],
     ["a", "b", "all"],
@@ -15,6 +15,7 @@
     ["a", "b", "la", "ha", "lb", "hb"],
     ["a", "b", "stat", "la", "ha", "lb", "hb"],
     ["a", "b", "more", "across", "method", "minus", "unit", "la", "ha"],
+    ["a", "b", "more", "method"],
   ];
   const shown = () => $("compare-root");
   const now = () => new URLSearchParams(location.search);

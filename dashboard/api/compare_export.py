@@ -1,0 +1,88 @@
+"""GET /api/v1/compare/summary.csv | words.csv, with the page's query: a row for every run, or for every run, measure
+and word of the first run. The last column of every row is a sentence of method; unmeasured is empty.
+
+Words are those of A's text: where a text offends, words and texts are covered (see `covered_export`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from flask import Blueprint, Flask, Response
+
+from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.dashboard.api import covered_export
+from headscope.dashboard.api.methods_export import written
+from headscope.dashboard.pages.compare.across_measures import MEASURES, Many, aligned_runs, measured
+from headscope.dashboard.pages.compare.cards import SUMMARY_FILE, WORDS_FILE
+from headscope.dashboard.pages.compare.query import CompareQuery
+from headscope.dashboard.pages.compare.runs import RecentRuns
+from headscope.dashboard.pages.compare.summary import summaries, summary_row
+from headscope.dashboard.services import Services
+from headscope.storage.rows import Offences
+
+Row = dict[str, Any]
+TEXTS = ("text", "target", "foil", "next_token", "divergent", "word")
+METHOD = (
+    "Words of the first run, matched to the tokens of the others that cover them; surprisal of the summary in bits per "
+    "character of the words that all runs have; differences from the first run."
+)
+
+
+def register(server: Flask, services: Services) -> None:
+    """Add the route."""
+    routes = Blueprint("compare_export", __name__, url_prefix="/api/v1/compare")
+
+    @routes.get("/<name>")
+    def export(name: str) -> Response:
+        if name not in TABLES:
+            raise UnknownNameError("table", name, TABLES)
+        query = CompareQuery.from_query(covered_export.rest_of_query())
+        if query.notes:
+            raise InputError(f"nothing was exported, so that the file is what was asked for. {query.notes[0]}")
+        reader = RecentRuns(services.store, services.attention)
+        many = aligned_runs(reader.many(query))
+        if many is None:
+            raise InputError("there is nothing to export: the address needs two runs, a and b, that have measurements.")
+        why = services.store.offensive([run.row.id for run in many.runs])
+        rows = _covered(TABLES[name](reader, query, many), why)
+        head = [*(rows[0] if rows else ()), "method"]
+        headers = {
+            "Content-Disposition": f'attachment; filename="headscope-compare-{name}"',
+            "Cache-Control": "no-store",
+        }
+        body = written(head, ([*row.values(), METHOD] for row in rows))
+        return Response(body, mimetype="text/csv; charset=utf-8", headers=headers)
+
+    server.register_blueprint(routes)
+
+
+def _covered(found: Iterator[Row], why: Offences) -> Sequence[Row]:
+    """Texts are aligned by their words: where one offends, no row says any."""
+    told = "; ".join(dict.fromkeys(map(covered_export.told, why.values())))
+    rows = [row | {covered_export.COLUMN: told} for row in found]
+    if not why or covered_export.shown():
+        return rows
+    return [row | {name: f"[covered: {told}]" for name in TEXTS if row.get(name)} for row in rows]
+
+
+def summary(reader: RecentRuns, query: CompareQuery, many: Many) -> Iterator[Row]:
+    """A row a run."""
+    yield from map(summary_row, summaries(reader, query, many))
+
+
+def words(reader: RecentRuns, query: CompareQuery, many: Many) -> Iterator[Row]:
+    """A row for every run, measure and word; of divergences what they are at most, too."""
+    for measure in MEASURES:
+        view, _ = measured(reader, replace(query, across=measure, minus=False), many)
+        for i, run in enumerate(many.runs):
+            for place, word in enumerate(many.words):
+                most = view.bounds[0][i, place] if view.bounds else None
+                yield {"run": many.names[i].split()[0], "run_id": run.row.id, "model": run.model.ref.name,
+                       "measure": measure, "position": place, "word": word, "value": float(view.values[i, place]),
+                       "at_most": None if most is None else float(most), "unit": view.unit}  # fmt: skip
+
+
+TABLES = {SUMMARY_FILE: summary, WORDS_FILE: words}

@@ -1,0 +1,83 @@
+"""The state of the Models page in its link, and what is read from the store for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from headscope.dashboard import links
+from headscope.dashboard.link_state import choice, number
+from headscope.dashboard.pages import Page
+from headscope.dashboard.scoped.query import ScopeQuery
+from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import Condition, FacetCount, RunFilter
+from headscope.storage.rows.models import FLIPS, Sides
+
+LISTED = 25
+"""Flips on one page of the list."""
+FACETS = ("model", "experiment", "prompt_set", "tags")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelsQuery(ScopeQuery):
+    """model, beside_model: the first and the second model; where one is not said, those with most runs. experiment: of
+    both, "" for any; beside_experiment: of the second, where it is another one. tag: only prompts with it. which, page:
+    the list of flips."""
+
+    PAGE: ClassVar[Page] = Page("models", links.MODELS, "Models", "arrow-left-right", 17, shortcut="v")
+
+    beside_model: str = ""
+    beside_experiment: str = ""
+    tag: str = ""
+    which: str = choice(*FLIPS)
+    page: int = number(0, low=0)
+
+    def sides(self) -> Sides:
+        """What the store compares."""
+        where = {"prompt_set": self.prompt_set, "tags": self.tag}
+        conditions = tuple(Condition(column, "eq", value) for column, value in where.items() if value)
+        second = self.beside_experiment or self.experiment
+        return Sides(self.model, self.beside_model, self.experiment, second, RunFilter(conditions))
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What both are called: the model, with the experiment where the other's is another one."""
+        sides = self.sides()
+        if sides.first_experiment == sides.second_experiment:
+            return self.model, self.beside_model
+        first, second = (f" in {name}" if name else "" for name in (sides.first_experiment, sides.second_experiment))
+        return self.model + first, self.beside_model + second
+
+    @property
+    def same(self) -> bool:
+        """Whether both are the same runs."""
+        sides = self.sides()
+        return (sides.first, sides.first_experiment) == (sides.second, sides.second_experiment)
+
+    def swapped(self) -> ModelsQuery:
+        """The other way round."""
+        sides = self.sides()
+        apart = sides.first_experiment if sides.first_experiment != sides.second_experiment else ""
+        return replace(self, model=self.beside_model, beside_model=self.model, experiment=sides.second_experiment,
+                       beside_experiment=apart, page=0)  # fmt: skip
+
+
+Facets = Mapping[str, Sequence[FacetCount]]
+
+
+def facets_of(store: RunReader, query: ModelsQuery) -> Facets:
+    """Succeeded runs by model, experiment, prompt set and tag; those of the experiment, where one is chosen."""
+    conditions = [Condition("status", "eq", "succeeded")]
+    if query.experiment and not query.beside_experiment:
+        conditions.append(Condition("experiment", "eq", query.experiment))
+    return store.facets(RunFilter(tuple(conditions)), FACETS)
+
+
+def resolved(query: ModelsQuery, facets: Facets) -> ModelsQuery:
+    """With the models of most runs where the link names none."""
+    named = [query.model, query.beside_model]
+    known = [item.value for item in facets["model"] if item.value]
+    free = iter([name for name in known if name not in named])
+    first = query.model or next(free, "")
+    return replace(query, model=first, beside_model=query.beside_model or next(free, ""))
