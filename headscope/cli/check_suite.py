@@ -16,10 +16,11 @@ from headscope.analysis.printable import visible
 from headscope.analysis.statistics import check_rules
 from headscope.analysis.statistics.behaviour_tests import KINDS, Outcome, TestResult
 from headscope.analysis.statistics.check_rules import Verdict
-from headscope.cli.check_junit import junit
-from headscope.cli.check_shown import LISTED, LONGEST
 from headscope.cli.suite_run import carry_out
 from headscope.cli.terminal import Console
+from headscope.jobs.check_junit import junit
+from headscope.jobs.check_report import LONGEST
+from headscope.jobs.regression import LISTED
 from headscope.jobs.request import JobRequest
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Offences
