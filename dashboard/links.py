@@ -85,9 +85,15 @@ def live(**given: str) -> str:
     return LIVE + encoded([(key, value) for key, value in given.items() if value])
 
 
-def patching(clean: str, corrupted: str) -> str:
-    """Two prompts to patch."""
-    return PATCHING + encoded([("clean", clean), ("corrupted", corrupted)])
+def patching(clean: str, corrupted: str, **given: str) -> str:
+    """Two prompts to patch; given: target, foil, model."""
+    more = [(key, value) for key, value in given.items() if value]
+    return PATCHING + encoded([("clean", clean), ("corrupted", corrupted), *more])
+
+
+def failure_why(run_id: str, detector: str) -> str:
+    """What a case rests on, beside a run that passed."""
+    return f"{API}/failures/why{encoded([('run_id', run_id), ('detector', detector)])}"
 
 
 def blackbox(experiment: str) -> str:

@@ -23,6 +23,8 @@ SHARES = (
 )
 """Statistics of heads that lie between 0 and 1, so that their differences can be ranked together."""
 LOOKS = "attention"
+FIRST = ("attn_lrp", "integrated_gradients", "occlusion")
+"""Whose scores are taken where there are several: those with the largest gain over random orders (docs/methods.md)."""
 MOST = 3
 
 
@@ -71,8 +73,8 @@ class FlipEvidence:
 
 
 def flip_evidence(baseline: Inside, candidate: Inside) -> FlipEvidence:
-    """The scores of tokens by the first signed method (else the first) that explained the same target in both runs with
-    the same parameters; the effects of heads by such a method, else the shares of attention of `SHARES`.
+    """The scores of tokens by one method (of `FIRST`, else a signed one) that explained the same target in both runs
+    with the same parameters; the effects of heads by such a method, else the shares of attention of `SHARES`.
 
     Attribution and attention say where the runs differ, not what caused the flip.
     """
@@ -96,7 +98,9 @@ def _tokens(a: Inside, b: Inside) -> tuple[str, tuple[TokenShift, ...], str]:
 def _heads(a: Inside, b: Inside) -> tuple[str, tuple[HeadShift, ...], str]:
     if (pair := _shared(a.attributions, b.attributions, HEADS)) is not None:
         old, new = pair
-        found = [HeadShift(*at, old.method, before, after) for at, before, after in _largest(old.scores, new.scores)]
+        found = [
+            HeadShift(at[0], at[1], old.method, before, after) for at, before, after in _largest(old.scores, new.scores)
+        ]
         return old.method, tuple(found), ""
     if a.heads is None or b.heads is None:
         return "", (), "no summaries of heads are stored in both runs"
@@ -112,11 +116,16 @@ def _shared(
 ) -> tuple[Attribution, Attribution] | None:
     """The first pair of scores that can be held against each other."""
     usable = [item for item in ours if item.axes == axes and item.error is None and item.outcome.converged is not False]
-    for old in sorted(usable, key=lambda item: not item.signed):
+    for old in sorted(usable, key=order):
         for new in theirs:
             if new.error is None and new.outcome.converged is not False and _alike(old, new):
                 return old, new
     return None
+
+
+def order(item: Attribution) -> tuple[int, bool]:
+    """Sorts the scores of several methods: those of `FIRST` before signed ones before sizes."""
+    return FIRST.index(item.method) if item.method in FIRST else len(FIRST), not item.signed
 
 
 def _alike(old: Attribution, new: Attribution) -> bool:

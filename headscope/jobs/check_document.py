@@ -55,9 +55,10 @@ def _plain(value: Any) -> Any:
 
 def from_json(body: Mapping[str, Any]) -> Checked:
     """Inverse of `as_json`."""
-    flips = {name: tuple(Flip(**_only(Flip, row)) for row in body[name]) for name in FLIPPED}
-    counts = {name: body[name] for name in ("n", "only_baseline", "only_candidate")}
-    found = Comparison(tuple(map(_change, body["changes"])), **flips, **counts, states=Parting(**body["states"]))
+    broken, mended, failed = (tuple(_flip_of(row) for row in body[name]) for name in ("broken", "mended", "failed"))
+    counts = (body[name] for name in ("n", "only_baseline", "only_candidate"))
+    changes, states = tuple(map(_change, body["changes"])), Parting(**body["states"])
+    found = Comparison(changes, broken, mended, failed, *counts, states)
     names = body["experiments"]
     compared = Compared(names["baseline"], names["candidate"], found, body["toxicity_by"], body["toxicity_without"])
     verdicts = tuple(Verdict(**row) for row in body["verdicts"])
@@ -68,6 +69,10 @@ def from_json(body: Mapping[str, Any]) -> Checked:
         if row["evidence"] is not None
     }
     return Checked(compared, body["fail_on"], verdicts, tuple(body["unmeasured"]), evidence)
+
+
+def _flip_of(row: Mapping[str, Any]) -> Flip:
+    return Flip(**_only(Flip, row))
 
 
 def _change(row: Mapping[str, Any]) -> Change:

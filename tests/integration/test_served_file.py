@@ -136,6 +136,29 @@ def test_groups_are_compared_by_the_server(serving: Serving, tiny_gpt2_dir: Path
     assert "nobody" in unknown.stderr
 
 
+def test_experiments_are_compared_by_the_server(serving: Serving, handed_over: Done, tiny_llama_dir: Path) -> None:
+    assert handed_over.returncode == 0
+    store = str(serving.store)
+    ran = headscope("run", "--prompts", str(serving.prompts), "--model", str(tiny_llama_dir), "--store", store,
+                    "--analyses", "heads,layers,saliency", "--experiment", "other")  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    asked = ("check", "--baseline", "many", "--candidate", "other", "--store", store, "--fail-on", "surprisal,flips")
+    report = json.loads(headscope(*asked, "--format", "json", "--server", serving.url).stdout)
+    assert (report["n"], report["only_baseline"], report["states"]["tolerance"]) == (MANY, 0, None)
+    (surprisal,) = (row for row in report["changes"] if row["name"] == "surprisal")
+    query = "SELECT avg(mean_surprisal) AS mean FROM runs WHERE experiment IN ('many', 'other') GROUP BY experiment"
+    means = json.loads(headscope("sql", query, "--store", store, "--format", "json").stdout)
+    assert sorted((surprisal["baseline"], surprisal["candidate"])) == pytest.approx(sorted(r["mean"] for r in means))
+    done = headscope(*asked)
+    assert done.returncode == (3 if report["regressions"] else 0), done.stderr
+    assert f"{MANY} prompts in both" in done.stdout
+    address = f"{serving.url}/api/v1/regression/check.json?baseline=many&candidate=other&fail_on=surprisal,flips"
+    assert requests.get(address, timeout=GUARD).json() == report
+    unknown = headscope("check", "--baseline", "many", "--candidate", "nobody", "--store", store)
+    assert unknown.returncode == 1
+    assert "nobody" in unknown.stderr
+
+
 def test_a_published_set_is_run_and_scored_by_the_server(serving: Serving, tiny_gpt2_dir: Path) -> None:
     published = serving.store.parent / "crows.csv"
     published.write_text(",sent_more,sent_less,stereo_antistereo,bias_type\n0,the cat sat,the dog sat,stereo,age\n")

@@ -159,8 +159,8 @@ def measures(checked: Checked) -> Component:
             table(HEAD, rows),
             note(f"{units}. Change: mean of the paired differences, with its 95 % interval by paired bootstrap. p: by "
                  "flipping the signs of the differences (of prompts that belong together at once), adjusted over all "
-                 "rows (Benjamini-Hochberg). McNemar: exact, of yes-or-no measures, not adjusted, every prompt by itself; "
-                 f"the verdict does not use it. A flag marks an adjusted p below {LEVEL:g}."),
+                 "rows (Benjamini-Hochberg). McNemar: exact, of yes-or-no measures, not adjusted, every prompt by "
+                 f"itself; the verdict does not use it. A flag marks an adjusted p below {LEVEL:g}."),
         ],
         className="hs-regression-measures",
     )  # fmt: skip
@@ -192,7 +192,7 @@ def _measure(row: Change) -> html.Tr:
     )  # fmt: skip
 
 
-def _direction(row: Change) -> Children:
+def _direction(row: Change) -> str | Component:
     """In a word, with an arrow: what colour alone would say."""
     if math.isnan(row.worse) or row.worse == 0:
         return "the same"

@@ -21,10 +21,12 @@ from headscope.dashboard.pages.regression import cards, page
 from headscope.dashboard.pages.regression import query as query_module
 from headscope.dashboard.pages.regression.query import Comparisons, RegressionQuery, sides
 from headscope.dashboard.services import Services
+from headscope.jobs import check_document, regression
 from headscope.storage.repository import Store
 from tests.factories import make_failure, make_info, make_result, make_set
+from tests.filled_store import assert_same
 from tests.offensive_store import RUDE, findings
-from tests.page_parts import BrokenStore, CountingStore, hrefs, text_of
+from tests.page_parts import BrokenStore, CountingStore, hrefs, text_of, walk
 
 N, HOST = 14, {"Host": "127.0.0.1:8050"}
 MOVED = 2, 1
@@ -194,6 +196,23 @@ def test_an_empty_store_and_a_download_that_is_none(tmp_path: Any, store: Store)
     client = create_app(Services(store)).server.test_client()
     for search, status in (("", 400), ("?baseline=before&candidate=none", 404), ("?baseline=before&pages=1", 400)):
         assert client.get(f"/api/v1/regression/check.json{search}", headers=HOST).status_code == status
+
+
+def test_a_comparison_comes_back_from_its_json_whole(store: Store) -> None:
+    for names in (("before", "after"), ("before", "short")):
+        made = regression.check(store, *names, "accuracy,flips", show_offensive=False)
+        assert made.evidence
+        assert_same(check_document.from_json(json.loads(check_document.document(made, ""))), made)
+
+
+def test_offensive_prompts_are_covered_on_the_page(store: Store) -> None:
+    row = next(row for row in walk(filled(store, **CHOSEN)["regression-flips"][0]) if RUDE in text_of(row)
+               and type(row).__name__ == "Tr")  # fmt: skip
+    bare = [node for node in walk(row) if RUDE in text_of(node)
+            and not any(RUDE in text_of(below) for below in walk(node.children))]  # fmt: skip
+    assert bare
+    hidden = [node for cover in walk(row) if getattr(cover, "className", "") == "hs-cover-text" for node in walk(cover)]
+    assert all(any(node is other for other in hidden) for node in bare)
 
 
 def test_offensive_prompts_are_covered_in_files_unless_asked_for(store: Store) -> None:
