@@ -148,11 +148,10 @@ class RunReader(Protocol):
         """A page of failures (nothing that passed), the most severe first, and how many there are."""
 
     def failure_facets(self, which: FailureFilter) -> FailureFacets:
-        """How many of these failures have which tag; each facet without its own condition."""
+        """How many of these failures have which tag, each facet without its own condition."""
 
     def passing_runs(self, run_id: str, detector: str, limit: int = 500) -> tuple[tuple[PassingRun, ...], int]:
-        """Runs of the same experiment, model and prompt set in which this detector found nothing, those of the run's
-        own pair first, and how many there are. Raises UnknownNameError for a run that is not there."""
+        """Runs of its experiment, model and set that passed, its own pair first; how many. Raises UnknownNameError."""
 
     def finding_sample(self, where: RunFilter, probe: str, limit: int = 20_000) -> FindingSample:
         """What one probe found on these runs, a fixed random sample when there is more."""

@@ -48,10 +48,9 @@
   function draw(box, answer) {
     const ways = answer.links.flatMap(([text, href], i) => [i ? " · " : "", hs.dom.el("a", { href, text })]);
     const said = hs.dom.el("p", { class: "hs-muted", text: answer.said });
-    const about = "Scores say what the answer rests on by this method, not what caused the failure.";
-    box.replaceChildren(
-      ...answer.strips.flatMap(strip), said, hs.dom.el("p", {}, ways), hs.dom.el("p", { class: "hs-muted", text: about }),
-    );
+    const text = "Scores say what the answer rests on by this method, not what caused the failure.";
+    const about = hs.dom.el("p", { class: "hs-muted", text });
+    box.replaceChildren(...answer.strips.flatMap(strip), said, hs.dom.el("p", {}, ways), about);
   }
 
   async function fill(item) {
