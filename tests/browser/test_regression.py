@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 def test_two_models_are_compared_and_a_flip_leads_to_both_runs(themed_page: Page, app_server: str) -> None:
     page = themed_page
     page.goto(f"{app_server}/")
+    expect(page.get_by_role("region", name="Prompt sets")).to_be_visible()
     page.keyboard.press("g")
     page.keyboard.press("e")
     expect(page.locator("#regression-verdict")).to_contain_text("Choose a baseline and a candidate")
