@@ -82,9 +82,10 @@ def _common(case: RunDetail, other: RunDetail) -> str:
 
 
 def _strip(store: RunReader, run: RunDetail, title: str, method: str) -> Strip:
-    address, says = links.run(run.row.id), run.row.next_token or ""
+    offends = hidden(store.offensive([run.row.id])).get(run.row.id, {})
+    address, says = links.run(run.row.id), "" if offends else run.row.next_token or ""
     found = next((item for item in _usable(run) if not method or item.method == method), None)
-    if _covers(store, run.row.id):
+    if PROMPT in offends:
         return Strip(address, title, "", (), (), "", "Its text is covered: it is offensive.")
     if found is None or run.trace is None:
         return Strip(address, title, "", (), (), says, "No method has scores over its tokens.")
