@@ -159,6 +159,17 @@ def test_experiments_are_compared_by_the_server(serving: Serving, handed_over: D
     assert "nobody" in unknown.stderr
 
 
+def test_a_suite_of_tests_is_run_and_judged_by_the_server(serving: Serving, tiny_gpt2_dir: Path) -> None:
+    suite = serving.store.parent / "animals.yaml"
+    suite.write_text("name: animals\ntests:\n  - name: says\n    kind: functionality\n    examples:\n"
+                     "      - {text: the cat, target: ' sat'}\n      - {text: the dog, target: ' ran'}\n")  # fmt: skip
+    done = headscope("check", "--suite", str(suite), "--model", str(tiny_gpt2_dir), "--store", str(serving.store),
+                     "--format", "json")  # fmt: skip
+    assert done.returncode in (0, 3), done.stderr
+    (test,) = json.loads(done.stdout)["tests"]
+    assert (test["name"], test["n"], len(test["failures"])) == ("says", 2, test["failed"])
+
+
 def test_a_published_set_is_run_and_scored_by_the_server(serving: Serving, tiny_gpt2_dir: Path) -> None:
     published = serving.store.parent / "crows.csv"
     published.write_text(",sent_more,sent_less,stereo_antistereo,bias_type\n0,the cat sat,the dog sat,stereo,age\n")
