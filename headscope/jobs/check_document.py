@@ -56,9 +56,9 @@ def _plain(value: Any) -> Any:
 def from_json(body: Mapping[str, Any]) -> Checked:
     """Inverse of `as_json`."""
     broken, mended, failed = (tuple(_flip_of(row) for row in body[name]) for name in ("broken", "mended", "failed"))
-    counts = (body[name] for name in ("n", "only_baseline", "only_candidate"))
+    n, only_baseline, only_candidate = (body[name] for name in ("n", "only_baseline", "only_candidate"))
     changes, states = tuple(map(_change, body["changes"])), Parting(**body["states"])
-    found = Comparison(changes, broken, mended, failed, *counts, states)
+    found = Comparison(changes, broken, mended, failed, n, only_baseline, only_candidate, states)
     names = body["experiments"]
     compared = Compared(names["baseline"], names["candidate"], found, body["toxicity_by"], body["toxicity_without"])
     verdicts = tuple(Verdict(**row) for row in body["verdicts"])

@@ -23,7 +23,9 @@ def test_two_models_are_compared_and_a_flip_leads_to_both_runs(themed_page: Page
     expect(verdict.locator(".hs-regression-head")).to_have_text(re.compile("Passes|Fails|No verdict"))
     expect(page.locator("#regression-layer")).to_contain_text(re.compile("States differ|not compared"))
     page.get_by_role("group", name="Rules").get_by_role("link", name="surprisal").click()
+    verdict.get_by_role("link", name="Leave out what was not measured").click()
     expect(verdict.locator(".hs-command code")).to_contain_text("--fail-on")
+    expect(verdict).not_to_contain_text("nothing is known")
     with page.expect_download() as taken:
         verdict.locator("summary[aria-label=Download]").click()
         verdict.get_by_role("menuitem", name="JSON").click()

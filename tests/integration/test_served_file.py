@@ -142,17 +142,22 @@ def test_experiments_are_compared_by_the_server(serving: Serving, handed_over: D
     ran = headscope("run", "--prompts", str(serving.prompts), "--model", str(tiny_llama_dir), "--store", store,
                     "--analyses", "heads,layers,saliency", "--experiment", "other")  # fmt: skip
     assert ran.returncode == 0, ran.stderr
-    asked = ("check", "--baseline", "many", "--candidate", "other", "--store", store, "--fail-on", "surprisal,flips")
+    asked = ("check", "--baseline", "many", "--candidate", "other", "--store", store, "--fail-on", "flips:1,failed")
     report = json.loads(headscope(*asked, "--format", "json", "--server", serving.url).stdout)
     assert (report["n"], report["only_baseline"], report["states"]["tolerance"]) == (MANY, 0, None)
-    (surprisal,) = (row for row in report["changes"] if row["name"] == "surprisal")
-    query = "SELECT avg(mean_surprisal) AS mean FROM runs WHERE experiment IN ('many', 'other') GROUP BY experiment"
-    means = json.loads(headscope("sql", query, "--store", store, "--format", "json").stdout)
-    assert sorted((surprisal["baseline"], surprisal["candidate"])) == pytest.approx(sorted(r["mean"] for r in means))
+    query = "SELECT probe, experiment, avg(CASE WHEN label = 'passed' THEN 0 ELSE 1 END) AS share FROM probe_results " \
+            "JOIN runs ON runs.id = run_id WHERE label IN ('passed', 'low', 'medium', 'high') GROUP BY ALL"  # fmt: skip
+    rows = json.loads(headscope("sql", query, "--store", store, "--format", "json").stdout)
+    shares = {(row["probe"], row["experiment"]): row["share"] for row in rows}
+    judged = [row for row in report["changes"] if row["name"] == "detectors"]
+    assert judged
+    for row in judged:
+        expected = [shares[row["part"], name] for name in ("many", "other")]
+        assert [row["baseline"], row["candidate"]] == pytest.approx(expected)
     done = headscope(*asked)
     assert done.returncode == (3 if report["regressions"] else 0), done.stderr
     assert f"{MANY} prompts in both" in done.stdout
-    address = f"{serving.url}/api/v1/regression/check.json?baseline=many&candidate=other&fail_on=surprisal,flips"
+    address = f"{serving.url}/api/v1/regression/check.json?baseline=many&candidate=other&fail_on=flips:1,failed"
     assert requests.get(address, timeout=GUARD).json() == report
     unknown = headscope("check", "--baseline", "many", "--candidate", "nobody", "--store", store)
     assert unknown.returncode == 1

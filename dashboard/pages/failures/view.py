@@ -102,7 +102,7 @@ def choices(query: FailuresQuery, facets: FailureFacets) -> list[Component]:
 
 def _tag_menus(query: FailuresQuery, facets: FailureFacets) -> list[Component]:
     """Tags of prompts, and tags that people gave, where there are any."""
-    menus = []
+    menus: list[Component] = []
     for name, title, counts in (("tag", "Prompt tag", facets.tags), ("triage_tag", "Your tag", facets.triage_tags)):
         now = getattr(query, name)
         if counts or now:

@@ -72,7 +72,7 @@ def _checked(store: RunReader, comparisons: Comparisons, query: RegressionQuery)
 
 def verdict(services: Services, query: RegressionQuery, checked: Checked) -> Children:
     """Passes or fails, and by which rule; how to repeat it."""
-    files = download_menu(
+    files = None if checked.refusal else download_menu(
         [Download("The comparison, JSON", href=links.regression_file("check.json", query)),
          Download("The verdicts, JUnit XML", href=links.regression_file("check.xml", query))],
         "regression-verdict",

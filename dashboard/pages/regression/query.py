@@ -61,6 +61,10 @@ class RegressionQuery(QueryState):
         usual = sorted(kept) == sorted(check_rules.DEFAULT)
         return self.link(fail_on="" if usual else ",".join(kept or self.rules()))
 
+    def without(self, names: Sequence[str]) -> str:
+        """The link without these rules."""
+        return self.link(fail_on=",".join(part for part in self.rules() if part.partition(":")[0] not in names))
+
     def command(self, store: str) -> str:
         """What says the same in a terminal."""
         words = ["headscope", "check", "--baseline", self.baseline, "--candidate", self.candidate]

@@ -147,7 +147,11 @@ def _cautions(query: RegressionQuery, checked: Checked) -> list[Component]:
         said.append(f"The command ends with an error, because {checked.refusal}")
     elif checked.compared.without:
         said.append(no_toxicity(checked.compared, ("toxicity",)))
-    return [warning(line) for line in said]
+    notes: list[Component] = [warning(line) for line in said]
+    judged = {part.partition(":")[0] for part in query.rules()} - set(checked.unmeasured)
+    if checked.refusal and judged:
+        notes.append(stay("Leave out what was not measured", query.without(checked.unmeasured), "hs-button"))
+    return notes
 
 
 def measures(checked: Checked) -> Component:
@@ -168,7 +172,7 @@ def measures(checked: Checked) -> Component:
 
 def _measure(row: Change) -> html.Tr:
     effect, certain = row.effect, row.adjusted_p < LEVEL
-    flag = [icon("flag-fill"), html.Span("marked ", className="visually-hidden")] if certain else []
+    flag: list[Children] = [icon("flag-fill"), html.Span("marked ", className="visually-hidden")] if certain else []
     p = plain(row.adjusted_p, 4)
     few = math.isnan(row.adjusted_p)
     change = [

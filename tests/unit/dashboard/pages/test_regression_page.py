@@ -151,6 +151,9 @@ def test_a_rule_is_added_and_taken_away_by_its_link(store: Store) -> None:
     unknown = words(filled(store, **CHOSEN, fail_on="bias"), "verdict")
     assert "No verdict" in unknown
     assert "nothing is known about bias" in unknown
+    both = filled(store, **CHOSEN, fail_on="bias,flips:20")
+    assert both["regression-verdict"][1] is None  # the command gives no file either
+    assert alone.link() in hrefs(both["regression-verdict"][0])
 
 
 def test_what_cannot_be_compared_is_said(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
