@@ -175,7 +175,7 @@ def _measure(row: Change) -> html.Tr:
     flag: list[Children] = [icon("flag-fill"), html.Span("marked ", className="visually-hidden")] if certain else []
     p = plain(row.adjusted_p, 4)
     few = math.isnan(row.adjusted_p)
-    change = [
+    change: list[Children] = [
         signed(effect.mean, DECIMALS),
         html.Small(interval(effect.low, effect.high, DECIMALS), className="hs-sub"),
     ]
