@@ -63,9 +63,9 @@ def read(store: RunReader, run_id: str, detector: str) -> Why:
 
 
 def _said(sibling: Sibling) -> str:
-    which = "the other prompt of its pair" if sibling.own_pair else "the prompt with the fewest edits"
+    which = "The other prompt of its pair" if sibling.own_pair else "The prompt with the fewest edits"
     among = f"the first {sibling.looked:,} of {sibling.of:,}" if sibling.looked < sibling.of else f"all {sibling.of:,}"
-    return f"{which[:1].upper()}{which[1:]} (edits: {percent(sibling.distance)} of the longer text), among {among} that passed."
+    return f"{which} (edits: {percent(sibling.distance)} of the longer text), among {among} that passed."
 
 
 def _usable(run: RunDetail) -> list[Attribution]:
