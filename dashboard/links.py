@@ -11,7 +11,8 @@ OVERVIEW = "/"
 RUNS, RUN, COMPARE, LIVE, PATCHING = "/runs", "/run", "/compare", "/live", "/patching"
 METHODS, CONFIDENCE, TOXICITY, BIAS = "/methods", "/confidence", "/toxicity", "/bias"
 CHARTS, MODELS = "/charts", "/models"
-FAILURES, BLACKBOX, SCORER, HEADS, SIGN_IN = "/failures", "/blackbox", "/scorer", "/heads", "/sign-in"
+FAILURES, REGRESSION, BLACKBOX, SCORER, HEADS = "/failures", "/regression", "/blackbox", "/scorer", "/heads"
+SIGN_IN = "/sign-in"
 API = "/api/v1"
 HEALTH, OWNER = "/healthz", f"{API}/owner"
 
@@ -46,9 +47,19 @@ def compare_heads(a: str, b: str, layer: int, head: int) -> str:
     return COMPARE + encoded([("a", a), ("b", b), ("la", str(layer)), ("ha", str(head))])
 
 
+def compare_scores(a: str, b: str, method: str) -> str:
+    """Two runs side by side, at what one method says of their tokens."""
+    return COMPARE + encoded([("a", a), ("b", b), ("method", method)]) + "#compare-scores"
+
+
 def toxicity(experiment: str) -> str:
     """The toxicity scores of an experiment."""
     return TOXICITY + encoded([("experiment", experiment)])
+
+
+def heads(experiment: str) -> str:
+    """The heads over the runs of an experiment."""
+    return HEADS + encoded([("experiment", experiment)])
 
 
 def scorer(experiment: str) -> str:
@@ -80,6 +91,11 @@ def patching(clean: str, corrupted: str, **given: str) -> str:
     return PATCHING + encoded([(key, value) for key, value in found.items() if value])
 
 
+def failure_why(run_id: str, detector: str) -> str:
+    """What a case rests on, beside a run that passed."""
+    return f"{API}/failures/why{encoded([('run_id', run_id), ('detector', detector)])}"
+
+
 def blackbox(experiment: str) -> str:
     """The black-box runs of an experiment."""
     return BLACKBOX + encoded([("experiment", experiment)])
@@ -108,6 +124,11 @@ def methods_file(name: str, state: QueryState) -> str:
 def failures_file(name: str, state: QueryState) -> str:
     """The failures chosen: `suite.jsonl` or `failures.csv`."""
     return f"{API}/failures/{name}{state.to_query()}"
+
+
+def regression_file(name: str, state: QueryState) -> str:
+    """A judged comparison: `check.json` or `check.xml`."""
+    return f"{API}/regression/{name}{state.to_query()}"
 
 
 def toxicity_file(name: str, state: QueryState) -> str:

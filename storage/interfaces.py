@@ -19,6 +19,7 @@ from headscope.storage.rows import (
     DetectorCount,
     Disagreements,
     FacetCount,
+    FailureFacets,
     FailureFilter,
     FailureRow,
     FindingRow,
@@ -35,6 +36,7 @@ from headscope.storage.rows import (
     Offences,
     Overview,
     PairRuns,
+    PassingRun,
     PromptOutcomes,
     ReceiptRow,
     RunDetail,
@@ -153,6 +155,12 @@ class RunReader(Protocol):
         self, which: FailureFilter, offset: int = 0, limit: int = 50
     ) -> tuple[tuple[FailureRow, ...], int]:
         """A page of failures (nothing that passed), the most severe first, and how many there are."""
+
+    def failure_facets(self, which: FailureFilter) -> FailureFacets:
+        """How many of these failures have which tag, each facet without its own condition."""
+
+    def passing_runs(self, run_id: str, detector: str, limit: int = 500) -> tuple[tuple[PassingRun, ...], int]:
+        """Runs of its experiment, model and set that passed, its own pair first; how many. Raises UnknownNameError."""
 
     def finding_sample(self, where: RunFilter, probe: str, limit: int = 20_000) -> FindingSample:
         """What one probe found on these runs, a fixed random sample when there is more."""

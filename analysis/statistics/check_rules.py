@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from headscope.analysis.errors import InputError
+from headscope.analysis.statistics.effects import Effect
+from headscope.analysis.statistics.intervals import FEWEST
 from headscope.analysis.statistics.regression import MEASURES, Comparison
 
 LEVEL = 0.05
@@ -45,7 +47,8 @@ def parse(text: str, known: Sequence[str] = RULES, most: float = math.inf) -> tu
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a rule, or of one of its parts. failed: None where nothing was measured; said: in words."""
+    """What became of a rule, or of one of its parts. failed: None where nothing was measured, or on too few
+    prompts for a test; said: in words."""
 
     name: str
     part: str
@@ -66,10 +69,19 @@ def _verdicts(rule: Rule, found: Comparison, level: float) -> Iterator[Verdict]:
     rows = [row for row in found.changes if row.name == rule.name]
     for row in rows:
         what = f"{row.name} ({row.part})" if row.part else row.name
-        said = f"{what}: {row.baseline:.3g} to {row.candidate:.3g}, adjusted p {row.adjusted_p:.2g}"
-        yield Verdict(row.name, row.part, row.worse > rule.allowed and row.adjusted_p < level, said)
+        said = f"{what}: {row.baseline:.3g} to {row.candidate:.3g}, "
+        if math.isnan(row.adjusted_p):
+            yield Verdict(row.name, row.part, None, said + too_few(row.effect))
+        else:
+            failed = row.worse > rule.allowed and row.adjusted_p < level
+            yield Verdict(row.name, row.part, failed, f"{said}adjusted p {row.adjusted_p:.2g}")
     if not rows:
         yield Verdict(rule.name, "", None, f"{rule.name}: not measured in both experiments")
+
+
+def too_few(effect: Effect) -> str:
+    """Why an effect has no p."""
+    return f"too few for a test ({effect.n} prompts in {effect.groups} independent groups, {FEWEST} are needed)"
 
 
 def _counted(rule: Rule, found: Comparison) -> Verdict:

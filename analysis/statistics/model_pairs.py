@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headscope.analysis.statistics.intervals import FEWEST, Z, wilson
+from headscope.analysis.statistics.mcnemar import mcnemar
 
 Floats = NDArray[np.float64]
 NAN = float("nan")
@@ -92,15 +93,6 @@ def shares(found: Moments) -> Beside:
     one, two = (_score(share, error, found) for share, error in zip((first, second), errors[:2], strict=True))
     apart = _newcombe(one, two, errors, found)
     return Beside(found.n, found.clusters, one, two, apart, mcnemar(found.gained, found.lost))
-
-
-def mcnemar(gained: int, lost: int) -> float:
-    """Two-sided exact p: as far from half and half as this, when each change goes either way by a coin. 1 without any
-    change."""
-    from scipy import special
-
-    changed = gained + lost
-    return float(min(1.0, 2 * special.bdtr(min(gained, lost), changed, 0.5))) if changed else 1.0
 
 
 def _ratios(found: Moments) -> tuple[float, float, list[Floats]]:

@@ -14,6 +14,9 @@ from headscope.analysis.statistics.answers import has_answer
 from headscope.analysis.statistics.counterfactual import Contrast, Members, contrasts
 from headscope.analysis.statistics.effects import Effect, adjusted, paired_effect
 from headscope.analysis.statistics.first_layer import UNREAD, Parting
+from headscope.analysis.statistics.mcnemar import mcnemar
+
+YES_OR_NO = ("accuracy", "detectors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,12 @@ class Change:
     effect: Effect
     adjusted_p: float
     worse: float
+
+    @property
+    def mcnemar(self) -> float:
+        """McNemar's exact p, not adjusted, of a share of prompts or runs; NaN for other measures."""
+        yes_or_no = self.name in YES_OR_NO and self.effect.n
+        return mcnemar(self.effect.above, self.effect.below) if yes_or_no else math.nan
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ APIS: list[str] = [
     "headscope.dashboard.api.runs_export",
     "headscope.dashboard.api.methods_export",
     "headscope.dashboard.api.failures",
+    "headscope.dashboard.api.regression",
     "headscope.dashboard.api.toxicity",
     "headscope.dashboard.api.bias_export",
     "headscope.dashboard.api.charts_export",

@@ -13,8 +13,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response
 
 from headscope.analysis.errors import InputError, UnknownNameError
-from headscope.dashboard.api import covered_export
-from headscope.dashboard.api.methods_export import written
+from headscope.dashboard.api import covered_export, csv_export
 from headscope.dashboard.pages.compare.across_measures import MEASURES, Many, aligned_runs, measured
 from headscope.dashboard.pages.compare.cards import SUMMARY_FILE, WORDS_FILE
 from headscope.dashboard.pages.compare.query import CompareQuery
@@ -39,22 +38,14 @@ def register(server: Flask, services: Services) -> None:
     def export(name: str) -> Response:
         if name not in TABLES:
             raise UnknownNameError("table", name, TABLES)
-        query = CompareQuery.from_query(covered_export.rest_of_query())
-        if query.notes:
-            raise InputError(f"nothing was exported, so that the file is what was asked for. {query.notes[0]}")
+        query = csv_export.asked(CompareQuery, covered_export.rest_of_query())
         reader = RecentRuns(services.store, services.attention)
         many = aligned_runs(reader.many(query))
         if many is None:
             raise InputError("there is nothing to export: the address needs two runs, a and b, that have measurements.")
         why = services.store.offensive([run.row.id for run in many.runs])
         rows = _covered(TABLES[name](reader, query, many), why)
-        head = [*(rows[0] if rows else ()), "method"]
-        headers = {
-            "Content-Disposition": f'attachment; filename="headscope-compare-{name}"',
-            "Cache-Control": "no-store",
-        }
-        body = written(head, ([*row.values(), METHOD] for row in rows))
-        return Response(body, mimetype="text/csv; charset=utf-8", headers=headers)
+        return csv_export.file(f"compare-{name}", csv_export.with_method(rows, METHOD))
 
     server.register_blueprint(routes)
 

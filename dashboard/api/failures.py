@@ -1,6 +1,7 @@
 """Failures over HTTP: judgements in, suites and tables out.
 
 POST /api/v1/failures/triage            {run_id, detector, status, note, tags, who}
+GET  /api/v1/failures/why               what the case of run_id and detector rests on, beside a run that passed
 GET  /api/v1/failures/suite.jsonl       the prompts of the Failures page's selection, as `headscope run --prompts` reads
                                         (with their texts: offensive ones are tagged, and the file's name says it)
 GET  /api/v1/failures/failures.csv      the failures themselves; `covered_export` says what becomes of offensive texts
@@ -14,17 +15,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from flask import Blueprint, Flask, Response, jsonify
+from flask import Blueprint, Flask, Response, jsonify, request
 
 from headscope.analysis.errors import InputError
 from headscope.dashboard.api import covered_export, csv_export
+from headscope.dashboard.pages.failures import why
 from headscope.dashboard.pages.failures.query import FailuresQuery
+from headscope.dashboard.plain_json import plain
 from headscope.dashboard.request_body import json_object
 from headscope.dashboard.services import Services
 from headscope.storage.rows import FailureRow, Offence, Offences
 from headscope.storage.rows.offensive import PROMPT
 
 MOST_NOTE = 2_000
+MOST_TAGS, LONGEST_TAG = 20, 60
 OFFENSIVE = "offensive"
 
 
@@ -40,19 +44,26 @@ def register(server: Flask, services: Services) -> None:
         services.findings.triage(**values)
         return jsonify(values)
 
+    @routes.get("/why")
+    def why_failed() -> Response:
+        asked = [request.args.get(name, "") for name in ("run_id", "detector")]
+        answer = jsonify(plain(why.read(services.store, *asked)))
+        answer.headers["Cache-Control"] = "no-store"  # what a viewer covers is the viewer's
+        return answer
+
     @routes.get("/suite.jsonl")
     def suite() -> Response:
         rows = _rows(services)
-        why = services.store.offensive([row.run_id for row in rows])
-        lines = (json.dumps(prompt, ensure_ascii=False) + "\n" for prompt in prompts(rows, why))
-        name = "suite-offensive.jsonl" if any(PROMPT in parts for parts in why.values()) else "suite.jsonl"
+        offends = services.store.offensive([row.run_id for row in rows])
+        lines = (json.dumps(prompt, ensure_ascii=False) + "\n" for prompt in prompts(rows, offends))
+        name = "suite-offensive.jsonl" if any(PROMPT in parts for parts in offends.values()) else "suite.jsonl"
         return csv_export.file(name, "".join(lines), "application/x-ndjson")
 
     @routes.get("/failures.csv")
     def table() -> Response:
         names, shown, found = [item.name for item in fields(FailureRow)], covered_export.shown(), _rows(services)
-        why = services.store.offensive([row.run_id for row in found])
-        rows = (_line(row, why.get(row.run_id, {}), names, shown) for row in found)
+        offends = services.store.offensive([row.run_id for row in found])
+        rows = (_line(row, offends.get(row.run_id, {}), names, shown) for row in found)
         return csv_export.file("failures.csv", csv_export.written([*names, covered_export.COLUMN], rows))
 
     server.register_blueprint(routes)
@@ -72,12 +83,20 @@ def judgement(body: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("run_id", "detector", "status"):
         if not found[name]:
             raise InputError(f"a judgement needs {name}.")
-    tags = body.get("tags") or []
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        raise InputError("tags must be a list of texts.")
+    tags = _tags(body.get("tags") or [])
     if len(found["note"]) > MOST_NOTE:
         raise InputError(f"a note has at most {MOST_NOTE:,} characters.")
     return {**found, "tags": tags, "who": found["who"] or _user()}
+
+
+def _tags(given: Any) -> list[str]:
+    """Each once, without white space around it."""
+    if not isinstance(given, list) or not all(isinstance(tag, str) for tag in given):
+        raise InputError("tags must be a list of texts.")
+    tags = list(dict.fromkeys(tag.strip() for tag in given if tag.strip()))
+    if len(tags) > MOST_TAGS or any(len(tag) > LONGEST_TAG for tag in tags):
+        raise InputError(f"a failure has at most {MOST_TAGS} tags of at most {LONGEST_TAG} characters each.")
+    return tags
 
 
 def _line(row: FailureRow, why: Mapping[str, Offence], names: Sequence[str], shown: bool) -> list[Any]:

@@ -14,8 +14,7 @@ from flask import Blueprint, Flask, Response
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.statistics.calibration_pairs import reliability
 from headscope.analysis.statistics.model_rows import as_row, model_rows
-from headscope.dashboard.api import covered_export
-from headscope.dashboard.api.methods_export import written
+from headscope.dashboard.api import covered_export, csv_export
 from headscope.dashboard.pages.models.cards import CALIBRATION_FILE, FLIPS_FILE, SUMMARY_FILE
 from headscope.dashboard.pages.models.query import ModelsQuery, facets_of, resolved
 from headscope.dashboard.services import Services
@@ -37,20 +36,14 @@ def register(server: Flask, services: Services) -> None:
     def export(name: str) -> Response:
         if name not in TABLES:
             raise UnknownNameError("table", name, TABLES)
-        query = ModelsQuery.from_query(covered_export.rest_of_query())
-        if query.notes:
-            raise InputError(f"nothing was exported, so that the file is what was asked for. {query.notes[0]}")
+        query = csv_export.asked(ModelsQuery, covered_export.rest_of_query())
         query = resolved(query, facets_of(services.store, query))
         if query.same or not query.beside_model:
             raise InputError("the address names one model only: choose two on the Models page, and export there.")
         rows = list(TABLES[name](services, query))
         head = ["first_model", "second_model", *(rows[0] if rows else ()), "method"]
-        body = written(head, ([*query.names, *row.values(), _method(row)] for row in rows))
-        headers = {
-            "Content-Disposition": f'attachment; filename="headscope-models-{name}"',
-            "Cache-Control": "no-store",
-        }
-        return Response(body, mimetype="text/csv; charset=utf-8", headers=headers)
+        lines = ([*query.names, *row.values(), _method(row)] for row in rows)
+        return csv_export.file(f"models-{name}", csv_export.written(head, lines))
 
     server.register_blueprint(routes)
 

@@ -43,6 +43,7 @@ PAGES: list[str] = [
     "headscope.dashboard.pages.scorer.page",
     "headscope.dashboard.pages.bias.page",
     "headscope.dashboard.pages.failures.page",
+    "headscope.dashboard.pages.regression.page",
     "headscope.dashboard.pages.blackbox.page",
     "headscope.dashboard.pages.run.page",
     "headscope.dashboard.pages.live.page",

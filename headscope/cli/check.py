@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headscope.analysis.errors import InputError
 from headscope.analysis.models.embedded import NAME as EMBEDDED
 from headscope.analysis.statistics import check_rules
 from headscope.analysis.statistics.behaviour_tests import KINDS
-from headscope.cli.check_junit import junit
-from headscope.cli.check_shown import FLIPPED, link, no_toxicity, print_table, report
 from headscope.cli.options import DEFAULT_STORE, ShowOffensive, StoreOption
 
 if TYPE_CHECKING:
-    from headscope.analysis.statistics.regression import Comparison, Flip
-    from headscope.storage.interfaces import RunReader
+    from headscope.jobs.regression import Checked
 
 REGRESSION = 3
 """Exit status of a regression; 1 is an error, 2 a wrong option."""
+SECONDS = 600
+"""A server may be at work."""
 
 
 class Report(StrEnum):
@@ -79,51 +75,29 @@ def _suite(path: Path, model: str, fail_on: str, store: str, server: str, output
 def _compare(
     baseline: str, candidate: str, fail_on: str, store: str, server: str, output: Report, show_offensive: bool
 ) -> bool:
-    from headscope.analysis.statistics import regression
-    from headscope.jobs import snapshot
-    from headscope.jobs.parting import parted
-    from headscope.storage.repository import Store
+    from headscope.cli.check_shown import print_table
+    from headscope.jobs.check_document import document
+    from headscope.jobs.check_report import as_junit
 
-    rules = check_rules.parse(fail_on or ",".join(check_rules.DEFAULT))
-    with Store.open(store, create=False) as opened:
-        sides = snapshot.sides(opened, baseline, candidate)
-        found = regression.compare(sides.baseline, sides.candidate)
-        found = replace(found, states=parted(opened, sides.baseline, sides.candidate, (baseline, candidate)))
-        found = found if show_offensive else covered(found, opened)
-    if not found.n:
-        raise InputError(f"{baseline} and {candidate} have no prompt in common: run the same prompt sets in both.")
-    missing = check_rules.unmeasured(rules, found)
-    if missing and fail_on:
-        raise InputError(
-            f"nothing is known about {', '.join(missing)} in both experiments, so --fail-on cannot judge it. "
-            f"{no_toxicity(sides, missing)} Bias needs pairs of groups, states the analysis layers."
-        )
-    broken = check_rules.broken(rules, found)
+    checked = _checked(store, baseline, candidate, fail_on, show_offensive)
     if output is Report.JSON:
-        more = {"regressions": broken, "unmeasured": missing, "toxicity_by": sides.judge}
-        linked = {
-            name: [{**asdict(flip), "link": link(flip, server)} for flip in getattr(found, name)] for name in FLIPPED
-        }
-        typer.echo(json.dumps({**asdict(found), **linked, **more}, default=str))
+        typer.echo(document(checked, server))
     elif output is Report.JUNIT:
-        verdicts = check_rules.verdicts(rules, found)
-        typer.echo(junit(f"{baseline} to {candidate}", verdicts, report(found, server)))
+        typer.echo(as_junit(checked, server))
     else:
-        print_table(found, broken, missing, server, sides)
-    return bool(broken)
+        print_table(checked, server)
+    return bool(checked.regressions)
 
 
-def covered(found: Comparison, store: RunReader) -> Comparison:
-    """The same without the offensive texts among what flipped."""
-    flips = [flip for name in FLIPPED for flip in getattr(found, name)]
-    why = store.offensive([run_id for flip in flips for run_id in (flip.baseline_run, flip.candidate_run)])
+def _checked(url: str, baseline: str, candidate: str, fail_on: str, show_offensive: bool) -> Checked:
+    """Worked out here, or by the server that holds the file."""
+    from headscope.jobs import check_document, regression
+    from headscope.storage.repository import Store
+    from headscope.storage.served import server_of
 
-    def cover(flip: Flip) -> Flip:
-        parts = {**why.get(flip.baseline_run, {}), **why.get(flip.candidate_run, {})}
-        change: dict[str, Any] = {"text": f"[covered: {parts['prompt'].said}]"} if "prompt" in parts else {}
-        if "continuation" in parts:
-            change |= dict.fromkeys(("baseline", "candidate"), f"[covered: {parts['continuation'].said}]")
-        return replace(flip, **change)
-
-    change: dict[str, Any] = {name: tuple(map(cover, getattr(found, name))) for name in FLIPPED}
-    return replace(found, **change)
+    asked = {"baseline": baseline, "candidate": candidate, "fail_on": fail_on}
+    if (holder := server_of(url)) is not None:
+        body = {**asked, "show_offensive": show_offensive}
+        return check_document.from_json(holder.call("POST", "/api/v1/check", body, SECONDS).json())
+    with Store.open(url, create=False) as store:
+        return regression.check(store, **asked, show_offensive=show_offensive)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -12,52 +12,16 @@ from headscope.analysis.counts import plural
 from headscope.analysis.printable import visible
 from headscope.analysis.statistics import check_rules
 from headscope.cli.terminal import Console
+from headscope.jobs.check_report import flip_lines
+from headscope.jobs.regression import FLIPPED, LISTED, Checked, Evidence, no_toxicity
 
 if TYPE_CHECKING:
     from headscope.analysis.statistics.regression import Comparison, Flip
-    from headscope.jobs.snapshot import Sides
-
-LISTED = 10
-LONGEST = 60
-FLIPPED = {"broken": "Broken", "failed": "Failed runs", "mended": "Mended"}
 
 
-def no_toxicity(sides: Sides, missing: Sequence[str]) -> str:
-    """What toxicity would take."""
-    if sides.without and "toxicity" in missing:
-        return (
-            f"Toxicity is compared by one classifier only, and {sides.without}: let one judge both, "
-            "with `headscope score --experiment NAME --scorer NAME`."
-        )
-    return "Toxicity needs --max-new-tokens and the analysis toxicity."
-
-
-def link(flip: Flip, server: str) -> str:
-    """Both runs side by side."""
-    return f"{server}/compare?a={flip.baseline_run}&b={flip.candidate_run}"
-
-
-def flip_lines(flips: Sequence[Flip], server: str) -> Iterator[str]:
-    """Two lines for each flip: what changed, and where to look."""
-    for flip in flips:
-        text = flip.text if len(flip.text) <= LONGEST else f"{flip.text[:LONGEST]}…"
-        yield f"{flip.kind}: {text!r} {flip.baseline!r} → {flip.candidate!r}"
-        yield f"  {link(flip, server)}"
-
-
-def report(found: Comparison, server: str) -> Iterator[str]:
-    """Everything that flipped, the furthest fall first, with links; and where the states part."""
-    yield f"{plural(found.n, 'prompt')} in both"
-    yield found.states.said()
-    for name, title in FLIPPED.items():
-        if flips := getattr(found, name):
-            yield f"{title}: {len(flips)}"
-            yield from flip_lines(flips, server)
-
-
-def print_table(found: Comparison, broken: Sequence[str], missing: Sequence[str], server: str, sides: Sides) -> None:
+def print_table(checked: Checked, server: str) -> None:
     """The comparison for a person."""
-    console = Console()
+    console, compared, found = Console(), checked.compared, checked.compared.found
     alone = f"; {found.only_baseline} only in the baseline, {found.only_candidate} only in the candidate"
     console.print(
         f"{plural(found.n, 'prompt')} in both{alone if found.only_baseline or found.only_candidate else ''}.\n"
@@ -65,17 +29,20 @@ def print_table(found: Comparison, broken: Sequence[str], missing: Sequence[str]
     _print_changes(console, found)
     for name, title in FLIPPED.items():
         if flips := getattr(found, name):
-            _print_flips(console, title, flips, server)
+            _print_flips(console, title, flips, server, checked.evidence)
     console.print(found.states.said(), soft_wrap=True)
-    if missing:
-        console.print(f"Not measured in both: {', '.join(missing)}.", style="dim")
-    if sides.without:
-        console.print(f"{no_toxicity(sides, ('toxicity',))}", style="dim", soft_wrap=True)
-    if sides.judge:
-        console.print(f"Toxicity: scores by {sides.judge}, which judged both.", style="dim")
-    if broken:
+    if checked.unmeasured:
+        console.print(f"Not measured in both: {', '.join(checked.unmeasured)}.", style="dim")
+    if compared.without:
+        console.print(f"{no_toxicity(compared, ('toxicity',))}", style="dim", soft_wrap=True)
+    if compared.judge:
+        console.print(f"Toxicity: scores by {compared.judge}, which judged both.", style="dim")
+    untested = [v.said for v in checked.verdicts if v.failed is None and v.name not in checked.unmeasured]
+    for said in untested:
+        console.print(Text(f"Not judged: {said}"), soft_wrap=True)
+    if checked.regressions:
         console.print(Text("Worse than the baseline", style="bold red"))
-        for line in broken:
+        for line in checked.regressions:
             console.print(f"  {line}", soft_wrap=True)
     else:
         console.print(Text("No regression by the rules asked for.", style="bold green"))
@@ -97,9 +64,9 @@ def _print_changes(console: Console, found: Comparison) -> None:
     console.print(f"{'; '.join(units)}. * adjusted p < {check_rules.LEVEL}.\n", style="dim")
 
 
-def _print_flips(console: Console, title: str, flips: Sequence[Flip], server: str) -> None:
+def _print_flips(console: Console, title: str, flips: Sequence[Flip], server: str, evidence: Evidence) -> None:
     shown = flips[:LISTED]
     console.print(f"{title}: {len(flips)}{f', the first {len(shown)}' if len(flips) > len(shown) else ''}")
-    for line in flip_lines(shown, server):
+    for line in flip_lines(shown, server, evidence):
         console.print(f"  {line}", soft_wrap=True)
     console.print()

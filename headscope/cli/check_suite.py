@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.table import Table
@@ -16,13 +16,16 @@ from headscope.analysis.printable import visible
 from headscope.analysis.statistics import check_rules
 from headscope.analysis.statistics.behaviour_tests import KINDS, Outcome, TestResult
 from headscope.analysis.statistics.check_rules import Verdict
-from headscope.cli.check_junit import junit
-from headscope.cli.check_shown import LISTED, LONGEST
 from headscope.cli.suite_run import carry_out
 from headscope.cli.terminal import Console
+from headscope.jobs.check_junit import junit
+from headscope.jobs.check_report import LONGEST
+from headscope.jobs.regression import LISTED
 from headscope.jobs.request import JobRequest
-from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Offences
+
+if TYPE_CHECKING:
+    from headscope.storage.notebook import Notebook
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +41,19 @@ def run(path: Path, model: str, fail_on: str, store: str, *, show_offensive: boo
     """Run what the store has not, and judge every test of the kinds in `fail_on` (all of them without)."""
     from headscope.datasets import behaviour_suites as files
     from headscope.jobs.behaviour_suites import results
-    from headscope.storage.repository import Store
+    from headscope.storage.notebook import Notebook
 
     rules = check_rules.parse(fail_on, KINDS, 1.0) if fail_on else ()
     suite = files.read(path)
     carry_out(JobRequest(suite.name, model, suite.prompt_set, ()), store, 1)
     allowed = {rule.name: rule.allowed for rule in rules}
-    with Store.open(store, create=False) as opened:
-        found = results(opened, suite, suite.name, model)
+    with Notebook(store, frame="arrow") as book:  # here, or through the server that holds the file
+        found = results(book.measures(experiment=suite.name, prompt_set=suite.prompt_set.name), suite, model)
         chosen = [result for result in found if not rules or result.test.kind in allowed]
-        return [_judged(result, allowed, opened, show_offensive) for result in chosen]
+        return [_judged(result, allowed, book, show_offensive) for result in chosen]
 
 
-def _judged(result: TestResult, allowed: Mapping[str, float], store: RunReader, show_offensive: bool) -> Judged:
+def _judged(result: TestResult, allowed: Mapping[str, float], store: Notebook, show_offensive: bool) -> Judged:
     failed = sorted((item for item in result.outcomes if item.passed is False), key=lambda item: -item.short)
     why = {} if show_offensive else store.offensive([run_id for item in failed for run_id in item.runs])
     return Judged(result, result.verdict(allowed), tuple(_covered(item, why) for item in failed))

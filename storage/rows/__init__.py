@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headscope.storage.rows.behaviour import FindingRow, FindingSample, LensRanks, Measures
 from headscope.storage.rows.certificates import StoredCertificate
-from headscope.storage.rows.failures import DetectorCount, FailureFilter, FailureRow
+from headscope.storage.rows.failures import DetectorCount, FailureFacets, FailureFilter, FailureRow, PassingRun
 from headscope.storage.rows.filters import Condition, FacetCount, RunFilter, RunsPage, Sort
 from headscope.storage.rows.heads import HeadMeans, HeadRuns
 from headscope.storage.rows.jobs import JobRow, Saved
@@ -44,6 +44,7 @@ __all__ = [
     "Disagreements",
     "ExperimentRow",
     "FacetCount",
+    "FailureFacets",
     "FailureFilter",
     "FailureRow",
     "FindingRow",
@@ -62,6 +63,7 @@ __all__ = [
     "Offences",
     "Overview",
     "PairRuns",
+    "PassingRun",
     "PromptOutcomes",
     "PromptScores",
     "PromptSetRow",

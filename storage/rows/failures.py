@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from headscope.storage.rows.filters import RunFilter
+from headscope.storage.rows.filters import FacetCount, RunFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,33 @@ class FailureRow:
     note: str
     triage_tags: tuple[str, ...]
     who: str
+    judged_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FailureFilter:
-    """Which failures: of the runs of `where`; empty texts and tuples leave a condition out."""
+    """Which failures: of the runs of `where`; empty texts and tuples leave a condition out. triage_tag: one of the tags
+    that people gave."""
 
     where: RunFilter
     detector: str = ""
     severities: tuple[str, ...] = ()
     status: str = ""
+    triage_tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FailureFacets:
+    """How many failures have which tag: those of prompts, and those that people gave; most frequent first."""
+
+    tags: tuple[FacetCount, ...]
+    triage_tags: tuple[FacetCount, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PassingRun:
+    """A run in which a detector found nothing."""
+
+    run_id: str
+    text: str
+    pair_id: str | None

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,9 +18,18 @@ from headscope.storage import session
 from headscope.storage.columns import findings
 from headscope.storage.ids import new_id, parse_id
 from headscope.storage.read import filters
-from headscope.storage.rows import DetectorCount, FailureFilter, FailureRow, RunFilter
+from headscope.storage.rows import (
+    DetectorCount,
+    FacetCount,
+    FailureFacets,
+    FailureFilter,
+    FailureRow,
+    PassingRun,
+    RunFilter,
+)
 from headscope.storage.schema import probe_results, runs, triage
 from headscope.storage.sql import bulk
+from headscope.storage.sql.expressions import HasElement
 from headscope.storage.write.batch import now
 
 P, R, T = probe_results.c, runs.c, triage.c
@@ -48,16 +60,12 @@ class FailureStore:
         self, which: FailureFilter, offset: int = 0, limit: int = 50
     ) -> tuple[tuple[FailureRow, ...], int]:
         """See `RunReader.failures_page`."""
-        judged = _RANKED.c
-        clauses = [*filters.clauses(which.where), P.label.in_(which.severities or SEVERITIES)]
-        if which.detector:
-            clauses.append(P.probe == which.detector)
-        if which.status:
-            clauses.append(sa.func.coalesce(judged.status, STATUSES[0]) == which.status)
+        judged, clauses = _RANKED.c, _clauses(which)
         of_run = ("model", "experiment", "prompt_set", "prompt_key", "text", "target", "foil", "pair_id", "tags")
         shown = [R.id.label("run_id"), R.group_name.label("group"), *(R[name] for name in of_run),
                  P.probe.label("detector"), P.label.label("severity"), P.score, P.evidence,
-                 judged.status, judged.note, judged.tags.label("triage_tags"), judged.who]  # fmt: skip
+                 judged.status, judged.note, judged.tags.label("triage_tags"), judged.who,
+                 judged.created_at.label("judged_at")]  # fmt: skip
         query = sa.select(*shown).select_from(_joined()).where(*clauses)
         query = query.order_by(_SEVERITY.desc(), P.score.desc().nulls_last(), P.probe, R.id)
         count = sa.select(sa.func.count()).select_from(_joined()).where(*clauses)
@@ -65,6 +73,33 @@ class FailureStore:
             total = int(connection.execute(count).scalar_one())
             rows = connection.execute(query.offset(max(0, offset)).limit(limit)).mappings()
             return tuple(_failure(dict(row)) for row in rows), total
+
+    def failure_facets(self, which: FailureFilter) -> FailureFacets:
+        """See `RunReader.failure_facets`."""
+        untagged = replace(
+            which, where=replace(which.where, conditions=tuple(c for c in which.where.conditions if c.column != "tags"))
+        )
+        with session.reading(self.engine) as connection:
+            return FailureFacets(
+                _tag_counts(connection, R.tags, untagged),
+                _tag_counts(connection, _RANKED.c.tags, replace(which, triage_tag="")),
+            )
+
+    def passing_runs(self, run_id: str, detector: str, limit: int = 500) -> tuple[tuple[PassingRun, ...], int]:
+        """See `RunReader.passing_runs`."""
+        of_run = [R.experiment_id, R.model_id, R.prompt_set, R.pair_id]
+        with session.reading(self.engine) as connection:
+            mine = connection.execute(sa.select(*of_run).where(R.id == parse_id(run_id))).first()
+            if mine is None:
+                raise UnknownNameError("run", run_id, (), "It is not in this store.")
+            same = [column.is_not_distinct_from(value) for column, value in zip(of_run[:3], mine[:3], strict=True)]
+            passed = [P.run_id == R.id, P.probe == detector, P.label == PASSED, *same]
+            count = sa.select(sa.func.count()).select_from(probe_results, runs).where(*passed)
+            own_pair = sa.case((R.pair_id == mine.pair_id, 0), else_=1)
+            query = sa.select(R.id, R.text, R.pair_id).select_from(probe_results, runs).where(*passed)
+            rows = connection.execute(query.order_by(own_pair, R.id).limit(limit))
+            found = tuple(PassingRun(str(row.id), row.text, row.pair_id) for row in rows)
+            return found, int(connection.execute(count).scalar_one())
 
     def save_detections(
         self, where: RunFilter, detectors: Sequence[str], found: Sequence[tuple[str, ProbeResult]]
@@ -106,9 +141,32 @@ def _joined() -> sa.FromClause:
     return probe_results.join(runs, R.id == P.run_id).outerjoin(_RANKED, judged)
 
 
+def _clauses(which: FailureFilter) -> list[filters.Clause]:
+    """The conditions on findings, runs and judgements."""
+    judged = _RANKED.c
+    clauses: list[filters.Clause] = [*filters.clauses(which.where), P.label.in_(which.severities or SEVERITIES)]
+    if which.detector:
+        clauses.append(P.probe == which.detector)
+    if which.status:
+        clauses.append(sa.func.coalesce(judged.status, STATUSES[0]) == which.status)
+    if which.triage_tag:
+        clauses.append(HasElement(judged.tags, which.triage_tag))
+    return clauses
+
+
+def _tag_counts(connection: Connection, tags: sa.ColumnElement[Any], which: FailureFilter) -> tuple[FacetCount, ...]:
+    """Failures by tag; the database counts them by whole lists, of which there are few."""
+    query = sa.select(tags, sa.func.count()).select_from(_joined()).where(*_clauses(which)).group_by(tags)
+    counts: Counter[str] = Counter()
+    for names, n in connection.execute(query):
+        counts.update(dict.fromkeys(names or (), n))
+    return tuple(FacetCount(name, n) for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
 def _failure(row: dict[str, Any]) -> FailureRow:
     row["run_id"] = str(row["run_id"])
     row["status"] = row["status"] or STATUSES[0]
     row["note"], row["who"] = row["note"] or "", row["who"] or ""
+    row["judged_at"] = row["judged_at"] and row["judged_at"].replace(tzinfo=UTC)
     row["tags"], row["triage_tags"] = tuple(row["tags"] or ()), tuple(row["triage_tags"] or ())
     return FailureRow(**row)

@@ -26,6 +26,7 @@ PAGES = {
     "/bias": ".hs-card-body > *, .hs-empty, .hs-scope-choose",
     "/toxicity": ".hs-card-body > *, .hs-empty, .hs-scope-choose",
     "/scorer": "#scorer-functional tbody tr",
+    "/regression?baseline=first@tiny-gpt2&candidate=first@tiny-llama": "#regression-measures tbody tr",
     "/blackbox": ".hs-card-body > *, .hs-box, .hs-scope-choose",
     "/patching": "h1",
 }

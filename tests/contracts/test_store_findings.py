@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.types import Prompt
 from headscope.analysis.types.findings import ProbeResult, ToxicityScore
 from headscope.jobs.detection import detect, experiment_runs
+from headscope.jobs.siblings import nearest_passing
 from headscope.storage.repository import Store
 from headscope.storage.rows import FailureFilter, ModelSettings
 from tests.factories import make_info, make_prompt, make_result, make_set
@@ -133,6 +136,55 @@ def test_detections_are_replaced_and_triage_stays(store: Store) -> None:
     assert (count, mine.note, mine.who, mine.triage_tags) == (1, "not so bad", "ben", ())
     assert store.failures_page(FailureFilter(where, severities=("low",), status="dismissed"))[1] == 0
     assert sum(item.n for item in before if item.detector == "harmless_edit") == 3
+
+
+def test_tags_are_counted_and_narrow_by_the_newest_judgement(store: Store) -> None:
+    where = experiment_runs("demo")
+    detect(store, where)
+    rows, total = store.failures_page(FailureFilter(where))
+    a, b = rows[0], rows[-1]
+    assert store.failure_facets(FailureFilter(where)).triage_tags == ()
+    store.triage(a.run_id, a.detector, "open", "", ("old",), "ana")
+    store.triage(a.run_id, a.detector, "confirmed", "", ("typos", "50% of_it"), "ana")
+    store.triage(b.run_id, b.detector, "open", "", ("typos",), "ben")
+    facets = store.failure_facets(FailureFilter(where))
+    assert [(item.value, item.count) for item in facets.triage_tags] == [("typos", 2), ("50% of_it", 1)]
+    assert {item.value: item.count for item in facets.tags} == Counter(tag for row in rows for tag in row.tags)
+    for tag, expected in (("typos", {(a.run_id, a.detector), (b.run_id, b.detector)}),
+                          ("50% of_it", {(a.run_id, a.detector)}), ("old", set()), ("typo", set())):  # fmt: skip
+        found, count = store.failures_page(FailureFilter(where, triage_tag=tag))
+        assert {(row.run_id, row.detector) for row in found} == expected
+        assert count == len(expected)
+    open_ones = store.failure_facets(FailureFilter(where, status="open", triage_tag="typos"))
+    assert [(item.value, item.count) for item in open_ones.triage_tags] == [("typos", 1)]
+    judged = store.failures_page(FailureFilter(where, triage_tag="50% of_it"))[0][0]
+    assert judged.judged_at is not None
+    assert abs((datetime.now(UTC) - judged.judged_at).total_seconds()) < 3600
+    assert total == len(rows)
+
+
+def test_the_nearest_run_that_passed_is_of_the_pair_before_it_is_alike(store: Store) -> None:
+    texts = {"f": "The dog sat down", "near": "The dog sat down!", "pair": "Nothing alike", "far": "A hen ran away"}
+    results = []
+    for i, (key, text) in enumerate(texts.items()):
+        label = "high" if key == "f" else "passed"
+        pair = "one" if key in ("f", "pair") else None
+        made = make_result(Prompt(key, text, " and", " but", pair_id=pair), seed=20 + i)
+        results.append(replace(made, findings=(ProbeResult("harmless_edit", 0.5, label),)))
+    job = store.start_job(experiment="kin", model="tiny", spec={}, total=4)
+    store.save(job, make_info("tiny"), make_set(*(r.prompt for r in results)), [], 0, results)
+    ids = {row.prompt_key: row.id for row in store.runs_page(experiment_runs("kin")).rows}
+    found, total = store.passing_runs(ids["f"], "harmless_edit")
+    assert (found[0].run_id, total) == (ids["pair"], 3)
+    assert {row.run_id for row in found} == {ids[key] for key in ("near", "pair", "far")}
+    assert store.passing_runs(ids["f"], "harmless_edit", 1)[1] == 3
+    assert store.passing_runs(ids["f"], "agreement_broken") == ((), 0)
+    kin = nearest_passing(store, ids["f"], "harmless_edit")
+    assert kin is not None
+    assert (kin.run_id, kin.own_pair, kin.looked, kin.of) == (ids["pair"], True, 3, 3)
+    assert nearest_passing(store, ids["f"], "agreement_broken") is None
+    with pytest.raises(UnknownNameError):
+        store.passing_runs("01a20a6b-0000-7000-8000-000000000000", "harmless_edit")
 
 
 def test_a_judgement_needs_a_known_word_and_a_known_run(store: Store) -> None:

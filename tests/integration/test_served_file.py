@@ -136,6 +136,45 @@ def test_groups_are_compared_by_the_server(serving: Serving, tiny_gpt2_dir: Path
     assert "nobody" in unknown.stderr
 
 
+def test_experiments_are_compared_by_the_server(serving: Serving, handed_over: Done, tiny_llama_dir: Path) -> None:
+    assert handed_over.returncode == 0
+    store = str(serving.store)
+    ran = headscope("run", "--prompts", str(serving.prompts), "--model", str(tiny_llama_dir), "--store", store,
+                    "--analyses", "heads,layers,saliency", "--experiment", "other")  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    asked = ("check", "--baseline", "many", "--candidate", "other", "--store", store, "--fail-on", "flips:1,failed")
+    report = json.loads(headscope(*asked, "--format", "json", "--server", serving.url).stdout)
+    assert (report["n"], report["only_baseline"], report["states"]["tolerance"]) == (MANY, 0, None)
+    query = "SELECT probe, experiment, avg(CASE WHEN label = 'passed' THEN 0 ELSE 1 END) AS share FROM probe_results " \
+            "JOIN runs ON runs.id = run_id WHERE label IN ('passed', 'low', 'medium', 'high') GROUP BY ALL"  # fmt: skip
+    rows = json.loads(headscope("sql", query, "--store", store, "--format", "json").stdout)
+    shares = {(row["probe"], row["experiment"]): row["share"] for row in rows}
+    judged = [row for row in report["changes"] if row["name"] == "detectors"]
+    assert judged
+    for row in judged:
+        expected = [shares[row["part"], name] for name in ("many", "other")]
+        assert [row["baseline"], row["candidate"]] == pytest.approx(expected)
+    done = headscope(*asked)
+    assert done.returncode == (3 if report["regressions"] else 0), done.stderr
+    assert f"{MANY} prompts in both" in done.stdout
+    address = f"{serving.url}/api/v1/regression/check.json?baseline=many&candidate=other&fail_on=flips:1,failed"
+    assert requests.get(address, timeout=GUARD).json() == report
+    unknown = headscope("check", "--baseline", "many", "--candidate", "nobody", "--store", store)
+    assert unknown.returncode == 1
+    assert "nobody" in unknown.stderr
+
+
+def test_a_suite_of_tests_is_run_and_judged_by_the_server(serving: Serving, tiny_gpt2_dir: Path) -> None:
+    suite = serving.store.parent / "animals.yaml"
+    suite.write_text("name: animals\ntests:\n  - name: says\n    kind: functionality\n    examples:\n"
+                     "      - {text: the cat, target: ' sat'}\n      - {text: the dog, target: ' ran'}\n")  # fmt: skip
+    done = headscope("check", "--suite", str(suite), "--model", str(tiny_gpt2_dir), "--store", str(serving.store),
+                     "--format", "json")  # fmt: skip
+    assert done.returncode in (0, 3), done.stderr
+    (test,) = json.loads(done.stdout)["tests"]
+    assert (test["name"], test["n"], len(test["failures"])) == ("says", 2, test["failed"])
+
+
 def test_a_published_set_is_run_and_scored_by_the_server(serving: Serving, tiny_gpt2_dir: Path) -> None:
     published = serving.store.parent / "crows.csv"
     published.write_text(",sent_more,sent_less,stereo_antistereo,bias_type\n0,the cat sat,the dog sat,stereo,age\n")

@@ -48,14 +48,15 @@ def detectors(services: Services, query: FailuresQuery) -> Children:
 def cases(services: Services, query: FailuresQuery) -> Children:
     """The cases, the most severe first, each with its evidence and what can be done with it."""
     rows, total = services.store.failures_page(query.which(), query.page * PAGE_SIZE, PAGE_SIZE)
-    actions = [*choices(query), suite_menu(query)]
+    actions = [*choices(query, services.store.failure_facets(query.which())), suite_menu(query)]
     if not total:
         return empty_box("No failures here", html.P("Nothing fits this choice."), icon_name="check2-circle"), actions
     why = services.store.offensive([row.run_id for row in rows])
-    items = [case(row, why) for row in rows]
+    items = [case(query, row, why) for row in rows]
     return [
         html.P([html.B(f"{total:,}"), " failures. ", html.Kbd("j"), " ", html.Kbd("k"), " move, ", html.Kbd("y"),
-                " confirms, ", html.Kbd("x"), " dismisses, ", html.Kbd("u"), " reopens, ", html.Kbd("Enter"),
+                " confirms, ", html.Kbd("x"), " dismisses, ", html.Kbd("u"), " reopens, ", html.Kbd("n"),
+                " notes, ", html.Kbd("e"), " tags, ", html.Kbd("w"), " shows why, ", html.Kbd("Enter"),
                 " opens the run."], className="hs-said"),
         html.Div(items, className="hs-cases", **extra(data_rows="open")),
         pager(query, total),

@@ -17,7 +17,8 @@ STATUSES = ("open", "confirmed", "dismissed")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailuresQuery(ScopeQuery):
-    """detector, severity, status, tag: which failures. page: counted from 0."""
+    """detector, severity, status, tag (of the prompt), triage_tag (that people gave): which failures. page: counted
+    from 0."""
 
     PAGE: ClassVar[Page] = Page("failures", links.FAILURES, "Failures", "bug", 29, shortcut="f")
 
@@ -25,15 +26,17 @@ class FailuresQuery(ScopeQuery):
     severity: str = choice("all", *SEVERITIES)
     status: str = choice("all", *STATUSES)
     tag: str = ""
+    triage_tag: str = ""
     page: int = number(0, low=0)
 
     def which(self) -> FailureFilter:
         """The store's filter."""
         runs = self.where()
         if self.tag:
-            runs = RunFilter((*runs.conditions, Condition("tags", "contains", self.tag)))
+            runs = RunFilter((*runs.conditions, Condition("tags", "eq", self.tag)))
         severities = () if self.severity == "all" else (self.severity,)
-        return FailureFilter(runs, self.detector, severities, "" if self.status == "all" else self.status)
+        status = "" if self.status == "all" else self.status
+        return FailureFilter(runs, self.detector, severities, status, self.triage_tag)
 
 
 PAGE_SIZE = 25

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,10 +19,11 @@ from headscope.dashboard.covered import anything, covered, prompt, run_link
 from headscope.dashboard.numbers import plain
 from headscope.dashboard.pages.failures.query import PAGE_SIZE, STATUSES, FailuresQuery
 from headscope.dashboard.parts import Entry, menu, stay, switch
+from headscope.dashboard.tables import when
 from headscope.dashboard.text import visible
 from headscope.dashboard.units import percents, ratio
 from headscope.dashboard.words import DASH
-from headscope.storage.rows import DetectorCount, FailureRow, Offence, Offences
+from headscope.storage.rows import DetectorCount, FailureFacets, FailureRow, Offence, Offences
 
 SEVERITY_ICONS = {"low": "dash-circle", "medium": "exclamation-circle-fill", "high": "exclamation-octagon-fill"}
 STATUS_ICONS = {"open": "circle", "confirmed": "check-circle-fill", "dismissed": "slash-circle"}
@@ -84,7 +86,7 @@ def about_false_alarms(names: Sequence[str]) -> str:
     return told + (f"No rate: {'; '.join(without)}. " if without else "")
 
 
-def choices(query: FailuresQuery) -> list[Component]:
+def choices(query: FailuresQuery, facets: FailureFacets) -> list[Component]:
     """Which cases."""
     names: list[Entry] = [("all", query.link(detector="", page=0), None)]
     names += [(entry.label, query.link(detector=name, page=0), None) for name, entry in DETECTORS.items()]
@@ -92,13 +94,26 @@ def choices(query: FailuresQuery) -> list[Component]:
     first = type(query).from_query({**_pairs(query), "page": "0"})
     return [
         menu("Detector", entry.label if entry else "all", names),
+        *_tag_menus(query, facets),
         switch("severity", first, [(name, name) for name in ("all", *reversed(SEVERITIES))], "Severity"),
         switch("status", first, [(name, name) for name in ("all", *STATUSES)], "Status"),
     ]
 
 
+def _tag_menus(query: FailuresQuery, facets: FailureFacets) -> list[Component]:
+    """Tags of prompts, and tags that people gave, where there are any."""
+    menus: list[Component] = []
+    for name, title, counts in (("tag", "Prompt tag", facets.tags), ("triage_tag", "Your tag", facets.triage_tags)):
+        now = getattr(query, name)
+        if counts or now:
+            entries: list[Entry] = [("all", query.link(**{name: "", "page": 0}), None)]
+            entries += [(str(item.value), query.link(**{name: item.value, "page": 0}), item.count) for item in counts]
+            menus.append(menu(title, now or "all", entries))
+    return menus
+
+
 def _pairs(query: FailuresQuery) -> dict[str, str]:
-    names = ("experiment", "model", "prompt_set", "detector", "severity", "status", "tag")
+    names = ("experiment", "model", "prompt_set", "detector", "severity", "status", "tag", "triage_tag")
     return {name: getattr(query, name) for name in names}
 
 
@@ -111,7 +126,7 @@ def suite_menu(query: FailuresQuery) -> Component | None:
     )  # fmt: skip
 
 
-def case(row: FailureRow, why: Offences) -> html.Article:
+def case(query: FailuresQuery, row: FailureRow, why: Offences) -> html.Article:
     """One failure: what, where, why it was flagged, and the judgement. why: what to cover."""
     entry = DETECTORS.get(row.detector)
     address = links.run(row.run_id)
@@ -128,16 +143,22 @@ def case(row: FailureRow, why: Offences) -> html.Article:
             html.Header(head),
             html.P(run_link(row.text, address, prompt(why, row.run_id), "hs-case-text")),
             html.Div(evidence(row, anything(why, row.run_id)), className="hs-case-evidence"),
-            html.Footer(judge(row)),
+            html.Footer(judge(query, row)),
+            html.Div(className="hs-case-why", hidden=True),
         ],
         className="hs-case",
         tabIndex="-1",
-        **extra(data_href=address, data_run=row.run_id, data_detector=row.detector),
+        **extra(
+            data_href=address,
+            data_run=row.run_id,
+            data_detector=row.detector,
+            data_why=links.failure_why(row.run_id, row.detector),
+        ),
     )
 
 
-def judge(row: FailureRow) -> list[Component]:
-    """Buttons and a note; failures.js sends them."""
+def judge(query: FailuresQuery, row: FailureRow) -> list[Component]:
+    """Buttons, tags and a note; failures.js sends them, and writes tags as here."""
     words = (("confirmed", "Confirm", "y"), ("dismissed", "Dismiss", "x"), ("open", "Reopen", "u"))
     buttons = [
         html.Button(
@@ -145,10 +166,18 @@ def judge(row: FailureRow) -> list[Component]:
         )
         for status, label, key in words
     ]
-    said = f"{row.who or 'somebody'}: {row.note}" if row.note else ""
+    said: list[Children] = []
+    if row.judged_at is not None:
+        said = [f"{row.who or 'somebody'}, ", when(row.judged_at), f": {row.note}" if row.note else ""]
     note_button = html.Button("Note", type="button", className="hs-button hs-small", title="key n",
                               **extra(data_triage="note", data_note=row.note))  # fmt: skip
-    return [*buttons, note_button, html.Span(said, className="hs-case-said")]
+    tag_button = html.Button("Tags", type="button", className="hs-button hs-small", title="key e",
+                             **extra(data_triage="tags", data_tags=json.dumps(row.triage_tags)))  # fmt: skip
+    why_button = html.Button("Why", type="button", className="hs-button hs-small", title="key w",
+                             **extra(data_case_why="1", aria_expanded="false"))  # fmt: skip
+    tags = [stay(f"#{tag}", query.link(triage_tag=tag, page=0), "hs-case-tag") for tag in row.triage_tags]
+    return [*buttons, note_button, tag_button, why_button, html.Span(tags, className="hs-case-tags"),
+            html.Span(said, className="hs-case-said")]  # fmt: skip
 
 
 def evidence(row: FailureRow, why: Offence | None) -> list[Component]:

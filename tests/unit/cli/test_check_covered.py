@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from headscope.analysis.statistics.regression import Comparison, Flip
-from headscope.cli.check import covered
+from headscope.jobs.regression import covered
 from headscope.storage.repository import Store
 from tests import offensive_store
 from tests.offensive_store import JUDGE, row

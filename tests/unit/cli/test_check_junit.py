@@ -12,9 +12,9 @@ import pytest
 from headscope.analysis.statistics.check_rules import Verdict
 from headscope.analysis.statistics.first_layer import Parting
 from headscope.analysis.statistics.regression import Comparison, Flip
-from headscope.cli.check import covered
-from headscope.cli.check_junit import junit
-from headscope.cli.check_shown import report
+from headscope.jobs.check_junit import junit
+from headscope.jobs.check_report import report
+from headscope.jobs.regression import Checked, Compared, covered
 from headscope.storage.repository import Store
 from tests import offensive_store
 from tests.offensive_store import JUDGE, row
@@ -70,9 +70,15 @@ def flip(text: str, *, was: str = " a", becomes: str = " b", runs: tuple[str, st
     return Flip("answer", "set", "key", text, was, becomes, *runs, 1.0)
 
 
+def checked(found: Comparison) -> Checked:
+    return Checked(Compared("a", "b", found), "", (), ())
+
+
 def test_every_rule_is_a_test_case_and_flips_are_listed_with_links() -> None:
     flips = (flip("The worst of all"), flip("A smaller fall", runs=("r3", "r4")))
-    root = valid(junit("main to pull", VERDICTS, report(Comparison((), flips, (), (), 7, 0, 0, APART), "http://host")))
+    root = valid(
+        junit("main to pull", VERDICTS, report(checked(Comparison((), flips, (), (), 7, 0, 0, APART)), "http://host"))
+    )
     cases = {case.attrib["name"]: [child.tag for child in case] for case in root.iter("testcase")}
     assert cases == {
         "accuracy": ["failure"], "detectors confident_wrong": ["system-out"], "toxicity": ["skipped"],
@@ -90,7 +96,7 @@ def test_every_rule_is_a_test_case_and_flips_are_listed_with_links() -> None:
 @pytest.mark.parametrize("text", ["]]><testcase/>", "\x00\x1b[31m\ud800\ufffe\uffff", "日本 🎉 & \"'<>", "\u202eabc"])
 def test_hostile_texts_leave_the_document_whole(text: str) -> None:
     found = Comparison((), (flip(text, was=text, becomes=text),), (), (), 1, 0, 0)
-    document = junit(text, [Verdict("bias", text, True, text)], report(found, "http://host"))
+    document = junit(text, [Verdict("bias", text, True, text)], report(checked(found), "http://host"))
     assert document.isascii()
     root = valid(document)
     assert len(list(root.iter("testcase"))) == 1
@@ -102,7 +108,7 @@ def test_offensive_texts_are_covered(tmp_path: Path) -> None:
         offensive_store.fill(store)
         rude = row(store, "cook-old")
         bare = Comparison((), (flip(rude.text, was="was rude", runs=(rude.id, "none")),), (), (), 1, 0, 0)
-        root = valid(junit("a to b", VERDICTS, report(covered(bare, store), "")))
+        root = valid(junit("a to b", VERDICTS, report(checked(covered(bare, store)), "")))
     said = str(root.findtext("testsuite/system-out"))
     assert rude.text not in said
     assert "was rude" not in said

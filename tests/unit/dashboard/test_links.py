@@ -12,6 +12,7 @@ from headscope.dashboard import links
 from headscope.dashboard.link_state import QueryState
 from headscope.dashboard.pages.blackbox.query import BlackBoxQuery
 from headscope.dashboard.pages.compare.query import CompareQuery
+from headscope.dashboard.pages.heads.query import HeadsQuery
 from headscope.dashboard.pages.live.query import LiveQuery
 from headscope.dashboard.pages.patching.query import PatchingQuery
 from headscope.dashboard.pages.run.query import RunQuery
@@ -34,6 +35,14 @@ CASES: list[tuple[str, str, type[QueryState], dict[str, Any]]] = [
     (links.compare(("x", "y", "z", "u")), "/compare", CompareQuery, {"a": "x", "b": "y", "more": "z,u"}),
     (links.live(text=ODD, foil=""), "/live", LiveQuery, {"text": ODD}),
     (links.patching(ODD, " b"), "/patching", PatchingQuery, {"clean": ODD, "corrupted": " b"}),
+    (
+        links.patching(ODD, " b", target=" c", foil="", model="m"),
+        "/patching",
+        PatchingQuery,
+        {"clean": ODD, "corrupted": " b", "target": " c", "model": "m"},
+    ),
+    (links.compare_scores("x", "y", "saliency"), "/compare", CompareQuery, {"a": "x", "b": "y", "method": "saliency"}),
+    (links.heads(ODD), "/heads", HeadsQuery, {"experiment": ODD}),
     (links.blackbox(ODD), "/blackbox", BlackBoxQuery, {"experiment": ODD}),
     (links.scorer(ODD), "/scorer", ScorerQuery, {"experiment": ODD}),
 ]

@@ -8,7 +8,7 @@ from scipy import stats
 
 from headscope.analysis.statistics.calibration import calibration_error
 from headscope.analysis.statistics.calibration_pairs import Cells, calibration_beside, edges_of, reliability
-from headscope.analysis.statistics.model_pairs import Estimate, Moments, mcnemar, means, shares
+from headscope.analysis.statistics.model_pairs import Estimate, Moments, means, shares
 
 
 def moments(
@@ -63,12 +63,6 @@ def test_a_prompt_twice_in_a_pair_is_one_observation() -> None:
     once, twice = (shares(moments(np.repeat(np.arange(12), k), *(np.repeat(side, k) for side in says))).first
                    for k in (1, 2))  # fmt: skip
     assert (twice.low, twice.high) == pytest.approx((once.low, once.high))
-
-
-def test_mcnemars_test_is_the_exact_binomial_one() -> None:
-    for gained, lost in ((5, 1), (0, 7), (9, 9), (130, 160)):
-        assert mcnemar(gained, lost) == pytest.approx(stats.binomtest(gained, gained + lost).pvalue)
-    assert mcnemar(0, 0) == 1.0
 
 
 def test_few_prompts_and_none_have_no_interval() -> None:

@@ -15,6 +15,7 @@ import pytest
 from headscope.analysis.classifiers.tone_limits import LIMITS
 from headscope.analysis.types import Prompt
 from headscope.analysis.types.findings import ProbeResult, ToxicityScore
+from headscope.dashboard import links
 from headscope.dashboard.app import create_app
 from headscope.dashboard.pages.bias import page as bias
 from headscope.dashboard.pages.bias.query import BiasQuery, compared, runs_of
@@ -26,7 +27,9 @@ from headscope.dashboard.scoped.page import ScopedPage
 from headscope.dashboard.services import Services
 from headscope.jobs.detection import detect, experiment_runs
 from headscope.storage.repository import Store
+from tests import offensive_store
 from tests.factories import make_info, make_result, make_set
+from tests.offensive_store import RUDE
 from tests.page_parts import BrokenStore, hrefs, text_of
 
 HOST = {"Host": "127.0.0.1:8050"}
@@ -192,5 +195,49 @@ def test_failures_can_be_judged_and_made_a_suite(store: Store) -> None:
     table = client.get("/api/v1/failures/failures.csv?experiment=people&status=confirmed", headers=HOST)
     assert len(table.get_data(as_text=True).splitlines()) == 2
     assert client.get("/api/v1/failures/suite.jsonl?page=x", headers=HOST).status_code == 400
+    tags = [" rude ", "rude", "", "of 2026"]
+    tagged = client.post("/api/v1/failures/triage", json={**body, "tags": tags}, headers=ORIGIN)
+    assert tagged.get_json()["tags"] == ["rude", "of 2026"]
+    for wrong in (["x" * 61], [str(i) for i in range(21)]):
+        assert client.post("/api/v1/failures/triage", json={**body, "tags": wrong}, headers=ORIGIN).status_code == 400
+    state = failures.SCOPED.query.from_query({"experiment": "people", "triage_tag": "of 2026"})
+    cases, actions = failures.SCOPED.content("failures-cases", services, state)
+    assert "#rude" in text_of(cases)
+    assert "1  failures" in text_of(cases)
+    assert "Your tag" in text_of(actions)
+    assert any("triage_tag=rude" in link for link in hrefs(cases))
     assert create_app(Services(store)).server.test_client().post(
         "/api/v1/failures/triage", json=body, headers=ORIGIN).status_code == 400  # fmt: skip
+
+
+def test_a_case_says_why_beside_the_nearest_run_that_passed(store: Store) -> None:
+    client = create_app(Services(store)).server.test_client()
+    rows, _ = store.failures_page(FailuresQuery(experiment="people").which())
+    case = next(row for row in rows if row.detector == "toxic_continuation")
+    address = links.failure_why(case.run_id, case.detector)
+    found = client.get(address, headers=HOST).get_json()
+    passed, total = store.passing_runs(case.run_id, case.detector)
+    strip = found["strips"][0]
+    run = store.run(case.run_id)
+    scores = next(item for item in run.attributions if item.method == "input_x_gradient").scores
+    assert strip["scores"] == pytest.approx(scores.tolist())  # signed scores before sizes
+    assert run.trace is not None
+    assert strip["tokens"] == list(run.trace.tokens.texts)
+    if total == 0:
+        assert "passed this detector" in found["said"]
+    else:
+        mine = [row for row in passed if row.pair_id == case.pair_id] or list(passed)
+        assert found["strips"][1]["href"] in {links.run(row.run_id) for row in mine}
+    assert client.get(links.failure_why("01a20a6b-0000-7000-8000-000000000000", "x"), headers=HOST).status_code == 404
+
+
+def test_an_offensive_case_keeps_its_words_from_whoever_covers_them(tmp_path: Path) -> None:
+    with Store.open(str(tmp_path / "offensive.duckdb")) as store:
+        offensive_store.fill(store)
+        client = create_app(Services(store)).server.test_client()
+        run = offensive_store.row(store, "cook-old")
+        address = links.failure_why(run.id, "toxic_continuation")
+        assert RUDE not in client.get(address, headers=HOST).get_data(as_text=True)
+        assert "covered" in client.get(address, headers=HOST).get_json()["strips"][0]["missing"]
+        client.set_cookie("headscope-offensive", "shown", domain="127.0.0.1")
+        assert RUDE in client.get(address, headers=HOST).get_data(as_text=True)
