@@ -79,19 +79,21 @@ def blackbox(
 ) -> None:
     """Ask a model behind an API about changed prompts and store what mattered (docs/blackbox.md).
 
-    Prompts are sent to the address given and nowhere else. The key is read from HEADSCOPE_API_KEY and never stored.
+    Prompts are sent to the address given and nowhere else, to another machine only with HEADSCOPE_ALLOW_OUTSIDE=yes.
+    The key is read from HEADSCOPE_API_KEY and never stored.
     """
     from headscope.analysis.blackbox.budget import Budget
     from headscope.analysis.blackbox.client import KEY_VARIABLE, Client, Endpoint
     from headscope.analysis.blackbox.engine import BlackBoxEngine
+    from headscope.analysis.blackbox.reach import outside_allowed
     from headscope.analysis.blackbox.study import Settings
     from headscope.analysis.models.fingerprints import cache_dir
     from headscope.datasets import prompt_sets
 
     settings = Settings(unit.value, masking.value, permutations, edits, samples, max_tokens=max_new_tokens,
                         temperature=temperature, seed=seed)  # fmt: skip
-    endpoint = Endpoint(api, model, chat, os.environ.get(KEY_VARIABLE, ""), candidates, timeout,
-                        parallel=parallel, per_minute=per_minute)  # fmt: skip
+    endpoint = Endpoint(api, model, chat, os.environ.get(KEY_VARIABLE, "").strip(), candidates, timeout,
+                        parallel=parallel, per_minute=per_minute, outside=outside_allowed())  # fmt: skip
     client = Client(endpoint, Budget(budget_calls, budget_tokens), cache_dir() / "answers")
     prompt_set = screened(prompt_sets.load(prompts), content_filter)
     engine = BlackBoxEngine(BACKENDS[BLACK_BOX].load()(client), settings)
