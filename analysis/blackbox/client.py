@@ -14,7 +14,7 @@ import requests
 import tenacity
 
 from headscope.analysis.blackbox import reach
-from headscope.analysis.blackbox.answers import Answer, Known, Question, parse
+from headscope.analysis.blackbox.answers import Answer, Known, Question, kept, parse
 from headscope.analysis.blackbox.budget import Budget, Rate
 from headscope.analysis.blackbox.secret import Secret
 from headscope.analysis.errors import BackendError, InputError
@@ -133,7 +133,8 @@ class Client:
         self.budget.reserve(bound)
         used = 0
         try:
-            answer = self._secret.answer(parse(self._post(question), self.endpoint.chat))
+            told = kept(parse(self._post(question), self.endpoint.chat), question.about)
+            answer = self._secret.answer(told)
             used = answer.used or bound
         except _Busy as error:
             used = bound if error.lost else 0
