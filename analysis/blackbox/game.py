@@ -143,7 +143,8 @@ def _among(mine: Importance, free: NDArray[np.bool_]) -> Importance:
         found[free] = values
         return found
 
-    return replace(mine, **{name: wide(getattr(mine, name)) for name in ARRAYS})
+    arrays: dict[str, Any] = {name: wide(getattr(mine, name)) for name in ARRAYS}
+    return replace(mine, **arrays)
 
 
 def _spread(chunk: Importance, owner: NDArray[np.intp]) -> Importance:

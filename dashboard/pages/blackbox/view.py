@@ -71,8 +71,7 @@ def _part(part: str, i: int, told: Mapping[str, Any], top: float, becomes: str |
         part,
         className=f"hs-part {kind}" + ("" if settled else " hs-part-open"),
         style={"--t": f"{abs(score) / top:.3f}"},
-        title=f"{visible(part)}  {signed(score, 3)} {said}  {ranks}"
-        + (f"  becomes {visible(becomes)}" if becomes else ""),
+        title=f"{visible(part)}  {signed(score, 3)} {said}  {ranks}{other}",
     )
 
 
