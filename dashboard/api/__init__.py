@@ -29,6 +29,7 @@ APIS: list[str] = [
     "headscope.dashboard.api.toxicity",
     "headscope.dashboard.api.bias_export",
     "headscope.dashboard.api.charts_export",
+    "headscope.dashboard.api.blackbox_export",
     "headscope.dashboard.api.scoring",
     "headscope.dashboard.api.bias",
     "headscope.dashboard.api.arrays",

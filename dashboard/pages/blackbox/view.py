@@ -23,6 +23,7 @@ from headscope.dashboard.units import percents, ratio
 from headscope.dashboard.words import plural
 from headscope.storage.rows import FindingRow, Offence
 
+PARTS_FILE = "parts.csv"
 LEAST_PARTS = 3
 """Fewer have no order whose halves could agree."""
 UNITS = {
@@ -130,7 +131,8 @@ def model_cells(probes: Mapping[str, Sequence[FindingRow]]) -> list[Component]:
     edits = [row.score for row in probes.get("harmless_edits", ())]
     drawn = [row.score for row in probes.get("self_consistency", ())]
     low, high = wilson(bounded, asked)
-    cells: list[Children] = [f"{len(evidence):,}", f"{asked:,}", halves]
+    saved = sum(item.get("saved", 0) for item in evidence)
+    cells: list[Children] = [f"{len(evidence):,}", f"{asked:,}", f"{saved:,}", halves]
     cells.append(f"{ratio(bounded, asked)} {percents(low, high)}" if asked else plain(None))
     return [html.Td(cell, className="num") for cell in (*cells, _mean(edits), _mean(drawn))]
 
@@ -155,6 +157,9 @@ def no_runs() -> Component:
 
 
 LIMITS = html.Ul([
+    html.Li("A closed model shows neither attention, activations, gradients nor layers, not the tokens it read, and of "
+            "the probabilities at most those of the likeliest next tokens: what other pages read from inside is not "
+            "known of it, and empty there."),
     html.Li("What is measured is how the answer changes when parts of the prompt are taken out. That is the model's "
             "behaviour on prompts nobody would write, not its inside."),
     html.Li("Each score is a Shapley value: a part's mean effect over orders in which parts are put back. Intervals "
