@@ -154,3 +154,8 @@ def compare_file(name: str, state: QueryState) -> str:
 def bias_file(name: str, state: QueryState) -> str:
     """A table of the Bias page: `bias.csv` or `pairs.csv`."""
     return f"{API}/bias/{name}{state.to_query()}"
+
+
+def blackbox_file(name: str, state: QueryState) -> str:
+    """A table of the Black box page: `parts.csv`."""
+    return f"{API}/blackbox/{name}{state.to_query()}"

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,23 @@ from headscope.analysis.models.embedded import write_atomically
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A prompt and how to continue it. draw: tells samples of the same prompt apart (sent as the seed)."""
+    """A prompt and how to continue it. draw: tells samples of the same prompt apart (sent as the seed). about: the
+    target whose log-probability is wanted, however unlikely it is."""
 
     text: str
     max_tokens: int = 16
     temperature: float = 0.0
     top_p: float = 1.0
     draw: int = 0
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came back. tokens, logprobs (nats): of the answer, empty where the API does not tell.
 
-    first: log-probabilities of the likeliest first tokens, empty likewise. used: tokens in and out, 0 when not said.
+    first: log-probabilities of the likeliest first tokens, empty likewise; of more than KEPT only those, the least
+    likely one told, and those that begin what the question is about. used: tokens in and out, 0 when not said.
     """
 
     text: str
@@ -37,6 +40,24 @@ class Answer:
     logprobs: tuple[float, ...] = ()
     first: Mapping[str, float] | None = None
     used: int = 0
+
+
+KEPT = 1000
+"""A server may tell its whole vocabulary: megabytes an answer."""
+
+
+def begins(token: str, target: str) -> bool:
+    """Whether a token may be the first of a target, but for space before it."""
+    return bool(token.strip()) and (target.strip() or target).startswith(token.strip())
+
+
+def kept(answer: Answer, about: str) -> Answer:
+    """The answer with no more first tokens than there is a use for."""
+    if answer.first is None or len(answer.first) <= KEPT:
+        return answer
+    ranked = sorted(answer.first.items(), key=lambda item: -item[1])
+    wanted = [item for item in ranked[KEPT:-1] if about and begins(item[0], about)]
+    return replace(answer, first=dict([*ranked[:KEPT], *wanted, ranked[-1]]))
 
 
 class Known:

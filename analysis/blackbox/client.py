@@ -8,13 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import tenacity
 
-from headscope.analysis.blackbox.answers import Answer, Known, Question, parse
+from headscope.analysis.blackbox import reach
+from headscope.analysis.blackbox.answers import Answer, Known, Question, kept, parse
 from headscope.analysis.blackbox.budget import Budget, Rate
+from headscope.analysis.blackbox.secret import Secret
 from headscope.analysis.errors import BackendError, InputError
 
 BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
@@ -28,6 +30,7 @@ class Endpoint:
     """Where to ask. url: the base, with its /v1. candidates: how many likeliest tokens to ask for, 0 for none.
 
     timeout: seconds per call. attempts: per question, waiting 1, 2, 4 ... seconds (or as long as the server says).
+    outside: the user's yes to addresses that are not on this machine (`reach.outside_allowed`).
     """
 
     url: str
@@ -39,14 +42,15 @@ class Endpoint:
     attempts: int = 5
     parallel: int = 4
     per_minute: float = 0.0
+    outside: bool = False
 
     def __post_init__(self) -> None:
-        """Raises InputError for an address that is none."""
-        parts = urlsplit(self.url)
-        if parts.scheme not in {"http", "https"} or not parts.netloc:
-            raise InputError(f"{self.url!r} is not the address of an API: it looks like http://127.0.0.1:8000/v1.")
-        if parts.username or parts.password:
-            raise InputError(f"put the key into {KEY_VARIABLE}, not into the address, which is stored.")
+        """Raises InputError for an address that is none, or is outside this machine without the user's yes, and where
+        address or model's name, which are stored, hold the key."""
+        secret = Secret(self.key)
+        if any(secret.clean(stored) != stored for stored in (self.url, self.model)):
+            raise InputError(f"put the key into {KEY_VARIABLE} only: address and model's name are stored.")
+        reach.check(self.url, self.outside)
 
 
 class _Busy(Exception):  # noqa: N818 - a state, not a fault
@@ -63,6 +67,7 @@ class Client:
     def __init__(self, endpoint: Endpoint, budget: Budget, cache: Path) -> None:
         self.endpoint, self.budget = endpoint, budget
         self._known = Known(cache, endpoint.url, endpoint.model, endpoint.chat, endpoint.candidates)
+        self._secret = Secret(endpoint.key)
         self._rate = Rate(endpoint.per_minute)
         self._local = threading.local()
         self._candidates = endpoint.candidates
@@ -81,7 +86,7 @@ class Client:
         refuses the key, InputError (kind `refused`) when it refuses a prompt.
         """
         distinct = list(dict.fromkeys(questions))
-        with ThreadPoolExecutor(max(1, self.endpoint.parallel)) as pool:
+        with self._secret.out_of_logs(), ThreadPoolExecutor(max(1, self.endpoint.parallel)) as pool:
             futures = [pool.submit(self._ask, question) for question in distinct]
             try:
                 found = {question: future.result() for question, future in zip(distinct, futures, strict=True)}
@@ -95,7 +100,7 @@ class Client:
         with self._lock:
             if known is not None:
                 self.remembered += 1
-                return known
+                return self._secret.answer(known)
             self.calls += 1
         answer = self._patiently(question)
         self._known.put(question, answer)
@@ -128,7 +133,8 @@ class Client:
         self.budget.reserve(bound)
         used = 0
         try:
-            answer = parse(self._post(question), self.endpoint.chat)
+            told = kept(parse(self._post(question), self.endpoint.chat), question.about)
+            answer = self._secret.answer(told)
             used = answer.used or bound
         except _Busy as error:
             used = bound if error.lost else 0
@@ -141,22 +147,27 @@ class Client:
         endpoint = self.endpoint
         url = f"{endpoint.url.rstrip('/')}/{'chat/completions' if endpoint.chat else 'completions'}"
         try:
-            response = self._session().post(url, json=self._body(question), timeout=endpoint.timeout)
+            response = self._session().post(
+                url, json=self._body(question), timeout=endpoint.timeout, allow_redirects=False
+            )
         except (requests.ConnectionError, requests.Timeout) as error:
-            raise _Busy(type(error).__name__, lost=isinstance(error, requests.Timeout)) from error
-        except requests.RequestException as error:
-            raise BackendError(f"{endpoint.url} cannot be asked: {error}") from error
+            raise _Busy(type(error).__name__, lost=isinstance(error, requests.Timeout)) from None
+        except requests.RequestException as error:  # its words may be the server's
+            raise BackendError(f"{endpoint.url} cannot be asked: {self._secret.said(str(error))}") from None
         if response.status_code in BUSY:
             raise _Busy(f"HTTP {response.status_code}", _seconds(response.headers.get("Retry-After", "")))
-        if not response.ok:
+        if not 200 <= response.status_code < 300:
             self._refused(response)
         try:
-            return response.json()
-        except ValueError as error:
-            raise BackendError(f"{endpoint.url} answered {response.text[:120]!r}, which is not JSON.") from error
+            return self._secret.tree(response.json())
+        except ValueError:
+            said = self._secret.said(response.text, 120)
+            raise BackendError(f"{endpoint.url} answered {said!r}, which is not JSON.") from None
 
     def _refused(self, response: requests.Response) -> None:
-        said = response.text[:300]
+        said = self._secret.said(response.text)
+        if 300 <= response.status_code < 400:
+            raise BackendError(self._sent_on(response))
         if "logprobs" in said and self._candidates:
             self._candidates = 0  # this server does not offer them: go on without
             raise _Busy(f"HTTP {response.status_code}: {said}")
@@ -169,13 +180,30 @@ class Client:
             )
         raise InputError(f"the API refused this prompt (HTTP {response.status_code}): {said}", "refused")
 
+    def _sent_on(self, response: requests.Response) -> str:
+        """What to do about a redirect, which is not followed: the yes, and the key, are for the address given."""
+        parts = urlsplit(urljoin(response.url, response.headers.get("Location", "")))
+        where = self._secret.said(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", 200)
+        return (
+            f"{self.endpoint.url} sends us on to {where} (HTTP {response.status_code}), and nothing was sent there: if "
+            "you trust it, give its own base address as --api."
+        )
+
     def _session(self) -> requests.Session:
         if not hasattr(self._local, "session"):
+            reach.check_resolved(self.endpoint.url, self.endpoint.outside)
             self._local.session = requests.Session()
-            if self.endpoint.key:
-                self._local.session.headers["Authorization"] = f"Bearer {self.endpoint.key}"
+            self._local.session.auth = self._signed
+            # A proxy of the environment is another machine, as a rule.
+            self._local.session.trust_env = not reach.here(reach.host_of(self.endpoint.url))
         session: requests.Session = self._local.session
         return session
+
+    def _signed(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """With the key, and never with a password of a .netrc file."""
+        if self.endpoint.key:
+            request.headers["Authorization"] = f"Bearer {self.endpoint.key}"
+        return request
 
     def _body(self, question: Question) -> dict[str, Any]:
         endpoint = self.endpoint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +13,10 @@ import numpy as np
 from headscope.analysis.blackbox import units
 from headscope.analysis.blackbox.backend import CLOSED, ApiBackend, continuation, likeliest
 from headscope.analysis.blackbox.client import upper_bound
-from headscope.analysis.blackbox.study import Settings, Study, most_questions, question, study, target_logprob
+from headscope.analysis.blackbox.game import target_logprob, target_token
+from headscope.analysis.blackbox.settings import Settings, question
+from headscope.analysis.blackbox.study import Study, most_questions, study
+from headscope.analysis.blackbox.substitutes import stand_ins
 from headscope.analysis.classifiers.content_filter import Policy, Verdict, screen
 from headscope.analysis.code_version import CODE_VERSION
 from headscope.analysis.engines.base import Prepared
@@ -56,9 +59,13 @@ class BlackBoxEngine:
 
     parallel = 1
 
-    def __init__(self, backend: ApiBackend, settings: Settings) -> None:
+    def __init__(self, backend: ApiBackend, settings: Settings, pairs: Mapping[str, str] | None = None) -> None:
+        """pairs: words and their counterparts, for the masking `counterfactual`."""
         self._backend, self._client, self._settings = backend, backend.client, settings
+        self._pairs = pairs or {}
         self._info = backend.info
+        self.saved = 0
+        """Changed prompts that were planned and not asked, because the ranks were settled before."""
 
     def check(self, spec: RunSpec) -> None:
         """Nothing to look at: only asking tells whether the API has the model."""
@@ -73,10 +80,21 @@ class BlackBoxEngine:
     def bounds(self, prompts: Sequence[Prompt]) -> tuple[int, int]:
         """Most calls and most tokens that these prompts can need, answers known from before not counted off."""
         calls = [most_questions(prompt.text, self._settings) for prompt in prompts]
-        each = [upper_bound(question(prompt.text, self._settings), self._client.endpoint.chat) for prompt in prompts]
-        blanks = len(units.BLANK) + 1
-        longest = [size + blanks * len(prompt.text.split()) for size, prompt in zip(each, prompts, strict=True)]
+        longest = [
+            upper_bound(question(self._longest(prompt.text), self._settings), self._client.endpoint.chat)
+            for prompt in prompts
+        ]
         return sum(calls), sum(n * size for n, size in zip(calls, longest, strict=True))
+
+    def _longest(self, text: str) -> str:
+        """No changed prompt has more bytes than this: every word, or what stands in for it if that is longer."""
+        parts = units.spans(text, "word")
+        becomes = stand_ins(text, parts, self._settings.masking, self._pairs)
+        edited = "  "  # a harmless edit adds a space, or doubles a letter
+        return edited + "".join(
+            max(text[start:end], other or "", key=lambda piece: len(piece.encode()))
+            for (start, end), other in zip(parts, becomes, strict=True)
+        )
 
     def run_batch(self, spec: RunSpec, prompts: Sequence[Prompt], on_beat: OnBeat | None = None) -> list[RunResult]:
         """See `AnalysisEngine.run_batch`. A prompt the API refuses is a failed run; a spent budget or a lost
@@ -95,11 +113,12 @@ class BlackBoxEngine:
         try:
             if prompt.invalid or not prompt.text.strip():
                 raise InputError(prompt.invalid or "the prompt is empty.", prompt.invalid_kind or "empty")
-            found = study(self._client, prompt.text, prompt.target, self._settings)
+            found = study(self._client, prompt.text, prompt.target, self._settings, self._pairs)
         except InputError as error:
             seconds = time.monotonic() - started
             return RunResult(prompt, RunStatus.FAILED, key, seconds, self._capsule(), str(error), error.kind)
         asked = {"calls": self._client.calls - before[0], "answers_from_cache": self._client.remembered - before[1]}
+        self.saved += found.saved
         seconds = time.monotonic() - started
         target = _target(prompt, found)
         return RunResult(
@@ -178,9 +197,9 @@ class BlackBoxEngine:
 
 def _target(prompt: Prompt, found: Study) -> Target:
     first = found.answer.first or {}
-    logprob, bound = target_logprob(first, found.target) if first else (math.nan, True)
+    logprob, bound = _logprob(first, found.target)
     rank = 1 + sum(other > logprob for other in first.values()) if not bound else -1
-    foil = target_logprob(first, prompt.foil) if first and prompt.foil else (math.nan, True)
+    foil = _logprob(first, prompt.foil or "")
     return Target(
         -1,
         found.target,
@@ -191,6 +210,11 @@ def _target(prompt: Prompt, found: Study) -> Target:
         foil_text=prompt.foil,
         foil_logprob=math.nan if foil[1] else foil[0],
     )
+
+
+def _logprob(first: Mapping[str, float], text: str) -> tuple[float, bool]:
+    """Of a text's first token; NaN where none was told."""
+    return target_logprob(first, target_token([first], text)) if first and text else (math.nan, True)
 
 
 def _trace(text: str, found: Study) -> TokenTrace:
@@ -221,7 +245,7 @@ def _attributions(found: Study, target: Target, seconds: float, settings: Settin
                 axes=("position",),
                 signed=True,
                 value=one.full,
-                convergence_delta=float(scores.sum() - (one.full - one.nothing)),
+                convergence_delta=float(np.nansum(scores) - (one.full - one.nothing)),
                 seconds=seconds,
                 params=asdict(settings),
             )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import comb
 
@@ -16,6 +17,11 @@ Float64 = NDArray[np.float64]
 DRAWS = 1000
 HALVES_NEED = 8
 """Orders: two pairs of an order and its reverse in each half, or chance alone would decide how far they agree."""
+ROUND = 4
+"""Orders between two looks whether the ranks are settled."""
+TOP = 3
+SETTLED = 0.95
+"""Share of resamples in which the TOP largest parts must be the same ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,8 @@ class Importance:
 
     rank: 1 is the largest in absolute value; rank_low, rank_high: where it stays in 95 % of resamples. reliability:
     rank correlation of two halves of the permutations, 1 when exact, NaN for fewer than 3 parts or HALVES_NEED orders.
+    steady: share of resamples with the same TOP largest parts (one fewer than all, if there are no more); 1 when exact,
+    NaN where nothing can be resampled.
     """
 
     score: Float64
@@ -34,11 +42,18 @@ class Importance:
     rank_low: NDArray[np.int64]
     rank_high: NDArray[np.int64]
     reliability: float
+    steady: float
+
+    @property
+    def settled(self) -> bool:
+        """Whether more orders would hardly change which parts are the largest. Looked at several times in a study, so
+        that the share of studies that stop wrongly is more than 1 - SETTLED."""
+        return self.steady >= SETTLED
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which coalitions of n parts to ask about. exact: all of them; else along permutations and their reverses
+    """Which coalitions of n parts to ask about. exact: all of them; else along `orders` and their reverses
     (antithetic: Mitchell et al. 2022, JMLR 23(43)), after Castro et al. 2009, doi:10.1016/j.cor.2008.04.004."""
 
     n: int
@@ -50,11 +65,19 @@ class Plan:
         """The cheaper of all coalitions and `permutations` (made even) orders. noisy: answers are sampled, so that even
         all coalitions would not be exact, and orders are drawn in any case."""
         pairs = max(1, (permutations + 1) // 2)
-        if n <= 1 or (not noisy and 2**n <= 2 * pairs * (n - 1) + 2):
-            return cls(n, np.empty((0, n), dtype=np.int64), True)
+        exact = n <= 1 or (not noisy and 2**n <= 2 * pairs * (n - 1) + 2)
         random = np.random.default_rng(seed)
         drawn = np.stack([random.permutation(n) for _ in range(pairs)])
-        return cls(n, np.stack([drawn, drawn[:, ::-1]], axis=1).reshape(-1, n), False)
+        return cls(n, np.stack([drawn, drawn[:, ::-1]], axis=1).reshape(-1, n), exact)
+
+    def rounds(self) -> Iterator[Plan]:
+        """Shorter plans, each with the orders of the one before and more, the last of them this one: what each asks
+        is among what the next one asks."""
+        for orders in range(HALVES_NEED, len(self.orders), ROUND):
+            shorter = replace(self, orders=self.orders[:orders], exact=False)
+            if self.n > 1 and len(shorter.coalitions) < len(self.coalitions):
+                yield shorter
+        yield self
 
     @cached_property
     def coalitions(self) -> Bools:
@@ -101,7 +124,7 @@ def _ranks(scores: Float64) -> NDArray[np.int64]:
 
 def _certain(scores: Float64) -> Importance:
     ranks = _ranks(scores)
-    return Importance(scores, scores, scores, ranks, ranks, ranks, 1.0 if len(scores) > 2 else float("nan"))
+    return Importance(scores, scores, scores, ranks, ranks, ranks, 1.0 if len(scores) > 2 else float("nan"), 1.0)
 
 
 def _sampled(pairs: Float64) -> Importance:
@@ -110,12 +133,17 @@ def _sampled(pairs: Float64) -> Importance:
     scores = pairs.mean(axis=0)
     nothing = np.full(n, np.nan)
     if count < 2:
-        return Importance(scores, nothing, nothing, _ranks(scores), np.ones(n, np.int64), np.full(n, n), float("nan"))
+        unknown = float("nan")
+        return Importance(
+            scores, nothing, nothing, _ranks(scores), np.ones(n, np.int64), np.full(n, n), unknown, unknown
+        )
     weights = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=DRAWS) / count
     draws = weights @ pairs
     low, high = np.percentile(draws, PERCENTILES, axis=0)
-    ranks = np.percentile(_ranks(draws), PERCENTILES, axis=0, method="nearest").astype(np.int64)
-    return Importance(scores, low, high, _ranks(scores), ranks[0], ranks[1], _halves(pairs))
+    drawn, rank, top = _ranks(draws), _ranks(scores), min(TOP, n - 1)
+    ranks = np.percentile(drawn, PERCENTILES, axis=0, method="nearest").astype(np.int64)
+    steady = float(((drawn <= top) == (rank <= top)).all(axis=1).mean())
+    return Importance(scores, low, high, rank, ranks[0], ranks[1], _halves(pairs), steady)
 
 
 def _halves(pairs: Float64) -> float:

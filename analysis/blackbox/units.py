@@ -31,18 +31,15 @@ def spans(text: str, kind: str) -> list[Span]:
     return list(zip(starts, [*starts[1:], len(text)], strict=True))
 
 
-def rebuilt(text: str, parts: Sequence[Span], keep: Bools, masking: str) -> str:
-    """The prompt with the parts where `keep` `[part]` is False deleted, or replaced by a blank (`substitute`).
+def rebuilt(text: str, parts: Sequence[Span], keep: Bools, stand_ins: Sequence[str | None]) -> str:
+    """The prompt with the parts where `keep` `[part]` is False replaced by what stands in for them.
 
     Nothing left is asked as one line break: most servers refuse an empty prompt.
     """
-    pieces = []
-    for (start, end), kept in zip(parts, keep, strict=True):
-        piece = text[start:end]
-        if kept:
-            pieces.append(piece)
-        elif masking == "substitute":
-            pieces.append(piece[: len(piece) - len(piece.lstrip())] + BLANK)
+    pieces = [
+        text[start:end] if kept else stand_in or ""
+        for (start, end), kept, stand_in in zip(parts, keep, stand_ins, strict=True)
+    ]
     whole = "".join(pieces)
     if not text[:1].isspace():
         whole = whole.lstrip()

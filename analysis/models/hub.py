@@ -6,6 +6,7 @@ import logging
 import os
 from pathlib import Path
 
+from headscope.analysis.consent import given
 from headscope.analysis.errors import BackendError
 
 ALLOW_VARIABLE = "HEADSCOPE_ALLOW_HUB"
@@ -16,7 +17,7 @@ _SKIP = ["*/*", "*.onnx", "*.msgpack", "*.h5", "*.tflite"]  # sub-folders hold e
 
 def allowed() -> bool:
     """Whether a model may be downloaded without `pull`: HEADSCOPE_ALLOW_HUB=1, and the hub not set offline."""
-    return os.environ.get(ALLOW_VARIABLE, "").lower() in ("1", "true", "yes") and not _offline()
+    return given(ALLOW_VARIABLE) and not _offline()
 
 
 def cached(repo: str) -> Path | None:

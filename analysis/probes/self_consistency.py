@@ -8,15 +8,14 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
-from headscope.analysis.interfaces import TextBackend
-from headscope.analysis.probes.samples import sampled
+from headscope.analysis.probes.samples import SamplingProbe
 from headscope.analysis.types import Params, RunResult
 from headscope.analysis.types.findings import Finding, ProbeResult
 
 _WORD = re.compile(r"\w+", re.UNICODE)
 
 
-class SelfConsistency:
+class SelfConsistency(SamplingProbe):
     """score: the share of the commonest answer among the samples (Wang et al. 2023, arXiv:2203.11171).
 
     evidence: `entropy`, that of the answers' shares in nats over the log of the number of samples: 0 when all agree, 1
@@ -26,9 +25,10 @@ class SelfConsistency:
 
     NAME = "self_consistency"
 
-    def score(self, backend: TextBackend, results: Sequence[RunResult], params: Params) -> list[tuple[Finding, ...]]:
+    def judged(
+        self, results: Sequence[RunResult], texts: Sequence[Sequence[str]], params: Params
+    ) -> list[tuple[Finding, ...]]:
         """One result per prompt; an answer without a word is an answer too, the empty one."""
-        texts = sampled(backend, results, params)
         return [(self._result(group, params["words"]),) for group in texts]
 
     def _result(self, answers: Sequence[str], words: int) -> ProbeResult:

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headscope.analysis.errors import BackendError
-from headscope.analysis.interfaces import TextBackend
 from headscope.analysis.models import minilm
 from headscope.analysis.models.sentence_vectors import embed
-from headscope.analysis.probes.samples import sampled
+from headscope.analysis.probes.samples import SamplingProbe
 from headscope.analysis.sentences import sentence_spans
 from headscope.analysis.types import Params, RunResult
 from headscope.analysis.types.findings import Finding, ProbeResult
@@ -20,7 +19,7 @@ from headscope.analysis.types.findings import Finding, ProbeResult
 SHOWN = 20
 
 
-class SemanticEntropy:
+class SemanticEntropy(SamplingProbe):
     """score: the discrete semantic entropy of the sampled answers, nats (Farquhar et al. 2024, Nature 630, eq. 5): the
     entropy of the shares of answers in each cluster of meaning; 0 when all mean the same, log(samples) when none do.
 
@@ -32,10 +31,12 @@ class SemanticEntropy:
 
     NAME = "semantic_entropy"
 
-    def score(self, backend: TextBackend, results: Sequence[RunResult], params: Params) -> list[tuple[Finding, ...]]:
+    def judged(
+        self, results: Sequence[RunResult], texts: Sequence[Sequence[str]], params: Params
+    ) -> list[tuple[Finding, ...]]:
         """One result per prompt. Raises BackendError without the sentence encoder."""
         prompts = [result.trace.tokens.text for result in results if result.trace is not None]
-        answers = [[first_sentence(text) for text in group] for group in sampled(backend, results, params)]
+        answers = [[first_sentence(text) for text in group] for group in texts]
         whole = [f"{prompt} {answer}" for prompt, group in zip(prompts, answers, strict=True) for answer in group]
         vectors = embed(whole)
         if vectors is None:

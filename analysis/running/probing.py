@@ -9,6 +9,7 @@ from typing import Any
 from headscope.analysis.errors import message
 from headscope.analysis.interfaces import Probe, WhiteBoxBackend
 from headscope.analysis.params import resolve_params
+from headscope.analysis.probes.samples import Sampler, SamplingProbe
 from headscope.analysis.registry import PROBES
 from headscope.analysis.types import RunResult, RunSpec, RunStatus
 from headscope.analysis.types.findings import Finding, ProbeResult
@@ -32,20 +33,23 @@ def probed(
     """
     rows = [row for row, result in enumerate(results) if result.status is RunStatus.SUCCEEDED]
     found: dict[int, tuple[Finding, ...]] = dict.fromkeys(rows, ())
+    looked_at, sampler = [results[row] for row in rows], Sampler(backend)
     for probe, params in probes.values():
-        for row, items in zip(rows, _scored(backend, probe, params, [results[row] for row in rows]), strict=True):
+        for row, items in zip(rows, _scored(backend, sampler, probe, params, looked_at), strict=True):
             found[row] += items
     return [replace(result, findings=found.get(row, ())) for row, result in enumerate(results)]
 
 
 def _scored(
-    backend: WhiteBoxBackend, probe: Probe, params: dict[str, Any], results: Sequence[RunResult]
+    backend: WhiteBoxBackend, sampler: Sampler, probe: Probe, params: dict[str, Any], results: Sequence[RunResult]
 ) -> list[tuple[Finding, ...]]:
     if not results:
         return []
     try:
+        if isinstance(probe, SamplingProbe):
+            return probe.judged(results, sampler.texts(results, params), params)
         return probe.score(backend, results, params)
     except Exception as error:  # whatever a probe raises must not take the runs with it
         if len(results) > 1:
-            return [items for result in results for items in _scored(backend, probe, params, [result])]
+            return [items for result in results for items in _scored(backend, sampler, probe, params, [result])]
         return [(ProbeResult(probe.NAME, float("nan"), evidence={"error": message(error)}),)]

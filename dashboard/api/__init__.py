@@ -32,6 +32,7 @@ APIS: list[str] = [
     "headscope.dashboard.api.charts_export",
     "headscope.dashboard.api.models_export",
     "headscope.dashboard.api.compare_export",
+    "headscope.dashboard.api.blackbox_export",
     "headscope.dashboard.api.scoring",
     "headscope.dashboard.api.bias",
     "headscope.dashboard.api.arrays",

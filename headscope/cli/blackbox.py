@@ -16,6 +16,7 @@ from headscope.analysis.bounds import MOST_SECONDS
 from headscope.analysis.counts import plural
 from headscope.analysis.errors import InputError, StorageError
 from headscope.analysis.registry import BACKENDS, BLACK_BOX
+from headscope.analysis.registry.importances import TAKEN_OUT
 from headscope.cli import handover
 from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
 from headscope.cli.run import EXIT_CANCELLED, screened
@@ -41,10 +42,12 @@ class Unit(StrEnum):
 
 
 class Masking(StrEnum):
-    """What takes the place of what is taken out."""
+    """What takes the place of what is taken out, as `TAKEN_OUT` says."""
 
     DELETE = "delete"
     SUBSTITUTE = "substitute"
+    SYNONYM = "synonym"
+    COUNTERFACTUAL = "counterfactual"
 
 
 def blackbox(
@@ -55,8 +58,9 @@ def blackbox(
     store: StoreOption = DEFAULT_STORE,
     chat: Annotated[bool, typer.Option("--chat", help="Ask /chat/completions, not /completions.")] = False,
     unit: Annotated[Unit, typer.Option(help="What is taken out of a prompt at a time.")] = Unit.AUTO,
-    masking: Annotated[Masking, typer.Option(help="Taken out means deleted, or replaced by ___.")] = Masking.DELETE,
-    permutations: Annotated[int, typer.Option(min=2, max=1000, help="Orders in which parts are taken out.")] = 8,
+    masking: Annotated[Masking, typer.Option(help=TAKEN_OUT.help)] = Masking.DELETE,
+    permutations: Annotated[int, typer.Option(min=2, max=1000, help="Most orders in which parts are taken out.")] = 16,
+    early: Annotated[bool, typer.Option(help="Fewer orders, once it is settled which parts matter most.")] = True,
     samples: Annotated[int, typer.Option(min=0, max=100, help="Answers drawn to see whether they agree.")] = 5,
     edits: Annotated[bool, typer.Option(help="Ask harmless edits of the prompt as well.")] = True,
     max_new_tokens: Annotated[int, typer.Option(min=1, max=4096, help="Length of every answer.")] = 8,
@@ -65,7 +69,7 @@ def blackbox(
         typer.Option(min=0.0, max=kinds.MOST_TEMPERATURE, callback=finite, help="Of the answers that are compared."),
     ] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Of permutations and samples.")] = 0,
-    candidates: Annotated[int, typer.Option(min=0, max=1000, help="Log-probabilities to ask for; 0: none.")] = 20,
+    candidates: Annotated[int, typer.Option(min=0, max=1_000_000, help="Log-probabilities to ask for; 0: none.")] = 20,
     budget_calls: Annotated[int | None, typer.Option(min=1, help="Never make more calls than this.")] = None,
     budget_tokens: Annotated[int | None, typer.Option(min=1, help="Never use more tokens, in and out.")] = None,
     per_minute: Annotated[
@@ -80,22 +84,25 @@ def blackbox(
 ) -> None:
     """Ask a model behind an API about changed prompts and store what mattered (docs/blackbox.md).
 
-    Prompts are sent to the address given and nowhere else. The key is read from HEADSCOPE_API_KEY and never stored.
+    Prompts are sent to the address given and nowhere else, to another machine only with HEADSCOPE_ALLOW_OUTSIDE=yes.
+    The key is read from HEADSCOPE_API_KEY and never stored.
     """
     from headscope.analysis.blackbox.budget import Budget
     from headscope.analysis.blackbox.client import KEY_VARIABLE, Client, Endpoint
     from headscope.analysis.blackbox.engine import BlackBoxEngine
-    from headscope.analysis.blackbox.study import Settings
+    from headscope.analysis.blackbox.reach import outside_allowed
+    from headscope.analysis.blackbox.settings import Settings
     from headscope.analysis.models.fingerprints import cache_dir
     from headscope.datasets import prompt_sets
+    from headscope.datasets.counterfactual_words import word_pairs
 
-    settings = Settings(unit.value, masking.value, permutations, edits, samples, max_tokens=max_new_tokens,
+    settings = Settings(unit.value, masking.value, permutations, early, edits, samples, max_tokens=max_new_tokens,
                         temperature=temperature, seed=seed)  # fmt: skip
-    endpoint = Endpoint(api, model, chat, os.environ.get(KEY_VARIABLE, ""), candidates, timeout,
-                        parallel=parallel, per_minute=per_minute)  # fmt: skip
+    endpoint = Endpoint(api, model, chat, os.environ.get(KEY_VARIABLE, "").strip(), candidates, timeout,
+                        parallel=parallel, per_minute=per_minute, outside=outside_allowed())  # fmt: skip
     client = Client(endpoint, Budget(budget_calls, budget_tokens), cache_dir() / "answers")
     prompt_set = screened(prompt_sets.load(prompts), content_filter)
-    engine = BlackBoxEngine(BACKENDS[BLACK_BOX].load()(client), settings)
+    engine = BlackBoxEngine(BACKENDS[BLACK_BOX].load()(client), settings, word_pairs())
     console = Console(stderr=True)
     _plan(console, client, len(prompt_set.prompts), *engine.bounds(prompt_set.prompts))
     if dry_run:
@@ -112,7 +119,7 @@ def blackbox(
         try:
             outcome = handover.run_with(engine, store, request, on_progress, stop)
         finally:
-            _spent(console, client)
+            _spent(console, client, engine.saved)
     report(console, outcome, store, "the same command again")
     if outcome.status is kinds.RunStatus.CANCELLED:
         sys.exit(EXIT_CANCELLED)
@@ -135,8 +142,10 @@ def _limit(value: int | None, what: str) -> str:
     return f"any number of {what}" if value is None else f"{value:,} {what}"
 
 
-def _spent(console: Console, client: Client) -> None:
+def _spent(console: Console, client: Client, saved: int) -> None:
     budget = client.budget
     console.print(
-        f"asked: {budget.used_calls:,} calls, {budget.used_tokens:,} tokens; {client.remembered:,} answers were known.",
+        f"asked: {budget.used_calls:,} calls, {budget.used_tokens:,} tokens; {client.remembered:,} answers were known. "
+        f"Settled early: {saved:,} changed prompts were not asked.",
+        soft_wrap=True,
     )

@@ -15,6 +15,7 @@ from headscope.dashboard.pages.run.cards import content
 from headscope.dashboard.pages.run.query import RunQuery
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
+from tests.awkward_api import serving
 from tests.cli import Done, headscope
 from tests.page_parts import hrefs, text_of
 
@@ -133,6 +134,41 @@ def test_the_key_is_nowhere(made: Done, folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file():
             assert b"k-secret-1" not in path.read_bytes(), path
+
+
+def test_a_key_that_the_server_sends_back_is_nowhere(folder: Path) -> None:
+    key = "sk-echoed-by-the-server"
+    with serving() as server:
+        server.script = [(400, {"error": f"what is {key}?"}, {})]
+        server.otherwise = (200, {"choices": [{"text": f" {key} yes"}], "usage": {"total_tokens": 5}}, {})
+        done = ask(folder, server.url, "--store", "echo.duckdb", key=key)
+        assert set(server.keys) == {f"Bearer {key}"}
+    found = rows(folder / "echo.duckdb", "SELECT status, error, continuation FROM v_runs ORDER BY error")
+    assert "what is [key]?" in " ".join(row["error"] or "" for row in found)
+    assert [row["continuation"] for row in found if row["status"] == "succeeded"] == [" [key] yes"]
+    with Store.open(str(folder / "echo.duckdb")) as store:
+        services = Services(store)
+        pages = [SCOPED.content(id_, services, SCOPED.query.from_query({"experiment": "blackbox"}))[0]
+                 for id_ in SCOPED.cards]  # fmt: skip
+        pages += [content(store, RunQuery(id=row["id"]))[0]
+                  for row in rows(folder / "echo.duckdb", "SELECT id FROM runs")]  # fmt: skip
+    shown = done.stdout + done.stderr + " ".join(map(text_of, pages))
+    assert "echoed" not in shown
+    for path in folder.rglob("*"):
+        if path.is_file():
+            assert b"echoed" not in path.read_bytes(), path
+
+
+def test_another_machine_is_asked_only_with_a_yes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HEADSCOPE_ALLOW_OUTSIDE", raising=False)
+    away = "http://192.0.2.1:1/v1"
+    done = ask(folder, away, "--store", "away.duckdb", "--dry-run")
+    assert done.returncode != 0
+    assert "192.0.2.1 is not this machine" in " ".join(done.stderr.split())
+    assert "HEADSCOPE_ALLOW_OUTSIDE=yes" in done.stderr
+    monkeypatch.setenv("HEADSCOPE_ALLOW_OUTSIDE", "yes")
+    assert ask(folder, away, "--store", "away.duckdb", "--dry-run").returncode == 0
+    assert not (folder / "away.duckdb").exists()
 
 
 def test_pages_show_what_was_stored(made: Done, folder: Path) -> None:

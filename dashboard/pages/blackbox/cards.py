@@ -10,11 +10,11 @@ from dash import dcc, html
 from headscope.analysis.blackbox.permutations import HALVES_NEED
 from headscope.analysis.statistics.intervals import wilson
 from headscope.dashboard import links
-from headscope.dashboard.cards import Children
+from headscope.dashboard.cards import Children, Download, download_menu
 from headscope.dashboard.covered import anything, covered, prompt
 from headscope.dashboard.numbers import plain
 from headscope.dashboard.pages.blackbox.query import LISTED, PROBE, BlackBoxQuery, studied
-from headscope.dashboard.pages.blackbox.view import LEAST_PARTS, UNITS, model_cells, no_runs, pager, strip
+from headscope.dashboard.pages.blackbox.view import LEAST_PARTS, PARTS_FILE, UNITS, model_cells, no_runs, pager, strip
 from headscope.dashboard.parts import note, switch
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
@@ -40,7 +40,11 @@ def importance(services: Services, query: BlackBoxQuery) -> Children:
         pager(query, len(rows)),
     ]  # fmt: skip
     orders = (("uncertain", "least certain first"), ("certain", "most certain first"))
-    return body, [switch("measure", query, MEASURES, "Measure"), switch("sort", query, orders, "Order")]
+    return body, [
+        switch("measure", query, MEASURES, "Measure"),
+        switch("sort", query, orders, "Order"),
+        download_menu([Download("CSV", href=links.blackbox_file(PARTS_FILE, query))], "blackbox-importance"),
+    ]
 
 
 def overview(services: Services, query: BlackBoxQuery) -> Children:
@@ -56,9 +60,11 @@ def overview(services: Services, query: BlackBoxQuery) -> Children:
         for model, probes in studied_models.items()
     ]
     return [
-        table(("Model", "Prompts>", "Changed prompts>", "Halves agree>", "Target only bounded>",
+        table(("Model", "Prompts>", "Changed prompts>", "Not asked>", "Halves agree>", "Target only bounded>",
                "Another answer after a harmless edit>", "Commonest of the sampled answers>"), rows),
-        note("Halves agree: rank correlation of the parts' order between two halves of the questions, mean over the "
+        note("Not asked: changed prompts that were planned, and left out because it was settled before which three "
+             "parts matter most. "
+             "Halves agree: rank correlation of the parts' order between two halves of the questions, mean over the "
              f"prompts not evaluated exactly, 95 % bootstrap interval; it takes {HALVES_NEED} orders "
              f"(--permutations) and {LEAST_PARTS} parts. Target only bounded: changed prompts whose target "
              "was not among the candidates the API told, so that its log-probability is an upper bound. "

@@ -23,6 +23,7 @@ from headscope.dashboard.units import percents, ratio
 from headscope.dashboard.words import plural
 from headscope.storage.rows import FindingRow, Offence
 
+PARTS_FILE = "parts.csv"
 LEAST_PARTS = 3
 """Fewer have no order whose halves could agree."""
 UNITS = {
@@ -40,11 +41,13 @@ def strip(row: FindingRow, query: BlackBoxQuery, why: Offence | None) -> Compone
     if told is None:
         body: Children = [
             html.P(row.text, className="hs-case-text"),
-            warning("This measure could not be taken: ", _why(query.measure)),
+            warning("This measure could not be taken: ", _why(query.measure, evidence)),
         ]
     else:
-        top = max((abs(value) for value in told["score"]), default=0) or 1
-        body = html.P([_part(part, i, told, top) for i, part in enumerate(parts)], className="hs-parts")
+        top = max((abs(value) for value in told["score"] if value is not None), default=0) or 1
+        become = evidence.get("become") or [""] * len(parts)
+        shown = [_part(part, i, told, top, become[i]) for i, part in enumerate(parts)]
+        body = html.P(shown, className="hs-parts")
     return html.Article(
         [
             html.Header([dcc.Link("Run", href=links.run(row.run_id)), html.Span(row.model, className="hs-muted"),
@@ -55,23 +58,28 @@ def strip(row: FindingRow, query: BlackBoxQuery, why: Offence | None) -> Compone
     )  # fmt: skip
 
 
-def _part(part: str, i: int, told: Mapping[str, Any], top: float) -> Component:
+def _part(part: str, i: int, told: Mapping[str, Any], top: float, becomes: str | None) -> Component:
     score, low, high = told["score"][i], told["low"][i], told["high"][i]
+    if score is None:
+        return html.Span(part, className="hs-part", title=f"{visible(part)}  never taken out: it has no counterpart")
     best, worst = told["rank_low"][i], told["rank_high"][i]
     settled = worst - best <= 1
     said = interval(math.nan if low is None else low, math.nan if high is None else high, 3)
     ranks = f"rank {told['rank'][i]}" + ("" if best == worst else f" ({best} to {worst})")
+    other = f"  becomes {visible(becomes)}" if becomes else ""
     kind = "hs-part-for" if score > 0 else "hs-part-against"
     return html.Span(
         part,
         className=f"hs-part {kind}" + ("" if settled else " hs-part-open"),
         style={"--t": f"{abs(score) / top:.3f}"},
-        title=f"{visible(part)}  {signed(score, 3)} {said}  {ranks}",
+        title=f"{visible(part)}  {signed(score, 3)} {said}  {ranks}{other}",
     )
 
 
 def _certainty(evidence: Mapping[str, Any], score: float | None) -> str:
     asked = plural(evidence.get("coalitions", 0), "changed prompt")
+    if saved := evidence.get("saved"):
+        asked += f", settled early ({saved:,} not asked)"
     if evidence.get("exact"):
         return f"exact: all {asked}"
     if score is None or math.isnan(score):
@@ -88,7 +96,9 @@ def _no_halves(evidence: Mapping[str, Any]) -> str:
     return f"{evidence['settings']['permutations']} of {HALVES_NEED} orders"
 
 
-def _why(measure: str) -> str:
+def _why(measure: str, evidence: Mapping[str, Any]) -> str:
+    if all(other is None for other in evidence.get("become") or [""]):
+        return "no word of the prompt has a counterpart in the lists (--masking counterfactual)."
     if measure == "logprob":
         return "the API tells no log-probabilities."
     return "an answer was empty, or the sentence encoder is not installed." if measure == "embedding" else "no answer."
@@ -121,7 +131,8 @@ def model_cells(probes: Mapping[str, Sequence[FindingRow]]) -> list[Component]:
     edits = [row.score for row in probes.get("harmless_edits", ())]
     drawn = [row.score for row in probes.get("self_consistency", ())]
     low, high = wilson(bounded, asked)
-    cells: list[Children] = [f"{len(evidence):,}", f"{asked:,}", halves]
+    saved = sum(item.get("saved", 0) for item in evidence)
+    cells: list[Children] = [f"{len(evidence):,}", f"{asked:,}", f"{saved:,}", halves]
     cells.append(f"{ratio(bounded, asked)} {percents(low, high)}" if asked else plain(None))
     return [html.Td(cell, className="num") for cell in (*cells, _mean(edits), _mean(drawn))]
 
@@ -146,6 +157,9 @@ def no_runs() -> Component:
 
 
 LIMITS = html.Ul([
+    html.Li("A closed model shows neither attention, activations, gradients nor layers, not the tokens it read, and of "
+            "the probabilities at most those of the likeliest next tokens: what other pages read from inside is not "
+            "known of it, and empty there."),
     html.Li("What is measured is how the answer changes when parts of the prompt are taken out. That is the model's "
             "behaviour on prompts nobody would write, not its inside."),
     html.Li("Each score is a Shapley value: a part's mean effect over orders in which parts are put back. Intervals "

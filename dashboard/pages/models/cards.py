@@ -78,7 +78,7 @@ def flips(services: Services, query: ModelsQuery) -> Children:
         view.flips_table(query, rows, why),
         *view.pages(query, total),
         note("Margin: log P(target) − log P(foil) in nats; above 0 the model prefers the target. “Why” opens the "
-             "prompt on the Patching page, with the other prompt of its pair where it has one. A small change across "
+             "prompt on the Why page, with the other prompt of its pair where it has one. A small change across "
              "0 is a flip, too: look at both margins."),
     ], [actions, downloads]  # fmt: skip
 

@@ -73,6 +73,7 @@ def _black_box(detail: RunDetail) -> list[str]:
     words += ["--permutations", str(given["permutations"]), "--samples", str(given["samples"])]
     words += ["--max-new-tokens", str(given["max_tokens"]), "--temperature", str(given["temperature"])]
     words += ["--seed", str(given["seed"]), *(["--chat"] if detail.capsule["chat"] else [])]
+    words += [] if given.get("early") else ["--no-early"]
     return words + ([] if given["edits"] else ["--no-edits"])
 
 

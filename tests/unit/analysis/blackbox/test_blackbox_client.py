@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,48 +12,13 @@ from headscope.analysis.blackbox.answers import Question, parse
 from headscope.analysis.blackbox.budget import Budget, BudgetSpent, Rate
 from headscope.analysis.blackbox.client import Client, Endpoint, upper_bound
 from headscope.analysis.errors import BackendError, InputError
-
-OK = {"choices": [{"text": " yes"}], "usage": {"total_tokens": 5}}
-
-
-class Awkward(ThreadingHTTPServer):
-    """Answers each call with the next of `script`: (status, body, headers); then with OK."""
-
-    def __init__(self) -> None:
-        self.script: list[tuple[int, Any, dict[str, str]]] = []
-        self.seen: list[dict[str, Any]] = []
-        self.keys: list[str | None] = []
-        super().__init__(("127.0.0.1", 0), Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Awkward
-
-    def do_POST(self) -> None:
-        self.server.seen.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.server.keys.append(self.headers.get("Authorization"))
-        status, body, headers = self.server.script.pop(0) if self.server.script else (200, OK, {})
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(content))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *arguments: Any) -> None:
-        pass
+from tests.awkward_api import Awkward, serving
 
 
 @pytest.fixture
 def server() -> Iterator[Awkward]:
-    with Awkward() as made:
-        threading.Thread(target=made.serve_forever, daemon=True).start()
+    with serving() as made:
         yield made
-        made.shutdown()
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -10,10 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headscope.analysis.blackbox import units
-from headscope.analysis.blackbox.answers import Answer, Question
+from headscope.analysis.blackbox.answers import KEPT, Answer, Question, kept
 from headscope.analysis.blackbox.distances import edit_distances, embedding_distances
+from headscope.analysis.blackbox.game import target_logprob, target_token
 from headscope.analysis.blackbox.permutations import Plan
-from headscope.analysis.blackbox.study import Settings, most_questions, study, target_logprob
+from headscope.analysis.blackbox.settings import Settings
+from headscope.analysis.blackbox.study import most_questions, study
+from headscope.analysis.blackbox.substitutes import stand_ins
 
 
 @pytest.mark.parametrize("kind", units.KINDS)
@@ -38,11 +43,12 @@ def test_what_is_left_is_a_prompt_again() -> None:
     text = "The cat sat"
     parts = units.spans(text, "word")
     keep = np.array([False, True, True])
-    assert units.rebuilt(text, parts, keep, "delete") == "cat sat"
-    assert units.rebuilt(text, parts, keep, "substitute") == "___ cat sat"
-    assert units.rebuilt(text, parts, ~keep, "delete") == "The"
-    assert units.rebuilt(text, parts, np.zeros(3, dtype=np.bool_), "delete") == "\n"
-    assert units.rebuilt(text, parts, np.ones(3, dtype=np.bool_), "delete") == text
+    gone, blank = (stand_ins(text, parts, masking, {}) for masking in ("delete", "substitute"))
+    assert units.rebuilt(text, parts, keep, gone) == "cat sat"
+    assert units.rebuilt(text, parts, keep, blank) == "___ cat sat"
+    assert units.rebuilt(text, parts, ~keep, gone) == "The"
+    assert units.rebuilt(text, parts, np.zeros(3, dtype=np.bool_), gone) == "\n"
+    assert units.rebuilt(text, parts, np.ones(3, dtype=np.bool_), gone) == text
 
 
 def by_definition(value: dict[frozenset[int], float], n: int) -> np.ndarray:
@@ -129,11 +135,65 @@ def test_the_part_that_matters_is_found_within_the_calls_announced(text: str, un
     assert logprob.importance.score.sum() == pytest.approx(logprob.full - logprob.nothing)
 
 
-def test_the_target_among_the_candidates() -> None:
-    first = {" Paris": -0.5, " P": -2.0, " the": -1.0}
+def test_one_token_stands_for_the_target() -> None:
+    first = {" Paris": -0.5, " P": -0.2, " the": -1.0, "Paris": -3.0}
+    assert target_token([first], " Paris") == " Paris"  # the longest that begins it, of those the likeliest
+    assert target_token([first], " Parisian") == " Paris"
+    assert target_token([{" the": -1.0}, first], "Paris") == " Paris"
+    assert target_token([first], " Rome") is None
     assert target_logprob(first, " Paris") == (-0.5, False)
-    assert target_logprob(first, " Parisian") == (-0.5, False)
-    assert target_logprob(first, " Rome") == (-2.0, True)  # at most as likely as the last one told
+    assert target_logprob({" A": -0.1, " the": -2.0}, " Africa") == (-2.0, True)  # " A" begins it, and is not it
+    assert target_logprob(first, None) == (-3.0, True)  # at most as likely as the last one told
+
+
+def test_of_a_whole_vocabulary_only_what_is_of_use_is_kept() -> None:
+    told = {f" w{i}": -float(i) for i in range(3000)} | {" Pa": -5000.0, " Paris": -6000.0, " last": -9000.0}
+    few = kept(Answer("x", first=told), " Paris").first
+    assert few is not None
+    assert len(few) == KEPT + 3
+    assert few[" Paris"] == -6000
+    assert min(few.values()) == -9000  # the bound for what is not told
+    assert kept(Answer("x", first=told), "").first == {**dict(list(told.items())[:KEPT]), " last": -9000.0}
+    short = Answer("x", first={" a": -1.0})
+    assert kept(short, " Paris") is short
+
+
+def test_what_is_settled_is_not_asked_any_further() -> None:
+    text = "one two three four five six seven eight key ten eleven twelve"
+    settings = Settings(unit="word", permutations=40)
+    asked, everything = Counting(), Counting()
+    found = study(asked, text, " yes", settings)
+    whole = study(everything, text, " yes", replace(settings, early=False))
+    assert whole.saved == 0
+    assert found.saved == whole.coalitions - found.coalitions > 0
+    assert everything.asked - asked.asked == found.saved
+    assert found.scores[0].importance.settled
+    assert found.findings[0].evidence["saved"] == found.saved
+
+
+def test_ranks_that_stay_open_are_asked_for_to_the_end() -> None:
+    class Noise(Counting):
+        def _answer(self, question: Question) -> Answer:
+            value = -float(np.random.default_rng(zlib.crc32(question.text.encode())).exponential())
+            return Answer(" yes", (" yes",), (value,), {" yes": value})
+
+    asker = Noise()
+    settings = Settings(unit="word", permutations=16, edits=False, samples=0)
+    found = study(asker, "one two three four five six seven eight nine ten", " yes", settings)
+    assert not found.scores[0].importance.settled
+    assert found.saved == 0
+    assert asker.asked == found.coalitions  # nothing was asked twice, the whole prompt once
+
+
+def test_shorter_plans_ask_what_the_longer_ones_ask() -> None:
+    for n, orders in ((9, 24), (5, 24), (12, 8), (1, 8)):
+        plan = Plan.of(n, orders, 0, noisy=False)
+        before: set[bytes] = set()
+        for shorter in plan.rounds():
+            now = {row.tobytes() for row in shorter.coalitions}
+            assert before <= now
+            before = now
+        assert shorter is plan
 
 
 def test_distances_between_answers() -> None:

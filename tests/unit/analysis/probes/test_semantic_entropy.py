@@ -13,7 +13,7 @@ from headscope.analysis.backends.hf_causal import HFCausalBackend
 from headscope.analysis.errors import BackendError
 from headscope.analysis.models.sentence_vectors import embed
 from headscope.analysis.probes import semantic_entropy
-from headscope.analysis.probes.samples import sampled
+from headscope.analysis.probes.samples import Sampler
 from headscope.analysis.probes.semantic_entropy import SemanticEntropy, clusters, entropy, first_sentence
 from headscope.analysis.types.findings import ProbeResult
 from tests.factories import make_result
@@ -85,7 +85,7 @@ def test_the_probe_clusters_what_the_model_samples(tiny_gpt2: HFCausalBackend, m
                if one.trace is not None]  # fmt: skip
     params = {"samples": 4, "max_new_tokens": 4, "temperature": 1.0, "top_p": 0.9, "seed": 0, "same": 0.9}
     found = SemanticEntropy().score(tiny_gpt2, results, params)
-    answers = [[first_sentence(text) for text in group] for group in sampled(tiny_gpt2, results, params)]
+    answers = [[first_sentence(text) for text in group] for group in Sampler(tiny_gpt2).texts(results, params)]
     for (row,), group, text in zip(found, answers, tokens, strict=True):
         assert isinstance(row, ProbeResult)
         vectors = embed([f"{text.text} {answer}" for answer in group])

@@ -43,6 +43,7 @@ def lines(text: str) -> list[dict[str, str]]:
 
 TABLES = ("runs/export.csv?", "runs/export.json?", f"failures/failures.csv?experiment={EXPERIMENT}",
           f"methods/disputes.csv?experiment={EXPERIMENT}", f"methods/receipts.csv?experiment={EXPERIMENT}",
+          f"blackbox/parts.csv?experiment={EXPERIMENT}",
           f"bias/pairs.csv?experiment={EXPERIMENT}&row=tiny|manners|m|old|young")  # fmt: skip
 
 
