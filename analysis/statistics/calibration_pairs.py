@@ -52,7 +52,8 @@ def calibration_beside(found: Cells, *, draws: int = DRAWS, seed: int = 0) -> Be
     with the variance of their shares (one right and one wrong answer added, Agresti and Coull 1998), around gaps that
     are the seen ones times a factor. The difference's is put together from both (Zou and Donner 2008). Prompts count as
     independent. Fewer than 5 have no interval. Simulated for 60 to 1,000 prompts, the intervals hold the error of a
-    calibrated model in 97 to 98 %, of others in 90 to 95 %, and the difference in 83 (of a calibrated and an overconfident model) to 99 %.
+    calibrated model in 97 to 98 %, of others in 90 to 95 %, and the difference in 83 (of a calibrated and an
+    overconfident model) to 99 %.
     """
     total = int(found.n.sum())
     if not total:
