@@ -20,7 +20,8 @@ from headscope.analysis.types.patching import PatchRequest, PatchResult
 from headscope.dashboard.attention_cache import AttentionCache
 from headscope.dashboard.settings import Settings
 from headscope.jobs.request import JobRequest
-from headscope.storage.interfaces import FindingSink, RunReader
+from headscope.storage.interfaces import RunReader
+from headscope.storage.sinks import FindingSink
 
 
 @dataclass(frozen=True, slots=True)

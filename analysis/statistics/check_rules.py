@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from headscope.analysis.counts import plural
 from headscope.analysis.errors import InputError
 from headscope.analysis.statistics.effects import Effect
 from headscope.analysis.statistics.intervals import FEWEST
@@ -81,7 +82,8 @@ def _verdicts(rule: Rule, found: Comparison, level: float) -> Iterator[Verdict]:
 
 def too_few(effect: Effect) -> str:
     """Why an effect has no p."""
-    return f"too few for a test ({effect.n} prompts in {effect.groups} independent groups, {FEWEST} are needed)"
+    groups = plural(effect.groups, "independent group")
+    return f"too few for a test ({plural(effect.n, 'prompt')} in {groups}, {FEWEST} are needed)"
 
 
 def _counted(rule: Rule, found: Comparison) -> Verdict:
@@ -91,7 +93,7 @@ def _counted(rule: Rule, found: Comparison) -> Verdict:
     number, where = counts[rule.name], ""
     if rule.name == "states" and found.states.layer is not None:
         where = f", from layer {found.states.layer} on"
-    said = f"{rule.name}: {number} prompts{where}, {rule.allowed:g} allowed"
+    said = f"{rule.name}: {plural(number, 'prompt')}{where}, {rule.allowed:g} allowed"
     return Verdict(rule.name, "", number > rule.allowed, said)
 
 

@@ -12,7 +12,8 @@ from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.statistics.counterfactual import contrasts
 from headscope.analysis.statistics.effect_rows import EffectRow, effect_row
 from headscope.jobs.detection import experiment_runs
-from headscope.storage.interfaces import FindingSink, RunReader
+from headscope.storage.interfaces import RunReader
+from headscope.storage.sinks import FindingSink
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from headscope.analysis.errors import HeadscopeError
 from headscope.analysis.types import ModelRef, RunSpec
 from headscope.analysis.types.certificate import Certificate, CertificateKey, ModelCheck
 from headscope.jobs.detection import Store
-from headscope.storage.interfaces import ResultSink
+from headscope.storage.sinks import ResultSink
 
 
 @dataclass(slots=True)

@@ -10,8 +10,9 @@ from headscope.analysis import registry
 from headscope.analysis.classifiers.card import card
 from headscope.analysis.detectors.case import Case, Detection
 from headscope.analysis.types.findings import PASSED
-from headscope.storage.interfaces import FindingSink, ResultSink, RunReader
+from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Condition, Measures, RunFilter
+from headscope.storage.sinks import FindingSink, ResultSink
 
 MOST_RUNS = 1_000_000
 

@@ -11,8 +11,9 @@ from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.registry import PROBES, find_scorer
 from headscope.analysis.types.findings import Finding, LoadedScorer
 from headscope.jobs.detection import experiment_runs
-from headscope.storage.interfaces import FindingSink, RunReader
+from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import RunTexts
+from headscope.storage.sinks import FindingSink
 
 AT_ONCE = 256
 EXPLAINED_AT_ONCE = 32

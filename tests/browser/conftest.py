@@ -26,9 +26,9 @@ from headscope.dashboard.job_queue import JobQueue
 from headscope.dashboard.server_engine import ServerEngine
 from headscope.dashboard.services import Services
 from headscope.dashboard.settings import Settings
-from headscope.storage.interfaces import FindingSink
 from headscope.storage.repository import Store
 from headscope.storage.rows import Condition, RunDetail
+from headscope.storage.sinks import FindingSink
 from tests.browser import seed
 from tests.browser.install import find
 from tests.browser.run_page import first_run

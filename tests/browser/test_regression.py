@@ -1,4 +1,4 @@
-"""The Regression page as a user meets it: two experiments, a verdict, a rule more, the file, a flip and both its runs."""
+"""The Regression page for a user: two experiments, a verdict, a rule more, the file, a flip and its two runs."""
 
 from __future__ import annotations
 

@@ -14,8 +14,9 @@ from headscope.analysis.errors import StorageError, UnknownNameError
 from headscope.analysis.types import Progress, RunStatus
 from headscope.analysis.types.receipts import Verdict
 from headscope.jobs.verification import compare
-from headscope.storage.interfaces import ResultSink, RunReader
+from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import RunFilter
+from headscope.storage.sinks import ResultSink
 from tests.factories import (
     NAN,
     make_attribution,

@@ -58,7 +58,7 @@ def read(store: RunReader, run_id: str, detector: str) -> Why:
     if not _covers(store, run_id) and not _covers(store, sibling.run_id):  # the address holds both texts
         row = case.row
         given = {"target": row.target or "", "foil": row.foil or "", "model": row.model}
-        ways.append(("Patch one into the other", links.patching(other.row.text, row.text, **given)))
+        ways.append(("Why, with live interventions", links.patching(other.row.text, row.text, **given)))
     return Why(strips, _said(sibling), tuple(ways))
 
 
