@@ -106,14 +106,11 @@ def _joined(both: Both) -> sa.Subquery:
     return sa.select(*shown).select_from(source).where(both.succeeded).subquery("joined")
 
 
-def _of_both(of: Any, key: str) -> list[Number]:
-    return [of[f"{key}_{name}"] for name in NAMES]
-
-
 def _prompts(both: Both) -> sa.Subquery:
     """A row a prompt: of every measure whether it has it (`_n`) and its `SUMS` there, NULL where not."""
     of = _joined(both).c
-    margins, ranks, stated = (_of_both(of, key) for key in NUMBERS[:3])
+    numbers: list[list[Number]] = [[of[f"{key}_{name}"] for name in NAMES] for key in NUMBERS[:3]]
+    margins, ranks, stated = numbers
     compared = sa.and_(*(margin.is_not(None) for margin in margins))
     ranked = sa.and_(of.answer, *(rank.is_not(None) for rank in ranks))
     confident = sa.and_(ranked, *(probability.is_not(None) for probability in stated))
