@@ -140,7 +140,7 @@ class ServerEngine:
         """See `services.AnalysisEngine.submit`."""
         self.only_listed(request.model)
         for prompt in request.prompt_set.prompts:
-            self._allow(prompt.text, prompt.target, prompt.foil)
+            self._allow(prompt.text, prompt.target, prompt.foil, prompt.counterfactual)
         return self.jobs.submit(request)
 
     def only_listed(self, name: str) -> None:

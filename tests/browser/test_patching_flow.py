@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import OpenPage
 
 CLEAN, CORRUPTED = "One two three four five", "One six three four five"
+TINY = "model=tiny-gpt2"  # whatever else this machine has
 
 
 def test_typed_prompts_give_a_map_and_a_click_its_candidates(page: Page, app_server: str) -> None:
@@ -17,11 +18,15 @@ def test_typed_prompts_give_a_map_and_a_click_its_candidates(page: Page, app_ser
     expect(page.locator("#patching-map-body")).to_contain_text("No prompts yet")
     page.locator("#patching-clean").fill(CLEAN)
     page.locator("#patching-corrupted").fill(CORRUPTED)
+    page.get_by_label("Model", exact=True).select_option("tiny-gpt2")
     page.get_by_role("button", name="Show", exact=True).click()
     expect(page).to_have_url(re.compile(r"/patching\?clean=One"))
     expect(page.locator("#patching-graph .heatmaplayer image")).to_be_attached()
     expect(page.locator("#patching-map-body")).to_contain_text("Explained")
-    box = page.locator("#patching-graph .nsewdrag").first.bounding_box()
+    expect(page.locator("#patching-live")).to_have_attribute("data-shown", "")  # what stands above the map is there
+    plot = page.locator("#patching-graph .nsewdrag").first
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
     page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
@@ -35,7 +40,7 @@ def test_typed_prompts_give_a_map_and_a_click_its_candidates(page: Page, app_ser
 
 
 def test_a_part_is_switched_off_and_on_again_and_the_link_keeps_it(page: Page, app_server: str) -> None:
-    page.goto(f"{app_server}/patching?clean={quote(CLEAN)}&target=%20two&foil=%20the")
+    page.goto(f"{app_server}/patching?clean={quote(CLEAN)}&target=%20two&foil=%20the&{TINY}")
     live, cells = page.locator("#patching-live"), page.locator("#patching-live [data-row=margin] td")
     expect(page.locator("#patching-map-body")).to_contain_text("second prompt")
     expect(live).to_have_attribute("data-shown", "")
@@ -71,21 +76,22 @@ def test_a_part_is_switched_off_and_on_again_and_the_link_keeps_it(page: Page, a
 def test_what_a_link_says_is_done_or_refused_in_a_narrow_window(open_page: OpenPage, app_server: str) -> None:
     page = open_page(width=390, expected="422")
     page.goto(
-        f"{app_server}/patching?clean={quote(CLEAN)}&corrupted={quote(CORRUPTED)}&on=corrupted&do=residual:0@1:patch"
+        f"{app_server}/patching?clean={quote(CLEAN)}&corrupted={quote(CORRUPTED)}&{TINY}&on=corrupted"
+        "&do=residual:0@1:patch"
     )
     live = page.locator("#patching-live")
     expect(live).to_have_attribute("data-shown", "residual:0@1:patch")
     expect(page.locator(".hs-why-token small.differs")).to_have_text("two")
     wide, seen = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
     assert wide == seen
-    page.goto(f"{app_server}/patching?clean={quote(CLEAN)}&do=head:9.0:zero")
+    page.goto(f"{app_server}/patching?clean={quote(CLEAN)}&{TINY}&do=head:9.0:zero")
     expect(live.get_by_role("alert")).to_contain_text("There is no layer 9")
     page.get_by_role("button", name="Clear").click()
     expect(live).to_have_attribute("data-shown", "")
 
 
 def test_prompts_of_unequal_length_say_what_to_do(page: Page, app_server: str) -> None:
-    page.goto(f"{app_server}/patching?clean={quote(CLEAN)}&corrupted={quote(CORRUPTED + ' six')}")
+    page.goto(f"{app_server}/patching?clean={quote(CLEAN)}&corrupted={quote(CORRUPTED + ' six')}&{TINY}")
     expect(page.locator("#patching-map-body [role=alert]")).to_contain_text("replace words")
 
 

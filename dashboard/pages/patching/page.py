@@ -6,11 +6,10 @@ are asked for and drawn by assets/90_pages/patching (headscope.dashboard.api.int
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
-from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash import Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
@@ -49,6 +48,7 @@ class Ids(StrEnum):
     SHOWN = "patching-shown"
     BOOT = "patching-boot"
     READY = "patching-ready"
+    CHOSEN = "patching-chosen"
     SWITCHES = "patching-switches"
     LIVE = "patching-live"
     PARTS = "patching-parts"
@@ -65,7 +65,7 @@ def layout(**query: str | list[str]) -> Component:
         [
             page_header("Why", "A prompt and its foil, or two prompts: which parts of the model make the difference?"),
             notes_box(state.notes),
-            *(dcc.Store(id=name) for name in (Ids.ASKED, Ids.SHOWN, Ids.BOOT, Ids.READY)),
+            *(dcc.Store(id=name) for name in (Ids.ASKED, Ids.SHOWN, Ids.BOOT, Ids.READY, Ids.CHOSEN)),
             html.Div(
                 [
                     card("Prompts", loading_box(120), id=Ids.FORM, subtitle="For the map, as many tokens in each."),
@@ -91,6 +91,7 @@ def register(app: Dash, services: Services) -> None:
         Input(Shell.URL, "search"), State(Shell.URL, "pathname"), *before,
     )  # fmt: skip
     clientside(app, "headscope_why", "mount", Output(Ids.READY, "data"), Input(Ids.BOOT, "data"))
+    clientside(app, "headscope_why", "choose", Output(Ids.CHOSEN, "data"), Input(Ids.GRAPH, "clickData"))
 
     @app.callback(
         Output(f"{Ids.FORM}-body", "children"),
@@ -108,26 +109,9 @@ def register(app: Dash, services: Services) -> None:
     def show_map(shown: str | None) -> tuple[Children, Children]:
         return content(services, _query(shown))
 
-    @app.callback(
-        Output(Shell.URL, "search"),
-        Input(Ids.GRAPH, "clickData"),
-        State(Shell.URL, "search"),
-        prevent_initial_call=True,
-    )
-    def choose(click: dict[str, Any] | None, search: str) -> Any:
-        return clicked(click, PatchingQuery.from_query(search or ""))
-
 
 def _query(part: str | None) -> PatchingQuery:
     """The state in a part of the link; there is none before the browser has taken it apart."""
     if part is None:
         raise PreventUpdate
     return PatchingQuery.from_query(part)
-
-
-def clicked(click: dict[str, Any] | None, query: PatchingQuery) -> Any:
-    """The link with the clicked cell."""
-    if not click or not click.get("points"):
-        return no_update
-    point = click["points"][0]
-    return replace(query, layer=int(point["y"]), position=int(point["x"])).to_query()

@@ -10,7 +10,10 @@
   const API = "/api/v1/interventions", PATH = "/patching", SLOW = 1500, BUSY = 3000, MOST_UNDO = 100;
   const PROMPTS = ["clean", "corrupted", "target", "foil", "model", "component"], CELL = ["layer", "position"];
   const PLAIN = [[/\+/g, "%20"], [/%3A/g, ":"], [/%2C/g, ","], [/%40/g, "@"]]; // what a link need not escape
+  const USUAL = { component: "residual" }; // a form sends what nobody chose, too: it is the same link
   const POINTS = { residual: "residual", attention: "attention", mlp: "mlp" };
+
+  const readable = (query) => PLAIN.reduce((text, [from, to]) => text.replace(from, to), query.toString());
 
   class Why {
     constructor(boot) {
@@ -69,7 +72,7 @@
       for (const [key, value] of [["do", made.join(",")], ["on", on === "clean" ? "" : on]])
         if (value) query.set(key, value);
         else query.delete(key);
-      const search = PLAIN.reduce((text, [from, to]) => text.replace(from, to), query.toString());
+      const search = readable(query);
       hs.url.replace(PATH, search && `?${search}`);
       this.form.draw();
       this.save.draw();
@@ -168,11 +171,22 @@
     if (path.replace(/(.)\/+$/, "$1") !== PATH) return before.map(() => clientside.no_update);
     const query = new URLSearchParams(search || "");
     const parts = [PROMPTS, [...PROMPTS, ...CELL]].map((keys) =>
-      new URLSearchParams([...query].filter(([key]) => keys.includes(key))).toString());
+      hs.url.query(Object.fromEntries(keys.map((key) => [key, query.get(key)])), USUAL).toString());
     if (parts[0] === before[0] && parts[1] !== before[1] && query.has("position") && current?.root.isConnected)
       setTimeout(() => current.form.offer(POINTS[query.get("component") || "residual"], query.get("layer"),
         query.get("position")), 0); // it may change the link, which is being read
     return parts.map((part, i) => (part === before[i] ? clientside.no_update : part));
+  }
+
+  /** A clicked cell of the map goes into the link. */
+  function choose(click) {
+    const point = click?.points?.[0], query = new URLSearchParams(location.search);
+    if (point) {
+      query.set("layer", String(Math.round(point.y)));
+      query.set("position", String(Math.round(point.x)));
+      hs.url.replace(PATH, `?${readable(query)}`);
+    }
+    return clientside.no_update;
   }
 
   /** The prompts are another page's concern once it was left: its scripts stop. */
@@ -192,5 +206,5 @@
     if (current.on !== "clean") event.formData.set("on", current.on);
   });
 
-  clientside.headscope_why = { split, mount };
+  clientside.headscope_why = { split, mount, choose };
 })();

@@ -14,7 +14,6 @@ from headscope.analysis.running.tensor_cache import TensorCache, tensor_cache_by
 from headscope.analysis.types.patching import PatchRequest, PatchResult
 from headscope.dashboard.figures.patching import differing, patch_figure, position_labels, recovers
 from headscope.dashboard.pages.patching import cards as patching
-from headscope.dashboard.pages.patching.page import clicked
 from headscope.dashboard.pages.patching.query import PatchingQuery, stored_pairs
 from headscope.dashboard.pages.patching.view import candidates, facts, pair_list
 from headscope.dashboard.services import ModelListing, Services
@@ -108,12 +107,6 @@ def test_one_prompt_is_enough_for_all_but_the_map(tiny_gpt2: HFCausalBackend) ->
     assert patching.boot(services, query) == {**told, "model": "tiny", "computes": True}
     assert patching.boot(Services(None), query) == {**told, "model": "", "computes": False}  # type: ignore[arg-type]
     assert patching.boot(services, PatchingQuery(model="other"))["model"] == "other"
-
-
-def test_a_click_changes_the_link_only_in_its_cell() -> None:
-    query = PatchingQuery(clean=CLEAN, corrupted=CORRUPTED, foil=" b", on="corrupted", do="head:0.1:zero,mlp:1@2:patch")
-    link = clicked({"points": [{"x": 3, "y": 1}]}, query)
-    assert PatchingQuery.from_query(link) == replace(query, layer=1, position=3)
 
 
 def test_pairs_are_two_texts_of_one_pair_experiment_and_model() -> None:
