@@ -61,6 +61,9 @@ demo: $(VENV)/.app
 	$(RUN_DEMO) --prompts evidence --experiment evidence --analyses standard,receipts
 	$(RUN_DEMO) --prompts demo_people --experiment bias --analyses ""
 	$(RUN_DEMO) --prompts bias_continuations --experiment continuations --analyses toxicity,sentiment --max-new-tokens 12
+	$(RUN_DEMO) --prompts factual_recall --experiment signs --analyses layers,logit_lens,self_consistency,semantic_entropy
+	$(RUN_DEMO) --prompts demo_failures --experiment failures --analyses ""
+	@$(BIN)/headscope check --suite docs/examples/first_suite.yaml --store $(STORE) || [ $$? -eq 3 ]  # 3: a test failed
 ifneq ($(SERVE),0)
 	@$(BIN)/headscope serve --store $(STORE) --host $(HOST) --port $(PORT)
 endif

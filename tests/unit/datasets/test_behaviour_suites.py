@@ -59,6 +59,12 @@ def test_a_suite_is_tests_and_a_prompt_set(tmp_path: Path) -> None:
     assert suite.prompt_set.version == suite.prompt_set.sha256[:12]
 
 
+def test_the_suite_of_the_demo_is_one() -> None:
+    suite = read(Path(__file__).parents[3] / "docs" / "examples" / "first_suite.yaml")
+    assert {test.kind for test in suite.tests} == {"functionality", "invariance", "direction"}
+    assert all(len(test.examples) >= 5 for test in suite.tests)
+
+
 def test_json_is_read_too(tmp_path: Path) -> None:
     example = {"text": "a", "target": " b"}
     suite = {"tests": [{"kind": "functionality", "examples": [example]}]}

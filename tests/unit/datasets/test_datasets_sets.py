@@ -17,7 +17,7 @@ from headscope.datasets.canonical import canonical_line, canonical_sha256
 
 INFOS = {info.name: info for info in prompt_sets.list_sets()}
 WITHOUT_TARGETS = {"bias_continuations", "bias_sentences"}
-TOPICS = sorted(INFOS.keys() - {"demo", "demo_people", "evidence", "edge_cases"})
+TOPICS = sorted(INFOS.keys() - {"demo", "demo_people", "demo_failures", "evidence", "edge_cases"})
 ASKING = sorted(set(TOPICS) - WITHOUT_TARGETS)
 PAIRED = ["indirect_object", "negation", "occupation_gender", "subject_verb_agreement"]
 
@@ -192,12 +192,16 @@ def test_evidence_takes_whole_pairs_that_all_have_a_target_and_a_foil() -> None:
     assert set(counts.values()) == {2}
 
 
-def test_the_demo_about_people_takes_whole_sets() -> None:
-    prompts = prompt_sets.load("demo_people").prompts
-    taken = Counter(prompt.tags[0] for prompt in prompts)
-    assert taken == {
-        name: INFOS[name].n_prompts for name in ("bias_gender_occupation", "bias_coreference", "group_null")
-    }
+@pytest.mark.parametrize(
+    ("demo", "parts"),
+    [
+        ("demo_people", ("bias_gender_occupation", "bias_coreference", "group_null")),
+        ("demo_failures", ("irrelevant_context", "reversed_relation")),
+    ],
+)
+def test_the_other_parts_of_the_demo_take_whole_sets(demo: str, parts: tuple[str, ...]) -> None:
+    taken = Counter(prompt.tags[0] for prompt in prompt_sets.load(demo).prompts)
+    assert taken == {name: INFOS[name].n_prompts for name in parts}
 
 
 def test_a_changed_set_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
