@@ -52,7 +52,7 @@ def shell(settings: Settings, pages: Sequence[Page]) -> html.Div:
     routes = [
         {
             "name": p.name, "path": p.path, "label": p.label, "identity": list(p.identity), "shortcut": p.shortcut,
-            "libraries": list(p.libraries),
+            "libraries": list(p.libraries), "below": p.below,
         }
         for p in pages
     ]  # fmt: skip
