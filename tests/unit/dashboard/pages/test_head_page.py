@@ -18,7 +18,7 @@ from headscope.dashboard.pages.heads.query import HeadQuery, HeadsQuery
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
 from tests.factories import make_attribution, make_info, make_set
-from tests.head_runs import N, SHAPE, fill, results
+from tests.head_runs import SHAPE, N, fill, results
 from tests.page_parts import BrokenStore, hrefs, text_of, walk
 
 ODD = "org/my model?#%.v1"
