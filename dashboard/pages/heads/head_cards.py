@@ -24,7 +24,7 @@ from headscope.dashboard.words import DASH
 from headscope.storage.rows import HeadMeans
 
 SHOWN = 5
-EFFECTS = ("head_ablation", "co_ablation", "direct_logit_attribution", "relp", "attn_lrp")
+EFFECTS = ("head_ablation", "co_ablation", "direct_logit_attribution", "relp", "ov_copying")
 """Methods that the page asks for where they are missing, removal first."""
 COLUMNS = ("Statistic", "Mean over prompts>", "Median>", "Least to largest>", "Place among heads>", "Runs>")
 HOW = (

@@ -158,6 +158,8 @@ def name_of(statistic: str) -> str:
 
 def unit_of(statistic: str) -> str:
     """Its unit, "" for a share."""
+    if statistic == "ov_copying":
+        return ""
     return STATS[statistic][1] if statistic in STATS else "nats"
 
 
