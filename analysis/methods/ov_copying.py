@@ -71,9 +71,9 @@ def copying(backend: WhiteBoxBackend, tokens: Sequence[int]) -> Float32:
     ids = torch.tensor(list(tokens), device=next(backend.model.parameters()).device)
     found = torch.zeros(len(tokens), backend.info.n_layers, backend.info.n_heads)
     step = max(1, CHUNK_ELEMENTS // backend.info.vocab_size)
-    own = ids.repeat_interleave(backend.info.n_heads).split(step)
+    own = torch.split(ids.repeat_interleave(backend.info.n_heads), step)
     for layer, mixed in enumerate(_heads_outputs(backend, ids)):
-        written = _written(backend, layer, mixed).flatten(0, 1).split(step)
+        written = torch.split(_written(backend, layer, mixed).flatten(0, 1), step)
         signs = [_sign(backend.unembed(part), answer) for part, answer in zip(written, own, strict=True)]
         found[:, layer] = torch.cat(signs).view(len(tokens), -1).cpu()
     return found.numpy()
