@@ -2,8 +2,8 @@
 
     python -m benchmarks.charts [--runs 1000000] [--repeats 30] [--database duckdb|postgresql]
 
-The runs are those of `benchmarks.store_grid`. A chart is of all runs, of one model, or of those above a number, whole or
-by model, prompt set or tag. Every timed call goes through a `Store` that was asked nothing before.
+The runs are those of `benchmarks.store_grid`. A chart is of all runs, of one model, or of those above a number; in one
+or by model, prompt set or tag. Every timed call goes through a `Store` that was asked nothing before.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A head has a label when the whole 95 % interval of every mean that the rule asks about lies beyond its threshold; where
 an interval holds the threshold nothing is said. The names are the papers'; the thresholds are ours: shares of the
 weight that a head can hardly reach without being of that kind. Attention says where a head looks, so these labels are
-descriptions; name movers and copy suppression are about what its weights and its output do, the last two about what
+descriptions; a name mover's is about its weights and its output, copy suppression about its weights, the last two about what
 its removal does.
 """
 
@@ -74,9 +74,10 @@ RULES = (
     ),
     Rule(
         "copy suppression",
-        (Bound("ov_copying", -0.5, above=False), Bound("direct_logit_attribution", -0.05, above=False)),
+        (Bound("ov_copying", -0.5, above=False),),
         "Its weights push the answer's own token to the bottom of the vocabulary where it reads it, for more than half "
-        "of the answers, and it does write against the answer: below -0.05 of the logit (McDougall et al. 2023).",
+        "of the answers (McDougall et al. 2023). Such a head harms where it looks at the target, and helps where it "
+        "looks at the foil: direct logit attribution says which.",
     ),
     Rule(
         "helps",

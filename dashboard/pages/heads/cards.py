@@ -52,8 +52,8 @@ def show_table(services: Services, query: HeadsQuery) -> Children:
         view.pager(query, len(order)),
         view.meanings(),
         note("A label is a rule over means: the whole interval lies beyond the threshold, else the head has none. "
-             "Name movers and copy suppression rest on the weights (OV copying) and on the output (direct logit "
-             "attribution): both have to be measured."),
+             "A name mover's rests on the weights (OV copying) and on the output (direct logit attribution): both have "
+             "to be measured."),
     ]  # fmt: skip
     return body, switch("sort", query, SORTS, "Order")
 
