@@ -3,8 +3,8 @@
 A head has a label when the whole 95 % interval of every mean that the rule asks about lies beyond its threshold; where
 an interval holds the threshold nothing is said. The names are the papers'; the thresholds are ours: shares of the
 weight that a head can hardly reach without being of that kind. Attention says where a head looks, so these labels are
-descriptions; a name mover's is about its weights and its output, copy suppression about its weights, the last two about what
-its removal does.
+descriptions; a name mover's is about its weights and its output, copy suppression about its weights, the last two
+about what its removal does.
 """
 
 from __future__ import annotations
