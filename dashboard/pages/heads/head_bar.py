@@ -66,7 +66,7 @@ def _steps(query: HeadQuery, shape: Sequence[int]) -> Iterator[Component]:
         if 0 <= layer < shape[0] and 0 <= head < shape[1]:
             address = query.link(head=f"{layer}.{head}")
             name = f"head-{text.replace(' ', '-')}"  # head.js knows the key of each
-            yield dcc.Link(f"{layer}.{head}", href=address, title=f"{text} (key {key})", id=name)
+            yield dcc.Link(f"{text} {layer}.{head}", href=address, title=f"{text} (key {key})", id=name)
 
 
 def no_address() -> Component:
@@ -84,13 +84,14 @@ def no_such_model(query: HeadQuery, rows: Sequence[ExperimentRow]) -> Component:
     """No succeeded run is of this model: those there are."""
     models = sorted({model for row in rows for model in row.models})
     layer, _, head = query.head.partition(".")
-    there = [html.Li(dcc.Link(model, href=links.head(model, layer, head, HeadQuery()))) for model in models]
+    there = [dcc.Link(model, href=links.head(model, layer, head, HeadQuery())) for model in models]
+    said: list[Children] = [part for link in there for part in (", ", link)][1:]
     without = html.P(["The ", dcc.Link("overview", href=links.OVERVIEW), " says how to make some."])
     return empty_box(
         "No such model",
         html.P(f"No run that succeeded is of a model called “{query.model}”: "
                f"{'the same head of those there are' if there else 'there are no runs at all'}."),
-        html.Ul(there) if there else without,
+        html.P(said) if there else without,
         html.P(dcc.Link("Show all heads", href=HeadsQuery(experiment=query.experiment).link())),
         icon_name="diagram-3",
     )  # fmt: skip

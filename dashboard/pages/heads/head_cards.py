@@ -61,6 +61,7 @@ def show_labels(services: Services, query: HeadQuery) -> Children:
     return [
         *sampled_note(len(one.runs.run_id), one.runs.total),
         table(("Label", "Holds", "What it rests on"), rows),
+        view.meanings(),
         note("A label holds where the whole 95 % Student interval of every mean of its rule, over all runs, lies "
              "beyond the threshold."),
     ]  # fmt: skip
@@ -75,9 +76,8 @@ def _nothing(services: Services, query: HeadQuery) -> Component | None:
 def _rule_row(rule: Rule, label: HeadLabel | None, one: OneHead) -> html.Tr:
     measured = all(bound.statistic in one.heads.stats for bound in rule.bounds)
     holds = "yes" if label else "no" if measured else "not measured"
-    name = html.B(rule.label) if label else rule.label
     return html.Tr([
-        html.Th([name, html.Span(rule.meaning, className="hs-sub")], scope="row"),
+        html.Th(html.B(rule.label) if label else rule.label, scope="row", className="hs-nowrap"),
         html.Td(html.B(holds) if label else holds, className="hs-nowrap"),
         html.Td([html.Div(_bound(bound, one)) for bound in rule.bounds]),
     ])  # fmt: skip
