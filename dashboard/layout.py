@@ -18,7 +18,7 @@ SHORTCUTS = (
                     ("t", "light or dark"), ("o", "show or cover offensive texts"),
                     ("Esc", "close"))),
     ("Lists", (("j k", "next, previous row"), ("Enter", "open"), ("Space", "select"), ("c", "compare the selection"))),
-    ("Run and live", (("[ ]", "previous, next layer"), (", .", "previous, next head"))),
+    ("Run, live and head", (("[ ]", "previous, next layer"), (", .", "previous, next head"))),
 )  # fmt: skip
 
 
