@@ -85,7 +85,10 @@ def no_such_model(query: HeadQuery, rows: Sequence[ExperimentRow]) -> Component:
     models = sorted({model for row in rows for model in row.models})
     layer, _, head = query.head.partition(".")
     there = [dcc.Link(model, href=links.head(model, layer, head, HeadQuery())) for model in models]
-    said: list[Children] = [part for link in there for part in (", ", link)][1:]
+    said: list[Children] = []
+    for link in there:
+        said += [", "] if said else []
+        said.append(link)
     without = html.P(["The ", dcc.Link("overview", href=links.OVERVIEW), " says how to make some."])
     return empty_box(
         "No such model",
