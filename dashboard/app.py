@@ -130,7 +130,7 @@ def register_shell(app: Dash, modules: Sequence[PageModule]) -> None:
 def render(modules: Sequence[PageModule], path: str, search: str) -> Component:
     """The layout of the page at `path`; a page that raises becomes a box that says so."""
     for module in modules:
-        if module.PAGE.path == path:
+        if module.PAGE.has(path):
             try:
                 return module.layout(**parse_query(search))
             except Exception as error:

@@ -19,7 +19,7 @@ SHORTCUTS = (
                     ("Esc", "close"))),
     ("Lists", (("j k", "next, previous row"), ("Enter", "open"), ("Space", "select"), ("c", "compare the selection"))),
     ("Why", (("u", "undo the last intervention"),)),
-    ("Run and live", (("[ ]", "previous, next layer"), (", .", "previous, next head"))),
+    ("Run, live and head", (("[ ]", "previous, next layer"), (", .", "previous, next head"))),
 )  # fmt: skip
 
 
@@ -53,7 +53,7 @@ def shell(settings: Settings, pages: Sequence[Page]) -> html.Div:
     routes = [
         {
             "name": p.name, "path": p.path, "label": p.label, "identity": list(p.identity), "shortcut": p.shortcut,
-            "libraries": list(p.libraries),
+            "libraries": list(p.libraries), "below": p.below,
         }
         for p in pages
     ]  # fmt: skip

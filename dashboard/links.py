@@ -52,6 +52,13 @@ def compare_scores(a: str, b: str, method: str) -> str:
     return COMPARE + encoded([("a", a), ("b", b), ("method", method)]) + "#compare-scores"
 
 
+def head(model: str, layer: int | str, index: int | str, state: QueryState) -> str:
+    """The page of one head; a model's name may have any characters."""
+    return (
+        f"{HEADS}/{quote(model, safe='')}/{quote(str(layer), safe='')}/{quote(str(index), safe='')}{state.to_query()}"
+    )
+
+
 def toxicity(experiment: str) -> str:
     """The toxicity scores of an experiment."""
     return TOXICITY + encoded([("experiment", experiment)])

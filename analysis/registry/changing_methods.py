@@ -39,6 +39,15 @@ CHANGING: dict[str, Entry] = {
         cost=Cost(1),
         axes=("layer", "component"),
     ),
+    "ov_copying": Entry(
+        "headscope.analysis.methods.ov_copying:OVCopying",
+        "OV copying",
+        "Whether the weights of a head that looks at the answer's token write that token (1) or push it down (-1).",
+        family="causal",
+        needs=Needs(heads=True),
+        cost=Cost(7),
+        axes=("layer", "head"),
+    ),
     "head_ablation": Entry(
         "headscope.analysis.methods.head_ablation:HeadAblation",
         "Head ablation",

@@ -3,7 +3,8 @@
 A head has a label when the whole 95 % interval of every mean that the rule asks about lies beyond its threshold; where
 an interval holds the threshold nothing is said. The names are the papers'; the thresholds are ours: shares of the
 weight that a head can hardly reach without being of that kind. Attention says where a head looks, so these labels are
-descriptions; the last two are about what its removal does.
+descriptions; a name mover's is about its weights and its output, copy suppression about its weights, the last two
+about what its removal does.
 """
 
 from __future__ import annotations
@@ -64,6 +65,19 @@ RULES = (
         "current token",
         (Bound("self_attention", 0.5),),
         "More than half of its weight lies on the token itself.",
+    ),
+    Rule(
+        "name mover",
+        (Bound("ov_copying", 0.5), Bound("direct_logit_attribution", 0.05)),
+        "Its weights write the answer's own token where it reads it, for more than half of the answers, and it does "
+        "write to the answer: over 0.05 of the logit, or of the difference to the foil (Wang et al. 2022).",
+    ),
+    Rule(
+        "copy suppression",
+        (Bound("ov_copying", -0.5, above=False),),
+        "Its weights push the answer's own token to the bottom of the vocabulary where it reads it, for more than half "
+        "of the answers (McDougall et al. 2023). Such a head harms where it looks at the target, and helps where it "
+        "looks at the foil: direct logit attribution says which.",
     ),
     Rule(
         "helps",

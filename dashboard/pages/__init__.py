@@ -38,6 +38,7 @@ PAGES: list[str] = [
     "headscope.dashboard.pages.models.page",
     "headscope.dashboard.pages.methods.page",
     "headscope.dashboard.pages.heads.page",
+    "headscope.dashboard.pages.heads.head",
     "headscope.dashboard.pages.confidence.page",
     "headscope.dashboard.pages.toxicity.page",
     "headscope.dashboard.pages.scorer.page",
@@ -58,7 +59,8 @@ class Page:
 
     `identity`: query keys whose change makes it another page (its layout is built anew); a change of any other key only
     reaches the page's own callbacks, through `Input(Shell.URL, "search")`. `libraries`: packages of components that no
-    other page should load.
+    other page should load. below: every address that begins with `path` (which ends in a slash) is this page's, and
+    what follows says what it shows.
     """
 
     name: str
@@ -70,6 +72,11 @@ class Page:
     identity: tuple[str, ...] = ()
     shortcut: str = ""
     libraries: tuple[str, ...] = ()
+    below: bool = False
+
+    def has(self, path: str) -> bool:
+        """Whether this is the page at `path`."""
+        return path == self.path or (self.below and path.startswith(self.path))
 
 
 class PageModule(Protocol):

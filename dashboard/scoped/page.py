@@ -93,9 +93,10 @@ class ScopedPage(Generic[Q]):
 
     def parse(self, search: str | None, path: str) -> Q:
         """The link's state; leaving the page also changes the address, which is none of its callbacks' business."""
-        if path.rstrip("/") != self.page.path:
+        found = self.query.at(path, search or "")
+        if found is None:
             raise PreventUpdate
-        return self.query.from_query(search or "")
+        return found
 
     def content(self, id_: str, services: Services, query: Q) -> tuple[Children, Children]:
         """A card's body and actions; nothing (the card is not shown) until an experiment is chosen, where it waits."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from headscope.dashboard import links
 from headscope.dashboard.link_state import QueryState
@@ -22,6 +22,11 @@ class ScopeQuery(QueryState):
     experiment: str = ""
     model: str = ""
     prompt_set: str = ""
+
+    @classmethod
+    def at(cls, path: str, search: str) -> Self | None:
+        """The state of an address; None where it is another page's."""
+        return cls.from_query(search) if path.rstrip("/") == cls.PAGE.path else None
 
     def where(self) -> RunFilter:
         """The store's filter."""

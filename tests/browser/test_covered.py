@@ -57,7 +57,7 @@ def addresses(store: Store) -> dict[str, str]:
     scoped = f"?experiment={offensive_store.EXPERIMENT}"
     pairs = compared(store, BiasQuery(experiment=offensive_store.EXPERIMENT))[0].key
     queries = {"run": f"?id={a}", "compare": f"?a={a}&b={b}&more={row(store, 'nurse-old').id}",
-               "methods": f"{scoped}&method=saliency", "heads": f"{scoped}&head=0.0",
+               "methods": f"{scoped}&method=saliency", "heads": f"{scoped}&head=0.0", "head": f"tiny/0/0{scoped}",
                "bias": f"{scoped}&row={quote(pairs)}&pair=cook", "toxicity": f"{scoped}&which=any",
                "overview": "", "live": "", "patching": "",
                "runs": "".join(f"{'&' if i else '?'}cols={name}" for i, name in enumerate(COLUMNS))}  # fmt: skip

@@ -33,14 +33,30 @@ def test_from_all_heads_to_one_and_to_its_run(open_page: OpenPage, heads_server:
     page.locator("#heads-table .hs-heads-labels a", has_text="induction").click()
     expect(page.locator("#heads-table tbody tr")).to_have_count(1)
     page.locator("#heads-table tbody th a").click()
+    expect(page).to_have_url(re.compile(r"/heads/tiny/5/0\?experiment=removed"))
+    expect(page.locator("#head-scope h2")).to_have_text("Layer 5, head 0 of tiny")
+    expect(page.locator("#head-spread .js-plotly-plot")).to_be_visible()
+    page.keyboard.press("]")
+    expect(page.locator("#head-scope h2")).to_have_text("Layer 6, head 0 of tiny")
+    page.keyboard.press("[")
+    expect(page.locator("#head-scope h2")).to_have_text("Layer 5, head 0 of tiny")
+    page.locator("#head-looks tbody th a", has_text="Induction lift").click()
+    expect(page.locator("#head-runs details[open] th").first).to_have_text("Most induction lift")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.locator("#head-runs td a").first.click()
+    expect(page).to_have_url(re.compile(r"/run\?id="))
+    expect(page.locator("#run-root h1")).to_be_visible()
+
+
+def test_an_older_address_shows_the_head_among_all(open_page: OpenPage, heads_server: str) -> None:
+    page = open_page()
+    page.goto(f"{heads_server}/heads?experiment=removed&head=5.0")
     expect(page.locator("#heads-one")).to_contain_text("Layer 5, head 0")
     page.locator("#heads-one tbody th a", has_text="Induction lift").click()
     expect(page.locator("#heads-map")).to_contain_text("Induction over what uniform attention")
     expect(page.locator("#heads-one")).to_contain_text("Most induction lift")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.locator("#heads-one td a").first.click()
-    expect(page).to_have_url(re.compile(r"/run\?id="))
-    expect(page.locator("#run-root h1")).to_be_visible()
+    page.locator("#heads-one a", has_text="Open its page").click()
+    expect(page.locator("#head-scope h2")).to_have_text("Layer 5, head 0 of tiny")
 
 
 def test_where_nothing_was_removed_the_command_stands(open_page: OpenPage, heads_server: str) -> None:

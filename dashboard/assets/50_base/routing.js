@@ -32,7 +32,7 @@
   function route(pathname, search, site, current) {
     pages = site.pages;
     const path = pathname === "/" ? "/" : pathname.replace(/\/+$/, "");
-    const page = pages.find((entry) => entry.path === path);
+    const page = pages.find((entry) => entry.path === path || (entry.below && path.startsWith(entry.path)));
     const query = new URLSearchParams(search);
     const key = [path, ...(page ? page.identity.map((name) => query.getAll(name).join("\n")) : [])].join("\n");
     if (!current || current.key !== key) named = { path: "", words: "" };

@@ -9,7 +9,7 @@ from headscope.analysis.statistics.intervals import student
 from headscope.dashboard.cards import Children, copyable, empty_box
 from headscope.dashboard.figures.heads import HeadMap, head_map, looks_and_is
 from headscope.dashboard.pages.heads import view
-from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, meaning_of, name_of, read, unit_of
+from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, HeadState, meaning_of, name_of, read, unit_of
 from headscope.dashboard.parts import Entry, graph, menu, note, sql_box, switch, warning
 from headscope.dashboard.services import Services
 from headscope.dashboard.words import plural, shape
@@ -52,8 +52,8 @@ def show_table(services: Services, query: HeadsQuery) -> Children:
         view.pager(query, len(order)),
         view.meanings(),
         note("A label is a rule over means: the whole interval lies beyond the threshold, else the head has none. "
-             "Whether a head copies what it looks at (name movers, copy suppression) needs its weights, which are not "
-             "stored with runs: no label says it."),
+             "A name mover's rests on the weights (OV copying) and on the output (direct logit attribution): both have "
+             "to be measured."),
     ]  # fmt: skip
     return body, switch("sort", query, SORTS, "Order")
 
@@ -121,7 +121,7 @@ def cautions(query: HeadsQuery, heads: Heads, item: HeadMeans) -> list[Component
     return found
 
 
-def nothing(query: HeadsQuery) -> Component:
+def nothing(query: HeadState) -> Component:
     """No run of the scope has anything about heads."""
     return empty_box(
         "No heads were measured here",

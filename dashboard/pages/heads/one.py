@@ -1,11 +1,12 @@
-"""The card of one head: every statistic with an interval over prompts, how it is spread, and its foremost runs."""
+"""One head run by run: every statistic with an interval over prompts, and its foremost runs. The Heads page has it as a
+card, the page of a head as several."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from dash import html
+from dash import dcc, html
 from dash.development.base_component import Component
 from numpy.typing import NDArray
 
@@ -16,7 +17,7 @@ from headscope.dashboard.covered import prompt, run_link
 from headscope.dashboard.figures.heads import HeadValues, head_spread
 from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.heads import view
-from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, name_of, read, unit_of
+from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, HeadState, name_of, read, unit_of
 from headscope.dashboard.parts import graph, note, sampled_note, stay
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
@@ -35,10 +36,22 @@ class Line:
     values: Floats
 
 
-def show_head(services: Services, query: HeadsQuery) -> Children:
-    """The head of the link; nothing while none is chosen."""
-    if not query.head:
-        return None
+@dataclass(frozen=True, slots=True)
+class OneHead:
+    """The head of a link over its runs. lines: every statistic that was measured of it."""
+
+    heads: Heads
+    cell: tuple[int, int]
+    runs: HeadRuns
+    lines: list[Line]
+
+    def means(self) -> Means:
+        """Of every line, with intervals."""
+        return bootstrap_means(np.stack([line.values for line in self.lines], axis=1), self.runs.pair)
+
+
+def read_head(services: Services, query: HeadState) -> OneHead | Component | None:
+    """What is known of the head of the link; or a box that says why nothing is; None where no head was measured."""
     heads = read(services.store, query)
     if heads is None:
         return None
@@ -55,7 +68,16 @@ def show_head(services: Services, query: HeadsQuery) -> Children:
     ]
     if not lines:
         return empty_box("Nothing was measured of this head in these runs", icon_name="diagram-3")
-    means = bootstrap_means(np.stack([line.values for line in lines], axis=1), found.pair)
+    return OneHead(heads, cell, found, lines)
+
+
+def show_head(services: Services, query: HeadsQuery) -> Children:
+    """The head of the link; nothing while none is chosen."""
+    one = read_head(services, query) if query.head else None
+    if not isinstance(one, OneHead):
+        return one
+    heads, cell, found, lines, means = one.heads, one.cell, one.runs, one.lines, one.means()
+    page = dcc.Link("Open its page", href=query.page_of(heads.model, *cell), className="hs-button")
     body = [
         *sampled_note(len(found.run_id), found.total),
         html.P([html.B(f"Layer {cell[0]}, head {cell[1]}"), f" of {heads.model}: ", *said_labels(heads, cell)],
@@ -64,11 +86,11 @@ def show_head(services: Services, query: HeadsQuery) -> Children:
               [line_row(line, means, i, cell, query) for i, line in enumerate(lines)]),
         graph(head_spread([HeadValues(name_of(line.item.statistic), unit_of(line.item.statistic), line.values)
                            for line in lines])),
-        *top_runs(services, query, found, chosen(lines, query)),
+        *top_runs(services, found, chosen(lines, query)),
         note("Means with 95 % bootstrap intervals over prompts, both sides of a pair drawn together; none below "
              f"{FEWEST} prompts. Place: by the mean over all runs, of scores by their mean size; 1 has the most."),
     ]  # fmt: skip
-    return body, stay("Close", query.link(head=""), "hs-button")
+    return body, [page, stay("Close", query.link(head=""), "hs-button")]
 
 
 def said_labels(heads: Heads, cell: tuple[int, int]) -> list[Children]:
@@ -77,7 +99,7 @@ def said_labels(heads: Heads, cell: tuple[int, int]) -> list[Children]:
     return [view.labels_cell(labels)] if labels else ["no label: no rule holds with its whole interval."]
 
 
-def line_row(line: Line, means: Means, i: int, cell: tuple[int, int], query: HeadsQuery) -> html.Tr:
+def line_row(line: Line, means: Means, i: int, cell: tuple[int, int], query: HeadState) -> html.Tr:
     """One statistic, column `i` of the means."""
     item, known = line.item, line.values[np.isfinite(line.values)]
     say = plain if item.statistic in view.ATTENTION else signed
@@ -104,15 +126,15 @@ def place_of(item: HeadMeans, cell: tuple[int, int]) -> str:
     return f"{int((values > values[cell]).sum()) + 1} of {int(np.isfinite(values).sum()):,}"
 
 
-def chosen(lines: list[Line], query: HeadsQuery) -> Line:
+def chosen(lines: list[Line], query: HeadState) -> Line:
     """The statistic whose runs are listed."""
     return next((line for line in lines if line.item.statistic == query.stat), lines[0])
 
 
-def top_runs(services: Services, query: HeadsQuery, found: HeadRuns, line: Line) -> list[Component]:
+def top_runs(services: Services, found: HeadRuns, line: Line, most: int = TOP) -> list[Component]:
     """The runs in which the head has the most of the statistic, leading to them."""
     sizes = line.values if line.item.statistic in view.ATTENTION else np.abs(line.values)
-    order = [int(i) for i in np.argsort(-sizes, kind="stable")[:TOP] if np.isfinite(sizes[i])]
+    order = [int(i) for i in np.argsort(-sizes, kind="stable")[:most] if np.isfinite(sizes[i])]
     why = services.store.offensive([found.run_id[i] for i in order])
     say = plain if line.item.statistic in view.ATTENTION else signed
     rows = [
@@ -125,11 +147,17 @@ def top_runs(services: Services, query: HeadsQuery, found: HeadRuns, line: Line)
     return [table((f"Most {name_of(line.item.statistic).lower()}", "Value>"), rows, rows_open=True)]
 
 
-def no_such_head(query: HeadsQuery, model: str, layers: int, heads: int) -> Component:
+def all_heads(query: HeadState, model: str) -> str:
+    """The Heads page over the same runs."""
+    state = HeadsQuery(experiment=query.experiment, model=model, prompt_set=query.prompt_set, stat=query.stat)
+    return state.link()
+
+
+def no_such_head(query: HeadState, model: str, layers: int, heads: int) -> Component:
     """A link to a head that the model does not have."""
     return empty_box(
         "No such head",
         html.P(f"“{query.head}” is no head of {model}: say layer.head, from 0.0 to {layers - 1}.{heads - 1}."),
-        html.P(stay("Show all heads", query.link(head=""))),
+        html.P(dcc.Link("Show all heads", href=all_heads(query, model))),
         icon_name="diagram-3",
     )

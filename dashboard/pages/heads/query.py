@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+from urllib.parse import unquote
 
 from headscope.analysis.registry import method_entry
 from headscope.analysis.statistics.head_labels import Average, HeadLabel, head_labels
@@ -25,18 +26,10 @@ LOOKS = ("relp", "direct_logit_attribution", "attn_lrp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeadsQuery(ScopeQuery):
-    """stat: what the map shows and the table sorts by; looks: the other axis of the scatter; label: only heads with it;
-    sort: by the statistic, by layer, or by what removal does; page: of the table, from 0. head: the one that is looked
-    at, as layer.head."""
-
-    PAGE: ClassVar[Page] = Page("heads", links.HEADS, "Heads", "diagram-3", 26, shortcut="h")
+class HeadState(ScopeQuery):
+    """stat: the statistic that is shown first. head: the one that is looked at, as layer.head."""
 
     stat: str = "previous_token"
-    looks: str = ""
-    label: str = ""
-    sort: str = choice("value", "layer", "removal")
-    page: int = number(0, low=0)
     head: str = ""
 
     @property
@@ -44,6 +37,45 @@ class HeadsQuery(ScopeQuery):
         """Layer and head of `head`; None where it names none."""
         found = re.fullmatch(r"(\d{1,4})\.(\d{1,4})", self.head, re.ASCII)
         return (int(found[1]), int(found[2])) if found else None
+
+    def page_of(self, model: str, layer: int, head: int) -> str:
+        """The page of one head of a model, over the same runs."""
+        state = HeadQuery(experiment=self.experiment, prompt_set=self.prompt_set, stat=self.stat)
+        return links.head(model, layer, head, state)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadsQuery(HeadState):
+    """looks: the other axis of the scatter; label: only heads with it; sort: by the statistic, by layer, or by what
+    removal does; page: of the table, from 0."""
+
+    PAGE: ClassVar[Page] = Page("heads", links.HEADS, "Heads", "diagram-3", 26, shortcut="h")
+
+    looks: str = ""
+    label: str = ""
+    sort: str = choice("value", "layer", "removal")
+    page: int = number(0, low=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadQuery(HeadState):
+    """The page of one head, whose address says model, layer and head: `/heads/<model>/<layer>/<head>`."""
+
+    PAGE: ClassVar[Page] = Page("head", f"{links.HEADS}/", "Head", "diagram-3", 27, in_nav=False, below=True)
+
+    @classmethod
+    def at(cls, path: str, search: str) -> Self | None:
+        """See `ScopeQuery.at`. Slashes of a model's name may stand as they are."""
+        if not path.startswith(cls.PAGE.path):
+            return None
+        model, layer, head = (["", "", "", *path.removeprefix(cls.PAGE.path).rstrip("/").rsplit("/", 2)])[-3:]
+        return replace(cls.from_query(search), model=unquote(model), head=f"{unquote(layer)}.{unquote(head)}")
+
+    def link(self, **changes: Any) -> str:
+        """This page with some keys changed."""
+        state = replace(self, **changes)
+        layer, _, head = state.head.partition(".")
+        return links.head(state.model, layer, head, replace(state, model="", head=""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +94,7 @@ class Heads:
         """What removing a head does, where it was measured."""
         return next((self.stats[name] for name in IMPORTANT if name in self.stats), None)
 
-    def chosen(self, query: HeadsQuery) -> HeadMeans:
+    def chosen(self, query: HeadState) -> HeadMeans:
         """The statistic of the link, the first there is when it was not measured."""
         return self.stats.get(query.stat) or next(iter(self.stats.values()))
 
@@ -72,7 +104,7 @@ class Heads:
         return next((self.stats[name] for name in known if name in self.stats), self.chosen(query))
 
 
-def read(store: RunReader, query: HeadsQuery) -> Heads | None:
+def read(store: RunReader, query: HeadState) -> Heads | None:
     """The heads of the chosen model, or of the one with the most runs; None when no run has any."""
     found, models = _found(store, query, query.model)
     return _heads(models[0], found, models) if models else None
@@ -84,7 +116,7 @@ def read_models(store: RunReader, query: HeadsQuery) -> tuple[Heads, ...]:
     return tuple(_heads(model, found, models) for model in models)
 
 
-def _found(store: RunReader, query: HeadsQuery, model: str) -> tuple[list[HeadMeans], tuple[str, ...]]:
+def _found(store: RunReader, query: HeadState, model: str) -> tuple[list[HeadMeans], tuple[str, ...]]:
     found = [item for item in store.head_stats(query.experiment, model, query.prompt_set) if _says(item)]
     return found, tuple(dict.fromkeys(item.model for item in sorted(found, key=_runs)))
 
@@ -126,6 +158,8 @@ def name_of(statistic: str) -> str:
 
 def unit_of(statistic: str) -> str:
     """Its unit, "" for a share."""
+    if statistic == "ov_copying":
+        return ""
     return STATS[statistic][1] if statistic in STATS else "nats"
 
 

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 
 import numpy as np
-from dash import html
+from dash import dcc, html
 from dash.development.base_component import Component
 from numpy.typing import NDArray
 
@@ -15,7 +15,7 @@ from headscope.analysis.statistics.intervals import student
 from headscope.analysis.types import HEAD_STATS
 from headscope.dashboard.cards import Children, empty_box, extra
 from headscope.dashboard.numbers import interval, plain, signed, significant
-from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, name_of, unit_of
+from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, HeadState, name_of, unit_of
 from headscope.dashboard.parts import note, stay
 from headscope.dashboard.tables import table
 from headscope.dashboard.words import DASH, plural
@@ -53,7 +53,7 @@ def table_of(query: HeadsQuery, heads: Heads, item: HeadMeans, cells: list[Cell]
     start = min(query.page, pages(len(cells)) - 1) * LISTED
     rows = [
         html.Tr([
-            html.Th(stay(f"{layer}.{head}", query.link(head=f"{layer}.{head}") + "#heads-one", "hs-strong"),
+            html.Th(dcc.Link(f"{layer}.{head}", href=query.page_of(heads.model, layer, head), className="hs-strong"),
                     scope="row", className="hs-nowrap"),
             html.Td(labels_cell(heads.labels.get((layer, head), []))),
             *(mean_cell(one, (layer, head)) for one in shown),
@@ -181,7 +181,7 @@ def setting(item: HeadMeans) -> str:
     return ", ".join(filter(None, said)) or "attention"
 
 
-def command(query: HeadsQuery, model: str, analyses: str = "head_ablation") -> str:
+def command(query: HeadState, model: str, analyses: str = "head_ablation") -> str:
     """What measures it for these runs."""
     parts = ["headscope run", f"--prompts {query.prompt_set or 'PROMPTS'}"]
     parts += [f"--model {model}"] if model else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from headscope.analysis.registry import METHODS
 from headscope.analysis.statistics.head_labels import RULES, Average, head_labels
 from headscope.analysis.statistics.intervals import FEWEST
 from headscope.analysis.types import HEAD_STATS
@@ -40,6 +41,16 @@ def test_removal_that_helps_and_removal_that_harms() -> None:
     assert found == {(0, 0): ["helps"], (0, 4): ["works against"]}
 
 
+def test_a_name_mover_copies_by_weights_and_writes_the_answer() -> None:
+    """By one of them alone nothing is said of name movers; suppression is a matter of weights, whom it helps is not."""
+    weights, output = average([0.9, 0.9, 0.3, -0.9, -0.9, -0.3]), average([0.5, 0.0, 0.5, -0.5, 0.5, -0.5])
+    found = names(head_labels({"ov_copying": weights, "direct_logit_attribution": output}))
+    suppress = {(0, 3): ["copy suppression"], (0, 4): ["copy suppression"]}
+    assert found == {(0, 0): ["name mover"], **suppress}
+    assert names(head_labels({"ov_copying": weights})) == suppress
+    assert head_labels({"direct_logit_attribution": output}) == {}
+
+
 def test_too_few_runs_and_nothing_measured_have_no_label() -> None:
     assert head_labels({"first_token": average([0.99], n=FEWEST - 1)}) == {}
     unmeasured = Average(np.zeros((1, 1), int), np.full((1, 1), np.nan), np.full((1, 1), np.nan))
@@ -47,7 +58,8 @@ def test_too_few_runs_and_nothing_measured_have_no_label() -> None:
 
 
 def test_rules_ask_for_what_is_stored() -> None:
-    assert {bound.statistic for rule in RULES for bound in rule.bounds} <= {*HEAD_STATS, "head_ablation"}
+    methods = {name for name, entry in METHODS.items() if "layer" in entry.axes and "position" not in entry.axes}
+    assert {bound.statistic for rule in RULES for bound in rule.bounds} <= {*HEAD_STATS, *methods}
 
 
 def test_a_head_at_the_threshold_is_rarely_called_one() -> None:

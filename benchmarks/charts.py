@@ -1,0 +1,65 @@
+"""The Charts page over a million runs: histogram, ECDF, box and scatter, on DuckDB and on PostgreSQL.
+
+    python -m benchmarks.charts [--runs 1000000] [--repeats 30] [--database duckdb|postgresql]
+
+The runs are those of `benchmarks.store_grid`. A chart is of all runs, of one model, or of those above a number; in one
+or by model, prompt set or tag. Every timed call goes through a `Store` that was asked nothing before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.harness import summary, write_result
+from benchmarks.store_grid import MODELS, address, fill
+from headscope.storage.repository import Store
+from headscope.storage.rows import Condition, RunFilter
+
+COLUMNS = ("mean_surprisal", "next_entropy", "target_rank", "n_tokens", "margin", "seconds")
+SPLITS = ("", "model", "prompt_set", "tags")
+
+
+def charts(seed: int) -> dict[str, Callable[[Store], Any]]:
+    """One chart of each kind, drawn from `seed`."""
+    pick = random.Random(seed).choice
+    where = RunFilter(pick(((), (Condition("model", "eq", pick(MODELS)),), (Condition("mean_surprisal", "gt", 4.0),))))
+    column, other, by = pick(COLUMNS), pick(COLUMNS), pick(SPLITS)
+    return {
+        "histogram": lambda store: store.column_bins(where, column, by),
+        "ecdf": lambda store: store.column_steps(where, column, by),
+        "box": lambda store: store.column_spread(where, column, by),
+        "scatter": lambda store: store.column_pairs(where, column, other, by),
+    }
+
+
+def measure(store: Store, repeats: int) -> dict[str, dict[str, float]]:
+    """Milliseconds of each kind of chart."""
+    seconds: dict[str, list[float]] = {}
+    for turn in range(repeats):
+        for kind, ask in charts(turn).items():
+            fresh = Store(store.url, store.engine, store.artifacts)
+            started = time.perf_counter()
+            ask(fresh)
+            seconds.setdefault(kind, []).append(time.perf_counter() - started)
+    return {kind: summary(found) for kind, found in seconds.items()}
+
+
+def main() -> None:
+    """Measure and write `results/charts_<database>.json`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=1_000_000)
+    parser.add_argument("--repeats", type=int, default=30)
+    parser.add_argument("--database", default="duckdb", choices=("duckdb", "postgresql"))
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, address(options.database, folder) as url, Store.open(url) as store:
+        fill(store, options.runs)
+        write_result(f"charts_{options.database}", {"runs": options.runs, **measure(store, options.repeats)})
+
+
+if __name__ == "__main__":
+    main()
