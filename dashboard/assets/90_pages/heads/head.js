@@ -2,12 +2,13 @@
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});
+  const { $ } = hs.dom;
 
   const PLACES = { "[": "layer-before", "]": "next-layer", ",": "head-before", ".": "next-head" };
 
   for (const [key, place] of Object.entries(PLACES)) {
     hs.keys.add(key, () => {
-      const link = document.getElementById(`head-${place}`);
+      const link = $(`head-${place}`);
       if (link) link.click();
       return Boolean(link);
     });
