@@ -143,7 +143,7 @@ def test_a_bare_run_names_the_analyses_each_card_lacks_and_draws_nothing_empty(
 
 def test_a_grid_whose_method_failed_says_its_reason_and_one_nobody_asked_for_how_to_get_it(whole: RunDetail) -> None:
     page = cards(whole)
-    assert "--analyses direct_logit_attribution,head_ablation" in text_of(found(page, "run-looks"))
+    assert "--analyses direct_logit_attribution,ov_copying,head_ablation" in text_of(found(page, "run-looks"))
     assert found(page, "run-looks-slot") is not None  # where heads look is there
     reason = "this model's heads cannot be told apart"
     failed_ones = tuple(
