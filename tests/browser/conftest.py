@@ -11,11 +11,13 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urljoin
 
+import flask
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, ViewportSize, expect, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -67,10 +69,19 @@ class Quiet(WSGIRequestHandler):
         """Nothing."""
 
 
+def _dawdle() -> None:
+    """With HEADSCOPE_SLOW_CALLBACKS=1.5 each callback answers so many seconds late: a test that acts on what stood
+    there before its answer, as it may on a busy machine, fails then."""
+    if flask.request.path == "/_dash-update-component":
+        time.sleep(float(os.environ.get("HEADSCOPE_SLOW_CALLBACKS", "0")))
+
+
 @contextmanager
 def serving(services: Services) -> Iterator[str]:
     """Serve an app from a thread; yields its address."""
-    server = make_server("127.0.0.1", 0, create_app(services).server, threaded=True, request_handler=Quiet)
+    app = create_app(services).server
+    app.before_request(_dawdle)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
