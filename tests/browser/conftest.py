@@ -9,6 +9,7 @@ request that leaves this machine. The page's own policy forbids eval, so wait wi
 from __future__ import annotations
 
 import os
+import random
 import re
 import threading
 import time
@@ -70,10 +71,10 @@ class Quiet(WSGIRequestHandler):
 
 
 def _dawdle() -> None:
-    """With HEADSCOPE_SLOW_CALLBACKS=1.5 each callback answers so many seconds late: a test that acts on what stood
-    there before its answer, as it may on a busy machine, fails then."""
+    """With HEADSCOPE_SLOW_CALLBACKS=0.6 each callback answers up to so many seconds late, as on a busy machine: a test
+    that acts on what stood there before its answer fails then, at times."""
     if flask.request.path == "/_dash-update-component":
-        time.sleep(float(os.environ.get("HEADSCOPE_SLOW_CALLBACKS", "0")))
+        time.sleep(random.uniform(0, float(os.environ.get("HEADSCOPE_SLOW_CALLBACKS", "0"))))
 
 
 @contextmanager
