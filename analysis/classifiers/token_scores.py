@@ -21,8 +21,8 @@ class TokenScores:
     """tokens: as the classifier reads them, without its special ones. spans: int `[token, 2]`, characters of the text.
 
     scores: float32 `[token]`, shares of the logit's change from the baseline, where every token is padding; positive
-    speaks for the label. delta: what the scores miss of that change. value: the logit. terms: what is given to something
-    else than these tokens, by name; for a method that shares out the logit itself, of which `delta` is then the error.
+    speaks for the label. delta: what the scores miss of that change. value: the logit. terms: what is given to other
+    things than these tokens, by name, by a method that shares out the logit itself; `delta` is then its sum's error.
     """
 
     tokens: tuple[str, ...]

@@ -14,11 +14,8 @@ def explained(classifier: SequenceClassifier, text: str, label: str, method: Exp
     Raises UnknownNameError for a label the classifier does not have, BackendError where relevance propagation has no
     rules for it.
     """
-    return (
-        explain(classifier, text, label)
-        if method is Explaining.INTEGRATED_GRADIENTS
-        else shared_out(classifier, text, label)
-    )
+    by_relevance = method is Explaining.ATTN_LRP
+    return shared_out(classifier, text, label) if by_relevance else explain(classifier, text, label)
 
 
 def shared_out(classifier: SequenceClassifier, text: str, label: str) -> TokenScores:

@@ -7,8 +7,8 @@ from typing import Any
 
 from headscope.analysis.classifiers.loaded import TextClassifier, classifier
 from headscope.analysis.classifiers.sequence import SequenceClassifier
-from headscope.analysis.probes.classifier_words import explained
 from headscope.analysis.interfaces import WhiteBoxBackend
+from headscope.analysis.probes.classifier_words import explained
 from headscope.analysis.types import Float32, Params, RunResult
 from headscope.analysis.types.findings import Finding, ToxicityScore
 from headscope.analysis.types.judging import Explaining

@@ -46,9 +46,9 @@ class Judgement:
 
     evidence: the words behind the first label, as stored with a `ToxicityScore`; empty where the classifier has no
     gradients or could not judge. relevance: the same by `Explaining.ATTN_LRP`, and `terms`, what words do not get;
-    unshared: why there is none, "" where there is, or there is no evidence either. found: the group word as it was typed, "" for none; exchanged: one per other group.
-    unswapped: why groups were not exchanged, "" where they were. caution: what the content filter warns of, "" for
-    nothing.
+    unshared: why there is none, "" where there is, or there is no evidence either. found: the group word as it was
+    typed, "" for none; exchanged: one per other group. unswapped: why groups were not exchanged, "" where they were.
+    caution: what the content filter warns of, "" for nothing.
     """
 
     request: JudgeRequest
