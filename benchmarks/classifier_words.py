@@ -5,7 +5,7 @@ names tokens without which the classifier changes its mind, how alike they are, 
 
 Texts: the sentences of the functional tests that the classifier calls toxic, none of which it was trained on. Of each
 the k tokens with the highest scores are taken away, deleted or replaced by [MASK] (neither is the baseline of the
-integrated gradients, padding), beside k random ones, the mean of 20 draws. drop: how far the logit of `toxic` falls, its
+integrated gradients, padding), beside k random ones, the mean of 20 draws. drop: how far the logit falls, its
 mean over texts with a 95 % bootstrap interval. ratio: seconds of integrated gradients over those of relevance.
 """
 

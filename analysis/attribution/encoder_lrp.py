@@ -68,7 +68,7 @@ def encoder_relevance(model: Any, inputs: Mapping[str, Tensor], column: int) -> 
     tokens = shares.pop(words)[0]
     names = {module: name.rpartition(".")[2].replace("_", " ") for name, module in model.named_modules()}
     added = {names[module]: float(share.sum()) for module, share in shares.items()}
-    found = EncoderRelevance(tokens, added, float(ledger.bias), float(ledger.leak), float(logit))
+    found = EncoderRelevance(tokens, added, float(ledger.bias), float(ledger.leak), float(logit.detach()))
     _check(model, found, ledger, plain)
     return found
 

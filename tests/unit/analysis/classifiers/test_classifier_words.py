@@ -40,7 +40,8 @@ def judge() -> SequenceClassifier:
 
 def test_words_special_tokens_and_the_rest_are_the_logit(judge: SequenceClassifier) -> None:
     logits = judge.logits([text for text, _ in PLANTED])
-    for column, label in enumerate(("toxic", "insult")):
+    for label in ("toxic", "insult"):
+        column = judge.labels.index(label)
         for row, (text, _) in enumerate(PLANTED):
             found = shared_out(judge, text, label)
             assert found.value == pytest.approx(float(logits[row, column]), abs=1e-4)
