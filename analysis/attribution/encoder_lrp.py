@@ -29,7 +29,7 @@ TOLERANCE = 1e-3
 class EncoderRelevance:
     """Where one logit of one text comes from.
 
-    tokens `[T]`: of the word embeddings, special tokens too. embeddings: of what is added to them, by the name the
+    tokens `[T]`, on the processor: of the word embeddings, special tokens too. embeddings: of what is added to them, by the name the
     model gives it (`position embeddings`). biases, leak: as in `Ledger`. logit: what is explained.
     """
 
@@ -65,7 +65,7 @@ def encoder_relevance(model: Any, inputs: Mapping[str, Tensor], column: int) -> 
         module: torch.zeros_like(given[..., 0]) if gradient is None else (gradient * given).detach().float().sum(-1)
         for (module, given), gradient in zip(start.items(), gradients, strict=True)
     }
-    tokens = shares.pop(words)[0]
+    tokens = shares.pop(words)[0].cpu()
     names = {module: name.rpartition(".")[2].replace("_", " ") for name, module in model.named_modules()}
     added = {names[module]: float(share.sum()) for module, share in shares.items()}
     found = EncoderRelevance(tokens, added, float(ledger.bias), float(ledger.leak), float(logit.detach()))

@@ -24,7 +24,7 @@ def shared_out(classifier: SequenceClassifier, text: str, label: str) -> TokenSc
     reading = read(classifier, text, label)
     found = encoder_relevance(classifier.model, reading.inputs, reading.column)
     terms = {
-        "special tokens": float(found.tokens[reading.special].sum()),
+        "special tokens": float(found.tokens[reading.special.cpu()].sum()),
         **found.embeddings,
         "biases": found.biases,
         "softmax leak": found.leak,

@@ -65,7 +65,7 @@ def test_relevances_are_those_of_the_rules_written_out(bert: Any) -> None:
     ids=["bert", "roberta", "distilbert"],
 )
 def test_everything_adds_up_to_the_logit(config: PretrainedConfig, added: list[str]) -> None:
-    model = built(config)
+    model = built(config).requires_grad_(False)
     inputs = {"input_ids": IDS, "attention_mask": torch.ones_like(IDS)}
     found = encoder_relevance(model, inputs, COLUMN)
     parts = [float(found.tokens.sum()), *found.embeddings.values(), found.biases, found.leak]
