@@ -29,8 +29,8 @@ TOLERANCE = 1e-3
 class EncoderRelevance:
     """Where one logit of one text comes from.
 
-    tokens `[T]`, on the processor: of the word embeddings, special tokens too. embeddings: of what is added to them, by the name the
-    model gives it (`position embeddings`). biases, leak: as in `Ledger`. logit: what is explained.
+    tokens `[T]`, on the processor: of the word embeddings, special tokens too. embeddings: of what is added to them, by
+    the name the model gives it (`position embeddings`). biases, leak: as in `Ledger`. logit: what is explained.
     """
 
     tokens: Tensor
