@@ -61,7 +61,8 @@ def _ids(judge: SequenceClassifier, text: str) -> list[int]:
 
 def removal(judge: SequenceClassifier, texts: Sequence[str], found: dict[str, list[TokenScores]]) -> dict[str, Any]:
     """By masking and k: the mean drop of each order, and that of one order over the other."""
-    draw, said = np.random.default_rng(0), {}
+    draw = np.random.default_rng(0)
+    said: dict[str, Any] = {}
     for masked in (False, True):
         for k in REMOVED:
             rows = []

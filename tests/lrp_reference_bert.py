@@ -36,7 +36,8 @@ def explicit_relevance_bert(model: Any, ids: Tensor, column: int) -> ExplicitBer
     places = (ids.numpy(), np.arange(len(ids)), np.zeros(len(ids), dtype=int))
     given = [w[f"embeddings.{name}.weight"][at] for name, at in zip(EMBEDDINGS, places, strict=True)]
     first = _norm(w, "embeddings.LayerNorm", model.config)
-    x = first.forward(sum(given))
+    total: Array = np.sum(given, axis=0)
+    x = first.forward(total)
     layers = [_Layer(w, f"encoder.layer.{index}", model.config) for index in range(model.config.num_hidden_layers)]
     for layer in layers:
         x = layer.forward(x)
@@ -51,8 +52,8 @@ def explicit_relevance_bert(model: Any, ids: Tensor, column: int) -> ExplicitBer
         r, more, lost = layer.backward(r)
         bias, leak = bias + more, leak + lost
     r, more = first.backward(r)
-    shares = [(r * part / sum(given)).sum(-1) for part in given]
-    return ExplicitBert(*shares, bias + more, leak, float(logits[0, column]))
+    words, positions, types = ((r * part / total).sum(-1) for part in given)
+    return ExplicitBert(words, positions, types, bias + more, leak, float(logits[0, column]))
 
 
 def _affine(w: dict[str, Array], name: str) -> Affine:

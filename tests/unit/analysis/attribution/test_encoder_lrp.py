@@ -20,9 +20,9 @@ from headscope.analysis.attribution.encoder_lrp import encoder_relevance
 from headscope.analysis.errors import BackendError
 from tests.lrp_reference_bert import explicit_relevance_bert
 
-SIZES = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48}
-SHARED = {"vocab_size": 60, "num_labels": 3, "max_position_embeddings": 40}
-DISTILLED = {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48}
+SIZES: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48}
+SHARED: dict[str, Any] = {"vocab_size": 60, "num_labels": 3, "max_position_embeddings": 40}
+DISTILLED: dict[str, Any] = {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48}
 IDS = torch.tensor([[2, 17, 5, 33, 48, 5, 9, 3]])
 COLUMN = 1
 
