@@ -23,7 +23,7 @@ def explicit_relevance_gpt2(model: Any, ids: Tensor, target: int, rule: str) -> 
         layer = _Layer({k.split(".", 3)[3]: v for k, v in weights.items() if f".h.{index}." in k}, model.config)
         x = layer.forward(x)
         layers.append(layer)
-    last = _Norm(weights["transformer.ln_f.weight"], weights["transformer.ln_f.bias"])
+    last = Norm(weights["transformer.ln_f.weight"], weights["transformer.ln_f.bias"])
     relevance = np.zeros_like(x)
     relevance[-1] = last.forward(x)[-1] * weights["lm_head.weight"][target]
     relevance, bias = last.backward(relevance)
@@ -36,7 +36,7 @@ def explicit_relevance_gpt2(model: Any, ids: Tensor, target: int, rule: str) -> 
     return Explicit(np.stack(kept[::-1]), leak, np.stack(heads[::-1]), bias)
 
 
-class _Affine:
+class Affine:
     """`x @ w + b`, w `[in, out]` or one map per position `[T, in, out]`."""
 
     def __init__(self, w: Array, b: Array) -> None:
@@ -54,25 +54,27 @@ class _Affine:
         return self.x * back, float((share * self.b).sum())
 
 
-class _Norm(_Affine):
+class Norm(Affine):
+    """A LayerNorm, its denominator held."""
+
     def forward(self, x: Array) -> Array:
         centring = np.eye(x.shape[1]) - 1 / x.shape[1]
-        deviation = np.sqrt(x.var(-1) + 1e-5)
+        deviation = np.sqrt(x.var(-1) + self.epsilon)
         self.w = centring[None] * self.scale / deviation[:, None, None]
         return super().forward(x)
 
-    def __init__(self, scale: Array, b: Array) -> None:
+    def __init__(self, scale: Array, b: Array, epsilon: float = 1e-5) -> None:
         super().__init__(scale, b)
-        self.scale = scale
+        self.scale, self.epsilon = scale, epsilon
 
 
 class _Layer:
     def __init__(self, weights: dict[str, Array], config: Any) -> None:
         self.heads = config.n_head
         names = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
-        maps = (_Affine(weights[f"{n}.weight"], weights[f"{n}.bias"]) for n in names)
+        maps = (Affine(weights[f"{n}.weight"], weights[f"{n}.bias"]) for n in names)
         self.attn_c_attn, self.attn_c_proj, self.mlp_c_fc, self.mlp_c_proj = maps
-        self.first, self.second = (_Norm(weights[f"{n}.weight"], weights[f"{n}.bias"]) for n in ("ln_1", "ln_2"))
+        self.first, self.second = (Norm(weights[f"{n}.weight"], weights[f"{n}.bias"]) for n in ("ln_1", "ln_2"))
 
     def forward(self, x: Array) -> Array:
         self.x = x

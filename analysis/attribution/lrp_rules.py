@@ -14,9 +14,10 @@ Nothing of the library is replaced: module hooks, and an attention function regi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -79,20 +80,39 @@ class Ledger:
 _LEDGER: ContextVar[Ledger] = ContextVar("ledger of the running relevance pass")
 
 
+@dataclass(frozen=True, slots=True)
+class RuledParts:
+    """What of a model the rules are put on. model: whose attention. modules: its norms and all that adds a bias.
+    activations: element-wise functions, see `activations_among`. products: linear maps that read a gated product."""
+
+    model: Any
+    modules: Sequence[nn.Module]
+    activations: Sequence[nn.Module]
+    products: Sequence[nn.Module] = ()
+
+
+def relevance_rules(backend: WhiteBoxBackend, rule: str, n_rows: int) -> AbstractContextManager[Ledger]:
+    """`rules_on` a causal model: on all of it but its unembedding."""
+    inside = [module for layer in backend.structure.layers for module in layer.modules()]
+    modules = [*backend.structure.base.modules()]
+    parts = RuledParts(backend.model, modules, activations_among(inside), _gated_products(backend))
+    return rules_on(parts, rule, n_rows)
+
+
 @contextmanager
-def relevance_rules(backend: WhiteBoxBackend, rule: str, n_rows: int) -> Iterator[Ledger]:
+def rules_on(parts: RuledParts, rule: str, n_rows: int) -> Iterator[Ledger]:
     """Inside the block the model's backward pass follows `rule`; everything is as before at its end, however it ends.
 
     Passes must have `n_rows` rows and start from embeddings that require grad.
     """
-    ledger = Ledger(rule, n_rows, next(backend.model.parameters()).device)
+    ledger = Ledger(rule, n_rows, next(parts.model.parameters()).device)
     with ExitStack() as stack:
         stack.callback(_LEDGER.reset, _LEDGER.set(ledger))
-        for module, hook in _forward_hooks(backend, ledger):
+        for module, hook in _forward_hooks(parts, ledger):
             stack.callback(module.register_forward_hook(hook).remove)
-        for module in _gated_products(backend):
+        for module in parts.products:
             stack.callback(module.register_forward_pre_hook(_halved).remove)
-        stack.enter_context(own_attention(backend.model, "headscope_relevance", _attention, sdpa_mask))
+        stack.enter_context(own_attention(parts.model, "headscope_relevance", _attention, sdpa_mask))
         yield ledger
 
 
@@ -135,20 +155,23 @@ def _attention(
     return output, None
 
 
-def _forward_hooks(backend: WhiteBoxBackend, ledger: Ledger) -> Iterator[tuple[nn.Module, Callable[..., Any]]]:
-    inside = {id(module) for layer in backend.structure.layers for module in layer.modules()}
-    for module in backend.structure.base.modules():
+def _forward_hooks(parts: RuledParts, ledger: Ledger) -> Iterator[tuple[nn.Module, Callable[..., Any]]]:
+    for module in parts.modules:
         if (norm := frozen_norm(module)) is not None:
             yield module, lambda _m, args, _out, norm=norm: norm(args[0])
-        elif id(module) in inside and _is_activation(module):
-            yield module, _identity_rule
         bias = getattr(module, "bias", None)
         if isinstance(bias, Tensor) and bias.dim() == 1:
             yield module, lambda _m, _args, out, bias=bias: ledger.watch_bias(out, bias)
+    for module in parts.activations:
+        yield module, lambda _m, args, out: identity_rule(args[0], out)
+
+
+def activations_among(modules: Iterable[nn.Module]) -> list[nn.Module]:
+    """The element-wise functions that are 0 at 0; softmax and the like are not."""
+    return [module for module in {id(module): module for module in modules}.values() if _is_activation(module)]
 
 
 def _is_activation(module: nn.Module) -> bool:
-    """An element-wise function that is 0 at 0; softmax and the like are not."""
     if type(module).__module__ not in _ACTIVATIONS or any(True for _ in module.children()):
         return False
     if any(True for _ in module.parameters()) or isinstance(module, nn.Softmax | nn.LogSoftmax | nn.Softmin):
@@ -156,8 +179,8 @@ def _is_activation(module: nn.Module) -> bool:
     return bool((module(torch.zeros(1, 2)) == 0).all())
 
 
-def _identity_rule(_: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-    x = args[0]
+def identity_rule(x: Tensor, output: Tensor) -> Tensor:
+    """`output`, what an element-wise function makes of `x`, with all its relevance given to `x`."""
     zero = x == 0
     factor = torch.where(zero, 0.5, output / torch.where(zero, 1.0, x))
     return x * factor.detach()

@@ -7,12 +7,14 @@ from typing import Any
 
 from headscope.analysis.classifiers.loaded import TextClassifier, classifier
 from headscope.analysis.classifiers.sequence import SequenceClassifier
-from headscope.analysis.classifiers.token_scores import explain
 from headscope.analysis.interfaces import WhiteBoxBackend
+from headscope.analysis.probes.classifier_words import explained
 from headscope.analysis.types import Float32, Params, RunResult
 from headscope.analysis.types.findings import Finding, ToxicityScore
+from headscope.analysis.types.judging import Explaining
 
 EXPLAINED = "toxic"
+SAID = {Explaining.INTEGRATED_GRADIENTS: "integrated gradients", Explaining.ATTN_LRP: "AttnLRP"}
 Parts = Sequence[tuple[str, str]]
 """(part, text) of one run; `part` is prompt or continuation."""
 
@@ -68,19 +70,24 @@ def _evidence(judge: TextClassifier, text: str, label: str, score: float, start:
     return {} if start is None or label != EXPLAINED or not score >= start else evidence(judge, text, label)
 
 
-def evidence(judge: TextClassifier, text: str, label: str) -> dict[str, Any]:
-    """The words that made the classifier say so, as they are stored; {} of one without gradients."""
+def evidence(
+    judge: TextClassifier, text: str, label: str, method: Explaining = Explaining.INTEGRATED_GRADIENTS
+) -> dict[str, Any]:
+    """The words that made the classifier say so, as they are stored; {} of one without gradients.
+
+    Raises BackendError where the method does not fit the classifier.
+    """
     if not isinstance(judge, SequenceClassifier):
         return {}
-    found = explain(judge, text, label)
+    found = explained(judge, text, label, method)
     return {
         "tokens": list(found.tokens),
         "spans": [list(span) for span in found.spans],
         "scores": [round(float(value), 4) for value in found.scores],
-        "method": "integrated gradients of the classifier",
+        "method": f"{SAID[method]} of the classifier",
         "convergence_delta": round(found.delta, 4),
         "logit": round(found.value, 4),
-    }
+    } | ({"terms": {name: round(value, 4) for name, value in found.terms.items()}} if found.terms else {})
 
 
 def _texts(result: RunResult) -> list[tuple[str, str]]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import math
 import time
+from typing import Any
 
 from headscope.analysis.classifiers.exchanged import exchanged, groups
 from headscope.analysis.classifiers.loaded import TextClassifier, classifier
+from headscope.analysis.errors import BackendError
 from headscope.analysis.probes.toxicity import evidence
-from headscope.analysis.types.judging import Exchanged, Judgement, JudgeRequest, LabelScore
+from headscope.analysis.types.judging import Exchanged, Explaining, Judgement, JudgeRequest, LabelScore
 
 MOST_SWAPPED = 600
 """Characters of a text whose groups are exchanged: about one window of the classifier, read once per group."""
@@ -27,9 +29,20 @@ def judge_typed(request: JudgeRequest) -> Judgement:
         LabelScore(label, score, judge.threshold(label)) for label, score in zip(judge.labels, scores, strict=True)
     )
     why = {} if math.isnan(scores[0]) else evidence(judge, text, judge.labels[0])
+    relevance, unshared = _relevance(judge, text) if why else ({}, "")
     found, swaps, unswapped = _exchanged(judge, text)
-    seconds = time.perf_counter() - started
-    return Judgement(request, judge.name, labels, why, found, swaps, unswapped, seconds)
+    return Judgement(
+        request, judge.name, labels, why, found, swaps, unswapped, time.perf_counter() - started,
+        relevance=relevance, unshared=unshared,
+    )  # fmt: skip
+
+
+def _relevance(judge: TextClassifier, text: str) -> tuple[dict[str, Any], str]:
+    """The words by relevance propagation, and why not."""
+    try:
+        return evidence(judge, text, judge.labels[0], Explaining.ATTN_LRP), ""
+    except BackendError as error:
+        return {}, str(error)
 
 
 def _exchanged(judge: TextClassifier, text: str) -> tuple[str, tuple[Exchanged, ...], str]:

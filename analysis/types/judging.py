@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
+
+
+class Explaining(StrEnum):
+    """How a classifier's logit is shared out over the words it read."""
+
+    INTEGRATED_GRADIENTS = "integrated_gradients"
+    ATTN_LRP = "attn_lrp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +45,10 @@ class Judgement:
     """classifier: the name that would be stored. labels: in its order, the overall one first.
 
     evidence: the words behind the first label, as stored with a `ToxicityScore`; empty where the classifier has no
-    gradients or could not judge. found: the group word as it was typed, "" for none; exchanged: one per other group.
-    unswapped: why groups were not exchanged, "" where they were. caution: what the content filter warns of, "" for
-    nothing.
+    gradients or could not judge. relevance: the same by `Explaining.ATTN_LRP`, and `terms`, what words do not get;
+    unshared: why there is none, "" where there is, or there is no evidence either. found: the group word as it was
+    typed, "" for none; exchanged: one per other group. unswapped: why groups were not exchanged, "" where they were.
+    caution: what the content filter warns of, "" for nothing.
     """
 
     request: JudgeRequest
@@ -51,3 +60,5 @@ class Judgement:
     unswapped: str = ""
     seconds: float = 0.0
     caution: str = ""
+    relevance: Mapping[str, Any] = field(default_factory=dict)
+    unshared: str = ""

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from headscope.analysis import registry
 from headscope.analysis.errors import BackendError, InputError
+from headscope.analysis.types.judging import Explaining
 from headscope.cli.options import DEFAULT_STORE, StoreOption, finite
 from headscope.cli.terminal import Console
 
@@ -40,6 +41,7 @@ def score(
     text: Annotated[str, typer.Argument(help="A text, or - for one text per line on standard input.")],
     classifier: Classifier = "minilm",
     explain: Annotated[bool, typer.Option("--explain", help="Which words made it say so.")] = False,
+    method: Annotated[Explaining, typer.Option(help="How --explain finds them.")] = Explaining.INTEGRATED_GRADIENTS,
 ) -> None:
     """The probability of every label; nothing is stored."""
     from headscope.analysis.classifiers.loaded import classifier as loaded
@@ -54,7 +56,7 @@ def score(
         table.add_row(*("-" if math.isnan(value) else f"{value:.3f}" for value in row), said)
     Console().print(table)
     if explain:
-        _explain(judge, texts)
+        _explain(judge, texts, method)
 
 
 @app.command("hash")
@@ -73,16 +75,17 @@ def hash_(
     print(found)
 
 
-def _explain(judge: Any, texts: list[str]) -> None:
+def _explain(judge: Any, texts: list[str], method: Explaining) -> None:
     from headscope.analysis.classifiers.sequence import SequenceClassifier
-    from headscope.analysis.classifiers.token_scores import explain
+    from headscope.analysis.probes.classifier_words import explained
 
     if not isinstance(judge, SequenceClassifier):
         raise BackendError(f"{judge.name} has no gradients to explain it with: choose another classifier.")
     for text in texts:
-        found = explain(judge, text, judge.labels[0])
+        found = explained(judge, text, judge.labels[0], method)
         words = " ".join(f"{token}({score:+.2f})" for token, score in zip(found.tokens, found.scores, strict=True))
-        Console().print(f"{words}  [logit {found.value:.2f}, not accounted for {found.delta:+.2f}]")
+        rest = "".join(f", {name} {value:+.2f}" for name, value in found.terms.items())
+        Console().print(f"{words}  [{method}: logit {found.value:.2f}{rest}, not accounted for {found.delta:+.2f}]")
 
 
 @app.command()

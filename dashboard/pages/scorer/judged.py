@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from dash import html
@@ -13,7 +14,7 @@ from headscope.analysis.classifiers.labels import EXPERIMENTAL
 from headscope.analysis.types.judging import Judgement, LabelScore
 from headscope.dashboard.cards import Children, extra, icon
 from headscope.dashboard.numbers import plain, signed
-from headscope.dashboard.pages.scorer.query import HOW
+from headscope.dashboard.pages.scorer.query import HOW, SHARED
 from headscope.dashboard.pages.scorer.view import share
 from headscope.dashboard.parts import note, warning
 from headscope.dashboard.scorer_tokens import ScorerToken, marked, scorer_tokens
@@ -73,16 +74,40 @@ def _words(found: Judgement) -> list[Component]:
     tokens = scorer_tokens(found.evidence, text)
     if not tokens:
         return [note(f"{found.classifier} has no gradients: which words made it say so is not known.")]
-    strip = html.P(marked(text, tokens), className="hs-parts hs-scorer-typed", **extra(dir="auto"))
-    return [html.H3(f"Words that raised “{label.label}”"), strip, _convergence(found, tokens), *_unread(text, tokens)]
+    return [
+        html.H3(f"Words that raised “{label.label}”"),
+        _strip(text, tokens),
+        _convergence(found.evidence, tokens, HOW),
+        *_relevance(found),
+        *_unread(text, tokens),
+    ]
 
 
-def _convergence(found: Judgement, tokens: tuple[ScorerToken, ...]) -> html.P:
-    """Whether the words' shares add up to what they explain."""
-    delta, logit = float(found.evidence["convergence_delta"]), float(found.evidence["logit"])
+def _strip(text: str, tokens: tuple[ScorerToken, ...]) -> html.P:
+    return html.P(marked(text, tokens), className="hs-parts hs-scorer-typed", **extra(dir="auto"))
+
+
+def _relevance(found: Judgement) -> list[Component]:
+    """The same by relevance propagation, and what of the logit is not the words'; or why not."""
+    text = found.request.text
+    tokens = scorer_tokens(found.relevance, text)
+    if not tokens:
+        return [note(f"No second opinion: {found.unshared}")] if found.unshared else []
+    terms = ", ".join(f"{name} {signed(float(value))}" for name, value in found.relevance["terms"].items())
+    words = signed(sum(token.score for token in tokens))
+    return [
+        html.H3("The same by relevance propagation"),
+        _strip(text, tokens),
+        _convergence(found.relevance, tokens, f"Words {words}, {terms}. {SHARED}"),
+    ]
+
+
+def _convergence(evidence: Mapping[str, Any], tokens: tuple[ScorerToken, ...], how: str) -> html.P:
+    """Whether what is shared out adds up."""
+    delta, logit = float(evidence["convergence_delta"]), float(evidence["logit"])
     good = adds_up(delta, max(abs(token.score) for token in tokens))
     tone, sign, word = ("good", "check-circle", "adds up") if good else ("bad", "x-circle-fill", "does not add up")
-    said = f" Logit {signed(logit)}, missed {signed(delta, 3)}. {HOW}"
+    said = f" Logit {signed(logit)}, missed {signed(delta, 3)}. {how}"
     return note(html.Span([icon(sign), f" {word}."], className=f"hs-verdict hs-verdict-{tone}"), said)
 
 

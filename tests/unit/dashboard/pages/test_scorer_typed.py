@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,12 +18,15 @@ from headscope.analysis.classifiers.loaded import classifier
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.analysis.errors import BackendError
 from headscope.analysis.models import minilm
-from headscope.analysis.types.judging import Judgement, JudgeRequest
+from headscope.analysis.probes.classifier_words import shared_out
+from headscope.analysis.types.judging import Explaining, Judgement, JudgeRequest
 from headscope.cli.toxicity import app
 from headscope.dashboard.app import create_app
 from headscope.dashboard.callback_guard import UnsentError
 from headscope.dashboard.job_queue import JobQueue
 from headscope.dashboard.line import Busy, Superseded
+from headscope.dashboard.numbers import signed
+from headscope.dashboard.pages.scorer.judged import judged
 from headscope.dashboard.pages.scorer.query import ScorerQuery
 from headscope.dashboard.pages.scorer.typed import Asked, answer
 from headscope.dashboard.server_engine import ServerEngine
@@ -78,20 +82,33 @@ def said(services: Any, text: str | None, scorer: str = LINEAR) -> tuple[str, An
 @needs_encoder
 def test_its_numbers_are_those_of_the_command_line(services: Services) -> None:
     words, body = said(services, INSULT, MINILM)
-    printed = CliRunner().invoke(app, ["score", INSULT, "--explain"]).output
-    head, scores, why = printed.splitlines()[0], printed.splitlines()[1], " ".join(printed.splitlines()[2:])
-    labels = head.split()[:-1]
+    strips = [node for node in walk(body) if "hs-scorer-typed" in str(getattr(node, "className", ""))]
+    assert len(strips) == len(Explaining)
     rows = {row.to_plotly_json()["props"]["data-label"]: text_of(row).split() for row in walk(body)
             if "data-label" in row.to_plotly_json()["props"]}  # fmt: skip
-    assert [rows[label][2] for label in labels] == scores.split()[: len(labels)]
-    assert re.search(r"logit ([-\d.]+)", why)[1] in words  # type: ignore[index]
-    marks = [node for node in walk(body) if node.__class__.__name__ == "Span" and getattr(node, "title", None)]
-    tokens = re.findall(r"(\S+)\(([+-]\d+\.\d\d)\)", why)
-    assert [mark.children for mark in marks] == [token for token, _ in tokens]
-    for mark, (_, score) in zip(marks, tokens, strict=True):
-        assert float(mark.title.replace("−", "-")) == pytest.approx(float(score), abs=0.006)
-    assert "adds up." in words
+    for strip, method in zip(strips, Explaining, strict=True):
+        printed = CliRunner().invoke(app, ["score", INSULT, "--explain", "--method", method]).output
+        head, scores, why = printed.splitlines()[0], printed.splitlines()[1], " ".join(printed.splitlines()[2:])
+        labels = head.split()[:-1]
+        assert [rows[label][2] for label in labels] == scores.split()[: len(labels)]
+        assert f"Logit {re.search(r'logit ([-+.0-9]+)', why)[1].replace('-', '−')}" in words.replace("+", "")  # type: ignore[index]
+        marks = [node for node in walk(strip) if node.__class__.__name__ == "Span" and getattr(node, "title", None)]
+        tokens = re.findall(r"(\S+)\(([+-]\d+\.\d\d)\)", why)
+        assert [mark.children for mark in marks] == [token for token, _ in tokens]
+        for mark, (_, score) in zip(marks, tokens, strict=True):
+            assert float(mark.title.replace("−", "-")) == pytest.approx(float(score), abs=0.006)
+    assert words.count("adds up.") == len(Explaining)
+    for name, value in shared_out(classifier("minilm"), INSULT, "toxic").terms.items():  # type: ignore[arg-type]
+        assert f"{name} {signed(value)}" in words
     assert (rows["toxic"][1], rows["toxic"][4], rows["threat"][1]) == ("reliable", "yes", "experimental")
+
+
+@needs_encoder
+def test_a_scorer_without_rules_says_why(services: Services) -> None:
+    found = services.engine.judge(JudgeRequest("minilm", INSULT))  # type: ignore[union-attr]
+    body = judged(replace(found, relevance={}, unshared="the rules do not fit it."))
+    assert "No second opinion: the rules do not fit it." in text_of(body)
+    assert "by relevance propagation" not in text_of(body)
 
 
 def test_groups_are_exchanged_and_counted(services: Services) -> None:
