@@ -129,6 +129,17 @@
     return c;
   }
 
+  /** Calls `leave` once, when `node` is no longer in the page. Returns what ends the watch before. */
+  function gone(node, leave) {
+    const watch = new MutationObserver(() => {
+      if (node.isConnected) return;
+      watch.disconnect();
+      leave();
+    });
+    watch.observe(document.documentElement, { childList: true, subtree: true });
+    return () => watch.disconnect();
+  }
+
   hs.dom = {
     $,
     el,
@@ -146,5 +157,6 @@
     perFrame,
     debounced,
     context,
+    gone,
   };
 })();

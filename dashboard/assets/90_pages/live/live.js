@@ -26,7 +26,10 @@
       this.views = new hs.live.Views(this);
       this.strips = new hs.live.Strips($("live-strips"), this);
       this.fields();
-      this.stop = hs.color.onTheme(() => this.result && this.drawTokens());
+      this.stops = [
+        hs.color.onTheme(() => this.result && this.drawTokens()),
+        hs.dom.gone(this.root, () => this.leave()),
+      ];
       this.explaining = new hs.live.Explain(this);
       this.continuing = new hs.live.Continue(this);
       new hs.live.Save(this);
@@ -148,8 +151,10 @@
     /** Another page, or this one anew: nothing of this one goes on. */
     leave() {
       this.requests.drop();
-      this.stop();
+      this.result = null;
+      this.stops.splice(0).forEach((stop) => stop());
       if (this.attention) this.attention.destroy();
+      this.attention = null;
     }
 
     drawTokens() {

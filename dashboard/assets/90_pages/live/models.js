@@ -26,6 +26,7 @@
       const { page } = this;
       try {
         const answer = await hs.request.json(`${live.API}/models`);
+        if (!page.root.isConnected) return undefined;
         if (!answer.computes)
           return page.say(
             "error",
@@ -35,6 +36,7 @@
         this.guard(answer.filter);
         this.watch(answer.loading);
       } catch (error) {
+        if (!page.root.isConnected) return undefined;
         return page.say(
           "error",
           `The list of models could not be read: ${error.message}. Is the server still running?`,

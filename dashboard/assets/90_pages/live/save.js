@@ -9,6 +9,7 @@
     constructor(page) {
       this.page = page;
       this.dialog = $("live-dialog");
+      this.said = $("live-save-state");
       const box = $("live-experiment-box");
       this.experiment = el("input", {
         id: "live-experiment",
@@ -61,7 +62,7 @@
       this.experiment.select();
     }
 
-    say(...parts) { $("live-save-state").replaceChildren(...parts); }
+    say(...parts) { this.said.replaceChildren(...parts); }
 
     async start() {
       this.go.disabled = true;

@@ -32,8 +32,9 @@
       this.save = new why.Save(this);
       this.root.replaceChildren(this.form.root, this.view.root, this.save.root);
       this.stops = [
-        hs.keys.add("u", () => this.root.isConnected && this.undo()),
-        hs.color.onTheme(() => this.root.isConnected && this.parts.draw()),
+        hs.keys.add("u", () => this.undo()),
+        hs.color.onTheme(() => this.parts.draw()),
+        hs.dom.gone(this.root, () => this.leave()),
       ];
       this.begin();
     }
@@ -159,7 +160,7 @@
     leave() {
       this.drop();
       this.sequence += 1;
-      this.stops.forEach((stop) => stop());
+      this.stops.splice(0).forEach((stop) => stop());
     }
   }
 
