@@ -16,7 +16,7 @@ from headscope.dashboard.covered import covered, prompt, run_link
 from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.models.query import LISTED, Facets, ModelsQuery, facets_of, resolved
 from headscope.dashboard.parts import Entry, menu, note, stay, warning
-from headscope.dashboard.scoped.bar import mixed
+from headscope.dashboard.scoped.bar import cautions
 from headscope.dashboard.tables import table
 from headscope.dashboard.text import visible
 from headscope.dashboard.units import in_bits, points
@@ -51,12 +51,12 @@ def bar(store: RunReader, query: ModelsQuery, _purpose: str) -> Children:
         menu("Tag", query.tag or "all", _entries(query, facets, "tags", "tag", "all")),
     ]  # fmt: skip
     where = query.sides().where.conditions
-    found = []
+    found: list[str] = []
     for model, experiment in ((query.model, query.experiment),
                               (query.beside_model, query.beside_experiment or query.experiment)):  # fmt: skip
         of = {"model": model, "experiment": experiment}
         mine = tuple(Condition(name, "eq", value) for name, value in of.items() if value)
-        found += mixed(store.model_settings(RunFilter((*where, *mine)))) if model else []
+        found += cautions(store.model_settings(RunFilter((*where, *mine)))) if model else []
     return [*parts, *map(warning, dict.fromkeys(found))]
 
 
