@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headscope.analysis.errors import InputError
-from headscope.analysis.registry import METHODS, Cost, Entry, analysis
+from headscope.analysis.registry import METHODS, PROBES, Cost, Entry, analysis
 from headscope.analysis.registry.entry import UNITS
 from headscope.analysis.registry.receipts import head_removals, noise_draws, other_baseline, scores_only
 from headscope.analysis.types import HEAD_STATS, LAYER_STATS, ModelInfo
@@ -94,7 +94,11 @@ def efforts(asked: Asked, size: Size, info: ModelInfo) -> dict[str, Effort]:
     """What everything asked for costs a prompt, by its name; under `SHARED` the passes that all share. Receipts ask
     every method again, for each draw of noise and another baseline."""
     entries = {name: analysis(name) for name in asked}
-    found = {name: effort(entry.cost, asked[name], size, info) for name, entry in entries.items()}
+    drawn_here = _drawn_here(asked)
+    found = {
+        name: effort(entry.cost, asked[name], size, info).times(drawn_here.get(name, 1.0))
+        for name, entry in entries.items()
+    }
     found[SHARED] = _shared(entries.values())
     if (settings := asked.get(RECEIPTS)) is not None:
         for name in asked.keys() & METHODS.keys():
@@ -106,6 +110,20 @@ def efforts(asked: Asked, size: Size, info: ModelInfo) -> dict[str, Effort]:
             found[RECEIPTS] += copies + scores.times(again + (other is not None))
         without = float(head_removals(asked.keys(), settings))
         found[RECEIPTS] += Effort(without, without, without * size.tokens / TOKENS_PER_CALL)
+    return found
+
+
+def _drawn_here(asked: Asked) -> dict[str, float]:
+    """Of each probe that samples, the share of its continuations that no probe before it has drawn, in the order in
+    which they run: as `probes.samples.Sampler` shares them."""
+    found, drawn = dict[str, float](), set[tuple[Any, ...]]()
+    for name in PROBES:
+        params = asked.get(name, {})
+        if "samples" in params:
+            settings = (params["max_new_tokens"], params["temperature"], params["top_p"])
+            mine = {(*settings, params["seed"] + i) for i in range(params["samples"])}
+            found[name] = len(mine - drawn) / len(mine)
+            drawn |= mine
     return found
 
 
@@ -147,6 +165,7 @@ def own_passes(cost: Cost, params: Mapping[str, Any], size: Size, info: ModelInf
             "head": info.n_layers * info.n_heads,
             "cell": info.n_layers * size.tokens,
             "unembedding": reading,
+            "answer": (info.n_heads * reading + 1) / max(1, size.tokens),
         },
     )
 
