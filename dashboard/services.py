@@ -18,11 +18,9 @@ from headscope.analysis.types.live import (
 )
 from headscope.analysis.types.patching import PatchRequest, PatchResult
 from headscope.dashboard.attention_cache import AttentionCache
-from headscope.dashboard.kept import Kept
 from headscope.dashboard.settings import Settings
 from headscope.jobs.request import JobRequest
 from headscope.storage.interfaces import RunReader
-from headscope.storage.rows.models import ModelsBeside, Sides
 from headscope.storage.sinks import FindingSink
 
 
@@ -83,13 +81,7 @@ class Services:
     settings: Settings = field(default_factory=Settings)
     findings: FindingSink | None = None
     attention: AttentionCache = field(init=False, repr=False)
-    beside: Kept[Sides, ModelsBeside] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """One cache for all pages and routes: each tensor of attention is in memory once, two models are compared once
-        for all cards."""
+        """One cache of attention for all pages and routes: each tensor is in memory once."""
         object.__setattr__(self, "attention", AttentionCache(self.store))
-        object.__setattr__(self, "beside", Kept(self._beside))
-
-    def _beside(self, sides: Sides) -> ModelsBeside:
-        return self.store.models_beside(sides)

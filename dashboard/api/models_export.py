@@ -55,13 +55,13 @@ def _method(row: Row) -> str:
 
 def summary(services: Services, query: ModelsQuery) -> Iterator[Row]:
     """A row a measure."""
-    found = services.beside.get(query.sides())
+    found = services.store.models_beside(query.sides())
     yield from map(as_row, model_rows(found.measured, found.cells))
 
 
 def calibration(services: Services, query: ModelsQuery) -> Iterator[Row]:
     """A row a bin of each model's stated probabilities."""
-    curves = reliability(services.beside.get(query.sides()).cells)
+    curves = reliability(services.store.models_beside(query.sides()).cells)
     for name, curve in zip(query.names, curves, strict=True):
         columns = (curve.counts, curve.stated, curve.observed, curve.observed_low, curve.observed_high)
         for place, (count, *numbers) in enumerate(zip(*(column.tolist() for column in columns), strict=True), 1):

@@ -31,7 +31,7 @@ def summary(services: Services, query: ModelsQuery) -> Children:
     query = resolved(query, facets)
     if query.same or not query.beside_model:
         return view.one_model(query, facets)
-    found = services.beside.get(query.sides())
+    found = services.store.models_beside(query.sides())
     if not found.matched.both:
         return view.nothing_matched(query, found.matched)
     rows = shown(model_rows(found.measured, found.cells))
@@ -113,5 +113,5 @@ def matched(services: Services, query: ModelsQuery) -> tuple[ModelsQuery, Models
     query = resolved(query, facets_of(services.store, query))
     if query.same or not (query.model and query.beside_model):
         return None
-    found = services.beside.get(query.sides())
+    found = services.store.models_beside(query.sides())
     return (query, found) if found.matched.both else None

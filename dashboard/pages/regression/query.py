@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -10,7 +12,6 @@ from typing import Any, ClassVar
 
 from headscope.analysis.statistics import check_rules
 from headscope.dashboard import links
-from headscope.dashboard.kept import Kept
 from headscope.dashboard.link_state import QueryState, choice, number
 from headscope.dashboard.pages import Page
 from headscope.jobs import regression
@@ -20,6 +21,8 @@ from headscope.storage.rows import ExperimentRow
 
 MOST_RUNS = 100_000
 """Runs of both experiments together that the page reads while a reader waits; the command reads any number."""
+KEPT_SECONDS = 20.0
+KEPT = 4
 PAGE_SIZE = LISTED
 
 
@@ -95,11 +98,22 @@ def runs_to_read(experiments: Sequence[ExperimentRow], query: RegressionQuery) -
 
 
 class Comparisons:
-    """The last few comparisons: another page of flips or another rule reads no run again."""
+    """The last few comparisons: another page of flips or another rule reads no run again. At most `KEPT_SECONDS` old,
+    so that runs still being made show up."""
 
     def __init__(self, store: RunReader) -> None:
-        self._kept = Kept[tuple[str, str], Compared](lambda names: regression.compare(store, *names))
+        self.store = store
+        self._lock = threading.Lock()
+        self._kept: dict[tuple[str, str], tuple[float, Compared]] = {}
 
     def get(self, query: RegressionQuery) -> Compared:
         """Raises what `regression.compare` does."""
-        return self._kept.get((query.baseline, query.candidate))
+        key = (query.baseline, query.candidate)
+        with self._lock:  # who asks for the same waits for the one answer
+            now = time.monotonic()
+            fresh = {known: item for known, item in self._kept.items() if now - item[0] < KEPT_SECONDS}
+            self._kept = dict(list(fresh.items())[-KEPT:])
+            if key not in self._kept:
+                compared = regression.compare(self.store, *key)
+                self._kept[key] = (time.monotonic(), compared)
+            return self._kept[key][1]

@@ -161,16 +161,3 @@ def test_files_hold_what_the_cards_show(services: Services) -> None:
     assert client.get("/api/v1/models/summary.csv?which=some", headers=HOST).status_code == 400
     assert client.get(f"/api/v1/models/summary.csv?model={FIRST}&beside_model={FIRST}", headers=HOST).status_code == 400
     assert client.get("/api/v1/models/other.csv", headers=HOST).status_code in (400, 404)
-
-
-def test_all_cards_and_files_of_a_link_ask_the_store_once(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Any] = []
-    beside = services.store.models_beside
-    monkeypatch.setattr(services.store, "models_beside", lambda sides: (asked.append(sides), beside(sides))[1])
-    fresh = Services(services.store)
-    for card in CARDS:
-        for state in (ModelsQuery(), ModelsQuery(**BOTH, which="lost")):
-            assert SCOPED.content(card, fresh, state)[0]
-    assert asked == [ModelsQuery(**BOTH).sides()]
-    SCOPED.content(CARDS[0], fresh, ModelsQuery(**BOTH, tag="fact"))
-    assert len(asked) == 2

@@ -18,6 +18,7 @@ from headscope.dashboard.app import create_app
 from headscope.dashboard.pages.compare.query import CompareQuery
 from headscope.dashboard.pages.heads.query import HeadsQuery
 from headscope.dashboard.pages.regression import cards, page
+from headscope.dashboard.pages.regression import query as query_module
 from headscope.dashboard.pages.regression.query import Comparisons, RegressionQuery, sides
 from headscope.dashboard.services import Services
 from headscope.jobs import check_document, regression
@@ -186,6 +187,7 @@ def test_runs_are_read_once_for_rules_and_pages(store: Store) -> None:
     for more in ({}, {"fail_on": "flips"}, {"page": "1"}):
         cards.content(Services(counting), comparisons, RegressionQuery.from_query({**CHOSEN, **more}))  # type: ignore[arg-type]
     assert counting.calls["measures"] == 2  # a side each
+    assert query_module.KEPT_SECONDS < 60
 
 
 def test_an_empty_store_and_a_download_that_is_none(tmp_path: Any, store: Store) -> None:
