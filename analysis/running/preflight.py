@@ -137,6 +137,8 @@ def effort(cost: Cost, params: Mapping[str, Any], size: Size, info: ModelInfo) -
     most = own_passes(cost, params, size, info)
     here = cost.under(params)
     rows = {"head": info.n_heads, "cell": size.tokens}.get(here.per, most if here.per else 1.0)
+    if here.per == "answer":  # a call for the token, and for each layer one of the unembedding's share of the weights
+        rows = most / (1 + _reading(info))
     calls = most / rows if most else 0.0
     if (written := params.get("max_new_tokens")) is not None:
         calls = most * written  # continuations one after another, and each token waits for the one before
@@ -157,7 +159,7 @@ def shared_passes(asked: Iterable[Entry]) -> float:
 def own_passes(cost: Cost, params: Mapping[str, Any], size: Size, info: ModelInfo) -> float:
     """Forward passes over one prompt beside the shared ones, at most."""
     units: dict[str, float] = {kind: size.units(kind) for kind in UNITS}
-    reading = info.n_layers * info.vocab_size * info.d_model / max(1, info.n_params)
+    reading = _reading(info)
     return cost.forwards(
         params,
         {
@@ -168,6 +170,11 @@ def own_passes(cost: Cost, params: Mapping[str, Any], size: Size, info: ModelInf
             "answer": (info.n_heads * reading + 1) / max(1, size.tokens),
         },
     )
+
+
+def _reading(info: ModelInfo) -> float:
+    """What unembedding a token's state in every layer takes, in forward passes over that token."""
+    return info.n_layers * info.vocab_size * info.d_model / max(1, info.n_params)
 
 
 def check_minutes(needs: Preflight, most: float, workers: int) -> None:

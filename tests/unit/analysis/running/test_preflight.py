@@ -150,6 +150,8 @@ def test_what_ov_copying_unembeds_is_counted(tiny_gpt2: HFCausalBackend, monkeyp
     tokens = 2 + sum(rows) * info.vocab_size * info.d_model / info.n_params
     found = efforts({"ov_copying": {}}, Size(tokens=10, words=8), info)
     assert found["ov_copying"].most == pytest.approx(tokens / 10)
+    shares = info.n_layers * info.vocab_size * info.d_model / info.n_params  # of the weights that its calls read
+    assert found["ov_copying"].calls == pytest.approx(1 + shares)
 
 
 def test_a_budget_bounds_what_is_told(tiny_gpt2: HFCausalBackend) -> None:
