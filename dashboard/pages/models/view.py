@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from headscope.analysis.statistics.model_rows import MEASURES, ModelsRow
+from headscope.analysis.statistics.model_rows import MEASURES, ROUGH, ModelsRow
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, copyable, empty_box, extra, guarded
 from headscope.dashboard.covered import covered, prompt, run_link
@@ -31,7 +31,8 @@ METHOD = (
     "difference, both for as many prompts as the pairs are worth; p by McNemar’s exact test over pairs. Right answer: "
     "a target of a prompt that is not about groups of people. A margin of 0 is half a preference. Surprisal is over "
     "the characters that both models predicted, so that models with different tokenizers can be compared: without a "
-    "start token a model does not predict its first token, and those characters are left out of both."
+    "start token a model does not predict its first token, and those characters are left out of both. Intervals of "
+    f"calibration errors are rough: {ROUGH}."
 )
 
 
