@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from headscope.analysis.errors import BackendError
-from headscope.analysis.finite import finite_rows, overflow
+from headscope.analysis.finite import finite_rows, in_numbers, overflow
 from headscope.analysis.interfaces import Capture, ForwardResult, TokenBatch, WhiteBoxBackend
 from headscope.analysis.types import Target, TokenizedText
 from headscope.analysis.types.tokens import first_tokens
@@ -102,8 +102,8 @@ class Workspace:
 
         Raises BackendError where they are NaN, as in every pass that leaves NaN or infinity in the residual stream.
         """
-        if not _in_numbers(self._attending):
-            raise BackendError(overflow(self.backend.info, "attention weights"))
+        if not in_numbers(self._attending):
+            raise BackendError(self.overflow("attention weights"))
         return tuple(layer.detach() for layer in self._attending.attentions)
 
     @property
@@ -148,18 +148,18 @@ class Workspace:
 
         Raises BackendError where not even the first token is read so.
         """
-        if len(self.texts) > 1 or _in_numbers(self.forward):
+        if len(self.texts) > 1 or in_numbers(self.forward):
             return self
         best, none, found = 0, len(self.texts[0]), self
         while none - best > 1:
             middle = (best + none) // 2
             start = Workspace(self.backend, [first_tokens(self.texts[0], middle)], Capture())
-            if _in_numbers(start.forward):
+            if in_numbers(start.forward):
                 best, found = middle, start
             else:
                 none = middle
         if not best:
-            raise BackendError(overflow(self.backend.info, "logits for this text"))
+            raise BackendError(self.overflow("logits for this text"))
         return found
 
     @cached_property
@@ -167,7 +167,7 @@ class Workspace:
         """Why it is not known for every prompt what follows `positions`; "" where the model gave numbers."""
         if finite_rows(self.next_logits).all():
             return ""
-        return overflow(self.backend.info, "logits for what comes next")
+        return self.overflow("logits for what comes next")
 
     @cached_property
     def next_logprobs(self) -> Tensor:
@@ -175,6 +175,10 @@ class Workspace:
         if self.unpredicted:
             raise BackendError(self.unpredicted)
         return torch.log_softmax(self.next_logits, dim=-1)
+
+    def overflow(self, what: str) -> str:
+        """The sentence on these prompts where the model gives NaN or infinity; `what`: which of its numbers."""
+        return overflow(self.backend, self.batch, what, self._embeddings)
 
     def _logits_at_positions(self, result: ForwardResult) -> Tensor:
         if not self._capture.last_logits_only and not torch.is_grad_enabled():
@@ -245,10 +249,6 @@ class Workspace:
         missing = sorted({token for token in wanted if token not in self._decoded})
         self._decoded.update(zip(missing, self.backend.decode(missing), strict=True))
         return [self._decoded[token] for token in wanted]
-
-
-def _in_numbers(result: ForwardResult) -> bool:
-    return bool(finite_rows(result.residuals[-1]).all())
 
 
 def explained(targets: Sequence[Target]) -> tuple[tuple[int, int, str], ...]:

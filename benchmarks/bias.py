@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
+from collections.abc import Iterable
 from typing import Any
 
-from benchmarks.harness import summary, write_result
+from benchmarks.harness import first_looks, write_result
 from benchmarks.store_grid import FACETS, address, fill
 from headscope.dashboard.pages.bias.page import SCOPED
 from headscope.dashboard.pages.bias.query import BiasQuery, compared
@@ -54,22 +54,25 @@ def empty(store: Store) -> None:
 
 def page(url: str, repeats: int) -> dict[str, Any]:
     """Milliseconds of the table's callback, and of all three cards one after another with a row chosen."""
-    times: dict[str, list[float]] = {"table": [], "all cards, a row chosen": []}
     query = BiasQuery(experiment=EXPERIMENT)
     with Store.open(url) as store:
         rows = compared(store, query)
     chosen = BiasQuery(experiment=EXPERIMENT, row=rows[0].key)
-    for _ in range(repeats):
-        for name, asked, cards in (
-            ("table", query, ("bias-effects",)),
-            ("all cards, a row chosen", chosen, tuple(SCOPED.cards)),
-        ):
-            with Store.open(url) as store:
-                services, started = Services(store), time.perf_counter()
-                for card in cards:
-                    SCOPED.content(card, services, asked)
-                times[name].append(time.perf_counter() - started)
-    return {"rows": len(rows), "pairs": sum(row.effect.n for row in rows), **{k: summary(v) for k, v in times.items()}}
+
+    def filled(store: Store, asked: BiasQuery, cards: Iterable[str]) -> None:
+        services = Services(store)
+        for card in cards:
+            SCOPED.content(card, services, asked)
+
+    times = first_looks(
+        lambda: Store.open(url),
+        {
+            "table": lambda store: filled(store, query, ["bias-effects"]),
+            "all cards, a row chosen": lambda store: filled(store, chosen, SCOPED.cards),
+        },
+        repeats,
+    )
+    return {"rows": len(rows), "pairs": sum(row.effect.n for row in rows), **times}
 
 
 def main() -> None:

@@ -9,13 +9,15 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
+S = TypeVar("S")
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("torch", "transformers", "captum", "shap", "duckdb", "sqlalchemy", "dash", "numpy")
 
@@ -63,6 +65,20 @@ def interleaved(
             if turn >= warmup:
                 seconds[name].append(time.perf_counter() - started)
     return seconds
+
+
+def first_looks(
+    opened: Callable[[], AbstractContextManager[S]], asked: Mapping[str, Callable[[S], Any]], repeats: int
+) -> dict[str, dict[str, float]]:
+    """`summary` of each question, taken in turn, every time of a store just opened and asked nothing before."""
+    seconds: dict[str, list[float]] = {name: [] for name in asked}
+    for _ in range(repeats):
+        for name, ask in asked.items():
+            with opened() as store:
+                started = time.perf_counter()
+                ask(store)
+                seconds[name].append(time.perf_counter() - started)
+    return {name: summary(taken) for name, taken in seconds.items()}
 
 
 def summary(seconds: list[float]) -> dict[str, float]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
+from collections.abc import Callable
 from typing import Any
 
 from benchmarks.bias import empty
-from benchmarks.harness import summary, write_result
+from benchmarks.harness import first_looks, write_result
 from benchmarks.store_grid import FACETS, address
 from headscope.dashboard.pages.models.page import SCOPED
 from headscope.dashboard.pages.models.query import ModelsQuery
@@ -72,21 +72,19 @@ def page(url: str, repeats: int) -> dict[str, Any]:
     """Milliseconds of each query and of all cards one after another, every time through a new store."""
     query = ModelsQuery(model=FIRST, beside_model=SECOND)
     sides = query.sides()
-    asked = {
+    asked: dict[str, Callable[[Store], Any]] = {
         "models_beside": lambda store: store.models_beside(sides),
         "flips": lambda store: store.flips(sides),
-        "all cards": lambda store: [SCOPED.content(card, Services(store), query) for card in SCOPED.cards],
+        "all cards": lambda store: filled(store, query),
     }
-    found: dict[str, Any] = {}
-    for name, ask in asked.items():
-        seconds = []
-        for _ in range(repeats):
-            with Store.open(url) as store:
-                started = time.perf_counter()
-                ask(store)
-                seconds.append(time.perf_counter() - started)
-        found[name] = summary(seconds)
-    return found
+    return dict(first_looks(lambda: Store.open(url), asked, repeats))
+
+
+def filled(store: Store, query: ModelsQuery) -> None:
+    """All cards of one visit, as one server fills them."""
+    services = Services(store)
+    for card in SCOPED.cards:
+        SCOPED.content(card, services, query)
 
 
 def main() -> None:

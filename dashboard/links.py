@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from headscope.dashboard.link_state import QueryState, encoded
 
@@ -54,9 +54,22 @@ def compare_scores(a: str, b: str, method: str) -> str:
 
 def head(model: str, layer: int | str, index: int | str, state: QueryState) -> str:
     """The page of one head; a model's name may have any characters."""
-    return (
-        f"{HEADS}/{quote(model, safe='')}/{quote(str(layer), safe='')}/{quote(str(index), safe='')}{state.to_query()}"
-    )
+    return f"{HEADS}/{segment(model)}/{quote(str(layer), safe='')}/{quote(str(index), safe='')}{state.to_query()}"
+
+
+def segment(name: str) -> str:
+    """A name as one part of a path; `named` reads it. What browsers and servers would take for steps of a path (".",
+    "..", also as %2E, and empty parts) is encoded twice, and so is "%", which tells the two apart."""
+    once = quote(name, safe="")
+    if "%" not in name and not {"", ".", ".."}.intersection(name.split("/")):
+        return once
+    return quote(once.replace(".", "%2E"), safe="")
+
+
+def named(part: str) -> str:
+    """Inverse of `segment`; a name written with slashes is read, too."""
+    once = unquote(part)
+    return unquote(once) if "%" in once else once
 
 
 def toxicity(experiment: str) -> str:

@@ -77,8 +77,9 @@ def _scores_only(method: LoadedMethod) -> LoadedMethod:
 def _change(one: Attribution, reference: Attribution) -> float:
     if one.error is not None or reference.error is not None:
         return _NAN
-    size = float(np.linalg.norm(np.nan_to_num(reference.scores)))
-    return float(np.linalg.norm(np.nan_to_num(one.scores - reference.scores))) / size if size > 0 else _NAN
+    both = np.isfinite(one.scores) & np.isfinite(reference.scores)
+    size = float(np.linalg.norm(reference.scores[both]))
+    return float(np.linalg.norm((one.scores - reference.scores)[both])) / size if size > 0 else _NAN
 
 
 def _spearman(one: Attribution, other: Attribution) -> float:

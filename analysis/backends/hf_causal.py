@@ -132,7 +132,7 @@ class HFCausalBackend:
                 hidden = hidden[torch.arange(len(hidden), device=self.device), batch.lengths - 1][:, None]
             logits = to_logits(self.model, hidden)
         if not capture.non_finite and not finite_rows(logits).all():
-            raise BackendError(overflow(self.info, "logits for this text"))
+            raise BackendError(overflow(self, batch, "logits for this text", embeddings))
         attentions, residuals, attn_updates, mlp_updates = (complete(tensors) for tensors in kept)
         shape = inputs.shape[:2]
         return ForwardResult(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from headscope.analysis.errors import BackendError
-from headscope.analysis.finite import finite_rows, overflow
+from headscope.analysis.finite import finite_rows
 from headscope.analysis.types import Target, TokenizedText, TokenTrace
 from headscope.analysis.workspace import Workspace
 
@@ -50,7 +50,7 @@ def token_traces(work: Workspace, top_k: int = TOP_K) -> list[TokenTrace]:
     traces, start = [], 0
     for index, length in enumerate(work.batch.lengths.tolist()):
         if not (rows.topk_ids[start : start + length] >= 0).any():
-            raise BackendError(overflow(work.backend.info, "logits for this text"))
+            raise BackendError(work.overflow("logits for this text"))
         traces.append(_trace_of(work, index, rows, candidates, slice(start, start + length)))
         start += length
     return traces

@@ -45,7 +45,7 @@ CHANGING: dict[str, Entry] = {
         "Whether the weights of a head that looks at the answer's token write that token (1) or push it down (-1).",
         family="causal",
         needs=Needs(heads=True),
-        cost=Cost(7),
+        cost=Cost(2, per="answer"),  # target and foil
         axes=("layer", "head"),
     ),
     "head_ablation": Entry(

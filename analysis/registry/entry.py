@@ -71,12 +71,13 @@ def seed(what: str, when: tuple[str, tuple[str, ...]] | None = None) -> Param:
 class Cost:
     """What a prompt costs beside the shared pass, in forward passes over it: `passes`, times what `per` names: nothing,
     `token`, `unit` (that the method's parameters remove), `head` (of all layers), `cell` (every token in every layer),
-    `coalition` (2 to the number of units), `removal` (of receipts), `unembedding` (of all layers at every token), or a
-    parameter of that name. usual: the share of their time that is taken as a rule, less where rules converge and
-    variants of a prompt share what they begin with; measured on the embedded model (`benchmarks.preflight`). rounds: a
-    parameter, a value, and the parameter that says how many times all of this when the first has that value. choices:
-    the cost that takes its place when a parameter has that value. bounded: never more than there are units, of every
-    kind that the method's parameters let it remove. coalitions: never more than there are coalitions of the units."""
+    `coalition` (2 to the number of units), `removal` (of receipts), `unembedding` (of all layers at every token),
+    `answer` (a token read alone, and what every head writes for it unembedded), or a parameter of that name. usual: the
+    share of their time that is taken as a rule, less where rules converge and variants of a prompt share what they
+    begin with; measured on the embedded model (`benchmarks.preflight`). rounds: a parameter, a value, and the parameter
+    that says how many times all of this when the first has that value. choices: the cost that takes its place when a
+    parameter has that value. bounded: never more than there are units, of every kind that the method's parameters let
+    it remove. coalitions: never more than there are coalitions of the units."""
 
     passes: float = 0.0
     per: str = ""

@@ -45,7 +45,8 @@ def analyse_interventions(backend: WhiteBoxBackend, request: InterventionRequest
     earlier one has left. `scale` scales that too; `mean` and `patch` put in what no intervention has touched.
 
     Raises InputError (kinds `empty`, `too_long`, `intervention`, `target_missing`, `target_equals_foil`), NotApplicable
-    for a part this model does not have, BackendError when it computes NaN.
+    for a part this model does not have, BackendError when it computes NaN: its sentence says whether the interventions
+    are why.
     """
     started = time.perf_counter()
     text = _tokens(backend, request.text, "prompt")
@@ -59,7 +60,6 @@ def analyse_interventions(backend: WhiteBoxBackend, request: InterventionRequest
     target = backend.resolve_target(text, request.target, request.foil, logprobs[AS_IS])
     before, after = _readings(logits, logprobs, target)
     parts, no_parts = _parts(backend, text, target) if request.parts else (None, "")
-    kl = (logprobs[AS_IS].exp() * (logprobs[AS_IS] - logprobs[CHANGED])).nan_to_num(0.0).sum()
     return InterventionResult(
         request=request,
         info=backend.info,
@@ -69,7 +69,7 @@ def analyse_interventions(backend: WhiteBoxBackend, request: InterventionRequest
         before=before,
         after=after,
         candidates=_candidates(backend, logprobs.exp()),
-        kl=max(0.0, float(kl)),
+        kl=divergence(logprobs[AS_IS], logprobs[CHANGED]),
         aligned=places,
         parts=parts,
         no_parts=no_parts,
@@ -150,6 +150,13 @@ def _readings(logits: Tensor, logprobs: Tensor, target: Target) -> tuple[Reading
 
     found = [Reading(values[row], *standing(row, target.token_id), *standing(row, target.foil_id)) for row in range(2)]
     return found[AS_IS], found[CHANGED]
+
+
+def divergence(before: Tensor, after: Tensor) -> float:
+    """KL(before || after) in nats from log-probabilities `[V]`. A token without probability before adds nothing; one
+    that has none after only makes it infinite."""
+    terms = before.exp() * (before - after)
+    return max(0.0, float(torch.where(before.exp() > 0, terms, 0.0).sum()))
 
 
 def _candidates(backend: WhiteBoxBackend, probabilities: Tensor) -> tuple[Candidate, ...]:

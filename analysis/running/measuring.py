@@ -10,7 +10,6 @@ import numpy as np
 
 from headscope.analysis.backends.needs import unmet
 from headscope.analysis.errors import BackendError, NotApplicable
-from headscope.analysis.finite import overflow
 from headscope.analysis.registry import MEASUREMENTS, MeasurementEntry
 from headscope.analysis.running.parts import Parts
 from headscope.analysis.types import (
@@ -76,10 +75,7 @@ def _without_gaps(work: Workspace, traces: Sequence[TokenTrace]) -> None:
         if len(gaps):
             first = f"token {gaps[0]} ({trace.tokens.texts[gaps[0]]!r})"
             raise BackendError(
-                overflow(
-                    work.backend.info,
-                    f"logits after {len(gaps)} of {len(trace.tokens)} tokens, the first of them {first}",
-                )
+                work.overflow(f"logits after {len(gaps)} of {len(trace.tokens)} tokens, the first of them {first}")
             )
 
 

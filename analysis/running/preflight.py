@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headscope.analysis.errors import InputError
-from headscope.analysis.registry import METHODS, Cost, Entry, analysis
+from headscope.analysis.registry import METHODS, PROBES, Cost, Entry, analysis
 from headscope.analysis.registry.entry import UNITS
 from headscope.analysis.registry.receipts import head_removals, noise_draws, other_baseline, scores_only
 from headscope.analysis.types import HEAD_STATS, LAYER_STATS, ModelInfo
@@ -94,7 +94,11 @@ def efforts(asked: Asked, size: Size, info: ModelInfo) -> dict[str, Effort]:
     """What everything asked for costs a prompt, by its name; under `SHARED` the passes that all share. Receipts ask
     every method again, for each draw of noise and another baseline."""
     entries = {name: analysis(name) for name in asked}
-    found = {name: effort(entry.cost, asked[name], size, info) for name, entry in entries.items()}
+    drawn_here = _drawn_here(asked)
+    found = {
+        name: effort(entry.cost, asked[name], size, info).times(drawn_here.get(name, 1.0))
+        for name, entry in entries.items()
+    }
     found[SHARED] = _shared(entries.values())
     if (settings := asked.get(RECEIPTS)) is not None:
         for name in asked.keys() & METHODS.keys():
@@ -109,6 +113,20 @@ def efforts(asked: Asked, size: Size, info: ModelInfo) -> dict[str, Effort]:
     return found
 
 
+def _drawn_here(asked: Asked) -> dict[str, float]:
+    """Of each probe that samples, the share of its continuations that no probe before it has drawn, in the order in
+    which they run: as `probes.samples.Sampler` shares them."""
+    found, drawn = dict[str, float](), set[tuple[Any, ...]]()
+    for name in PROBES:
+        params = asked.get(name, {})
+        if "samples" in params:
+            settings = (params["max_new_tokens"], params["temperature"], params["top_p"])
+            mine = {(*settings, params["seed"] + i) for i in range(params["samples"])}
+            found[name] = len(mine - drawn) / len(mine)
+            drawn |= mine
+    return found
+
+
 def total(found: Iterable[Effort]) -> Effort:
     """Of all together."""
     return sum(found, Effort())
@@ -119,6 +137,8 @@ def effort(cost: Cost, params: Mapping[str, Any], size: Size, info: ModelInfo) -
     most = own_passes(cost, params, size, info)
     here = cost.under(params)
     rows = {"head": info.n_heads, "cell": size.tokens}.get(here.per, most if here.per else 1.0)
+    if here.per == "answer":  # a call for the token, and for each layer one of the unembedding's share of the weights
+        rows = most / (1 + _reading(info))
     calls = most / rows if most else 0.0
     if (written := params.get("max_new_tokens")) is not None:
         calls = most * written  # continuations one after another, and each token waits for the one before
@@ -139,7 +159,7 @@ def shared_passes(asked: Iterable[Entry]) -> float:
 def own_passes(cost: Cost, params: Mapping[str, Any], size: Size, info: ModelInfo) -> float:
     """Forward passes over one prompt beside the shared ones, at most."""
     units: dict[str, float] = {kind: size.units(kind) for kind in UNITS}
-    reading = info.n_layers * info.vocab_size * info.d_model / max(1, info.n_params)
+    reading = _reading(info)
     return cost.forwards(
         params,
         {
@@ -147,8 +167,14 @@ def own_passes(cost: Cost, params: Mapping[str, Any], size: Size, info: ModelInf
             "head": info.n_layers * info.n_heads,
             "cell": info.n_layers * size.tokens,
             "unembedding": reading,
+            "answer": (info.n_heads * reading + 1) / max(1, size.tokens),
         },
     )
+
+
+def _reading(info: ModelInfo) -> float:
+    """What unembedding a token's state in every layer takes, in forward passes over that token."""
+    return info.n_layers * info.vocab_size * info.d_model / max(1, info.n_params)
 
 
 def check_minutes(needs: Preflight, most: float, workers: int) -> None:

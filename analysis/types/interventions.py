@@ -141,7 +141,7 @@ class InterventionResult:
     """The prompt as it is and with its interventions, from one batched pass.
 
     candidates: the ten likeliest next tokens of either, likeliest first. kl: KL(before || after) of the next token
-    (nats).
+    (nats), infinite where a token that was possible before has no probability after.
     aligned: (position in source, position in text) of activations that belong together; empty without a source.
     parts: direct logit attribution of the prompt as it is, scores `[layer, component]`; None when it was not asked for
     or the model has none, with the reason in `no_parts`.

@@ -25,6 +25,9 @@ METHOD = (
     "back; 95 % bootstrap intervals of score and rank over pairs of orders, not over prompts. Exact: all orders."
 )
 
+MOST = 100_000
+"""Runs in a file; of more it says so."""
+
 
 def register(server: Flask, services: Services) -> None:
     """Add the route."""
@@ -39,12 +42,14 @@ def register(server: Flask, services: Services) -> None:
 
 
 def _rows(services: Services, query: BlackBoxQuery) -> Iterator[list[Any]]:
-    found = studied(services.store, query)
-    why = services.store.offensive([row.run_id for row in found])
+    found = studied(services.store, query, MOST)
+    why = services.store.offensive([row.run_id for row in found.rows])
     shown = covered_export.shown()
-    for row in found:
+    left = f" A fixed random sample: {len(found.rows):,} of {found.total:,} runs." * (len(found.rows) < found.total)
+    for row in found.rows:
         offends = why.get(row.run_id, {})
-        yield from _parts(row, query.measure, offends, None if shown else offends.get(PROMPT))
+        for line in _parts(row, query.measure, offends, None if shown else offends.get(PROMPT)):
+            yield [*line, METHOD + left]
 
 
 def _parts(row: FindingRow, measure: str, offends: Mapping[str, Offence], cover: Offence | None) -> Iterator[list[Any]]:
@@ -64,4 +69,4 @@ def _parts(row: FindingRow, measure: str, offends: Mapping[str, Offence], cover:
         if numbers[0] is None:  # never taken out: it has no rank either
             numbers = [None] * len(ARRAYS)
         whose = (row.run_id, row.model, row.prompt_set, row.prompt_key)
-        yield [*whose, *texts, measure, UNITS[measure], *numbers, *counts, covered_export.told(offends), METHOD]
+        yield [*whose, *texts, measure, UNITS[measure], *numbers, *counts, covered_export.told(offends)]

@@ -37,6 +37,7 @@ from headscope.jobs.request import JobRequest
 EXPERIMENT = "why"
 """Where runs with interventions are stored unless another is named: apart from those of the model as it is."""
 TAG = "intervention"
+INFINITE_KL = "infinite: a token that was possible before has no probability after"
 
 
 def register(server: Flask, services: Services) -> None:
@@ -89,7 +90,7 @@ def intervention_request(body: Mapping[str, Any]) -> InterventionRequest:
 
 
 def before_and_after(found: InterventionResult) -> dict[str, Any]:
-    """The answer as JSON values; what was not measured is None."""
+    """The answer as JSON values; what was not measured, or is infinite, is None: `no_kl` and `no_parts` say why."""
     return {
         "tokens": list(found.text.texts),
         "source": None if found.source is None else list(found.source.texts),
@@ -101,6 +102,7 @@ def before_and_after(found: InterventionResult) -> dict[str, Any]:
         "after": _reading(found.after),
         "candidates": [asdict(one) for one in found.candidates],
         "kl": _finite(found.kl),
+        "no_kl": "" if math.isfinite(found.kl) else INFINITE_KL,
         "parts": None if found.parts is None else _parts(found.parts),
         "no_parts": found.no_parts,
         "seconds": found.seconds,

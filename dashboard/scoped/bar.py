@@ -14,6 +14,7 @@ from headscope.dashboard.cards import Children, empty_box, extra, guarded
 from headscope.dashboard.parts import Entry, menu, stay, warning
 from headscope.dashboard.scoped.query import ScopeQuery
 from headscope.dashboard.tables import table, when
+from headscope.dashboard.words import plural
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Condition, ExperimentRow, ModelSettings, RunFilter
 
@@ -44,7 +45,12 @@ def scope_bar(store: RunReader, query: ScopeQuery, purpose: str) -> Children:
     if not any_runs(store, query):
         return [*parts, no_runs(query)]
     parts.append(dcc.Link("Show the runs", href=query.runs(), className="hs-scope-runs"))
-    return [*parts, *map(warning, mixed(store.model_settings(query.where())))]
+    return [*parts, *map(warning, cautions(store.model_settings(query.where())))]
+
+
+def cautions(rows: Sequence[ModelSettings]) -> list[str]:
+    """What is to be known before the runs are counted together."""
+    return [*mixed(rows), *changed(rows)]
 
 
 def mixed(rows: Sequence[ModelSettings]) -> list[str]:
@@ -56,6 +62,17 @@ def mixed(rows: Sequence[ModelSettings]) -> list[str]:
         if differences := "; ".join(filter(None, told)):
             said.append(f"Runs of {model} that were computed differently are counted together here: {differences}.")
     return said
+
+
+def changed(rows: Sequence[ModelSettings]) -> list[str]:
+    """A sentence on the runs with interventions, which pages count like any other; none where there is none."""
+    n, total = sum(row.n_runs for row in rows if row.changed), sum(row.n_runs for row in rows)
+    if not n:
+        return []
+    return [
+        f"{n:,} of these {plural(total, 'run')} {'has' if n == 1 else 'have'} interventions: the model was changed "
+        "while it ran. They are counted like any other here; keep them in an experiment of their own."
+    ]
 
 
 def _counted(rows: Sequence[ModelSettings], name: str, words: Callable[[Any], str]) -> str:

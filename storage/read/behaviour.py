@@ -120,12 +120,12 @@ def _settings(connection: Connection, clauses: Sequence[filters.Clause]) -> tupl
     query = sa.select(groups.c.model, models.c.dtype, capsules.c.content, groups.c.n).select_from(
         groups.join(models, models.c.id == groups.c.model_id).join(capsules, capsules.c.id == groups.c.capsule_id)
     )
-    found: Counter[tuple[str, str, str, bool, bool]] = Counter()
+    found: Counter[tuple[str, str, str, bool, bool, bool]] = Counter()
     for model, dtype, content, n in connection.execute(query):
-        chosen = bool(content.get("start_token")), bool(content.get("chat"))
+        chosen = (bool(content.get(name)) for name in ("start_token", "chat", "interventions"))
         found[model, dtype, str(content.get("device") or ""), *chosen] += n
     rows = sorted(found.items(), key=lambda item: (item[0][0], -item[1], item[0]))
-    return tuple(ModelSettings(*key, n) for key, n in rows)
+    return tuple(ModelSettings(*key[:-1], n, changed=key[-1]) for key, n in rows)
 
 
 def _measures(connection: Connection, clauses: Sequence[filters.Clause], limit: int, version: int) -> Measures:

@@ -22,23 +22,38 @@ def version(connection: Connection) -> int:
 
 
 class Counts:
-    """A bounded cache of counts; one that belongs to another version is counted again."""
+    """A bounded cache of counts; one that belongs to another version is counted again. Who asks for what is being
+    counted waits for that: the cards of a page ask together."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, tuple[Hashable, object]] = OrderedDict()
+        self._begun: dict[tuple[Hashable, Hashable], threading.Event] = {}
 
     def get(self, key: Hashable, version: Hashable, count: Callable[[], T]) -> T:
-        """The kept value for this key and version, else `count()`."""
-        with self._lock:
-            found = self._kept.get(key)
-            if found is not None and found[0] == version:
-                self._kept.move_to_end(key)
-                return cast(T, found[1])
-        value = count()
-        self.put(key, version, value)
-        return value
+        """The kept value for this key and version, else `count()`. An error is that of its caller: who waited counts
+        by itself."""
+        asked = (key, version)
+        while True:
+            with self._lock:
+                found = self._kept.get(key)
+                if found is not None and found[0] == version:
+                    self._kept.move_to_end(key)
+                    return cast(T, found[1])
+                others = self._begun.get(asked)
+                if others is None:
+                    done = self._begun[asked] = threading.Event()
+                    break
+            others.wait()
+        try:
+            value = count()
+            self.put(key, version, value)
+            return value
+        finally:
+            with self._lock:
+                del self._begun[asked]
+            done.set()
 
     def has(self, key: Hashable, version: Hashable) -> bool:
         """Whether `get` would answer at once."""

@@ -64,7 +64,8 @@ RUN_COLUMNS: tuple[str, ...] = tuple(RunRow.__dataclass_fields__)
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """How `n_runs` runs of a model were computed. device is empty where the run does not tell."""
+    """How `n_runs` runs of a model were computed. device is empty where the run does not tell; changed: with
+    interventions."""
 
     model: str
     dtype: str
@@ -72,6 +73,7 @@ class ModelSettings:
     start_token: bool
     chat: bool
     n_runs: int
+    changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

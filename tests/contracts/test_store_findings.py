@@ -64,10 +64,14 @@ def test_findings_come_back_and_unmeasured_stays_unmeasured(store: Store) -> Non
 def test_runs_are_counted_by_how_they_were_computed(store: Store) -> None:
     one = make_result(make_prompt("p9", "A hen sat"), seed=9)
     one = replace(one, capsule={"device": "cuda", "chat": True, "start_token": True})
-    job, info = store.start_job(experiment="demo", model="tiny", spec={}, total=1), make_info("tiny")
+    job, info = store.start_job(experiment="demo", model="tiny", spec={}, total=2), make_info("tiny")
     half = replace(info, ref=replace(info.ref, dtype="bfloat16"))
     store.save(job, half, make_set(one.prompt, name="more"), [], 0, [one])
-    first, second = store.model_settings(experiment_runs("demo"))
+    off = replace(make_result(make_prompt("p8", "A cock sat"), seed=8), capsule={"interventions": ["mlp:1:zero"]})
+    store.save(job, half, make_set(off.prompt, name="off"), [], 0, [off])
+    first, *others = store.model_settings(experiment_runs("demo"))
+    second, third = sorted(others, key=lambda found: found.changed)
+    assert third == ModelSettings("tiny", "bfloat16", "", False, False, 1, changed=True)
     assert (first.model, first.dtype, first.start_token, first.chat, first.n_runs) == (
         "tiny",
         "float32",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dash import dcc, html
+from dash.development.base_component import Component
 
 from headscope.analysis.blackbox.permutations import HALVES_NEED
 from headscope.analysis.statistics.intervals import wilson
@@ -13,9 +14,9 @@ from headscope.dashboard import links
 from headscope.dashboard.cards import Children, Download, download_menu
 from headscope.dashboard.covered import anything, covered, prompt
 from headscope.dashboard.numbers import plain
-from headscope.dashboard.pages.blackbox.query import LISTED, PROBE, BlackBoxQuery, studied
+from headscope.dashboard.pages.blackbox.query import LISTED, MOST, PROBE, BlackBoxQuery, studied
 from headscope.dashboard.pages.blackbox.view import LEAST_PARTS, PARTS_FILE, UNITS, model_cells, no_runs, pager, strip
-from headscope.dashboard.parts import note, switch
+from headscope.dashboard.parts import note, sampled_note, switch
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
 from headscope.dashboard.units import percents, ratio
@@ -26,7 +27,8 @@ MEASURES = (("logprob", "log-probability"), ("edit", "wording"), ("embedding", "
 
 def importance(services: Services, query: BlackBoxQuery) -> Children:
     """Prompts as strips of their parts."""
-    rows = studied(services.store, query)
+    found = studied(services.store, query)
+    rows = found.rows
     if not rows:
         return no_runs()
     first = max(0, query.page - 1) * LISTED
@@ -34,6 +36,7 @@ def importance(services: Services, query: BlackBoxQuery) -> Children:
     why = services.store.offensive([row.run_id for row in listed])
     shown = [strip(row, query, prompt(why, row.run_id)) for row in listed]
     body = [
+        *sampled_note(len(rows), found.total),
         html.P(["Orange parts speak for the answer, blue ones against it; a dashed line marks a part whose rank is not "
                 "settled. Hover for value, interval and rank. Unit: ", UNITS[query.measure], "."], className="hs-said"),
         html.Div(shown, className="hs-cases"),
@@ -50,8 +53,12 @@ def importance(services: Services, query: BlackBoxQuery) -> Children:
 def overview(services: Services, query: BlackBoxQuery) -> Children:
     """One row per model: how sure the orders are, and how often the answers hold."""
     found: dict[str, dict[str, list[FindingRow]]] = {}
-    for row in services.store.findings(query.where(), (PROBE, "harmless_edits", "self_consistency")):
-        found.setdefault(row.model, {}).setdefault(row.probe, []).append(row)
+    notes: list[Component] = []
+    for probe in (PROBE, "harmless_edits", "self_consistency"):
+        read = services.store.finding_sample(query.where(), probe, MOST)
+        notes += sampled_note(len(read.rows), read.total, f"findings of {probe}")
+        for row in read.rows:
+            found.setdefault(row.model, {}).setdefault(probe, []).append(row)
     studied_models = {model: probes for model, probes in sorted(found.items()) if PROBE in probes}
     if not studied_models:
         return None
@@ -60,6 +67,7 @@ def overview(services: Services, query: BlackBoxQuery) -> Children:
         for model, probes in studied_models.items()
     ]
     return [
+        *notes,
         table(("Model", "Prompts>", "Changed prompts>", "Not asked>", "Halves agree>", "Target only bounded>",
                "Another answer after a harmless edit>", "Commonest of the sampled answers>"), rows),
         note("Not asked: changed prompts that were planned, and left out because it was settled before which three "
@@ -75,7 +83,8 @@ def overview(services: Services, query: BlackBoxQuery) -> Children:
 def stability(services: Services, query: BlackBoxQuery) -> Children:
     """Harmless edits, one row for each kind."""
     found: dict[str, list[Mapping[str, Any]]] = {}
-    for row in services.store.findings(query.where(), ("harmless_edits",)):
+    read = services.store.finding_sample(query.where(), "harmless_edits", MOST)
+    for row in read.rows:
         for edit in (row.evidence or {}).get("edits", ()):
             found.setdefault(edit["edit"], []).append({**edit, "run_id": row.run_id})
     if not found:
@@ -96,4 +105,7 @@ def stability(services: Services, query: BlackBoxQuery) -> Children:
             example = covered([dcc.Link(text, href=links.run(run_id)), html.Small(f" {said}")], text, offends)
         cells = [html.Td(share, className="num"), html.Td(f"{len(edits):,}", className="num")]
         rows.append(html.Tr([html.Td(name), *cells, html.Td(example, className="hs-example")]))
-    return table(("Edit", "Another answer>", "Prompts>", "For example"), rows)
+    return [
+        *sampled_note(len(read.rows), read.total),
+        table(("Edit", "Another answer>", "Prompts>", "For example"), rows),
+    ]

@@ -10,10 +10,12 @@ from headscope.dashboard.link_state import choice
 from headscope.dashboard.pages import Page
 from headscope.dashboard.scoped.query import ScopeQuery
 from headscope.storage.interfaces import RunReader
-from headscope.storage.rows import FindingRow
+from headscope.storage.rows import FindingRow, FindingSample
 
 LISTED = 20
 PROBE = "perturbation"
+MOST = 5_000
+"""Findings of a probe that the page reads; of more it says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +29,13 @@ class BlackBoxQuery(ScopeQuery):
     page: int = 1
 
 
-def studied(store: RunReader, query: BlackBoxQuery) -> list[FindingRow]:
-    """The runs whose parts were taken out, in the order asked for; of unknown certainty last."""
-    rows = list(store.findings(query.where(), (PROBE,)))
+def studied(store: RunReader, query: BlackBoxQuery, most: int = MOST) -> FindingSample:
+    """The runs whose parts were taken out, in the order asked for, of unknown certainty last: all, or a random `most`
+    of them."""
+    found = store.finding_sample(query.where(), PROBE, most)
     sign = 1 if query.sort == "uncertain" else -1
-    return sorted(rows, key=lambda row: (row.score is None, sign * (row.score or 0), row.run_id))
+
+    def place(row: FindingRow) -> tuple[bool, float, str]:
+        return row.score is None, sign * (row.score or 0), row.run_id
+
+    return FindingSample(tuple(sorted(found.rows, key=place)), found.total)

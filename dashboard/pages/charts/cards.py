@@ -21,14 +21,15 @@ from headscope.dashboard.pages.charts.view import (
     relation_table,
     unmeasured,
 )
-from headscope.dashboard.parts import graph, note, sampled_note
+from headscope.dashboard.parts import graph, note, sampled_note, warning
+from headscope.dashboard.scoped.bar import changed
 from headscope.dashboard.services import Services
 from headscope.dashboard.status import first_command
 
 
 @guarded("draw the chart")
 def chart(services: Services, query: ChartsQuery) -> Children:
-    """The card's body: at most five queries to the store, whatever its size."""
+    """The card's body: at most six queries to the store, whatever its size."""
     columns = [query.column] + ([query.against] if query.kind == "scatter" else [])
     found = [spreads(services.store, query, column) for column in columns]
     total = sum(one.n + one.unmeasured for one in found[0])
@@ -49,7 +50,8 @@ def chart(services: Services, query: ChartsQuery) -> Children:
     least, most = min(one.least for one in found[0] if one.n), max(one.most for one in found[0] if one.n)
     if least == most and query.kind != "scatter":
         return [one_value(query.column, least, measured(found[0])), *tables, note(METHOD)]
-    return [*_figure(drawn, query.column), *_relation(drawn, query), *tables, note(METHOD)]
+    said = map(warning, changed(services.store.model_settings(query.where())))
+    return [*said, *_figure(drawn, query.column), *_relation(drawn, query), *tables, note(METHOD)]
 
 
 def _figure(drawn: Drawn, column: Column) -> list[Children]:

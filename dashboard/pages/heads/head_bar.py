@@ -12,8 +12,8 @@ from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, extra, guarded
 from headscope.dashboard.pages.heads.one import all_heads
 from headscope.dashboard.pages.heads.query import HeadQuery, HeadsQuery, read
-from headscope.dashboard.parts import Entry, menu
-from headscope.dashboard.scoped.bar import any_runs, choose, no_runs
+from headscope.dashboard.parts import Entry, menu, warning
+from headscope.dashboard.scoped.bar import any_runs, cautions, choose, no_runs
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import ExperimentRow
 
@@ -48,6 +48,7 @@ def head_bar(store: RunReader, query: HeadQuery, purpose: str) -> Children:
         html.Span(steps, className="hs-head-steps", role="group", **extra(aria_label="Heads beside it")),
         dcc.Link("All heads", href=all_heads(query, query.model)),
         dcc.Link("Show the runs", href=query.runs(), className="hs-scope-runs"),
+        *map(warning, cautions(store.model_settings(query.where()))),
     ]
 
 

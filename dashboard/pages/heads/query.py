@@ -69,7 +69,7 @@ class HeadQuery(HeadState):
         if not path.startswith(cls.PAGE.path):
             return None
         model, layer, head = (["", "", "", *path.removeprefix(cls.PAGE.path).rstrip("/").rsplit("/", 2)])[-3:]
-        return replace(cls.from_query(search), model=unquote(model), head=f"{unquote(layer)}.{unquote(head)}")
+        return replace(cls.from_query(search), model=links.named(model), head=f"{unquote(layer)}.{unquote(head)}")
 
     def link(self, **changes: Any) -> str:
         """This page with some keys changed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dash import html
 
 from headscope.analysis.statistics.calibration_pairs import reliability
-from headscope.analysis.statistics.model_rows import CALIBRATION, ModelsRow, model_rows
+from headscope.analysis.statistics.model_rows import ROUGH, ModelsRow, model_rows
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, Download, download_menu, empty_box
 from headscope.dashboard.figures.behaviour import reliability as reliability_figure
@@ -94,17 +94,18 @@ def calibration(services: Services, query: ModelsQuery) -> Children:
                          "as it says: it needs prompts whose target is a right answer, on both models."),
                          icon_name="speedometer2")  # fmt: skip
     curves = dict(zip(query.names, reliability(beside.cells), strict=True))
-    row = next(row for row in model_rows(beside.measured, beside.cells) if row.measure == CALIBRATION)
     pictures = [Download(kind.upper(), picture=kind) for kind in ("png", "svg")]
     file = Download("CSV", href=links.models_file(CALIBRATION_FILE, query))
     downloads = download_menu([file, *pictures], "models-calibration")
     errors = [f"{name}: {plain(curve.error, 3)} {interval(curve.low, curve.high, 3)}" for name, curve in curves.items()]
     return [
         graph(reliability_figure(curves)),
-        html.P(f"Expected calibration error over {plural(row.n, 'prompt')}: {'; '.join(errors)}.", className="hs-said"),
+        html.P(f"Expected calibration error over {plural(curves[query.names[0]].n, 'prompt')}: {'; '.join(errors)}.",
+               className="hs-said"),
         note("Right: the target is the most likely next token. Ten bins of equally many prompts for each model, with "
              "Wilson’s 95 % intervals; the error is the mean distance from the diagonal (Guo et al. 2017), above 0 "
-             "even for a calibrated model, and its interval says which errors would look like it."),
+             "even for a calibrated model, and its interval says which errors would look like it; it is rough: "
+             f"{ROUGH}."),
     ], downloads  # fmt: skip
 
 

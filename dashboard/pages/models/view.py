@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from headscope.analysis.statistics.model_rows import MEASURES, ModelsRow
+from headscope.analysis.statistics.model_rows import MEASURES, ROUGH, ModelsRow
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, copyable, empty_box, extra, guarded
 from headscope.dashboard.covered import covered, prompt, run_link
 from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.models.query import LISTED, Facets, ModelsQuery, facets_of, resolved
 from headscope.dashboard.parts import Entry, menu, note, stay, warning
-from headscope.dashboard.scoped.bar import mixed
+from headscope.dashboard.scoped.bar import cautions
 from headscope.dashboard.tables import table
 from headscope.dashboard.text import visible
 from headscope.dashboard.units import in_bits, points
@@ -31,7 +31,8 @@ METHOD = (
     "difference, both for as many prompts as the pairs are worth; p by McNemar’s exact test over pairs. Right answer: "
     "a target of a prompt that is not about groups of people. A margin of 0 is half a preference. Surprisal is over "
     "the characters that both models predicted, so that models with different tokenizers can be compared: without a "
-    "start token a model does not predict its first token, and those characters are left out of both."
+    "start token a model does not predict its first token, and those characters are left out of both. Intervals of "
+    f"calibration errors are rough: {ROUGH}."
 )
 
 
@@ -51,12 +52,12 @@ def bar(store: RunReader, query: ModelsQuery, _purpose: str) -> Children:
         menu("Tag", query.tag or "all", _entries(query, facets, "tags", "tag", "all")),
     ]  # fmt: skip
     where = query.sides().where.conditions
-    found = []
+    found: list[str] = []
     for model, experiment in ((query.model, query.experiment),
                               (query.beside_model, query.beside_experiment or query.experiment)):  # fmt: skip
         of = {"model": model, "experiment": experiment}
         mine = tuple(Condition(name, "eq", value) for name, value in of.items() if value)
-        found += mixed(store.model_settings(RunFilter((*where, *mine)))) if model else []
+        found += cautions(store.model_settings(RunFilter((*where, *mine)))) if model else []
     return [*parts, *map(warning, dict.fromkeys(found))]
 
 

@@ -55,6 +55,16 @@ def test_a_link_is_read_by_its_page(link: str, path: str, query: type[QueryState
     assert (parts.path, read, read.notes) == (path, query(**state), ())
 
 
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("gpt2", "gpt2"), ("org/v1.5", "org%2Fv1.5"), ("..", "%252E%252E"), ("/a", "%252Fa"), ("%2F", "%25252F")],
+)
+def test_a_name_is_one_part_of_a_path(name: str, part: str) -> None:
+    assert links.segment(name) == part
+    assert links.named(part) == name
+    assert links.named("org/v1.5") == "org/v1.5"
+
+
 def test_the_keys_that_narrow_a_list_of_runs_stand_in_the_order_of_its_link() -> None:
     named = [item.name for item in fields(RunsQuery) if item.name != "notes"]
     assert named[: len(links.NARROWING)] == list(links.NARROWING)

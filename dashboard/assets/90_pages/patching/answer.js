@@ -54,7 +54,7 @@
       );
     }
 
-    sentence({ target, before, after, kl, interventions, seconds, model }) {
+    sentence({ target, before, after, kl, no_kl: noKl, interventions, seconds, model }) {
       const what = target.foil_text === null ? `The log-probability of ${quoted(target.text)}`
         : `The margin, log-probability of ${quoted(target.text)} minus that of ${quoted(target.foil_text)},`;
       const own = target.chosen === "given" ? "" : " (the model’s own first choice)";
@@ -62,7 +62,7 @@
         : "";
       const moved = interventions.length
         ? `goes from ${number(before.value, 4)} to ${number(after.value, 4)} nats; KL(before ‖ after) of the next `
-          + `token is ${number(kl, 3)} nats.`
+          + `token is ${noKl || `${number(kl, 3)} nats`}.`
         : `is ${number(before.value, 4)} nats.`;
       return `${what}${own} ${moved}${many} One pass of ${model.name}, ${(1000 * seconds).toFixed(0)} ms: of this `
         + "prompt, not a mean over prompts.";

@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy.stats import kendalltau
 
+from headscope.analysis.attribution import again
 from headscope.analysis.attribution.again import random_weights
 from headscope.analysis.attribution.asked_again import NextTokens
 from headscope.analysis.attribution.evidence import attach_receipts
@@ -26,6 +27,7 @@ from headscope.analysis.types.receipts import Receipt, Verdict
 if TYPE_CHECKING:
     pass
 
+from tests.factories import make_attribution
 from tests.receipt_parts import LONG, SHORT, RandomScores, loaded, prepared, receipts
 
 
@@ -44,6 +46,14 @@ def test_a_second_baseline_is_the_next_choice(tiny_llama: HFCausalBackend) -> No
     dear = loaded("integrated_gradients")
     assert receipts(work, targets, dear)["integrated_gradients"][0].second_baseline == ""
     assert receipts(work, targets, dear, second_baseline="all")["integrated_gradients"][0].second_baseline != ""
+
+
+def test_scores_that_are_no_numbers_take_no_part_in_how_far_scores_moved() -> None:
+    inf, nan = np.inf, np.nan
+    one = make_attribution("saliency", np.array([1.0, 3.0, nan, 5.0, inf]))
+    other = make_attribution("saliency", np.array([1.0, 2.0, 7.0, nan, 1.0]))
+    assert again._change(one, other) == pytest.approx(1 / np.sqrt(5))  # of the first two
+    assert np.isnan(again._change(make_attribution("saliency", np.full(5, inf)), other))
 
 
 def test_sensitivity_grows_with_noise_and_receipts_do_not_depend_on_the_batch(tiny_llama: HFCausalBackend) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from headscope.analysis.errors import InputError
+from headscope.analysis.errors import BackendError, InputError
 from headscope.analysis.interfaces import Capture
 from headscope.analysis.running.intervening import analyse_interventions
 from headscope.analysis.running.runner import check, run_batch
@@ -54,6 +54,32 @@ def test_a_position_that_one_prompt_lacks_is_its_own_failure(tiny_gpt2: HFCausal
     assert long.status is RunStatus.SUCCEEDED
     assert (short.status, short.error_kind) == (RunStatus.FAILED, "intervention")
     assert "no position 4" in str(short.error)
+
+
+def test_interventions_that_overflow_are_told_apart_from_damaged_weights(tiny_gpt2: HFCausalBackend) -> None:
+    """Twelve times 100: the squares of the norm behind it do not fit into float32."""
+    codes = ("residual:1:scale:100",) * 12
+    (found,) = run_batch(tiny_gpt2, replace(SPEC, interventions=codes), PROMPTS[:1])
+    assert found.status is RunStatus.FAILED
+    made = tuple(map(Intervention.parse, codes))
+    with pytest.raises(BackendError) as caught:
+        analyse_interventions(tiny_gpt2, InterventionRequest("m", PROMPTS[0].text, interventions=made))
+    for said in (str(found.error), str(caught.value)):
+        assert "with its interventions" in said
+        assert "without them it computes numbers" in said
+        assert "Use smaller factors" in said
+        assert "damaged" not in said
+    assert tiny_gpt2.edits == ()
+    weight = tiny_gpt2.structure.tail[0].weight
+    kept = weight.clone()
+    try:
+        with torch.no_grad():
+            weight.fill_(torch.nan)
+        with pytest.raises(BackendError, match="the weights are damaged"):
+            analyse_interventions(tiny_gpt2, InterventionRequest("m", PROMPTS[0].text, interventions=made))
+    finally:
+        with torch.no_grad():
+            weight.copy_(kept)
 
 
 def test_what_follows_is_written_with_the_head_off(tiny_gpt2: HFCausalBackend) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from headscope.analysis.errors import InputError, NotApplicable
 from headscope.analysis.interfaces import Capabilities, Capture
-from headscope.analysis.running.intervening import analyse_interventions
+from headscope.analysis.running.intervening import analyse_interventions, divergence
 from headscope.analysis.types.interventions import (
     CHANGES,
     MOST_INTERVENTIONS,
@@ -140,6 +140,15 @@ def test_interventions_are_made_in_their_order(backend: HFCausalBackend) -> None
     assert intervene(backend).kl == pytest.approx(0, abs=1e-6)
     switched = intervene(backend, "layer:1:zero")
     assert switched.after.value == pytest.approx(intervene(backend, "mlp:1:zero", "attention:1:zero").after.value)
+
+
+def test_a_divergence_is_infinite_where_something_became_impossible() -> None:
+    def of(before: list[float], after: list[float]) -> float:
+        return divergence(torch.tensor(before).log(), torch.tensor(after).log())
+
+    assert of([0.5, 0.5, 0.0], [0.25, 0.25, 0.5]) == pytest.approx(np.log(2))  # 0 log 0/q is 0
+    assert of([0.5, 0.5, 0.0], [0.5, 0.5, 0.0]) == 0
+    assert of([0.5, 0.5], [1.0, 0.0]) == np.inf
 
 
 def test_the_stream_behind_the_last_layer_taken_from_the_other_prompt_says_what_that_says(

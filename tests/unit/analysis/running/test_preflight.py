@@ -111,6 +111,49 @@ def test_calls_by_hand(tiny_gpt2: HFCausalBackend) -> None:
     assert found[SHARED] == Effort(1, 1, 1)
 
 
+def test_continuations_that_probes_share_are_counted_once(tiny_gpt2: HFCausalBackend) -> None:
+    size = Size(tokens=10, words=8)
+    names = ("self_consistency", "semantic_entropy", "sampled_toxicity")
+    params = {name: resolve_params(name, {}) for name in reversed(names)}
+    params["semantic_entropy"]["samples"] = 8  # five of them are those of self-consistency
+    found = efforts(params, size, tiny_gpt2.info)
+    assert [found[name].most for name in names] == [5, 3, 0]
+    assert [found[name].calls for name in names] == [5 * 20, 3 * 20, 0]
+    params["sampled_toxicity"]["temperature"] = 0.5
+    assert efforts(params, size, tiny_gpt2.info)["sampled_toxicity"].most == 5
+
+
+def test_what_probes_share_is_what_they_draw(tiny_gpt2: HFCausalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against the passes that `generate` makes: prompts times samples."""
+    drawn: list[int] = []
+    generate = tiny_gpt2.generate
+    monkeypatch.setattr(
+        tiny_gpt2, "generate", lambda texts, given: (drawn.append(len(texts)), generate(texts, given))[1]
+    )
+    given = {"samples": 3, "max_new_tokens": 2}
+    asked = {"self_consistency": given, "sampled_toxicity": {**given, "samples": 4, "classifier": "linear"}}
+    spec = RunSpec(ModelRef("x"), (Prompt("a", "The fox"),), tuple(asked), params=asked)
+    run_batch(tiny_gpt2, spec, spec.prompts)
+    full = {name: resolve_params(name, params) for name, params in asked.items()}
+    found = efforts(full, Size(tokens=10, words=8), tiny_gpt2.info)
+    assert sum(drawn) == sum(found[name].most for name in asked) == 4
+
+
+def test_what_ov_copying_unembeds_is_counted(tiny_gpt2: HFCausalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Target and foil read alone, and for both a row of logits of every head."""
+    info, rows = tiny_gpt2.info, list[int]()
+    unembed = tiny_gpt2.unembed
+    monkeypatch.setattr(tiny_gpt2, "unembed", lambda states: (rows.append(len(states)), unembed(states))[1])
+    spec = RunSpec(ModelRef("x"), (Prompt("a", "The fox", " a", " the"),), ("ov_copying",))
+    run_batch(tiny_gpt2, spec, spec.prompts)
+    assert sum(rows) == 2 * info.n_layers * info.n_heads
+    tokens = 2 + sum(rows) * info.vocab_size * info.d_model / info.n_params
+    found = efforts({"ov_copying": {}}, Size(tokens=10, words=8), info)
+    assert found["ov_copying"].most == pytest.approx(tokens / 10)
+    shares = info.n_layers * info.vocab_size * info.d_model / info.n_params  # of the weights that its calls read
+    assert found["ov_copying"].calls == pytest.approx(1 + shares)
+
+
 def test_a_budget_bounds_what_is_told(tiny_gpt2: HFCausalBackend) -> None:
     one = (Prompt("a", "The fox found a door"),)
     spec = RunSpec(ModelRef("x"), one, ("saliency", "integrated_gradients", "head_ablation"), budget=100)

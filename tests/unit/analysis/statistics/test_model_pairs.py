@@ -129,4 +129,4 @@ def test_calibration_errors_are_those_of_single_prompts_and_a_calibrated_model_m
         # the second states .3 too much of every probability: its error is .3 of their mean
         real = 0.3 * stated[1].mean()
         held += [holds(both.first, 0.0), holds(both.second, real), holds(both.difference, real)]
-    assert (held / times > (0.85, 0.8, 0.75)).all(), held / times  # as docs say, less what 60 times may be off
+    assert (held / times > (0.85, 0.8, 0.87)).all(), held / times  # as docs say, less what 60 times may be off

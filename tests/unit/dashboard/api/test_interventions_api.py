@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from headscope.analysis.errors import BackendError, InputError, NotApplicable, U
 from headscope.analysis.running.intervening import analyse_interventions
 from headscope.analysis.types.interventions import Intervention, InterventionRequest, InterventionResult
 from headscope.dashboard.api import interventions
+from headscope.dashboard.api.interventions import before_and_after
 from headscope.dashboard.line import Busy, Superseded
 from headscope.dashboard.services import Services
 from headscope.jobs.request import JobRequest
@@ -66,6 +68,14 @@ def test_an_answer_has_both_sides(tiny_gpt2: HFCausalBackend) -> None:
     parts = said["parts"]
     total = sum(map(sum, parts["scores"])) + sum(parts["terms"].values())
     assert total - parts["delta"] == pytest.approx(said["before"]["value"], abs=1e-4)
+
+
+def test_an_infinite_divergence_is_said_and_is_no_number(tiny_gpt2: HFCausalBackend) -> None:
+    found = analyse_interventions(tiny_gpt2, InterventionRequest("tiny", "One two"))
+    assert (before_and_after(found)["kl"], before_and_after(found)["no_kl"]) == (0.0, "")
+    said = before_and_after(replace(found, kl=float("inf")))
+    assert said["kl"] is None
+    assert said["no_kl"].startswith("infinite: a token")
 
 
 def test_without_a_foil_or_source_nothing_is_made_up(tiny_gpt2: HFCausalBackend) -> None:

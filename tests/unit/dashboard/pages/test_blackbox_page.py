@@ -14,7 +14,7 @@ from headscope.analysis.types import Prompt
 from headscope.analysis.types.findings import ProbeResult
 from headscope.dashboard.app import create_app
 from headscope.dashboard.pages.blackbox.page import SCOPED
-from headscope.dashboard.pages.blackbox.query import BlackBoxQuery
+from headscope.dashboard.pages.blackbox.query import BlackBoxQuery, studied
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
 from tests.factories import make_info, make_result, make_set
@@ -74,3 +74,19 @@ def test_the_file_holds_every_part_and_leaves_empty_what_was_not_measured(servic
     assert list(csv.DictReader(io.StringIO(empty.text))) == []
     wrong = client.get("/api/v1/blackbox/parts.csv?measure=size", headers={"Host": "127.0.0.1:8050"})
     assert wrong.status_code == 400
+
+
+def test_a_page_or_file_of_some_runs_says_of_how_many(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = services.store.finding_sample
+    said = "A fixed random sample: 1 of 2"
+    assert said not in text_of([card(services, id_)[0] for id_ in SCOPED.cards])
+    monkeypatch.setattr(services.store, "finding_sample", lambda where, probe, most: drawn(where, probe, min(most, 1)))
+    assert f"{said} runs" in text_of(card(services, "blackbox-importance")[0])
+    assert f"{said} findings of perturbation" in text_of(card(services, "blackbox-overview")[0])
+    found = studied(services.store, BlackBoxQuery(experiment="outside"))
+    assert (len(found.rows), found.total) == (1, 2)
+    client = create_app(services).server.test_client()
+    for search in ("", "&sort=certain"):
+        address = f"/api/v1/blackbox/parts.csv?experiment=outside{search}"
+        for row in csv.DictReader(io.StringIO(client.get(address, headers={"Host": "127.0.0.1:8050"}).text)):
+            assert row["method"].endswith(f"{said} runs.")

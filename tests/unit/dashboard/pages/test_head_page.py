@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from headscope.dashboard import links
-from headscope.dashboard.app import render
+from headscope.dashboard.app import create_app, render
 from headscope.dashboard.pages import load_pages
 from headscope.dashboard.pages.heads import head
 from headscope.dashboard.pages.heads.query import HeadQuery, HeadsQuery
@@ -59,7 +59,10 @@ def shown(store: Any, address: str) -> dict[str, str]:
     return {**said, "bar": text_of(head.head_bar(store, state, head.SCOPED.purpose))}
 
 
-@pytest.mark.parametrize("model", ["tiny", ODD, "a//b", "ü 🙂", "a&b=c"])
+NAMES = ("tiny", ODD, "a//b", "ü 🙂", "a&b=c", ".", "..", "./a", "a/../b", "/models/a", "a/", "%2E", "a%41%", "...")
+
+
+@pytest.mark.parametrize("model", NAMES)
 def test_an_address_says_which_head_of_which_model(model: str) -> None:
     address = links.head(model, 5, 3, HeadQuery(experiment="a b", prompt_set="c/d", stat="induction"))
     found = at(address)
@@ -68,8 +71,18 @@ def test_an_address_says_which_head_of_which_model(model: str) -> None:
     )  # fmt: skip
     assert found.link() == address
     assert found.notes == ()
-    page = render(load_pages(), address.partition("?")[0], "?experiment=a")
+    path = address.partition("?")[0]
+    steps = re.compile(r"(\.|%2e){0,2}", re.IGNORECASE)  # what browsers take for steps (URL standard, 4.4)
+    assert not any(steps.fullmatch(part) for part in path.split("/")[1:])
+    page = render(load_pages(), path, "?experiment=a")
     assert "head-root" in {getattr(node, "id", None) for node in walk(page)}
+
+
+def test_the_server_has_a_page_for_every_name(store: Store) -> None:
+    client = create_app(Services(store)).server.test_client()
+    for model in NAMES:
+        answer = client.get(links.head(model, 5, 3, HeadQuery()), headers={"Host": "127.0.0.1:8050"})
+        assert (answer.status_code, answer.mimetype) == (200, "text/html"), model
 
 
 def test_slashes_of_a_name_may_stand_as_they_are() -> None:

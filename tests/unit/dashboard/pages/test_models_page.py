@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from headscope.analysis.statistics.model_rows import MEASURES, model_rows
+from headscope.analysis.statistics.model_rows import MEASURES, ROUGH, model_rows
 from headscope.analysis.types import Prompt
 from headscope.dashboard.app import create_app
 from headscope.dashboard.pages.models.page import SCOPED
@@ -66,6 +66,8 @@ def test_where_all_targets_are_answers_target_over_foil_is_said_once(services: S
     assert "Target preferred to foil" in people
     assert "Accuracy" not in people
     assert "Not measured on these prompts: Target is the top token" in people
+    for card in ("summary", "calibration"):
+        assert f"rough: {ROUGH}" in words(services, card, **BOTH, tag="fact")
     assert "No prompts with a right answer" in words(services, "calibration", **BOTH, tag="age")
 
 
@@ -153,6 +155,7 @@ def test_files_hold_what_the_cards_show(services: Services) -> None:
         assert (line["first_model"], line["second_model"]) == (FIRST, SECOND)
         assert (line["measure"], int(line["n"])) == (row.measure, row.n)
         assert "both models ran" in line["method"]
+        assert (ROUGH in line["method"]) == (row.measure == "calibration_error")
     flips = services.store.flips(sides, limit=1000)
     assert [line["first_run"] for line in lines("flips.csv")] == [row.first_run for row in flips]
     assert len(lines("flips.csv", "&which=lost")) == found.measured["preferred"].only_first
