@@ -31,19 +31,20 @@ def answers(services: Services, query: BlackBoxQuery) -> Children:
         *sampled_note(read, total),
         *shown,
         note("Answers are compared with the first one, which is taken at the temperature of the study: by their first "
-             "sentence without case, punctuation and articles, and by nearness of sentence embeddings (all-MiniLM-L6-v2, "
-             "cosine .9: “not Paris” may count as “Paris”). Right: the target's words stand in the first sentence. "
+             "sentence without case, punctuation and articles, and by nearness of sentence embeddings "
+             "(all-MiniLM-L6-v2, cosine .9: “not Paris” may count as “Paris”). Right: the target's words stand "
+             "in the first sentence. "
              "Abstains: one of a list of English wordings stands in the first line; other wordings are missed. "
-             "95 % intervals, of shares by bootstrap over questions, of differences over pairs, of the area by DeLong et "
-             "al. 1988; below 5 questions none. They cover which questions were asked, not how the server answers on "
-             "another day."),
+             "95 % intervals, of shares by bootstrap over questions, of differences over pairs, of the area by DeLong "
+             "et al. 1988; below 5 questions none. They cover which questions were asked, not how the server "
+             "answers on another day."),
     ]  # fmt: skip
     return body, download_menu([Download("CSV", href=links.blackbox_file(TESTS_FILE, query))], "blackbox-answers")
 
 
 def _model(services: Services, query: BlackBoxQuery, found: Tested) -> list[Component]:
-    head = html.H3([dcc.Link(found.model, href=query.runs(model=found.model)),
-                    html.Small(f" {plural(found.runs, 'run')}", className="hs-muted")], className="hs-said")  # fmt: skip
+    count = html.Small(f" {plural(found.runs, 'run')}", className="hs-muted")
+    head = html.H3([dcc.Link(found.model, href=query.runs(model=found.model)), count], className="hs-said")
     if not found.rows:
         return [head, html.P("No test has an answer to compare with.", className="hs-muted")]
     return [head, table(HEAD, [_row(services, row) for row in found.rows])]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from headscope.dashboard.pages.blackbox.cards import importance, overview, stability
 from headscope.dashboard.pages.blackbox.answers import answers
+from headscope.dashboard.pages.blackbox.cards import importance, overview, stability
 from headscope.dashboard.pages.blackbox.query import BlackBoxQuery
 from headscope.dashboard.pages.blackbox.view import LIMITS
 from headscope.dashboard.scoped.page import Card, ScopedPage
