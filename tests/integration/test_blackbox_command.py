@@ -111,6 +111,37 @@ def test_chat_asks_the_other_address(folder: Path, api: str) -> None:
     assert all(row["continuation"] for row in found)
 
 
+def test_tests_of_answers_are_stored_within_their_bound_and_asked_once(folder: Path, api: str) -> None:
+    prompts = [
+        {"id": "a", "text": "Question: Who is Oldrich Vemmerlund? Answer:", "group": "unanswerable", "pair_id": "who"},
+        {"id": "b", "text": "Question: What is the capital city of Peru? Answer:", "target": " Lima",
+         "group": "answerable", "pair_id": "who"},
+        {"id": "c", "text": "The capital of Peru is", "group": "paraphrase 1", "pair_id": "peru"},
+        {"id": "d", "text": "The capital city of Peru is called", "group": "paraphrase 2", "pair_id": "peru"},
+    ]  # fmt: skip
+    (folder / "tests.jsonl").write_text("".join(json.dumps(prompt) + "\n" for prompt in prompts))
+    asked = ("--prompts", "tests.jsonl", "--test", "--store", "tests.duckdb", "--max-new-tokens", "6", "--samples", "1")
+    done = ask(folder, api, *asked)
+    assert done.returncode == 0, done.stderr
+    bound = re.search(r"at most ([\d,]+) calls", done.stderr)
+    assert bound
+    assert calls(done) == int(bound[1]) < 40
+    assert calls(ask(folder, api, *asked)) == 0
+    told = "SELECT probe, count(*) AS n FROM probe_results GROUP BY probe ORDER BY probe"
+    assert {row["probe"]: row["n"] for row in rows(folder / "tests.duckdb", told)} == {
+        "abstention": 4, "answer_consistency": 4, "answer_invariance": 4, "target_stated": 1,
+    }  # fmt: skip
+    run = rows(folder / "tests.duckdb", "SELECT id FROM runs")[0]["id"]
+    with Store.open(str(folder / "tests.duckdb")) as store:
+        query = SCOPED.query.from_query({"experiment": "blackbox"})
+        said = text_of(SCOPED.content("blackbox-answers", Services(store), query)[0])
+        shown = text_of(content(store, RunQuery(id=run))[0])
+    for row in ("other wordings of the set, same meaning", "harmless edits, same words", "abstains, answerable",
+                "log-probability, unanswerable minus answerable"):  # fmt: skip
+        assert row in said
+    assert "--test" in shown
+
+
 def test_a_dry_run_asks_nothing_and_stores_nothing(folder: Path) -> None:
     done = ask(folder, "http://127.0.0.1:9/v1", "--store", "none.duckdb", "--dry-run")
     assert done.returncode == 0, done.stderr

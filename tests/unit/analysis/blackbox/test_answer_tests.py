@@ -114,7 +114,8 @@ def test_answers_are_compared_without_case_marks_and_articles() -> None:
     [
         " I don't know who that is.", "I’m not sure.", "As an AI, I cannot predict the future.", " Nobody knows that.",
         "Zorvania is a fictional country.", "There is no eighth day.", "\n I do not have access to real-time data.",
-        "That place does not exist.", "The date has not yet been announced.", "Unknown", "It isn't a real country; no such place.",
+        "That place does not exist.", "The date has not yet been announced.", "Unknown",
+        "It isn't a real country; no such place.",
     ],
 )  # fmt: skip
 def test_wordings_of_abstention(answer: str) -> None:

@@ -78,7 +78,8 @@ def test_the_boundary_of_what_a_model_knows() -> None:
     sure = {"unanswerable": random.normal(-2, 1, 20), "answerable": random.normal(-1, 1, 20)}
     abstains = {"unanswerable": 12, "answerable": 1}
     rows = named(answer_rows([
-        told(f"{i}-{group}", "abstention", float(i < abstains[group]), group, f"p{i}", mean_logprob=float(sure[group][i]))
+        told(f"{i}-{group}", "abstention", float(i < abstains[group]), group, f"p{i}",
+             mean_logprob=float(sure[group][i]))
         for group in sure for i in range(20)
     ]))  # fmt: skip
     start = "Knowledge boundary: "

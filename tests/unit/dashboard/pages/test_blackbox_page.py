@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from headscope.analysis.statistics.intervals import wilson
 from headscope.analysis.types import Prompt
 from headscope.analysis.types.findings import ProbeResult
 from headscope.dashboard.app import create_app
@@ -40,7 +41,26 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
         prompts = make_set(*(result.prompt for result in results), name="outside")
         job = store.start_job(experiment="outside", model="closed", spec={}, total=len(results))
         store.save(job, make_info("closed"), prompts, ["perturbation"], 0, results)
+        _save_tested(store)
         yield Services(store)
+
+
+def _save_tested(store: Store) -> None:
+    """7 pairs: every unanswerable question is answered, but for two; each edit changes nothing."""
+    results = []
+    for i in range(7):
+        for group in ("unanswerable", "answerable"):
+            prompt = Prompt(f"{group}{i}", f"Who is {group} {i}?", group=group, pair_id=f"pair{i}")
+            whose = {"pair": prompt.pair_id, "group": group}
+            abstains = float(group == "unanswerable" and i < 2)
+            rows = [{"kind": "edit", "same": True, "meaning": None, "of": ""}] * 4
+            results.append(replace(make_result(prompt, seed=i), findings=(
+                ProbeResult("abstention", abstains, None, {**whose, "mean_logprob": -1.0 - abstains}),
+                ProbeResult("answer_invariance", 1.0, None, {**whose, "again": rows}),
+            )))  # fmt: skip
+    job = store.start_job(experiment="tested", model="asked", spec={}, total=len(results))
+    prompts = make_set(*(result.prompt for result in results), name="boundary")
+    store.save(job, make_info("asked"), prompts, ["abstention"], 0, results)
 
 
 def card(services: Services, id_: str, **query: Any) -> tuple[Any, Any]:
@@ -73,4 +93,36 @@ def test_the_file_holds_every_part_and_leaves_empty_what_was_not_measured(servic
     empty = client.get("/api/v1/blackbox/parts.csv?experiment=outside&measure=edit", headers={"Host": "127.0.0.1:8050"})
     assert list(csv.DictReader(io.StringIO(empty.text))) == []
     wrong = client.get("/api/v1/blackbox/parts.csv?measure=size", headers={"Host": "127.0.0.1:8050"})
+    assert wrong.status_code == 400
+
+
+def test_tests_of_answers_are_a_card_with_intervals_and_lead_to_what_speaks_against_the_model(
+    services: Services,
+) -> None:
+    body, actions = SCOPED.content("blackbox-answers", services, BlackBoxQuery(experiment="tested"))
+    said = text_of(body)
+    low, high = wilson(14, 14)
+    assert f"Invariance harmless edits, same words 100 % [{100 * low:.0f}, {100 * high:.0f}] 56 14" in " ".join(
+        said.split()
+    )
+    assert "abstains, unanswerable 29 % [" in said
+    assert "and 4 other runs" in said
+    assert "Could not" not in said
+    assert any(link.startswith("/run/") for link in hrefs(body))
+    assert any("/api/v1/blackbox/tests.csv" in link for link in hrefs(actions))
+    assert card(services, "blackbox-answers") == (None, None)  # nothing was tested there
+    hidden = SCOPED.content("blackbox-importance", services, BlackBoxQuery(experiment="tested"))
+    assert hidden == (None, None)
+
+
+def test_the_file_of_tests_has_every_number_of_the_card(services: Services) -> None:
+    client = create_app(services).server.test_client()
+    found = client.get("/api/v1/blackbox/tests.csv?experiment=tested", headers={"Host": "127.0.0.1:8050"})
+    rows = {row["of_what"]: row for row in csv.DictReader(io.StringIO(found.text))}
+    assert rows["abstains, unanswerable"]["value"] == str(2 / 7)
+    assert (rows["abstains, unanswerable"]["answers"], rows["abstains, unanswerable"]["runs_against"]) == ("7", "5")
+    assert float(rows["abstains, unanswerable minus answerable"]["value"]) == pytest.approx(2 / 7)
+    assert rows["low log-probability tells unanswerable"]["unit"] == "area under the curve"
+    assert all(row["method"] for row in rows.values())
+    wrong = client.get("/api/v1/blackbox/tests.csv?measure=size", headers={"Host": "127.0.0.1:8050"})
     assert wrong.status_code == 400
