@@ -80,7 +80,7 @@ def wordings(prompts: Sequence[Prompt]) -> dict[str, tuple[Prompt, ...]]:
     return {one.id: tuple(other for other in group if other is not one) for group in groups.values() for one in group}
 
 
-def tested(asker: Asker, prompt: Prompt, settings: Settings, others: Sequence[Prompt]) -> Study:
+def checked(asker: Asker, prompt: Prompt, settings: Settings, others: Sequence[Prompt]) -> Study:
     """Every test of one prompt. others: its other wordings; their answers are known from their own runs, or will be."""
     asked = variants(prompt, settings)
     answer, *again = asker.ask(questions(prompt, settings))

@@ -141,7 +141,7 @@ class BlackBoxEngine:
 
     def _study(self, prompt: Prompt) -> Study:
         if self._settings.tests:
-            return answer_tests.tested(self._client, prompt, self._settings, self._wordings.get(prompt.id, ()))
+            return answer_tests.checked(self._client, prompt, self._settings, self._wordings.get(prompt.id, ()))
         return study(self._client, prompt.text, prompt.target, self._settings, self._pairs)
 
     def _key(self, spec: RunSpec, prompt: Prompt) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from headscope.analysis.blackbox.abstention import abstention
-from headscope.analysis.blackbox.answer_tests import normalised, questions, states, tested, wordings
+from headscope.analysis.blackbox.answer_tests import checked, normalised, questions, states, wordings
 from headscope.analysis.blackbox.answers import Answer, Question
 from headscope.analysis.blackbox.settings import Settings
 from headscope.analysis.probes.edits import surface_changes
@@ -30,7 +30,7 @@ class Planted:
 
 
 def found_by(prompt: Prompt, rule: Callable[[Question], Answer], *others: Prompt) -> dict[str, ProbeResult]:
-    return {item.probe: item for item in tested(Planted(rule), prompt, ASKED, others).findings}
+    return {item.probe: item for item in checked(Planted(rule), prompt, ASKED, others).findings}
 
 
 def shares(found: ProbeResult, by: str) -> dict[str, list[Any]]:
@@ -43,7 +43,7 @@ def shares(found: ProbeResult, by: str) -> dict[str, list[Any]]:
 def test_every_question_is_known_before_the_first_call() -> None:
     prompt = Prompt("p", "The capital of France is", " Paris")
     asker = Planted(lambda question: Answer(" Paris."))
-    tested(asker, prompt, ASKED, ())
+    checked(asker, prompt, ASKED, ())
     assert asker.asked == questions(prompt, ASKED)
     assert len(set(asker.asked)) == len(asker.asked) == 1 + len(surface_changes(prompt.text)) + 3 + 4
 
