@@ -98,10 +98,10 @@ def test_the_file_holds_every_part_and_leaves_empty_what_was_not_measured(servic
 
 def test_tests_of_answers_have_intervals_and_lead_to_runs(services: Services) -> None:
     body, actions = SCOPED.content("blackbox-answers", services, BlackBoxQuery(experiment="tested"))
-    said = text_of(body)
+    said = " ".join(text_of(body).split())
     low, high = wilson(7, 7)  # the prompts of a pair are one observation
     same = f"Invariance harmless edits, same words 100 % [{100 * low:.0f}, {100 * high:.0f}] 56 7"
-    assert same in " ".join(said.split())
+    assert same in said
     assert "abstains, unanswerable 29 % [" in said
     assert "and 4 other runs" in said
     assert "Could not" not in said
