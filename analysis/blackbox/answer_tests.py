@@ -1,6 +1,6 @@
 """Tests of one prompt's answer: asked again, in other words and after harmless edits, does the model say the same
 (Elazar et al. 2021; CheckList's invariance, Ribeiro et al. 2020), does it state the target, does it abstain? What many
-prompts say together is in `analysis.statistics.answer_tests`."""
+prompts say together is in `analysis.blackbox.answer_rows`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,7 @@ import numpy as np
 
 from headscope.analysis.blackbox import units
 from headscope.analysis.blackbox.abstention import abstention
-from headscope.analysis.blackbox.answers import Answer, Question
-from headscope.analysis.blackbox.settings import Asker, Settings, question
-from headscope.analysis.blackbox.study import Study
-from headscope.analysis.errors import InputError
-from headscope.analysis.models.sentence_vectors import embed
-from headscope.analysis.probes.edits import harmless_edits, surface_changes
-from headscope.analysis.probes.semantic_entropy import clusters, first_sentence
-from headscope.analysis.statistics.answer_tests import (
+from headscope.analysis.blackbox.answer_rows import (
     ABSTENTION,
     CONSISTENCY,
     DRAW,
@@ -32,6 +25,13 @@ from headscope.analysis.statistics.answer_tests import (
     TARGET,
     WORDING,
 )
+from headscope.analysis.blackbox.answers import Answer, Question
+from headscope.analysis.blackbox.settings import Asker, Settings, question
+from headscope.analysis.blackbox.study import Study
+from headscope.analysis.errors import InputError
+from headscope.analysis.models.sentence_vectors import embed
+from headscope.analysis.probes.edits import harmless_edits, surface_changes
+from headscope.analysis.probes.semantic_entropy import clusters, first_sentence
 from headscope.analysis.types import Prompt
 from headscope.analysis.types.findings import ProbeResult
 

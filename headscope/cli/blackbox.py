@@ -96,13 +96,13 @@ def blackbox(
     Prompts are sent to the address given and nowhere else, to another machine only with HEADSCOPE_ALLOW_OUTSIDE=yes.
     The key is read from HEADSCOPE_API_KEY and never stored.
     """
+    from headscope.analysis.blackbox.answer_rows import TESTS
     from headscope.analysis.blackbox.budget import Budget
     from headscope.analysis.blackbox.client import KEY_VARIABLE, Client, Endpoint
     from headscope.analysis.blackbox.engine import BlackBoxEngine
     from headscope.analysis.blackbox.reach import outside_allowed
     from headscope.analysis.blackbox.settings import Settings
     from headscope.analysis.models.fingerprints import cache_dir
-    from headscope.analysis.statistics.answer_tests import TESTS
     from headscope.datasets import prompt_sets
     from headscope.datasets.counterfactual_words import word_pairs
 

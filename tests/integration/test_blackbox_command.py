@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from headscope.analysis.statistics.answer_tests import TESTS
+from headscope.analysis.blackbox.answer_rows import TESTS
 from headscope.dashboard.pages.blackbox.page import SCOPED
 from headscope.dashboard.pages.run.cards import content
 from headscope.dashboard.pages.run.query import RunQuery

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from headscope.analysis.statistics.answer_tests import SHARE, AnswerRow
+from headscope.analysis.blackbox.answer_rows import SHARE, AnswerRow
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, Download, download_menu
 from headscope.dashboard.covered import anything, run_link

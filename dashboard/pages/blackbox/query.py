@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from headscope.analysis.statistics.answer_tests import TESTS, AnswerRow, Told, answer_rows
+from headscope.analysis.blackbox.answer_rows import TESTS, AnswerRow, Told, answer_rows
 from headscope.dashboard import links
 from headscope.dashboard.link_state import choice
 from headscope.dashboard.pages import Page

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from headscope.analysis.statistics.answer_tests import AnswerRow, Told, answer_rows
+from headscope.analysis.blackbox.answer_rows import AnswerRow, Told, answer_rows
 from headscope.analysis.statistics.intervals import wilson
 
 
