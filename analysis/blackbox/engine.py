@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
-from headscope.analysis.blackbox import units
+from headscope.analysis.blackbox import answer_tests, units
 from headscope.analysis.blackbox.backend import CLOSED, ApiBackend, continuation, likeliest
 from headscope.analysis.blackbox.client import upper_bound
 from headscope.analysis.blackbox.game import target_logprob, target_token
@@ -64,6 +64,7 @@ class BlackBoxEngine:
         self._backend, self._client, self._settings = backend, backend.client, settings
         self._pairs = pairs or {}
         self._info = backend.info
+        self._wordings: Mapping[str, Sequence[Prompt]] = {}
         self.saved = 0
         """Changed prompts that were planned and not asked, because the ranks were settled before."""
 
@@ -72,13 +73,17 @@ class BlackBoxEngine:
 
     def prepare(self, spec: RunSpec, batch_size: int) -> Prepared:
         """See `AnalysisEngine.prepare`."""
-        keys = tuple(result_key(self._info, spec, prompt, CODE_VERSION) for prompt in spec.prompts)
+        self._wordings = answer_tests.wordings(spec.prompts) if self._settings.tests else {}
+        keys = tuple(self._key(spec, prompt) for prompt in spec.prompts)
         lengths = [len(prompt.text.split()) for prompt in spec.prompts]
         needs = Preflight(len(keys), len(keys), max(lengths, default=0), 0, sum(lengths) * BYTES_PER_PART)
         return Prepared(self._info, keys, tuple((i,) for i in range(len(keys))), needs)
 
     def bounds(self, prompts: Sequence[Prompt]) -> tuple[int, int]:
         """Most calls and most tokens that these prompts can need, answers known from before not counted off."""
+        if self._settings.tests:
+            asked = [item for prompt in prompts for item in answer_tests.questions(prompt, self._settings)]
+            return len(asked), sum(upper_bound(item, self._client.endpoint.chat) for item in asked)
         calls = [most_questions(prompt.text, self._settings) for prompt in prompts]
         longest = [
             upper_bound(question(self._longest(prompt.text), self._settings), self._client.endpoint.chat)
@@ -108,12 +113,12 @@ class BlackBoxEngine:
 
     def _run(self, spec: RunSpec, prompt: Prompt) -> RunResult:
         started = time.monotonic()
-        key = result_key(self._info, spec, prompt, CODE_VERSION)
+        key = self._key(spec, prompt)
         before = self._client.calls, self._client.remembered
         try:
             if prompt.invalid or not prompt.text.strip():
                 raise InputError(prompt.invalid or "the prompt is empty.", prompt.invalid_kind or "empty")
-            found = study(self._client, prompt.text, prompt.target, self._settings, self._pairs)
+            found = self._study(prompt)
         except InputError as error:
             seconds = time.monotonic() - started
             return RunResult(prompt, RunStatus.FAILED, key, seconds, self._capsule(), str(error), error.kind)
@@ -133,6 +138,18 @@ class BlackBoxEngine:
             continuation=continuation(found.answer, self._generation),
             findings=found.findings,
         )
+
+    def _study(self, prompt: Prompt) -> Study:
+        if self._settings.tests:
+            return answer_tests.checked(self._client, prompt, self._settings, self._wordings.get(prompt.id, ()))
+        return study(self._client, prompt.text, prompt.target, self._settings, self._pairs)
+
+    def _key(self, spec: RunSpec, prompt: Prompt) -> str:
+        """A tested prompt is held against its other wordings, and keeps its pair and group: the key has them."""
+        if self._settings.tests:
+            others = [(other.text, other.target) for other in self._wordings.get(prompt.id, ())]
+            spec = replace(spec, params={**spec.params, "tested": {"with": [prompt.pair_id, prompt.group, others]}})
+        return result_key(self._info, spec, prompt, CODE_VERSION)
 
     @property
     def _generation(self) -> GenerationParams:

@@ -15,7 +15,8 @@ class Settings:
     part's place (`substitutes.stand_ins`).
 
     permutations: most orders per prompt. early: fewer, once it is settled which parts are the largest. edits: ask
-    harmless edits. samples: answers drawn at `sample_temperature` to see whether they agree, 0 for none.
+    harmless edits. samples: answers drawn at `sample_temperature` to see whether they agree, 0 for none. tests: test
+    the answers (`answer_tests`) instead of taking parts out.
     """
 
     unit: str = "auto"
@@ -29,6 +30,7 @@ class Settings:
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
+    tests: bool = False
 
 
 class Asker(Protocol):

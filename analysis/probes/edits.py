@@ -6,6 +6,11 @@ import re
 from collections.abc import Iterator
 
 _LONG_WORD = re.compile(r"[A-Za-z]{5,}")
+_CONTRACTED = re.compile(r"\b(?:(is|are|was|were|does|did|has|have) not|(What|Who|Where) is)\b(?!\s*$)")
+_OPENINGS = {"polite opening": "Please answer this. ", "plain opening": "Here is a question for you. "}
+_NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_SPELT = "|".join(word for word in _NUMBERS if word != "one")  # which is no number in "no one"
+_NUMBER = re.compile(rf"(?<![\w.,-])(?:\d{{1,2}}|{_SPELT})\b(?![.,-]?\w|\s*$)")
 
 
 def harmless_edits(text: str) -> dict[str, str]:
@@ -32,3 +37,26 @@ def _edits(text: str) -> Iterator[tuple[str, str]]:
         yield "double space", text[:gap] + " " + text[gap:]
     if not text[:1].isspace():
         yield "leading space", " " + text
+
+
+def surface_changes(text: str) -> dict[str, str]:
+    """Name of the change -> the question in other words, made by rule: an opening sentence (polite, plain), the first
+    contraction ("is not" as "isn't", "What is" as "What's"), the first whole number up to twelve as a word or as
+    digits. Those that do not apply are left out, and none touches the end. Other than `harmless_edits` a reader sees
+    them, and they ask the same.
+    """
+    changed = {name: opening + text.lstrip() for name, opening in _OPENINGS.items()}
+    changed["contraction"] = _CONTRACTED.sub(_contracted, text, count=1)
+    changed["number"] = _NUMBER.sub(_respelt, text, count=1)
+    return {name: other for name, other in changed.items() if other != text and text.strip()}
+
+
+def _contracted(found: re.Match[str]) -> str:
+    return f"{found[1]}n't" if found[1] else f"{found[2]}'s"
+
+
+def _respelt(found: re.Match[str]) -> str:
+    if not found[0].isdecimal():
+        return str(_NUMBERS.index(found[0]))
+    number = int(found[0])
+    return _NUMBERS[number] if number < len(_NUMBERS) and str(number) == found[0] else found[0]

@@ -71,6 +71,12 @@ PROBES = Registry(
             "The share of a continuation's word sequences that it has said before, and where.",
             params=(whole("n", 4, "Words in a sequence.", 1, 20),),
         ),
+        "unsupported_specificity": Entry(
+            "headscope.analysis.probes.unsupported_specificity:UnsupportedSpecificity",
+            "Unsupported specificity",
+            "The share of a continuation's numbers and names that the model was not sure of, and where.",
+            params=(Param("below", "float", 0.5, "A word is unsure below this probability.", minimum=0, maximum=1),),
+        ),
     },
     group="headscope.probes",
 )

@@ -1,6 +1,6 @@
 """GET /api/v1/blackbox/parts.csv, with the page's query: what each part of each prompt is worth, by the page's measure
-and in its order. The last column of every row is a sentence of method; unmeasured is empty. Offensive texts: see
-`covered_export`.
+and in its order; tests.csv: the tests of answers. The last column of every row is a sentence of method; unmeasured is
+empty. Offensive texts: see `covered_export`; tests.csv has none.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Any
 from flask import Blueprint, Flask, Response
 
 from headscope.dashboard.api import covered_export, csv_export
-from headscope.dashboard.pages.blackbox.query import BlackBoxQuery, studied
+from headscope.dashboard.pages.blackbox.answers import TESTS_FILE
+from headscope.dashboard.pages.blackbox.query import BlackBoxQuery, studied, tested
 from headscope.dashboard.pages.blackbox.view import PARTS_FILE, UNITS
 from headscope.dashboard.services import Services
 from headscope.storage.rows import FindingRow, Offence
@@ -20,6 +21,19 @@ from headscope.storage.rows.offensive import PROMPT
 ARRAYS = ("score", "low", "high", "rank", "rank_low", "rank_high")
 HEAD = ("run_id", "model", "prompt_set", "prompt_key", "text", "position", "part", "becomes", "measure", "unit",
         *ARRAYS, "exact", "changed_prompts", "not_asked", "only_bounded", covered_export.COLUMN, "method")  # fmt: skip
+TESTS_HEAD = (
+    "model",
+    "test",
+    "of_what",
+    "value",
+    "low",
+    "high",
+    "unit",
+    "answers",
+    "questions",
+    "runs_against",
+    "method",
+)
 METHOD = (
     "Shapley value of the part in the game of changed prompts: its mean effect over orders in which parts are put "
     "back; 95 % bootstrap intervals of score and rank over pairs of orders, not over prompts. Exact: all orders."
@@ -37,6 +51,13 @@ def register(server: Flask, services: Services) -> None:
     def parts() -> Response:
         query = csv_export.asked(BlackBoxQuery, covered_export.rest_of_query())
         return csv_export.file(PARTS_FILE, csv_export.written(HEAD, _rows(services, query)))
+
+    @routes.get(f"/{TESTS_FILE}")
+    def tests() -> Response:
+        found, _, _ = tested(services.store, csv_export.asked(BlackBoxQuery))
+        rows = [(one.model, row.test, row.subset, row.value, row.low, row.high, row.unit, row.n, row.of,
+                 len(row.against), row.method) for one in found for row in one.rows]  # fmt: skip
+        return csv_export.file(TESTS_FILE, csv_export.written(TESTS_HEAD, rows))
 
     server.register_blueprint(routes)
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from headscope.analysis.blackbox.client import Client
 
 ANALYSES = ("perturbation", "harmless_edits", "self_consistency")
+LENGTH, TESTED_LENGTH = 8, 32
+"""Tokens of an answer; one that is tested must have room to say that it has none."""
 
 
 class Unit(StrEnum):
@@ -57,13 +59,19 @@ def blackbox(
     experiment: Annotated[str, typer.Option(help="The experiment the runs belong to.")] = "blackbox",
     store: StoreOption = DEFAULT_STORE,
     chat: Annotated[bool, typer.Option("--chat", help="Ask /chat/completions, not /completions.")] = False,
+    test: Annotated[
+        bool,
+        typer.Option("--test", help="Test the answers (consistent, right, abstaining?) instead of explaining them."),
+    ] = False,
     unit: Annotated[Unit, typer.Option(help="What is taken out of a prompt at a time.")] = Unit.AUTO,
     masking: Annotated[Masking, typer.Option(help=TAKEN_OUT.help)] = Masking.DELETE,
     permutations: Annotated[int, typer.Option(min=2, max=1000, help="Most orders in which parts are taken out.")] = 16,
     early: Annotated[bool, typer.Option(help="Fewer orders, once it is settled which parts matter most.")] = True,
     samples: Annotated[int, typer.Option(min=0, max=100, help="Answers drawn to see whether they agree.")] = 5,
     edits: Annotated[bool, typer.Option(help="Ask harmless edits of the prompt as well.")] = True,
-    max_new_tokens: Annotated[int, typer.Option(min=1, max=4096, help="Length of every answer.")] = 8,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(min=1, max=4096, help="Length of every answer; 8, or 32 with --test.")
+    ] = None,
     temperature: Annotated[
         float,
         typer.Option(min=0.0, max=kinds.MOST_TEMPERATURE, callback=finite, help="Of the answers that are compared."),
@@ -82,11 +90,13 @@ def blackbox(
     content_filter: FilterOption = "off",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be asked, and ask nothing.")] = False,
 ) -> None:
-    """Ask a model behind an API about changed prompts and store what mattered (docs/blackbox.md).
+    """Ask a model behind an API about changed prompts and store what mattered, or with --test whether its answers hold
+    (docs/blackbox.md).
 
     Prompts are sent to the address given and nowhere else, to another machine only with HEADSCOPE_ALLOW_OUTSIDE=yes.
     The key is read from HEADSCOPE_API_KEY and never stored.
     """
+    from headscope.analysis.blackbox.answer_rows import TESTS
     from headscope.analysis.blackbox.budget import Budget
     from headscope.analysis.blackbox.client import KEY_VARIABLE, Client, Endpoint
     from headscope.analysis.blackbox.engine import BlackBoxEngine
@@ -96,8 +106,9 @@ def blackbox(
     from headscope.datasets import prompt_sets
     from headscope.datasets.counterfactual_words import word_pairs
 
-    settings = Settings(unit.value, masking.value, permutations, early, edits, samples, max_tokens=max_new_tokens,
-                        temperature=temperature, seed=seed)  # fmt: skip
+    length = max_new_tokens or (TESTED_LENGTH if test else LENGTH)
+    settings = Settings(unit.value, masking.value, permutations, early, edits, samples, max_tokens=length,
+                        temperature=temperature, seed=seed, tests=test)  # fmt: skip
     endpoint = Endpoint(api, model, chat, os.environ.get(KEY_VARIABLE, "").strip(), candidates, timeout,
                         parallel=parallel, per_minute=per_minute, outside=outside_allowed())  # fmt: skip
     client = Client(endpoint, Budget(budget_calls, budget_tokens), cache_dir() / "answers")
@@ -108,8 +119,8 @@ def blackbox(
     if dry_run:
         return
     request = JobRequest(
-        experiment, model, prompt_set, ANALYSES, seed=seed,
-        generation=kinds.GenerationParams(max_new_tokens, temperature, 1.0, seed),
+        experiment, model, prompt_set, TESTS if test else ANALYSES, seed=seed,
+        generation=kinds.GenerationParams(length, temperature, 1.0, seed),
         params={"blackbox": {**asdict(settings), "api": api, "chat": chat}},
     )  # fmt: skip
     if served.server_of(store) is not None:
@@ -119,7 +130,7 @@ def blackbox(
         try:
             outcome = handover.run_with(engine, store, request, on_progress, stop)
         finally:
-            _spent(console, client, engine.saved)
+            _spent(console, client, None if test else engine.saved)
     report(console, outcome, store, "the same command again")
     if outcome.status is kinds.RunStatus.CANCELLED:
         sys.exit(EXIT_CANCELLED)
@@ -142,10 +153,10 @@ def _limit(value: int | None, what: str) -> str:
     return f"any number of {what}" if value is None else f"{value:,} {what}"
 
 
-def _spent(console: Console, client: Client, saved: int) -> None:
+def _spent(console: Console, client: Client, saved: int | None) -> None:
     budget = client.budget
-    console.print(
-        f"asked: {budget.used_calls:,} calls, {budget.used_tokens:,} tokens; {client.remembered:,} answers were known. "
-        f"Settled early: {saved:,} changed prompts were not asked.",
-        soft_wrap=True,
+    said = (
+        f"asked: {budget.used_calls:,} calls, {budget.used_tokens:,} tokens; {client.remembered:,} answers were known."
     )
+    said += "" if saved is None else f" Settled early: {saved:,} changed prompts were not asked."
+    console.print(said, soft_wrap=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from headscope.analysis.blackbox.answer_rows import TESTS
 from headscope.dashboard.pages.blackbox.page import SCOPED
 from headscope.dashboard.pages.run.cards import content
 from headscope.dashboard.pages.run.query import RunQuery
@@ -109,6 +110,38 @@ def test_chat_asks_the_other_address(folder: Path, api: str) -> None:
     found = rows(folder / "chat.duckdb", "SELECT continuation FROM v_runs WHERE status = 'succeeded'")
     assert len(found) == 2
     assert all(row["continuation"] for row in found)
+
+
+def test_tests_of_answers_are_stored_within_their_bound_and_asked_once(folder: Path, api: str) -> None:
+    prompts = [
+        {"id": "a", "text": "Question: Who is Oldrich Vemmerlund? Answer:", "group": "unanswerable", "pair_id": "who"},
+        {"id": "b", "text": "Question: What is the capital city of Peru? Answer:", "target": " Lima",
+         "group": "answerable", "pair_id": "who"},
+        {"id": "c", "text": "The capital of Peru is", "group": "paraphrase 1", "pair_id": "peru"},
+        {"id": "d", "text": "The capital city of Peru is called", "group": "paraphrase 2", "pair_id": "peru"},
+    ]  # fmt: skip
+    (folder / "tests.jsonl").write_text("".join(json.dumps(prompt) + "\n" for prompt in prompts))
+    asked = ("--prompts", "tests.jsonl", "--test", "--store", "tests.duckdb", "--max-new-tokens", "6", "--samples", "1")
+    done = ask(folder, api, *asked)
+    assert done.returncode == 0, done.stderr
+    bound = re.search(r"at most ([\d,]+) calls", done.stderr)
+    assert bound
+    assert calls(done) == int(bound[1]) < 40
+    assert calls(ask(folder, api, *asked)) == 0
+    names = "', '".join(TESTS)
+    told = f"SELECT probe, count(*) AS n FROM probe_results WHERE probe IN ('{names}') GROUP BY probe"
+    assert {row["probe"]: row["n"] for row in rows(folder / "tests.duckdb", told)} == {
+        "abstention": 4, "answer_consistency": 4, "answer_invariance": 4, "target_stated": 1,
+    }  # fmt: skip
+    run = rows(folder / "tests.duckdb", "SELECT id FROM runs")[0]["id"]
+    with Store.open(str(folder / "tests.duckdb")) as store:
+        query = SCOPED.query.from_query({"experiment": "blackbox"})
+        said = text_of(SCOPED.content("blackbox-answers", Services(store), query)[0])
+        shown = text_of(content(store, RunQuery(id=run))[0])
+    for row in ("other wordings of the set, same meaning", "harmless edits, same words", "abstains, answerable",
+                "log-probability, unanswerable minus answerable"):  # fmt: skip
+        assert row in said
+    assert "--test" in shown
 
 
 def test_a_dry_run_asks_nothing_and_stores_nothing(folder: Path) -> None:

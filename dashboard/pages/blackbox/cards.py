@@ -14,7 +14,7 @@ from headscope.dashboard import links
 from headscope.dashboard.cards import Children, Download, download_menu
 from headscope.dashboard.covered import anything, covered, prompt
 from headscope.dashboard.numbers import plain
-from headscope.dashboard.pages.blackbox.query import LISTED, MOST, PROBE, BlackBoxQuery, studied
+from headscope.dashboard.pages.blackbox.query import LISTED, MOST, PROBE, BlackBoxQuery, studied, tested
 from headscope.dashboard.pages.blackbox.view import LEAST_PARTS, PARTS_FILE, UNITS, model_cells, no_runs, pager, strip
 from headscope.dashboard.parts import note, sampled_note, switch
 from headscope.dashboard.services import Services
@@ -30,7 +30,7 @@ def importance(services: Services, query: BlackBoxQuery) -> Children:
     found = studied(services.store, query)
     rows = found.rows
     if not rows:
-        return no_runs()
+        return None if tested(services.store, query)[0] else no_runs()
     first = max(0, query.page - 1) * LISTED
     listed = rows[first : first + LISTED]
     why = services.store.offensive([row.run_id for row in listed])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headscope.dashboard.pages.blackbox.answers import answers
 from headscope.dashboard.pages.blackbox.cards import importance, overview, stability
 from headscope.dashboard.pages.blackbox.query import BlackBoxQuery
 from headscope.dashboard.pages.blackbox.view import LIMITS
@@ -16,6 +17,7 @@ SCOPED: ScopedPage[BlackBoxQuery] = ScopedPage(
         "blackbox-overview": Card("Models", "How sure the orders are, and whether answers hold.", overview),
         "blackbox-importance": Card("What the answer hangs on", "Prompts in parts.", importance),
         "blackbox-stability": Card("Harmless edits", "Edits that should change nothing.", stability),
+        "blackbox-answers": Card("Tests of answers", "Consistent, invariant, right both ways, abstaining?", answers),
     },
 )
 PAGE, layout, register = SCOPED.page, SCOPED.layout, SCOPED.register

@@ -67,6 +67,8 @@ SIGNS = (
          "self_consistency"),
     Sign("Semantic entropy", "clusters of meaning; Farquhar et al. 2024", _probe("semantic_entropy", 1.0),
          "semantic_entropy"),
+    Sign("Unsure details", "share of its numbers and names below a probability; after Varshney et al. 2023",
+         _probe("unsupported_specificity", 1.0), "unsupported_specificity --max-new-tokens 20"),
 )  # fmt: skip
 
 

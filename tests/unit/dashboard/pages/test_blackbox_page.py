@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from headscope.analysis.statistics.intervals import wilson
 from headscope.analysis.types import Prompt
 from headscope.analysis.types.findings import ProbeResult
 from headscope.dashboard.app import create_app
@@ -40,7 +41,26 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
         prompts = make_set(*(result.prompt for result in results), name="outside")
         job = store.start_job(experiment="outside", model="closed", spec={}, total=len(results))
         store.save(job, make_info("closed"), prompts, ["perturbation"], 0, results)
+        _save_tested(store)
         yield Services(store)
+
+
+def _save_tested(store: Store) -> None:
+    """7 pairs: every unanswerable question is answered, but for two; each edit changes nothing."""
+    results = []
+    for i in range(7):
+        for group in ("unanswerable", "answerable"):
+            prompt = Prompt(f"{group}{i}", f"Who is {group} {i}?", group=group, pair_id=f"pair{i}")
+            whose = {"pair": prompt.pair_id, "group": group}
+            abstains = float(group == "unanswerable" and i < 2)
+            rows = [{"kind": "edit", "same": True, "meaning": None, "of": ""}] * 4
+            results.append(replace(make_result(prompt, seed=i), findings=(
+                ProbeResult("abstention", abstains, None, {**whose, "mean_logprob": -1.0 - abstains}),
+                ProbeResult("answer_invariance", 1.0, None, {**whose, "again": rows}),
+            )))  # fmt: skip
+    job = store.start_job(experiment="tested", model="asked", spec={}, total=len(results))
+    prompts = make_set(*(result.prompt for result in results), name="boundary")
+    store.save(job, make_info("asked"), prompts, ["abstention"], 0, results)
 
 
 def card(services: Services, id_: str, **query: Any) -> tuple[Any, Any]:
@@ -80,7 +100,9 @@ def test_a_page_or_file_of_some_runs_says_of_how_many(services: Services, monkey
     drawn = services.store.finding_sample
     said = "A fixed random sample: 1 of 2"
     assert said not in text_of([card(services, id_)[0] for id_ in SCOPED.cards])
-    monkeypatch.setattr(services.store, "finding_sample", lambda where, probe, most: drawn(where, probe, min(most, 1)))
+    monkeypatch.setattr(
+        services.store, "finding_sample", lambda where, probe, most=9: drawn(where, probe, min(most, 1))
+    )
     assert f"{said} runs" in text_of(card(services, "blackbox-importance")[0])
     assert f"{said} findings of perturbation" in text_of(card(services, "blackbox-overview")[0])
     found = studied(services.store, BlackBoxQuery(experiment="outside"))
@@ -90,3 +112,32 @@ def test_a_page_or_file_of_some_runs_says_of_how_many(services: Services, monkey
         address = f"/api/v1/blackbox/parts.csv?experiment=outside{search}"
         for row in csv.DictReader(io.StringIO(client.get(address, headers={"Host": "127.0.0.1:8050"}).text)):
             assert row["method"].endswith(f"{said} runs.")
+
+
+def test_tests_of_answers_have_intervals_and_lead_to_runs(services: Services) -> None:
+    body, actions = SCOPED.content("blackbox-answers", services, BlackBoxQuery(experiment="tested"))
+    said = " ".join(text_of(body).split())
+    low, high = wilson(7, 7)  # the prompts of a pair are one observation
+    same = f"Invariance harmless edits, same words 100 % [{100 * low:.0f}, {100 * high:.0f}] 56 7"
+    assert same in said
+    assert "abstains, unanswerable 29 % [" in said
+    assert "and 4 other runs" in said
+    assert "Could not" not in said
+    assert any(link.startswith("/run/") for link in hrefs(body))
+    assert any("/api/v1/blackbox/tests.csv" in link for link in hrefs(actions))
+    assert card(services, "blackbox-answers") == (None, None)  # nothing was tested there
+    hidden = SCOPED.content("blackbox-importance", services, BlackBoxQuery(experiment="tested"))
+    assert hidden == (None, None)
+
+
+def test_the_file_of_tests_has_every_number_of_the_card(services: Services) -> None:
+    client = create_app(services).server.test_client()
+    found = client.get("/api/v1/blackbox/tests.csv?experiment=tested", headers={"Host": "127.0.0.1:8050"})
+    rows = {row["of_what"]: row for row in csv.DictReader(io.StringIO(found.text))}
+    assert rows["abstains, unanswerable"]["value"] == str(2 / 7)
+    assert (rows["abstains, unanswerable"]["answers"], rows["abstains, unanswerable"]["runs_against"]) == ("7", "5")
+    assert float(rows["abstains, unanswerable minus answerable"]["value"]) == pytest.approx(2 / 7)
+    assert rows["low log-probability tells unanswerable"]["unit"] == "area under the curve"
+    assert all(row["method"] for row in rows.values())
+    wrong = client.get("/api/v1/blackbox/tests.csv?measure=size", headers={"Host": "127.0.0.1:8050"})
+    assert wrong.status_code == 400

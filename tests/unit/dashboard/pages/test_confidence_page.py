@@ -129,7 +129,8 @@ def test_signs_of_wrong_answers_are_measured_on_the_same_prompts(tmp_path: Path)
         right.append(float(i % 2))
         agree = 0.9 - 0.02 * (i % 5) if i % 2 else 0.5 + 0.02 * (i % 5)
         results.append(replace(made, target=replace(made.target, rank=1 if i % 2 else 3),
-                               findings=(ProbeResult("self_consistency", agree),)))  # fmt: skip
+                               findings=(ProbeResult("self_consistency", agree),
+                                         ProbeResult("unsupported_specificity", float(i % 3 == 0)))))  # fmt: skip
     with Store.open(str(tmp_path / "signs.duckdb")) as store:
         job = store.start_job(experiment="sure", model="tiny", spec={}, total=len(prompts))
         store.save(job, make_info("tiny"), make_set(*prompts), ["layers"], 0, results)
@@ -139,4 +140,6 @@ def test_signs_of_wrong_answers_are_measured_on_the_same_prompts(tmp_path: Path)
     assert f"Surprisal of the answer −log P(top token) {found.area:.2f} [{found.low:.2f}, {found.high:.2f}]" in said
     assert "Wang et al. 2023 1.00 [0.86, 1.00]" in said
     assert "20 20 beats surprisal" in said
+    details = separation(np.array([float(i % 3 == 0) for i in range(40)]), (runs.target_rank == 1).astype(float))
+    assert f"after Varshney et al. 2023 {details.area:.2f} [" in said
     assert "Not measured: headscope run ... --analyses semantic_entropy" in said
