@@ -56,7 +56,7 @@ def written(where: RunFilter, dialect: sa.Dialect) -> str:
     """SELECT id FROM runs of a filter, its values in the text."""
     query = sa.select(runs.c.id).where(*clauses(where))
     plain = type(dialect)(paramstyle="named")  # others double every %
-    return " ".join(str(query.compile(dialect=plain, compile_kwargs={"literal_binds": True})).split())
+    return str(query.compile(dialect=plain, compile_kwargs={"literal_binds": True}))
 
 
 def facet_clauses(where: RunFilter, *, but: str = "") -> list[Clause]:

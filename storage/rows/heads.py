@@ -35,7 +35,7 @@ class HeadMeans:
 
 @dataclass(frozen=True, slots=True)
 class HeadStats:
-    """Every statistic of every head over runs. read, total: where the arrays of too many runs would have had to be read,
+    """Every statistic of every head over runs. read, total: where the arrays of too many runs would have to be read,
     how many were, the newest, and of how many; 0 both where the means are over all of them."""
 
     means: tuple[HeadMeans, ...]
