@@ -143,7 +143,7 @@ def choose(experiments: list[ExperimentRow], query: ScopeQuery, purpose: str) ->
 def _others(query: SelectedQuery) -> list[Children]:
     """What else can be chosen."""
     everything = query.selecting(NarrowingQuery(status=("succeeded",))).link()
-    return [", of ", stay("all of the store", everything), ", or of any runs: narrow their ",
+    return [", of ", stay("the whole store", everything), ", or of any runs: narrow their ",
             dcc.Link("list", href=links.RUNS), " and follow the link above it"]  # fmt: skip
 
 
