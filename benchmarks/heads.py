@@ -1,4 +1,4 @@
-"""The Heads page over many runs: its queries, a selection that arrays are read for, and what keeping the sums costs the writer.
+"""The Heads page over many runs: its queries, and what keeping the sums costs the writer.
 
     python -m benchmarks.heads [--runs 100000] [--saved 2000] [--repeats 30] [--database duckdb|postgresql]
 

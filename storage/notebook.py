@@ -61,8 +61,8 @@ EFFECTS = columns_of(EffectRow)
 
 
 class Notebook(Handle):
-    """Made by `headscope.open`. Every method gives a frame; unmeasured numbers are missing values. Frames of a view are of
-    one run (its id), or of all runs that `runs` finds with the same search and conditions."""
+    """Made by `headscope.open`. Every method gives a frame; unmeasured numbers are missing values. Frames of a view are
+    of one run (its id), or of all runs that `runs` finds with the same search and conditions."""
 
     def runs(self, *, search: str = "", sort: str = "", limit: int | None = None, **conditions: Any) -> Frame:
         """Runs, newest first. `model="gpt2"` is equality, a list any of its values, None a missing value; other
@@ -230,7 +230,9 @@ class Notebook(Handle):
             statement = sa.text(f"SELECT * FROM {view} WHERE run_id = CAST(:run_id AS UUID) ORDER BY {order}")
             return self._read(statement, {"run_id": run_id})
         ids = sa.select(schema.runs.c.id).where(*filters.clauses(where))
-        rows = sa.select(sa.literal_column("*")).select_from(sa.table(view)).where(sa.column("run_id").in_(ids))
+        rows: sa.Select[Any] = (
+            sa.select(sa.literal_column("*")).select_from(sa.table(view)).where(sa.column("run_id").in_(ids))
+        )
         return self._read(rows.order_by(sa.text(f"run_id, {order}")))
 
 

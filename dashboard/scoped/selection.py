@@ -49,12 +49,13 @@ class SelectedQuery(ScopeQuery):
 
     def selection(self) -> NarrowingQuery:
         """The runs as the Runs page names them."""
-        return replace(self.narrowed, **{name: (value,) for name, value in self.scope().items()})
+        one: dict[str, Any] = {name: (value,) for name, value in self.scope().items()}
+        return replace(self.narrowed, **one)
 
     def selecting(self, narrowing: NarrowingQuery) -> Self:
         """This page over other runs."""
         values = {name: getattr(narrowing, name) for name in SCOPE}
-        one = {name: value[0] if len(value) == 1 else "" for name, value in values.items()}
+        one: dict[str, Any] = {name: value[0] if len(value) == 1 else "" for name, value in values.items()}
         rest = narrowing.without(*(name for name, value in one.items() if value))
         return replace(self, narrowed=rest, **one)
 
