@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TypeVar, cast
+from weakref import WeakValueDictionary
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -27,18 +28,22 @@ class Counts:
     def __init__(self, size: int) -> None:
         self._size = size
         self._lock = threading.Lock()
+        self._asked: WeakValueDictionary[Hashable, threading.Lock] = WeakValueDictionary()
         self._kept: OrderedDict[Hashable, tuple[Hashable, object]] = OrderedDict()
 
     def get(self, key: Hashable, version: Hashable, count: Callable[[], T]) -> T:
-        """The kept value for this key and version, else `count()`."""
+        """The kept value for this key and version, else `count()`: once, the cards of a page ask for the same at once."""
         with self._lock:
-            found = self._kept.get(key)
-            if found is not None and found[0] == version:
-                self._kept.move_to_end(key)
-                return cast(T, found[1])
-        value = count()
-        self.put(key, version, value)
-        return value
+            asked = self._asked.setdefault(key, threading.Lock())
+        with asked:
+            with self._lock:
+                found = self._kept.get(key)
+                if found is not None and found[0] == version:
+                    self._kept.move_to_end(key)
+                    return cast(T, found[1])
+            value = count()
+            self.put(key, version, value)
+            return value
 
     def has(self, key: Hashable, version: Hashable) -> bool:
         """Whether `get` would answer at once."""

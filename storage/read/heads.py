@@ -33,8 +33,8 @@ R, A, H, P = runs.c, attributions.c, head_summaries.c, attribution_heads.c
 Key = tuple[str, str, str]
 MEASURED = sa.or_(*(sa.exists().where(table.c.run_id == R.id) for table in (head_summaries, attributions)))
 SUMMED_BY = {"experiment": experiments.c.name, "model": models.c.name, "prompt_set": prompt_sets.c.name}
-MOST = 5_000
-"""Runs whose arrays are read where no sums are kept: some seconds."""
+MOST = 2_000
+"""Runs whose arrays are read where no sums are kept: about two seconds for 144 heads, in proportion for more."""
 
 
 class HeadReader:

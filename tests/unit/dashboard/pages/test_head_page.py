@@ -150,7 +150,7 @@ def test_the_foremost_runs_of_each_statistic(store: Store) -> None:
         ("/heads/none/5/0?experiment=removed", "No such model"),
         ("/heads/tiny", "The address of a head is /heads/MODEL/LAYER/HEAD"),
         ("/heads/tiny/x/0?experiment=removed", "The address of a head is"),
-        ("/heads/tiny/5/0", "A head is looked at over the runs of one experiment, of the whole store , or of any runs"),
+        ("/heads/tiny/5/0", "A head is looked at over the runs of one experiment"),
         ("/heads/tiny/5/0?experiment=none", "No such runs"),
         ("/heads/tiny/5/0?experiment=removed&prompt_set=dogs", "No such runs"),
     ],

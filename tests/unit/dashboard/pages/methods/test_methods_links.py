@@ -7,7 +7,7 @@ import io
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from headscope.dashboard.app import create_app
 from headscope.dashboard.pages.heads.query import HeadsQuery
@@ -50,6 +50,7 @@ def test_downloads_and_sql_leave_out_what_did_not_converge(store: Store, unconve
         assert board[name] == pytest.approx(float(found[column])), name
 
 
+@settings(deadline=None)
 @given(QUERIES)
 def test_a_link_of_the_runs_page_says_the_same_here(query: RunsQuery) -> None:
     for kind in (MethodsQuery, HeadsQuery):
