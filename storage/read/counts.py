@@ -32,7 +32,7 @@ class Counts:
         self._kept: OrderedDict[Hashable, tuple[Hashable, object]] = OrderedDict()
 
     def get(self, key: Hashable, version: Hashable, count: Callable[[], T]) -> T:
-        """The kept value for this key and version, else `count()`: once, the cards of a page ask for the same at once."""
+        """The kept value for this key and version, else `count()`: once, whoever asks at once waits for it."""
         with self._lock:
             asked = self._asked.setdefault(key, threading.Lock())
         with asked:
