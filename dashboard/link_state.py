@@ -55,7 +55,7 @@ class QueryState:
     def from_query(cls, query: str | Query) -> Self:
         """Read a query string (with or without `?`) or the mapping of `parse_query`. Never raises."""
         values = parse_query(query) if isinstance(query, str) else query
-        hints, known = get_type_hints(cls), {item.name: item for item in fields(cls) if item.name != "notes"}
+        hints, known = get_type_hints(cls), {item.name: item for item in fields(cls) if _has_key(item)}
         notes = [f"The link has “{_short(key)}”, which this page does not use; it was left out."
                  for key in values if key not in known]  # fmt: skip
         found: dict[str, Any] = {}
@@ -68,18 +68,27 @@ class QueryState:
 
     def to_query(self) -> str:
         """The query string with `?`, or "" when everything is at its default."""
+        return encoded(self.pairs())
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Its keys and values; a state within it has its own."""
         pairs: list[tuple[str, str]] = []
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name == "notes" or value == _default(item) or value is None:
-                continue
-            pairs += [(item.name, _write(part)) for part in (value if isinstance(value, tuple) else (value,))]
-        return encoded(pairs)
+            if isinstance(value, QueryState):
+                pairs += value.pairs()
+            elif _has_key(item) and value != _default(item) and value is not None:
+                pairs += [(item.name, _write(part)) for part in (value if isinstance(value, tuple) else (value,))]
+        return pairs
 
 
 def encoded(pairs: Sequence[tuple[str, str]]) -> str:
     """Keys and values as a query string with `?`, "" for none."""
     return f"?{urlencode(pairs, quote_via=quote, safe='/:,')}" if pairs else ""
+
+
+def _has_key(item: Field[Any]) -> bool:
+    return item.name != "notes" and not isinstance(item.default, QueryState)
 
 
 def _default(item: Field[Any]) -> Any:

@@ -18,7 +18,7 @@ HEALTH, OWNER = "/healthz", f"{API}/owner"
 
 MOST_COMPARED = 20
 """Runs that one Compare page takes."""
-NARROWING = ("q", "status", "model", "experiment", "prompt_set", "tag", "error_kind")
+NARROWING = ("q", "status", "model", "experiment", "prompt_set", "tag", "error_kind", "f")
 """Keys that narrow the list of runs, in the order of its link."""
 
 

@@ -21,8 +21,8 @@ from headscope.storage.rows import (
     FailureRow,
     FindingRow,
     FindingSample,
-    HeadMeans,
     HeadRuns,
+    HeadStats,
     JobRow,
     LensRanks,
     Measures,
@@ -69,6 +69,9 @@ class RunReader(Protocol):
         """Counts per value of each column (model, prompt_set, tags, status, experiment, error_kind), each under the
         conditions on the OTHER columns, most frequent first."""
 
+    def ids_sql(self, where: RunFilter) -> str:
+        """The statement that finds the ids of these runs, its values written in, for a person to read and run."""
+
     def run(self, run_id: str) -> RunDetail:
         """Raises UnknownNameError when there is no such run."""
 
@@ -103,10 +106,10 @@ class RunReader(Protocol):
         """One score per token by every method that has them, for at most `limit` of these runs (a fixed random sample
         when there are more)."""
 
-    def head_stats(self, experiment: str, model: str = "", prompt_set: str = "") -> tuple[HeadMeans, ...]:
-        """What was measured of every head over all runs of an experiment, or those of one model or prompt set in it:
-        from sums that the writer keeps. Values of other settings or another explained quantity are apart; ordered by
-        model and statistic."""
+    def head_stats(self, where: RunFilter, most: int = 2_000) -> HeadStats:
+        """What was measured of every head over these runs. All runs of experiments, models or prompt sets: from sums
+        that the writer keeps. Others: from the arrays of at most `most` runs, the newest. Values of other settings or
+        another explained quantity are apart; ordered by model and statistic."""
 
     def head_runs(self, where: RunFilter, layer: int, head: int, limit: int = 2_000) -> HeadRuns:
         """One head in each of these runs that have head statistics or scores over heads. Runs of models without such a

@@ -61,7 +61,8 @@ EFFECTS = columns_of(EffectRow)
 
 
 class Notebook(Handle):
-    """Made by `headscope.open`. Every method gives a frame; unmeasured numbers are missing values."""
+    """Made by `headscope.open`. Every method gives a frame; unmeasured numbers are missing values. Frames of a view are
+    of one run (its id), or of all runs that `runs` finds with the same search and conditions."""
 
     def runs(self, *, search: str = "", sort: str = "", limit: int | None = None, **conditions: Any) -> Frame:
         """Runs, newest first. `model="gpt2"` is equality, a list any of its values, None a missing value; other
@@ -72,45 +73,45 @@ class Notebook(Handle):
         columns = (filters.column(name).label(name) for name in RUN_COLUMNS)
         return self._read(sa.select(*columns).where(*filters.clauses(where)).order_by(*order).limit(limit))
 
-    def tokens(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
-        """Rows of `v_tokens` of one run or of an experiment: position, token, logprob, surprisal, rank, entropy."""
-        return self._view("v_tokens", "position", run_id, experiment)
+    def tokens(self, run_id: str | None = None, *, search: str = "", **conditions: Any) -> Frame:
+        """Rows of `v_tokens` of a run or of many: position, token, logprob, surprisal, rank, entropy."""
+        return self._view("v_tokens", "position", run_id, _where(conditions, search))
 
-    def candidates(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
+    def candidates(self, run_id: str | None = None, *, search: str = "", **conditions: Any) -> Frame:
         """Rows of `v_candidates`: what might have followed each token."""
-        return self._view("v_candidates", "position, candidate_rank", run_id, experiment)
+        return self._view("v_candidates", "position, candidate_rank", run_id, _where(conditions, search))
 
-    def heads(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
+    def heads(self, run_id: str | None = None, *, search: str = "", **conditions: Any) -> Frame:
         """Rows of `v_heads`: a row per layer and head, a column per statistic."""
-        return self._view("v_heads", "layer, head", run_id, experiment)
+        return self._view("v_heads", "layer, head", run_id, _where(conditions, search))
 
-    def layers(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
+    def layers(self, run_id: str | None = None, *, search: str = "", **conditions: Any) -> Frame:
         """Rows of `v_layers`: a row per layer."""
-        return self._view("v_layers", "layer", run_id, experiment)
+        return self._view("v_layers", "layer", run_id, _where(conditions, search))
 
-    def lens(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
+    def lens(self, run_id: str | None = None, *, search: str = "", **conditions: Any) -> Frame:
         """Rows of `v_lens`: the logit lens, a row per layer and position."""
-        return self._view("v_lens", "layer, position", run_id, experiment)
+        return self._view("v_lens", "layer, position", run_id, _where(conditions, search))
 
-    def attributions(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
+    def attributions(self, run_id: str | None = None, *, search: str = "", **conditions: Any) -> Frame:
         """Rows of `v_attribution_scores`: a row per method and token."""
-        return self._view("v_attribution_scores", "method, target, position", run_id, experiment)
+        return self._view("v_attribution_scores", "method, target, position", run_id, _where(conditions, search))
 
-    def cells(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
+    def cells(self, run_id: str | None = None, *, search: str = "", **conditions: Any) -> Frame:
         """Rows of `v_attribution_cells`: every score of attributions over any axes, with its index along each."""
-        return self._view("v_attribution_cells", "ordinal, a, b, c, d", run_id, experiment)
+        return self._view("v_attribution_cells", "ordinal, a, b, c, d", run_id, _where(conditions, search))
 
-    def attribution_layers(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
+    def attribution_layers(self, run_id: str | None = None, *, search: str = "", **conditions: Any) -> Frame:
         """Rows of `v_attribution_layers`: where in the layers the evidence enters, for methods that know."""
-        return self._view("v_attribution_layers", "method, target, layer, position", run_id, experiment)
+        return self._view("v_attribution_layers", "method, target, layer, position", run_id, _where(conditions, search))
 
-    def attribution_heads(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
+    def attribution_heads(self, run_id: str | None = None, *, search: str = "", **conditions: Any) -> Frame:
         """Rows of `v_attribution_heads`: what passes through each head, for methods over tokens that know."""
-        return self._view("v_attribution_heads", "method, target, layer, head", run_id, experiment)
+        return self._view("v_attribution_heads", "method, target, layer, head", run_id, _where(conditions, search))
 
-    def receipts(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
+    def receipts(self, run_id: str | None = None, *, search: str = "", **conditions: Any) -> Frame:
         """Rows of `v_receipts`: the evidence for each attribution."""
-        return self._view("v_receipts", "ordinal", run_id, experiment)
+        return self._view("v_receipts", "ordinal", run_id, _where(conditions, search))
 
     def model_checks(self, model: str | None = None) -> Frame:
         """Rows of `v_model_checks` that hold now: of one model (the name it was checked under) or of all."""
@@ -119,9 +120,9 @@ class Notebook(Handle):
         statement = sa.text(f"SELECT * FROM v_model_checks WHERE {which} ORDER BY {order}")
         return self._read(statement, {} if model is None else {"model": model})
 
-    def removal_curves(self, run_id: str | None = None, *, experiment: str | None = None) -> Frame:
+    def removal_curves(self, run_id: str | None = None, *, search: str = "", **conditions: Any) -> Frame:
         """Rows of `v_removal_curves`: a row per method, masking and share of its tokens removed or kept."""
-        return self._view("v_removal_curves", "ordinal, place, fraction", run_id, experiment)
+        return self._view("v_removal_curves", "ordinal, place, fraction", run_id, _where(conditions, search))
 
     def toxicity_rates(self, experiment: str, *, percent: int = 0, by: str = "", **conditions: Any) -> Frame:
         """How many texts each classifier calls what, a row per classifier, part and label: raw with Wilson's interval,
@@ -222,15 +223,17 @@ class Notebook(Handle):
         table = pa.Table.from_pylist(list(rows), columns)
         return table if self._frame == "arrow" else table.to_pandas()
 
-    def _view(self, view: str, order: str, run_id: str | None, experiment: str | None) -> Frame:
-        if (run_id is None) == (experiment is None):
-            raise InputError("say which runs: a run's id, or experiment=NAME.")
+    def _view(self, view: str, order: str, run_id: str | None, where: RunFilter) -> Frame:
+        if (run_id is None) == (where == RunFilter()):
+            raise InputError("say which runs: a run's id, or conditions as for `runs`, such as experiment=NAME.")
         if run_id is not None:
             statement = sa.text(f"SELECT * FROM {view} WHERE run_id = CAST(:run_id AS UUID) ORDER BY {order}")
             return self._read(statement, {"run_id": run_id})
-        runs = "SELECT id FROM runs WHERE experiment = :experiment"
-        statement = sa.text(f"SELECT * FROM {view} WHERE run_id IN ({runs}) ORDER BY run_id, {order}")
-        return self._read(statement, {"experiment": experiment})
+        ids = sa.select(schema.runs.c.id).where(*filters.clauses(where))
+        rows: sa.Select[Any] = (
+            sa.select(sa.literal_column("*")).select_from(sa.table(view)).where(sa.column("run_id").in_(ids))
+        )
+        return self._read(rows.order_by(sa.text(f"run_id, {order}")))
 
 
 def _where(conditions: dict[str, Any], search: str = "") -> RunFilter:

@@ -12,9 +12,8 @@ from headscope.analysis.types.outcome import Outcome
 from headscope.dashboard.app import create_app
 from headscope.dashboard.pages.methods.cards import content
 from headscope.dashboard.pages.methods.comparison import Comparisons
-from headscope.dashboard.pages.methods.page import CARDS, PURPOSE, Ids
+from headscope.dashboard.pages.methods.page import CARDS, Ids, methods_bar
 from headscope.dashboard.pages.methods.query import MethodsQuery
-from headscope.dashboard.scoped.bar import scope_bar
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
 from tests import method_runs
@@ -52,4 +51,4 @@ def downloaded(store: Store, name: str, query: MethodsQuery) -> list[dict[str, s
 
 
 def bar(store: Any, query: MethodsQuery) -> Any:
-    return scope_bar(store, query, PURPOSE)
+    return methods_bar(store, query)

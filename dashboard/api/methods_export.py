@@ -21,7 +21,7 @@ from headscope.dashboard.api import covered_export, csv_export
 from headscope.dashboard.pages.methods.comparison import Comparisons, disputes, shown_methods
 from headscope.dashboard.pages.methods.gains import Gain, intervals, of
 from headscope.dashboard.pages.methods.query import MEASURES as AGREEMENTS
-from headscope.dashboard.pages.methods.query import MethodsQuery
+from headscope.dashboard.pages.methods.query import MethodsQuery, counted
 from headscope.dashboard.pages.methods.verdicts import WORDS
 from headscope.dashboard.services import Services
 from headscope.storage.rows import MEASURES, MethodStats, Offences, PromptScores, ReceiptRow
@@ -55,8 +55,9 @@ def register(server: Flask, services: Services) -> None:
 def leaderboard(services: Services, _comparisons: Comparisons, query: MethodsQuery) -> Table:
     """A row per method, or per method and prompt set; intervals beside the means and the shares."""
     store, asked = services.store, {"by_prompt_set": query.by == "set", "unconverged": query.unconverged}
-    stats = store.method_stats(query.where(), **asked)
-    found = intervals(store.method_gains(query.where(), **asked))
+    where = counted(store, query)
+    stats = store.method_stats(where, **asked)
+    found = intervals(store.method_gains(where, **asked))
     return (*STATS, *INTERVALS), (_stats_row(row, of(found, row)) for row in stats)
 
 
@@ -101,7 +102,7 @@ def disputed(services: Services, comparisons: Comparisons, query: MethodsQuery) 
 def receipts(services: Services, _comparisons: Comparisons, query: MethodsQuery) -> Table:
     """A row per receipt, of the link's method or all."""
     store, limit = services.store, services.settings.max_export_rows
-    rows = store.receipts(query.where(), query.method, limit, unconverged=query.unconverged)
+    rows = store.receipts(counted(store, query), query.method, limit, unconverged=query.unconverged)
     names = [item.name for item in fields(ReceiptRow)]
     shown, why = covered_export.shown(), store.offensive([row.run_id for row in rows])
     return [*names, covered_export.COLUMN], (

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -9,27 +13,30 @@ from headscope.dashboard import links
 from headscope.dashboard.cards import Children, icon
 from headscope.dashboard.narrowing.query import FACETS, NarrowingQuery
 
+Q = TypeVar("Q", bound=NarrowingQuery)
 
-def chips(path: str, query: NarrowingQuery) -> Children:
-    """What narrows the runs of the page at `path`, each with its own way out, and one that clears all."""
+
+def chips(path: str, query: Q, link: Callable[[Q], str] | None = None) -> Children:
+    """What narrows the runs of the page at `path`, each with its own way out, and one that clears all. link: of a state
+    that is not all of the page's."""
+    link = link or partial(links.view, path)
     found: list[Component] = []
     if query.q:
-        found.append(chip(path, f"Search “{query.q}”", query.without("q")))
+        found.append(chip(f"Search “{query.q}”", link(query.without("q"))))
     for facet in FACETS:
-        found += [chip(path, f"{facet.label}: {value or facet.without}", query.toggled(facet, value))
+        found += [chip(f"{facet.label}: {value or facet.without}", link(query.toggled(facet, value)))
                   for value in getattr(query, facet.key)]  # fmt: skip
-    found += [chip(path, item.words, query.without_filter(item.link)) for item in query.filters]
+    found += [chip(item.words, link(query.without_filter(item.link))) for item in query.filters]
     if not found:
         return None
-    clear = dcc.Link("Clear all", href=links.view(path, query.unfiltered()), className="hs-clear")
-    return [*found, clear]
+    return [*found, dcc.Link("Clear all", href=link(query.unfiltered()), className="hs-clear")]
 
 
-def chip(path: str, label: str, without: NarrowingQuery) -> Component:
+def chip(label: str, address: str) -> Component:
     """One active filter; following it removes the filter."""
     return dcc.Link(
         [html.Span(label, className="hs-ellipsis"), icon("x-lg"), html.Span("remove", className="visually-hidden")],
-        href=links.view(path, without),
+        href=address,
         className="hs-chip",
         title=f"Remove: {label}",
     )

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, extra, guarded
+from headscope.dashboard.narrowing.chips import chips
+from headscope.dashboard.narrowing.query import NarrowingQuery
 from headscope.dashboard.parts import Entry, menu, stay, warning
-from headscope.dashboard.scoped.query import ScopeQuery
+from headscope.dashboard.scoped.query import SCOPE, ScopeQuery
+from headscope.dashboard.scoped.selection import SelectedQuery
 from headscope.dashboard.tables import table, when
 from headscope.dashboard.words import plural
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Condition, ExperimentRow, ModelSettings, RunFilter
 
+Q = TypeVar("Q", bound=ScopeQuery)
+SUCCEEDED = Condition("status", "eq", "succeeded")
 SETTINGS: dict[str, Callable[[Any], str]] = {
     "dtype": lambda dtype: f"in {dtype}",
     "device": lambda device: f"on {device or 'an unknown device'}",
@@ -30,22 +36,49 @@ SETTINGS: dict[str, Callable[[Any], str]] = {
 def scope_bar(store: RunReader, query: ScopeQuery, purpose: str) -> Children:
     """The bar above the cards, or the list of experiments to choose from. `purpose` completes "... of one
     experiment."."""
+    if isinstance(query, SelectedQuery) and query.chosen and query.beyond:
+        return [*selection_menus(store, query), *below(store, query, no_such_runs)]
     experiments = [row for row in store.overview().experiments if row.n_succeeded]
     if not query.experiment:
         return choose(experiments, query, purpose)
     fresh = type(query)()
     names: list[Entry] = [(row.name, fresh.link(experiment=row.name), row.n_runs) for row in experiments]
     parts: list[Children] = [menu("Experiment", query.experiment, names)]
-    within = RunFilter((Condition("experiment", "eq", query.experiment), Condition("status", "eq", "succeeded")))
-    counts = store.facets(within, ["model", "prompt_set"])
-    for name, title in (("model", "Model"), ("prompt_set", "Prompt set")):
+    within = RunFilter((Condition("experiment", "eq", query.experiment), SUCCEEDED))
+    parts += facet_menus(store, query, within, ("model", "prompt_set"))
+    return [*parts, *below(store, query, no_runs)]
+
+
+def selection_menus(store: RunReader, query: SelectedQuery, names: Sequence[str] = SCOPE) -> list[Children]:
+    """What narrows the runs as chips, each with its way out, and menus to narrow them further."""
+    where = query.where()
+    menus = facet_menus(store, query, replace(where, conditions=(*where.conditions, SUCCEEDED)), names)
+    said = chips(
+        query.PAGE.path,
+        query.selection().without(*set(SCOPE).difference(names)),
+        lambda narrowing: query.selecting(narrowing).link(),
+    )
+    return [html.Div(said, className="hs-chips"), *menus]
+
+
+def facet_menus(store: RunReader, query: ScopeQuery, within: RunFilter, names: Sequence[str]) -> list[Children]:
+    """A menu for each of these columns, to choose one of its values or all."""
+    counts, found = store.facets(within, names), []
+    for name in names:
         entries: list[Entry] = [("all", query.link(**{name: ""}), None)]
         entries += [(item.value, query.link(**{name: item.value}), item.count) for item in counts[name] if item.value]
-        parts.append(menu(title, getattr(query, name) or "all", entries))
+        several = isinstance(query, SelectedQuery) and getattr(query.narrowed, name)
+        found.append(menu(name.replace("_", " ").capitalize(), getattr(query, name) or ("some" if several else "all"),
+                          entries))  # fmt: skip
+    return found
+
+
+def below(store: RunReader, query: Q, nothing: Callable[[Q], Component]) -> list[Children]:
+    """The way to the runs and what is to be known of them; where there are none, that."""
     if not any_runs(store, query):
-        return [*parts, no_runs(query)]
-    parts.append(dcc.Link("Show the runs", href=query.runs(), className="hs-scope-runs"))
-    return [*parts, *map(warning, cautions(store.model_settings(query.where())))]
+        return [nothing(query)]
+    link = dcc.Link("Show the runs", href=query.runs(), className="hs-scope-runs")
+    return [link, *map(warning, cautions(store.model_settings(query.where())))]
 
 
 def cautions(rows: Sequence[ModelSettings]) -> list[str]:
@@ -93,6 +126,16 @@ def no_runs(query: ScopeQuery) -> Component:
     return empty_box("No such runs", html.P(f"There is no run with {said}: choose another above."))
 
 
+def no_such_runs(query: SelectedQuery) -> Component:
+    """A selection that no run fits."""
+    return empty_box(
+        "No run matches",
+        html.P("Every condition above must hold. Remove one, or choose other runs:"),
+        dcc.Link("Runs", href=query.runs(), className="hs-button"),
+        icon_name="funnel",
+    )
+
+
 def choose(experiments: list[ExperimentRow], query: ScopeQuery, purpose: str) -> Component:
     """No experiment in the link."""
     if not experiments:
@@ -103,14 +146,22 @@ def choose(experiments: list[ExperimentRow], query: ScopeQuery, purpose: str) ->
             icon_name=query.PAGE.icon,
         )  # fmt: skip
     rows = [_experiment_row(row, query) for row in experiments]
+    others = _others(query) if isinstance(query, SelectedQuery) else []
     return html.Section(
         [
             html.H2("Choose an experiment"),
-            html.P(f"{purpose} of one experiment.", className="hs-muted"),
+            html.P([f"{purpose} of one experiment", *others, "."], className="hs-muted"),
             table(("Experiment", "Models", "Succeeded runs>", "Last run>"), rows, rows_open=True),
         ],
         className="hs-card hs-scope-choose",
     )
+
+
+def _others(query: SelectedQuery) -> list[Children]:
+    """What else can be chosen."""
+    everything = query.selecting(NarrowingQuery(status=("succeeded",))).link()
+    return [", of ", stay("the whole store", everything), ", or of any runs: narrow their ",
+            dcc.Link("list", href=links.RUNS), " and follow the link above it"]  # fmt: skip
 
 
 def _experiment_row(row: ExperimentRow, query: ScopeQuery) -> html.Tr:

@@ -26,7 +26,7 @@ Q = TypeVar("Q", bound=ScopeQuery)
 @dataclass(frozen=True, slots=True)
 class Card(Generic[Q]):
     """One card: `view(services, query)` gives its body, or body and actions; None hides the card. scoped: it waits for
-    an experiment."""
+    runs to be chosen."""
 
     title: str
     subtitle: str
@@ -99,8 +99,8 @@ class ScopedPage(Generic[Q]):
         return found
 
     def content(self, id_: str, services: Services, query: Q) -> tuple[Children, Children]:
-        """A card's body and actions; nothing (the card is not shown) until an experiment is chosen, where it waits."""
-        if self.cards[id_].scoped and not query.experiment:
+        """A card's body and actions; nothing (the card is not shown) until the runs are chosen, where it waits."""
+        if self.cards[id_].scoped and not query.chosen:
             return None, None
         view = self.cards[id_].view
 

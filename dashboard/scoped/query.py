@@ -23,6 +23,11 @@ class ScopeQuery(QueryState):
     model: str = ""
     prompt_set: str = ""
 
+    @property
+    def chosen(self) -> bool:
+        """Whether the link says which runs."""
+        return bool(self.experiment)
+
     @classmethod
     def at(cls, path: str, search: str) -> Self | None:
         """The state of an address; None where it is another page's."""

@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TypeVar, cast
+from weakref import WeakValueDictionary
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -28,32 +29,22 @@ class Counts:
     def __init__(self, size: int) -> None:
         self._size = size
         self._lock = threading.Lock()
+        self._asked: WeakValueDictionary[Hashable, threading.Lock] = WeakValueDictionary()
         self._kept: OrderedDict[Hashable, tuple[Hashable, object]] = OrderedDict()
-        self._begun: dict[tuple[Hashable, Hashable], threading.Event] = {}
 
     def get(self, key: Hashable, version: Hashable, count: Callable[[], T]) -> T:
-        """The kept value for this key and version, else `count()`. An error is that of its caller: who waited counts
-        by itself."""
-        asked = (key, version)
-        while True:
+        """The kept value for this key and version, else `count()`: once, whoever asks at once waits for it."""
+        with self._lock:
+            asked = self._asked.setdefault(key, threading.Lock())
+        with asked:
             with self._lock:
                 found = self._kept.get(key)
                 if found is not None and found[0] == version:
                     self._kept.move_to_end(key)
                     return cast(T, found[1])
-                others = self._begun.get(asked)
-                if others is None:
-                    done = self._begun[asked] = threading.Event()
-                    break
-            others.wait()
-        try:
             value = count()
             self.put(key, version, value)
             return value
-        finally:
-            with self._lock:
-                del self._begun[asked]
-            done.set()
 
     def has(self, key: Hashable, version: Hashable) -> bool:
         """Whether `get` would answer at once."""

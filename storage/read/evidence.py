@@ -43,14 +43,14 @@ class EvidenceReader:
         self, where: RunFilter, *, by_prompt_set: bool = False, unconverged: bool = False
     ) -> tuple[MethodStats, ...]:
         """See `RunReader.method_stats`."""
-        clauses, key = filters.clauses(where), ("methods", repr(where), by_prompt_set, unconverged)
+        clauses, key = _clauses(where), ("methods", repr(where), by_prompt_set, unconverged)
         with session.reading(self.engine) as connection:
             work = partial(method_sums.stats, connection, clauses, by_prompt_set, unconverged)
             return self._counts.get(key, counts.version(connection), work)
 
     def method_gains(self, where: RunFilter, *, by_prompt_set: bool = False, unconverged: bool = False) -> MethodGains:
         """See `RunReader.method_gains`."""
-        clauses, key = filters.clauses(where), ("gains", repr(where), by_prompt_set, unconverged)
+        clauses, key = _clauses(where), ("gains", repr(where), by_prompt_set, unconverged)
         with session.reading(self.engine) as connection:
             work = partial(method_sums.gains, connection, clauses, by_prompt_set, unconverged)
             return self._samples.get(key, counts.version(connection), work)
@@ -60,7 +60,7 @@ class EvidenceReader:
         count = sa.func.count()
         example = sa.func.min(sa.cast(A.run_id, sa.String))
         query = sa.select(A.method, A.error, count, example).join_from(attributions, runs, R.id == A.run_id)
-        query = query.where(*filters.clauses(where), A.error.isnot(None)).group_by(A.method, A.error)
+        query = query.where(*_clauses(where), A.error.isnot(None)).group_by(A.method, A.error)
         with session.reading(self.engine) as connection:
             rows = connection.execute(query.order_by(count.desc(), A.method, A.error).limit(limit))
             return tuple(MethodFailure(method, reason, n, run_id) for method, reason, n, run_id in rows)
@@ -75,7 +75,7 @@ class EvidenceReader:
         columns = [
             (elsewhere[name] if name in elsewhere else C[name]).label(name) for name in ReceiptRow.__dataclass_fields__
         ]
-        query = sa.select(*columns).select_from(JOINED).where(*filters.clauses(where), C.run_id.isnot(None))
+        query = sa.select(*columns).select_from(JOINED).where(*_clauses(where), C.run_id.isnot(None))
         if method:
             query = query.where(A.method == method)
         if not unconverged:
@@ -86,10 +86,14 @@ class EvidenceReader:
 
     def position_scores(self, where: RunFilter, limit: int = 2000) -> ScoreSample:
         """See `RunReader.position_scores`."""
-        clauses = filters.clauses(where)
+        clauses = _clauses(where)
         with session.reading(self.engine) as connection:
             key, version = ("scores", repr(where), limit), counts.version(connection)
             return self._samples.get(key, version, lambda: _sample(connection, clauses, limit, version))
+
+
+def _clauses(where: RunFilter) -> list[filters.Clause]:
+    return filters.clauses(where, sa.exists().where(A.run_id == R.id))
 
 
 def _sample(connection: Connection, clauses: Sequence[filters.Clause], limit: int, version: int) -> ScoreSample:

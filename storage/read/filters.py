@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,14 +33,30 @@ def column(name: str) -> sa.Column[Any]:
     return runs.c[name]
 
 
-def clauses(where: RunFilter) -> list[Clause]:
-    """Every condition of a filter. Raises UnknownNameError for a column or operator, InputError for a value."""
+def clauses(where: RunFilter, *having: Clause) -> list[Clause]:
+    """Every condition of a filter; `having` is what the newest are sought among, where it asks for those only. Raises
+    UnknownNameError for a column or operator, InputError for a value."""
     found = [_clause(item, column(item.column)) for item in where.conditions if item.column not in FACETS]
     if ticked := facet_clauses(where):
         found.append(InSelect(runs.c.facet_id, sa.select(run_facets.c.id).where(*ticked)))
     if where.search.strip():
         found.append(HasText("contains", runs.c.search_text, fold(_bound_text(where.search))))
+    if where.newest:
+        newest = sa.select(runs.c.id).where(*found, *having).order_by(*order(())).limit(where.newest)
+        return [runs.c.id.in_(newest.correlate(None))]
     return found
+
+
+def clauses_on(conditions: Sequence[Condition], keys: Mapping[str, sa.Column[Any]]) -> list[Clause]:
+    """Conditions as clauses on other columns than those of `runs`, by the name that they have there."""
+    return [_clause(item, keys[item.column]) for item in conditions]
+
+
+def written(where: RunFilter, dialect: sa.Dialect) -> str:
+    """SELECT id FROM runs of a filter, its values in the text."""
+    query = sa.select(runs.c.id).where(*clauses(where))
+    plain: sa.Dialect = type(dialect)(paramstyle="named")  # type: ignore[call-arg]  # others double every %
+    return str(query.compile(dialect=plain, compile_kwargs={"literal_binds": True}))
 
 
 def facet_clauses(where: RunFilter, *, but: str = "") -> list[Clause]:

@@ -97,6 +97,10 @@ class Reader:
         key = ("facet", name, repr(others), limit)
         return self._counts.get(key, version, lambda: facets.count(connection, name, clauses, limit))
 
+    def ids_sql(self, where: RunFilter) -> str:
+        """See `RunReader.ids_sql`."""
+        return filters.written(where, self.engine.dialect)
+
     def run(self, run_id: str) -> RunDetail:
         """See `RunReader.run`."""
         with session.reading(self.engine) as connection:

@@ -6,7 +6,7 @@ from headscope.storage.rows.behaviour import FindingRow, FindingSample, LensRank
 from headscope.storage.rows.certificates import StoredCertificate
 from headscope.storage.rows.failures import DetectorCount, FailureFacets, FailureFilter, FailureRow, PassingRun
 from headscope.storage.rows.filters import Condition, FacetCount, RunFilter, RunsPage, Sort
-from headscope.storage.rows.heads import HeadMeans, HeadRuns
+from headscope.storage.rows.heads import HeadMeans, HeadRuns, HeadStats
 from headscope.storage.rows.jobs import JobRow, Saved
 from headscope.storage.rows.methods import (
     MEASURES,
@@ -51,6 +51,7 @@ __all__ = [
     "FindingSample",
     "HeadMeans",
     "HeadRuns",
+    "HeadStats",
     "JobRow",
     "LensRanks",
     "Measures",

@@ -21,10 +21,13 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
-    """Which runs: every condition must hold. `search` is looked for in text, target, error and prompt key."""
+    """Which runs: every condition must hold. `search` is looked for in text, target, error and prompt key. newest: only
+    so many of them, the newest (what compares methods counts those that have attributions); 0 for all. Facets are of
+    all."""
 
     conditions: tuple[Condition, ...] = ()
     search: str = ""
+    newest: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,16 @@ class HeadMeans:
 
 
 @dataclass(frozen=True, slots=True)
+class HeadStats:
+    """Every statistic of every head over runs. read, total: where the arrays of too many runs would have to be read,
+    how many were, the newest, and of how many; 0 both where the means are over all of them."""
+
+    means: tuple[HeadMeans, ...]
+    read: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class HeadRuns:
     """One head of one model run by run, all or a fixed random sample of the `total`: numbers by (statistic, quantity,
     params) as in `HeadMeans`, float64 `[run]`, NaN where unmeasured. pair: what runs of one pair of a prompt set share,

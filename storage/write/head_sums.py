@@ -9,7 +9,7 @@ of theirs are made anew from the runs.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -21,8 +21,8 @@ from headscope.storage import schema
 from headscope.storage.columns import head_sums as columns
 from headscope.storage.columns.head_sums import FIELDS, HeadSums, Measured, Scope
 from headscope.storage.ids import new_id
+from headscope.storage.read import head_arrays
 from headscope.storage.sql import bulk
-from headscope.storage.sql.expressions import HasElement
 
 CHUNK = 500  # runs whose arrays are read at once
 TABLE, R = schema.head_sums, schema.runs.c
@@ -109,25 +109,9 @@ def _of_scope(connection: Connection, scope: Scope) -> dict[Measured, HeadSums]:
 
 
 def stored(connection: Connection, ids: Sequence[UUID]) -> dict[Measured, HeadSums]:
-    """What the arrays of a few runs add up to."""
-    return columns.summed(_values(connection, ids))
-
-
-def _values(connection: Connection, ids: Sequence[UUID]) -> Iterator[tuple[Measured, Any]]:
-    attributions, heads = schema.attributions.c, schema.attribution_heads.c
-    summaries = sa.select(schema.head_summaries).where(schema.head_summaries.c.run_id.in_(ids))
-    for row in connection.execute(summaries).mappings():
-        yield from columns.attention(row)
-    names = ("method", "quantity", "axes", "shape", "scores", "params", "error", "outcome")
-    over_heads = sa.and_(HasElement(attributions.axes, "layer"), sa.not_(HasElement(attributions.axes, "position")))
-    scored = sa.select(*(attributions[name] for name in names)).where(attributions.run_id.in_(ids), over_heads)
-    for row in connection.execute(scored).mappings():
-        yield from columns.scores(row)
-    same = sa.and_(attributions.run_id == heads.run_id, attributions.ordinal == heads.ordinal)
-    passed = sa.select(schema.attribution_heads, attributions.quantity, attributions.params)
-    passed = passed.join_from(schema.attribution_heads, schema.attributions, same).where(heads.run_id.in_(ids))
-    for row in connection.execute(passed).mappings():
-        yield columns.relevance(row)
+    """What the arrays of a few runs of one model add up to."""
+    found = head_arrays.sums(connection, lambda column: column.in_(ids))
+    return {key: sums for (_, key), sums in found.items()}
 
 
 def _put(connection: Connection, scope: Scope, new: Mapping[Measured, HeadSums]) -> None:

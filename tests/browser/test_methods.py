@@ -81,6 +81,14 @@ def test_choosing_an_experiment_and_a_model(page: Page, methods_server: str) -> 
     assert query_of(page) == {"experiment": ["compared"], "model": ["tiny"]}
     page.go_back()
     expect(page.locator("#methods-board")).to_contain_text("2 models are pooled")
+    page.locator("a[href^='/runs']", has_text="Show the runs").click()  # a selection of them, and back here with it
+    page.locator("#runs-facets").get_by_role("link", name="tiny").click()
+    page.locator("#runs-methods").click()
+    expect(page).to_have_url(f"{methods_server}/methods?model=tiny&experiment=compared&status=succeeded")
+    expect(page.locator("#methods-filters .hs-chip")).to_have_count(3)
+    page.locator("#methods-filters .hs-chip", has_text="Model: tiny").click()
+    expect(page.locator("#methods-board")).to_contain_text("2 models are pooled")
+    expect(page.locator("#methods-filters .hs-chip")).to_have_count(2)
 
 
 def test_a_switch_far_down_leaves_the_view_and_the_focus_where_they_are(page: Page, methods_server: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from headscope.analysis.types import Attribution, RunResult
 from headscope.analysis.types.outcome import Outcome
 from headscope.analysis.types.receipts import Verdict
 from headscope.storage.repository import Store
-from headscope.storage.rows import Condition, RunFilter
+from headscope.storage.rows import Condition, MethodGains, RunFilter, ScoreSample
 from tests.factories import (
     NAN,
     make_attribution,
@@ -26,6 +27,7 @@ from tests.factories import (
     make_result,
     make_set,
 )
+from tests.filled_store import assert_same
 
 EVERYTHING = RunFilter()
 FIRST = RunFilter((Condition("experiment", "eq", "first"),))
@@ -184,6 +186,38 @@ class TestEvidence:
             empty.save(job, make_info(), make_set(result.prompt), ["heads"], 0, [result])
             assert [row.n for row in empty.method_stats(EVERYTHING)] == [1] * 5
             assert len(empty.position_scores(EVERYTHING).runs) == 1
+
+    def test_a_selection_has_the_numbers_of_an_experiment_of_just_its_runs(self, store_url: str) -> None:
+        made, bad = results(), make_failure(make_prompt("bad"))
+        picked = Condition("prompt_key", "in", ("p1", "p3", "bad"))
+        with Store.open(store_url) as store:
+            for experiment, some in (("whole", [*made, bad]), ("picked", [made[1], made[3]])):
+                job = store.start_job(experiment=experiment, model="tiny", spec={}, total=len(some))
+                store.save(job, make_info(), make_set(*(r.prompt for r in some)), ["heads"], 0, some)
+            within, by_itself = (RunFilter((Condition("experiment", "in", names), *more)) for names, more in
+                                 ((("whole",), (picked,)), (("picked",), ())))  # fmt: skip
+            for ask in (store.method_stats, store.method_gains, store.receipts, store.position_scores):
+                one, other = ask(within), ask(by_itself)
+                assert_same(self.bare(one), self.bare(other))
+            reasons = [
+                [(row.reason, row.count) for row in store.method_failures(where)] for where in (within, by_itself)
+            ]
+            assert reasons[0] == reasons[1] == [("no such layers", 2)]
+            newest = replace(RunFilter((Condition("experiment", "eq", "whole"),)), newest=2)
+            assert {row.prompt_key for row in store.receipts(newest)} == {"p3", "p4"}  # not the failed one, saved last
+            assert store.position_scores(newest).total == 2
+            assert {row.n for row in store.method_stats(newest)} == {2}
+
+    @staticmethod
+    def bare(found: Any) -> Any:
+        """Without what two copies of a run differ in."""
+        if isinstance(found, ScoreSample):
+            runs = sorted((replace(run, run_id="") for run in found.runs), key=lambda run: run.prompt_key)
+            return tuple((replace(run, scores={}), *run.scores, *run.scores.values()) for run in runs)
+        if isinstance(found, MethodGains):
+            return found
+        return tuple(replace(row, **{name: "" for name in ("run_id", "experiment") if hasattr(row, name)})
+                     for row in found)  # fmt: skip
 
     def test_failures_say_why(self, store: Store) -> None:
         (row,) = store.method_failures(FIRST)

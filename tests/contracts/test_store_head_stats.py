@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import sqlalchemy as sa
 
 from headscope.analysis.types import HEAD_STATS, Attribution, PromptSet, RunResult, RunStatus
@@ -47,6 +48,13 @@ def runs(keys: Sequence[int], *, seed: int = 0) -> list[RunResult]:
             result.heads.induction[:] = np.random.default_rng(key).random(SHAPE)
         made.append(replace(result, attributions=over_heads(key)))
     return made
+
+
+def means(store: Store, experiment: str, model: str = "", prompt_set: str = "") -> tuple[HeadMeans, ...]:
+    chosen = {"experiment": experiment, "model": model, "prompt_set": prompt_set}
+    found = store.head_stats(RunFilter(tuple(Condition(name, "eq", value) for name, value in chosen.items() if value)))
+    assert (found.read, found.total) == (0, 0)
+    return found.means
 
 
 def expected(results: Sequence[RunResult], statistic: str) -> np.ndarray:
@@ -101,18 +109,18 @@ class TestHeadStats(OnEachDatabase):
         self.save(filled, two[:2], "b")
         self.save(filled, [*two[2:], make_failure(make_prompt("p29"))], "b")
         self.save(filled, other, "a", "second")
-        assert_numpys(filled.store.head_stats("first"), [*one, *two])
-        assert_numpys(filled.store.head_stats("first", "tiny", "b"), two)
-        assert_numpys(filled.store.head_stats("second"), other)
+        assert_numpys(means(filled.store, "first"), [*one, *two])
+        assert_numpys(means(filled.store, "first", "tiny", "b"), two)
+        assert_numpys(means(filled.store, "second"), other)
         for nothing in (("third", "", ""), ("first", "gpt", ""), ("first", "", "c")):
-            assert filled.store.head_stats(*nothing) == ()
+            assert means(filled.store, *nothing) == ()
         assert filled.store.check() == []
 
     def test_the_view_says_the_same(self, filled: Filled) -> None:
         self.save(filled, runs([0]), "a")
         self.save(filled, runs([1, 2]), "a")
         rows = readonly.run(filled.store.url, "SELECT * FROM v_head_stats").table.to_pylist()
-        found = {item.statistic: item for item in filled.store.head_stats("first")}
+        found = {item.statistic: item for item in means(filled.store, "first")}
         assert len(rows) == 12 * len(found)
         for row in rows:
             item, cell = found[row["statistic"]], (row["layer"], row["head"])
@@ -128,7 +136,7 @@ class TestHeadStats(OnEachDatabase):
         mean = replace(ablated, params={"kind": "mean"}, scores=ablated.scores + 1)
         logit = replace(ablated, quantity="logit")
         self.save(filled, [replace(result, attributions=(ablated, mean, logit))], "a")
-        found = [item for item in filled.store.head_stats("first") if item.statistic == "head_ablation"]
+        found = [item for item in means(filled.store, "first") if item.statistic == "head_ablation"]
         assert [(item.quantity, item.params) for item in found] == [
             ("logit", '{"baseline": "hold_first", "steps": 50}'),
             ("logprob_difference", '{"baseline": "hold_first", "steps": 50}'),
@@ -140,7 +148,7 @@ class TestHeadStats(OnEachDatabase):
         results = runs(range(6))
         self.save(filled, results, "a")
         self.save(filled, results, "a")  # there already: left alone
-        assert_numpys(filled.store.head_stats("first"), results)
+        assert_numpys(means(filled.store, "first"), results)
         again = [
             replace(new, result_key=old.result_key) for new, old in zip(runs([0, 3], seed=5), results[::3], strict=True)
         ]
@@ -148,7 +156,7 @@ class TestHeadStats(OnEachDatabase):
         job, some = filled.job(), [*again, *more]
         filled.store.save(job, make_info(), self.whole("a"), [], 0, some, replace_old=True)
         kept = [*results[1:3], *results[4:], *again, *more]
-        assert_numpys(filled.store.head_stats("first"), kept)
+        assert_numpys(means(filled.store, "first"), kept)
         assert filled.store.check() == []
 
     def test_a_failed_run_that_is_tried_again_is_counted(self, filled: Filled) -> None:
@@ -156,7 +164,7 @@ class TestHeadStats(OnEachDatabase):
         partly = replace(result, status=RunStatus.FAILED, error="half", attributions=())
         self.save(filled, [partly], "a")
         self.save(filled, [result], "a")
-        assert_numpys(filled.store.head_stats("first"), [result])
+        assert_numpys(means(filled.store, "first"), [result])
         assert filled.store.check() == []
 
     def test_writers_at_once_lose_no_run_and_count_none_twice(self, filled: Filled) -> None:
@@ -174,7 +182,7 @@ class TestHeadStats(OnEachDatabase):
                 own.save(job, make_info(), whole, [], 0, some)
 
         at_once(write, [(next(jobs), part) for part in parts])
-        assert_numpys(filled.store.head_stats("first"), results)
+        assert_numpys(means(filled.store, "first"), results)
         assert filled.store.check() == []
 
     def test_copies_are_counted_where_they_are(self, filled: Filled) -> None:
@@ -182,8 +190,8 @@ class TestHeadStats(OnEachDatabase):
         ids = self.save(filled, results, "a")
         hits = {result.prompt.id: run_id for result, run_id in zip(results, ids, strict=True)}
         assert filled.store.reuse(filled.job("second"), self.whole("a"), hits) == 4
-        assert_numpys(filled.store.head_stats("second"), results)
-        assert_numpys(filled.store.head_stats("first"), results)
+        assert_numpys(means(filled.store, "second"), results)
+        assert_numpys(means(filled.store, "first"), results)
         assert filled.store.check() == []
 
     def test_what_is_wrong_is_found_and_mended(self, filled: Filled) -> None:
@@ -195,7 +203,7 @@ class TestHeadStats(OnEachDatabase):
         assert "head_sums of experiment" in line
         assert filled.store.repair() == ["added up the heads of 1 selection of runs anew"]
         assert filled.store.check() == []
-        assert_numpys(filled.store.head_stats("first"), results)
+        assert_numpys(means(filled.store, "first"), results)
 
     def test_an_older_store_is_added_up(self, filled: Filled) -> None:
         results = runs(range(7))
@@ -206,8 +214,39 @@ class TestHeadStats(OnEachDatabase):
         versions.downgrade(url, "0013")
         versions.upgrade(url)
         with Store.open(url) as store:
-            assert_numpys(store.head_stats("first"), results)
+            assert_numpys(means(store, "first"), results)
             assert store.check() == []
+
+    def test_a_selection_has_the_numbers_of_an_experiment_of_just_its_runs(self, filled: Filled) -> None:
+        results, picked = runs(range(9)), ("p0", "p3", "p4", "p7")
+        half = [result for result in results if result.prompt.id in picked]
+        self.save(filled, results[:5], "a")
+        self.save(filled, [*results[5:], make_failure(make_prompt("p29"))], "b")
+        self.save(filled, half, "a", "half")
+        selected = (Condition("experiment", "in", ("first", "none")), Condition("prompt_key", "in", picked))
+        found = filled.store.head_stats(RunFilter(selected))
+        assert (found.read, found.total) == (0, 0)
+        assert_numpys(found.means, half)
+        for one, other in zip(found.means, means(filled.store, "half"), strict=True):
+            for name in ("n", "mean", "mean_size", "sd", "least", "largest"):
+                np.testing.assert_allclose(getattr(one, name), getattr(other, name), 1e-9, 1e-12, err_msg=name)
+        assert_numpys(filled.store.head_stats(RunFilter(selected[:1], search="SAT 5")).means, [results[5]])
+        few = filled.store.head_stats(RunFilter(selected), most=1)
+        assert (few.read, few.total) == (1, 4)
+        assert_numpys(few.means, [results[7]])  # saved last
+
+    def test_sums_that_are_kept_serve_every_selection_of_whole_experiments(
+        self, filled: Filled, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, second = runs(range(3)), runs(range(3, 5))
+        self.save(filled, [*first, make_failure(make_prompt("p29"))], "a")
+        self.save(filled, second, "b", "second")
+        monkeypatch.setattr("headscope.storage.read.head_arrays.sums", None)
+        succeeded, sets = Condition("status", "in", ("succeeded",)), Condition("prompt_set", "ne", "c")
+        assert_numpys(filled.store.head_stats(RunFilter((succeeded, sets))).means, [*first, *second])
+        assert_numpys(filled.store.head_stats(RunFilter()).means, [*first, *second])
+        with pytest.raises(TypeError):  # here they are not of just these runs
+            filled.store.head_stats(RunFilter((Condition("prompt_key", "ne", "p0"),)))
 
     def test_one_head_run_by_run(self, filled: Filled) -> None:
         results = runs(range(7))

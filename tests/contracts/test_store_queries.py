@@ -8,6 +8,7 @@ import pytest
 
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.storage.rows import RUN_COLUMNS, Condition, FacetCount, RunFilter, Sort
+from headscope.storage.sql import readonly
 from tests.factories import (
     make_prompt,
     make_result,
@@ -20,6 +21,17 @@ class TestQueries(OnEachDatabase):
         ids = [row.id for row in varied.store.runs_page(RunFilter()).rows]
         wanted = [ids[4], "nonsense", ids[0], ids[2]]
         assert [row.id for row in varied.store.runs(wanted)] == [ids[4], ids[0], ids[2]]
+
+    def test_the_statement_of_a_filter_finds_its_runs(self, varied: Filled) -> None:
+        created, tags = Condition("created_at", "gt", datetime(2020, 1, 1, tzinfo=UTC)), ("odd", "even")
+        more = (created, Condition("tags", "in", tags), Condition("seconds", "between", (0.1, 1e9)))
+        asked = [RunFilter(search=text) for text in NASTY]
+        asked += [RunFilter((created, Condition("text", "contains", text))) for text in NASTY]
+        for where in (*asked, RunFilter((*more, Condition("experiment", "ne", "it's")), newest=3)):
+            found = readonly.run(varied.store.url, varied.store.ids_sql(where)).table.column(0).to_pylist()
+            rows = varied.store.runs_page(where).rows
+            assert sorted(map(str, found)) == sorted(row.id for row in rows)
+            assert rows, where
 
     def test_newest_first(self, filled: Filled) -> None:
         for index in range(4):

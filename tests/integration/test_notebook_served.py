@@ -55,6 +55,8 @@ ASKED: dict[str, Ask] = {
     "runs since": lambda book, run_id: book.runs(created_at__ge=datetime(2020, 1, 1), target_rank__le=10),
     **{f"{name} of a run": lambda book, run_id, name=name: getattr(book, name)(run_id) for name in VIEWS},
     **{f"{name} of all": lambda book, run_id, name=name: getattr(book, name)(experiment="it's") for name in VIEWS},
+    **{f"{name} of some": lambda book, run_id, name=name: getattr(book, name)(search="text", text__contains="'")
+       for name in ("tokens", "receipts")},
     **{f"{name} of none": lambda book, run_id, name=name: getattr(book, name)(experiment="none") for name in VIEWS},
     "sql": lambda book, run_id: book.sql("SELECT * FROM runs ORDER BY id"),
     "sql arrays": lambda book, run_id: book.sql("SELECT * FROM token_traces ORDER BY run_id"),

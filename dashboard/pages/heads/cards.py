@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -13,6 +15,7 @@ from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, HeadState, 
 from headscope.dashboard.parts import Entry, graph, menu, note, sql_box, switch, warning
 from headscope.dashboard.services import Services
 from headscope.dashboard.words import plural, shape
+from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import HeadMeans
 
 SORTS = (("value", "by the statistic"), ("removal", "by removal"), ("layer", "by layer"))
@@ -29,12 +32,13 @@ def show_map(services: Services, query: HeadsQuery) -> Children:
         return nothing(query)
     item = heads.chosen(query)
     body = [
+        *view.newest(heads),
         *cautions(query, heads, item),
         graph(head_map(of(item))),
         html.P([html.B(name_of(item.statistic)), f": {meaning_of(item.statistic)} {heads.model}, "
                 f"{shape(*item.mean.shape)}, {view.runs_said(item)}."], className="hs-said"),
         note(HOW),
-        sql_box(view.sql(query, heads.model, item)),
+        sql_box(statement) if (statement := sql(services.store, query, heads, item)) else None,
     ]  # fmt: skip
     return body, statistic_menu(query, heads, "stat", "Statistic", item)
 
@@ -47,6 +51,7 @@ def show_table(services: Services, query: HeadsQuery) -> Children:
     item = heads.chosen(query)
     order = view.order(query, heads, item)
     body = [
+        *view.newest(heads),
         view.label_chooser(query, heads),
         view.table_of(query, heads, item, order) if order else view.no_such_label(query, heads),
         view.pager(query, len(order)),
@@ -75,6 +80,7 @@ def show_importance(services: Services, query: HeadsQuery) -> Children:
     by_size = looks.statistic not in view.ATTENTION
     across = of(looks, size=by_size)
     body = [
+        *view.newest(heads),
         *([warning(f"n differs: {view.runs_said(looks)} for {name_of(looks.statistic)}, {view.runs_said(removal)} for "
                    f"{name_of(removal.statistic)}.")] if looks.n.max() != removal.n.max() else []),
         graph(looks_and_is(across, of(removal, size=True))),
@@ -85,6 +91,15 @@ def show_importance(services: Services, query: HeadsQuery) -> Children:
              "them)."),
     ]  # fmt: skip
     return body, statistic_menu(query, heads, "looks", "Looks important by", looks)
+
+
+def sql(store: RunReader, query: HeadsQuery, heads: Heads, item: HeadMeans) -> str:
+    """The statement that gives the means; "" where it is not one for people to read, or would be of other runs."""
+    if not query.narrowed.is_filtered:
+        return view.sql(query, heads.model, item)
+    if heads.read or item.statistic not in view.ATTENTION:
+        return ""
+    return view.sql_over(store.ids_sql(replace(query, model=heads.model).where()), item.statistic)
 
 
 def of(item: HeadMeans, *, size: bool = False) -> HeadMap:

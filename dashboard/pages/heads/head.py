@@ -1,4 +1,4 @@
-"""The page of one head, `/heads/<model>/<layer>/<head>`: all that the runs of an experiment say about it."""
+"""The page of one head, `/heads/<model>/<layer>/<head>`: all that the runs chosen say about it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from headscope.dashboard.scoped.page import Card, ScopedPage
 
 SCOPED: ScopedPage[HeadQuery] = ScopedPage(
     HeadQuery,
-    "What one head looks at, what it writes, and what its removal does, over the runs of an experiment.",
+    "What one head looks at, what it writes, and what its removal does, over many runs.",
     "A head is looked at over the runs",
     LIMITS,
     {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from dash import dcc, html
@@ -13,7 +13,15 @@ from headscope.dashboard.cards import Children, empty_box, extra, guarded
 from headscope.dashboard.pages.heads.one import all_heads
 from headscope.dashboard.pages.heads.query import HeadQuery, HeadsQuery, read
 from headscope.dashboard.parts import Entry, menu, warning
-from headscope.dashboard.scoped.bar import any_runs, cautions, choose, no_runs
+from headscope.dashboard.scoped.bar import (
+    any_runs,
+    cautions,
+    choose,
+    facet_menus,
+    no_runs,
+    no_such_runs,
+    selection_menus,
+)
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import ExperimentRow
 
@@ -30,21 +38,26 @@ def head_bar(store: RunReader, query: HeadQuery, purpose: str) -> Children:
     if not mine:
         return no_such_model(query, rows)
     title = html.H2(named(query), className="hs-head-name")
-    if not query.experiment:
+    if not query.chosen:
         return [title, choose(mine, query, purpose)]
+    if query.beyond:
+        return [
+            title,
+            *selection_menus(store, query, ("experiment", "prompt_set")),
+            *_below(store, query, no_such_runs),
+        ]
     experiments: list[Entry] = [(row.name, query.link(experiment=row.name, prompt_set=""), row.n_runs) for row in mine]
-    parts: list[Children] = [title, menu("Experiment", query.experiment, experiments)]
-    within = replace(query, prompt_set="").where()
-    sets: list[Entry] = [("all", query.link(prompt_set=""), None)]
-    for item in store.facets(within, ["prompt_set"])["prompt_set"]:
-        sets += [(item.value, query.link(prompt_set=item.value), item.count)] if item.value else []
-    parts.append(menu("Prompt set", query.prompt_set or "all", sets))
+    menus = facet_menus(store, query, replace(query, prompt_set="").where(), ("prompt_set",))
+    return [title, menu("Experiment", query.experiment, experiments), *menus, *_below(store, query, no_runs)]
+
+
+def _below(store: RunReader, query: HeadQuery, nothing: Callable[[HeadQuery], Component]) -> list[Children]:
+    """The heads beside it and what else there is of the runs; where there are none, that."""
     if not any_runs(store, query):
-        return [*parts, no_runs(query)]
+        return [nothing(query)]
     heads = read(store, query)
     steps = [] if heads is None else list(_steps(query, heads.chosen(query).mean.shape))
     return [
-        *parts,
         html.Span(steps, className="hs-head-steps", role="group", **extra(aria_label="Heads beside it")),
         dcc.Link("All heads", href=all_heads(query, query.model)),
         dcc.Link("Show the runs", href=query.runs(), className="hs-scope-runs"),

@@ -59,6 +59,7 @@ def show_labels(services: Services, query: HeadQuery) -> Children:
     order = sorted(RULES, key=lambda rule: rule.label not in labels)
     rows = [_rule_row(rule, labels.get(rule.label), one) for rule in order]
     return [
+        *view.newest(one.heads),
         *sampled_note(len(one.runs.run_id), one.runs.total),
         table(("Label", "Holds", "What it rests on"), rows),
         view.meanings(),

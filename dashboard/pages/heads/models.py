@@ -26,17 +26,18 @@ LISTED = 10
 
 
 def show_models(services: Services, query: HeadsQuery) -> Children:
-    """Every model of the experiment; nothing when there is one."""
+    """Every model of these runs; nothing when there is one."""
     found = [heads for heads in read_models(services.store, query) if query.stat in heads.stats]
     if len(found) < 2:
         return None
     rules = [rule.label for rule in RULES]
     return [
+        *view.newest(found[0]),
         graph(model_profiles([_profile(heads, query) for heads in found])),
         table(("Model", "Heads", "Runs>", "The most>", *(f"{label}>" for label in rules)),
               [_model_row(heads, query, rules) for heads in found]),
         *_differences(found, query),
-        note("All models of the experiment, whichever is chosen above. Heads of different models are different things: "
+        note("All models of these runs, whichever is chosen above. Heads of different models are different things: "
              "head by head they are compared only where the models have as many, as a model and its fine-tuned one do. "
              "Attention is over each model's own tokens."),
     ]  # fmt: skip

@@ -3,7 +3,7 @@ card, the page of a head as several."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from dash import dcc, html
@@ -22,7 +22,7 @@ from headscope.dashboard.parts import graph, note, sampled_note, stay
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
 from headscope.dashboard.words import DASH
-from headscope.storage.rows import Condition, HeadMeans, HeadRuns, RunFilter
+from headscope.storage.rows import HeadMeans, HeadRuns
 
 Floats = NDArray[np.float64]
 TOP = 10
@@ -59,8 +59,7 @@ def read_head(services: Services, query: HeadState) -> OneHead | Component | Non
     layers, n = heads.chosen(query).mean.shape
     if cell is None or cell[0] >= layers or cell[1] >= n:
         return no_such_head(query, heads.model, layers, n)
-    where = RunFilter((*query.where().conditions, *([] if query.model else [Condition("model", "eq", heads.model)])))
-    found = services.store.head_runs(where, *cell)
+    found = services.store.head_runs(replace(query, model=heads.model).where(), *cell)
     lines = [
         Line(item, values)
         for name, item in heads.stats.items()
@@ -79,6 +78,7 @@ def show_head(services: Services, query: HeadsQuery) -> Children:
     heads, cell, found, lines, means = one.heads, one.cell, one.runs, one.lines, one.means()
     page = dcc.Link("Open its page", href=query.page_of(heads.model, *cell), className="hs-button")
     body = [
+        *view.newest(heads),
         *sampled_note(len(found.run_id), found.total),
         html.P([html.B(f"Layer {cell[0]}, head {cell[1]}"), f" of {heads.model}: ", *said_labels(heads, cell)],
                className="hs-said"),
@@ -149,7 +149,8 @@ def top_runs(services: Services, found: HeadRuns, line: Line, most: int = TOP) -
 
 def all_heads(query: HeadState, model: str) -> str:
     """The Heads page over the same runs."""
-    state = HeadsQuery(experiment=query.experiment, model=model, prompt_set=query.prompt_set, stat=query.stat)
+    state = HeadsQuery(experiment=query.experiment, model=model, prompt_set=query.prompt_set, stat=query.stat,
+                       narrowed=query.narrowed)  # fmt: skip
     return state.link()
 
 

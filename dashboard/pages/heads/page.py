@@ -1,4 +1,4 @@
-"""Heads: what every head looks at and what it does, over all runs of an experiment."""
+"""Heads: what every head looks at and what it does, over all runs of an experiment or a selection."""
 
 from __future__ import annotations
 

@@ -14,10 +14,11 @@ from headscope.analysis.types import HEAD_STATS
 from headscope.dashboard import links
 from headscope.dashboard.head_stats import ROUNDING, STATS
 from headscope.dashboard.link_state import choice, number
+from headscope.dashboard.narrowing.query import NarrowingQuery
 from headscope.dashboard.pages import Page
-from headscope.dashboard.scoped.query import ScopeQuery
+from headscope.dashboard.scoped.selection import SelectedQuery
 from headscope.storage.interfaces import RunReader
-from headscope.storage.rows import HeadMeans
+from headscope.storage.rows import HeadMeans, HeadStats
 
 ALONE = "_alone"
 IMPORTANT = ("head_ablation", "co_ablation")
@@ -26,7 +27,7 @@ LOOKS = ("relp", "direct_logit_attribution", "attn_lrp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeadState(ScopeQuery):
+class HeadState(SelectedQuery):
     """stat: the statistic that is shown first. head: the one that is looked at, as layer.head."""
 
     stat: str = "previous_token"
@@ -40,7 +41,8 @@ class HeadState(ScopeQuery):
 
     def page_of(self, model: str, layer: int, head: int) -> str:
         """The page of one head of a model, over the same runs."""
-        state = HeadQuery(experiment=self.experiment, prompt_set=self.prompt_set, stat=self.stat)
+        state = HeadQuery(experiment=self.experiment, prompt_set=self.prompt_set, stat=self.stat,
+                          narrowed=self.narrowed.without("model"))  # fmt: skip
         return links.head(model, layer, head, state)
 
 
@@ -63,6 +65,11 @@ class HeadQuery(HeadState):
 
     PAGE: ClassVar[Page] = Page("head", f"{links.HEADS}/", "Head", "diagram-3", 27, in_nav=False, below=True)
 
+    @property
+    def chosen(self) -> bool:
+        """Whether the link says which runs of the model."""
+        return bool(self.experiment or self.prompt_set) or self.narrowed.is_filtered
+
     @classmethod
     def at(cls, path: str, search: str) -> Self | None:
         """See `ScopeQuery.at`. Slashes of a model's name may stand as they are."""
@@ -73,21 +80,28 @@ class HeadQuery(HeadState):
 
     def link(self, **changes: Any) -> str:
         """This page with some keys changed."""
-        state = replace(self, **changes)
+        state = self.changed(**changes)
         layer, _, head = state.head.partition(".")
         return links.head(state.model, layer, head, replace(state, model="", head=""))
+
+    def selecting(self, narrowing: NarrowingQuery) -> Self:
+        """The same head over other runs."""
+        # zero-argument super() does not work in a slotted dataclass
+        return replace(super(HeadQuery, self).selecting(narrowing.without("model")), model=self.model)
 
 
 @dataclass(frozen=True, slots=True)
 class Heads:
     """What is known of one model's heads: one entry per statistic, of the settings with the most runs; `others` are the
-    settings left out, `models` all models of the scope."""
+    settings left out, `models` all models of the scope. read, total: see `HeadStats`."""
 
     model: str
     models: tuple[str, ...]
     stats: dict[str, HeadMeans]
     others: tuple[HeadMeans, ...]
     labels: dict[tuple[int, int], list[HeadLabel]]
+    read: int
+    total: int
 
     @property
     def removal(self) -> HeadMeans | None:
@@ -106,25 +120,26 @@ class Heads:
 
 def read(store: RunReader, query: HeadState) -> Heads | None:
     """The heads of the chosen model, or of the one with the most runs; None when no run has any."""
-    found, models = _found(store, query, query.model)
+    found, models = _found(store, query)
     return _heads(models[0], found, models) if models else None
 
 
 def read_models(store: RunReader, query: HeadsQuery) -> tuple[Heads, ...]:
-    """The heads of every model of the experiment (and prompt set), whichever is chosen; most runs first."""
-    found, models = _found(store, query, "")
+    """The heads of every model of these runs, whichever is chosen; most runs first."""
+    found, models = _found(store, replace(query, model=""))
     return tuple(_heads(model, found, models) for model in models)
 
 
-def _found(store: RunReader, query: HeadState, model: str) -> tuple[list[HeadMeans], tuple[str, ...]]:
-    found = [item for item in store.head_stats(query.experiment, model, query.prompt_set) if _says(item)]
-    return found, tuple(dict.fromkeys(item.model for item in sorted(found, key=_runs)))
+def _found(store: RunReader, query: HeadState) -> tuple[HeadStats, tuple[str, ...]]:
+    found = store.head_stats(query.where())
+    found = replace(found, means=tuple(item for item in found.means if _says(item)))
+    return found, tuple(dict.fromkeys(item.model for item in sorted(found.means, key=_runs)))
 
 
-def _heads(model: str, found: Sequence[HeadMeans], models: tuple[str, ...]) -> Heads:
-    stats, others = _most([item for item in found if item.model == model])
+def _heads(model: str, found: HeadStats, models: tuple[str, ...]) -> Heads:
+    stats, others = _most([item for item in found.means if item.model == model])
     labels = head_labels({name: Average(item.n, item.mean, item.sd) for name, item in stats.items()})
-    return Heads(model, models, stats, others, labels)
+    return Heads(model, models, stats, others, labels, found.read, found.total)
 
 
 def _says(item: HeadMeans) -> bool:

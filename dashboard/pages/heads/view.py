@@ -16,7 +16,7 @@ from headscope.analysis.types import HEAD_STATS
 from headscope.dashboard.cards import Children, empty_box, extra
 from headscope.dashboard.numbers import interval, plain, signed, significant
 from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, HeadState, name_of, unit_of
-from headscope.dashboard.parts import note, stay
+from headscope.dashboard.parts import note, stay, warning
 from headscope.dashboard.tables import table
 from headscope.dashboard.words import DASH, plural
 from headscope.storage.rows import HeadMeans
@@ -185,7 +185,7 @@ def command(query: HeadState, model: str, analyses: str = "head_ablation") -> st
     """What measures it for these runs."""
     parts = ["headscope run", f"--prompts {query.prompt_set or 'PROMPTS'}"]
     parts += [f"--model {model}"] if model else []
-    return " ".join([*parts, f"--experiment {query.experiment}", f"--analyses {analyses}"])
+    return " ".join([*parts, f"--experiment {query.experiment or 'NAME'}", f"--analyses {analyses}"])
 
 
 def sql(query: HeadsQuery, model: str, item: HeadMeans) -> str:
@@ -203,6 +203,22 @@ def sql(query: HeadsQuery, model: str, item: HeadMeans) -> str:
         f"SELECT layer, head, sum(n) AS n, sum(n * mean) / sum(n) AS mean FROM v_head_stats WHERE {where} AND n > 0 "
         "GROUP BY layer, head ORDER BY mean DESC"
     )
+
+
+def sql_over(ids: str, statistic: str) -> str:
+    """The same means of a statistic of attention, over the runs that the statement `ids` finds."""
+    return (
+        f"SELECT layer, head, count({statistic}) AS n, avg({statistic}) AS mean FROM v_heads WHERE run_id IN ({ids}) "
+        "GROUP BY layer, head ORDER BY mean DESC"
+    )
+
+
+def newest(heads: Heads) -> list[Component]:
+    """Said where not all runs are in the means."""
+    if not heads.read:
+        return []
+    said = f"The newest {heads.read:,} of {heads.total:,} runs with measured heads: sums over all are kept for whole "
+    return [warning(said, "experiments, models and prompt sets only, and other selections are read run by run.")]
 
 
 LIMITS = html.Ul([

@@ -13,7 +13,7 @@ from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, extra, icon
 from headscope.dashboard.covered import covered, prompt, run_link
 from headscope.dashboard.numbers import interval, plain, signed
-from headscope.dashboard.pages.methods import sql, unsure
+from headscope.dashboard.pages.methods import unsure
 from headscope.dashboard.pages.methods.comparison import Comparison, Dispute, disputes, shown_methods
 from headscope.dashboard.pages.methods.query import MEASURES, TOPS, MethodsQuery, label, summary
 from headscope.dashboard.parts import note, sql_box, stay, switch, warning
@@ -34,8 +34,8 @@ SAID = {
 }  # fmt: skip
 
 
-def matrix(query: MethodsQuery, comparison: Comparison) -> Children:
-    """The card's content."""
+def matrix(query: MethodsQuery, comparison: Comparison, statement: str) -> Children:
+    """The card's content; `statement` is the SQL that finds the scores."""
     if len(comparison.methods) < 2:
         return [*unsure.said(query, comparison.unsure), too_few(comparison)]
     methods = shown_methods(comparison, query)
@@ -52,7 +52,7 @@ def matrix(query: MethodsQuery, comparison: Comparison) -> Children:
         note("Means over prompts with 95 % bootstrap intervals over prompts; at most n = "
              f"{plural(most, 'run')}, and n stands in a cell that has fewer. Choose a cell to list the prompts on "
              "which its two methods disagree most."),
-        sql_box(sql.scores(query)),
+        sql_box(statement),
     ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, extra
 from headscope.dashboard.covered import covered, prompt, run_link
 from headscope.dashboard.numbers import interval, plain, signed
-from headscope.dashboard.pages.methods import sql, unsure
+from headscope.dashboard.pages.methods import unsure
 from headscope.dashboard.pages.methods.query import MethodsQuery, label
 from headscope.dashboard.pages.methods.verdicts import mark
 from headscope.dashboard.parts import note, sql_box
@@ -23,9 +23,15 @@ from headscope.storage.rows import Offences, ReceiptRow
 
 
 def receipts(
-    query: MethodsQuery, rows: Sequence[ReceiptRow], limit: int, counts: unsure.Counts, why: Offences
+    query: MethodsQuery,
+    rows: Sequence[ReceiptRow],
+    limit: int,
+    counts: unsure.Counts,
+    why: Offences,
+    statement: str,
 ) -> Children:
-    """The receipts of one method, the least gain first. counts: how many did not converge. why: what to cover."""
+    """The receipts of one method, the least gain first. counts: how many did not converge. why: what to cover.
+    statement: the SQL that finds them."""
     if not rows:
         nothing = empty_box(f"No receipts of {label(query.method)}", html.P("None of the runs chosen has one."))
         return [*unsure.said(query, counts), nothing]
@@ -35,7 +41,7 @@ def receipts(
         *unsure.said(query, counts),
         table(head, [receipt_row(row, why) for row in rows], rows_open=True),
         note(shown, " In the place of what was removed: ", ", ".join(sorted({row.masking for row in rows})), "."),
-        sql_box(sql.receipts(query)),
+        sql_box(statement),
     ]
 
 

@@ -13,7 +13,7 @@ from headscope.analysis.statistics.intervals import FEWEST, wilson
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, Download, copyable, download_menu, empty_box, icon
 from headscope.dashboard.numbers import interval, plain, signed
-from headscope.dashboard.pages.methods import gains, sql, unsure
+from headscope.dashboard.pages.methods import gains, unsure
 from headscope.dashboard.pages.methods.failed import failed
 from headscope.dashboard.pages.methods.gains import Gain, Gains, Scale
 from headscope.dashboard.pages.methods.query import MethodsQuery, label, over_heads, runs_of, summary
@@ -37,8 +37,9 @@ def board(
     found: Gains,
     failures: Sequence[MethodFailure],
     n_models: int,
+    statement: str,
 ) -> Children:
-    """The card's content; `found` has the intervals of the gains."""
+    """The card's content; `found` has the intervals of the gains, `statement` is the SQL that counts the same."""
     if not stats:
         return nothing(query)
     by_set = query.by == "set"
@@ -67,7 +68,7 @@ def board(
             "embedding noise, time and peak memory (the most over what the process held before) are medians, the last "
             "two with their 10th and 90th percentile."
         ),
-        sql_box(sql.board(query)),
+        sql_box(statement),
     ]  # fmt: skip
 
 

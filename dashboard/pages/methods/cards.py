@@ -8,16 +8,18 @@ from dataclasses import dataclass, replace
 from dash import html
 
 from headscope.dashboard.cards import Children, guarded
+from headscope.dashboard.pages.methods import sql
 from headscope.dashboard.pages.methods.agreement import dispute_list, matrix, measures
 from headscope.dashboard.pages.methods.behind import receipts
 from headscope.dashboard.pages.methods.board import board, csv_menu
 from headscope.dashboard.pages.methods.comparison import Comparisons
 from headscope.dashboard.pages.methods.gains import intervals
-from headscope.dashboard.pages.methods.query import MethodsQuery, label
+from headscope.dashboard.pages.methods.query import MethodsQuery, counted, ids_sql, label
 from headscope.dashboard.pages.methods.unsure import of_stats
 from headscope.dashboard.parts import stay, switch
 from headscope.dashboard.scoped.bar import any_runs
 from headscope.dashboard.services import Services
+from headscope.storage.interfaces import RunReader
 
 LISTED = 20
 View = Callable[[Services, Comparisons, MethodsQuery], tuple[Children, Children]]
@@ -33,8 +35,8 @@ class MethodsCard:
 
 
 def content(view: View, services: Services, comparisons: Comparisons, query: MethodsQuery) -> tuple[Children, Children]:
-    """A card's body and actions; nothing (the card is not shown) until an experiment is chosen."""
-    if not query.experiment:
+    """A card's body and actions; nothing (the card is not shown) until the runs are chosen."""
+    if not query.chosen:
         return None, None
 
     @guarded("compare the methods")
@@ -47,14 +49,15 @@ def content(view: View, services: Services, comparisons: Comparisons, query: Met
 
 def show_board(services: Services, _comparisons: Comparisons, query: MethodsQuery) -> tuple[Children, Children]:
     """The leaderboard and its switch; nothing where there is no run, which the filters say."""
-    store, where = services.store, query.where()
+    store = services.store
     if not any_runs(store, query):
         return None, None
+    where = counted(store, query)
     asked = {"by_prompt_set": query.by == "set", "unconverged": query.unconverged}
     stats = store.method_stats(where, **asked)
-    models = 1 if query.model else len(store.facets(where, ["model"])["model"])
     found = intervals(store.method_gains(where, **asked))
-    body = board(query, stats, found, store.method_failures(where), models)
+    failures, statement = store.method_failures(where), sql.board(query, ids_sql(store, query))
+    body = board(query, stats, found, failures, n_models(store, query), statement)
     if not stats:
         return body, None
     by = switch("by", query, [("method", "by method"), ("set", "by prompt set")], "Rows")
@@ -62,17 +65,30 @@ def show_board(services: Services, _comparisons: Comparisons, query: MethodsQuer
                                ("Every receipt, CSV", "receipts", replace(query, method="")))]  # fmt: skip
 
 
+def n_models(store: RunReader, query: MethodsQuery) -> int:
+    """How many models the runs are of."""
+    if query.model:
+        return 1
+    where = query.where()
+    if any(item.column == "model" for item in where.conditions):  # which facets of models take no notice of
+        return len({row.model for row in store.model_settings(where)})
+    return len(store.facets(where, ["model"])["model"])
+
+
 def show_receipts(services: Services, _comparisons: Comparisons, query: MethodsQuery) -> tuple[Children, Children]:
     """The receipts of the method in the link; nothing without one."""
     if not query.method or not any_runs(services.store, query):
         return None, None
-    store, where = services.store, query.where()
+    store, where = services.store, counted(services.store, query)
     rows = store.receipts(where, query.method, LISTED, unconverged=query.unconverged)
     counts = of_stats(row for row in store.method_stats(where, unconverged=query.unconverged)
                       if row.method == query.method)  # fmt: skip
     why = store.offensive([row.run_id for row in rows])
     close = stay("Close", query.link(method=""), "hs-button")
-    body = [html.P(html.B(label(query.method))), *_listed(receipts(query, rows, LISTED, counts, why))]
+    body = [
+        html.P(html.B(label(query.method))),
+        *_listed(receipts(query, rows, LISTED, counts, why, sql.receipts(query, ids_sql(store, query)))),
+    ]
     return body, [close, csv_menu(("Receipts, CSV", "receipts", query))]
 
 
@@ -80,15 +96,15 @@ def _listed(children: Children) -> list[Children]:
     return children if isinstance(children, list) else [children]
 
 
-def show_matrix(_services: Services, comparisons: Comparisons, query: MethodsQuery) -> tuple[Children, Children]:
+def show_matrix(services: Services, comparisons: Comparisons, query: MethodsQuery) -> tuple[Children, Children]:
     """Agreement and which measure of it."""
     comparison = comparisons.of(query)
     if not comparison.runs:
         return None, None
+    body = matrix(query, comparison, sql.scores(query, ids_sql(services.store, query)))
     if len(comparison.methods) < 2:
-        return matrix(query, comparison), None
-    actions = [measures(query), csv_menu(("Agreement, CSV", "agreement", query))]
-    return matrix(query, comparison), actions
+        return body, None
+    return body, [measures(query), csv_menu(("Agreement, CSV", "agreement", query))]
 
 
 def show_disputes(services: Services, comparisons: Comparisons, query: MethodsQuery) -> tuple[Children, Children]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from headscope.analysis.registry import METHODS
 from headscope.analysis.statistics.agreement import agreement, dispute
 from headscope.analysis.statistics.intervals import Means, bootstrap_means
-from headscope.dashboard.pages.methods.query import MethodsQuery
+from headscope.dashboard.pages.methods.query import MethodsQuery, counted
 from headscope.storage.interfaces import RunReader
 from headscope.storage.read.counts import Counts
 from headscope.storage.rows import PromptScores
@@ -68,7 +68,7 @@ class Comparisons:
 
     def of(self, query: MethodsQuery) -> Comparison:
         """The comparison for the runs a link stands for."""
-        where = query.where()
+        where = counted(self._store, query)
         sample = self._store.position_scores(where, MAX_RUNS)
         key = (repr(where), query.k, query.unconverged)
         return self._kept.get(

@@ -11,7 +11,7 @@ from dash import Dash, Input, Output, State, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from headscope.dashboard.cards import Children, card, loading_box
+from headscope.dashboard.cards import Children, card, guarded, loading_box
 from headscope.dashboard.ids import Shell
 from headscope.dashboard.layout import notes_box, page_header
 from headscope.dashboard.pages.methods.cards import (
@@ -24,10 +24,12 @@ from headscope.dashboard.pages.methods.cards import (
     show_receipts,
 )
 from headscope.dashboard.pages.methods.comparison import Comparisons
-from headscope.dashboard.pages.methods.query import MethodsQuery
+from headscope.dashboard.pages.methods.query import MethodsQuery, counted
+from headscope.dashboard.parts import warning
 from headscope.dashboard.scoped.bar import scope_bar
 from headscope.dashboard.services import Services
 from headscope.dashboard.still import still
+from headscope.storage.interfaces import RunReader
 
 PAGE = MethodsQuery.PAGE
 PURPOSE = "Methods are compared on the prompts"
@@ -81,7 +83,7 @@ def register(app: Dash, services: Services) -> None:
     @app.callback(Output(Ids.FILTERS, "children"), Output(Ids.NOTES, "children"), *here)
     def show_filters(search: str, path: str) -> tuple[Children, Children]:
         query = _query(search, path)
-        return scope_bar(services.store, query, PURPOSE), notes_box(query.notes)
+        return methods_bar(services.store, query), notes_box(query.notes)
 
     def follow(id_: Ids, view: View) -> None:
         @app.callback(Output(f"{id_}-body", "children"), Output(f"{id_}-actions", "children"), *here)
@@ -92,6 +94,23 @@ def register(app: Dash, services: Services) -> None:
 
     for id_, item in CARDS.items():
         follow(id_, item.view)
+
+
+@guarded("read the experiments")
+def methods_bar(store: RunReader, query: MethodsQuery) -> Children:
+    """The bar that chooses the runs, and whether all of them are counted."""
+    bar = scope_bar(store, query, PURPOSE)
+    return [*bar, *left_out(store, query)] if isinstance(bar, list) else bar
+
+
+def left_out(store: RunReader, query: MethodsQuery) -> list[Component]:
+    """Said where there are too many runs to count them all while somebody waits."""
+    newest = counted(store, query).newest
+    if not newest:
+        return []
+    total = store.runs_page(query.where(), limit=1).total
+    return [warning(f"Of {total:,} runs only the newest {newest:,} that have attributions are counted: more would take "
+                    "too long. Choose an experiment, or fewer runs.")]  # fmt: skip
 
 
 def _query(search: str | None, path: str) -> MethodsQuery:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from headscope.analysis.registry import method_entry
 from headscope.dashboard import links
 from headscope.dashboard.link_state import choice, number
 from headscope.dashboard.pages import Page
-from headscope.dashboard.scoped.query import ScopeQuery
+from headscope.dashboard.scoped.selection import SelectedQuery
+from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import RunFilter
 
 MEASURES = {"tau": "Kendall’s τ", "overlap": "Top-k overlap", "signs": "Sign agreement"}
 TOPS = (1, 3, 5, 10)
+MOST = 50_000
+"""Runs that are counted of a selection beyond one experiment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MethodsQuery(ScopeQuery):
+class MethodsQuery(SelectedQuery):
     """View state of /methods.
 
     by: one row per method, or per method and prompt set. measure: what the
@@ -40,6 +44,19 @@ class MethodsQuery(ScopeQuery):
         """The two methods of `pair`."""
         first, comma, second = self.pair.partition(",")
         return (first, second) if comma and first and second and first != second else None
+
+
+def counted(store: RunReader, query: MethodsQuery) -> RunFilter:
+    """The runs that numbers are over; of more than `MOST` beyond one experiment the newest that have attributions."""
+    where = query.where()
+    many = query.beyond and store.runs_page(where, limit=1).total > MOST
+    return replace(where, newest=MOST) if many else where
+
+
+def ids_sql(store: RunReader, query: MethodsQuery) -> str:
+    """The statement that finds them, "" where the page's own statements can name them."""
+    where = counted(store, query)
+    return store.ids_sql(where) if query.narrowed.is_filtered or where.newest else ""
 
 
 def runs_of(query: MethodsQuery, prompt_set: str | None = None) -> str:

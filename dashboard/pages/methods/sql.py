@@ -42,20 +42,21 @@ WHERE {where}
 ORDER BY s.run_id, s.method, s.position"""
 
 
-def board(query: MethodsQuery) -> str:
-    """What the leaderboard counts."""
+def board(query: MethodsQuery, ids: str = "") -> str:
+    """What the leaderboard counts. ids: the statement that finds the runs, for a selection beyond what is named; so in
+    the next two."""
     verdicts = (f"avg(CASE WHEN {when} THEN 1.0 ELSE 0.0 END) AS {name}" for name, when in VERDICTS.items())
-    return BOARD.format(where=_where(query, ""), kept=_kept(query), verdicts=",\n       ".join(verdicts))
+    return BOARD.format(where=_where(query, ids), kept=_kept(query), verdicts=",\n       ".join(verdicts))
 
 
-def receipts(query: MethodsQuery) -> str:
+def receipts(query: MethodsQuery, ids: str = "") -> str:
     """The receipts of one method."""
-    return RECEIPTS.format(where=_where(query, ""), method=_literal(query.method), kept=_kept(query))
+    return RECEIPTS.format(where=_where(query, ids), method=_literal(query.method), kept=_kept(query))
 
 
-def scores(query: MethodsQuery) -> str:
+def scores(query: MethodsQuery, ids: str = "") -> str:
     """What agreement is worked out from."""
-    return SCORES.format(where=_where(query, "r."), kept=_kept(query))
+    return SCORES.format(where=_where(query, ids, "s.", "r."), kept=_kept(query))
 
 
 def _kept(query: MethodsQuery) -> str:
@@ -63,9 +64,10 @@ def _kept(query: MethodsQuery) -> str:
     return "TRUE" if query.unconverged else "converged IS NOT FALSE"
 
 
-def _where(query: MethodsQuery, prefix: str) -> str:
-    chosen = {name: getattr(query, name) for name in ("experiment", "model", "prompt_set")}
-    return " AND ".join(f"{prefix}{name} = {_literal(value)}" for name, value in chosen.items() if value) or "TRUE"
+def _where(query: MethodsQuery, ids: str, table: str = "", runs: str = "") -> str:
+    if ids:
+        return f"{table}run_id IN ({ids})"
+    return " AND ".join(f"{runs}{name} = {_literal(value)}" for name, value in query.scope().items()) or "TRUE"
 
 
 def _literal(text: str) -> str:

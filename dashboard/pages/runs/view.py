@@ -20,6 +20,10 @@ from headscope.dashboard.words import plural
 from headscope.storage.rows import FacetCount
 
 SHOWN_VALUES = 8
+OVER_RUNS = (("Methods", "rulers", links.METHODS), ("Heads", "diagram-3", links.HEADS))
+"""Pages over an experiment or any selection: name, icon, address."""
+EVERYTHING = RunsQuery(status=(RunStatus.SUCCEEDED,)).to_query()
+"""For those, which ask for an experiment where nothing is narrowed."""
 WIDEST = 240  # px a column takes by itself: a model's name, not a folder's
 FORMATS = (("csv", "CSV"), ("json", "JSON"), ("parquet", "Parquet"))
 RENDERERS = {
@@ -170,6 +174,9 @@ def toolbar(query: RunsQuery) -> Children:
         ),
         dcc.Link([icon("bar-chart-line"), "Charts"], href=links.CHARTS + charted(query), className="hs-button",
                  title="Charts over the runs of this list", id="runs-charts"),
+        *(dcc.Link([icon(name), label], href=address + (charted(query) or EVERYTHING), className="hs-button",
+                   title=f"{label} of these runs", id=f"runs-{label.lower()}")
+          for label, name, address in OVER_RUNS),
         export_menu(query),
     ]  # fmt: skip
 

@@ -9,15 +9,11 @@ from typing import Any
 import pytest
 from flask import Flask
 from hypothesis import given
-from hypothesis import strategies as st
 
 from headscope.analysis.errors import InputError
-from headscope.analysis.types import RunStatus
 from headscope.dashboard import links
-from headscope.dashboard.narrowing.columns import COLUMNS, DATE
+from headscope.dashboard.narrowing.columns import COLUMNS
 from headscope.dashboard.narrowing.conditions import (
-    NULL_OPS,
-    OPS,
     RANGE,
     ColumnFilter,
     from_link,
@@ -28,34 +24,7 @@ from headscope.dashboard.narrowing.conditions import (
 from headscope.dashboard.narrowing.query import FACETS
 from headscope.dashboard.pages.runs.query import RunsQuery, sort_of
 from headscope.storage.rows import RUN_COLUMNS, Condition, Sort
-
-NUMBERS = st.integers(-(10**9), 10**9) | st.floats(-1e6, 1e6).map(lambda value: round(value, 4))
-DAYS = st.dates(min_value=datetime(1990, 1, 1).date(), max_value=datetime(2100, 1, 1).date()).map(str)
-
-
-@st.composite
-def column_filters(draw: st.DrawFn) -> ColumnFilter:
-    column = draw(st.sampled_from(COLUMNS))
-    op = draw(st.sampled_from([*OPS[column.kind].values(), *NULL_OPS.values()]))
-    if op in NULL_OPS.values():
-        return ColumnFilter(column, op)
-    values = NUMBERS.map(str) if column.is_numeric else DAYS if column.kind == DATE else st.text()
-    upper = draw(values) if op == "between" else ""
-    return ColumnFilter(column, op, draw(values), upper)
-
-
-QUERIES = st.builds(
-    RunsQuery,
-    q=st.text(),
-    status=st.lists(st.sampled_from(list(RunStatus)), unique=True).map(lambda found: tuple(map(str, found))),
-    model=st.lists(st.text(min_size=1), max_size=3, unique=True).map(tuple),
-    tag=st.lists(st.text(min_size=1), max_size=3, unique=True).map(tuple) | st.just(("",)),
-    f=st.lists(column_filters().map(lambda item: item.link), max_size=4).map(tuple),
-    sort=st.lists(st.sampled_from([c.field for c in COLUMNS] + [f"-{c.field}" for c in COLUMNS]), max_size=3).map(
-        tuple
-    ),
-    sel=st.lists(st.uuids().map(str), max_size=3, unique=True).map(tuple),
-)
+from tests.runs_queries import QUERIES, column_filters
 
 
 @given(QUERIES)

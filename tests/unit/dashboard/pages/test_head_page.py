@@ -128,6 +128,22 @@ def test_effects_with_and_without_backups(store: Store) -> None:
     assert re.search(rf"worth {both:.2f} nats \[3\.0\d, 3\.0\d\]; removed alone, .*, {alone:.2f} nats", found)
 
 
+def test_a_selection_is_kept_on_the_way_to_other_heads_and_runs(store: Store) -> None:
+    few = "&".join(f"f=text:ne:The%20cat%20sat%20{i}" for i in range(9))
+    state = at(f"/heads/tiny/7/2?experiment=removed&experiment=none&{few}")
+    services, found = Services(store), shown(store, state.link())
+    assert f"n = {N - 9}; asked for is" in found["head-labels"]
+    assert "Model: tiny" not in found["bar"]
+    assert "Experiment: none" in found["bar"]
+    links_there = hrefs(head.head_bar(store, state, ""))
+    narrowed = state.link().partition("?")[2]
+    assert {f"/heads/tiny/8/2?{narrowed}", f"/heads?model=tiny&{narrowed}", state.runs()} <= set(links_there)
+    assert state.link(experiment="removed") in links_there
+    assert at(links_there[0]).model == "tiny"
+    runs = head.SCOPED.content("head-runs", services, replace(state, stat="head_ablation"))[0]
+    assert len(set(hrefs(runs))) == N - 9
+
+
 def test_the_foremost_runs_of_each_statistic(store: Store) -> None:
     state = at("/heads/tiny/5/0?experiment=removed&stat=induction")
     body = head.SCOPED.content("head-runs", Services(store), state)[0]
@@ -147,7 +163,7 @@ def test_the_foremost_runs_of_each_statistic(store: Store) -> None:
         ("/heads/none/5/0?experiment=removed", "No such model"),
         ("/heads/tiny", "The address of a head is /heads/MODEL/LAYER/HEAD"),
         ("/heads/tiny/x/0?experiment=removed", "The address of a head is"),
-        ("/heads/tiny/5/0", "A head is looked at over the runs of one experiment."),
+        ("/heads/tiny/5/0", "A head is looked at over the runs of one experiment"),
         ("/heads/tiny/5/0?experiment=none", "No such runs"),
         ("/heads/tiny/5/0?experiment=removed&prompt_set=dogs", "No such runs"),
     ],

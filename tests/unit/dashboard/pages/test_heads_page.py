@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,35 @@ def test_the_statement_below_the_map_gives_its_numbers(store: Store) -> None:
     for row in table:
         assert row["mean"] == pytest.approx(np.array(trace.z)[row["layer"], row["head"]], rel=1e-9)
         assert row["n"] == N
+
+
+def test_a_selection_has_the_numbers_of_its_runs(store: Store) -> None:
+    query = HeadsQuery.from_query("?experiment=removed&experiment=none&q=cat%20sat&f=text:ends_with:1")
+    cards = {id_: heads.SCOPED.content(id_, Services(store), query)[0] for id_ in heads.SCOPED.cards}
+    picked = [result for i, result in enumerate(results(ablated=True)) if i in {1, 11}]
+    values = np.stack([result.heads.previous_token for result in picked]).astype(float)  # type: ignore[union-attr]
+    (trace,) = figure(cards["heads-map"]).data
+    np.testing.assert_allclose(np.array(trace.z), values.mean(0), rtol=1e-9)
+    statement = text_of(cards["heads-map"]).partition("SELECT layer")[2].removesuffix(" Copy")
+    for row in readonly.run(store.url, f"SELECT layer{statement}").table.to_pylist():
+        assert row["mean"] == pytest.approx(values.mean(0)[row["layer"], row["head"]])
+        assert row["n"] == 2
+    assert query.page_of("tiny", 7, 2) in hrefs(cards["heads-table"])
+    assert "with measured heads" not in text_of(list(cards.values()))
+
+
+def test_of_very_many_selected_runs_the_newest_are_read(store: Store) -> None:
+    class Short:
+        """A store that reads one."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store, name) if name != "head_stats" else partial(store.head_stats, most=1)
+
+    found = bodies(Short(), f="text:ends_with:1")
+    for id_ in ("heads-map", "heads-table", "heads-matter"):
+        assert "The newest 1 of 2 runs with measured heads" in text_of(found[id_])
+    assert "See the SQL" not in text_of(found["heads-map"])
+    assert "The newest" not in text_of(bodies(Short(), f="text:contains:cat")["heads-map"])
 
 
 def test_nothing_measured_and_a_broken_store(store: Store, tmp_path: Path) -> None:

@@ -7,18 +7,22 @@ import io
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
 
 from headscope.dashboard.app import create_app
+from headscope.dashboard.pages.heads.query import HeadsQuery
 from headscope.dashboard.pages.methods import sql
 from headscope.dashboard.pages.methods.comparison import Comparisons
 from headscope.dashboard.pages.methods.page import CARDS
-from headscope.dashboard.pages.methods.query import MethodsQuery
+from headscope.dashboard.pages.methods.query import MethodsQuery, ids_sql
 from headscope.dashboard.pages.runs.query import RunsQuery
+from headscope.dashboard.pages.runs.view import charted, toolbar
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
 from headscope.storage.sql import readonly
 from tests.methods_page import COMPARED, HOST, ONE_MODEL, bar, downloaded, shown
-from tests.page_parts import hrefs
+from tests.page_parts import hrefs, text_of
+from tests.runs_queries import QUERIES
 
 
 @pytest.mark.parametrize(("unconverged", "n"), [(False, 4), (True, 6)])
@@ -44,6 +48,63 @@ def test_downloads_and_sql_leave_out_what_did_not_converge(store: Store, unconve
         ("median_seconds", "seconds"),
     ):
         assert board[name] == pytest.approx(float(found[column])), name
+
+
+@settings(deadline=None)
+@given(QUERIES)
+def test_a_link_of_the_runs_page_says_the_same_here(query: RunsQuery) -> None:
+    for kind in (MethodsQuery, HeadsQuery):
+        here = kind.from_query(charted(query))
+        assert (here.notes, here.selection().narrowing()) == ((), query.narrowing())
+        assert kind.from_query(here.to_query()) == here
+        back = RunsQuery.from_query(here.runs().partition("?")[2])
+        assert back == RunsQuery(**{**query.narrowing(), "status": query.status or ("succeeded",)})
+        if query.is_filtered:
+            assert kind.from_query(here.selecting(here.selection()).to_query()) == here
+
+
+def test_the_runs_page_leads_here_with_what_narrows_it(services: Services) -> None:
+    narrowed = RunsQuery(model=("tiny", "other"), f=("prompt_key:eq:p3",), sort=("-margin",))
+    for query, wanted in ((narrowed, narrowed.where()), (RunsQuery(), RunsQuery(status=("succeeded",)).where())):
+        for path, kind in (("/methods", MethodsQuery), ("/heads", HeadsQuery)):
+            address = next(href for href in hrefs(toolbar(query)) if href.startswith(path))
+            here = kind.from_query(address.partition("?")[2])
+            assert (here.chosen, here.where()) == (True, wanted)
+
+
+def test_a_selection_is_counted_said_in_chips_and_downloaded(store: Store, services: Services) -> None:
+    """The filter leaves those of `compared` that `tiny` has of the set `stories`."""
+    query = MethodsQuery.from_query("?experiment=compared&experiment=none&model=tiny&f=prompt_set:eq:stories&q=case")
+    same = MethodsQuery(experiment="compared", model="tiny", prompt_set="stories")
+    for id_ in CARDS:
+        one, other = (text_of(shown(services, replace(each, method="attn_lrp"), id_)[0]).partition("SELECT")[0]
+                      .partition("WITH found")[0] for each in (query, same))  # fmt: skip
+        assert one == other != ""
+    for name in ("leaderboard", "agreement", "disputes", "receipts"):
+        assert downloaded(store, name, query) == downloaded(store, name, same) != []
+    assert readonly.run(store.url, sql.board(query, ids_sql(store, query))).table.equals(
+        readonly.run(store.url, sql.board(same)).table
+    )
+    found = bar(store, query)
+    for part in ("Search “case”", "Experiment: none", "Model: tiny", "Prompt set is stories"):
+        assert part in text_of(found)
+    without = query.selecting(query.selection().without("q", "f"))
+    assert without.link() == "/methods?model=tiny&experiment=compared&experiment=none"
+    assert {query.selecting(query.selection().without("q")).link(), query.link(experiment="compared"),
+            "/methods", query.runs()} < set(hrefs(found))  # fmt: skip
+    nothing = replace(query, narrowed=replace(query.narrowed, q="no such text"))
+    assert "No run matches" in text_of(bar(store, nothing))
+    assert all(shown(services, nothing, id_)[0] is None for id_ in CARDS)
+
+
+def test_of_very_many_selected_runs_the_newest_are_counted(
+    store: Store, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headscope.dashboard.pages.methods.query.MOST", 7)
+    query = MethodsQuery.from_query("?status=succeeded")
+    total = store.runs_page(query.where(), limit=1).total
+    assert f"Of {total} runs only the newest 7 that have attributions" in text_of(bar(store, query))
+    assert {row["n"] for row in downloaded(store, "leaderboard", query)} == {"7"}  # not `silent`, saved just before
 
 
 def test_every_link_of_the_page_is_understood(services: Services) -> None:

@@ -1,0 +1,60 @@
+"""Everything that was measured of heads in some runs, array by array: what sums over heads are added up from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from headscope.storage.columns import head_sums as columns
+from headscope.storage.columns.head_sums import HeadSums, Measured
+from headscope.storage.schema import attribution_heads, attributions, head_summaries, runs
+from headscope.storage.sql.expressions import HasElement
+
+A, P = attributions.c, attribution_heads.c
+Chosen = Callable[[sa.Column[Any]], sa.ColumnElement[bool]]
+"""A run's id, in whatever column, to the condition that it is one of the runs."""
+AT_ONCE = 200
+"""Arrays held at once: as numbers of Python's they take eight times as much as in the database."""
+
+
+def sums(connection: Connection, chosen: Chosen) -> dict[tuple[str, Measured], HeadSums]:
+    """What the arrays of the runs add up to, by model and what was measured."""
+    return columns.merged(item for part in _parts(connection, chosen) for item in part.items())
+
+
+def _parts(connection: Connection, chosen: Chosen) -> Iterator[dict[tuple[str, Measured], HeadSums]]:
+    read = ((_attention(chosen), columns.attention), (_scores(chosen), columns.scores), (_passed(chosen), _relevance))
+    for query, values in read:
+        for rows in connection.execute(query).mappings().partitions(AT_ONCE):
+            by_model: dict[str, list[tuple[Measured, Any]]] = {}
+            for row in rows:
+                by_model.setdefault(row["of_model"], []).extend(values(row))
+            yield {(model, key): part for model, mine in by_model.items() for key, part in columns.summed(mine).items()}
+
+
+def _relevance(row: columns.Row) -> list[tuple[Measured, Any]]:
+    return [columns.relevance(row)]
+
+
+def _of(table: sa.Table, chosen: Chosen, *shown: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    query = sa.select(*shown, runs.c.model.label("of_model")).join_from(table, runs, runs.c.id == table.c.run_id)
+    return query.where(chosen(table.c.run_id))
+
+
+def _attention(chosen: Chosen) -> sa.Select[Any]:
+    return _of(head_summaries, chosen, *head_summaries.columns)
+
+
+def _scores(chosen: Chosen) -> sa.Select[Any]:
+    over_heads = sa.and_(HasElement(A.axes, "layer"), sa.not_(HasElement(A.axes, "position")))
+    names = ("method", "quantity", "axes", "shape", "scores", "params", "error", "outcome")
+    return _of(attributions, chosen, *(A[name] for name in names)).where(over_heads)
+
+
+def _passed(chosen: Chosen) -> sa.Select[Any]:
+    same = sa.and_(A.run_id == P.run_id, A.ordinal == P.ordinal)
+    shown = (*attribution_heads.columns, A.quantity, A.params)
+    return _of(attribution_heads, chosen, *shown).join(attributions, same)
