@@ -92,9 +92,8 @@ browser: $(VENV)/.dev
 	@$(BIN)/python tests/browser/install.py
 
 # A worker takes the next file when it is done with one. In the order of their names the short unit tests come last, so that
-# no core is left idle; xdist's own order would end with files of one long test. Three, because browsers and other
-# processes are waited for much of the time: two leave two cores idle for a third of it.
-SPREAD := -n 3 --dist loadfile --no-loadscope-reorder
+# no core is left idle; xdist's own order would end with files of one long test.
+SPREAD := -n 2 --dist loadfile --no-loadscope-reorder
 
 test: lint types browser
 	OMP_NUM_THREADS=1 $(BIN)/pytest $(SPREAD) $(PYTEST)
