@@ -32,6 +32,10 @@ BOOTSTRAP = "95 % bootstrap over questions, Wilson's where all are the same"
 SIGNS = "95 % bootstrap over pairs"
 
 
+Side = Mapping[str, tuple[str, float]]
+"""Pair -> run and number, of one group."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """What one test found of one run. key: the prompt's id in its set."""
@@ -116,8 +120,7 @@ def _relation(told: Sequence[Told]) -> Iterator[AnswerRow]:
         ("right reversed", [second for _, second in rights]),
     ):
         yield _mean(test, subset, SHARE, [float(value) for value in values], shared, wrong if "both" in subset else ())
-    yield _gap(test, "forward minus reversed", DIFFERENCE, *(
-        [side[pair][1] for pair in shared] for side in (there, back)), shared)  # fmt: skip
+    yield _gap(test, "forward minus reversed", DIFFERENCE, there, back, shared)
 
 
 def _boundary(told: Sequence[Told]) -> Iterator[AnswerRow]:
@@ -157,19 +160,19 @@ def _group(told: Sequence[Told], probe: str, group: str, read: Callable[[Told], 
     return {_unit(item): (item.run_id, value) for item, value in ordered}
 
 
-def _differences(
-    test: str, subset: str, unit: str, sides: Mapping[str, dict[str, tuple[str, float]]]
-) -> Iterator[AnswerRow]:
+def _differences(test: str, subset: str, unit: str, sides: Mapping[str, Side]) -> Iterator[AnswerRow]:
     first, second = sides[UNANSWERABLE], sides[ANSWERABLE]
     shared = [pair for pair in first if pair in second]
     if shared:
-        yield _gap(test, subset, unit, *([side[pair][1] for pair in shared] for side in (first, second)), shared)
+        yield _gap(test, subset, unit, first, second, shared)
 
 
-def _gap(
-    test: str, subset: str, unit: str, first: Sequence[float], second: Sequence[float], pairs: Sequence[str]
-) -> AnswerRow:
-    found = paired(*(Sample(np.array(values, dtype=np.float64), pairs, pairs) for values in (first, second)))
+def _gap(test: str, subset: str, unit: str, first: Side, second: Side, pairs: Sequence[str]) -> AnswerRow:
+    """The first side minus the second over these pairs."""
+    one, other = (
+        Sample(np.array([side[pair][1] for pair in pairs], dtype=np.float64), pairs, pairs) for side in (first, second)
+    )
+    found = paired(one, other)
     return AnswerRow(test, subset, found.mean, found.low, found.high, unit, found.n, found.clusters, SIGNS)
 
 

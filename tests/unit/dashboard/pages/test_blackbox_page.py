@@ -123,7 +123,7 @@ def test_tests_of_answers_have_intervals_and_lead_to_runs(services: Services) ->
     assert "abstains, unanswerable 29 % [" in said
     assert "and 4 other runs" in said
     assert "Could not" not in said
-    assert any(link.startswith("/run/") for link in hrefs(body))
+    assert any(link.startswith("/run?id=") for link in hrefs(body))
     assert any("/api/v1/blackbox/tests.csv" in link for link in hrefs(actions))
     assert card(services, "blackbox-answers") == (None, None)  # nothing was tested there
     hidden = SCOPED.content("blackbox-importance", services, BlackBoxQuery(experiment="tested"))
