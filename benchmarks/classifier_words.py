@@ -29,6 +29,7 @@ from headscope.analysis.training import functional_tests
 from headscope.analysis.types.judging import Explaining
 
 LABEL = "toxic"
+RULES = tuple(method.value for method in Explaining if method is not Explaining.INTEGRATED_GRADIENTS)
 REMOVED = (1, 2, 3)
 DRAWS = 20
 
@@ -67,14 +68,14 @@ def removal(judge: SequenceClassifier, texts: Sequence[str], found: dict[str, li
         for k in REMOVED:
             rows = []
             for index, text in enumerate(texts):
-                n = len(found["attn_lrp"][index].scores)
+                n = len(found[RULES[0]][index].scores)
                 best = [np.argsort(-scores[index].scores, kind="stable")[:k].tolist() for scores in found.values()]
                 random = [draw.permutation(n)[:k].tolist() for _ in range(DRAWS)]
                 fell = drops(judge, text, [*best, *random], masked)
                 rows.append([*fell[: len(found)], float(np.mean(fell[len(found) :]))])
             table = np.array(rows)
-            names = [*found, "random", "attn_lrp over integrated_gradients"]
-            columns = np.column_stack([table, table[:, 1] - table[:, 0]])
+            names = [*found, "random", *(f"{rule} over integrated_gradients" for rule in RULES)]
+            columns = np.column_stack([table, *(table[:, 1 + i] - table[:, 0] for i in range(len(RULES)))])
             means = bootstrap_means(columns)
             said[f"{'[MASK]' if masked else 'deleted'}, {k}"] = {
                 name: [round(float(value), 3) for value in (means.mean[i], means.low[i], means.high[i])]
@@ -83,9 +84,9 @@ def removal(judge: SequenceClassifier, texts: Sequence[str], found: dict[str, li
     return said
 
 
-def alike(found: dict[str, list[TokenScores]]) -> dict[str, Any]:
-    """Spearman's rank correlation of the two, its mean over texts, and in how many the first token is the same."""
-    one, other = found.values()
+def alike(one: list[TokenScores], other: list[TokenScores]) -> dict[str, Any]:
+    """Spearman's rank correlation of integrated gradients with a rule, its mean over texts, and in how many the first
+    token is the same."""
     values = [
         spearman(a.scores.astype(np.float64), b.scores.astype(np.float64)).value
         for a, b in zip(one, other, strict=True)
@@ -128,12 +129,12 @@ def main() -> None:
         {
             "classifier": judge.name,
             "texts": len(texts),
-            "tokens": round(float(np.mean([len(one.scores) for one in found["attn_lrp"]])), 1),
+            "tokens": round(float(np.mean([len(one.scores) for one in found[RULES[0]]])), 1),
             "drop_of_the_logit": removal(judge, texts, found),
-            "alike": alike(found),
-            "attn_lrp_shares": shares(found["attn_lrp"]),
+            "alike": {rule: alike(found["integrated_gradients"], found[rule]) for rule in RULES},
+            "shares": {rule: shares(found[rule]) for rule in RULES},
             "ms_per_text": {name: round(float(np.median(t)) / len(texts) * 1e3, 1) for name, t in seconds.items()},
-            "ratio": ratio(seconds["integrated_gradients"], seconds["attn_lrp"]),
+            "ratio": {rule: ratio(seconds["integrated_gradients"], seconds[rule]) for rule in RULES},
         },
     )
 

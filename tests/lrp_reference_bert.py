@@ -1,4 +1,4 @@
-"""Relevance propagation (AttnLRP) for a BERT classifier written out in numpy, without gradients.
+"""Relevance propagation (AttnLRP and CP-LRP) for a BERT classifier written out in numpy, without gradients.
 
 What GPT-2 does not have: attention in both directions, norms after the sums, a pooler with a tanh, a head.
 """
@@ -30,7 +30,7 @@ class ExplicitBert:
     logit: float
 
 
-def explicit_relevance_bert(model: Any, ids: Tensor, column: int) -> ExplicitBert:
+def explicit_relevance_bert(model: Any, ids: Tensor, column: int, rule: str) -> ExplicitBert:
     """Relevance of the logit `column` of a BertForSequenceClassification for `ids` `[T]`, nothing masked."""
     w = {name.removeprefix("bert."): value.double().numpy() for name, value in model.state_dict().items()}
     places = (ids.numpy(), np.arange(len(ids)), np.zeros(len(ids), dtype=int))
@@ -49,7 +49,7 @@ def explicit_relevance_bert(model: Any, ids: Tensor, column: int) -> ExplicitBer
     r_first, more = pooler.backward(r_pooled)  # the tanh passes on what it gets
     r, bias, leak = np.concatenate([r_first, np.zeros_like(x[1:])]), bias + more, 0.0
     for layer in reversed(layers):
-        r, more, lost = layer.backward(r)
+        r, more, lost = layer.backward(r, rule)
         bias, leak = bias + more, leak + lost
     r, more = first.backward(r)
     words, positions, types = ((r * part / total).sum(-1) for part in given)
@@ -87,7 +87,7 @@ class _Layer:
         self.written = self.narrow.forward(0.5 * h * (1 + torch.erf(torch.from_numpy(h / np.sqrt(2))).numpy()))
         return self.second.forward(self.middle + self.written)
 
-    def backward(self, r: Array) -> tuple[Array, float, float]:
+    def backward(self, r: Array, rule: str) -> tuple[Array, float, float]:
         r, bias = self.second.backward(r)
         share = r / (self.middle + self.written)
         r_h, b1 = self.narrow.backward(share * self.written)
@@ -95,7 +95,7 @@ class _Layer:
         r, b3 = self.first.backward(r_middle + share * self.middle)
         share = r / (self.x + self.update)
         r_mixed, b4 = self.mix.backward(share * self.update)
-        *parts, leak = through_attention(self.q, self.k, self.v, self.s, self.p, self._split(r_mixed), "attn_lrp")
+        *parts, leak = through_attention(self.q, self.k, self.v, self.s, self.p, self._split(r_mixed), rule)
         bias, r_x = bias + b1 + b2 + b3 + b4, share * self.x
         for part, given in zip(self.maps, parts, strict=True):
             r_part, more = part.backward(_flat(given))

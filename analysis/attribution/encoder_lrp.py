@@ -1,8 +1,9 @@
 """Layer-wise relevance propagation of a classifier that reads a text in both directions (BERT and what is built alike).
 
-The rules are those of `lrp_rules`, AttnLRP (Achtibat et al. 2024), put on the whole model, head and pooler too: the
-pooler's tanh is an activation like any other. Relevance of the words, special tokens among them + position and type
-embeddings + biases + leak of the softmaxes = the explained logit. Each part is measured on its own.
+The rules are those of `lrp_rules`, AttnLRP (Achtibat et al. 2024) or CP-LRP (Ali et al. 2022), put on the whole model,
+head and pooler too: the pooler's tanh is an activation like any other. Relevance of the words, special tokens among
+them + position and type embeddings + biases + leak of the softmaxes (none by CP-LRP, to which patterns are constant) =
+the explained logit. Each part is measured on its own.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from headscope.analysis.attribution.frozen_norm import frozen_norm, is_norm, unk
 from headscope.analysis.attribution.lrp_rules import Ledger, RuledParts, activations_among, identity_rule, rules_on
 from headscope.analysis.errors import BackendError
 
-RULE = "attn_lrp"
 TOLERANCE = 1e-3
 """What may be missing of the logit, as a share of all that is shared out: rounding, in float32."""
 
@@ -45,8 +45,9 @@ class EncoderRelevance:
         return float(self.tokens.double().sum()) + sum(self.embeddings.values()) + self.biases + self.leak - self.logit
 
 
-def encoder_relevance(model: Any, inputs: Mapping[str, Tensor], column: int) -> EncoderRelevance:
-    """Relevance of the logit `column` for one text, `inputs` as the tokenizer makes them, `[1, T]` each.
+def encoder_relevance(model: Any, inputs: Mapping[str, Tensor], column: int, rule: str) -> EncoderRelevance:
+    """Relevance of the logit `column` for one text by a rule of `lrp_rules.RULES`, `inputs` as the tokenizer makes
+    them, `[1, T]` each.
 
     Raises BackendError for a model with a part that the rules do not know.
     """
@@ -55,7 +56,7 @@ def encoder_relevance(model: Any, inputs: Mapping[str, Tensor], column: int) -> 
         plain = float(model(**inputs).logits[0, column])
     parts = RuledParts(model, [*model.modules()], activations_among(model.modules()))
     try:
-        with rules_on(parts, RULE, 1) as ledger, _embedded(model) as start, _TanhByTheRule(), torch.enable_grad():
+        with rules_on(parts, rule, 1) as ledger, _embedded(model) as start, _TanhByTheRule(), torch.enable_grad():
             logit = model(**inputs).logits[0, column]
             gradients = torch.autograd.grad(logit, [*start.values()], allow_unused=True)
     except (RuntimeError, ValueError, TypeError, AttributeError, KeyError) as error:  # of an architecture unlike BERT

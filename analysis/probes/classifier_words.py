@@ -14,15 +14,16 @@ def explained(classifier: SequenceClassifier, text: str, label: str, method: Exp
     Raises UnknownNameError for a label the classifier does not have, BackendError where relevance propagation has no
     rules for it.
     """
-    by_relevance = method is Explaining.ATTN_LRP
-    return shared_out(classifier, text, label) if by_relevance else explain(classifier, text, label)
+    if method is Explaining.INTEGRATED_GRADIENTS:
+        return explain(classifier, text, label)
+    return shared_out(classifier, text, label, method)
 
 
-def shared_out(classifier: SequenceClassifier, text: str, label: str) -> TokenScores:
-    """Relevance of the tokens of `text` for the logit of `label` (AttnLRP, `encoder_relevance`); `terms` is the rest
-    of the logit, `delta` the conservation error."""
+def shared_out(classifier: SequenceClassifier, text: str, label: str, rule: Explaining) -> TokenScores:
+    """Relevance of the tokens of `text` for the logit of `label` by a rule of propagation (`encoder_relevance`);
+    `terms` is the rest of the logit, `delta` the conservation error."""
     reading = read(classifier, text, label)
-    found = encoder_relevance(classifier.model, reading.inputs, reading.column)
+    found = encoder_relevance(classifier.model, reading.inputs, reading.column, rule.value)
     terms = {
         "special tokens": float(found.tokens[reading.special.cpu()].sum()),
         **found.embeddings,

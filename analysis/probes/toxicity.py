@@ -14,7 +14,11 @@ from headscope.analysis.types.findings import Finding, ToxicityScore
 from headscope.analysis.types.judging import Explaining
 
 EXPLAINED = "toxic"
-SAID = {Explaining.INTEGRATED_GRADIENTS: "integrated gradients", Explaining.ATTN_LRP: "AttnLRP"}
+SAID = {
+    Explaining.INTEGRATED_GRADIENTS: "integrated gradients",
+    Explaining.CP_LRP: "CP-LRP",
+    Explaining.ATTN_LRP: "AttnLRP",
+}
 Parts = Sequence[tuple[str, str]]
 """(part, text) of one run; `part` is prompt or continuation."""
 

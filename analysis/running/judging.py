@@ -40,7 +40,7 @@ def judge_typed(request: JudgeRequest) -> Judgement:
 def _relevance(judge: TextClassifier, text: str) -> tuple[dict[str, Any], str]:
     """The words by relevance propagation, and why not."""
     try:
-        return evidence(judge, text, judge.labels[0], Explaining.ATTN_LRP), ""
+        return evidence(judge, text, judge.labels[0], Explaining.CP_LRP), ""
     except BackendError as error:
         return {}, str(error)
 

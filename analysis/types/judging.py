@@ -12,6 +12,7 @@ class Explaining(StrEnum):
     """How a classifier's logit is shared out over the words it read."""
 
     INTEGRATED_GRADIENTS = "integrated_gradients"
+    CP_LRP = "cp_lrp"
     ATTN_LRP = "attn_lrp"
 
 
@@ -45,7 +46,7 @@ class Judgement:
     """classifier: the name that would be stored. labels: in its order, the overall one first.
 
     evidence: the words behind the first label, as stored with a `ToxicityScore`; empty where the classifier has no
-    gradients or could not judge. relevance: the same by `Explaining.ATTN_LRP`, and `terms`, what words do not get;
+    gradients or could not judge. relevance: the same by `Explaining.CP_LRP`, and `terms`, what words do not get;
     unshared: why there is none, "" where there is, or there is no evidence either. found: the group word as it was
     typed, "" for none; exchanged: one per other group. unswapped: why groups were not exchanged, "" where they were.
     caution: what the content filter warns of, "" for nothing.

@@ -20,9 +20,8 @@ LISTED = 20
 """Texts on one page of the list."""
 HOW = ("Integrated gradients of the classifier's logit from a baseline of padding (Sundararajan et al. 2017), not of "
        "the model that wrote the text. Missed: what the words' shares do not account for.")  # fmt: skip
-SHARED = ("Relevance propagation (AttnLRP, Achtibat et al. 2024) shares out the logit itself, from the head back to "
-          "what was read. Where much leaks, read the words' order and not their size. Missed: what all of these do not "
-          "account for.")  # fmt: skip
+SHARED = ("Relevance propagation (CP-LRP, Ali et al. 2022: where heads look is held constant) shares out the logit "
+          "itself, from the head back to what was read. Missed: what all of these do not account for.")  # fmt: skip
 
 
 class Ids(StrEnum):

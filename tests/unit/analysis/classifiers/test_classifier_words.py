@@ -38,45 +38,48 @@ def judge() -> SequenceClassifier:
     return found
 
 
-def test_words_special_tokens_and_the_rest_are_the_logit(judge: SequenceClassifier) -> None:
+@pytest.mark.parametrize("rule", [Explaining.ATTN_LRP, Explaining.CP_LRP])
+def test_words_special_tokens_and_the_rest_are_the_logit(judge: SequenceClassifier, rule: Explaining) -> None:
     logits = judge.logits([text for text, _ in PLANTED])
     for label in ("toxic", "insult"):
         column = judge.labels.index(label)
         for row, (text, _) in enumerate(PLANTED):
-            found = shared_out(judge, text, label)
+            found = shared_out(judge, text, label, rule)
             assert found.value == pytest.approx(float(logits[row, column]), abs=1e-4)
             assert float(found.scores.sum()) + sum(found.terms.values()) == pytest.approx(found.value, abs=1e-4)
             assert set(found.terms) == {
                 "special tokens", "position embeddings", "token type embeddings", "biases", "softmax leak"
             }  # fmt: skip
+            assert (found.terms["softmax leak"] == 0) is (rule is Explaining.CP_LRP)
             assert "".join(found.tokens) == text.replace(" ", "")
             assert [text[start:end] for start, end in found.spans] == list(found.tokens)
 
 
-def test_an_insult_in_a_harmless_sentence_is_the_first_word_for_both(judge: SequenceClassifier) -> None:
+def test_an_insult_in_a_harmless_sentence_is_the_first_word_for_all(judge: SequenceClassifier) -> None:
     alike = []
     for text, word in PLANTED:
-        both = [explained(judge, text, "toxic", method) for method in Explaining]
-        assert [one.tokens[int(one.scores.argmax())] for one in both] == [word, word]
-        alike.append(spearman(*(one.scores.astype(np.float64) for one in both)).value)
+        found = [explained(judge, text, "toxic", method) for method in Explaining]
+        assert [one.tokens[int(one.scores.argmax())] for one in found] == [word] * len(Explaining)
+        one, *others = (each.scores.astype(np.float64) for each in found)
+        alike += [spearman(one, other).value for other in others]
     assert float(np.mean(alike)) > 0.3
 
 
 def test_the_classifier_says_the_same_afterwards(judge: SequenceClassifier) -> None:
     text = PLANTED[0][0]
     before, why = judge.logits([text]), explain(judge, text, steps=4)
-    shared_out(judge, text, "toxic")
+    shared_out(judge, text, "toxic", Explaining.CP_LRP)
     assert (judge.logits([text]) == before).all()
     assert (explain(judge, text, steps=4).scores == why.scores).all()
 
 
 def test_what_cannot_be_asked(judge: SequenceClassifier) -> None:
     with pytest.raises(UnknownNameError):
-        shared_out(judge, "a text", "nonsense")
-    nothing = shared_out(judge, "", "toxic")
+        shared_out(judge, "a text", "nonsense", Explaining.CP_LRP)
+    nothing = shared_out(judge, "", "toxic", Explaining.CP_LRP)
     assert nothing.tokens == ()
     assert sum(nothing.terms.values()) == pytest.approx(nothing.value, abs=1e-4)
-    assert len(shared_out(judge, "tea " * 200, "toxic").tokens) == WINDOW - 2
+    assert len(shared_out(judge, "tea " * 200, "toxic", Explaining.CP_LRP).tokens) == WINDOW - 2
 
 
 def test_a_classifier_without_rules_keeps_its_integrated_gradients(
@@ -102,11 +105,11 @@ def test_a_classifier_without_rules_keeps_its_integrated_gradients(
 
 def test_an_accelerator_shares_out_the_same(judge: SequenceClassifier) -> None:
     text = PLANTED[1][0]
-    near, home = shared_out(judge, text, "toxic"), judge.model.device
+    near, home = shared_out(judge, text, "toxic", Explaining.ATTN_LRP), judge.model.device
     with pretended_device() as device:
         judge.model.to(device)
         try:
-            far = shared_out(judge, text, "toxic")
+            far = shared_out(judge, text, "toxic", Explaining.ATTN_LRP)
         finally:
             judge.model.to(home)
     np.testing.assert_allclose(far.scores, near.scores, atol=1e-4)
