@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from headscope.storage.repository import Store
 from headscope.storage.rows import Condition, RunFilter
+from tests.browser.conftest import OpenPage
 
 UNITS = "#compare-surprisal .hs-unit:not(.hs-unit-names):not(.hs-unit-fold)"
 
@@ -45,8 +46,7 @@ def numbers(page: Page, selector: str) -> list[float]:
     return [float(text) for text in texts if re.fullmatch(r"-?[\d.]+", text)]
 
 
-def test_one_text_on_two_models(themed_page: Page, app_server: str, two_models: list[str]) -> None:
-    page = themed_page
+def test_one_text_on_two_models(page: Page, app_server: str, two_models: list[str]) -> None:
     open_compare(page, app_server, *two_models, "&all=1")
     expect(page.locator("#compare-facts")).to_contain_text("tiny-llama")
     expect(page.locator("#compare-candidates")).to_contain_text("because the tokenizers differ")
@@ -197,8 +197,8 @@ def many(seeded_store: Store) -> list[str]:
     ]
 
 
-def test_many_runs_are_compared_word_by_word(themed_page: Page, app_server: str, many: list[str]) -> None:
-    page = themed_page
+def test_many_runs_are_compared_word_by_word(open_page: OpenPage, app_server: str, many: list[str]) -> None:
+    page = open_page("dark")
     open_compare(page, app_server, many[0], many[1], f"&more={','.join(many[2:])}")
     card = page.locator("#compare-across")
     rows = card.locator("tbody tr")

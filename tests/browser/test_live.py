@@ -8,11 +8,12 @@ from contextlib import suppress
 
 from playwright.sync_api import Browser, Error, Page, Route, expect
 
+from tests.browser.conftest import OpenPage
 from tests.browser.live_page import CHIPS, DRAWN, TEXT, open_live, painted
 
 
-def test_attention_and_everything_else_follow_as_one_types(themed_page: Page, app_server: str) -> None:
-    page = themed_page
+def test_attention_and_everything_else_follow_as_one_types(open_page: OpenPage, app_server: str) -> None:
+    page = open_page("dark")
     page.goto(f"{app_server}/live")
     expect(page.locator("#live-message")).to_contain_text("Type a few words")
     page.select_option("#live-model", "tiny-gpt2")

@@ -13,9 +13,9 @@ from tests.browser.seed import MODELS
 
 
 def test_from_two_models_to_their_flips_to_compare_and_to_why(
-    themed_page: Page, app_server: str, seeded_store: Store
+    page: Page, app_server: str, seeded_store: Store
 ) -> None:
-    page, sides = themed_page, Sides(*MODELS, "first", "first")
+    sides = Sides(*MODELS, "first", "first")
     both, rows = seeded_store.models_beside(sides).matched.both, seeded_store.flips(sides)
     assert rows, "the tiny models agree in everything: seed them otherwise"
     page.goto(app_server)

@@ -105,9 +105,9 @@ def test_a_run_without_attention_says_what_to_run(page: Page, app_server: str, p
 
 
 def test_a_failed_run_says_what_happened_and_draws_nothing(
-    themed_page: Page, app_server: str, seeded_store: Store
+    page: Page, app_server: str, seeded_store: Store
 ) -> None:
-    page, detail = themed_page, first_run(seeded_store, Condition("error_kind", "eq", "too_long"))
+    detail = first_run(seeded_store, Condition("error_kind", "eq", "too_long"))
     page.goto(f"{app_server}/run?id={detail.row.id}")
     box = page.locator("#run-failure")
     expect(box).to_contain_text("tokens and the model reads at most")

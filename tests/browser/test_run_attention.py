@@ -57,9 +57,9 @@ def test_a_head_is_drawn_before_the_key_is_done_with(page: Page, app_server: str
 
 
 def test_hover_shows_the_stored_weight_of_the_cell_under_the_pointer(
-    themed_page: Page, app_server: str, whole: RunDetail, seeded_store: Store
+    open_page: OpenPage, app_server: str, whole: RunDetail, seeded_store: Store
 ) -> None:
-    page = themed_page
+    page = open_page("dark")
     open_run(page, app_server, whole.row.id, "&layer=2&head=1")
     at(page, 2, 1)
     weights = seeded_store.attention(whole.row.id)

@@ -16,8 +16,8 @@ from tests.browser.conftest import OpenPage
 from tests.browser.runs_page import COUNT, ROW, open_runs, shown, total
 
 
-def test_search_facets_and_chips(themed_page: Page, app_server: str, seeded_store: Store) -> None:
-    page = themed_page
+def test_search_facets_and_chips(open_page: OpenPage, app_server: str, seeded_store: Store) -> None:
+    page = open_page("dark")
     open_runs(page, app_server)
     everything = total(seeded_store)
     expect(page.locator(COUNT)).to_have_text(shown(everything, filtered=False))
@@ -155,8 +155,7 @@ def test_rows_are_walked_selected_and_opened_by_keys(page: Page, app_server: str
     expect(page).to_have_url(f"{app_server}/run?id={chosen}")
 
 
-def test_no_match_says_so_and_offers_a_way_back(themed_page: Page, app_server: str) -> None:
-    page = themed_page
+def test_no_match_says_so_and_offers_a_way_back(page: Page, app_server: str) -> None:
     page.goto(f"{app_server}/runs?q=no+such+text+anywhere&colour=red")
     expect(page.locator("#runs-box")).to_contain_text("No run matches")
     expect(page.locator("#runs-notes")).to_contain_text("“colour”, which this page does not use")

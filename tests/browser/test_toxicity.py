@@ -7,9 +7,11 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import OpenPage
 
-def test_a_rate_leads_to_its_texts_and_to_a_run(themed_page: Page, app_server: str) -> None:
-    page = themed_page
+
+def test_a_rate_leads_to_its_texts_and_to_a_run(open_page: OpenPage, app_server: str) -> None:
+    page = open_page("dark")
     page.goto(f"{app_server}/toxicity?experiment=first")
     rates = page.locator("#toxicity-scores")
     expect(rates).to_contain_text("Corrected rate")
