@@ -58,9 +58,8 @@ def test_from_two_models_to_a_pair_and_its_heads(open_page: OpenPage, server: st
     expect(page).to_have_url(re.compile(r"/compare\?.*la=2&ha=1$"))
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_part_is_wider_than_the_window(open_page: OpenPage, server: str, theme: str) -> None:
-    page = open_page(theme=theme, width=390)
+def test_no_part_is_wider_than_the_window(open_page: OpenPage, server: str) -> None:
+    page = open_page("dark", width=390)
     for address in (f"experiment=people&beside_model=two&row={quote(bias_store.ROW)}&pair=w3",
                     f"experiment=heads&row={quote(bias_store.ROW)}&pair=w0", "experiment=people&q=nobody"):  # fmt: skip
         page.goto(f"{server}/bias?{address}")

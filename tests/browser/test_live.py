@@ -6,7 +6,7 @@ import json
 import re
 from contextlib import suppress
 
-from playwright.sync_api import Browser, Error, Page, Route, expect
+from playwright.sync_api import Error, Page, Route, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.live_page import CHIPS, DRAWN, TEXT, open_live, painted
@@ -78,25 +78,22 @@ def test_candidates_become_target_and_foil(page: Page, app_server: str) -> None:
     assert page.locator("#live-target").input_value() == target
 
 
-def test_errors_stand_under_the_text_and_the_last_picture_stays(browser: Browser, app_server: str) -> None:
-    page = browser.new_page()  # the browser logs every refused request, so this page is not a guarded one
-    try:
-        open_live(page, app_server)
-        expect(page.locator(".hs-page-subtitle")).to_contain_text("up to 256 tokens")
-        page.locator("#live-text").fill("word " * 100)
-        expect(page.locator("#live-message.error")).to_contain_text("64")
-        expect(page.locator("#live-root.stale")).to_be_visible()
-        assert page.locator(CHIPS).count() > 0
-        page.locator("#live-text").fill("")
-        expect(page.locator("#live-message.hint")).to_be_visible()
-        page.goto(f"{app_server}/live?model=no-such-model&text=Hello")
-        expect(page.locator("#live-message.error")).to_contain_text("no-such-model")
-        expect(page.locator("#live-message.error")).to_contain_text("tiny-gpt2")
-        page.select_option("#live-model", "tiny-gpt2")
-        expect(page.locator(DRAWN)).to_be_visible()
-        expect(page.locator("#live-message")).to_be_empty()
-    finally:
-        page.close()
+def test_errors_stand_under_the_text_and_the_last_picture_stays(open_page: OpenPage, app_server: str) -> None:
+    page = open_page(expected="Failed to load resource")  # the browser logs every refused request
+    open_live(page, app_server)
+    expect(page.locator(".hs-page-subtitle")).to_contain_text("up to 256 tokens")
+    page.locator("#live-text").fill("word " * 100)
+    expect(page.locator("#live-message.error")).to_contain_text("64")
+    expect(page.locator("#live-root.stale")).to_be_visible()
+    assert page.locator(CHIPS).count() > 0
+    page.locator("#live-text").fill("")
+    expect(page.locator("#live-message.hint")).to_be_visible()
+    page.goto(f"{app_server}/live?model=no-such-model&text=Hello")
+    expect(page.locator("#live-message.error")).to_contain_text("no-such-model")
+    expect(page.locator("#live-message.error")).to_contain_text("tiny-gpt2")
+    page.select_option("#live-model", "tiny-gpt2")
+    expect(page.locator(DRAWN)).to_be_visible()
+    expect(page.locator("#live-message")).to_be_empty()
 
 
 def test_the_newest_text_wins_when_answers_come_late(page: Page, app_server: str) -> None:

@@ -10,7 +10,9 @@ from tests.browser.conftest import OpenPage
 from tests.browser.runs_page import COUNT, ROW, shown, total
 
 
-def test_overview_leads_to_the_runs_behind_each_number(open_page: OpenPage, app_server: str, seeded_store: Store) -> None:
+def test_overview_leads_to_the_runs_behind_each_number(
+    open_page: OpenPage, app_server: str, seeded_store: Store
+) -> None:
     page, failed = open_page("dark"), total(seeded_store, Condition("status", "eq", "failed"))
     page.goto(app_server)
     tile = page.locator(".hs-stat", has_text="Failed")
