@@ -24,7 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield url
 
 
-def test_rows_are_chosen_and_the_choice_undone(open_page: OpenPage, server: str) -> None:
+def test_from_rows_chosen_to_two_models_to_a_pair_and_its_heads(open_page: OpenPage, server: str) -> None:
     page = open_page()
     page.goto(f"{server}/bias?experiment=people&sort=effect")
     rows = page.locator("#bias-effects tbody tr.hs-bias-row")
@@ -40,14 +40,8 @@ def test_rows_are_chosen_and_the_choice_undone(open_page: OpenPage, server: str)
     page.get_by_role("link", name="Clear all").click()
     expect(rows).to_have_count(3)
     expect(page.get_by_label("Words in a row’s name")).to_have_value("")
-
-
-def test_from_two_models_to_a_pair_and_its_heads(open_page: OpenPage, server: str) -> None:
-    page = open_page()
-    page.goto(f"{server}/bias?experiment=people")
     page.locator("#bias-effects summary", has_text="Beside").click()
     page.locator("#bias-effects details[open] a").filter(has_text="two").first.click()
-    rows = page.locator("#bias-effects tbody tr.hs-bias-row")
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text("+1.00")
     page.goto(f"{server}/bias?experiment=heads&row={quote(bias_store.ROW)}")

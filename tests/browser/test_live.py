@@ -32,8 +32,7 @@ def test_attention_and_everything_else_follow_as_one_types(open_page: OpenPage, 
     expect(page.locator("#live-timing")).to_contain_text(re.compile(r"model \d+ ms.*draw \d+ ms"))
 
 
-def test_heads_are_switched_without_asking_the_server(page: Page, app_server: str) -> None:
-    open_live(page, app_server)
+def heads_are_switched_without_asking_the_server(page: Page) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.locator("h1").click()
@@ -43,8 +42,7 @@ def test_heads_are_switched_without_asking_the_server(page: Page, app_server: st
     assert [url for url in asked if "/api/" in url] == []
 
 
-def test_a_token_becomes_the_target_and_the_next_token_comes_back(page: Page, app_server: str) -> None:
-    open_live(page, app_server)
+def a_token_becomes_the_target_and_the_next_token_comes_back(page: Page) -> None:
     chip = page.locator(CHIPS).nth(3)
     chip.click()
     expect(page).to_have_url(re.compile("position=3"))
@@ -129,8 +127,7 @@ def test_what_was_probably_meant_is_one_click_away(page: Page, app_server: str) 
     expect(page.locator("#live-message")).to_be_empty()
 
 
-def test_the_foil_button_sets_a_candidate_against_the_target(page: Page, app_server: str) -> None:
-    open_live(page, app_server)
+def the_foil_button_sets_a_candidate_against_the_target(page: Page) -> None:
     row = page.locator("#live-candidates li").filter(has=page.locator(".pick:enabled")).nth(2)
     text = row.locator(".token").inner_text()
     row.locator(".as-foil").click()
@@ -164,3 +161,10 @@ def test_the_text_is_written_on_and_taken_over(page: Page, app_server: str) -> N
     expect(page.locator("#live-text")).to_have_value(TEXT + written)
     expect(done).to_have_count(0)
     expect(page.locator(DRAWN)).to_be_visible()
+
+
+def test_heads_foils_and_tokens_are_chosen(page: Page, app_server: str) -> None:
+    open_live(page, app_server)
+    heads_are_switched_without_asking_the_server(page)
+    the_foil_button_sets_a_candidate_against_the_target(page)
+    a_token_becomes_the_target_and_the_next_token_comes_back(page)

@@ -78,8 +78,7 @@ def test_every_card_is_drawn_and_a_method_the_run_lacks_is_named(
     expect(page.locator(".hs-notes")).to_contain_text("attn_lrp")
 
 
-def test_methods_are_chosen_in_a_menu_and_kept_in_the_link(page: Page, server: str, store: Store) -> None:
-    opened(page, server, run_of(store, NEXT), "&methods=saliency,occlusion")
+def methods_are_chosen_in_a_menu_and_kept_in_the_link(page: Page) -> None:
     expect(strips(page)).to_have_count(2)
     page.locator(".hs-scope-menu summary").click()
     page.get_by_label("Gradient x input").check()
@@ -108,11 +107,9 @@ def test_words_show_the_sum_of_signed_scores(page: Page, server: str, store: Sto
     expect(page).to_have_url(re.compile("grain=sentence"))
 
 
-def test_a_receipt_gives_its_verdict_and_opens_to_curves_and_numbers(page: Page, server: str, store: Store) -> None:
-    run = run_of(store, NEXT)
+def a_receipt_gives_its_verdict_and_opens_to_curves_and_numbers(page: Page, run: RunDetail) -> None:
     receipt = next(a.receipt for a in run.attributions if a.method == "occlusion")
     assert receipt is not None
-    opened(page, server, run)
     box = page.locator(".hs-receipt[data-method=occlusion]")
     expect(box.locator(".hs-receipt-test")).to_contain_text(receipt.verdict.value)
     chip = page.locator("#run-attributions tr[data-method=occlusion] .hs-attr-verdict")
@@ -138,6 +135,13 @@ def test_a_receipt_gives_its_verdict_and_opens_to_curves_and_numbers(page: Page,
     grid = page.locator(".hs-receipt[data-method=head_ablation]")
     expect(grid.locator(".hs-receipt-test")).to_contain_text(heads.verdict.value)
     expect(grid.locator(".hs-receipt-key").first).to_contain_text("last heads first")
+
+
+def test_methods_are_chosen_and_a_receipt_opens(page: Page, server: str, store: Store) -> None:
+    run = run_of(store, NEXT)
+    opened(page, server, run, "&methods=saliency,occlusion")
+    methods_are_chosen_in_a_menu_and_kept_in_the_link(page)
+    a_receipt_gives_its_verdict_and_opens_to_curves_and_numbers(page, run)
 
 
 def test_heads_switch_between_looks_and_effects_with_their_correlation_and_open_their_attention(

@@ -12,7 +12,7 @@ from tests.browser.conftest import OpenPage, serving
 from tests.browser.runs_page import open_runs
 
 
-def test_theme_is_chosen_once(page: Page, app_server: str) -> None:
+def test_theme_is_chosen_once_help_is_a_key_and_two_keys_jump(page: Page, app_server: str) -> None:
     page.goto(app_server)
     html = page.locator("html")
     expect(html).to_have_attribute("data-bs-theme", "light")
@@ -23,6 +23,7 @@ def test_theme_is_chosen_once(page: Page, app_server: str) -> None:
     expect(page.locator(".hs-stats")).to_be_visible()
     page.keyboard.press("t")
     expect(html).to_have_attribute("data-bs-theme", "light")
+    help_and_jumps(page, app_server)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -45,9 +46,7 @@ def test_a_lost_server_is_said_and_forgotten(open_page: OpenPage, seeded_store: 
         expect(page.locator(".hs-offline")).to_be_hidden()
 
 
-def test_help_and_jumps(page: Page, app_server: str) -> None:
-    page.goto(app_server)
-    expect(page.locator(".hs-stats")).to_be_visible()
+def help_and_jumps(page: Page, app_server: str) -> None:
     page.keyboard.press("?")
     expect(page.locator("#shell-help")).to_be_visible()
     page.keyboard.press("Escape")
