@@ -92,7 +92,7 @@ def test_choosing_an_experiment_and_a_model(page: Page, methods_server: str) -> 
     page.locator("a[href^='/runs']", has_text="Show the runs").click()  # a selection of them, and back here with it
     page.locator("#runs-facets").get_by_role("link", name="tiny").click()
     page.locator("#runs-methods").click()
-    expect(page).to_have_url(f"{methods_server}/methods?model=tiny&experiment=compared&status=succeeded")
+    expect(page).to_have_url(f"{methods_server}/methods?status=succeeded&model=tiny&experiment=compared")
     expect(page.locator("#methods-filters .hs-chip")).to_have_count(3)
     page.locator("#methods-filters .hs-chip", has_text="Model: tiny").click()
     expect(page.locator("#methods-board")).to_contain_text("2 models are pooled")

@@ -45,7 +45,7 @@ def test_a_typed_text_is_scored_and_is_in_no_address(page: Page, app_server: str
     card.locator("textarea").fill("Two women are stupid liars.")
     card.locator("textarea").press("Control+Enter")
     expect(card.locator("tr[data-label=toxic]")).to_contain_text("yes")
-    expect(card.locator(".hs-raised", has_text="stupid")).to_be_visible()
+    expect(card.locator(".hs-raised", has_text="stupid").first).to_be_visible()
     expect(card).to_contain_text("adds up.")
     card.get_by_text("Every group").click()
     expect(card.locator("tr[data-group]")).to_have_count(29)
