@@ -1,9 +1,10 @@
 """A real browser on a real server over a real store. Skipped, saying why, where there is no Chromium.
 
 `app_server` is the address of an app over the runs of `seed.fill`, `empty_server` of one over an empty store. `page` is
-a fresh page, `themed_page` the same in both themes; after each test they fail it on any script error, console error or
-request that leaves this machine. The page's own policy forbids eval, so wait with `expect(...)`, not with
-`wait_for_function("a string")`.
+a fresh page; after each test it fails it on any script error, console error or request that leaves this machine. A load
+is a second of work: one flow is one test, in one theme (half of them in the dark one; test_widths.py shows every page
+in both), and goes on by `visit` where the load is not what is tested. The page's own policy forbids eval, so wait with
+`expect(...)`, not with `wait_for_function("a string")`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urljoin
 
 import flask
@@ -49,6 +51,7 @@ LOCAL = ("http://127.0.0.1:", f"http://{ELSEWHERE}:", "data:", "blob:")
 HERE = Path(__file__).parent
 PATIENCE_MS = 120_000  # a guard against hanging, not a limit: a busy machine is slow, not broken
 
+THEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 SPOILT = pytest.StashKey[bool]()
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -249,9 +252,3 @@ def open_page(tabs: Tabs, request: pytest.FixtureRequest) -> Iterator[OpenPage]:
 def page(open_page: OpenPage) -> Page:
     """A guarded light page, 1440 px wide."""
     return open_page()
-
-
-@pytest.fixture(params=["light", "dark"])
-def themed_page(request: pytest.FixtureRequest, open_page: OpenPage) -> Page:
-    """A guarded page in both themes."""
-    return open_page(theme=request.param)

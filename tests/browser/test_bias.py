@@ -24,7 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield url
 
 
-def test_rows_are_chosen_and_the_choice_undone(open_page: OpenPage, server: str) -> None:
+def test_from_rows_chosen_to_two_models_to_a_pair_and_its_heads(open_page: OpenPage, server: str) -> None:
     page = open_page()
     page.goto(f"{server}/bias?experiment=people&sort=effect")
     rows = page.locator("#bias-effects tbody tr.hs-bias-row")
@@ -40,14 +40,8 @@ def test_rows_are_chosen_and_the_choice_undone(open_page: OpenPage, server: str)
     page.get_by_role("link", name="Clear all").click()
     expect(rows).to_have_count(3)
     expect(page.get_by_label("Words in a row’s name")).to_have_value("")
-
-
-def test_from_two_models_to_a_pair_and_its_heads(open_page: OpenPage, server: str) -> None:
-    page = open_page()
-    page.goto(f"{server}/bias?experiment=people")
     page.locator("#bias-effects summary", has_text="Beside").click()
     page.locator("#bias-effects details[open] a").filter(has_text="two").first.click()
-    rows = page.locator("#bias-effects tbody tr.hs-bias-row")
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text("+1.00")
     page.goto(f"{server}/bias?experiment=heads&row={quote(bias_store.ROW)}")
@@ -58,9 +52,8 @@ def test_from_two_models_to_a_pair_and_its_heads(open_page: OpenPage, server: st
     expect(page).to_have_url(re.compile(r"/compare\?.*la=2&ha=1$"))
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_part_is_wider_than_the_window(open_page: OpenPage, server: str, theme: str) -> None:
-    page = open_page(theme=theme, width=390)
+def test_no_part_is_wider_than_the_window(open_page: OpenPage, server: str) -> None:
+    page = open_page("dark", width=390)
     for address in (f"experiment=people&beside_model=two&row={quote(bias_store.ROW)}&pair=w3",
                     f"experiment=heads&row={quote(bias_store.ROW)}&pair=w0", "experiment=people&q=nobody"):  # fmt: skip
         page.goto(f"{server}/bias?{address}")

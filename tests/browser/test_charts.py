@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from headscope.storage.repository import Store
 from headscope.storage.rows import Condition
+from tests.browser.conftest import OpenPage
 from tests.browser.runs_page import COUNT, open_runs, shown, total
 
 
 def test_from_a_filtered_list_to_a_chart_and_back_to_the_runs_of_a_bar(
-    themed_page: Page, app_server: str, seeded_store: Store
+    open_page: OpenPage, app_server: str, seeded_store: Store
 ) -> None:
-    page = themed_page
+    page = open_page("dark")
     open_runs(page, app_server, "?experiment=first&status=succeeded")
     page.locator("#runs-charts").click()
     expect(page).to_have_url(f"{app_server}/charts?status=succeeded&experiment=first")

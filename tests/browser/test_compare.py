@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from headscope.storage.repository import Store
 from headscope.storage.rows import Condition, RunFilter
+from tests.browser.conftest import OpenPage
 
 UNITS = "#compare-surprisal .hs-unit:not(.hs-unit-names):not(.hs-unit-fold)"
 
@@ -45,9 +46,7 @@ def numbers(page: Page, selector: str) -> list[float]:
     return [float(text) for text in texts if re.fullmatch(r"-?[\d.]+", text)]
 
 
-def test_one_text_on_two_models(themed_page: Page, app_server: str, two_models: list[str]) -> None:
-    page = themed_page
-    open_compare(page, app_server, *two_models, "&all=1")
+def one_text_on_two_models(page: Page) -> None:
     expect(page.locator("#compare-facts")).to_contain_text("tiny-llama")
     expect(page.locator("#compare-candidates")).to_contain_text("because the tokenizers differ")
     lens = page.locator("#compare-lens")
@@ -64,8 +63,7 @@ def test_one_text_on_two_models(themed_page: Page, app_server: str, two_models: 
             assert delta[0] == pytest.approx(a[0] - b[0], abs=0.11)
 
 
-def test_two_texts_on_one_model_show_what_changed_first(page: Page, app_server: str, two_texts: list[str]) -> None:
-    open_compare(page, app_server, *two_texts)
+def two_texts_on_one_model_show_what_changed_first(page: Page) -> None:
     expect(page.locator("#compare-changed")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#compare-facts")).not_to_contain_text("Tokenizer")
     expect(page.locator("#compare-facts .hs-compare-warning")).to_have_count(0)
@@ -81,8 +79,7 @@ def test_a_run_compared_with_itself_agrees_in_everything(page: Page, app_server:
     expect(page.locator("#compare-candidates")).to_contain_text("agree to within")
 
 
-def test_heads_are_chosen_together_or_apart(page: Page, app_server: str, two_texts: list[str]) -> None:
-    open_compare(page, app_server, *two_texts)
+def heads_are_chosen_together_or_apart(page: Page) -> None:
     page.select_option("#compare-param-la", "1")
     expect(page).to_have_url(re.compile("la=1"))
     expect(page.locator("#compare-attention figcaption").nth(1)).to_contain_text("layer 1")
@@ -96,8 +93,8 @@ def test_heads_are_chosen_together_or_apart(page: Page, app_server: str, two_tex
     expect(page.locator("#compare-attention figcaption").nth(1)).to_contain_text("layer 2")
 
 
-def test_a_click_on_the_head_map_opens_that_head(page: Page, app_server: str, two_texts: list[str]) -> None:
-    open_compare(page, app_server, *two_texts, "&la=0&ha=0")
+def a_click_on_the_head_map_opens_that_head(page: Page) -> None:
+    """From layer 0, head 0."""
     maps = page.locator("#compare-heads .hs-compare-map")
     difference = maps.nth(2).locator("canvas")
     expect(difference).to_have_attribute("aria-label", re.compile("A − B.*Arrow keys read cells, Enter selects"))
@@ -113,9 +110,7 @@ def test_a_click_on_the_head_map_opens_that_head(page: Page, app_server: str, tw
     expect(page).not_to_have_url(re.compile("la=2&ha=1"))
 
 
-def test_swap_and_pin(page: Page, app_server: str, two_texts: list[str]) -> None:
-    a, b = two_texts
-    open_compare(page, app_server, a, b)
+def swap_and_pin(page: Page, app_server: str, a: str, b: str) -> None:
     page.locator("#compare-swap").click()
     expect(page).to_have_url(re.compile(f"a={b}&b={a}"))
     page.locator("#compare-pin").click()
@@ -123,6 +118,16 @@ def test_swap_and_pin(page: Page, app_server: str, two_texts: list[str]) -> None
     page.goto(f"{app_server}/compare?b={a}")
     expect(page).to_have_url(re.compile(f"a={b}"))
     expect(page.locator("#compare-surprisal .hs-units")).to_be_visible()
+
+
+def test_two_texts_on_one_model_what_changed_their_heads_swapped_and_pinned(
+    page: Page, app_server: str, two_texts: list[str]
+) -> None:
+    open_compare(page, app_server, *two_texts, "&la=0&ha=0")
+    two_texts_on_one_model_show_what_changed_first(page)
+    a_click_on_the_head_map_opens_that_head(page)
+    heads_are_chosen_together_or_apart(page)
+    swap_and_pin(page, app_server, *two_texts)
 
 
 def test_runs_are_found_by_text_and_experiment(page: Page, app_server: str, two_models: list[str]) -> None:
@@ -155,8 +160,7 @@ def test_runs_with_nothing_to_compare_say_why(
     expect(page.locator("#compare-pickers")).to_contain_text("There is no run no-such-run")
 
 
-def test_the_link_is_the_whole_state(page: Page, app_server: str, two_models: list[str]) -> None:
-    open_compare(page, app_server, *two_models)
+def the_link_is_the_whole_state(page: Page) -> None:
     page.select_option("#compare-param-method", "input_x_gradient")
     page.locator("#compare-scores [data-compare-set='scale=raw']").click()
     page.locator("#compare-surprisal [data-compare-set='unit=nats']").click()
@@ -168,6 +172,12 @@ def test_the_link_is_the_whole_state(page: Page, app_server: str, two_models: li
     page.goto(page.url)
     expect(page.locator("#compare-param-method")).to_have_value("input_x_gradient")
     expect(page.locator("#compare-surprisal")).to_contain_text("nats")
+
+
+def test_one_text_on_two_models_and_its_link(page: Page, app_server: str, two_models: list[str]) -> None:
+    open_compare(page, app_server, *two_models, "&all=1")
+    one_text_on_two_models(page)
+    the_link_is_the_whole_state(page)
 
 
 def test_a_control_drawn_anew_under_the_pointer_is_pressed(page: Page, app_server: str, two_models: list[str]) -> None:
@@ -197,8 +207,8 @@ def many(seeded_store: Store) -> list[str]:
     ]
 
 
-def test_many_runs_are_compared_word_by_word(themed_page: Page, app_server: str, many: list[str]) -> None:
-    page = themed_page
+def test_many_runs_are_compared_word_by_word(open_page: OpenPage, app_server: str, many: list[str]) -> None:
+    page = open_page("dark")
     open_compare(page, app_server, many[0], many[1], f"&more={','.join(many[2:])}")
     card = page.locator("#compare-across")
     rows = card.locator("tbody tr")

@@ -46,7 +46,7 @@ def expect_hover(page: Page, curve: int, point: int, text: str) -> None:
     expect(page.locator("#drawn .hoverlayer .hovertext")).to_contain_text(text)
 
 
-def test_ticks_and_hover_texts_are_what_the_tokens_are(plotting: Page) -> None:
+def ticks_and_hover_texts_are_what_the_tokens_are(plotting: Page) -> None:
     n = len(TEXTS)
     figure = confidence_figure(ConfidenceInfo(TEXTS, np.arange(1.0, n + 1), np.ones(n), np.ones(n, np.int32), 1.0))
     draw(plotting, figure)
@@ -55,7 +55,7 @@ def test_ticks_and_hover_texts_are_what_the_tokens_are(plotting: Page) -> None:
         expect_hover(plotting, 0, index, f"{index} “{text}”")
 
 
-def test_titles_and_series_are_what_they_are_named(plotting: Page) -> None:
+def titles_and_series_are_what_they_are_named(plotting: Page) -> None:
     summary = make_result().layers
     assert summary is not None
     draw(plotting, formation_figure(summary, TEXTS[0]))
@@ -65,3 +65,9 @@ def test_titles_and_series_are_what_they_are_named(plotting: Page) -> None:
     draw(plotting, distributions([Panel("one", "bits", series)]))
     expect(plotting.locator("#drawn .legendtext")).to_have_text(list(TEXTS))
     expect_hover(plotting, 1, 3, f"{TEXTS[1]}: ")
+
+
+def test_ticks_hover_texts_titles_and_series_are_what_they_are_named(plotting: Page) -> None:
+    ticks_and_hover_texts_are_what_the_tokens_are(plotting)
+    plotting.evaluate("document.getElementById('drawn').remove()")
+    titles_and_series_are_what_they_are_named(plotting)

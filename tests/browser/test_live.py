@@ -6,13 +6,14 @@ import json
 import re
 from contextlib import suppress
 
-from playwright.sync_api import Browser, Error, Page, Route, expect
+from playwright.sync_api import Error, Page, Route, expect
 
+from tests.browser.conftest import OpenPage
 from tests.browser.live_page import CHIPS, DRAWN, TEXT, open_live, painted
 
 
-def test_attention_and_everything_else_follow_as_one_types(themed_page: Page, app_server: str) -> None:
-    page = themed_page
+def test_attention_and_everything_else_follow_as_one_types(open_page: OpenPage, app_server: str) -> None:
+    page = open_page("dark")
     page.goto(f"{app_server}/live")
     expect(page.locator("#live-message")).to_contain_text("Type a few words")
     page.select_option("#live-model", "tiny-gpt2")
@@ -31,8 +32,7 @@ def test_attention_and_everything_else_follow_as_one_types(themed_page: Page, ap
     expect(page.locator("#live-timing")).to_contain_text(re.compile(r"model \d+ ms.*draw \d+ ms"))
 
 
-def test_heads_are_switched_without_asking_the_server(page: Page, app_server: str) -> None:
-    open_live(page, app_server)
+def heads_are_switched_without_asking_the_server(page: Page) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.locator("h1").click()
@@ -42,8 +42,7 @@ def test_heads_are_switched_without_asking_the_server(page: Page, app_server: st
     assert [url for url in asked if "/api/" in url] == []
 
 
-def test_a_token_becomes_the_target_and_the_next_token_comes_back(page: Page, app_server: str) -> None:
-    open_live(page, app_server)
+def a_token_becomes_the_target_and_the_next_token_comes_back(page: Page) -> None:
     chip = page.locator(CHIPS).nth(3)
     chip.click()
     expect(page).to_have_url(re.compile("position=3"))
@@ -77,25 +76,22 @@ def test_candidates_become_target_and_foil(page: Page, app_server: str) -> None:
     assert page.locator("#live-target").input_value() == target
 
 
-def test_errors_stand_under_the_text_and_the_last_picture_stays(browser: Browser, app_server: str) -> None:
-    page = browser.new_page()  # the browser logs every refused request, so this page is not a guarded one
-    try:
-        open_live(page, app_server)
-        expect(page.locator(".hs-page-subtitle")).to_contain_text("up to 256 tokens")
-        page.locator("#live-text").fill("word " * 100)
-        expect(page.locator("#live-message.error")).to_contain_text("64")
-        expect(page.locator("#live-root.stale")).to_be_visible()
-        assert page.locator(CHIPS).count() > 0
-        page.locator("#live-text").fill("")
-        expect(page.locator("#live-message.hint")).to_be_visible()
-        page.goto(f"{app_server}/live?model=no-such-model&text=Hello")
-        expect(page.locator("#live-message.error")).to_contain_text("no-such-model")
-        expect(page.locator("#live-message.error")).to_contain_text("tiny-gpt2")
-        page.select_option("#live-model", "tiny-gpt2")
-        expect(page.locator(DRAWN)).to_be_visible()
-        expect(page.locator("#live-message")).to_be_empty()
-    finally:
-        page.close()
+def test_errors_stand_under_the_text_and_the_last_picture_stays(open_page: OpenPage, app_server: str) -> None:
+    page = open_page(expected="Failed to load resource")  # the browser logs every refused request
+    open_live(page, app_server)
+    expect(page.locator(".hs-page-subtitle")).to_contain_text("up to 256 tokens")
+    page.locator("#live-text").fill("word " * 100)
+    expect(page.locator("#live-message.error")).to_contain_text("64")
+    expect(page.locator("#live-root.stale")).to_be_visible()
+    assert page.locator(CHIPS).count() > 0
+    page.locator("#live-text").fill("")
+    expect(page.locator("#live-message.hint")).to_be_visible()
+    page.goto(f"{app_server}/live?model=no-such-model&text=Hello")
+    expect(page.locator("#live-message.error")).to_contain_text("no-such-model")
+    expect(page.locator("#live-message.error")).to_contain_text("tiny-gpt2")
+    page.select_option("#live-model", "tiny-gpt2")
+    expect(page.locator(DRAWN)).to_be_visible()
+    expect(page.locator("#live-message")).to_be_empty()
 
 
 def test_the_newest_text_wins_when_answers_come_late(page: Page, app_server: str) -> None:
@@ -131,8 +127,7 @@ def test_what_was_probably_meant_is_one_click_away(page: Page, app_server: str) 
     expect(page.locator("#live-message")).to_be_empty()
 
 
-def test_the_foil_button_sets_a_candidate_against_the_target(page: Page, app_server: str) -> None:
-    open_live(page, app_server)
+def the_foil_button_sets_a_candidate_against_the_target(page: Page) -> None:
     row = page.locator("#live-candidates li").filter(has=page.locator(".pick:enabled")).nth(2)
     text = row.locator(".token").inner_text()
     row.locator(".as-foil").click()
@@ -166,3 +161,10 @@ def test_the_text_is_written_on_and_taken_over(page: Page, app_server: str) -> N
     expect(page.locator("#live-text")).to_have_value(TEXT + written)
     expect(done).to_have_count(0)
     expect(page.locator(DRAWN)).to_be_visible()
+
+
+def test_heads_foils_and_tokens_are_chosen(page: Page, app_server: str) -> None:
+    open_live(page, app_server)
+    heads_are_switched_without_asking_the_server(page)
+    the_foil_button_sets_a_candidate_against_the_target(page)
+    a_token_becomes_the_target_and_the_next_token_comes_back(page)

@@ -33,18 +33,14 @@ def test_the_whole_view_is_in_the_link(page: Page, open_page: OpenPage, app_serv
     assert (state["layer"], state["head"], state["view"]) == (2, 3, "links")
 
 
-def test_a_long_text_stays_out_of_the_link_and_the_page_says_so(page: Page, app_server: str) -> None:
-    open_live(page, app_server)
+def test_bad_values_in_the_link_are_named_and_a_long_text_stays_out_of_it(page: Page, app_server: str) -> None:
+    open_live(page, app_server, more="&layer=-3&colour=rainbow")
+    expect(page.locator(".hs-notes")).to_contain_text("“layer” in the link")
+    expect(page.locator(".hs-notes")).to_contain_text("rainbow")
     page.evaluate("headscope.live.page.limits.link = 10")
     page.locator("#live-text").press_sequentially("?")
     expect(page).not_to_have_url(re.compile("text="))
     expect(page.locator("#live-link")).to_have_attribute("title", re.compile("everything but the text"))
-
-
-def test_bad_values_in_the_link_are_named(page: Page, app_server: str) -> None:
-    open_live(page, app_server, more="&layer=-3&colour=rainbow")
-    expect(page.locator(".hs-notes")).to_contain_text("“layer” in the link")
-    expect(page.locator(".hs-notes")).to_contain_text("rainbow")
 
 
 @pytest.mark.parametrize("text", ["", TEXT, "longword" * 6])

@@ -28,6 +28,11 @@ from tests.factories import make_info, make_prompt, make_result, make_set
 from tests.tiny_models import build_tiny_gpt2
 
 
+def leave(page: Page, server: str) -> None:
+    """Before its own server leaves: what the page asks then is an error. Of the same site, so scripts stay compiled."""
+    page.goto(f"{server}/assets/favicon.svg")
+
+
 def test_a_server_without_an_engine_says_so(page: Page, empty_server: str) -> None:
     page.goto(f"{empty_server}/live?text=Hello")
     expect(page.locator("#live-message.error")).to_contain_text("computes nothing")
@@ -66,7 +71,7 @@ def test_saving_an_explained_token_cuts_the_text_before_it(page: Page, app_serve
     assert [row.target for row in saved] == [tokens[2]]
 
 
-def test_models_of_the_store_are_listed_with_the_reason(page: Page, seeded_store: Store, tmp_path: Path) -> None:
+def test_models_of_the_store_are_listed_with_the_reason(page: Page, app_server: str, tmp_path: Path) -> None:
     engine = InlineEngine()
     with Store.open(str(tmp_path / "s.duckdb")) as store:
         folder = build_tiny_gpt2(tmp_path / "elsewhere")
@@ -84,11 +89,11 @@ def test_models_of_the_store_are_listed_with_the_reason(page: Page, seeded_store
             option = page.locator(f"#live-model optgroup[label*=store] option[value='{folder}']")
             expect(option).to_contain_text("stored runs only")
             expect(page.locator("#live-stored")).to_contain_text("HEADSCOPE_MODEL_DIR")
-            page.close()  # before its server leaves: what it asks then is an error
+            leave(page, app_server)
         jobs.close()
 
 
-def test_the_page_says_which_model_is_being_loaded(page: Page, seeded_store: Store, tmp_path: Path) -> None:
+def test_the_page_says_which_model_is_being_loaded(page: Page, app_server: str, tmp_path: Path) -> None:
     go, engine = threading.Event(), InlineEngine()
     explain = engine.explain
     engine.explain = lambda request: explain(request) if go.wait(PATIENCE_MS / 1000) else None  # type: ignore
@@ -103,5 +108,5 @@ def test_the_page_says_which_model_is_being_loaded(page: Page, seeded_store: Sto
             go.set()
             expect(page.locator("#live-loading")).to_be_hidden()
             expect(page.locator(DRAWN)).to_be_visible()
-            page.close()
+            leave(page, app_server)
         jobs.close()

@@ -12,7 +12,8 @@ from playwright.sync_api import Page, expect
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
 from tests import method_runs
-from tests.browser.conftest import OpenPage, serving
+from tests.browser.conftest import THEMES, OpenPage, serving
+from tests.browser.visit import visit
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +23,9 @@ def methods_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         method_runs.fill(store)
         with serving(Services(store)) as url:
             yield url
+
+
+CHOSEN = "/methods?experiment=compared&model=tiny"
 
 
 def opened(page: Page, server: str, query: str = "?experiment=compared&model=tiny") -> Page:
@@ -36,38 +40,42 @@ def query_of(page: Page) -> dict[str, list[str]]:
     return parse_qs(urlsplit(page.url).query)
 
 
-@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 900)])
-def test_everything_is_there_in_both_themes(open_page: OpenPage, methods_server: str, theme: str, width: int) -> None:
-    page = open_page(theme, width)
+def test_everything_is_there(open_page: OpenPage, methods_server: str) -> None:
+    page = open_page("dark", width=900)
     opened(page, methods_server)
     expect(page.locator("#methods-board tbody th").first).to_contain_text("AttnLRP")
     expect(page.locator("#methods-board")).to_contain_text("has no scores on")
     expect(page.locator("#methods-receipts")).to_be_hidden()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for width in (900, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_numbers_on_colour_keep_their_contrast(open_page: OpenPage, methods_server: str, theme: str) -> None:
-    """Every cell's small print against its own background: at least 4.5 to 1."""
-    page = open_page(theme=theme)
+RATIOS = """() => {
+  const paint = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  const rgb = (color) => { paint.fillStyle = color; paint.fillRect(0, 0, 1, 1);
+    return [...paint.getImageData(0, 0, 1, 1).data]; };
+  const light = (c) => c.slice(0, 3).map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92
+    : ((v + 0.055) / 1.055) ** 2.4).reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  return [...document.querySelectorAll('.hs-methods-matrix td small')].map((node) => {
+    const [a, b] = [light(rgb(getComputedStyle(node).color)),
+      light(rgb(getComputedStyle(node.closest('td')).backgroundColor))];
+    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  });
+}"""
+"""Contrast of every cell's small print with its own background."""
+
+
+def test_numbers_on_colour_keep_their_contrast_in_both_themes(page: Page, methods_server: str) -> None:
+    """At least 4.5 to 1."""
     for measure in ("tau", "overlap", "signs"):
         opened(page, methods_server, f"?experiment=compared&measure={measure}")
-        ratios = page.evaluate(
-            """() => {
-              const paint = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
-              const rgb = (color) => { paint.fillStyle = color; paint.fillRect(0, 0, 1, 1);
-                return [...paint.getImageData(0, 0, 1, 1).data]; };
-              const light = (c) => c.slice(0, 3).map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92
-                : ((v + 0.055) / 1.055) ** 2.4).reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-              return [...document.querySelectorAll('.hs-methods-matrix td small')].map((node) => {
-                const [a, b] = [light(rgb(getComputedStyle(node).color)),
-                  light(rgb(getComputedStyle(node.closest('td')).backgroundColor))];
-                return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-              });
-            }"""
-        )
-        assert len(ratios) > 10
-        assert min(ratios) >= 4.5, measure
+        for theme in THEMES:
+            page.emulate_media(color_scheme=theme)
+            expect(page.locator("html")).to_have_attribute("data-bs-theme", theme)
+            ratios = page.evaluate(RATIOS)
+            assert len(ratios) > 10
+            assert min(ratios) >= 4.5, (measure, theme)
 
 
 def test_choosing_an_experiment_and_a_model(page: Page, methods_server: str) -> None:
@@ -91,8 +99,7 @@ def test_choosing_an_experiment_and_a_model(page: Page, methods_server: str) -> 
     expect(page.locator("#methods-filters .hs-chip")).to_have_count(2)
 
 
-def test_a_switch_far_down_leaves_the_view_and_the_focus_where_they_are(page: Page, methods_server: str) -> None:
-    opened(page, methods_server)
+def a_switch_far_down_leaves_the_view_and_the_focus_where_they_are(page: Page) -> None:
     link = page.locator("#methods-matrix").get_by_role("link", name="Sign agreement")
     page.evaluate("document.querySelector('#methods-matrix').scrollIntoView()")  # a wheel would scroll later
     link.focus()
@@ -105,8 +112,7 @@ def test_a_switch_far_down_leaves_the_view_and_the_focus_where_they_are(page: Pa
     assert query_of(page)["measure"] == ["signs"]
 
 
-def test_from_a_number_to_its_receipts_to_a_run(page: Page, methods_server: str) -> None:
-    opened(page, methods_server)
+def from_a_number_to_its_receipts_to_a_run(page: Page) -> None:
     page.locator("#methods-board tbody tr", has_text="Saliency").first.locator(".hs-gain").click()
     card = page.locator("#methods-receipts")
     expect(card).to_contain_text("no better than random here")
@@ -115,8 +121,7 @@ def test_from_a_number_to_its_receipts_to_a_run(page: Page, methods_server: str)
     expect(page).to_have_url(re.compile(r"/run\?id=.+&methods=saliency$"))
 
 
-def test_from_a_cell_to_the_prompts_its_methods_dispute(page: Page, methods_server: str) -> None:
-    opened(page, methods_server)
+def from_a_cell_to_the_prompts_its_methods_dispute(page: Page) -> None:
     page.locator(".hs-methods-matrix tbody tr", has_text="CP-LRP").get_by_role("link").first.click()
     expect(page.locator("#methods-disputes")).to_contain_text("Between CP-LRP and Saliency")
     expect(page.locator(".hs-methods-matrix td.hs-on")).to_have_count(2)
@@ -124,8 +129,7 @@ def test_from_a_cell_to_the_prompts_its_methods_dispute(page: Page, methods_serv
     expect(page.locator("#methods-disputes")).not_to_contain_text("Between CP-LRP")
 
 
-def test_leaving_methods_out(page: Page, methods_server: str) -> None:
-    opened(page, methods_server)
+def leaving_methods_out(page: Page) -> None:
     chooser = page.get_by_role("group", name="Methods compared")
     for name in ("Saliency", "CP-LRP"):
         chooser.get_by_role("link", name=name).click()
@@ -134,13 +138,22 @@ def test_leaving_methods_out(page: Page, methods_server: str) -> None:
     expect(page.locator(".hs-methods-matrix tbody tr")).to_have_count(3)
 
 
-def test_tables_download_as_csv(page: Page, methods_server: str) -> None:
-    opened(page, methods_server)
+def tables_download_as_csv(page: Page) -> None:
     page.locator("#methods-board").get_by_label("Download").click()
     with page.expect_download() as found:
         page.get_by_role("menuitem", name="Leaderboard").click()
     assert found.value.suggested_filename == "headscope-methods-leaderboard.csv"
     assert found.value.path().read_text().startswith("method,")
+
+
+def test_prompts_disputed_views_kept_downloads_receipts_and_methods_left_out(page: Page, methods_server: str) -> None:
+    opened(page, methods_server)
+    from_a_cell_to_the_prompts_its_methods_dispute(page)
+    a_switch_far_down_leaves_the_view_and_the_focus_where_they_are(page)
+    tables_download_as_csv(page)
+    from_a_number_to_its_receipts_to_a_run(page)
+    visit(page, CHOSEN)
+    leaving_methods_out(page)
 
 
 def test_an_empty_store_and_an_unknown_experiment(page: Page, empty_server: str, methods_server: str) -> None:

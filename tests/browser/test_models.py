@@ -12,10 +12,8 @@ from headscope.storage.rows.models import Sides
 from tests.browser.seed import MODELS
 
 
-def test_from_two_models_to_their_flips_to_compare_and_to_why(
-    themed_page: Page, app_server: str, seeded_store: Store
-) -> None:
-    page, sides = themed_page, Sides(*MODELS, "first", "first")
+def test_from_two_models_to_their_flips_to_compare_and_to_why(page: Page, app_server: str, seeded_store: Store) -> None:
+    sides = Sides(*MODELS, "first", "first")
     both, rows = seeded_store.models_beside(sides).matched.both, seeded_store.flips(sides)
     assert rows, "the tiny models agree in everything: seed them otherwise"
     page.goto(app_server)

@@ -6,11 +6,14 @@ from playwright.sync_api import Page, expect
 
 from headscope.storage.repository import Store
 from headscope.storage.rows import Condition
+from tests.browser.conftest import OpenPage
 from tests.browser.runs_page import COUNT, ROW, shown, total
 
 
-def test_overview_leads_to_the_runs_behind_each_number(themed_page: Page, app_server: str, seeded_store: Store) -> None:
-    page, failed = themed_page, total(seeded_store, Condition("status", "eq", "failed"))
+def test_overview_leads_to_the_runs_behind_each_number(
+    open_page: OpenPage, app_server: str, seeded_store: Store
+) -> None:
+    page, failed = open_page("dark"), total(seeded_store, Condition("status", "eq", "failed"))
     page.goto(app_server)
     tile = page.locator(".hs-stat", has_text="Failed")
     expect(tile.locator(".hs-stat-value")).to_have_text(str(failed))
@@ -52,8 +55,7 @@ def test_overview_refreshes_without_flicker(page: Page, app_server: str) -> None
     assert page.evaluate("() => window.changes") == 0
 
 
-def test_empty_store_says_what_to_type(themed_page: Page, empty_server: str) -> None:
-    page = themed_page
+def test_empty_store_says_what_to_type(page: Page, empty_server: str) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(empty_server)
     command = page.locator(".hs-command code")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import product
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,7 +15,9 @@ from playwright.sync_api import Page, expect
 
 from headscope.storage.repository import Store
 from headscope.storage.rows import Condition, RunDetail
+from tests.browser.conftest import THEMES
 from tests.browser.run_page import at, first_run, open_run
+from tests.browser.visit import visit
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +26,7 @@ def partial(seeded_store: Store) -> RunDetail:
     return first_run(seeded_store, Condition("experiment", "eq", "second"), Condition("status", "eq", "succeeded"))
 
 
-def test_tokens_are_one_tab_stop_with_arrow_keys(page: Page, app_server: str, whole: RunDetail) -> None:
-    open_run(page, app_server, whole.row.id)
+def tokens_are_one_tab_stop_with_arrow_keys(page: Page) -> None:
     chips = page.locator("#run-tokens-slot .hs-run-chip")
     expect(page.locator("#run-tokens-slot .hs-run-chip[tabindex='0']")).to_have_count(1)
     page.locator("#run-tokens-slot .hs-run-chip[tabindex='0']").focus()
@@ -39,11 +41,8 @@ def test_tokens_are_one_tab_stop_with_arrow_keys(page: Page, app_server: str, wh
     assert page.evaluate("document.activeElement.closest('.hs-run-chips')") is None
 
 
-def test_chips_show_exact_numbers_and_open_what_was_expected_there(
-    page: Page, app_server: str, whole: RunDetail
-) -> None:
+def chips_show_exact_numbers_and_open_what_was_expected_there(page: Page, whole: RunDetail) -> None:
     assert whole.trace is not None
-    open_run(page, app_server, whole.row.id)
     chips = page.locator(".hs-run-chip")
     chips.nth(2).hover()
     facts = page.locator("#run-tokens-slot .hs-run-facts")
@@ -60,18 +59,20 @@ def test_chips_show_exact_numbers_and_open_what_was_expected_there(
     expect(page.locator("#run-candidates-slot")).to_contain_text("Nothing comes before the first token")
 
 
-def test_text_on_every_chip_has_enough_contrast(themed_page: Page, app_server: str, whole: RunDetail) -> None:
-    page = themed_page
+def test_text_on_every_chip_has_enough_contrast_in_both_themes(page: Page, app_server: str, whole: RunDetail) -> None:
     open_run(page, app_server, whole.row.id)
     for colour in ("surprisal", "input_x_gradient"):
         page.locator(f"#run-tokens-controls [data-value={colour}]").click()
-        pairs = page.evaluate(
-            """() => [...document.querySelectorAll('.hs-run-chip, #run-lens-slot td')]
-                 .filter((n) => n.style.getPropertyValue('--chip'))
-                 .map((n) => [getComputedStyle(n).color, getComputedStyle(n).backgroundColor])"""
-        )
-        assert len(pairs) > 10
-        assert min(contrast(*pair) for pair in pairs) >= 4.5
+        for theme in THEMES:
+            page.emulate_media(color_scheme=theme)
+            expect(page.locator("html")).to_have_attribute("data-bs-theme", theme)
+            pairs = page.evaluate(
+                """() => [...document.querySelectorAll('.hs-run-chip, #run-lens-slot td')]
+                     .filter((n) => n.style.getPropertyValue('--chip'))
+                     .map((n) => [getComputedStyle(n).color, getComputedStyle(n).backgroundColor])"""
+            )
+            assert len(pairs) > 10
+            assert min(contrast(*pair) for pair in pairs) >= 4.5, (colour, theme)
 
 
 def contrast(first: str, second: str) -> float:
@@ -104,32 +105,28 @@ def test_a_run_without_attention_says_what_to_run(page: Page, app_server: str, p
     expect(page.locator("#run-formation .js-plotly-plot")).to_be_visible()
 
 
-def test_a_failed_run_says_what_happened_and_draws_nothing(
-    themed_page: Page, app_server: str, seeded_store: Store
+def test_a_failed_run_says_what_happened_and_draws_nothing_and_an_unknown_one_is_explained(
+    page: Page, app_server: str, seeded_store: Store
 ) -> None:
-    page, detail = themed_page, first_run(seeded_store, Condition("error_kind", "eq", "too_long"))
+    detail = first_run(seeded_store, Condition("error_kind", "eq", "too_long"))
     page.goto(f"{app_server}/run?id={detail.row.id}")
     box = page.locator("#run-failure")
     expect(box).to_contain_text("tokens and the model reads at most")
     expect(box).to_contain_text("What to do")
     expect(page.locator(".js-plotly-plot, canvas")).to_have_count(0)
     expect(page.locator("#run-capsule")).to_contain_text("model checked: 15 of 15 quick checks passed")
-
-
-def test_an_unknown_run_is_explained(page: Page, app_server: str) -> None:
-    page.goto(f"{app_server}/run?id=0000")
+    visit(page, "/run?id=0000")
     expect(page.locator(".hs-empty")).to_contain_text("No such run")
 
 
 PICTURED = ("tokens", "candidates", "confidence", "attributions", "attention", "lens", "formation", "norms")
 
 
-@pytest.mark.parametrize("kind", ["PNG", "SVG"])
-def test_every_card_downloads_as_a_picture(page: Page, app_server: str, whole: RunDetail, kind: str) -> None:
+def test_every_card_downloads_as_a_picture(page: Page, app_server: str, whole: RunDetail) -> None:
     open_run(page, app_server, whole.row.id, "&layer=1&head=2")
     at(page, 1, 2)
     expect(page.locator("#run-norms .js-plotly-plot .main-svg").first).to_be_visible()
-    for name in PICTURED:
+    for name, kind in product(PICTURED, ("PNG", "SVG")):
         card = page.locator(f"#run-{name}")
         card.get_by_title("Download").click()
         with page.expect_download() as download:
@@ -144,8 +141,7 @@ def test_every_card_downloads_as_a_picture(page: Page, app_server: str, whole: R
             assert len([part for part in drawing.iter() if part.tag.endswith(("}text", "}image"))]) > 3
 
 
-def test_the_runs_files_download(page: Page, app_server: str, whole: RunDetail) -> None:
-    open_run(page, app_server, whole.row.id)
+def the_runs_files_download(page: Page, whole: RunDetail) -> None:
     page.locator(".hs-page-actions summary").click()
     with page.expect_download() as download:
         page.get_by_role("menuitem", name="Everything, JSON").click()
@@ -153,10 +149,20 @@ def test_the_runs_files_download(page: Page, app_server: str, whole: RunDetail) 
     assert data["row"]["id"] == whole.row.id
 
 
-def test_next_and_previous_run_by_key(page: Page, app_server: str, whole: RunDetail) -> None:
-    open_run(page, app_server, whole.row.id)
+def next_and_previous_run_by_key(page: Page, whole: RunDetail) -> None:
     page.keyboard.press("j")
     expect(page.locator(f"#run-root[data-ready]:not([data-ready='{whole.row.id}'])")).to_be_visible()
     expect(page).not_to_have_url(re.compile(whole.row.id))
     page.keyboard.press("k")
     expect(page.locator(f"#run-root[data-ready='{whole.row.id}']")).to_be_visible()
+
+
+def test_tokens_are_walked_and_read_files_download_and_keys_lead_to_the_runs_beside(
+    page: Page, app_server: str, whole: RunDetail
+) -> None:
+    open_run(page, app_server, whole.row.id)
+    tokens_are_one_tab_stop_with_arrow_keys(page)
+    chips_show_exact_numbers_and_open_what_was_expected_there(page, whole)
+    the_runs_files_download(page, whole)
+    page.keyboard.press("Escape")
+    next_and_previous_run_by_key(page, whole)

@@ -21,8 +21,7 @@ def in_link(page: Page) -> dict[str, str]:
     return {key: values[0] for key, values in parse_qs(urlsplit(page.url).query).items()}
 
 
-def test_keys_move_through_layers_and_heads_and_the_link_follows(page: Page, app_server: str, whole: RunDetail) -> None:
-    open_run(page, app_server, whole.row.id, "&layer=1&head=3")
+def keys_move_through_layers_and_heads_and_the_link_follows(page: Page) -> None:
     at(page, 1, 3)
     calls: list[str] = []
     page.on("request", lambda request: calls.append(request.url) if "_dash-update" in request.url else None)
@@ -40,8 +39,9 @@ def test_keys_move_through_layers_and_heads_and_the_link_follows(page: Page, app
     assert calls == []
 
 
-def test_a_head_is_drawn_before_the_key_is_done_with(page: Page, app_server: str, whole: RunDetail) -> None:
-    open_run(page, app_server, whole.row.id, "&layer=0&head=0")
+def a_head_is_drawn_before_the_key_is_done_with(page: Page) -> None:
+    for key in ("]", "."):  # from the last layer and head to the first
+        page.keyboard.press(key)
     at(page, 0, 0)
     drawn = page.evaluate(
         """() => {
@@ -57,9 +57,9 @@ def test_a_head_is_drawn_before_the_key_is_done_with(page: Page, app_server: str
 
 
 def test_hover_shows_the_stored_weight_of_the_cell_under_the_pointer(
-    themed_page: Page, app_server: str, whole: RunDetail, seeded_store: Store
+    open_page: OpenPage, app_server: str, whole: RunDetail, seeded_store: Store
 ) -> None:
-    page = themed_page
+    page = open_page("dark")
     open_run(page, app_server, whole.row.id, "&layer=2&head=1")
     at(page, 2, 1)
     weights = seeded_store.attention(whole.row.id)
@@ -120,9 +120,8 @@ def test_a_link_that_asks_for_too_much_says_so(page: Page, app_server: str, whol
     expect(page.locator("#run-attention-slot[data-drawn^='1.']")).to_be_visible()
 
 
-def test_sorting_heads_ranks_them_and_a_click_opens_the_head(page: Page, app_server: str, whole: RunDetail) -> None:
+def sorting_heads_ranks_them_and_a_click_opens_the_head(page: Page, whole: RunDetail) -> None:
     assert whole.heads is not None
-    open_run(page, app_server, whole.row.id)
     table = page.locator("#run-attention-slot .hs-head-list")
     table.get_by_role("button", name="Previous", exact=True).click()
     order = np.argsort(-whole.heads.previous_token, axis=None, kind="stable")
@@ -177,10 +176,7 @@ def right_of(box: Locator) -> float:
     return float(box.evaluate("box => box.getBoundingClientRect().right"))
 
 
-def test_another_order_of_heads_begins_at_its_top_and_shows_whole_columns(
-    page: Page, app_server: str, whole: RunDetail
-) -> None:
-    open_run(page, app_server, whole.row.id)
+def another_order_of_heads_begins_at_its_top_and_shows_whole_columns(page: Page) -> None:
     table = page.locator("#run-attention-slot .hs-head-list")
     table.evaluate("box => { box.style.maxHeight = '80px'; box.scrollTop = 60; }")
     table.get_by_role("button", name="First", exact=True).click()
@@ -193,3 +189,11 @@ def test_another_order_of_heads_begins_at_its_top_and_shows_whole_columns(
         assert last.evaluate("cell => cell.getBoundingClientRect().right") <= right_of(table) + 1
         assert table.evaluate(HALF_HIDDEN) == []
         assert table.evaluate("box => box.scrollLeft") > 0
+
+
+def test_keys_move_through_heads_and_orders_of_heads_rank_them(page: Page, app_server: str, whole: RunDetail) -> None:
+    open_run(page, app_server, whole.row.id, "&layer=1&head=3")
+    keys_move_through_layers_and_heads_and_the_link_follows(page)
+    a_head_is_drawn_before_the_key_is_done_with(page)
+    sorting_heads_ranks_them_and_a_click_opens_the_head(page, whole)
+    another_order_of_heads_begins_at_its_top_and_shows_whole_columns(page)

@@ -18,6 +18,7 @@ from headscope.jobs.request import JobRequest
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunDetail, RunFilter
 from tests.browser.conftest import OpenPage, computing
+from tests.browser.visit import visit
 
 METHODS = ("heads", "attention", "receipts", "saliency", "input_x_gradient", "layer_gradients", "head_ablation",
            "direct_logit_attribution", "occlusion")  # fmt: skip
@@ -61,21 +62,23 @@ def strips(page: Page) -> Locator:
     return page.locator("#run-attributions .hs-attr tbody tr")
 
 
-@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 900)])
-def test_every_card_is_drawn_in_both_themes(
-    open_page: OpenPage, server: str, store: Store, theme: str, width: int
+def test_every_card_is_drawn_and_a_method_the_run_lacks_is_named(
+    open_page: OpenPage, server: str, store: Store
 ) -> None:
-    page = open_page(theme, width)
+    page = open_page("dark", width=900)
     opened(page, server, run_of(store, NEXT))
     for name in ("flow", "components", "looks"):
         expect(page.locator(f"#run-{name} canvas").first).to_be_visible()
     expect(strips(page)).to_have_count(4)  # saliency, gradient x input, layer gradients, occlusion
     expect(page.locator("#run-sources")).to_contain_text("--explain continuation")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for width in (900, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    visit(page, f"/run?id={run_of(store, CONTINUED).row.id}&methods=attn_lrp")
+    expect(page.locator(".hs-notes")).to_contain_text("attn_lrp")
 
 
-def test_methods_are_chosen_in_a_menu_and_kept_in_the_link(page: Page, server: str, store: Store) -> None:
-    opened(page, server, run_of(store, NEXT), "&methods=saliency,occlusion")
+def methods_are_chosen_in_a_menu_and_kept_in_the_link(page: Page) -> None:
     expect(strips(page)).to_have_count(2)
     page.locator(".hs-scope-menu summary").click()
     page.get_by_label("Gradient x input").check()
@@ -84,11 +87,6 @@ def test_methods_are_chosen_in_a_menu_and_kept_in_the_link(page: Page, server: s
     page.get_by_role("button", name="All", exact=True).click()
     expect(strips(page)).to_have_count(4)
     expect(page).not_to_have_url(re.compile("methods="))
-
-
-def test_a_method_the_run_lacks_is_named(page: Page, server: str, store: Store) -> None:
-    opened(page, server, run_of(store, NEXT), "&methods=attn_lrp")
-    expect(page.locator(".hs-notes")).to_contain_text("attn_lrp")
 
 
 def test_words_show_the_sum_of_signed_scores(page: Page, server: str, store: Store) -> None:
@@ -109,11 +107,9 @@ def test_words_show_the_sum_of_signed_scores(page: Page, server: str, store: Sto
     expect(page).to_have_url(re.compile("grain=sentence"))
 
 
-def test_a_receipt_gives_its_verdict_and_opens_to_curves_and_numbers(page: Page, server: str, store: Store) -> None:
-    run = run_of(store, NEXT)
+def a_receipt_gives_its_verdict_and_opens_to_curves_and_numbers(page: Page, run: RunDetail) -> None:
     receipt = next(a.receipt for a in run.attributions if a.method == "occlusion")
     assert receipt is not None
-    opened(page, server, run)
     box = page.locator(".hs-receipt[data-method=occlusion]")
     expect(box.locator(".hs-receipt-test")).to_contain_text(receipt.verdict.value)
     chip = page.locator("#run-attributions tr[data-method=occlusion] .hs-attr-verdict")
@@ -139,6 +135,13 @@ def test_a_receipt_gives_its_verdict_and_opens_to_curves_and_numbers(page: Page,
     grid = page.locator(".hs-receipt[data-method=head_ablation]")
     expect(grid.locator(".hs-receipt-test")).to_contain_text(heads.verdict.value)
     expect(grid.locator(".hs-receipt-key").first).to_contain_text("last heads first")
+
+
+def test_methods_are_chosen_and_a_receipt_opens(page: Page, server: str, store: Store) -> None:
+    run = run_of(store, NEXT)
+    opened(page, server, run, "&methods=saliency,occlusion")
+    methods_are_chosen_in_a_menu_and_kept_in_the_link(page)
+    a_receipt_gives_its_verdict_and_opens_to_curves_and_numbers(page, run)
 
 
 def test_heads_switch_between_looks_and_effects_with_their_correlation_and_open_their_attention(

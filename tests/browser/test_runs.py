@@ -16,8 +16,8 @@ from tests.browser.conftest import OpenPage
 from tests.browser.runs_page import COUNT, ROW, open_runs, shown, total
 
 
-def test_search_facets_and_chips(themed_page: Page, app_server: str, seeded_store: Store) -> None:
-    page = themed_page
+def test_search_facets_and_chips(open_page: OpenPage, app_server: str, seeded_store: Store) -> None:
+    page = open_page("dark")
     open_runs(page, app_server)
     everything = total(seeded_store)
     expect(page.locator(COUNT)).to_have_text(shown(everything, filtered=False))
@@ -38,13 +38,6 @@ def test_search_facets_and_chips(themed_page: Page, app_server: str, seeded_stor
     page.locator(".hs-clear").click()
     expect(page).to_have_url(f"{app_server}/runs")
     expect(page.locator(COUNT)).to_have_text(shown(everything, filtered=False))
-
-
-def test_fast_typing_stays_in_order(page: Page, app_server: str) -> None:
-    open_runs(page, app_server)
-    page.locator("#runs-search").focus()
-    page.keyboard.type("the baker said that the bread")
-    expect(page).to_have_url(re.compile("q=the%20baker%20said%20that%20the%20bread$"))
 
 
 def test_columns_sort_and_filter_into_the_link_and_back(page: Page, app_server: str, seeded_store: Store) -> None:
@@ -96,8 +89,7 @@ def test_columns_are_kept_in_the_link_and_sized_to_what_they_hold(page: Page, ap
     expect(page).to_have_url(f"{app_server}/runs")  # the usual columns need no saying
 
 
-def test_a_row_is_a_link(page: Page, app_server: str) -> None:
-    open_runs(page, app_server, "?status=succeeded")
+def a_row_is_a_link(page: Page, app_server: str) -> None:
     row = page.locator(f"{ROW}[row-index='1']")
     address = f"{app_server}/run?id={row.get_attribute('row-id')}"
     with page.context.expect_page() as opened:
@@ -142,8 +134,7 @@ def test_export_of_all_that_match(page: Page, app_server: str, seeded_store: Sto
     assert set(table.column("model").to_pylist()) == {"tiny-llama"}
 
 
-def test_rows_are_walked_selected_and_opened_by_keys(page: Page, app_server: str) -> None:
-    open_runs(page, app_server, "?status=succeeded")
+def rows_are_walked_selected_and_opened_by_keys(page: Page, app_server: str) -> None:
     page.keyboard.press("j")
     page.keyboard.press("j")
     expect(page.locator(".ag-cell-focus")).to_have_attribute("col-id", "text")
@@ -155,14 +146,24 @@ def test_rows_are_walked_selected_and_opened_by_keys(page: Page, app_server: str
     expect(page).to_have_url(f"{app_server}/run?id={chosen}")
 
 
-def test_no_match_says_so_and_offers_a_way_back(themed_page: Page, app_server: str) -> None:
-    page = themed_page
+def test_rows_are_walked_by_keys_and_are_links(page: Page, app_server: str) -> None:
+    open_runs(page, app_server, "?status=succeeded")
+    rows_are_walked_selected_and_opened_by_keys(page, app_server)
+    page.go_back()
+    expect(page.locator(f"{ROW} .hs-status").first).to_be_visible()
+    a_row_is_a_link(page, app_server)
+
+
+def test_no_match_says_so_and_offers_a_way_back_and_fast_typing_stays_in_order(page: Page, app_server: str) -> None:
     page.goto(f"{app_server}/runs?q=no+such+text+anywhere&colour=red")
     expect(page.locator("#runs-box")).to_contain_text("No run matches")
     expect(page.locator("#runs-notes")).to_contain_text("“colour”, which this page does not use")
     page.locator("#runs-box .hs-button").click()
     expect(page.locator(f"{ROW} .hs-status").first).to_be_visible()
     expect(page.locator("#runs-box")).to_be_empty()
+    page.locator("#runs-search").focus()
+    page.keyboard.type("the baker said that the bread")
+    expect(page).to_have_url(re.compile("q=the%20baker%20said%20that%20the%20bread$"))
 
 
 def corners(box: Locator) -> list[bytes]:

@@ -12,7 +12,7 @@ from tests.browser.conftest import OpenPage, serving
 from tests.browser.runs_page import open_runs
 
 
-def test_theme_is_chosen_once(page: Page, app_server: str) -> None:
+def test_theme_is_chosen_once_help_is_a_key_and_two_keys_jump(page: Page, app_server: str) -> None:
     page.goto(app_server)
     html = page.locator("html")
     expect(html).to_have_attribute("data-bs-theme", "light")
@@ -23,6 +23,7 @@ def test_theme_is_chosen_once(page: Page, app_server: str) -> None:
     expect(page.locator(".hs-stats")).to_be_visible()
     page.keyboard.press("t")
     expect(html).to_have_attribute("data-bs-theme", "light")
+    help_and_jumps(page, app_server)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -45,9 +46,7 @@ def test_a_lost_server_is_said_and_forgotten(open_page: OpenPage, seeded_store: 
         expect(page.locator(".hs-offline")).to_be_hidden()
 
 
-def test_help_and_jumps(page: Page, app_server: str) -> None:
-    page.goto(app_server)
-    expect(page.locator(".hs-stats")).to_be_visible()
+def help_and_jumps(page: Page, app_server: str) -> None:
     page.keyboard.press("?")
     expect(page.locator("#shell-help")).to_be_visible()
     page.keyboard.press("Escape")
@@ -83,24 +82,25 @@ def test_what_is_typed_on_a_page_that_is_left_goes_nowhere(page: Page, app_serve
     assert page.url == f"{app_server}/compare"
 
 
-@pytest.mark.parametrize(
-    ("path", "ready", "act"),
-    [
-        ("/live?text=The+cat", "#live-root.full", "headscope.live.page.link()"),
-        ("/run?id={id}", "#run-root[data-ready]", "document.dispatchEvent(new KeyboardEvent('keydown', {key: ']'}))"),
-        ("/runs", ".ag-row .hs-status", "dash_clientside.headscope_runs.go({keys: ['q'], query: '?q=bread'})"),
-        ("/compare?a={id}&b={id}", "#compare-swap:enabled", "document.querySelector('#compare-changed').click()"),
-    ],
+LEFT = (
+    ("/live?text=The+cat", "#live-root.full", "headscope.live.page.link()"),
+    ("/run?id={id}", "#run-root[data-ready]", "document.dispatchEvent(new KeyboardEvent('keydown', {key: ']'}))"),
+    ("/runs", ".ag-row .hs-status", "dash_clientside.headscope_runs.go({keys: ['q'], query: '?q=bread'})"),
+    ("/compare?a={id}&b={id}", "#compare-swap:enabled", "document.querySelector('#compare-changed').click()"),
 )
+"""A page's path, what stands there when it is drawn, and what makes it write its address."""
+
+
 @pytest.mark.own_page
 def test_a_page_that_is_being_left_writes_into_no_other_address(
-    page: Page, app_server: str, seeded_store: Store, path: str, ready: str, act: str
+    page: Page, app_server: str, seeded_store: Store
 ) -> None:
     """The address is the next page's at once, its content comes later: what the old page still does must not write."""
     run = seeded_store.runs_page(RunFilter((Condition("status", "eq", "succeeded"),)), limit=1).rows[0]
     page.clock.install()
-    page.goto(f"{app_server}{path.format(id=run.id)}")
-    expect(page.locator(ready).first).to_be_visible()
-    page.evaluate(f"() => {{ history.pushState({{}}, '', '/elsewhere'); {act}; }}")
-    page.clock.run_for(5000)
-    assert page.url == f"{app_server}/elsewhere"
+    for path, ready, act in LEFT:
+        page.goto(f"{app_server}{path.format(id=run.id)}")
+        expect(page.locator(ready).first).to_be_visible()
+        page.evaluate(f"() => {{ history.pushState({{}}, '', '/elsewhere'); {act}; }}")
+        page.clock.run_for(5000)
+        assert page.url == f"{app_server}/elsewhere", path

@@ -7,9 +7,11 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import OpenPage
 
-def test_a_rate_leads_to_its_texts_and_to_a_run(themed_page: Page, app_server: str) -> None:
-    page = themed_page
+
+def test_a_rate_leads_to_its_texts_and_to_a_run(open_page: OpenPage, app_server: str) -> None:
+    page = open_page("dark")
     page.goto(f"{app_server}/toxicity?experiment=first")
     rates = page.locator("#toxicity-scores")
     expect(rates).to_contain_text("Corrected rate")
@@ -43,7 +45,7 @@ def test_a_typed_text_is_scored_and_is_in_no_address(page: Page, app_server: str
     card.locator("textarea").fill("Two women are stupid liars.")
     card.locator("textarea").press("Control+Enter")
     expect(card.locator("tr[data-label=toxic]")).to_contain_text("yes")
-    expect(card.locator(".hs-raised", has_text="stupid")).to_be_visible()
+    expect(card.locator(".hs-raised", has_text="stupid").first).to_be_visible()
     expect(card).to_contain_text("adds up.")
     card.get_by_text("Every group").click()
     expect(card.locator("tr[data-group]")).to_have_count(29)

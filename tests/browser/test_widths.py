@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import expect
 
 from headscope.storage.repository import Store
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import THEMES, OpenPage
 from tests.browser.test_compare import run_ids
+from tests.browser.visit import visit
 from tests.browser.window import too_wide
 
 PAGES = {
@@ -15,8 +15,8 @@ PAGES = {
     "/runs": ".ag-row .hs-status",
     "/run?id={a}": "#run-attention-slot[data-drawn]",
     "/compare?a={a}&b={b}": "#compare-heads canvas",
-    "/compare?a={a}&b={b}&all=1&more={c}": "#compare-across canvas",
     "/live?text=The+cat": "#live-root.full",
+    "/compare?a={a}&b={b}&all=1&more={c}": "#compare-across canvas",
     "/failures": ".hs-table tbody tr",
     "/methods": ".hs-card-body > *, .hs-empty, .hs-scope-choose",
     "/heads": ".hs-card-body > *, .hs-empty, .hs-scope-choose",
@@ -44,19 +44,28 @@ TOP = """() => {
 }"""
 """Whether the largest attribution of the first row is in sight."""
 WIDTHS = [360, 390, 900, 1440, 360]
-"""Each page is loaded at the first, then made as wide as the others: as a telephone is turned or a window pulled."""
+"""Each page comes at the first, then is made as wide as the others: as a telephone is turned or a window pulled."""
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_nothing_is_wider_than_the_window(open_page: OpenPage, app_server: str, seeded_store: Store, path: str) -> None:
-    page = open_page(width=WIDTHS[0])
+def test_no_page_is_wider_than_the_window_nor_stumbles_over_the_other_theme(
+    open_page: OpenPage, app_server: str, seeded_store: Store
+) -> None:
+    """From page to page in one document; all that is wrong is said at once. Each page is drawn in one theme and then
+    again in the other, where a script error fails the test."""
+    page, wrong = open_page(width=WIDTHS[0]), []
     a, b = run_ids(seeded_store, experiment="first", model="tiny-gpt2", status="succeeded")[:2]
     c = run_ids(seeded_store, experiment="first", model="tiny-llama", status="succeeded")[0]
-    page.goto(app_server + path.format(a=a, b=b, c=c))
-    expect(page.locator(PAGES[path]).first).to_be_attached()
-    expect(page.locator(".hs-loading")).to_have_count(0)
-    assert page.evaluate(TOP)
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        assert too_wide(page) == [], f"at {width} px"
-        assert page.evaluate(UNCUED) == [], f"at {width} px"
+    page.goto(f"{app_server}/failures")
+    for index, path in enumerate(PAGES):
+        visit(page, path.format(a=a, b=b, c=c))
+        expect(page.locator(PAGES[path]).first).to_be_attached()
+        expect(page.locator(".hs-loading")).to_have_count(0)
+        if not page.evaluate(TOP):
+            wrong.append(f"{path}: the largest attribution is out of sight")
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            wrong += [f"{path} at {width} px: {part}" for part in too_wide(page) + page.evaluate(UNCUED)]
+        other = THEMES[(index + 1) % 2]
+        page.emulate_media(color_scheme=other)
+        expect(page.locator("html")).to_have_attribute("data-bs-theme", other)
+    assert wrong == []
