@@ -34,7 +34,7 @@ from headscope.analysis.interfaces import Capture
 from headscope.analysis.statistics.intervals import bootstrap_means, wilson
 from headscope.analysis.workspace import Workspace
 from headscope.datasets import prompt_sets
-from tests.llama_server import llama_server
+from tests.llama_server import embedded_gguf, llama_server
 
 MODEL = "smollm2-135m-instruct"
 PROMPTS, MOST_WORDS, FEWEST_WORDS, TOP = 50, 11, 5, 3
@@ -96,7 +96,7 @@ def main() -> None:
     prompts = [(prompt.text, str(prompt.target)) for prompt in found][:PROMPTS]
     games = [inside(backend, *prompt) for prompt in prompts]
     truth = [shapley(values) for values in games]
-    with llama_server(2) as url, tempfile.TemporaryDirectory() as folder:
+    with llama_server(embedded_gguf(), 2) as url, tempfile.TemporaryDirectory() as folder:
         client = Client(Endpoint(url, MODEL, candidates=CANDIDATES), Budget(), Path(os.environ.get("ANSWERS", folder)))
         studies = [outside(client, *prompt) for prompt in prompts]
     n, asked = len(prompts), sum(game.coalitions for _, game in studies)

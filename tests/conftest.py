@@ -106,9 +106,20 @@ def smollm2() -> HFCausalBackend:
 @pytest.fixture(scope="session")
 def api() -> Iterator[str]:
     """Address of a real OpenAI-compatible server of the embedded model's own weights."""
-    from tests.llama_server import llama_server
+    from tests.llama_server import embedded_gguf, llama_server
 
-    with llama_server(1) as url:
+    with llama_server(embedded_gguf(), 1) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def shallow_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same server with the model's first blocks only, for how answers are asked for, counted and kept: these are
+    worth nothing, but come four times faster."""
+    from tests.llama_server import embedded_gguf, llama_server
+    from tests.shallow_gguf import write_shallow_gguf
+
+    with llama_server(write_shallow_gguf(embedded_gguf(), tmp_path_factory.mktemp("gguf") / "shallow.gguf")) as url:
         yield url
 
 

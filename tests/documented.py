@@ -1,6 +1,7 @@
 """The `headscope` commands of the documentation, and a folder with all that they name.
 
-`gpt2` is a tiny model of that architecture in HEADSCOPE_MODEL_DIR, and so is the model of the commands that name none.
+`gpt2` is a tiny model of that architecture in HEADSCOPE_MODEL_DIR, and so is the model of the commands that name none;
+the prompt sets are ours with a few prompts each.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import json
 import os
 import re
 import shlex
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,13 +18,10 @@ import pytest
 from tests.bilstm_package import wheel
 from tests.cli import Done
 from tests.forked import headscope_forked
+from tests.small_sets import build_small_sets
 
 ROOT = Path(__file__).parents[1]
 FENCE = re.compile(r"^```(?:sh|bash|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
-FIRST_HALF = (Path("README.md"), Path("docs/behaviour.md"))
-"""About half of what there is to run: two files of tests, so that two processes share them."""
 
 
 def pair(paradigm: str, good: str, bad: str) -> str:
@@ -67,6 +64,7 @@ def documented_suite() -> str:
 def furnish(folder: Path, model: Path) -> Path:
     """Fill `folder` with the files, the model and the store that the documentation takes for granted."""
     (folder / "models").mkdir()
+    build_small_sets(folder / "ours")
     wheel(folder)
     (folder / "models" / "gpt2").symlink_to(model)
     (folder / "my_prompts.csv").write_text("text,target\nthe cat, sat\nthe dog, ran\n")
@@ -96,10 +94,10 @@ def run(command: str, folder: Path) -> Done:
     }
     if "bilstm" in words or "convert" in words:  # never in place of the one that this user converted
         environment["HEADSCOPE_CACHE_DIR"] = str(folder / "cache")
-    for name in ("HEADSCOPE_STORE", "NUMBA_DISABLE_JIT"):  # what a reader does not have
-        environment.pop(name, None)
-    with tempfile.TemporaryDirectory() as streams:
-        return headscope_forked(*words, stdin="the cat\n", cwd=folder, env=environment, folder=Path(streams))
+    environment.pop("HEADSCOPE_STORE", None)  # what a reader does not have
+    if "shap" in command:  # nor this; the others need not wait for what shap compiles
+        environment.pop("NUMBA_DISABLE_JIT", None)
+    return headscope_forked(*words, stdin="the cat\n", cwd=folder, env=environment, sets=folder / "ours")
 
 
 def check(command: str, workplace: Path, api: Callable[[], str]) -> None:

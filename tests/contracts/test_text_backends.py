@@ -33,20 +33,20 @@ class TestTinyLlama(TextBackendContract):
 
 class TestApi(TextBackendContract):
     @pytest.fixture
-    def backend(self, api: str, tmp_path: Path) -> TextBackend:
+    def backend(self, shallow_api: str, tmp_path: Path) -> TextBackend:
         from headscope.analysis.blackbox.budget import Budget
         from headscope.analysis.blackbox.client import Client, Endpoint
 
-        made: TextBackend = BACKENDS[BLACK_BOX].load()(Client(Endpoint(api, "smol"), Budget(), tmp_path))
+        made: TextBackend = BACKENDS[BLACK_BOX].load()(Client(Endpoint(shallow_api, "smol"), Budget(), tmp_path))
         return made
 
 
-def test_an_api_without_log_probabilities_says_so(api: str, tmp_path: Path) -> None:
+def test_an_api_without_log_probabilities_says_so(shallow_api: str, tmp_path: Path) -> None:
     from headscope.analysis.blackbox.backend import ApiBackend
     from headscope.analysis.blackbox.budget import Budget
     from headscope.analysis.blackbox.client import Client, Endpoint
 
-    backend = ApiBackend(Client(Endpoint(api, "smol", candidates=0), Budget(), tmp_path))
+    backend = ApiBackend(Client(Endpoint(shallow_api, "smol", candidates=0), Budget(), tmp_path))
     assert not backend.capabilities.logprobs
     texts = [backend.tokenize(TEXTS[0])]
     with pytest.raises(NotApplicable, match="tells no log-probabilities"):

@@ -25,6 +25,7 @@ PROMPTS = (
     {"text": "Two plus two equals", "target": " four"},
     {"text": ""},
 )
+SHORT = ("--max-new-tokens", "6")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def made(folder: Path, api: str) -> Done:
-    return ask(folder, api, "--store", "made.duckdb")
+    return ask(folder, api, "--store", "made.duckdb", *SHORT)
 
 
 def ask(folder: Path, api: str, *more: str, model: str = "smol", key: str = "k-secret-1") -> Done:
@@ -87,32 +88,32 @@ def test_a_prompt_is_a_run_with_scores_that_add_up(made: Done, folder: Path) -> 
 
 def test_the_same_again_asks_nothing(made: Done, folder: Path, api: str) -> None:
     assert calls(made) > 20
-    assert calls(ask(folder, api, "--store", "again.duckdb")) == 0
+    assert calls(ask(folder, api, "--store", "again.duckdb", *SHORT)) == 0
 
 
-def test_the_budget_ends_a_study_and_the_next_call_goes_on(made: Done, folder: Path, api: str) -> None:
-    first = ask(folder, api, "--store", "short.duckdb", "--budget-calls", "30", "--max-new-tokens", "3")
+def test_the_budget_ends_a_study_and_the_next_call_goes_on(folder: Path, shallow_api: str) -> None:
+    first = ask(folder, shallow_api, "--store", "short.duckdb", "--budget-calls", "30", "--max-new-tokens", "3")
     assert calls(first) <= 30
     assert "budget may end" in first.stderr
     assert first.returncode != 0
     assert "budget" in first.stderr.splitlines()[-1] or "budget" in first.stderr
-    rest = ask(folder, api, "--store", "short.duckdb", "--max-new-tokens", "3")
+    rest = ask(folder, shallow_api, "--store", "short.duckdb", "--max-new-tokens", "3")
     assert rest.returncode == 0, rest.stderr
     found = rows(folder / "short.duckdb", "SELECT status, count(*) AS n FROM runs GROUP BY status ORDER BY status")
     assert found == [{"status": "failed", "n": 1}, {"status": "succeeded", "n": 2}]
-    whole = calls(ask(folder, api, "--store", "whole.duckdb", "--max-new-tokens", "3", model="other-name"))
+    whole = calls(ask(folder, shallow_api, "--store", "whole.duckdb", "--max-new-tokens", "3", model="other-name"))
     assert calls(first) + calls(rest) == whole
 
 
-def test_chat_asks_the_other_address(folder: Path, api: str) -> None:
-    done = ask(folder, api, "--store", "chat.duckdb", "--chat", "--no-edits", "--samples", "0")
+def test_chat_asks_the_other_address(folder: Path, shallow_api: str) -> None:
+    done = ask(folder, shallow_api, "--store", "chat.duckdb", "--chat", "--no-edits", "--samples", "0")
     assert done.returncode == 0, done.stderr
     found = rows(folder / "chat.duckdb", "SELECT continuation FROM v_runs WHERE status = 'succeeded'")
     assert len(found) == 2
     assert all(row["continuation"] for row in found)
 
 
-def test_tests_of_answers_are_stored_within_their_bound_and_asked_once(folder: Path, api: str) -> None:
+def test_tests_of_answers_are_stored_within_their_bound_and_asked_once(folder: Path, shallow_api: str) -> None:
     prompts = [
         {"id": "a", "text": "Question: Who is Oldrich Vemmerlund? Answer:", "group": "unanswerable", "pair_id": "who"},
         {"id": "b", "text": "Question: What is the capital city of Peru? Answer:", "target": " Lima",
@@ -122,12 +123,12 @@ def test_tests_of_answers_are_stored_within_their_bound_and_asked_once(folder: P
     ]  # fmt: skip
     (folder / "tests.jsonl").write_text("".join(json.dumps(prompt) + "\n" for prompt in prompts))
     asked = ("--prompts", "tests.jsonl", "--test", "--store", "tests.duckdb", "--max-new-tokens", "6", "--samples", "1")
-    done = ask(folder, api, *asked)
+    done = ask(folder, shallow_api, *asked)
     assert done.returncode == 0, done.stderr
     bound = re.search(r"at most ([\d,]+) calls", done.stderr)
     assert bound
     assert calls(done) == int(bound[1]) < 40
-    assert calls(ask(folder, api, *asked)) == 0
+    assert calls(ask(folder, shallow_api, *asked)) == 0
     names = "', '".join(TESTS)
     told = f"SELECT probe, count(*) AS n FROM probe_results WHERE probe IN ('{names}') GROUP BY probe"
     assert {row["probe"]: row["n"] for row in rows(folder / "tests.duckdb", told)} == {

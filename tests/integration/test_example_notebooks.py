@@ -1,5 +1,6 @@
 """The worked notebooks of docs/examples run as they stand there, each in a process of its own; the embedded model is a
-tiny Llama in HEADSCOPE_MODEL_DIR, so that numbers are small and nothing is said about the real one."""
+tiny Llama in HEADSCOPE_MODEL_DIR, so that numbers are small and nothing is said about the real one. The `headscope`
+that they call is forked."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 
 from headscope.datasets import prompt_sets
 from tests.cli import GUARD
+from tests.forked import forking_command
 from tests.tiny_models import build_worded_llama
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -52,15 +55,21 @@ def worded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_worded_llama(tmp_path_factory.mktemp("worded") / "model", 2 * texts)
 
 
+@pytest.fixture(scope="module")
+def commands() -> Iterator[Path]:
+    with forking_command() as folder:
+        yield folder
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs(path: Path, tmp_path: Path, worded: Path) -> None:
+def test_a_notebook_runs(path: Path, tmp_path: Path, worded: Path, commands: Path) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "smollm2-135m-instruct").symlink_to(worded)
     environment = {
         **os.environ,
         "HEADSCOPE_MODEL_DIR": str(tmp_path / "models"),
         "TMPDIR": str(tmp_path),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}",
     }
     command = [sys.executable, "-c", EXECUTE, str(path)]
     done = subprocess.run(

@@ -25,29 +25,40 @@ PROMPTS = (
     b'{"id": "empty", "text": ""}\n'
     b'{"id": "bytes", "text": "caf\xe9"}\n'
 )
+QUICK = "heads,layers,logit_lens,occlusion"
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, tiny_gpt2_dir: Path) -> Path:
-    folder = tmp_path_factory.mktemp("verify")
-    shutil.copytree(tiny_gpt2_dir, folder / "model")
+    """A store with everything, and its model."""
+    return furnished(tmp_path_factory.mktemp("verify"), tiny_gpt2_dir, "standard,integrated_gradients,receipts")
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory, tiny_gpt2_dir: Path) -> Path:
+    """One that is soon computed again."""
+    return furnished(tmp_path_factory.mktemp("plain"), tiny_gpt2_dir)
+
+
+@pytest.fixture
+def folder(plain: Path, tmp_path: Path) -> Path:
+    """A store and its model, to be spoiled."""
+    shutil.copytree(plain, tmp_path / "x")
+    return tmp_path / "x"
+
+
+def furnished(folder: Path, model: Path, analyses: str = QUICK) -> Path:
+    shutil.copytree(model, folder / "model")
     (folder / "p.jsonl").write_bytes(PROMPTS)
-    done = run(folder, "--experiment", "e")
+    done = run(folder, "--experiment", "e", analyses=analyses)
     assert "2 succeeded, 3 failed" in done.stderr
     return folder
 
 
-@pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
-    """A store and its model, to be spoiled."""
-    shutil.copytree(made, tmp_path / "x")
-    return tmp_path / "x"
-
-
-def run(folder: Path, *more: str) -> Done:
+def run(folder: Path, *more: str, analyses: str = QUICK) -> Done:
     done = headscope(
         "run", "--prompts", str(folder / "p.jsonl"), "--model", str(folder / "model"), "--max-new-tokens", "3",
-        "--analyses", "standard,integrated_gradients,receipts", "--store", str(folder / "s.duckdb"), *more,
+        "--analyses", analyses, "--store", str(folder / "s.duckdb"), *more,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done

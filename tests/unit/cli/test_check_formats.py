@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 from xml.etree import ElementTree
 
@@ -40,6 +41,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     return path
 
 
+@lru_cache
 def check(url: str, *more: str) -> str:
     done = CliRunner().invoke(app, ["check", "--baseline", "before", "--candidate", "after", "--store", url,
                                     "--server", "http://host/", *more])  # fmt: skip

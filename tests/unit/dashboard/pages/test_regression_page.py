@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache, lru_cache
 from typing import Any
 from xml.etree import ElementTree
 
@@ -60,7 +61,8 @@ def keep(store: Store, experiment: str, results: list[RunResult], model: str = "
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with Store.open(str(tmp_path_factory.mktemp("regression") / "regression.duckdb")) as opened:
+    path = tmp_path_factory.mktemp("regression") / "regression.duckdb"
+    with Store.open(str(path)) as opened, pytest.MonkeyPatch.context() as patch:
         keep(opened, "before", [answered(i, right=True) for i in range(N)])
         keep(opened, "after", [answered(i, right=False) for i in range(N)])
         keep(opened, "short", [answered(i, right=False) for i in range(3)])
@@ -68,12 +70,17 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         keep(opened, "both", [answered(0, right=True)])
         keep(opened, "both", [answered(1, right=True)], model="/models/second")
         keep(opened, "failing", [make_failure(Prompt("p0", "Text number 0"))])
+        patch.setattr(opened, "run", cache(opened.run))  # the same twenty, whole, for each test
         yield opened
+
+
+comparisons = lru_cache(maxsize=4)(Comparisons)
+"""Those of a store, as the page keeps them: the same two sides are not compared for each test anew."""
 
 
 def filled(store: Any, **query: Any) -> dict[str, Any]:
     asked = RegressionQuery.from_query(query)
-    return dict(cards.content(Services(store), Comparisons(store), asked))
+    return dict(cards.content(Services(store), comparisons(store), asked))
 
 
 def words(found: dict[str, Any], card: str) -> str:
@@ -183,9 +190,9 @@ def test_models_of_one_experiment_are_choices_and_experiments_without_runs_are_n
 
 def test_runs_are_read_once_for_rules_and_pages(store: Store) -> None:
     counting = CountingStore(store)
-    comparisons = Comparisons(counting)  # type: ignore[arg-type]
+    kept = Comparisons(counting)  # type: ignore[arg-type]
     for more in ({}, {"fail_on": "flips"}, {"page": "1"}):
-        cards.content(Services(counting), comparisons, RegressionQuery.from_query({**CHOSEN, **more}))  # type: ignore[arg-type]
+        cards.content(Services(counting), kept, RegressionQuery.from_query({**CHOSEN, **more}))  # type: ignore[arg-type]
     assert counting.calls["measures"] == 2  # a side each
     assert query_module.KEPT_SECONDS < 60
 
