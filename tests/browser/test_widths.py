@@ -56,6 +56,7 @@ def test_no_page_is_wider_than_the_window_nor_stumbles_over_the_other_theme(
     a, b = run_ids(seeded_store, experiment="first", model="tiny-gpt2", status="succeeded")[:2]
     c = run_ids(seeded_store, experiment="first", model="tiny-llama", status="succeeded")[0]
     page.goto(f"{app_server}/failures")
+    expect(page.locator("#shell-page h1")).to_be_visible()
     for index, path in enumerate(PAGES):
         visit(page, path.format(a=a, b=b, c=c))
         expect(page.locator(PAGES[path]).first).to_be_attached()
