@@ -37,7 +37,10 @@ class PostgresServer:
     It need not outlive a power cut, so it never waits for the disk, and its log stays small.
     """
 
-    SETTINGS = "fsync = off", "synchronous_commit = off", "full_page_writes = off", "max_wal_size = '64MB'"
+    SETTINGS = (
+        "fsync = off", "synchronous_commit = off", "full_page_writes = off", "max_wal_size = '64MB'",
+        "autovacuum = off", "jit = off",  # stores of a few rows need neither
+    )  # fmt: skip
 
     def __init__(self, admin_url: str) -> None:
         import psycopg

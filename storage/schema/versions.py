@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from headscope.storage import session
 ADVISORY_LOCK = 0x4865_6164_7363_6F70  # "Headscop": one upgrade of a PostgreSQL database at a time
 
 
+@cache
 def head() -> str:
     """The version this program writes and reads."""
     return ScriptDirectory.from_config(_config()).get_current_head() or ""

@@ -19,6 +19,7 @@ from headscope.analysis.running.runner import run_batch
 from headscope.analysis.types import GenerationParams, ModelRef, Prompt, RunSpec, RunStatus
 from headscope.analysis.types.patching import PATCH_COMPONENTS, PatchRequest
 from tests.pretended_device import pretended_device
+from tests.quick import QUICK
 
 PROMPTS = (
     Prompt("a", "The quick fox found a small door in the", " wall", " garden",
@@ -27,14 +28,6 @@ PROMPTS = (
 )  # fmt: skip
 PAIR = PatchRequest("", "The baker said that the bread", "The bread said that the baker")
 MACHINE = {"seconds", "peak_bytes", "capsule"}
-QUICK: Mapping[str, Mapping[str, Any]] = {
-    "integrated_gradients": {"max_steps": 17},
-    "shap_partition": {"max_evals": 16},
-    "shap_permutation": {"max_evals": 120},
-    "shap_kernel": {"max_evals": 120},
-    "sampled_toxicity": {"samples": 2, "max_new_tokens": 2},
-    "self_consistency": {"samples": 2, "max_new_tokens": 2},
-}
 OTHERWISE: Mapping[str, Mapping[str, Any]] = {
     "integrated_gradients": {"rule": "riemann_middle", "n_steps": 5, "hold_first": False, "baseline": "zero"},
     "occlusion": {"masking": "delete", "unit": "word"},

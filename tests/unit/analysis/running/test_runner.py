@@ -25,6 +25,7 @@ from headscope.analysis.types import (
     RunStatus,
     result_key,
 )
+from tests.quick import QUICK
 
 if TYPE_CHECKING:
     from headscope.analysis.backends.hf_causal import HFCausalBackend
@@ -44,7 +45,14 @@ BAD = {
 }
 
 
+ASKED_ONCE = {"masking": "delete", "random_orders": 9, "noise_draws": 0, "second_baseline": "none"}
+"""Receipts ask each of all the methods again; here once."""
+
+
 def spec_of(backend: HFCausalBackend, *chosen: str, **other: Any) -> RunSpec:
+    """Everything there is, with few samples, unless it is said what."""
+    if not chosen:
+        other = {"params": {**QUICK, "receipts": ASKED_ONCE}, **other}
     return RunSpec(backend.info.ref, (), chosen or tuple(analyses()), **other)
 
 
