@@ -13,6 +13,7 @@ from headscope.storage.repository import Store
 from tests import head_runs
 from tests.browser.conftest import OpenPage, serving
 from tests.browser.visit import visit
+from tests.browser.window import too_wide
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def test_from_all_heads_to_one_and_to_its_run(open_page: OpenPage, heads_server:
     expect(page.locator("#head-runs details[open] th").first).to_have_text("Most induction lift")
     for width in (390, 1440):
         page.set_viewport_size({"width": width, "height": 900})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert too_wide(page, "#shell-main") == []
     page.locator("#head-runs td a").first.click()
     expect(page).to_have_url(re.compile(r"/run\?id="))
     expect(page.locator("#run-root h1")).to_be_visible()

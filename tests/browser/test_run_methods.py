@@ -19,6 +19,7 @@ from headscope.storage.repository import Store
 from headscope.storage.rows import RunDetail, RunFilter
 from tests.browser.conftest import OpenPage, computing
 from tests.browser.visit import visit
+from tests.browser.window import too_wide
 
 METHODS = ("heads", "attention", "receipts", "saliency", "input_x_gradient", "layer_gradients", "head_ablation",
            "direct_logit_attribution", "occlusion")  # fmt: skip
@@ -73,7 +74,7 @@ def test_every_card_is_drawn_and_a_method_the_run_lacks_is_named(
     expect(page.locator("#run-sources")).to_contain_text("--explain continuation")
     for width in (900, 1440):
         page.set_viewport_size({"width": width, "height": 900})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert too_wide(page, "#shell-main") == []
     visit(page, f"/run?id={run_of(store, CONTINUED).row.id}&methods=attn_lrp")
     expect(page.locator(".hs-notes")).to_contain_text("attn_lrp")
 
