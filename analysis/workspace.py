@@ -17,14 +17,13 @@ from headscope.analysis.finite import finite_rows, in_numbers, overflow
 from headscope.analysis.interfaces import Capture, ForwardResult, TokenBatch, WhiteBoxBackend
 from headscope.analysis.types import Target, TokenizedText
 from headscope.analysis.types.tokens import first_tokens
+from headscope.analysis.vocabulary import CHUNK_ELEMENTS, in_blocks, logit_blocks
 
 NO_PARTNER = (
     "it compares the prompt with its counterfactual partner, and this prompt has none: give it one in the column "
     "`counterfactual`, or let exactly one other prompt with another text have the same `pair_id`"
 )
 
-CHUNK_ELEMENTS = 1 << 24
-"""Most float32 values (64 MiB) one temporary over the vocabulary may hold."""
 GameKey = tuple[int, int, int, str, str, str, str]
 """Prompt of the batch, target, foil, quantity, unit, masking, text of the token that stands in."""
 HeadsKey = tuple[str, tuple[tuple[int, int, str], ...]]
@@ -188,16 +187,16 @@ class Workspace:
         return self.backend.unembed(self.rows_at_positions(result.residuals[-1])).float()
 
     def token_logits(self) -> Iterator[tuple[slice, Tensor]]:
-        """Logits float32 of what follows each real token, the prompts' tokens one after another: slices of at most
-        `CHUNK_ELEMENTS` values with where they belong. Padding is never unembedded. The caller may write into them."""
+        """Logits float32 of what follows each real token, the prompts' tokens one after another: a few rows at a time
+        with where they belong. Padding is never unembedded. The caller may write into them."""
         mask = self.batch.attention_mask.bool()
-        shared = None if self._capture.last_logits_only else self.forward.logits.detach()[mask]
-        states = self.forward.residuals[-1].detach()[mask] if shared is None else shared
-        size = chunk_rows(self.backend.info.vocab_size)
-        for start in range(0, len(states), size):
-            rows = states[start : start + size]
-            with torch.no_grad():
-                yield slice(start, start + len(rows)), (self.backend.unembed(rows) if shared is None else rows).float()
+        if self._capture.last_logits_only:
+            yield from logit_blocks(self.backend, self.forward.residuals[-1].detach()[mask])
+            return
+        start = 0
+        for block in in_blocks(self.forward.logits.detach()[mask]):
+            yield slice(start, start + len(block)), block.float()
+            start += len(block)
 
     def rows_at_positions(self, values: Tensor) -> Tensor:
         """`[B, T, ...]` to `[B, ...]` at each prompt's explained position."""
@@ -271,8 +270,3 @@ def quantities(logits: Tensor, targets: Sequence[Target]) -> Tensor:
     normaliser = torch.zeros_like(chosen) if bool(plain.all()) else torch.logsumexp(logits, dim=-1)
     alone = normaliser.masked_fill(plain.to(logits.device), 0.0)
     return chosen - torch.where((foils >= 0).to(logits.device), logits[rows, foils.clamp(min=0)], alone)
-
-
-def chunk_rows(vocab_size: int) -> int:
-    """How many rows over the vocabulary fit in one bounded temporary."""
-    return max(1, CHUNK_ELEMENTS // vocab_size)

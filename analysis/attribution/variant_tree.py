@@ -17,7 +17,8 @@ from torch import Tensor
 from headscope.analysis.backends.prefix import Prefix
 from headscope.analysis.backends.unembedding import to_logits
 from headscope.analysis.types import ModelInfo, Target
-from headscope.analysis.workspace import Workspace, chunk_rows, quantities
+from headscope.analysis.vocabulary import chunk_rows
+from headscope.analysis.workspace import Workspace, quantities
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]

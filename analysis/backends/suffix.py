@@ -20,7 +20,8 @@ from headscope.analysis.errors import BackendError
 from headscope.analysis.interfaces import Capture, ForwardResult, TokenBatch, WhiteBoxBackend
 from headscope.analysis.interventions import Edit
 from headscope.analysis.types import ModelInfo, Target
-from headscope.analysis.workspace import chunk_rows, quantities
+from headscope.analysis.vocabulary import chunk_rows
+from headscope.analysis.workspace import quantities
 
 BYTES_PER_PASS = 1 << 30
 TOKENS_PER_PASS = 1024

@@ -21,7 +21,7 @@ from typing import Any
 
 from headscope.analysis.classifiers.content_filter import Policy, Verdict
 from headscope.analysis.engines.base import Prepared
-from headscope.analysis.engines.threads import yield_when_waiting
+from headscope.analysis.engines.threads import prepare_torch
 from headscope.analysis.errors import BackendError, HeadscopeError, Stopped
 from headscope.analysis.types import Beat, Continuation, ModelRef, OnBeat, Prompt, RunResult, RunSpec
 from headscope.analysis.types.certificate import Certificate
@@ -92,7 +92,7 @@ class Worker:
             self.close()
             context = _context()
             self._connection, theirs = context.Pipe()
-            yield_when_waiting()  # here, for the process that imports torch starts with this environment
+            prepare_torch()  # here, for the process that imports torch starts with this environment
             self._process = context.Process(  # type: ignore[attr-defined]  # every context has it
                 target=_worker_main, args=(theirs, self._threads, dict(os.environ)), name=f"headscope-{self._name}",
                 daemon=True,

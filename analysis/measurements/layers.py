@@ -10,7 +10,8 @@ from torch import Tensor
 
 from headscope.analysis.finite import finite_rows
 from headscope.analysis.types import Float32, LayerSummary, Target
-from headscope.analysis.workspace import Workspace, chunk_rows
+from headscope.analysis.vocabulary import logit_blocks
+from headscope.analysis.workspace import Workspace
 
 
 def layer_summaries(work: Workspace, targets: Sequence[Target]) -> list[LayerSummary]:
@@ -65,27 +66,27 @@ def _lens(work: Workspace, states: Tensor, watched: Tensor) -> tuple[Tensor, Ten
     KL(final || lens) `[B, L]`."""
     final = work.next_logprobs
     final_probs = final.exp()
-    negative_entropy = (final_probs * final).sum(-1, keepdim=True)
-    step = max(1, chunk_rows(work.backend.info.vocab_size) // states.shape[1])
+    negative_entropy = (final_probs * final).sum(-1)
+    shape = states.shape[:2]
+    owners = torch.arange(shape[0], device=states.device).repeat_interleave(shape[1])
     parts = []
     with torch.no_grad():
-        for start in range(0, len(states), step):
-            span = slice(start, start + step)
-            logits = work.backend.unembed(states[span]).float()  # [b, L, V]
+        for span, logits in logit_blocks(work.backend, states.flatten(0, 1)):
+            mine = owners[span]
             normaliser = torch.logsumexp(logits, dim=-1)
-            # KL = sum p_final (log p_final - log p_lens): the second part as one product, without a copy of the logits
-            cross = (logits @ final_probs[span, :, None])[..., 0]
-            divergence = (negative_entropy[span] - cross + normaliser).clamp(min=0)
-            chosen, ranks = _standing(logits, watched[span])
-            parts.append((chosen - normaliser[..., None], ranks, divergence))
-    logprobs, ranks, divergence = (torch.cat(column).cpu() for column in zip(*parts, strict=True))
+            # KL = sum p_final (log p_final - log p_lens)
+            cross = torch.linalg.vecdot(logits, final_probs[mine])
+            divergence = (negative_entropy[mine] - cross + normaliser).clamp(min=0)
+            chosen, ranks = _standing(logits, watched[mine])
+            parts.append((chosen - normaliser[:, None], ranks, divergence))
+    logprobs, ranks, divergence = (torch.cat(column).cpu().unflatten(0, shape) for column in zip(*parts, strict=True))
     return logprobs, ranks, divergence
 
 
 def _standing(logits: Tensor, watched: Tensor) -> tuple[Tensor, Tensor]:
-    """Logit and rank `[b, L, n]` of the watched ids `[b, n]` in logits `[b, L, V]`; NaN for -1, and in a layer whose
-    logits are no numbers."""
-    known = (watched >= 0)[:, None] & finite_rows(logits)[..., None]
-    chosen = logits.gather(-1, watched.clamp(min=0)[:, None].expand(-1, logits.shape[1], -1))
-    ranks = torch.stack([(logits > column[..., None]).sum(-1) + 1 for column in chosen.unbind(-1)], dim=-1).float()
+    """Logit and rank `[N, n]` of the watched ids `[N, n]` in logits `[N, V]`; NaN for -1, and in rows whose logits are
+    no numbers."""
+    known = (watched >= 0) & finite_rows(logits)[:, None]
+    chosen = logits.gather(-1, watched.clamp(min=0))
+    ranks = torch.stack([(logits > column[:, None]).sum(-1) + 1 for column in chosen.unbind(-1)], dim=-1).float()
     return chosen.where(known, torch.nan), ranks.where(known, torch.nan)

@@ -11,7 +11,8 @@ from torch import Tensor
 from headscope.analysis.finite import finite_rows
 from headscope.analysis.measurements.trace import decoded
 from headscope.analysis.types import LensTable, Target
-from headscope.analysis.workspace import Workspace, chunk_rows
+from headscope.analysis.vocabulary import logit_blocks
+from headscope.analysis.workspace import Workspace
 
 
 def measure(work: Workspace, targets: Sequence[Target]) -> list[LensTable]:
@@ -58,10 +59,9 @@ def _unembed_rows(work: Workspace, states: Tensor) -> tuple[Tensor, Tensor, Tens
     no numbers."""
     parts = []
     with torch.no_grad():
-        for chunk in torch.split(states, chunk_rows(work.backend.info.vocab_size)):
-            logprobs = work.backend.unembed(chunk).float()
-            bad = ~finite_rows(logprobs)
-            logprobs -= torch.logsumexp(logprobs, dim=-1, keepdim=True)
+        for _, logits in logit_blocks(work.backend, states):
+            bad = ~finite_rows(logits)
+            logprobs = logits.sub_(torch.logsumexp(logits, dim=-1, keepdim=True))
             top = logprobs.max(-1)
             entropies = -(logprobs.exp().mul_(logprobs)).sum(-1)
             numbers = (values.masked_fill(bad, torch.nan) for values in (top.values.exp(), entropies))

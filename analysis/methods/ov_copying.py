@@ -17,7 +17,8 @@ from headscope.analysis.attribution.results import HEADS, attribution
 from headscope.analysis.backends.module_inputs import entering
 from headscope.analysis.interfaces import Capture, Method, TokenBatch, WhiteBoxBackend
 from headscope.analysis.types import Attribution, Float32, Params, Target
-from headscope.analysis.workspace import CHUNK_ELEMENTS, Workspace, quantities
+from headscope.analysis.vocabulary import CHUNK_ELEMENTS
+from headscope.analysis.workspace import Workspace, quantities
 
 TOP = 5
 

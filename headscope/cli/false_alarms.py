@@ -24,9 +24,9 @@ def false_alarms(
     out: Annotated[Path | None, typer.Option(help="Also write the measurement to this file, as JSON.")] = None,
 ) -> None:
     """Measure how often each detector finds a failure in prompts and sentences where by construction there is none."""
-    from headscope.analysis.engines.threads import yield_when_waiting
+    from headscope.analysis.engines.threads import prepare_torch
 
-    yield_when_waiting()  # before torch is imported
+    prepare_torch()  # before torch is imported
     from headscope.analysis.classifiers.loaded import classifier as loaded
     from headscope.analysis.engines.inline import InlineEngine
     from headscope.cli.run_shown import Bar

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from headscope.analysis.engines.base import AnalysisEngine, Prepared
 from headscope.analysis.engines.local import LocalEngine
-from headscope.analysis.engines.threads import yield_when_waiting
+from headscope.analysis.engines.threads import prepare_torch
 from headscope.analysis.errors import HeadscopeError, InputError
 from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import Progress, RunStatus
@@ -110,7 +110,7 @@ def _with_room(path: Path | None, on_prepared: Callable[[Preflight], None]) -> C
 def _engine(workers: int) -> AnalysisEngine:
     if workers > 1:
         return LocalEngine(workers)
-    yield_when_waiting()
+    prepare_torch()
     from headscope.analysis.engines.inline import InlineEngine
 
     return InlineEngine()

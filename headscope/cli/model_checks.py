@@ -7,7 +7,7 @@ from contextlib import closing
 
 from rich.table import Table
 
-from headscope.analysis.engines.threads import yield_when_waiting
+from headscope.analysis.engines.threads import prepare_torch
 from headscope.analysis.errors import HeadscopeError
 from headscope.analysis.models import fingerprints, sources
 from headscope.analysis.types import ModelRef
@@ -35,7 +35,7 @@ def check(url: str, name: str, dtype: str, device: str) -> Certificate:
     if (server := server_of(url)) is not None:
         body = {"model": name, "dtype": dtype, "device": device}
         return certificates.from_json(server.call("POST", "/api/v1/models/check", body, SECONDS).json())
-    yield_when_waiting()  # before torch is imported
+    prepare_torch()  # before torch is imported
     from headscope.analysis.engines.inline import InlineEngine
 
     sources.resolve(name)  # a name that is none leaves no store behind

@@ -62,9 +62,9 @@ def _where(stack: ExitStack, url: str) -> Callable[[scoring.ScoreRequest], scori
     """A step here, or by the server that holds the file."""
     if (server := server_of(url)) is not None:
         return lambda request: scoring.Step(**server.call("POST", "/api/v1/score", asdict(request), SECONDS).json())
-    from headscope.analysis.engines.threads import yield_when_waiting
+    from headscope.analysis.engines.threads import prepare_torch
 
-    yield_when_waiting()  # before torch is imported
+    prepare_torch()  # before torch is imported
     from headscope.analysis.engines.inline import InlineEngine
 
     private.keep_to_this_user()

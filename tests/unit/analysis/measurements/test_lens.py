@@ -79,7 +79,7 @@ def test_target_and_foil_are_followed_through_the_layers(work: Workspace, monkey
         work.backend.resolve_target(text, *words, row)
         for text, words, row in zip(work.texts, given, work.next_logprobs, strict=True)
     ]
-    monkeypatch.setattr("headscope.analysis.measurements.layers.chunk_rows", lambda _: 1)  # a prompt at a time
+    monkeypatch.setattr("headscope.analysis.vocabulary.chunk_rows", lambda _: 5)  # part of a prompt
     for index, (summary, target) in enumerate(zip(layer_summaries(work, targets), targets, strict=True)):
         expected, hidden = model_output(work, index)
         for layer in range(work.backend.info.n_layers):

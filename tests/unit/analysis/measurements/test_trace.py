@@ -47,7 +47,8 @@ def test_every_number_against_a_loop_over_the_models_own_output(backend: HFCausa
 
 def test_chunks_over_the_vocabulary_change_nothing(backend: HFCausalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = token_traces(workspace(backend, *TEXTS))
-    monkeypatch.setattr("headscope.analysis.workspace.CHUNK_ELEMENTS", 3 * backend.info.vocab_size)
+    for module in ("workspace", "vocabulary"):
+        monkeypatch.setattr(f"headscope.analysis.{module}.CHUNK_ELEMENTS", 3 * backend.info.vocab_size)
     for one, other in zip(whole, token_traces(workspace(backend, *TEXTS)), strict=True):
         np.testing.assert_allclose(one.logprobs, other.logprobs, atol=1e-5)
         np.testing.assert_array_equal(one.topk_ids, other.topk_ids)
