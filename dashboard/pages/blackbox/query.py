@@ -24,6 +24,7 @@ class BlackBoxQuery(ScopeQuery):
     """measure: by which change of the answer. sort: the least or the most certain order first. page: from 1."""
 
     PAGE: ClassVar[Page] = Page("blackbox", links.BLACKBOX, "Black box", "box", 32, shortcut="a")
+    SUBJECT: ClassVar[str] = "blackbox"
 
     measure: str = choice("logprob", "edit", "embedding")
     sort: str = choice("uncertain", "certain")

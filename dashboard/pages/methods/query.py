@@ -30,6 +30,7 @@ class MethodsQuery(SelectedQuery):
     """
 
     PAGE: ClassVar[Page] = Page("methods", links.METHODS, "Methods", "rulers", 25, shortcut="m")
+    SUBJECT: ClassVar[str] = "attributions"
 
     by: str = choice("method", "set")
     measure: str = choice("tau", "overlap", "signs")
