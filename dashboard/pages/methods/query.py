@@ -54,6 +54,15 @@ def counted(store: RunReader, query: MethodsQuery) -> RunFilter:
     return replace(where, newest=MOST) if many else where
 
 
+def newest_said(store: RunReader, query: MethodsQuery) -> str:
+    """A sentence where there are too many runs to count them all while somebody waits, else ""."""
+    newest = counted(store, query).newest
+    if not newest:
+        return ""
+    total = store.runs_page(query.where(), limit=1).total
+    return f"Of {total:,} runs only the newest {newest:,} that have attributions are counted."
+
+
 def ids_sql(store: RunReader, query: MethodsQuery) -> str:
     """The statement that finds them, "" where the page's own statements can name them."""
     where = counted(store, query)
