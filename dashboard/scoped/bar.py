@@ -107,14 +107,15 @@ def mixed(rows: Sequence[ModelSettings]) -> list[str]:
     return said
 
 
-def changed(rows: Sequence[ModelSettings]) -> list[str]:
-    """A sentence on the runs with interventions, which pages count like any other; none where there is none."""
+def changed(rows: Sequence[ModelSettings], of: str = "these {runs}", how: str = "counted") -> list[str]:
+    """A sentence on the runs with interventions, which pages count like any other; none where there is none. of: what
+    the runs are called, how: what is done with them."""
     n, total = sum(row.n_runs for row in rows if row.changed), sum(row.n_runs for row in rows)
     if not n:
         return []
     return [
-        f"{n:,} of these {plural(total, 'run')} {'has' if n == 1 else 'have'} interventions: the model was changed "
-        "while it ran. They are counted like any other here; keep them in an experiment of their own."
+        f"{n:,} of {of.format(runs=plural(total, 'run'))} {'has' if n == 1 else 'have'} interventions: the model was "
+        f"changed while it ran. They are {how} like any other here; keep them in an experiment of their own."
     ]
 
 
