@@ -42,9 +42,9 @@ def bar(store: RunReader, query: RegressionQuery) -> Children:
     return [*parts, *_cautions(store, query)] if query.chosen else parts
 
 
-def _cautions(store: RunReader, query: RegressionQuery) -> list[Component]:
+def _cautions(store: RunReader, query: RegressionQuery) -> list[Children]:
     """What is to be known of each side before its runs are counted together."""
-    found = []
+    found: list[Children] = []
     for title, side in (("Baseline", query.baseline), ("Candidate", query.candidate)):
         name, _, model = side.partition("@")
         rows = store.model_settings(RunFilter((Condition("experiment", "eq", name),)))
