@@ -3,10 +3,14 @@ damaged."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from headscope.analysis.counts import plural
 from headscope.analysis.interfaces import Capture, ForwardResult, TokenBatch, WhiteBoxBackend
+from headscope.analysis.types import TokenizedText
 
 
 def finite_rows(logits: Tensor) -> Tensor:
@@ -35,6 +39,18 @@ def overflow(backend: WhiteBoxBackend, batch: TokenBatch, what: str, embeddings:
         f"{name} computed non-finite {what} in {dtype}: the weights are damaged or the dtype is too narrow. To have "
         f"numbers there {wider}get the model again."
     )
+
+
+def overflow_written(backend: WhiteBoxBackend, texts: Sequence[TokenizedText], written: Sequence[Sequence[int]]) -> str:
+    """`overflow` while texts are continued; `written`: the new ids of each by then."""
+    batch = backend.batch(texts)
+    rows = [torch.cat([ids[:n], ids.new_tensor(new)]) for ids, n, new in
+            zip(batch.input_ids, batch.lengths.tolist(), written, strict=True)]  # fmt: skip
+    lengths = batch.lengths.new_tensor([len(row) for row in rows])
+    ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    mask = (torch.arange(ids.shape[1], device=ids.device)[None] < lengths[:, None]).long()
+    after = plural(max(map(len, written)), "new token")
+    return overflow(backend, TokenBatch(batch.texts, ids, mask, lengths), f"logits after {after}")
 
 
 @torch.no_grad()

@@ -62,6 +62,10 @@ class RunReader(Protocol):
     def overview(self, recent: int = 10) -> Overview:
         """Counts, experiments, models, prompt sets, recent runs and failures."""
 
+    def experiments_with(self, subject: str) -> frozenset[str]:
+        """Names of the experiments with a succeeded run that has pairs, toxicity scores, measures, detections,
+        attributions, heads, or was studied from outside (`storage.read.subjects`). Raises UnknownNameError."""
+
     def runs_page(self, where: RunFilter, sort: Sequence[Sort] = (), offset: int = 0, limit: int = 100) -> RunsPage:
         """A page of runs, newest first by default. Raises UnknownNameError for a column that is not public."""
 

@@ -20,6 +20,7 @@ from headscope.storage.read.model_pairs import ModelReader
 from headscope.storage.read.offensive import OffensiveReader
 from headscope.storage.read.pairs import PairReader
 from headscope.storage.read.runs import Reader
+from headscope.storage.read.subjects import SubjectReader
 from headscope.storage.read.toxicity import ToxicityReader
 from headscope.storage.schema import versions
 from headscope.storage.write import integrity, repair, sweep
@@ -41,6 +42,7 @@ class Store(
     ModelReader,
     ToxicityReader,
     DisagreementReader,
+    SubjectReader,
     BiasWriter,
     FailureStore,
     ScoreWriter,

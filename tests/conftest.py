@@ -32,15 +32,26 @@ when nothing was removed."""
 
 
 def pytest_configure() -> None:
-    """Temporary files lie in memory where there is much of it; who sets TMPDIR has them there, and keeps them."""
-    from tests import memory
+    """Temporary files lie in memory where there is much of it; who sets TMPDIR has them there, and keeps them. Late
+    answers of pages have a seed."""
+    from tests import dawdle, memory
 
+    dawdle.seeded()
     folder = None if {"TMPDIR", "PYTEST_XDIST_WORKER"} & os.environ.keys() else memory.room_for(ROOM)
     if folder is not None:
         os.environ["TMPDIR"] = ours = tempfile.mkdtemp(prefix="headscope-tests-", dir=folder)
         tempfile.tempdir = None  # read anew
         # Gone with the process, so as not to fill the memory; after multiprocessing's own folder in it (priority -100).
         Finalize(None, shutil.rmtree, args=(ours,), kwargs={"ignore_errors": True}, exitpriority=-101)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """The seed of late answers, which gives the same again: also with -q, which leaves out the head of the report."""
+    from tests import dawdle
+
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if (said := dawdle.seeded()) and reporter is not None:
+        reporter.write_line(said)
 
 
 def pytest_collection_finish() -> None:
@@ -50,7 +61,12 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
-    """A test that passed at its second try only is work to do: its first failure is printed whole."""
+    """A test that passed at its second try only is work to do: its first failure is printed whole. The seed
+    of late answers is named once more beside what failed."""
+    from tests import dawdle
+
+    if terminalreporter.stats.get("failed") and (said := dawdle.seeded()):
+        terminalreporter.write_line(said)
     for report in terminalreporter.stats.get("rerun", []):
         terminalreporter.write_line(f"FLAKY {report.nodeid}", yellow=True)
         terminalreporter.write_line(report.longreprtext)

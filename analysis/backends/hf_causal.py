@@ -31,7 +31,7 @@ from headscope.analysis.backends.unembedding import to_logits
 from headscope.analysis.backends.visibility import visible_keys, watching_masks
 from headscope.analysis.backends.watching import complete, last_hidden, watching
 from headscope.analysis.errors import BackendError, HeadscopeError, NotApplicable, message
-from headscope.analysis.finite import finite_rows, overflow
+from headscope.analysis.finite import finite_rows, overflow, overflow_written
 from headscope.analysis.interfaces import Capabilities, Capture, ForwardResult, NextTokens, TokenBatch
 from headscope.analysis.interventions import Edit
 from headscope.analysis.models import devices, places, sources
@@ -186,7 +186,10 @@ class HFCausalBackend:
         if self._no_continuation:
             raise NotApplicable(self._no_continuation)
         prompts = [text.ids.tolist() for text in texts]
-        found = sampling.sample(self.model, prompts, params, self._stop, self.info.context_length)
+        try:
+            found = sampling.sample(self.model, prompts, params, self._stop, self.info.context_length)
+        except sampling.NoNumbersError as error:
+            raise BackendError(overflow_written(self, texts, error.written)) from error
         return [self._continuation(sampled, prompt[-1], params) for sampled, prompt in zip(found, prompts, strict=True)]
 
     def next_tokens(self, texts: Sequence[TokenizedText], most: int) -> list[NextTokens]:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from headscope.analysis.counts import plural
 from headscope.analysis.errors import BackendError, NotApplicable
 from headscope.analysis.types import GenerationParams
 
@@ -23,6 +24,15 @@ class Sampled:
     logprobs: tuple[float, ...]
 
 
+class NoNumbersError(BackendError):
+    """The model gave NaN or infinity. written: the new ids of every prompt by then."""
+
+    def __init__(self, written: Sequence[Sequence[int]]) -> None:
+        self.written = tuple(map(tuple, written))
+        n = plural(max(map(len, self.written)), "new token")
+        super().__init__(f"the model computed NaN or infinity after {n}, so there is no next one to draw")
+
+
 @torch.no_grad()
 def sample(
     model: nn.Module, prompts: Sequence[Sequence[int]], params: GenerationParams, stop: frozenset[int], context: int
@@ -31,7 +41,7 @@ def sample(
 
     Prompts are padded on the left and positions are given, so padding changes nothing but rounding. Each prompt draws
     from its own generator, seeded by the seed and its ids. Raises NotApplicable for a model without a key-value cache,
-    BackendError where it computes NaN or infinity.
+    NoNumbersError where it computes NaN or infinity.
     """
     device = next(model.parameters()).device
     ids, mask = _left_padded(prompts, device)
@@ -55,10 +65,7 @@ def sample(
             raise NotApplicable(f"{type(model).__name__} keeps no key-value cache, so it writes no continuations here")
         logprobs = output.logits[:, -1].float().log_softmax(-1).cpu()
         if logprobs[running].isnan().any():
-            raise BackendError(
-                f"the model computed NaN or infinity after {max(len(ids) for ids, _ in found)} new tokens, so there is "
-                "no next one to draw"
-            )
+            raise NoNumbersError([new for new, _ in found])
         chosen = torch.zeros(len(prompts), 1, dtype=torch.long)
         for row, (new_ids, new_logprobs) in enumerate(found):
             if running[row]:

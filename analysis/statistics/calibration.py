@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from headscope.analysis.statistics.calibration_noise import held_errors, variances
 from headscope.analysis.statistics.intervals import FEWEST, PERCENTILES, wilson
 
 Floats = NDArray[np.float64]
@@ -17,7 +18,7 @@ BINS = 10
 class Reliability:
     """One row per bin that holds something, float64 `[bin]`: mean stated probability, share that was right with its
     95 % Wilson interval, and how many. error: expected calibration error, the mean distance of the two weighed by
-    count (Guo et al. 2017, eq. 3; ten bins of equal count), with its bootstrap interval `low`, `high`. n: answers."""
+    count (Guo et al. 2017, eq. 3; ten bins of equal count), with its 95 % interval `low`, `high`. n: answers."""
 
     stated: Floats
     observed: Floats
@@ -35,8 +36,14 @@ def calibration_error(
 ) -> Reliability:
     """Compare stated `probabilities` `[answer]` with what was `right` (0 or 1). NaN left out.
 
-    Bins hold equally many answers, so that no bin is decided by two of them. draws: bootstrap resamples for the
-    interval of the error, 0 for none; fewer than 5 answers have none.
+    Bins hold equally many answers, so that no bin is decided by two of them. draws: of the noise, for the interval of
+    the error, 0 for none; fewer than 5 answers have none.
+
+    The interval holds the errors under which the one seen is among the middle 95 %, as that of `calibration_beside`:
+    down to 0 for a calibrated model, and at times all below the error seen, which noise makes too large. Simulated for
+    60, 200 and 1,000 answers (400 times each) it holds the error of a calibrated model in 97 to 98 %, of models
+    overconfident by a tenth or three or too sharp in 86 to 97 %; percentiles of resampled answers held 0 %, and 15 to
+    96 % (200 times each). Answers count as independent.
     """
     stated = np.asarray(probabilities, dtype=np.float64)
     truth = np.asarray(right, dtype=np.float64)
@@ -53,7 +60,7 @@ def calibration_error(
     means = np.add.reduceat(stated, edges[:-1]) / counts
     shares = np.add.reduceat(truth, edges[:-1]) / counts
     bounds = [wilson(round(share * count), int(count)) for share, count in zip(shares, counts, strict=True)]
-    low, high = _interval(stated, truth, bins, draws, seed)
+    low, high = _interval((means - shares) * counts, shares * counts, counts.astype(np.float64), draws, seed)
     return Reliability(
         means,
         shares,
@@ -67,16 +74,13 @@ def calibration_error(
     )
 
 
-def _interval(stated: Floats, truth: Floats, bins: int, draws: int, seed: int) -> tuple[float, float]:
-    if draws == 0 or len(stated) < FEWEST:
+def _interval(apart: Floats, right: Floats, counts: Floats, draws: int, seed: int) -> tuple[float, float]:
+    """apart: stated minus right, added up; right: answers; counts: all of them; `[bin]`."""
+    n = counts.sum()
+    if draws == 0 or n < FEWEST:
         return float("nan"), float("nan")
-    generator = np.random.default_rng(seed)
-    errors = []
-    for _ in range(draws):
-        chosen = generator.integers(0, len(stated), len(stated))
-        errors.append(calibration_error(stated[chosen], truth[chosen], bins=bins).error)
-    low, high = np.percentile(errors, PERCENTILES)
-    return float(low), float(high)
+    normal = np.random.default_rng(seed).standard_normal((draws, len(counts)))
+    return held_errors(apart / n, normal * np.sqrt(variances(counts, right)) / n)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headscope.analysis.statistics.calibration import BINS, Reliability
+from headscope.analysis.statistics.calibration_noise import held_errors, variances
 from headscope.analysis.statistics.intervals import DRAWS, FEWEST, PERCENTILES, wilson
 from headscope.analysis.statistics.model_pairs import NAN, Beside, Estimate
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-MOST, STEPS = 64.0, 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +69,7 @@ def calibration_beside(found: Cells, *, draws: int = DRAWS, seed: int = 0) -> Be
     values, vectors = np.linalg.eigh(_covariance(found))
     normal = np.random.default_rng(seed).standard_normal((draws, len(gaps)))
     noise = normal * np.sqrt(np.maximum(values, 0)) @ vectors.T / total
-    one, two = (_held(gaps[side], noise[:, side]) for side in sides)
+    one, two = (_estimate(gaps[side], noise[:, side]) for side in sides)
     apart = errors[1] - errors[0]
     low, high = (
         float(apart - np.percentile(second - first, end))
@@ -81,6 +81,10 @@ def calibration_beside(found: Cells, *, draws: int = DRAWS, seed: int = 0) -> Be
     return Beside(total, total, one, two, Estimate(apart, low, high))
 
 
+def _estimate(gaps: Floats, noise: Floats) -> Estimate:
+    return Estimate(float(np.abs(gaps).sum()), *held_errors(gaps, noise))
+
+
 def _above(gaps: Floats, noise: Floats, side: slice, error: float) -> Floats:
     """By how much the error seen would be above this true one, `[draw]`: less the larger it is."""
     own = gaps[side]
@@ -88,28 +92,6 @@ def _above(gaps: Floats, noise: Floats, side: slice, error: float) -> Floats:
     scale = error / seen if seen else 0.0
     made: Floats = np.abs(scale * own + noise[:, side]).sum(1) - error
     return made
-
-
-def _held(gaps: Floats, noise: Floats) -> Estimate:
-    """The error of `gaps` `[bin]`, with those under which it would be at the ends; noise `[draw, bin]`."""
-    seen = float(np.abs(gaps).sum())
-
-    def factor(percentile: float) -> float:
-        low, high = 0.0, 1.0
-        while (above := _quantile(high, percentile)) < seen and high < MOST:
-            low, high = high, high * 2
-        if above < seen or _quantile(low, percentile) >= seen:
-            return low
-        for _ in range(STEPS):
-            middle = (low + high) / 2
-            low, high = (middle, high) if _quantile(middle, percentile) < seen else (low, middle)
-        return (low + high) / 2
-
-    def _quantile(scale: float, percentile: float) -> float:
-        return float(np.percentile(np.abs(scale * gaps + noise).sum(1), percentile))
-
-    low, high = (factor(percentile) * seen for percentile in reversed(PERCENTILES))
-    return Estimate(seen, low, high)
 
 
 def _gaps(found: Cells) -> Floats:
@@ -123,8 +105,7 @@ def _covariance(found: Cells) -> Floats:
     size = found.n.shape[0]
     counts = np.concatenate([found.n.sum(1), found.n.sum(0)]).astype(np.float64)
     right = np.concatenate([found.right[0].sum(1), found.right[1].sum(0)]).astype(np.float64)
-    share = (right + 1) / (counts + 2)
-    made = np.diag(counts * share * (1 - share))
+    made = np.diag(variances(counts, right))
     mean = np.divide(right, counts, out=np.zeros(len(right)), where=counts > 0)
     one, two = mean[:size, None], mean[None, size:]
     cross = found.both - one * found.right[1] - two * found.right[0] + found.n * one * two

@@ -1,6 +1,6 @@
 """The tables of the Methods page as CSV, for the runs its link stands for; unmeasured is empty, units are nats. What
-did not converge is left out, as on the page, unless the link says `unconverged=1`. Offensive texts: see
-`covered_export`.
+did not converge is left out, as on the page, unless the link says `unconverged=1`. The last column of every row,
+`left_out`, is a sentence where not all runs are counted, else empty. Offensive texts: see `covered_export`.
 
 GET /api/v1/methods/leaderboard.csv | agreement.csv | disputes.csv | receipts.csv, with the page's query
 """
@@ -18,15 +18,17 @@ from flask import Blueprint, Flask, Response
 from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.statistics.intervals import wilson
 from headscope.dashboard.api import covered_export, csv_export
-from headscope.dashboard.pages.methods.comparison import Comparisons, disputes, shown_methods
+from headscope.dashboard.pages.methods.comparison import Comparison, Comparisons, disputes, shown_methods
 from headscope.dashboard.pages.methods.gains import Gain, intervals, of
 from headscope.dashboard.pages.methods.query import MEASURES as AGREEMENTS
-from headscope.dashboard.pages.methods.query import MethodsQuery, counted
+from headscope.dashboard.pages.methods.query import MethodsQuery, counted, newest_said
 from headscope.dashboard.pages.methods.verdicts import WORDS
 from headscope.dashboard.services import Services
 from headscope.storage.rows import MEASURES, MethodStats, Offences, PromptScores, ReceiptRow
 
-Table = tuple[Sequence[str], Iterator[Sequence[Any]]]
+Table = tuple[Sequence[str], Iterator[Sequence[Any]], str]
+"""Columns, rows, and what more is left out than the newest of too many runs, in words."""
+LEFT_OUT = "left_out"
 STATS = tuple(item.name for item in fields(MethodStats))
 SHARES = {**dict.fromkeys(WORDS, "n_tested"), "n_top1": "n_shapley"}
 """A count of a row -> what it is a share of."""
@@ -46,8 +48,10 @@ def register(server: Flask, services: Services) -> None:
         if name not in TABLES:
             raise UnknownNameError("table", name, TABLES)
         query = csv_export.asked(MethodsQuery, covered_export.rest_of_query())
-        head, rows = TABLES[name](services, comparisons, query)
-        return csv_export.file(f"methods-{name}.csv", csv_export.written(head, rows))
+        head, rows, more = TABLES[name](services, comparisons, query)
+        said = " ".join(filter(None, (newest_said(services.store, query), more)))
+        body = csv_export.written((*head, LEFT_OUT), ([*row, said] for row in rows))
+        return csv_export.file(f"methods-{name}.csv", body)
 
     server.register_blueprint(routes)
 
@@ -58,7 +62,7 @@ def leaderboard(services: Services, _comparisons: Comparisons, query: MethodsQue
     where = counted(store, query)
     stats = store.method_stats(where, **asked)
     found = intervals(store.method_gains(where, **asked))
-    return (*STATS, *INTERVALS), (_stats_row(row, of(found, row)) for row in stats)
+    return (*STATS, *INTERVALS), (_stats_row(row, of(found, row)) for row in stats), ""
 
 
 def _stats_row(row: MethodStats, gains: Mapping[str, Gain]) -> Sequence[Any]:
@@ -83,7 +87,7 @@ def agreements(_services: Services, comparisons: Comparisons, query: MethodsQuer
             parts = [part[at] for item in means for part in (item.mean, item.low, item.high, item.n)]
             yield [one, other, *parts, *(comparison.unsure[name][0] for name in (one, other))]
 
-    return head, rows()
+    return head, rows(), _sampled(comparison)
 
 
 def disputed(services: Services, comparisons: Comparisons, query: MethodsQuery) -> Table:
@@ -96,7 +100,12 @@ def disputed(services: Services, comparisons: Comparisons, query: MethodsQuery) 
     return head, (
         [*_texts(item.run, head[:7], why, shown), item.value, *item.apart, item.apart_tau,
          " ".join(sorted(item.run.not_converged)), covered_export.told(why.get(item.run.run_id, {}))] for item in found
-    )  # fmt: skip
+    ), _sampled(comparison)  # fmt: skip
+
+
+def _sampled(comparison: Comparison) -> str:
+    read, total = len(comparison.runs), comparison.total
+    return f"A fixed random sample: {read:,} of {total:,} runs." if read < total else ""
 
 
 def receipts(services: Services, _comparisons: Comparisons, query: MethodsQuery) -> Table:
@@ -105,9 +114,10 @@ def receipts(services: Services, _comparisons: Comparisons, query: MethodsQuery)
     rows = store.receipts(counted(store, query), query.method, limit, unconverged=query.unconverged)
     names = [item.name for item in fields(ReceiptRow)]
     shown, why = covered_export.shown(), store.offensive([row.run_id for row in rows])
+    more = f"Only the {limit:,} receipts with the least gain over random orders." if len(rows) == limit else ""
     return [*names, covered_export.COLUMN], (
         [*_texts(row, names, why, shown), covered_export.told(why.get(row.run_id, {}))] for row in rows
-    )
+    ), more  # fmt: skip
 
 
 def _texts(row: PromptScores | ReceiptRow, names: Sequence[str], why: Offences, shown: bool) -> list[Any]:

@@ -11,12 +11,13 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from headscope.dashboard import links
-from headscope.dashboard.cards import Children, empty_box, extra, guarded
+from headscope.dashboard.cards import Children, copyable, empty_box, extra, guarded
 from headscope.dashboard.narrowing.chips import chips
 from headscope.dashboard.narrowing.query import NarrowingQuery
-from headscope.dashboard.parts import Entry, menu, stay, warning
+from headscope.dashboard.parts import Entry, menu, note, stay, warning
 from headscope.dashboard.scoped.query import SCOPE, ScopeQuery
 from headscope.dashboard.scoped.selection import SelectedQuery
+from headscope.dashboard.scoped.subjects import SUBJECTS, Subject
 from headscope.dashboard.tables import table, when
 from headscope.dashboard.words import plural
 from headscope.storage.interfaces import RunReader
@@ -38,15 +39,24 @@ def scope_bar(store: RunReader, query: ScopeQuery, purpose: str) -> Children:
     experiment."."""
     if isinstance(query, SelectedQuery) and query.chosen and query.beyond:
         return [*selection_menus(store, query), *below(store, query, no_such_runs)]
-    experiments = [row for row in store.overview().experiments if row.n_succeeded]
+    rows = [row for row in store.overview().experiments if row.n_succeeded]
+    experiments = offered(store, query, rows)
     if not query.experiment:
-        return choose(experiments, query, purpose)
+        return choose(experiments, query, purpose, len(rows))
     fresh = type(query)()
     names: list[Entry] = [(row.name, fresh.link(experiment=row.name), row.n_runs) for row in experiments]
     parts: list[Children] = [menu("Experiment", query.experiment, names)]
     within = RunFilter((Condition("experiment", "eq", query.experiment), SUCCEEDED))
     parts += facet_menus(store, query, within, ("model", "prompt_set"))
     return [*parts, *below(store, query, no_runs)]
+
+
+def offered(store: RunReader, query: ScopeQuery, rows: Sequence[ExperimentRow]) -> list[ExperimentRow]:
+    """Those of these experiments that have something for the page."""
+    if not query.SUBJECT:
+        return list(rows)
+    there = store.experiments_with(query.SUBJECT)
+    return [row for row in rows if row.name in there]
 
 
 def selection_menus(store: RunReader, query: SelectedQuery, names: Sequence[str] = SCOPE) -> list[Children]:
@@ -97,14 +107,15 @@ def mixed(rows: Sequence[ModelSettings]) -> list[str]:
     return said
 
 
-def changed(rows: Sequence[ModelSettings]) -> list[str]:
-    """A sentence on the runs with interventions, which pages count like any other; none where there is none."""
+def changed(rows: Sequence[ModelSettings], of: str = "these {runs}", how: str = "counted") -> list[str]:
+    """A sentence on the runs with interventions, which pages count like any other; none where there is none. of: what
+    the runs are called, how: what is done with them."""
     n, total = sum(row.n_runs for row in rows if row.changed), sum(row.n_runs for row in rows)
     if not n:
         return []
     return [
-        f"{n:,} of these {plural(total, 'run')} {'has' if n == 1 else 'have'} interventions: the model was changed "
-        "while it ran. They are counted like any other here; keep them in an experiment of their own."
+        f"{n:,} of {of.format(runs=plural(total, 'run'))} {'has' if n == 1 else 'have'} interventions: the model was "
+        f"changed while it ran. They are {how} like any other here; keep them in an experiment of their own."
     ]
 
 
@@ -136,13 +147,21 @@ def no_such_runs(query: SelectedQuery) -> Component:
     )
 
 
-def choose(experiments: list[ExperimentRow], query: ScopeQuery, purpose: str) -> Component:
-    """No experiment in the link."""
-    if not experiments:
+def choose(experiments: Sequence[ExperimentRow], query: ScopeQuery, purpose: str, total: int) -> Component:
+    """No experiment in the link. total: how many there are, with those that have nothing for the page."""
+    if not total:
         return empty_box(
             "No runs yet",
             html.P([f"{purpose} of stored runs, and there are none. The ", dcc.Link("overview", href=links.OVERVIEW),
                     " says how to make some."]),
+            icon_name=query.PAGE.icon,
+        )  # fmt: skip
+    subject = SUBJECTS[query.SUBJECT] if len(experiments) < total else None
+    if subject and not experiments:
+        return empty_box(
+            f"No {subject.runs}",
+            html.P(f"{purpose} of one experiment, and no experiment here has {subject.runs}. They are made by:"),
+            copyable(subject.command),
             icon_name=query.PAGE.icon,
         )  # fmt: skip
     rows = [_experiment_row(row, query) for row in experiments]
@@ -152,9 +171,15 @@ def choose(experiments: list[ExperimentRow], query: ScopeQuery, purpose: str) ->
             html.H2("Choose an experiment"),
             html.P([f"{purpose} of one experiment", *others, "."], className="hs-muted"),
             table(("Experiment", "Models", "Succeeded runs>", "Last run>"), rows, rows_open=True),
+            *_not_listed(total - len(experiments), subject),
         ],
         className="hs-card hs-scope-choose",
     )
+
+
+def _not_listed(left_out: int, subject: Subject | None) -> list[Component]:
+    """How many experiments have nothing for the page."""
+    return [note(f"Not listed: {plural(left_out, 'experiment')} without {subject.runs}.")] if subject else []
 
 
 def _others(query: SelectedQuery) -> list[Children]:

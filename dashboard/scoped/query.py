@@ -15,9 +15,11 @@ SCOPE = ("experiment", "model", "prompt_set")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeQuery(QueryState):
-    """experiment, model, prompt_set: the runs; a page's own state adds to these. PAGE: whose state it is."""
+    """experiment, model, prompt_set: the runs; a page's own state adds to these. PAGE: whose state it is. SUBJECT: what
+    runs need to have something for it (`RunReader.experiments_with`), "" for nothing in particular."""
 
     PAGE: ClassVar[Page]
+    SUBJECT: ClassVar[str] = ""
 
     experiment: str = ""
     model: str = ""

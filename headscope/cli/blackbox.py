@@ -18,6 +18,7 @@ from headscope.analysis.errors import InputError, StorageError
 from headscope.analysis.registry import BACKENDS, BLACK_BOX
 from headscope.analysis.registry.importances import TAKEN_OUT
 from headscope.cli import handover
+from headscope.cli.blackbox_shown import show_tests
 from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
 from headscope.cli.run import EXIT_CANCELLED, screened
 from headscope.cli.run_shown import Bar, report
@@ -132,6 +133,8 @@ def blackbox(
         finally:
             _spent(console, client, None if test else engine.saved)
     report(console, outcome, store, "the same command again")
+    if test:
+        show_tests(store, experiment, model)
     if outcome.status is kinds.RunStatus.CANCELLED:
         sys.exit(EXIT_CANCELLED)
 

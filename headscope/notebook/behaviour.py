@@ -47,7 +47,8 @@ class Behaviour:
 
     def calibration(self, *, by: str = "model", **conditions: Any) -> go.Figure:
         """The model's probability of its top token against how often that was right, over prompts whose target is a
-        right answer, with the expected calibration error, its 95 % bootstrap interval and n in the legend."""
+        right answer, with the expected calibration error, its 95 % interval (rough, see `calibration_error`) and n in
+        the legend."""
         runs = self._runs(by, conditions)
         right = np.where(answerable(runs), answered_right(runs.target_rank), np.nan)
         split = [one for one in series_of(runs, by) if np.isfinite(right[one.rows]).any()]

@@ -10,7 +10,6 @@ in both), and goes on by `visit` where the load is not what is tested. The page'
 from __future__ import annotations
 
 import os
-import random
 import re
 import threading
 import time
@@ -37,6 +36,7 @@ from headscope.storage.sinks import FindingSink
 from tests.browser import seed
 from tests.browser.install import find
 from tests.browser.run_page import first_run
+from tests.dawdle import Dawdle
 
 ARGUMENTS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -53,6 +53,7 @@ PATIENCE_MS = 120_000  # a guard against hanging, not a limit: a busy machine is
 
 THEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 SPOILT = pytest.StashKey[bool]()
+DAWDLE = Dawdle()
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -75,9 +76,15 @@ class Quiet(WSGIRequestHandler):
 
 def _dawdle() -> None:
     """With HEADSCOPE_SLOW_CALLBACKS=0.6 each callback answers up to so many seconds late, as on a busy machine: a test
-    that acts on what stood there before its answer fails then, at times."""
+    that acts on what stood there before its answer fails then, at times (tests/dawdle.py)."""
     if flask.request.path == "/_dash-update-component":
-        time.sleep(random.uniform(0, float(os.environ.get("HEADSCOPE_SLOW_CALLBACKS", "0"))))
+        asked = flask.request.get_json(silent=True)
+        time.sleep(DAWDLE.seconds(str(asked.get("output")) if isinstance(asked, dict) else ""))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """The delays of a test are its own."""
+    DAWDLE.begin(item.nodeid)
 
 
 @contextmanager

@@ -52,6 +52,18 @@ def test_everything_is_there(open_page: OpenPage, methods_server: str) -> None:
         assert too_wide(page, "#shell-main") == []
 
 
+def test_what_narrows_a_selection_stands_in_line_with_its_menus(open_page: OpenPage, methods_server: str) -> None:
+    page = open_page()
+    for name in ("methods", "heads"):
+        page.goto(f"{methods_server}/{name}?status=succeeded&q=e")
+        chips, menus = page.locator(".hs-scope > .hs-chips > *"), page.locator(".hs-scope > .hs-menu")
+        expect(menus).to_have_count(3)
+        for width in (390, 900, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            left = [place.first.evaluate("(node) => node.getBoundingClientRect().left") for place in (chips, menus)]
+            assert left[0] == pytest.approx(left[1], abs=0.5), (name, width)
+
+
 RATIOS = """() => {
   const paint = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
   const rgb = (color) => { paint.fillStyle = color; paint.fillRect(0, 0, 1, 1);

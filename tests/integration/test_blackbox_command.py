@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,10 +13,12 @@ import pytest
 
 from headscope.analysis.blackbox.answer_rows import TESTS
 from headscope.dashboard.pages.blackbox.page import SCOPED
+from headscope.dashboard.pages.run.again import again, again_command
 from headscope.dashboard.pages.run.cards import content
 from headscope.dashboard.pages.run.query import RunQuery
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
+from headscope.storage.rows import RunFilter
 from tests.awkward_api import serving
 from tests.cli import Done, headscope
 from tests.page_parts import hrefs, text_of
@@ -128,7 +131,12 @@ def test_tests_of_answers_are_stored_within_their_bound_and_asked_once(folder: P
     bound = re.search(r"at most ([\d,]+) calls", done.stderr)
     assert bound
     assert calls(done) == int(bound[1]) < 40
-    assert calls(ask(folder, shallow_api, *asked)) == 0
+    table = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert table[0] == "Tests of answers: smol in blackbox, 4 runs"
+    assert any(re.fullmatch(r"Invariance harmless edits, same words \d+ % too few \d+ 2", line) for line in table)
+    assert any(line.startswith("Knowledge boundary abstains, unanswerable ") for line in table)
+    anew = ask(folder, shallow_api, *asked)
+    assert (calls(anew), anew.stdout) == (0, done.stdout)
     names = "', '".join(TESTS)
     told = f"SELECT probe, count(*) AS n FROM probe_results WHERE probe IN ('{names}') GROUP BY probe"
     assert {row["probe"]: row["n"] for row in rows(folder / "tests.duckdb", told)} == {
@@ -143,6 +151,32 @@ def test_tests_of_answers_are_stored_within_their_bound_and_asked_once(folder: P
                 "log-probability, unanswerable minus answerable"):  # fmt: skip
         assert row in said
     assert "--test" in shown
+
+
+def test_the_command_of_a_tested_run_makes_the_same_run(folder: Path, shallow_api: str) -> None:
+    prompts = [
+        {"id": "c", "text": "The capital of Peru is", "group": "paraphrase 1", "pair_id": "peru", "target": " Lima"},
+        {"id": "d", "text": "Peru's capital is", "group": "paraphrase 2", "pair_id": "peru", "target": " Lima"},
+        {"id": "e", "text": "Who wrote Zzyzx?", "group": "unanswerable", "pair_id": "who"},
+    ]
+    (folder / "worded.jsonl").write_text("".join(json.dumps(prompt) + "\n" for prompt in prompts))
+    asked = ("--prompts", "worded.jsonl", "--test", "--store", "worded.duckdb", "--max-new-tokens", "6")
+    assert ask(folder, shallow_api, *asked).returncode == 0
+    with Store.open(str(folder / "worded.duckdb")) as store:
+        details = {row.prompt_key: store.run(row.id) for row in store.runs_page(RunFilter()).rows}
+    assert "1 other wording of the question" in text_of(again(details["d"]))
+    assert "this prompt only" in text_of(again(details["e"]))
+    for key, detail in details.items():
+        words = shlex.split(again_command(detail))
+        pipe = words.index("|")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HEADSCOPE_CACHE_DIR", str(folder / "cache"))
+            patch.chdir(folder)
+            made = headscope(*words[pipe + 2 :], "--store", f"{key}.duckdb", stdin="\n".join(words[2:pipe]))
+        assert calls(made) == 0
+        with Store.open(str(folder / f"{key}.duckdb")) as store:
+            found = {row.prompt_key: store.run(row.id).result_key for row in store.runs_page(RunFilter()).rows}
+        assert found[key] == detail.result_key
 
 
 def test_a_dry_run_asks_nothing_and_stores_nothing(folder: Path) -> None:

@@ -15,6 +15,7 @@ from headscope.dashboard.link_state import parse_query
 from headscope.dashboard.pages.bias.lines import FACETS, Facet, Line, facet_counts
 from headscope.dashboard.pages.bias.query import BiasQuery
 from headscope.dashboard.parts import Entry, menu, stay
+from headscope.dashboard.scoped.bar import offered
 from headscope.storage.interfaces import RunReader
 
 NOTHING: dict[str, Any] = {"q": "", "only": "all", **{facet.key: () for facet in FACETS}}
@@ -31,7 +32,7 @@ def filters(query: BiasQuery, lines: Sequence[Line]) -> Component:
 def beside_menu(store: RunReader, query: BiasQuery) -> Component | None:
     """Which model's runs these are held against; None where the store has no other."""
     entries: list[Entry] = [("nothing", _with(query, "", ""), None)]
-    for row in store.overview().experiments:
+    for row in offered(store, query, store.overview().experiments):
         models = row.models if row.n_succeeded else ()
         if row.name != query.experiment:
             entries += [(f"{model} in {row.name}", _with(query, model, row.name), None) for model in models]

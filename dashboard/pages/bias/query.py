@@ -25,6 +25,7 @@ class BiasQuery(ScopeQuery):
     beside_experiment: the runs that these are held against, none without a model; "" is the same experiment."""
 
     PAGE: ClassVar[Page] = Page("bias", links.BIAS, "Bias", "people", 28, shortcut="b")
+    SUBJECT: ClassVar[str] = "pairs"
 
     measure: str = choice(*PAIR_MEASURES)
     attribute: str = choice("tag", "all")

@@ -10,12 +10,13 @@ from headscope.dashboard import links
 from headscope.dashboard.cards import Children, Download, download_menu
 from headscope.dashboard.covered import anything, run_link
 from headscope.dashboard.numbers import interval, plain, signed
-from headscope.dashboard.pages.blackbox.query import BlackBoxQuery, Tested, tested
+from headscope.dashboard.pages.blackbox.query import BlackBoxQuery, tested
 from headscope.dashboard.parts import note, sampled_note
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
 from headscope.dashboard.units import percent, percents
 from headscope.dashboard.words import plural
+from headscope.jobs.answer_tests import Tested
 
 TESTS_FILE = "tests.csv"
 HEAD = ("Test", "", "Value>", "Answers>", "Questions>", "Against it")

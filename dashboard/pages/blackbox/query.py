@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from headscope.analysis.blackbox.answer_rows import TESTS, AnswerRow, Told, answer_rows
 from headscope.dashboard import links
 from headscope.dashboard.link_state import choice
 from headscope.dashboard.pages import Page
 from headscope.dashboard.scoped.query import ScopeQuery
+from headscope.jobs import answer_tests
+from headscope.jobs.answer_tests import Tested
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import FindingRow, FindingSample
 
@@ -24,6 +25,7 @@ class BlackBoxQuery(ScopeQuery):
     """measure: by which change of the answer. sort: the least or the most certain order first. page: from 1."""
 
     PAGE: ClassVar[Page] = Page("blackbox", links.BLACKBOX, "Black box", "box", 32, shortcut="a")
+    SUBJECT: ClassVar[str] = "blackbox"
 
     measure: str = choice("logprob", "edit", "embedding")
     sort: str = choice("uncertain", "certain")
@@ -42,23 +44,6 @@ def studied(store: RunReader, query: BlackBoxQuery, most: int = MOST) -> Finding
     return FindingSample(tuple(sorted(found.rows, key=place)), found.total)
 
 
-@dataclass(frozen=True, slots=True)
-class Tested:
-    """The tests of one model's answers. runs: how many were tested."""
-
-    model: str
-    rows: tuple[AnswerRow, ...]
-    runs: int
-
-
 def tested(store: RunReader, query: BlackBoxQuery) -> tuple[list[Tested], int, int]:
-    """By model; how many findings of the tests were read, and how many there are."""
-    samples = [store.finding_sample(query.where(), probe) for probe in TESTS]
-    found: dict[str, list[Told]] = {}
-    for row in (row for sample in samples for row in sample.rows):
-        score = float("nan") if row.score is None else row.score
-        told = Told(row.run_id, row.prompt_set or "", row.prompt_key, row.probe, score, row.evidence or {})
-        found.setdefault(row.model, []).append(told)
-    made = [Tested(model, tuple(answer_rows(told)), len({item.run_id for item in told}))
-            for model, told in sorted(found.items())]  # fmt: skip
-    return made, sum(len(sample.rows) for sample in samples), sum(sample.total for sample in samples)
+    """See `headscope.jobs.answer_tests.tested`."""
+    return answer_tests.tested(store, query.where())

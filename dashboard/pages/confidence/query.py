@@ -18,6 +18,7 @@ class ConfidenceQuery(ScopeQuery):
     series that others are compared with, the largest where none is said."""
 
     PAGE: ClassVar[Page] = Page("confidence", links.CONFIDENCE, "Confidence", "speedometer2", 27, shortcut="k")
+    SUBJECT: ClassVar[str] = "measures"
 
     by: str = choice("model", "prompt_set", "group", "tag")
     answers: str = choice("right", "all")

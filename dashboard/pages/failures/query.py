@@ -21,6 +21,7 @@ class FailuresQuery(ScopeQuery):
     from 0."""
 
     PAGE: ClassVar[Page] = Page("failures", links.FAILURES, "Failures", "bug", 29, shortcut="f")
+    SUBJECT: ClassVar[str] = "detections"
 
     detector: str = ""
     severity: str = choice("all", *SEVERITIES)

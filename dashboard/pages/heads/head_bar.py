@@ -20,6 +20,7 @@ from headscope.dashboard.scoped.bar import (
     facet_menus,
     no_runs,
     no_such_runs,
+    offered,
     selection_menus,
 )
 from headscope.storage.interfaces import RunReader
@@ -38,15 +39,16 @@ def head_bar(store: RunReader, query: HeadQuery, purpose: str) -> Children:
     if not mine:
         return no_such_model(query, rows)
     title = html.H2(named(query), className="hs-head-name")
+    some = offered(store, query, mine)
     if not query.chosen:
-        return [title, choose(mine, query, purpose)]
+        return [title, choose(some, query, purpose, len(mine))]
     if query.beyond:
         return [
             title,
             *selection_menus(store, query, ("experiment", "prompt_set")),
             *_below(store, query, no_such_runs),
         ]
-    experiments: list[Entry] = [(row.name, query.link(experiment=row.name, prompt_set=""), row.n_runs) for row in mine]
+    experiments: list[Entry] = [(row.name, query.link(experiment=row.name, prompt_set=""), row.n_runs) for row in some]
     menus = facet_menus(store, query, replace(query, prompt_set="").where(), ("prompt_set",))
     return [title, menu("Experiment", query.experiment, experiments), *menus, *_below(store, query, no_runs)]
 

@@ -52,6 +52,7 @@ class HeadsQuery(HeadState):
     removal does; page: of the table, from 0."""
 
     PAGE: ClassVar[Page] = Page("heads", links.HEADS, "Heads", "diagram-3", 26, shortcut="h")
+    SUBJECT: ClassVar[str] = "heads"
 
     looks: str = ""
     label: str = ""
@@ -64,6 +65,7 @@ class HeadQuery(HeadState):
     """The page of one head, whose address says model, layer and head: `/heads/<model>/<layer>/<head>`."""
 
     PAGE: ClassVar[Page] = Page("head", f"{links.HEADS}/", "Head", "diagram-3", 27, in_nav=False, below=True)
+    SUBJECT: ClassVar[str] = "heads"
 
     @property
     def chosen(self) -> bool:

@@ -24,7 +24,7 @@ from headscope.dashboard.pages.methods.cards import (
     show_receipts,
 )
 from headscope.dashboard.pages.methods.comparison import Comparisons
-from headscope.dashboard.pages.methods.query import MethodsQuery, counted
+from headscope.dashboard.pages.methods.query import MethodsQuery, newest_said
 from headscope.dashboard.parts import warning
 from headscope.dashboard.scoped.bar import scope_bar
 from headscope.dashboard.services import Services
@@ -104,13 +104,9 @@ def methods_bar(store: RunReader, query: MethodsQuery) -> Children:
 
 
 def left_out(store: RunReader, query: MethodsQuery) -> list[Component]:
-    """Said where there are too many runs to count them all while somebody waits."""
-    newest = counted(store, query).newest
-    if not newest:
-        return []
-    total = store.runs_page(query.where(), limit=1).total
-    return [warning(f"Of {total:,} runs only the newest {newest:,} that have attributions are counted: more would take "
-                    "too long. Choose an experiment, or fewer runs.")]  # fmt: skip
+    """Said where not all runs are counted."""
+    said = newest_said(store, query)
+    return [warning(said, " More would take too long: choose an experiment, or fewer runs.")] if said else []
 
 
 def _query(search: str | None, path: str) -> MethodsQuery:

@@ -30,6 +30,7 @@ class MethodsQuery(SelectedQuery):
     """
 
     PAGE: ClassVar[Page] = Page("methods", links.METHODS, "Methods", "rulers", 25, shortcut="m")
+    SUBJECT: ClassVar[str] = "attributions"
 
     by: str = choice("method", "set")
     measure: str = choice("tau", "overlap", "signs")
@@ -51,6 +52,15 @@ def counted(store: RunReader, query: MethodsQuery) -> RunFilter:
     where = query.where()
     many = query.beyond and store.runs_page(where, limit=1).total > MOST
     return replace(where, newest=MOST) if many else where
+
+
+def newest_said(store: RunReader, query: MethodsQuery) -> str:
+    """A sentence where there are too many runs to count them all while somebody waits, else ""."""
+    newest = counted(store, query).newest
+    if not newest:
+        return ""
+    total = store.runs_page(query.where(), limit=1).total
+    return f"Of {total:,} runs only the newest {newest:,} that have attributions are counted."
 
 
 def ids_sql(store: RunReader, query: MethodsQuery) -> str:

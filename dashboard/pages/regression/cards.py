@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 
 from dash import html
 from dash.development.base_component import Component
@@ -19,11 +20,13 @@ from headscope.dashboard.pages.regression.query import (
     runs_to_read,
     sides,
 )
-from headscope.dashboard.parts import switch
+from headscope.dashboard.parts import switch, warning
+from headscope.dashboard.scoped.bar import cautions
 from headscope.dashboard.services import Services
 from headscope.jobs.regression import FLIPPED, Checked, evidence, judge
 from headscope.storage import session
 from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import Condition, RunFilter
 
 Filled = tuple[Children, Children]
 NOTHING: Filled = (None, None)
@@ -33,7 +36,21 @@ NOTHING: Filled = (None, None)
 def bar(store: RunReader, query: RegressionQuery) -> Children:
     """Baseline and candidate from lists, and the rules."""
     choices = sides(store.overview().experiments)
-    return view.too_few_experiments(choices) if len(choices) < 2 else view.bar(query, choices)
+    if len(choices) < 2:
+        return view.too_few_experiments(choices)
+    parts = view.bar(query, choices)
+    return [*parts, *_cautions(store, query)] if query.chosen else parts
+
+
+def _cautions(store: RunReader, query: RegressionQuery) -> list[Children]:
+    """What is to be known of each side before its runs are counted together."""
+    found: list[Children] = []
+    for title, side in (("Baseline", query.baseline), ("Candidate", query.candidate)):
+        name, _, model = side.partition("@")
+        rows = store.model_settings(RunFilter((Condition("experiment", "eq", name),)))
+        mine = [row for row in rows if not model or PurePath(row.model).name == model]
+        found += [warning(f"{title}: {said}") for said in cautions(mine)]
+    return found
 
 
 def content(services: Services, comparisons: Comparisons, query: RegressionQuery) -> Mapping[str, Filled]:

@@ -29,7 +29,7 @@ MOST_CELLS = 100
 DECIMALS = 3
 
 
-def bar(query: RegressionQuery, choices: Sequence[Side]) -> Children:
+def bar(query: RegressionQuery, choices: Sequence[Side]) -> list[Children]:
     """Both menus, a way to exchange them, and the rules."""
     parts: list[Children] = []
     for name, title in (("baseline", "Baseline"), ("candidate", "Candidate")):

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 
 from dash import html
 from dash.development.base_component import Component
 
+from headscope.analysis.blackbox.answer_rows import CONSISTENCY, WORDING
 from headscope.analysis.registry import BLACK_BOX, DEFAULT_SET, LOADED_HERE, STANDARD
 from headscope.analysis.types import UNREADABLE, GenerationParams
 from headscope.analysis.types.attributions import partner_of
+from headscope.analysis.types.findings import ProbeResult
 from headscope.dashboard.blotted import BlottedRun
 from headscope.dashboard.cards import copyable
+from headscope.dashboard.words import plural
 from headscope.storage.rows import RunDetail, RunRow
 
 
@@ -20,7 +24,20 @@ def again(detail: RunDetail) -> Component:
     """The command to copy; not of a text that is covered, which it would hold."""
     if isinstance(detail, BlottedRun):
         return html.P("The command holds the covered text: show the text first.", className="hs-muted")
-    return copyable(again_command(detail))
+    said = [html.P(text, className="hs-muted hs-note-line") for text in left_behind(detail)]
+    return html.Div([copyable(again_command(detail)), *said]) if said else copyable(again_command(detail))
+
+
+def left_behind(detail: RunDetail) -> list[str]:
+    """What the command brings with it, or does not bring back, of a run whose answers were tested."""
+    if not _tested(detail) or detail.row.pair_id is None:
+        return []
+    n = len(wordings := _wordings(detail))
+    if wordings:
+        return [f"The command asks {plural(n, 'other wording')} of the question as well, as this run was held against "
+                f"{'it' if n == 1 else 'them'}: with this run's target, and as {'a run' if n == 1 else 'runs'} of "
+                f"{'its' if n == 1 else 'their'} own."]  # fmt: skip
+    return ["The command asks this prompt only. What the tests say of prompts of a pair together takes the whole set."]
 
 
 def again_command(detail: RunDetail) -> str:
@@ -30,7 +47,8 @@ def again_command(detail: RunDetail) -> str:
     given = (("target", row.target), ("foil", row.foil), ("invalid", _invalid(row)), ("counterfactual", partner))
     prompt = {"text": row.text} | {k: v for k, v in given if v is not None}
     if detail.model.ref.backend == BLACK_BOX:
-        return _piped(prompt, _black_box(detail))
+        own = {"id": row.prompt_key, **prompt, **_pair(detail, row.group_name)} if _tested(detail) else prompt
+        return _piped([own, *_wordings(detail)], _black_box(detail))
     words = ["headscope", "run", "--prompts", "-", "--model", _asked(detail), "--analyses", _analyses(detail)]
     words += ["--name", row.model] if row.model != _asked(detail) else []
     words += ["--experiment", row.experiment, "--seed", str(detail.seed), "--fresh"]
@@ -44,7 +62,26 @@ def again_command(detail: RunDetail) -> str:
         words += _generation(detail.continuation.params)
     for item in detail.attributions:
         words += _params(detail, item.method)
-    return _piped(prompt, words)
+    return _piped([prompt], words)
+
+
+def _tested(detail: RunDetail) -> bool:
+    """Whether a black-box model's answers were tested instead of explained."""
+    asked = (detail.capsule.get("params") or {}).get("blackbox") or {}
+    return detail.model.ref.backend == BLACK_BOX and bool(asked.get("tests"))
+
+
+def _pair(detail: RunDetail, group: str | None) -> dict[str, str]:
+    given = (("group", group), ("pair_id", detail.row.pair_id))
+    return {name: value for name, value in given if value}
+
+
+def _wordings(detail: RunDetail) -> list[dict[str, str]]:
+    """The other wordings of its question that the answer was held against, as prompts."""
+    told = [one.evidence for one in detail.findings if isinstance(one, ProbeResult) and one.probe == CONSISTENCY]
+    rows = [row for evidence in told for row in evidence.get("again", ()) if row["kind"] == WORDING]
+    target = {"target": detail.row.target} if detail.row.target else {}
+    return [{"id": row["of"], "text": row["text"], **target, **_pair(detail, row["change"])} for row in rows]
 
 
 def _analyses(detail: RunDetail) -> str:
@@ -61,8 +98,9 @@ def _asked(detail: RunDetail) -> str:
     return str(detail.capsule.get("model") or detail.row.model)
 
 
-def _piped(prompt: dict[str, str], words: list[str]) -> str:
-    return f"printf '%s\\n' {shlex.quote(json.dumps(prompt, ensure_ascii=False))} | {shlex.join(words)}"
+def _piped(prompts: Sequence[dict[str, str]], words: list[str]) -> str:
+    lines = " ".join(shlex.quote(json.dumps(prompt, ensure_ascii=False)) for prompt in prompts)
+    return f"printf '%s\\n' {lines} | {shlex.join(words)}"
 
 
 def _black_box(detail: RunDetail) -> list[str]:

@@ -15,6 +15,8 @@ from headscope.dashboard.narrowing.no_runs import no_runs
 from headscope.dashboard.narrowing.query import FACETS
 from headscope.dashboard.pages.runs import view
 from headscope.dashboard.pages.runs.query import MAX_SELECTED, RunsQuery, sort_of
+from headscope.dashboard.parts import warning
+from headscope.dashboard.scoped.bar import changed
 from headscope.dashboard.services import Services
 from headscope.dashboard.status import first_command
 from headscope.storage.rows import RunFilter
@@ -54,6 +56,15 @@ def facets(services: Services, query: RunsQuery) -> Children:
     """The panel (one query)."""
     counts = services.store.facets(query.where(), [facet.column for facet in FACETS], limit=30)
     return view.facets(counts, query)
+
+
+def cautions(services: Services, query: RunsQuery) -> Children:
+    """Said of runs with interventions among those listed."""
+    try:
+        rows = services.store.model_settings(query.where())
+    except HeadscopeError:  # the facets, which ask for the same runs, say what is wrong
+        return None
+    return [warning(said) for said in changed(rows, "the {runs} here that succeeded", "listed")]
 
 
 def constants(services: Services) -> dict[str, str]:

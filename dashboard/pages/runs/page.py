@@ -24,7 +24,7 @@ from headscope.dashboard.layout import notes_box, page_header
 from headscope.dashboard.narrowing.chips import chips
 from headscope.dashboard.pages import Page
 from headscope.dashboard.pages.runs import view
-from headscope.dashboard.pages.runs.cards import ListState, block, constants, facets, list_state
+from headscope.dashboard.pages.runs.cards import ListState, block, cautions, constants, facets, list_state
 from headscope.dashboard.pages.runs.query import MAX_SELECTED, RunsQuery
 from headscope.dashboard.services import Services
 from headscope.dashboard.still import still
@@ -42,6 +42,7 @@ class Ids(StrEnum):
     FACETS = "runs-facets"
     CHIPS = "runs-chips"
     NOTES = "runs-notes"
+    CAUTIONS = "runs-cautions"
     TOOLBAR = "runs-toolbar"
     COUNT = "runs-count"
     BOX = "runs-box"
@@ -71,6 +72,7 @@ def layout(**query: str | list[str]) -> Component:
         [
             page_header("Runs", "Every prompt analysed, one row each.", html.Div(id=Ids.TOOLBAR, className="hs-tools")),
             html.Div(notes_box(state.notes), id=Ids.NOTES),
+            html.Div(id=Ids.CAUTIONS),
             html.Div([panel, grid_card], className="hs-runs"),
             *(dcc.Store(id=name) for name in (Ids.STATE, Ids.REPORTED, Ids.TYPED, Ids.SELECTED, Ids.GOTO)),
         ]
@@ -126,6 +128,10 @@ def register(app: Dash, services: Services) -> None:
     @app.callback(Output(Ids.FACETS, "children"), *here)
     def panel(search: str, path: str) -> Children:
         return still(facets(services, _query(search, path)))
+
+    @app.callback(Output(Ids.CAUTIONS, "children"), *here)
+    def warn(search: str, path: str) -> Children:
+        return cautions(services, _query(search, path))
 
     @app.callback(
         Output(Ids.STATE, "data"),

@@ -37,7 +37,8 @@ def figures(_services: Services, query: ScorerQuery) -> Children:
         copyable(REMAKE),
         table(("Figure", "Value>", "95 % interval>", "Texts>", f"{beside.classifier}>"),
               [figure_row(line, beside) for line in stated.figures]),
-        note("Intervals: bootstrap over texts, of shares Wilson's. “Texts per second” depends on the machine."),
+        note("Intervals: bootstrap over texts, of shares Wilson's, of calibration errors by test inversion. “Texts per "
+             "second” depends on the machine."),
     ]  # fmt: skip
 
 
@@ -48,7 +49,7 @@ def calibration(_services: Services, query: ScorerQuery) -> Children:
     return [
         graph(behaviour.reliability(curves, "score", "toxic", "texts")),
         note(f"Expected calibration error {plain(mine.error, 3)} {interval(mine.low, mine.high, 3)}, "
-             f"n = {mine.n:,} (ten bins of equal count, Guo et al. 2017; bootstrap interval)."),
+             f"n = {mine.n:,} (ten bins of equal count, Guo et al. 2017; interval by test inversion)."),
     ]  # fmt: skip
 
 

@@ -40,6 +40,7 @@ class ScorerQuery(ScopeQuery):
     for the first that judged the same texts. which, page: the list of those."""
 
     PAGE: ClassVar[Page] = Page("scorer", links.SCORER, "Scorer audit", "clipboard-check", 26, shortcut="s")
+    SUBJECT: ClassVar[str] = "scores"
 
     classifier: str = ""
     other: str = ""

@@ -15,6 +15,7 @@ from headscope.dashboard.covered import covered
 from headscope.dashboard.numbers import plain, signed
 from headscope.dashboard.pages.scorer.query import HOW, LISTED, TOXIC, ScorerQuery, judges, pair
 from headscope.dashboard.parts import Entry, menu, note, stay, switch
+from headscope.dashboard.scoped.bar import offered
 from headscope.dashboard.scorer_tokens import marked, scorer_tokens
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
@@ -70,7 +71,7 @@ def evidence(services: Services, query: ScorerQuery) -> Children:
 
 
 def _experiments(store: RunReader, query: ScorerQuery) -> Component:
-    names = [row.name for row in store.overview().experiments]
+    names = [row.name for row in offered(store, query, store.overview().experiments)]
     entries: list[Entry] = [("all", query.link(experiment="", page=0), None)]
     entries += [(name, query.link(experiment=name, page=0), None) for name in names]
     return menu("Experiment", query.experiment or "all", entries)

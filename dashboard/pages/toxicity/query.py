@@ -28,6 +28,7 @@ class ToxicityQuery(ScopeQuery):
     and the list are about, "" for the one that judged most. shape: of the figure. which, part, page: the list."""
 
     PAGE: ClassVar[Page] = Page("toxicity", links.TOXICITY, "Toxicity", "shield-exclamation", 26, shortcut="x")
+    SUBJECT: ClassVar[str] = "scores"
 
     threshold: int = number(0, low=0, high=99)
     by: str = choice("all", "prompt_set", "model", "temperature")

@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from headscope.analysis.errors import BackendError, InputError
+from headscope.analysis.finite import overflow_written
 from headscope.analysis.interfaces import Capture
+from headscope.analysis.running.changed import changed
 from headscope.analysis.running.intervening import analyse_interventions
 from headscope.analysis.running.runner import check, run_batch
 from headscope.analysis.types import GenerationParams, ModelRef, Prompt, RunSpec, RunStatus
@@ -29,9 +31,9 @@ def test_a_stored_run_says_what_the_live_view_says(backend: HFCausalBackend) -> 
         return backend.forward(backend.batch([backend.tokenize(PROMPTS[0].text)]), Capture()).logits
 
     before = logits()
-    plain, changed = (run_batch(backend, spec, PROMPTS) for spec in (SPEC, replace(SPEC, interventions=CODES)))
+    plain, altered = (run_batch(backend, spec, PROMPTS) for spec in (SPEC, replace(SPEC, interventions=CODES)))
     made = tuple(map(Intervention.parse, CODES))
-    for prompt, run, usual in zip(PROMPTS, changed, plain, strict=True):
+    for prompt, run, usual in zip(PROMPTS, altered, plain, strict=True):
         asked = InterventionRequest("m", prompt.text, prompt.target, prompt.foil, None, made)
         live = analyse_interventions(backend, asked)
         assert run.status is RunStatus.SUCCEEDED
@@ -80,6 +82,15 @@ def test_interventions_that_overflow_are_told_apart_from_damaged_weights(tiny_gp
     finally:
         with torch.no_grad():
             weight.copy_(kept)
+
+
+def test_interventions_that_overflow_while_a_text_is_continued_are_named_too(tiny_gpt2: HFCausalBackend) -> None:
+    codes = ("residual:1:scale:100",) * 12
+    text, after = tiny_gpt2.tokenize(PROMPTS[0].text), "logits after 0 new tokens"
+    with changed(tiny_gpt2, codes, text), pytest.raises(BackendError, match=f"with its interventions .* {after}"):
+        tiny_gpt2.generate([text], GenerationParams(4))
+    written = overflow_written(tiny_gpt2, [text, text], [[1, 2], [1]])
+    assert "logits after 2 new tokens" in written
 
 
 def test_what_follows_is_written_with_the_head_off(tiny_gpt2: HFCausalBackend) -> None:

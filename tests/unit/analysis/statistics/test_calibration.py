@@ -35,6 +35,25 @@ def test_a_calibrated_model_has_a_small_error_and_nan_is_left_out() -> None:
     assert calibration_error([], []).n == 0
 
 
+@pytest.mark.parametrize(("by", "n"), [(0.0, 60), (0.0, 500), (0.3, 60), (0.3, 500)])
+def test_the_interval_of_the_error_holds_the_true_one(by: float, n: int) -> None:
+    """Stated as it is, or .3 of what is left too much; 100 times. The error of resampled answers is never 0."""
+    generator, held, times = np.random.default_rng([n, round(10 * by)]), 0, 100
+    for _ in range(times):
+        real = generator.random(n)
+        right = (generator.random(n) < real).astype(float)
+        found = calibration_error(real + by * (1 - real), right, draws=200)
+        held += found.low <= by / 2 <= found.high
+        assert 0 <= found.low <= found.high
+    assert held >= 80, held  # 86 % and more, less two standard errors of 100 times
+
+
+def test_few_answers_have_an_error_and_no_interval() -> None:
+    found = calibration_error([0.8, 0.1, 0.2, 0.9], [1, 0, 1, 1], draws=100)
+    assert np.isfinite(found.error)
+    assert np.isnan([found.low, found.high]).all()
+
+
 def test_selective_risk_by_hand() -> None:
     """Surest first: right, wrong, then two equally sure of which one is wrong."""
     found = selective_risk([0.9, 0.8, 0.5, 0.5], [1, 0, 1, 0])

@@ -16,12 +16,16 @@ from headscope.dashboard.pages.heads.head import SCOPED as HEAD
 from headscope.dashboard.pages.heads.query import HeadQuery
 from headscope.dashboard.pages.models.page import SCOPED as MODELS
 from headscope.dashboard.pages.models.query import ModelsQuery
+from headscope.dashboard.pages.regression import cards as regression
+from headscope.dashboard.pages.regression.query import RegressionQuery
+from headscope.dashboard.pages.runs import cards as runs
+from headscope.dashboard.pages.runs.query import RunsQuery
 from headscope.dashboard.scoped.bar import cautions
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
 from headscope.storage.rows import ModelSettings
 from tests.factories import make_info, make_result, make_set
-from tests.page_parts import text_of
+from tests.page_parts import BrokenStore, text_of
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +35,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     results[0] = replace(results[0], capsule={**results[0].capsule, "interventions": ["mlp:1:zero"]})
     with Store.open(str(tmp_path_factory.mktemp("scope") / "store.duckdb")) as opened:
         for name, first in (("mixed", 0), ("plain", 1)):
-            runs = [replace(one, result_key=f"{name} {one.result_key}") for one in results[first:]]
-            job = opened.start_job(experiment=name, model="tiny", spec={}, total=len(runs))
-            prompts = make_set(*(one.prompt for one in runs), name=name)
-            opened.save(job, make_info("tiny"), prompts, ["heads"], 0, runs)
+            mine = [replace(one, result_key=f"{name} {one.result_key}") for one in results[first:]]
+            job = opened.start_job(experiment=name, model="tiny", spec={}, total=len(mine))
+            prompts = make_set(*(one.prompt for one in mine), name=name)
+            opened.save(job, make_info("tiny"), prompts, ["heads"], 0, mine)
         yield opened
 
 
@@ -48,6 +52,21 @@ def test_every_bar_warns_of_runs_with_interventions(store: Store, experiment: st
     }
     for where, body in said.items():
         assert ("1 of these 3 runs has interventions" in text_of(body)) == warned, where
+
+
+def test_the_list_of_runs_warns_of_them(store: Store) -> None:
+    said = text_of(runs.cautions(Services(store), RunsQuery(experiment=("mixed",))))
+    assert "1 of the 3 runs here that succeeded has interventions" in said
+    assert "listed like any other" in said
+    assert runs.cautions(Services(store), RunsQuery(experiment=("plain",))) == []
+    assert runs.cautions(Services(BrokenStore()), RunsQuery()) is None
+
+
+def test_a_comparison_says_which_side_has_them(store: Store) -> None:
+    said = text_of(regression.bar(store, RegressionQuery(baseline="plain", candidate="mixed@tiny")))
+    assert "Candidate: 1 of these 3 runs has interventions" in said
+    assert said.count("has interventions") == 1
+    assert "interventions" not in text_of(regression.bar(store, RegressionQuery(candidate="mixed")))
 
 
 def test_cautions_in_words() -> None:

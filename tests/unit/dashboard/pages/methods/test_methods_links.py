@@ -18,6 +18,7 @@ from headscope.dashboard.pages.methods.query import MethodsQuery, ids_sql
 from headscope.dashboard.pages.runs.query import RunsQuery
 from headscope.dashboard.pages.runs.view import charted, toolbar
 from headscope.dashboard.services import Services
+from headscope.dashboard.settings import Settings
 from headscope.storage.repository import Store
 from headscope.storage.sql import readonly
 from tests.methods_page import COMPARED, HOST, ONE_MODEL, bar, downloaded, shown
@@ -103,7 +104,14 @@ def test_of_very_many_selected_runs_the_newest_are_counted(
     monkeypatch.setattr("headscope.dashboard.pages.methods.query.MOST", 7)
     query = MethodsQuery.from_query("?status=succeeded")
     total = store.runs_page(query.where(), limit=1).total
-    assert f"Of {total} runs only the newest 7 that have attributions" in text_of(bar(store, query))
+    said = f"Of {total} runs only the newest 7 that have attributions are counted."
+    assert said in text_of(bar(store, query))
+    client = create_app(Services(store)).server.test_client()
+    for name in ("leaderboard", "agreement", "disputes", "receipts"):
+        for asked, told in ((query, said), (ONE_MODEL, "")):
+            response = client.get(f"/api/v1/methods/{name}.csv{asked.to_query()}", headers=HOST)
+            found = {row["left_out"] for row in csv.DictReader(io.StringIO(response.text))}
+            assert found == {told}, (name, told)
     assert {row["n"] for row in downloaded(store, "leaderboard", query)} == {"7"}  # not `silent`, saved just before
 
 
@@ -161,6 +169,18 @@ def test_downloads(store: Store, name: str) -> None:
         for name in ("over_random", "over_recency"):
             assert float(rows[0][f"{name}_low"]) < float(rows[0][name]) < float(rows[0][f"{name}_high"])
         assert rows[-1]["over_random"] == ""
+
+
+def test_a_file_of_some_of_the_rows_says_so_in_each(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headscope.dashboard.pages.methods.comparison.MAX_RUNS", 5)
+    client = create_app(Services(store, settings=Settings(max_export_rows=3))).server.test_client()
+    said = {"agreement": "A fixed random sample: 5 of ", "disputes": "A fixed random sample: 5 of ",
+            "receipts": "Only the 3 receipts with the least gain"}  # fmt: skip
+    for name, told in said.items():
+        response = client.get(f"/api/v1/methods/{name}.csv{ONE_MODEL.to_query()}", headers=HOST)
+        rows = list(csv.DictReader(io.StringIO(response.text)))
+        assert rows
+        assert all(row["left_out"].startswith(told) for row in rows), name
 
 
 def test_downloads_refuse_what_they_do_not_understand(store: Store) -> None:
