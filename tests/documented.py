@@ -70,6 +70,9 @@ def furnish(folder: Path, model: Path) -> Path:
     (folder / "my_prompts.csv").write_text("text,target\nthe cat, sat\nthe dog, ran\n")
     (folder / "my_prompts.jsonl").write_text('{"text": "the cat"}\n')
     (folder / "my_prompts.txt").write_text("the cat\n")
+    (folder / "my.plan").write_text(
+        "--prompts my_prompts.csv --model gpt2\n--prompts my_prompts.txt --model gpt2 --experiment second\n"
+    )
     (folder / "my_suite.yaml").write_text(documented_suite())
     for name, content in PUBLISHED.items():
         (folder / name).write_text(content)

@@ -1,6 +1,6 @@
-"""The command line: `headscope run | jobs | blackbox | serve | detect | false-alarms | score | bias | check | verify |
-models | datasets | suites | toxicity | db | sql`. Heavy imports wait until a command needs them, so that `--help` and
-typing mistakes answer at once."""
+"""The command line: `headscope run | plan | jobs | blackbox | serve | detect | false-alarms | score | bias | check |
+verify | models | datasets | suites | toxicity | db | sql`. Heavy imports wait until a command needs them, so that
+`--help` and typing mistakes answer at once."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from headscope.cli import (
     false_alarms,
     jobs,
     models,
+    plan,
     run,
     score,
     serve,
@@ -57,6 +58,7 @@ def _options(
 
 
 app.command("run")(run.run)
+app.command("plan")(plan.plan)
 app.command("jobs")(jobs.jobs)
 app.command("serve")(serve.serve)
 app.command("detect")(detect.detect)

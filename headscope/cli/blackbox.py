@@ -19,8 +19,9 @@ from headscope.analysis.registry import BACKENDS, BLACK_BOX
 from headscope.analysis.registry.importances import TAKEN_OUT
 from headscope.cli import handover
 from headscope.cli.blackbox_shown import show_tests
+from headscope.cli.carry_out import EXIT_CANCELLED, ONCE_MORE
 from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
-from headscope.cli.run import EXIT_CANCELLED, screened
+from headscope.cli.run import screened
 from headscope.cli.run_shown import Bar, report
 from headscope.cli.stop import Stop
 from headscope.cli.terminal import Console
@@ -132,7 +133,7 @@ def blackbox(
             outcome = handover.run_with(engine, store, request, on_progress, stop)
         finally:
             _spent(console, client, None if test else engine.saved)
-    report(console, outcome, store, "the same command again")
+    report(console, outcome, store, ONCE_MORE)
     if test:
         show_tests(store, experiment, model)
     if outcome.status is kinds.RunStatus.CANCELLED:

@@ -16,7 +16,7 @@ from headscope.analysis.printable import visible
 from headscope.analysis.statistics import check_rules
 from headscope.analysis.statistics.behaviour_tests import KINDS, Outcome, TestResult
 from headscope.analysis.statistics.check_rules import Verdict
-from headscope.cli.suite_run import carry_out
+from headscope.cli.carry_out import carry_out
 from headscope.cli.terminal import Console
 from headscope.jobs.check_junit import junit
 from headscope.jobs.check_report import LONGEST

@@ -44,19 +44,22 @@ def run(
     on_prepared: Callable[[Preflight], None] = lambda needs: None,
     job: str = "",
     on_resumed: Callable[[str], None] = lambda told: None,
+    engines: Engines | None = None,
 ) -> JobOutcome:
     """Carry out `request`, or without one go on with a job (`job`, or the one `to_resume` finds), wherever the store
     can be written. `on_resumed` hears which job it is.
 
     With more than one of `workers` the batches run in as many processes; a server that owns the store has its own.
+    `engines`: those of a caller who has several requests, instead of one made for this.
     """
     with ExitStack() as stack:
+        engines = engines or stack.enter_context(closing(Engines(workers)))
         if (server := server_of(url)) is not None:
             return _remote(server, request, on_progress, should_stop, on_prepared, job, on_resumed)
         path = session.database_path(url)
 
         def ready(request: JobRequest) -> tuple[AnalysisEngine, Prepared]:
-            engine = stack.enter_context(closing(_engine(workers)))
+            engine = engines.get()
             return engine, prepare(engine, request, _with_room(path, on_prepared))
 
         begun = None
@@ -105,6 +108,25 @@ def _with_room(path: Path | None, on_prepared: Callable[[Preflight], None]) -> C
             )
 
     return check
+
+
+class Engines:
+    """The engine of this process, made when it is first needed: a server that owns the store has its own."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._engine: AnalysisEngine | None = None
+
+    def get(self) -> AnalysisEngine:
+        """The engine, with `workers` processes if more than one."""
+        if self._engine is None:
+            self._engine = _engine(self._workers)
+        return self._engine
+
+    def close(self) -> None:
+        """End its processes."""
+        if self._engine is not None:
+            self._engine.close()
 
 
 def _engine(workers: int) -> AnalysisEngine:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -13,18 +13,20 @@ from headscope.analysis.classifiers.content_filter import Policy, admit, screen
 from headscope.analysis.errors import InputError
 from headscope.analysis.params import checked
 from headscope.analysis.registry import DEFAULT_SET
-from headscope.cli import handover
+from headscope.cli.carry_out import carry_out
 from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption, finite
-from headscope.cli.run_shown import Bar, announce, report
-from headscope.cli.stop import Stop
 from headscope.cli.terminal import Console
 from headscope.jobs.checks import MOST_IN_BATCH, MOST_MINUTES
 from headscope.jobs.request import JobRequest
 
-EXIT_CANCELLED = 130
+_AS_GIVEN = (
+    "batch_size", "seed", "quantity", "explain", "name", "fresh", "dtype", "device", "backend", "chat", "start_token",
+    "budget", "max_minutes",
+)  # fmt: skip
 
 
 def run(
+    ctx: typer.Context,
     job: Annotated[
         str, typer.Argument(metavar="[JOB]", help="With --resume: the job to go on with, an id or its beginning.")
     ] = "",
@@ -123,52 +125,36 @@ def run(
     ] = False,
 ) -> None:
     """Analyse every prompt and store one run for each, also for those that fail."""
-    request: JobRequest | None = None
-    _check_resume(job, prompts or model, resume=resume)
-    if not resume:
-        if prompts is None:
-            raise InputError(
-                "no prompts: say --prompts NAME, FILE or - (see `headscope datasets list`), "
-                "or --resume to go on with an unfinished job."
-            )
-        request = _request(
-            prompts,
-            model,
-            experiment,
-            registry.parse_analyses(analyses),
-            content_filter,
-            batch_size=batch_size,
-            seed=seed,
-            generation=kinds.GenerationParams(max_new_tokens, temperature, top_p, seed),
-            params=parsed_params(param or []),
-            quantity=quantity,
-            explain=explain,
-            name=name,
-            fresh=fresh,
-            dtype=dtype,
-            device=device,
-            backend=backend,
-            chat=chat,
-            start_token=start_token,
-            budget=budget,
-            max_minutes=max_minutes,
-            interventions=tuple(intervene or ()),
-        )
-    console = Console(stderr=True)
-    stop = Stop(console)
-    with Bar(console) as on_progress:
-        outcome = handover.run(
-            store, request, on_progress, stop, workers, lambda needs: announce(console, needs), job,
-            lambda told: console.print(f"going on with {told}", highlight=False, soft_wrap=True),
-        )  # fmt: skip
-    report(console, outcome, store)
-    if outcome.status is kinds.RunStatus.CANCELLED:
-        sys.exit(EXIT_CANCELLED)
+    carry_out(requested(ctx.params), store, workers, job=job, again="headscope run --resume")
 
 
 def here() -> list[str]:
     """Backends that load a model on this machine."""
     return [name for name, entry in registry.BACKENDS.items() if not entry.remote]
+
+
+def requested(given: Mapping[str, Any]) -> JobRequest | None:
+    """What these options of the command ask for; None for going on with a job. Raises InputError."""
+    _check_resume(given["job"], given["prompts"] or given["model"], resume=given["resume"])
+    if given["resume"]:
+        return None
+    if given["prompts"] is None:
+        raise InputError(
+            "no prompts: say --prompts NAME, FILE or - (see `headscope datasets list`), "
+            "or --resume to go on with an unfinished job."
+        )
+    seed = given["seed"]
+    return _request(
+        given["prompts"],
+        given["model"],
+        given["experiment"],
+        registry.parse_analyses(given["analyses"]),
+        given["content_filter"],
+        generation=kinds.GenerationParams(given["max_new_tokens"], given["temperature"], given["top_p"], seed),
+        params=parsed_params(given["param"] or []),
+        interventions=tuple(given["intervene"] or ()),
+        **{name: given[name] for name in _AS_GIVEN},
+    )
 
 
 def _check_resume(job: str, asked: str, *, resume: bool) -> None:

@@ -15,8 +15,8 @@ from rich.table import Table
 from headscope.analysis import registry
 from headscope.analysis.classifiers import rates
 from headscope.analysis.errors import UnknownNameError
+from headscope.cli.carry_out import EXIT_CANCELLED
 from headscope.cli.options import DEFAULT_STORE, StoreOption
-from headscope.cli.run import EXIT_CANCELLED
 from headscope.cli.stop import Stop
 from headscope.cli.terminal import Console
 from headscope.cli.tone import print_tone

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +14,10 @@ from headscope.analysis import registry
 from headscope.analysis import types as kinds
 from headscope.analysis.counts import plural
 from headscope.analysis.errors import InputError
-from headscope.cli import handover, suite_tables
+from headscope.cli import suite_tables
+from headscope.cli.carry_out import carry_out
 from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption
-from headscope.cli.run import EXIT_CANCELLED, parsed_params, screened
-from headscope.cli.run_shown import Bar, announce, report
-from headscope.cli.stop import Stop
+from headscope.cli.run import parsed_params, screened
 from headscope.cli.store import Format
 from headscope.cli.suites import of_store
 from headscope.cli.terminal import Console
@@ -149,17 +147,6 @@ def _embedded() -> str:
     from headscope.analysis.models.places import EMBEDDED_NAME
 
     return EMBEDDED_NAME
-
-
-def carry_out(request: JobRequest, store: str, workers: int) -> None:
-    """Compute what the store has not, here or by the server that holds it; exits when it was stopped."""
-    console = Console(stderr=True)
-    stop = Stop(console)
-    with Bar(console) as on_progress:
-        outcome = handover.run(store, request, on_progress, stop, workers, lambda needs: announce(console, needs))
-    report(console, outcome, store, "the same command again")
-    if outcome.status is kinds.RunStatus.CANCELLED:
-        sys.exit(EXIT_CANCELLED)
 
 
 def _mine(suite: Suite, request: JobRequest, store: str) -> Found:
