@@ -147,6 +147,14 @@ def duckdb_files(tmp_path_factory: pytest.TempPathFactory) -> DuckDBFiles:
     return DuckDBFiles(tmp_path_factory.mktemp("duckdb"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def copied_stores(request: pytest.FixtureRequest, duckdb_files: DuckDBFiles) -> Iterator[None]:
+    """New DuckDB stores of this process are copies, but in modules marked `makes_stores`."""
+    made = request.node.get_closest_marker("makes_stores")
+    with contextlib.nullcontext() if made else duckdb_files.given():
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """A real PostgreSQL; tests that need it are skipped, saying why, where it cannot start."""

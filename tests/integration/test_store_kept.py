@@ -19,6 +19,8 @@ from headscope.storage.schema import versions
 from tests.databases import PostgresServer
 from tests.stores.contents import contents
 
+pytestmark = pytest.mark.makes_stores
+
 RENAMED = {"group": "group_name"}
 """What older programs called it -> what it is called now."""
 FOLDER = Path(__file__).parents[1] / "stores"

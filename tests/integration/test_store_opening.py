@@ -14,6 +14,8 @@ from headscope.analysis.errors import InputError, StorageError
 from headscope.storage import artifacts, owner, session
 from headscope.storage.repository import Store
 
+pytestmark = pytest.mark.makes_stores
+
 HOLD = """
 import sys
 from pathlib import Path

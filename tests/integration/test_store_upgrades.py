@@ -19,6 +19,8 @@ from headscope.storage.schema import versions
 from tests.factories import make_attribution, make_info, make_prompt, make_receipt, make_result, make_set
 from tests.integration.store_tables import execute, make_folder
 
+pytestmark = pytest.mark.makes_stores
+
 KEY = "01a20766-c10e-7000-82e3-32d23155c6e9"
 SAMPLES = {
     "uuid": f"'{KEY}'", "text": "'x'", "integer": "1", "bigint": "1", "double": "0.5", "real": "1.5",

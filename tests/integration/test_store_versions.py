@@ -11,6 +11,8 @@ from tests.at_once import at_once
 from tests.databases import PostgresServer
 from tests.integration.store_tables import execute, make_folder, names
 
+pytestmark = pytest.mark.makes_stores
+
 
 def test_a_new_store_gets_its_tables_and_they_are_the_schemas(empty_url: str) -> None:
     Store.open(empty_url).close()

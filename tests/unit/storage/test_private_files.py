@@ -16,6 +16,8 @@ from headscope.storage import private
 from headscope.storage.artifacts import ArtifactFolder
 from headscope.storage.repository import Store
 
+pytestmark = pytest.mark.makes_stores
+
 
 @pytest.fixture(autouse=True)
 def open_umask() -> Iterator[None]:
