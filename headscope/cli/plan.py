@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from click.exceptions import ClickException
 from rich.text import Text
 
 from headscope.analysis.counts import plural
@@ -75,14 +74,14 @@ def _steps(file: Path, ctx: typer.Context) -> Iterator[_Step]:
             words = shlex.split(line, comments=True)
             if words:
                 yield _Step(place, shlex.join(words), _request(words, ctx))
-        except ClickException as error:
+        except typer.TyperException as error:
             raise InputError(f"{place}: {error.format_message()}") from error
         except (ValueError, HeadscopeError) as error:  # an open quotation mark; what the options ask for cannot be had
             raise InputError(f"{place}: {error}") from error
 
 
 def _request(words: list[str], ctx: typer.Context) -> JobRequest:
-    """What a line asks for. Raises ClickException and HeadscopeError as the command does, before anything is run."""
+    """What a line asks for. Raises TyperException and HeadscopeError as the command does, before anything is run."""
     parent: Any = ctx.parent
     command = parent.command.commands["run"]
     with command.make_context("headscope run", list(words), parent=parent, resilient_parsing=False) as given:

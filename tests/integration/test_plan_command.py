@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,6 @@ import pytest
 from headscope.analysis.engines.inline import InlineEngine
 from headscope.cli import handover
 from headscope.datasets import prompt_sets
-from headscope.storage.repository import Store
 from tests.cli import headscope
 
 ROOT = Path(__file__).parents[2]
@@ -32,8 +32,9 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def kept(store: Path) -> dict[str, int]:
     """Runs of each experiment."""
-    with Store.open(str(store)) as opened:
-        return {one.name: one.n_runs for one in opened.read.experiments()}
+    asked = "SELECT experiment, count(*) AS n FROM runs GROUP BY experiment"
+    done = headscope("sql", asked, "--store", str(store), "--format", "json")
+    return {row["experiment"]: row["n"] for row in json.loads(done.stdout)}
 
 
 def test_every_line_is_a_run_and_one_engine_serves_them_all(
