@@ -79,8 +79,8 @@ def _lens(work: Workspace, states: Tensor, watched: Tensor) -> tuple[Tensor, Ten
             divergence = (negative_entropy[mine] - cross + normaliser).clamp(min=0)
             chosen, ranks = _standing(logits, watched[mine])
             parts.append((chosen - normaliser[:, None], ranks, divergence))
-    logprobs, ranks, divergence = (torch.cat(column).cpu().unflatten(0, shape) for column in zip(*parts, strict=True))
-    return logprobs, ranks, divergence
+    logprobs, ranks, divergence = (torch.cat(column).cpu() for column in zip(*parts, strict=True))
+    return logprobs.view(*shape, -1), ranks.view(*shape, -1), divergence.view(shape)
 
 
 def _standing(logits: Tensor, watched: Tensor) -> tuple[Tensor, Tensor]:

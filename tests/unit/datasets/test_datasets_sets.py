@@ -17,7 +17,7 @@ from headscope.datasets.canonical import canonical_line, canonical_sha256
 
 INFOS = {info.name: info for info in prompt_sets.list_sets()}
 WITHOUT_TARGETS = {"bias_continuations", "bias_sentences", "knowledge_boundary"}
-TOPICS = sorted(INFOS.keys() - {"demo", "demo_people", "demo_failures", "evidence", "edge_cases"})
+TOPICS = sorted(INFOS.keys() - {"demo", "demo_people", "demo_failures", "demo_gradients", "evidence", "edge_cases"})
 ASKING = sorted(set(TOPICS) - WITHOUT_TARGETS)
 PAIRED = ["indirect_object", "negation", "occupation_gender", "subject_verb_agreement"]
 
