@@ -163,7 +163,7 @@ def main() -> None:
             SCOPED.content("failures-alike", Services(store), FailuresQuery(experiment=EXPERIMENT))  # loads libraries
         asked = questions(cases)
         times = first_looks(lambda: Store.open(url), asked, args.repeats)
-    write_result(f"failures_{args.database}", {"database": args.database, "cases": len(cases), **times})
+    write_result(f"failures_{args.database}", {"database": args.database, "failures": len(cases), **times})
 
 
 if __name__ == "__main__":

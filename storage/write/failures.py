@@ -64,7 +64,8 @@ class FailureStore:
         """See `RunReader.failures_page`."""
         judged, clauses = _RANKED.c, _clauses(which)
         order = (_SEVERITY.desc(), P.score.desc().nulls_last(), P.probe, R.id)
-        chosen = sa.select(P.id).select_from(_joined(which)).where(*clauses).order_by(*order)
+        chosen = sa.select(P.id, sa.func.count().over().label("total"))  # counted as they are found: not once more
+        chosen = chosen.select_from(_joined(which)).where(*clauses).order_by(*order)
         of_page = chosen.offset(max(0, offset)).limit(limit).subquery()  # texts and evidence are not sorted along
         of_run = ("model", "experiment", "prompt_set", "prompt_key", "text", "target", "foil", "pair_id", "tags")
         shown = [R.id.label("run_id"), R.group_name.label("group"), *(R[name] for name in of_run),
@@ -73,10 +74,12 @@ class FailureStore:
                  judged.created_at.label("judged_at")]  # fmt: skip
         joined = _judged(of_page.join(probe_results, P.id == of_page.c.id).join(runs, R.id == P.run_id))
         count = sa.select(sa.func.count()).select_from(_joined(which)).where(*clauses)
+        query = sa.select(of_page.c.total, *shown).select_from(joined).order_by(*order)
         with session.reading(self.engine) as connection:
-            total = int(connection.execute(count).scalar_one())
-            rows = connection.execute(sa.select(*shown).select_from(joined).order_by(*order)).mappings()
-            return tuple(_failure(dict(row)) for row in rows), total
+            rows = [dict(row) for row in connection.execute(query).mappings()]
+            totals = [int(row.pop("total")) for row in rows]
+            total = totals[0] if totals else int(connection.execute(count).scalar_one())
+            return tuple(map(_failure, rows)), total
 
     def failure_facets(self, which: FailureFilter) -> FailureFacets:
         """See `RunReader.failure_facets`."""
