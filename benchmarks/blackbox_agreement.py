@@ -39,8 +39,14 @@ from tests.llama_server import embedded_gguf, llama_server
 MODEL = "smollm2-135m-instruct"
 PROMPTS, MOST_WORDS, FEWEST_WORDS, TOP = 50, 11, 5, 3
 PERMUTATIONS = int(os.environ.get("PERMUTATIONS", "16"))
-CANDIDATES = int(os.environ.get("CANDIDATES", "50000"))
-SETTINGS = Settings("word", permutations=PERMUTATIONS, early=os.environ.get("EARLY") != "0", max_tokens=1)
+CANDIDATES = int(os.environ.get("CANDIDATES", "20"))
+SETTINGS = Settings(
+    "word",
+    permutations=PERMUTATIONS,
+    early=os.environ.get("EARLY") != "0",
+    max_tokens=1,
+    forced=os.environ.get("FORCED") != "0",
+)
 Float64 = NDArray[np.float64]
 
 
@@ -96,20 +102,27 @@ def main() -> None:
     prompts = [(prompt.text, str(prompt.target)) for prompt in found][:PROMPTS]
     games = [inside(backend, *prompt) for prompt in prompts]
     truth = [shapley(values) for values in games]
-    with llama_server(embedded_gguf(), 2) as url, tempfile.TemporaryDirectory() as folder:
+    port = int(os.environ.get("PORT", "0"))
+    with llama_server(embedded_gguf(), port=port) as url, tempfile.TemporaryDirectory() as folder:
         client = Client(Endpoint(url, MODEL, candidates=CANDIDATES), Budget(), Path(os.environ.get("ANSWERS", folder)))
         studies = [outside(client, *prompt) for prompt in prompts]
     n, asked = len(prompts), sum(game.coalitions for _, game in studies)
-    sizes = np.array([len(one) for one in truth])
+    calls = asked + sum(game.forced for _, game in studies)
+    scores, sizes = [one for one, _ in studies], np.array([len(one) for one in truth])
     result = {
         "prompts": n,
         "most_permutations": PERMUTATIONS,
         "candidates": CANDIDATES,
-        "calls_per_prompt": asked / n,
+        "calls_per_prompt": calls / n,
+        "of_these_with_the_target_forced": (calls - asked) / n,
         "calls_saved_early_per_prompt": sum(game.saved for _, game in studies) / n,
         "calls_of_all_coalitions_per_prompt": float(np.mean(2.0**sizes)),
         "calls_one_by_one_per_prompt": float(np.mean(sizes + 1)),
-        **agreement("outside", [scores for scores, _ in studies], truth),
+        "calls_saved_against_one_by_one_per_prompt": float(np.mean(sizes + 1)) - calls / n,
+        "correlation_of_all_scores": float(
+            np.mean([np.corrcoef(*both)[0, 1] for both in zip(scores, truth, strict=True)])
+        ),
+        **agreement("outside", scores, truth),
         **agreement("one_by_one_inside", [one_by_one(values) for values in games], truth),
         "same_by_chance": float(np.mean(np.minimum(1.0, TOP / sizes))),
         "changed_prompts_only_bounded": sum(game.censored for _, game in studies) / asked,

@@ -15,7 +15,7 @@ import sys, time, xllamacpp
 params = xllamacpp.CommonParams()
 params.model.path = sys.argv[1]
 params.n_ctx, params.n_parallel, params.warmup = 2048, 4, False
-params.hostnames, params.port = ["127.0.0.1"], 0
+params.hostnames, params.port = ["127.0.0.1"], int(sys.argv[3])
 params.cpuparams.n_threads = int(sys.argv[2])
 server = xllamacpp.Server(params)
 print(server.listening_address, flush=True)
@@ -31,10 +31,10 @@ def embedded_gguf() -> Path:
 
 
 @contextmanager
-def llama_server(path: Path, threads: int = 1) -> Iterator[str]:
-    """Its address, with /v1; `path`: a GGUF file."""
+def llama_server(path: Path, threads: int = 1, port: int = 0) -> Iterator[str]:
+    """Its address, with /v1; `path`: a GGUF file; `port`: 0 for any free one."""
     process = subprocess.Popen(
-        [sys.executable, "-c", _SERVE, str(path), str(threads)],
+        [sys.executable, "-c", _SERVE, str(path), str(threads), str(port)],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     try:

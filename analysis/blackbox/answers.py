@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from headscope.analysis.models.embedded import write_atomically
 @dataclass(frozen=True, slots=True)
 class Question:
     """A prompt and how to continue it. draw: tells samples of the same prompt apart (sent as the seed). about: the
-    target whose log-probability is wanted, however unlikely it is."""
+    target whose log-probability is wanted, however unlikely it is. force: the id of a token that must come first (by
+    `logit_bias`), -1 for none."""
 
     text: str
     max_tokens: int = 16
@@ -25,6 +26,7 @@ class Question:
     top_p: float = 1.0
     draw: int = 0
     about: str = ""
+    force: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,8 @@ class Answer:
     """What came back. tokens, logprobs (nats): of the answer, empty where the API does not tell.
 
     first: log-probabilities of the likeliest first tokens, empty likewise; of more than KEPT only those, the least
-    likely one told, and those that begin what the question is about. used: tokens in and out, 0 when not said.
+    likely one told, and those that begin what the question is about. used: tokens in and out, 0 when not said. ids: of
+    first tokens that begin what the question is about, where the server tells ids, as llama.cpp does.
     """
 
     text: str
@@ -40,6 +43,7 @@ class Answer:
     logprobs: tuple[float, ...] = ()
     first: Mapping[str, float] | None = None
     used: int = 0
+    ids: Mapping[str, int] = field(default_factory=dict)
 
 
 KEPT = 1000
@@ -53,6 +57,10 @@ def begins(token: str, target: str) -> bool:
 
 def kept(answer: Answer, about: str) -> Answer:
     """The answer with no more first tokens than there is a use for."""
+    if answer.ids:
+        answer = replace(
+            answer, ids={token: id_ for token, id_ in answer.ids.items() if about and begins(token, about)}
+        )
     if answer.first is None or len(answer.first) <= KEPT:
         return answer
     ranked = sorted(answer.first.items(), key=lambda item: -item[1])
@@ -82,7 +90,10 @@ class Known:
             write_atomically(path, json.dumps(asdict(answer)))
 
     def _path(self, question: Question) -> Path:
-        told = json.dumps([*map(str, self._identity), asdict(question)], sort_keys=True)
+        asked = asdict(question)
+        if question.force < 0:  # answers kept by versions that forced nothing stay known
+            del asked["force"]
+        told = json.dumps([*map(str, self._identity), asked], sort_keys=True)
         digest = hashlib.sha256(told.encode()).hexdigest()
         return self._folder / digest[:2] / f"{digest}.json"
 
@@ -95,7 +106,7 @@ def parse(body: Any, chat: bool) -> Answer:
         text = (choice["message"]["content"] if chat else choice["text"]) or ""
         tokens, logprobs, first = _logprobs(choice.get("logprobs") or {})
         used = int((body.get("usage") or {}).get("total_tokens") or 0)
-        return Answer(str(text), tokens, logprobs, first, used)
+        return Answer(str(text), tokens, logprobs, first, used, _ids(choice.get("logprobs") or {}))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         shown = json.dumps(body)[:200]
         raise BackendError(
@@ -112,3 +123,9 @@ def _logprobs(told: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[float, ..
         top = (told.get("top_logprobs") or [None])[0] or {tokens[0]: logprobs[0]}
         return tuple(tokens), logprobs, {token: float(value) for token, value in top.items()}
     return (), (), None
+
+
+def _ids(told: Mapping[str, Any]) -> dict[str, int]:
+    """Of the likeliest first tokens; empty where they are not told."""
+    rows = told.get("content") or [{}]
+    return {row["token"]: int(row["id"]) for row in (rows[0].get("top_logprobs") or rows[:1]) if "id" in row}

@@ -23,6 +23,8 @@ BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 OVERHEAD = 64
 """Tokens a chat template may add to a prompt; for the upper bound of a call."""
 KEY_VARIABLE = "HEADSCOPE_API_KEY"
+FORCED = 100
+"""The most that OpenAI's interface lets be added to a token's logit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +216,8 @@ class Client:
         }
         if question.temperature > 0:
             body |= {"top_p": question.top_p, "seed": question.draw}
+        if question.force >= 0:
+            body["logit_bias"] = {str(question.force): FORCED}
         if endpoint.chat:
             body["messages"] = [{"role": "user", "content": question.text}]
             body |= {"logprobs": True, "top_logprobs": self._candidates} if self._candidates else {}

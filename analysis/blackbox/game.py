@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from headscope.analysis.blackbox import units
 from headscope.analysis.blackbox.answers import Answer, begins
 from headscope.analysis.blackbox.distances import edit_distances, embedding_distances
+from headscope.analysis.blackbox.forced import Forced
 from headscope.analysis.blackbox.permutations import Importance, Plan
 from headscope.analysis.blackbox.settings import Asker, Settings, question
 from headscope.analysis.blackbox.substitutes import stand_ins
@@ -56,6 +57,7 @@ class Game:
         self._asker, self._text, self._answer = asker, text, answer
         self._target, self._settings, self._pairs = target, settings, pairs or {}
         self._known = {text: answer}
+        self._forced = Forced(asker, settings, target)
         self.coalitions = self.saved = self.censored = 0
 
     def stand_ins(self, parts: Sequence[Span]) -> list[str | None]:
@@ -96,7 +98,19 @@ class Game:
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
         asked = self._asker.ask([question(text, self._settings, self._target) for text in new])
         self._known.update(zip(new, asked, strict=True))
+        if self._settings.forced:
+            self._known.update(self._forced.filled(self._known, self._token))
         return [self._known[text] for text in texts]
+
+    @property
+    def forced(self) -> int:
+        """Questions asked with the target forced, besides the coalitions."""
+        return self._forced.asked
+
+    @property
+    def _token(self) -> str | None:
+        """By the answers in the order in which they were asked for, so that later ones change nothing."""
+        return target_token([answer.first or {} for answer in self._known.values()], self._target)
 
     def _values(self, answers: Sequence[Answer]) -> tuple[dict[str, Float64], int]:
         """By measure; and how many log-probabilities are bounds."""
@@ -105,7 +119,7 @@ class Game:
         found["embedding"] = -embedding_distances(texts, self._answer.text)
         told = [answer.first or {} for answer in answers]
         if all(answer.first is not None for answer in answers):
-            token = target_token([self._answer.first or {}, *told], self._target)
+            token = self._token
             values = [target_logprob(first, token) for first in told]
             censored = sum(bound for _, bound in values)
             found["logprob"] = np.array([value for value, _ in values])

@@ -48,6 +48,10 @@ class Secret:
         within = [re.escape(form) for form in coded if SHORTEST <= len(form) < PIECE]
         self._short = re.compile("|".join([*words, *within])) if words or within else None
 
+    def __bool__(self) -> bool:
+        """Whether there is a key to look for."""
+        return bool(self._pieces or self._short)
+
     def clean(self, text: str) -> str:
         """The text with `[key]` in the key's place."""
         return "".join(self._cleaned([text]))
@@ -62,6 +66,8 @@ class Secret:
 
     def tree(self, body: Any) -> Any:
         """The same for every text in parsed JSON."""
+        if not self:  # a server may tell its whole vocabulary: that walk takes seconds
+            return body
         if isinstance(body, str):
             return self.clean(body)
         if isinstance(body, list):
@@ -72,13 +78,18 @@ class Secret:
 
     def answer(self, answer: Answer) -> Answer:
         """The same for an answer, also where the key is cut into tokens; as many tokens as before."""
+        if not self:
+            return answer
         first: dict[str, float] = {}
         for token, logprob in (answer.first or {}).items():
             shown = self.clean(token)
             first[shown] = max(logprob, first.get(shown, logprob))
-        tokens = tuple(self._cleaned(answer.tokens))
         return replace(
-            answer, text=self.clean(answer.text), tokens=tokens, first=first if answer.first is not None else None
+            answer,
+            text=self.clean(answer.text),
+            tokens=tuple(self._cleaned(answer.tokens)),
+            first=first if answer.first is not None else None,
+            ids={self.clean(token): id_ for token, id_ in answer.ids.items()},
         )
 
     @contextmanager

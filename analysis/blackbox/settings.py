@@ -15,7 +15,8 @@ class Settings:
     part's place (`substitutes.stand_ins`).
 
     permutations: most orders per prompt. early: fewer, once it is settled which parts are the largest. edits: ask
-    harmless edits. samples: answers drawn at `sample_temperature` to see whether they agree, 0 for none. tests: test
+    harmless edits. forced: where the target is not among the tokens told, ask once more with its token forced
+    (`forced.Forced`). samples: answers drawn at `sample_temperature` to see whether they agree, 0 for none. tests: test
     the answers (`answer_tests`) instead of taking parts out.
     """
 
@@ -31,6 +32,7 @@ class Settings:
     top_p: float = 1.0
     seed: int = 0
     tests: bool = False
+    forced: bool = False
 
 
 class Asker(Protocol):

@@ -81,6 +81,7 @@ def most_questions(text: str, settings: Settings) -> int:
 
     n = len(cut(text, settings.unit)[1])
     played = game(MOST_PARTS) + FINER * game(math.ceil(n / MOST_PARTS)) if _coarse(n, settings) else game(n)
+    played += played + 1 if settings.forced else 0
     return 1 + played + (4 if settings.edits else 0) + (settings.samples if settings.samples > 1 else 0)
 
 
@@ -113,6 +114,7 @@ def _perturbation(
         "coalitions": game.coalitions,
         "saved": game.saved,
         "censored": game.censored,
+        "forced": game.forced,
         "settings": asdict(settings),
     }
     return ProbeResult("perturbation", scores[0].importance.reliability if scores else math.nan, None, evidence)

@@ -80,6 +80,13 @@ def blackbox(
     ] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Of permutations and samples.")] = 0,
     candidates: Annotated[int, typer.Option(min=0, max=1_000_000, help="Log-probabilities to ask for; 0: none.")] = 20,
+    force_target: Annotated[
+        bool,
+        typer.Option(
+            "--force-target",
+            help="Where the target is not among the candidates, ask once more with its token forced (logit_bias).",
+        ),
+    ] = False,
     budget_calls: Annotated[int | None, typer.Option(min=1, help="Never make more calls than this.")] = None,
     budget_tokens: Annotated[int | None, typer.Option(min=1, help="Never use more tokens, in and out.")] = None,
     per_minute: Annotated[
@@ -110,7 +117,7 @@ def blackbox(
 
     length = max_new_tokens or (TESTED_LENGTH if test else LENGTH)
     settings = Settings(unit.value, masking.value, permutations, early, edits, samples, max_tokens=length,
-                        temperature=temperature, seed=seed, tests=test)  # fmt: skip
+                        temperature=temperature, seed=seed, tests=test, forced=force_target)  # fmt: skip
     endpoint = Endpoint(api, model, chat, os.environ.get(KEY_VARIABLE, "").strip(), candidates, timeout,
                         parallel=parallel, per_minute=per_minute, outside=outside_allowed())  # fmt: skip
     client = Client(endpoint, Budget(budget_calls, budget_tokens), cache_dir() / "answers")

@@ -27,7 +27,7 @@ from headscope.storage.rows import (
     PassingRun,
     RunFilter,
 )
-from headscope.storage.schema import probe_results, runs, triage
+from headscope.storage.schema import probe_results, run_facets, runs, triage
 from headscope.storage.sql import bulk
 from headscope.storage.sql.expressions import HasElement
 from headscope.storage.write.batch import now
@@ -37,6 +37,8 @@ STATUSES = ("open", "confirmed", "dismissed")
 CHUNK = 2_000
 _NEWEST = sa.func.row_number().over(partition_by=(T.run_id, T.probe), order_by=(T.created_at.desc(), T.id.desc()))
 _RANKED = sa.select(triage, _NEWEST.label("newest")).subquery()
+_OF_FINDING = sa.and_(_RANKED.c.run_id == P.run_id, _RANKED.c.probe == P.probe, _RANKED.c.newest == 1)
+FOUND = probe_results.join(runs, R.id == P.run_id)
 _SEVERITY = sa.case({name: rank for rank, name in enumerate(SEVERITIES)}, value=P.label, else_=-1)
 
 
@@ -50,7 +52,7 @@ class FailureStore:
     def detector_counts(self, where: RunFilter) -> tuple[DetectorCount, ...]:
         """See `RunReader.detector_counts`."""
         status = sa.func.coalesce(_RANKED.c.status, STATUSES[0])
-        query = sa.select(P.probe, P.label, status, sa.func.count()).select_from(_joined())
+        query = sa.select(P.probe, P.label, status, sa.func.count()).select_from(_judged(FOUND))
         query = query.where(*filters.clauses(where), P.label.in_((PASSED, *SEVERITIES)))
         with session.reading(self.engine) as connection:
             rows = connection.execute(query.group_by(P.probe, P.label, status).order_by(P.probe, P.label, status))
@@ -61,18 +63,23 @@ class FailureStore:
     ) -> tuple[tuple[FailureRow, ...], int]:
         """See `RunReader.failures_page`."""
         judged, clauses = _RANKED.c, _clauses(which)
+        order = (_SEVERITY.desc(), P.score.desc().nulls_last(), P.probe, R.id)
+        chosen = sa.select(P.id, sa.func.count().over().label("total"))  # counted as they are found: not once more
+        chosen = chosen.select_from(_joined(which)).where(*clauses).order_by(*order)
+        of_page = chosen.offset(max(0, offset)).limit(limit).subquery()  # texts and evidence are not sorted along
         of_run = ("model", "experiment", "prompt_set", "prompt_key", "text", "target", "foil", "pair_id", "tags")
         shown = [R.id.label("run_id"), R.group_name.label("group"), *(R[name] for name in of_run),
                  P.probe.label("detector"), P.label.label("severity"), P.score, P.evidence,
                  judged.status, judged.note, judged.tags.label("triage_tags"), judged.who,
                  judged.created_at.label("judged_at")]  # fmt: skip
-        query = sa.select(*shown).select_from(_joined()).where(*clauses)
-        query = query.order_by(_SEVERITY.desc(), P.score.desc().nulls_last(), P.probe, R.id)
-        count = sa.select(sa.func.count()).select_from(_joined()).where(*clauses)
+        joined = _judged(of_page.join(probe_results, P.id == of_page.c.id).join(runs, R.id == P.run_id))
+        count = sa.select(sa.func.count()).select_from(_joined(which)).where(*clauses)
+        query = sa.select(of_page.c.total, *shown).select_from(joined).order_by(*order)
         with session.reading(self.engine) as connection:
-            total = int(connection.execute(count).scalar_one())
-            rows = connection.execute(query.offset(max(0, offset)).limit(limit)).mappings()
-            return tuple(_failure(dict(row)) for row in rows), total
+            rows = [dict(row) for row in connection.execute(query).mappings()]
+            totals = [int(row.pop("total")) for row in rows]
+            total = totals[0] if totals else int(connection.execute(count).scalar_one())
+            return tuple(map(_failure, rows)), total
 
     def failure_facets(self, which: FailureFilter) -> FailureFacets:
         """See `RunReader.failure_facets`."""
@@ -81,8 +88,8 @@ class FailureStore:
         )
         with session.reading(self.engine) as connection:
             return FailureFacets(
-                _tag_counts(connection, R.tags, untagged),
-                _tag_counts(connection, _RANKED.c.tags, replace(which, triage_tag="")),
+                _tag_counts(connection, _run_tags(untagged)),
+                _tag_counts(connection, _given_tags(replace(which, triage_tag=""))),
             )
 
     def passing_runs(self, run_id: str, detector: str, limit: int = 500) -> tuple[tuple[PassingRun, ...], int]:
@@ -135,10 +142,14 @@ class FailureStore:
         self._transaction(write)
 
 
-def _joined() -> sa.FromClause:
-    """Findings with their runs and the newest judgement, where there is one."""
-    judged = sa.and_(_RANKED.c.run_id == P.run_id, _RANKED.c.probe == P.probe, _RANKED.c.newest == 1)
-    return probe_results.join(runs, R.id == P.run_id).outerjoin(_RANKED, judged)
+def _judged(found: sa.FromClause) -> sa.FromClause:
+    """Findings with the newest judgement, where there is one."""
+    return found.outerjoin(_RANKED, _OF_FINDING)
+
+
+def _joined(which: FailureFilter) -> sa.FromClause:
+    """What `_clauses` needs: judgements only where they are asked about."""
+    return _judged(FOUND) if which.status or which.triage_tag else FOUND
 
 
 def _clauses(which: FailureFilter) -> list[filters.Clause]:
@@ -154,12 +165,27 @@ def _clauses(which: FailureFilter) -> list[filters.Clause]:
     return clauses
 
 
-def _tag_counts(connection: Connection, tags: sa.ColumnElement[Any], which: FailureFilter) -> tuple[FacetCount, ...]:
+def _run_tags(which: FailureFilter) -> sa.Select[Any]:
+    """Lists of prompts' tags, each with its failures: counted by the runs' short facet, as lists are slow to group."""
+    n = sa.func.count().label("n")
+    by_facet = sa.select(R.facet_id, n).select_from(_joined(which)).where(*_clauses(which)).group_by(R.facet_id)
+    counted = by_facet.subquery()
+    return sa.select(run_facets.c.tags, counted.c.n).join(counted, counted.c.facet_id == run_facets.c.id)
+
+
+def _given_tags(which: FailureFilter) -> sa.Select[Any]:
+    """Lists of tags that people gave, each with its failures."""
+    tags = _RANKED.c.tags
+    query = sa.select(tags, sa.func.count()).select_from(FOUND.join(_RANKED, _OF_FINDING))
+    return query.where(*_clauses(which)).group_by(tags)
+
+
+def _tag_counts(connection: Connection, by_list: sa.Select[Any]) -> tuple[FacetCount, ...]:
     """Failures by tag; the database counts them by whole lists, of which there are few."""
-    query = sa.select(tags, sa.func.count()).select_from(_joined()).where(*_clauses(which)).group_by(tags)
     counts: Counter[str] = Counter()
-    for names, n in connection.execute(query):
-        counts.update(dict.fromkeys(names or (), n))
+    for names, n in connection.execute(by_list):
+        for name in set(names or ()):
+            counts[name] += n
     return tuple(FacetCount(name, n) for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 

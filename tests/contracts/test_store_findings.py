@@ -126,6 +126,7 @@ def test_detections_are_replaced_and_triage_stays(store: Store) -> None:
     where = experiment_runs("demo")
     assert detect(store, where) > 0
     rows, total = store.failures_page(FailureFilter(where))
+    assert store.failures_page(FailureFilter(where), offset=total + 5) == ((), total)  # a page beyond the last
     assert total == len(rows) > 0
     assert [row.severity for row in rows] == sorted((r.severity for r in rows), key=["high", "medium", "low"].index)
     edit = next(row for row in rows if row.detector == "harmless_edit")

@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 
 from headscope.analysis.blackbox.answer_rows import TESTS
+from headscope.analysis.blackbox.answers import Question
+from headscope.analysis.blackbox.budget import Budget
+from headscope.analysis.blackbox.client import Client, Endpoint
 from headscope.dashboard.pages.blackbox.page import SCOPED
 from headscope.dashboard.pages.run.again import again, again_command
 from headscope.dashboard.pages.run.cards import content
@@ -106,6 +109,32 @@ def test_the_budget_ends_a_study_and_the_next_call_goes_on(folder: Path, shallow
     assert found == [{"status": "failed", "n": 1}, {"status": "succeeded", "n": 2}]
     whole = calls(ask(folder, shallow_api, "--store", "whole.duckdb", "--max-new-tokens", "3", model="other-name"))
     assert calls(first) + calls(rest) == whole
+
+
+def test_a_forced_target_has_the_log_probability_that_the_whole_vocabulary_tells(api: str, tmp_path: Path) -> None:
+    changed = "of is"
+    whole, few = (Client(Endpoint(api, "smol", candidates=told), Budget(), tmp_path) for told in (50_000, 3))
+    (known,) = whole.ask([Question(changed, 1, about=" Paris")])
+    (bounded,) = few.ask([Question(changed, 1, about=" Paris")])
+    (forced,) = few.ask([Question(changed, 1, about=" Paris", force=known.ids[" Paris"])])
+    assert known.first is not None
+    assert bounded.first is not None
+    assert " Paris" not in bounded.first
+    assert forced.tokens == (" Paris",)
+    assert forced.logprobs[0] == pytest.approx(known.first[" Paris"], abs=0.02)
+
+
+def test_with_the_target_forced_nothing_is_only_a_bound(folder: Path, api: str) -> None:
+    asked = ("--candidates", "3", "--samples", "0", "--no-edits", "--no-early", *SHORT)
+    found = {}
+    for name, more in (("bounds", ()), ("forced", ("--force-target",))):
+        done = ask(folder, api, "--store", f"{name}.duckdb", *asked, *more)
+        assert done.returncode == 0, done.stderr
+        (row,) = rows(folder / f"{name}.duckdb", "SELECT p.evidence FROM probe_results p JOIN runs r "
+                      "ON r.id = p.run_id WHERE p.probe = 'perturbation' AND r.text LIKE '%France%'")  # fmt: skip
+        found[name] = row["evidence"] if isinstance(row["evidence"], dict) else json.loads(row["evidence"])
+    assert found["bounds"]["censored"] > found["forced"]["censored"] == 0
+    assert found["forced"]["forced"] == found["bounds"]["censored"] + 1
 
 
 def test_chat_asks_the_other_address(folder: Path, shallow_api: str) -> None:

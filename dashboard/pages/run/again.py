@@ -112,6 +112,7 @@ def _black_box(detail: RunDetail) -> list[str]:
     words += ["--max-new-tokens", str(given["max_tokens"]), "--temperature", str(given["temperature"])]
     words += ["--seed", str(given["seed"]), *(["--chat"] if detail.capsule["chat"] else [])]
     words += [] if given.get("early") else ["--no-early"]
+    words += ["--force-target"] if given.get("forced") else []
     words += ["--test"] if given.get("tests") else []
     return words + ([] if given["edits"] else ["--no-edits"])
 

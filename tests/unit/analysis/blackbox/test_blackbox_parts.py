@@ -196,6 +196,42 @@ def test_shorter_plans_ask_what_the_longer_ones_ask() -> None:
         assert shorter is plan
 
 
+class Forceable(Counting):
+    """Tells the target only where it is likely, and the log-probability of a token it was forced to say: of before the
+    forcing (`honest`), or of after it."""
+
+    def __init__(self, honest: bool = True, ids: bool = True) -> None:
+        super().__init__()
+        self.honest, self.ids = honest, ids
+
+    def _answer(self, question: Question) -> Answer:
+        value = -1.0 - 2 * ("key" not in question.text) - ("one" not in question.text)
+        if question.force == 7:
+            return Answer(" yes", (" yes",), (value if self.honest else 0.0,), {" so": -0.5})
+        first = {" yes": value, " so": -0.5} if value > -3 else {" so": -0.5, " no": -2.0}
+        return Answer(" so", (" so",), (-0.5,), first, ids={" yes": 7} if self.ids and " yes" in first else {})
+
+
+def test_a_forced_target_tells_what_is_not_among_the_candidates() -> None:
+    text, settings = "one two key four", Settings("word", early=False, edits=False, samples=0, forced=True)
+    asker = Forceable()
+    found = study(asker, text, " yes", settings)
+    np.testing.assert_allclose(found.scores[0].importance.score, [1, 0, 2, 0])
+    assert found.censored == 0
+    assert found.findings[0].evidence["forced"] == 8 + 1  # without the key; and once where it was known
+    assert asker.asked == 16 + 9 <= most_questions(text, settings)
+
+
+@pytest.mark.parametrize("asker", [Forceable(honest=False), Forceable(ids=False)], ids=["of after", "no ids"])
+def test_a_server_that_does_not_tell_a_forced_token_is_not_asked_on(asker: Forceable) -> None:
+    settings = Settings("word", early=False, edits=False, samples=0, forced=True)
+    found = study(asker, "one two key four", " yes", settings)
+    assert found.censored == 8
+    assert asker.asked == 16 + asker.ids
+    plain = study(Forceable(), "one two key four", " yes", replace(settings, forced=False))
+    np.testing.assert_allclose(found.scores[0].importance.score, plain.scores[0].importance.score)
+
+
 def test_distances_between_answers() -> None:
     np.testing.assert_allclose(edit_distances(["abc", "abd", "", "xyz"], "abc"), [0, 1 / 3, 1, 1])
     same, near, far, blank = embedding_distances(

@@ -66,6 +66,15 @@ def test_every_way_to_write_a_key_is_taken_out(write: Callable[[str], str]) -> N
     assert left_of(KEY, cleaned) == []
 
 
+def test_without_a_key_an_answer_is_not_walked_through() -> None:
+    body = {"first": [{"token": " Paris", "logprob": -0.5}]}  # of a whole vocabulary that took seconds
+    assert Secret("").tree(body) is body
+    answer = Answer(" Paris", (" Paris",), (-0.5,), {" Paris": -0.5})
+    assert Secret("").answer(answer) is answer
+    for key in (KEY, "abcde"):
+        assert Secret(key).tree([f"Bearer {key}"]) == [f"Bearer {REDACTED}"]
+
+
 def test_the_check_of_these_tests_finds_what_is_there() -> None:
     assert all(left_of(KEY, f"x {write(KEY)} y") for write in WRITTEN.values())
 
