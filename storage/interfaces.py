@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from headscope.analysis.classifiers.rates import Cuts, ScoreCounts
 from headscope.analysis.statistics.first_layer import StateNorms
+from headscope.analysis.statistics.flip_evidence import Inside
 from headscope.analysis.types.certificate import CertificateKey
 from headscope.storage.rows import (
     DetectorCount,
@@ -78,6 +79,9 @@ class RunReader(Protocol):
 
     def run(self, run_id: str) -> RunDetail:
         """Raises UnknownNameError when there is no such run."""
+
+    def insides(self, run_ids: Sequence[str]) -> Mapping[str, Inside]:
+        """Tokens, attributions (without receipts) and heads of each run; unknown ids are left out."""
 
     def runs(self, run_ids: Sequence[str]) -> tuple[RunRow, ...]:
         """Rows in the order asked; unknown ids are left out."""

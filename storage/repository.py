@@ -16,6 +16,7 @@ from headscope.storage.read.counts import Counts
 from headscope.storage.read.disagreement import DisagreementReader
 from headscope.storage.read.evidence import EvidenceReader
 from headscope.storage.read.heads import HeadReader
+from headscope.storage.read.insides import InsideReader
 from headscope.storage.read.model_pairs import ModelReader
 from headscope.storage.read.offensive import OffensiveReader
 from headscope.storage.read.pairs import PairReader
@@ -43,6 +44,7 @@ class Store(
     ToxicityReader,
     DisagreementReader,
     SubjectReader,
+    InsideReader,
     BiasWriter,
     FailureStore,
     ScoreWriter,

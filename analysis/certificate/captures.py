@@ -5,11 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from headscope.analysis.attribution.frozen_norm import is_norm
 from headscope.analysis.backends.module_inputs import entering
 from headscope.analysis.backends.needs import unmet
+from headscope.analysis.backends.watching import watching
 from headscope.analysis.certificate.judging import Subject, by_error
 from headscope.analysis.errors import NotApplicable
-from headscope.analysis.interfaces import Capture
+from headscope.analysis.interfaces import Capture, TokenBatch
 from headscope.analysis.registry import Needs
 from headscope.analysis.types.certificate import ModelCheck
 
@@ -34,16 +36,35 @@ def residual_sum(subject: Subject) -> ModelCheck:
 
 
 def head_sum(subject: Subject) -> ModelCheck:
-    """The heads' outputs through their weights, and the projection's bias, are the attention update."""
+    """The heads' outputs through their weights, and the projection's bias, are what attention writes."""
     require(subject, Needs(heads=True, sublayers=True))
-    backend = subject.backend
-    with entering(backend.structure.head_projections) as seen:
-        updates = backend.forward(subject.longest, Capture(residuals=True)).attn_updates
+    with entering(subject.backend.structure.head_projections) as seen:
+        updates = written_by_attention(subject, subject.longest)
     pairs = [
         (written_by_heads(subject, layer, mixed).sum(-2) + _bias(subject, layer), updates[layer])
         for layer, (mixed, _, _) in enumerate(seen)
     ]
-    return subject.judged("head sum", pairs, "the writes of all heads of a layer add up to its attention update")
+    what = f"the writes of all heads of a layer add up to its {attention_update(subject)}"
+    return subject.judged("head sum", pairs, what)
+
+
+def written_by_attention(subject: Subject, batch: TokenBatch) -> list[Tensor]:
+    """What each layer's attention adds to the residual stream, `[B, T, d]`; where a norm comes between (Gemma 2 and 3,
+    OLMo 2), what goes into the norm: heads add up there, and not behind it."""
+    backend = subject.backend
+    projections = backend.structure.head_projections
+    with watching(projections) as written:
+        updates = backend.forward(batch, Capture(residuals=True)).attn_updates
+    return [
+        one if one is not None and is_norm(module) else update
+        for one, update, module in zip(written, updates, backend.structure.attn_updates, strict=True)
+    ]
+
+
+def attention_update(subject: Subject) -> str:
+    """What `written_by_attention` gives, in words."""
+    normed = any(map(is_norm, subject.backend.structure.attn_updates))
+    return "attention output, which is normed before it is added" if normed else "attention update"
 
 
 def written_by_heads(subject: Subject, layer: int, mixed: Tensor) -> Tensor:

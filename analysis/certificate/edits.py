@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from headscope.analysis.backends.module_inputs import entering
-from headscope.analysis.certificate.captures import require, written_by_heads
+from headscope.analysis.certificate.captures import attention_update, require, written_by_attention, written_by_heads
 from headscope.analysis.certificate.judging import Subject
 from headscope.analysis.errors import NotApplicable
 from headscope.analysis.interfaces import Capture, TokenBatch
@@ -74,16 +74,17 @@ def _zeroed(subject: Subject, layers: list[int] | range) -> ModelCheck:
     rows = _repeated(subject, len(heads))
     projections = backend.structure.head_projections
     with torch.no_grad(), entering(projections) as seen:
-        plain = backend.forward(subject.longest, Capture(residuals=True)).attn_updates
+        plain = written_by_attention(subject, subject.longest)
     pairs = []
     for layer in layers:
         written = written_by_heads(subject, layer, seen[layer][0])[0].transpose(0, 1)  # [H, T, d]
         with backend.interventions([Edit("head_output", layer, "zero", head=heads)]):
-            found = backend.forward(rows, Capture(residuals=True)).attn_updates[layer]
+            found = written_by_attention(subject, rows)[layer]
         # without the projection's bias, which no head writes
         pairs.append((plain[layer] - found, written))
     where = f"layer {layers[0]}" if len(layers) == 1 else f"each of {len(layers)} layers"
-    what = f"to zero a head takes its write, and nothing else, from the attention update ({where}, every head)"
+    update = attention_update(subject)
+    what = f"to zero a head takes its write, and nothing else, from the {update} ({where}, every head)"
     return subject.judged("zeroed head", pairs, what)
 
 

@@ -11,9 +11,8 @@ import hashlib
 import json
 import os
 import shutil
-import struct
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +23,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from headscope.analysis.errors import BackendError
+from headscope.analysis.models import gguf_weights
 
 NAME = "smollm2-135m-instruct"
 ALIASES = ("smollm2", "smollm2-135m", "default", "embedded")
@@ -247,39 +247,15 @@ _BLOCK = {
 }
 
 
-def _hf_name(name: str) -> str:
-    if name in _TOP:
-        return _TOP[name]
-    _, layer, part, _ = name.split(".")
-    return f"model.layers.{layer}.{_BLOCK[part]}.weight"
-
-
 def _write_weights(tensors: list[Any], config: Mapping[str, Any], path: Path) -> None:
-    """Stream a safetensors file: 8 bytes header length, JSON header, then the tensors one after the other."""
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    offset = 0
-    for tensor in tensors:
-        shape = [int(size) for size in reversed(tensor.shape)]
-        end = offset + 4 * int(np.prod(shape))
-        header[_hf_name(tensor.name)] = {"dtype": "F32", "shape": shape, "data_offsets": [offset, end]}
-        offset = end
-    encoded = json.dumps(header).encode()
-    encoded += b" " * (-len(encoded) % 8)
-    with path.open("wb") as file:
-        file.write(struct.pack("<Q", len(encoded)) + encoded)
-        for values in _dequantised(tensors, config):
-            values.tofile(file)
-
-
-def _dequantised(tensors: list[Any], config: Mapping[str, Any]) -> Iterator[NDArray[np.float32]]:
-    from gguf import dequantize
-
     heads = {".attn_q.": config["num_attention_heads"], ".attn_k.": config["num_key_value_heads"]}
-    for tensor in tensors:
-        values = np.ascontiguousarray(dequantize(tensor.data, tensor.tensor_type), dtype=np.float32)
+
+    def rotary(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """llama.cpp interleaves the two halves of the rotary pairs; transformers keeps them apart."""
         for part, count in heads.items():
-            if part in tensor.name:
-                # llama.cpp interleaves the two halves of the rotary pairs; transformers keeps them apart
+            if part in name:
                 pairs = values.reshape(count, values.shape[0] // count // 2, 2, values.shape[1])
-                values = np.ascontiguousarray(pairs.swapaxes(1, 2).reshape(values.shape))
-        yield values
+                return pairs.swapaxes(1, 2).reshape(values.shape)
+        return values
+
+    gguf_weights.write(tensors, lambda name: gguf_weights.block_name(name, _TOP, _BLOCK), rotary, path)

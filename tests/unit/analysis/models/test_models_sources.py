@@ -139,8 +139,8 @@ def test_list_begins_with_gpt2_and_shows_what_is_there(
     put(tmp_path / "hub" / "models--someone--tiny" / "snapshots" / "1", tiny_gpt2_dir)
     monkeypatch.setenv("HEADSCOPE_MODEL_DIR", str(tmp_path / "shelf"))
     found = {listing.name: listing for listing in model_listing.list_models()}
-    assert list(found)[:6] == [*model_places.KNOWN, "smollm2-135m-instruct"]
-    assert set(list(found)[6:]) == {"broken", "mine", "someone/tiny"}
+    assert list(found)[:7] == [*model_places.KNOWN, "smollm2-135m-instruct", "gemma3-270m"]
+    assert set(list(found)[7:]) == {"broken", "mine", "someone/tiny"}
     assert (found["gpt2"].available, found["gpt2"].source, found["gpt2"].family) == (False, None, "GPT-2")
     assert (found["distilgpt2"].available, found["distilgpt2"].source) == (True, "model_dir")
     assert (found["mine"].available, found["mine"].family) == (True, "llama")
