@@ -33,6 +33,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "GPTNeoConfig": {"hidden_size": 32, "num_layers": 3, "num_heads": 4, "window_size": 4,
                      "max_position_embeddings": 64, "attention_types": [[["global", "local"], 1], [["global"], 1]]},
     "Gemma2Config": GROUPED | {"sliding_window": 4},  # norms after the sublayers, capped logits
+    "Gemma3TextConfig": GROUPED | {"sliding_window": 4},
     "Olmo2Config": GROUPED,
     "CohereConfig": GROUPED | {"logit_scale": 0.25},
     "GraniteConfig": GROUPED | {"logits_scaling": 4.0, "residual_multiplier": 0.5},

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from headscope.analysis.attribution.frozen_norm import is_norm
 from headscope.analysis.backends.hf_causal import HFCausalBackend
 from headscope.analysis.backends.own_attention import own_attention
 from headscope.analysis.certificate.certify import QUICK, WHOLE, certify
@@ -36,6 +37,21 @@ def test_a_sound_model_passes_everything(request: pytest.FixtureRequest, name: s
     assert all(0 <= check.error <= check.tolerance for check in found.checks)
     assert found.summary() == f"{len(WHOLE)} of {len(WHOLE)} checks passed"
     assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("name", ["Gemma2Config", "Gemma3TextConfig", "Olmo2Config", "GraniteConfig", "CohereConfig",
+                                  "Qwen3Config", "GPTNeoXConfig", "OPTConfig", "FalconConfig"])  # fmt: skip
+def test_a_sound_model_of_any_family_passes_whatever_its_heads_write_into(
+    tmp_path: Path, tiny_gpt2_dir: Path, name: str
+) -> None:
+    backend = HFCausalBackend.load(str(build(tmp_path / "model", tiny_gpt2_dir, name)))
+    found = certify(backend, whole=True)
+    assert [(check.name, check.sentence) for check in found.failed] == []
+    sums = {check.name: check for check in found.checks}
+    normed = any(map(is_norm, backend.structure.attn_updates))
+    assert normed == (name in {"Gemma2Config", "Gemma3TextConfig", "Olmo2Config"})
+    for one in ("head sum", "zeroed head"):
+        assert ("normed before it is added" in sums[one].sentence) == normed
 
 
 def test_what_a_model_does_not_show_is_not_applicable_and_says_why(tmp_path: Path, tiny_gpt2_dir: Path) -> None:

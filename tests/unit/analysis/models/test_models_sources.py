@@ -201,7 +201,8 @@ def test_tokenizer_hash_follows_its_files(tmp_path: Path, tiny_gpt2_dir: Path, t
     assert fingerprints.tokenizer_sha256(folder) == one
 
 
-def test_aliases_reach_the_embedded_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_aliases_reach_the_embedded_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADSCOPE_CACHE_DIR", str(tmp_path))  # whoever tests may have pulled a model
     for name in ("smollm2-135m-instruct", "smollm2", "DEFAULT"):
         assert model_places.is_embedded(name)
     monkeypatch.setattr(embedded, "gguf_path", lambda: None)
