@@ -10,7 +10,7 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from headscope.analysis.statistics.intervals import PERCENTILES
+from headscope.analysis.statistics.intervals import expanded
 
 Bools = NDArray[np.bool_]
 Float64 = NDArray[np.float64]
@@ -139,9 +139,9 @@ def _sampled(pairs: Float64) -> Importance:
         )
     weights = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=DRAWS) / count
     draws = weights @ pairs
-    low, high = np.percentile(draws, PERCENTILES, axis=0)
+    low, high = np.percentile(draws, expanded(count), axis=0)
     drawn, rank, top = _ranks(draws), _ranks(scores), min(TOP, n - 1)
-    ranks = np.percentile(drawn, PERCENTILES, axis=0, method="nearest").astype(np.int64)
+    ranks = np.percentile(drawn, expanded(count), axis=0, method="nearest").astype(np.int64)
     steady = float(((drawn <= top) == (rank <= top)).all(axis=1).mean())
     return Importance(scores, low, high, rank, ranks[0], ranks[1], _halves(pairs), steady)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headscope.analysis.statistics.calibration_noise import held_errors, variances
-from headscope.analysis.statistics.intervals import FEWEST, PERCENTILES, wilson
+from headscope.analysis.statistics.intervals import FEWEST, expanded, wilson
 
 Floats = NDArray[np.float64]
 BINS = 10
@@ -132,5 +132,5 @@ def _gain_interval(wrong: Floats, draws: int, seed: int) -> tuple[float, float]:
     for _ in range(draws):
         drawn = wrong[np.sort(generator.integers(0, n, n, dtype=np.int32))]
         gains.append(drawn.mean() - (np.cumsum(drawn) / counts).mean())
-    low, high = np.percentile(gains, PERCENTILES)
+    low, high = np.percentile(gains, expanded(n))
     return float(low), float(high)

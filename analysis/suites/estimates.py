@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
-from headscope.analysis.statistics.intervals import DRAWS, FEWEST, PERCENTILES, bootstrap_means, wilson
+from headscope.analysis.statistics.intervals import DRAWS, FEWEST, bootstrap_means, expanded, wilson
 from headscope.analysis.suites.base import Floats, Score
 
 CHUNK = 50  # draws at once, so that memory stays small for many thousand items
@@ -78,5 +78,5 @@ def _interval(units: Floats, statistic: Callable[[Floats], Floats]) -> tuple[flo
     values = values[np.isfinite(values)]
     if not len(values):
         return float("nan"), float("nan")
-    low, high = np.percentile(values, PERCENTILES)
+    low, high = np.percentile(values, expanded(size))
     return float(low), float(high)

@@ -13,7 +13,7 @@ from headscope.dashboard.pages.confidence.cards import (
 from headscope.dashboard.pages.confidence.compared import differences
 from headscope.dashboard.pages.confidence.query import ConfidenceQuery
 from headscope.dashboard.pages.confidence.signs import signs
-from headscope.dashboard.pages.confidence.view import LIMITS
+from headscope.dashboard.pages.confidence.view import LIMITS, confidence_bar
 from headscope.dashboard.scoped.page import Card, ScopedPage
 
 SCOPED: ScopedPage[ConfidenceQuery] = ScopedPage(
@@ -31,5 +31,6 @@ SCOPED: ScopedPage[ConfidenceQuery] = ScopedPage(
         "confidence-consistency": Card("Asked again", "Sampled answers, clustered.", consistency),
         "confidence-wrong": Card("Sure and wrong", "Wrong answers, the surest first.", overconfident),
     },
+    bar=confidence_bar,
 )  # fmt: skip
 PAGE, layout, register = SCOPED.page, SCOPED.layout, SCOPED.register

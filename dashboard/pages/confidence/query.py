@@ -8,11 +8,11 @@ from typing import ClassVar
 from headscope.dashboard import links
 from headscope.dashboard.link_state import choice
 from headscope.dashboard.pages import Page
-from headscope.dashboard.scoped.query import ScopeQuery
+from headscope.dashboard.scoped.selection import SelectedQuery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConfidenceQuery(ScopeQuery):
+class ConfidenceQuery(SelectedQuery):
     """by: what the lines compare. answers: `right` leaves out targets that are no right answers, `all` counts every
     target. settled: whose place under the lens is followed, the final top `token`'s or the `target`'s. against: the
     series that others are compared with, the largest where none is said."""

@@ -10,15 +10,17 @@ from headscope.analysis.statistics.calibration import SelectiveRisk
 from headscope.analysis.statistics.confidence import Spread
 from headscope.analysis.statistics.intervals import FEWEST
 from headscope.dashboard import links
-from headscope.dashboard.cards import empty_box
+from headscope.dashboard.cards import Children, empty_box, guarded
 from headscope.dashboard.covered import prompt, run_link
 from headscope.dashboard.numbers import interval, plain
 from headscope.dashboard.pages.confidence.measured import answerable
 from headscope.dashboard.pages.confidence.query import ConfidenceQuery
 from headscope.dashboard.pages.confidence.series import SERIES, Series
 from headscope.dashboard.parts import note, stay, switch, warning
+from headscope.dashboard.scoped.bar import scope_bar
 from headscope.dashboard.units import percent, percents
 from headscope.dashboard.words import plural
+from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import FindingRow, Measures, Offences
 
 
@@ -131,3 +133,24 @@ LIMITS = html.Ul([
     html.Li("Surprisal is of the prompt as this tokenizer cuts it; between models with different tokenizers compare "
             "bits per text, not per token."),
 ])  # fmt: skip
+
+
+@guarded("read the experiments")
+def confidence_bar(store: RunReader, query: ConfidenceQuery, purpose: str) -> Children:
+    """The bar that chooses the runs, and whether prompts may be counted more than once."""
+    bar = scope_bar(store, query, purpose)
+    return [*bar, *map(warning, pooled(store, query))] if isinstance(bar, list) else bar
+
+
+def pooled(store: RunReader, query: ConfidenceQuery) -> list[str]:
+    """A sentence on runs of several experiments, in which the same prompt may have run."""
+    if query.experiment or not query.chosen:
+        return []
+    named = query.narrowed.experiment
+    n = len(named) or len(store.facets(query.where(), ("experiment",))["experiment"])
+    if n < 2:
+        return []
+    return [
+        f"Runs of {n:,} experiments are counted together: a prompt that ran in several counts as often, and intervals "
+        "take its runs for independent ones."
+    ]

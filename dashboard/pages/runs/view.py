@@ -20,7 +20,11 @@ from headscope.dashboard.words import plural
 from headscope.storage.rows import FacetCount
 
 SHOWN_VALUES = 8
-OVER_RUNS = (("Methods", "rulers", links.METHODS), ("Heads", "diagram-3", links.HEADS))
+OVER_RUNS = (
+    ("Methods", "rulers", links.METHODS),
+    ("Heads", "diagram-3", links.HEADS),
+    ("Confidence", "speedometer2", links.CONFIDENCE),
+)
 """Pages over an experiment or any selection: name, icon, address."""
 EVERYTHING = RunsQuery(status=(RunStatus.SUCCEEDED,)).to_query()
 """For those, which ask for an experiment where nothing is narrowed."""

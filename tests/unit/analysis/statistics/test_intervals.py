@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from headscope.analysis.statistics.intervals import FEWEST, bootstrap_means, bootstrap_sums, student, wilson
+from headscope.analysis.statistics.intervals import FEWEST, bootstrap_means, bootstrap_sums, expanded, student, wilson
 
 NAN = float("nan")
 
@@ -60,6 +60,34 @@ def test_copies_of_a_prompt_do_not_narrow_the_interval() -> None:
     sums = bootstrap_sums(4 * once.reshape(30, 4), np.full((30, 4), 4.0))
     for name in ("mean", "low", "high", "n"):
         np.testing.assert_allclose(getattr(sums, name).reshape(2, 2), getattr(grouped, name), rtol=1e-9)
+
+
+@pytest.mark.parametrize("per", [1, 2])
+@pytest.mark.parametrize(("n", "least"), [(5, 0.90), (8, 0.92), (12, 0.93), (30, 0.93)])
+def test_bootstrap_intervals_hold_the_truth_also_of_few_groups(n: int, per: int, least: float) -> None:
+    """Of pairs, too, whose members have half of their variance in common: 2,000 simulations each."""
+    rng = np.random.default_rng([n, per])
+    values = rng.normal(0, 1, (n * per, 2000)) + np.repeat(rng.normal(0, 1, (n, 2000)), per, axis=0)
+    found = bootstrap_means(values, [i // per for i in range(n * per)])
+    coverage = float(((found.low <= 0) & (found.high >= 0)).mean())
+    assert least <= coverage <= 0.97
+
+
+def test_expanded_percentiles_are_students_for_few_and_the_usual_ones_for_many() -> None:
+    low, high = expanded(8)
+    assert stats.norm.ppf(low / 100) == pytest.approx(-stats.t.ppf(0.975, 7) * math.sqrt(8 / 7))
+    assert low + high == pytest.approx(100)
+    assert expanded(10**6) == pytest.approx((2.5, 97.5), abs=1e-3)
+
+
+def test_columns_of_other_numbers_of_groups_have_intervals_of_their_own() -> None:
+    values = np.random.default_rng(5).normal(0, 1, (30, 2))
+    values[6:, 1] = np.nan
+    found = bootstrap_means(values)
+    assert found.n.tolist() == [30, 6]
+    alone = bootstrap_means(values[:, :1])
+    assert (found.low[0], found.high[0]) == (alone.low[0], alone.high[0])
+    assert found.high[1] - found.low[1] > 1.2 * (found.high[0] - found.low[0])
 
 
 def test_too_few_prompts_have_no_interval_however_many_models() -> None:

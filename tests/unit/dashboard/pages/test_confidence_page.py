@@ -16,6 +16,7 @@ from headscope.dashboard.pages.confidence import page as confidence
 from headscope.dashboard.pages.confidence.measured import COMPARED, compared
 from headscope.dashboard.pages.confidence.query import ConfidenceQuery
 from headscope.dashboard.pages.confidence.series import series_of
+from headscope.dashboard.pages.confidence.view import confidence_bar, pooled
 from headscope.dashboard.services import Services
 from headscope.jobs.detection import experiment_runs
 from headscope.storage.repository import Store
@@ -62,6 +63,27 @@ def test_a_target_about_people_is_no_right_answer(store: Store) -> None:
     assert f" {3 * N} " in words(store, "confidence-calibration", model="tiny")
     assert f" {5 * N} " in words(store, "confidence-calibration", model="tiny", answers="all")
     assert f"(n = {3 * N})" not in words(store, "confidence-layers")  # drawn in the figure, not said
+
+
+def test_any_selection_of_the_runs_page_is_summed_up_and_pooled_experiments_are_said(store: Store) -> None:
+    asked = "?model=tiny&model=other&q=Fact"
+    query = ConfidenceQuery.from_query(asked)
+    assert (query.chosen, query.narrowed.q) == (True, "Fact")
+    body, _ = confidence.SCOPED.content("confidence-spread", Services(store), query)
+    assert f"n = {N}" in " ".join(text_of(body).split())  # the facts alone, of each model
+    assert len(store.measures(query.where())) == 2 * N
+    assert pooled(store, query) == []
+    runs = query.runs()
+    assert "q=Fact" in runs
+    assert runs.count("model=") == 2
+    bar = " ".join(text_of(confidence_bar(store, query, "Confidence is summed up over the runs")).split())
+    assert "Fact" in bar
+    assert "experiments are counted together" not in bar
+    assert pooled(store, ConfidenceQuery.from_query("?experiment=sure&experiment=more&model=tiny")) == [
+        "Runs of 2 experiments are counted together: a prompt that ran in several counts as often, and intervals take "
+        "its runs for independent ones."
+    ]
+    assert pooled(store, ConfidenceQuery(experiment="sure")) == pooled(store, ConfidenceQuery()) == []
 
 
 def test_models_are_compared_prompt_by_prompt(store: Store) -> None:
