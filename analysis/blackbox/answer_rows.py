@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from headscope.analysis.statistics.intervals import newcombe
 from headscope.analysis.statistics.separation import separation
 from headscope.analysis.statistics.series import Sample, paired
 from headscope.analysis.suites.estimates import mean_score
@@ -30,6 +31,7 @@ COMPARED = {"same": "same words", "meaning": "same meaning"}
 SHARE, DIFFERENCE, NATS, AREA = "share", "difference of shares", "nats per token", "area under the curve"
 BOOTSTRAP = "95 % bootstrap over questions, Wilson's where all are the same"
 SIGNS = "95 % bootstrap over pairs"
+ALIKE = "Newcombe's where all pairs differ alike"
 
 
 Side = Mapping[str, tuple[str, float]]
@@ -173,7 +175,11 @@ def _gap(test: str, subset: str, unit: str, first: Side, second: Side, pairs: Se
         Sample(np.array([side[pair][1] for pair in pairs], dtype=np.float64), pairs, pairs) for side in (first, second)
     )
     found = paired(one, other)
-    return AnswerRow(test, subset, found.mean, found.low, found.high, unit, found.n, found.clusters, SIGNS)
+    low, high, method = found.low, found.high, SIGNS
+    if unit == DIFFERENCE and low == high:  # every pair differs alike, so every draw is the same
+        low, high = newcombe(one.values, other.values)
+        method = ALIKE
+    return AnswerRow(test, subset, found.mean, low, high, unit, found.n, found.clusters, method)
 
 
 def _mean(

@@ -93,6 +93,14 @@ def wilson(successes: float, n: float) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def newcombe(first: Floats, second: Floats) -> tuple[float, float]:
+    """Interval of the share of ones in `first` minus that in `second`, from Wilson's of both (Newcombe 1998, method
+    10). It takes them as independent, which is careful where they are pairs that go the same way."""
+    one, two = float(first.mean()), float(second.mean())
+    (a, b), (c, d) = (wilson(float(side.sum()), len(side)) for side in (first, second))
+    return one - two - math.hypot(one - a, d - two), one - two + math.hypot(b - one, two - c)
+
+
 def _added(values: Floats, member: NDArray[np.int64], count: int) -> Floats:
     added = np.zeros((count, values.shape[1]))
     np.add.at(added, member, values)

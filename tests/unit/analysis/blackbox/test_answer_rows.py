@@ -72,6 +72,18 @@ def test_a_relation_known_one_way_round_only() -> None:
     assert gap.high == pytest.approx(reference.confidence_interval.high, abs=0.08)
 
 
+@pytest.mark.parametrize(("back", "low", "high"), [(0, 0.545, 1.0), (1, -0.324, 0.324)])
+def test_pairs_that_all_differ_alike_have_an_interval_with_width(back: int, low: float, high: float) -> None:
+    """8 of 8 forward, and none or all reversed; by hand from Wilson's [.676, 1] and [0, .324]."""
+    rows = named(answer_rows([
+        told(f"{i}-{group}", "target_stated", float(value), group, f"p{i}")
+        for i in range(8) for group, value in (("forward", 1), ("reversed", back))
+    ]))  # fmt: skip
+    gap = rows["Reversed relation: forward minus reversed"]
+    assert (gap.value, gap.low, gap.high) == (1 - back, pytest.approx(low, abs=0.005), pytest.approx(high, abs=0.001))
+    assert gap.method == "Newcombe's where all pairs differ alike"
+
+
 def test_the_boundary_of_what_a_model_knows() -> None:
     """12 of 20 unanswerable questions are abstained from and 1 of the answerable ones; log-probabilities as dealt."""
     random = np.random.default_rng(4)
