@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from headscope.analysis.errors import UnknownNameError
+from headscope.analysis.registry import BLACK_BOX
 from headscope.analysis.types import Attribution, ModelInfo, ModelRef, RunStatus, TokenizedText, TokenTrace
 from headscope.storage.rows import Offences, RunDetail, RunRow
 from tests.unit.dashboard.pages.test_compare_figures import tokenized
@@ -60,6 +61,23 @@ def with_start(detail: RunDetail) -> RunDetail:
     )  # fmt: skip
     info = replace(detail.model, tokenizer_sha256="t2")
     return replace(detail, model=info, trace=trace(tokens, [float("nan"), *(-1.0 for _ in old.texts)]))
+
+
+def behind_api(
+    name: str, expected: dict[str, float], pieces: tuple[str, ...] = ("The", " cat"), **changes: Any
+) -> RunDetail:
+    """A run as the black-box engine makes one: no ids, no probabilities but of what may follow the whole text."""
+    detail = run(name, pieces, **changes)
+    n, k = len(pieces), len(expected)
+    unknown, none = np.full(n, np.nan, np.float32), np.full((n, k), -1, np.int32)
+    told = np.full((n, k), np.nan, np.float32)
+    told[-1] = np.log(list(expected.values()))
+    texts = (*(("",) * k for _ in range(n - 1)), tuple(expected))
+    tokens = replace(tokenized(list(pieces)), ids=np.full(n, -1, np.int32))
+    seen = TokenTrace(tokens, unknown, np.full(n, -1, np.int32), unknown, none, told, texts, float("nan"))
+    info = ModelInfo(ModelRef("asked", None, BLACK_BOX, "unknown", "w9"), "unknown", 0, 0, 0, 0, 0, 0, 0, "unknown",
+                     "api", "http://127.0.0.1")  # fmt: skip
+    return replace(detail, model=info, trace=seen, heads=None)
 
 
 class Runs:

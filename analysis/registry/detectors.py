@@ -25,7 +25,7 @@ DETECTORS = Registry(
         "irrelevant_context": Entry(
             "headscope.analysis.detectors.irrelevant_context:detect",
             "Irrelevant context",
-            "A sentence that has nothing to do with the question changes the answer.",
+            "A sentence that has nothing to do with the question changes the answer, or (low) how sure it is.",
         ),
         "reversed_relation": Entry(
             "headscope.analysis.detectors.reversed_relation:detect",

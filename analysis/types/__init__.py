@@ -33,7 +33,7 @@ from headscope.analysis.types.requests import (
     result_key,
 )
 from headscope.analysis.types.results import Beat, Continuation, MissingPart, OnBeat, Progress, RunResult
-from headscope.analysis.types.tokens import TokenizedText, TokenTrace
+from headscope.analysis.types.tokens import TokenizedText, TokenTrace, token_key
 from headscope.analysis.types.values import Float32, Int32, Params, RunStatus, canonical_hash
 
 __all__ = [
@@ -78,5 +78,6 @@ __all__ = [
     "against",
     "canonical_hash",
     "result_key",
+    "token_key",
     "with_partners",
 ]

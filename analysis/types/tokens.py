@@ -14,8 +14,8 @@ from headscope.analysis.types.values import Float32, Int32
 class TokenizedText:
     """A text and its tokens, aligned to characters.
 
-    ids: int32 `[T]`. texts: the exact characters of each token's span, `text[start:end]`: a character that byte-level
-    BPE splits over several tokens belongs to the first of them, the others have an empty span there.
+    ids: int32 `[T]`, -1 of a model behind an API. texts: the exact characters of each token, `text[start:end]`: a
+    character that byte-level BPE splits over several tokens belongs to the first, the others have an empty span.
     char_spans: int32 `[T, 2]`, half-open, in characters of `text`; in order, without gaps or overlaps, covering `text`.
     words: int32 `[T]`, index of the word each token belongs to, from 0. special: bool `[T]`, a special token.
     given: how many of the last tokens are given and not explained: methods leave them as they are.
@@ -31,6 +31,11 @@ class TokenizedText:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+def token_key(token_id: int, text: str) -> int | str:
+    """What tells the tokens of one vocabulary apart: the id, or the text of a token whose id is not known (-1)."""
+    return token_id if token_id >= 0 else text
 
 
 def first_tokens(text: TokenizedText, count: int) -> TokenizedText:

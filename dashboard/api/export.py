@@ -66,7 +66,7 @@ def token_table(detail: RunDetail) -> pa.Table:
     chips = token_view(detail.trace, detail.attributions).tokens
     columns: dict[str, list[object]] = {
         "position": [chip.index for chip in chips],
-        "token_id": [chip.ids[0] for chip in chips],
+        "token_id": [chip.ids[0] if chip.ids[0] >= 0 else None for chip in chips],
         "token": [chip.text for chip in chips],
         "char_start": [chip.start for chip in chips],
         "char_end": [chip.end for chip in chips],

@@ -217,39 +217,44 @@ def target_columns(target: Target | None) -> Row:
     has_foil = target.foil_text is not None
     return {
         "explained_token": target.text,
-        "explained_token_id": target.token_id,
+        "explained_token_id": _known(target.token_id),
         "explained_n_tokens": target.n_tokens,
         "explained_chosen": target.chosen,
         "explained_logprob": number(target.logprob),
-        "explained_rank": target.rank if target.rank > 0 else None,
+        "explained_rank": _known(target.rank),
         "foil_token": target.foil_text,
-        "foil_token_id": target.foil_id if has_foil else None,
+        "foil_token_id": _known(target.foil_id),
         "foil_n_tokens": target.foil_n_tokens if has_foil else None,
         "foil_logprob": number(target.foil_logprob),
-        "foil_rank": target.foil_rank if target.foil_rank > 0 else None,
+        "foil_rank": _known(target.foil_rank),
         "explained_quantity": target.quantity,
     }
 
 
 def target_of(row: Mapping[Any, Any]) -> Target | None:
     """Inverse of `target_columns`."""
-    if row["explained_token_id"] is None:
+    if row["explained_token"] is None:
         return None
     return Target(
-        token_id=row["explained_token_id"],
+        token_id=_or_unknown(row["explained_token_id"]),
         text=row["explained_token"],
         n_tokens=row["explained_n_tokens"],
         chosen=row["explained_chosen"],
         logprob=unmeasured(row["explained_logprob"]),
-        rank=_rank(row["explained_rank"]),
-        foil_id=_rank(row["foil_token_id"]),
+        rank=_or_unknown(row["explained_rank"]),
+        foil_id=_or_unknown(row["foil_token_id"]),
         foil_text=row["foil_token"],
         foil_n_tokens=row["foil_n_tokens"] or 0,
         foil_logprob=unmeasured(row["foil_logprob"]),
-        foil_rank=_rank(row["foil_rank"]),
+        foil_rank=_or_unknown(row["foil_rank"]),
         quantity=row["explained_quantity"] or "logprob",  # older stores knew no other
     )
 
 
-def _rank(value: int | None) -> int:
+def _known(value: int) -> int | None:
+    """NULL for -1, which stands for an id or a rank that is not known."""
+    return value if value >= 0 else None
+
+
+def _or_unknown(value: int | None) -> int:
     return -1 if value is None else value

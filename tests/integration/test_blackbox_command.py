@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from headscope.analysis.blackbox.answer_rows import TESTS
@@ -16,6 +17,8 @@ from headscope.analysis.blackbox.answers import Question
 from headscope.analysis.blackbox.budget import Budget
 from headscope.analysis.blackbox.client import Client, Endpoint
 from headscope.dashboard.pages.blackbox.page import SCOPED
+from headscope.dashboard.pages.compare.numbers import candidate_union
+from headscope.dashboard.pages.compare.pair import Pair
 from headscope.dashboard.pages.run.again import again, again_command
 from headscope.dashboard.pages.run.cards import content
 from headscope.dashboard.pages.run.query import RunQuery
@@ -288,3 +291,21 @@ def test_pages_show_what_was_stored(made: Done, folder: Path) -> None:
         for row in made_rows:
             body, _ = content(store, RunQuery(id=row["id"]))
             assert "headscope blackbox" in text_of(body)
+
+
+def test_compare_shows_of_two_runs_what_each_was_told(made: Done, folder: Path) -> None:
+    found = rows(
+        folder / "made.duckdb", "SELECT id, next_token FROM v_runs WHERE status = 'succeeded' ORDER BY text DESC"
+    )
+    with Store.open(str(folder / "made.duckdb")) as store:
+        a, b = (store.run(row["id"]) for row in found)
+    assert a.trace is not None
+    assert b.trace is not None
+    union = candidate_union(a.trace, b.trace, Pair(a, b).tokenizers == "same", (a.target, b.target))
+    for side, trace in (("prob_a", a.trace), ("prob_b", b.trace)):
+        told = dict(zip(trace.topk_texts[-1], np.exp(trace.topk_logprobs[-1]).tolist(), strict=True))
+        shown = {one.text: getattr(one, side) for one in union if not np.isnan(getattr(one, side))}
+        assert {text: shown[text] for text in told} == pytest.approx(told)
+    columns = rows(folder / "made.duckdb", "SELECT explained_token, explained_token_id FROM run_details "
+                   "WHERE explained_token IS NOT NULL")  # fmt: skip
+    assert all(row["explained_token"] and row["explained_token_id"] is None for row in columns)

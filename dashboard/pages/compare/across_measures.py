@@ -19,7 +19,7 @@ from headscope.dashboard.pages.compare.across_numbers import (
     surprisals,
     word_ranges,
 )
-from headscope.dashboard.pages.compare.facts import same_tokenizer
+from headscope.dashboard.pages.compare.facts import Tokenizers, tokenizers
 from headscope.dashboard.pages.compare.numbers import group_scores, group_sums, shares
 from headscope.dashboard.pages.compare.pair import attribution
 from headscope.dashboard.pages.compare.query import CompareQuery, letter
@@ -82,17 +82,23 @@ def measured(reader: RecentRuns, query: CompareQuery, many: Many) -> tuple[Acros
     return Across(values, None, many.words, many.names, query.across, unit, signed), said
 
 
+MATCHED_BY_TEXT: dict[Tokenizers, str] = {
+    "different": "Where tokenizers differ, next tokens are matched by their text: a word cut elsewhere counts as "
+    "another outcome.",
+    "unknown": "Next tokens of a model behind an API are matched by their text, because their ids are not known; and "
+    "only what follows the whole text is told.",
+}
+
+
 def _divergence(many: Many) -> tuple[Across, list[str]]:
-    by_id = [same_tokenizer(many.runs[0], run) for run in many.runs]
-    values, high, shared = divergences(many.traces, many.ranges, by_id)
+    kinds = [tokenizers(many.runs[0], run) for run in many.runs]
+    values, high, shared = divergences(many.traces, many.ranges, [kind == "same" for kind in kinds])
     said = [
         "Jensen–Shannon divergence (bits: 0 the same, 1 nothing in common) between what a run and what A expect after "
         f"the word. The {len(many.traces[0].topk_texts[0])} likeliest tokens of each are stored, so it is at least "
         "this much; point at a cell for what it is at most."
     ]
-    if not all(by_id):
-        said.append("Where tokenizers differ, next tokens are matched by their text: a word cut elsewhere counts as "
-                    "another outcome.")  # fmt: skip
+    said += [MATCHED_BY_TEXT[kind] for kind in MATCHED_BY_TEXT if kind in kinds]
     return Across(values, (high, shared), many.words, many.names, "divergence", "bits", False), said
 
 
@@ -103,7 +109,7 @@ Measured = tuple[Floats, str, bool, list[str]]
 def _surprisal(reader: RecentRuns, query: CompareQuery, many: Many) -> Measured:
     values = surprisals(many.traces, many.ranges) * per_bit(query.unit)
     said = ["How unexpected each word was: the sum over its tokens."]
-    if not all(same_tokenizer(many.runs[0], run) for run in many.runs):
+    if any(tokenizers(many.runs[0], run) == "different" for run in many.runs):
         said.append(SPACES)
     return values, query.unit, False, said
 

@@ -9,15 +9,21 @@ from dash import html
 from dash.development.base_component import Component
 
 from headscope.dashboard.numbers import signed
+from headscope.dashboard.pages.compare.facts import Tokenizers
 from headscope.dashboard.pages.compare.numbers import Candidate
 from headscope.dashboard.text import quoted
 from headscope.dashboard.units import points, probability
 
 CANDIDATES_SHOWN = 12
 CANDIDATE_THRESHOLD = 0.005
+MATCHED: dict[Tokenizers, str] = {
+    "same": "by token",
+    "different": "by their text, because the tokenizers differ",
+    "unknown": "by their text, because the ids of a model behind an API are not known",
+}
 
 
-def candidates_view(rows: Sequence[Candidate], everything: bool, by_id: bool) -> list[Component]:
+def candidates_view(rows: Sequence[Candidate], everything: bool, tokenizers: Tokenizers) -> list[Component]:
     """The candidates of both sides in one table; a probability that was not stored shows as what it is at most."""
 
     def moved(row: Candidate) -> bool:
@@ -36,7 +42,6 @@ def candidates_view(rows: Sequence[Candidate], everything: bool, by_id: bool) ->
         )
         for row in shown
     ])  # fmt: skip
-    matched = "by token" if by_id else "by their text, because the tokenizers differ"
     rest = len(rows) - len(shown)
     hidden = f" {rest} more: less than 0.5 percentage points apart, or of a lower rank." if rest else ""
     agree = "The leading candidates agree to within 0.5 percentage points."
@@ -45,8 +50,8 @@ def candidates_view(rows: Sequence[Candidate], everything: bool, by_id: bool) ->
     if not any(map(moved, shown)):
         hidden = f" {agree}"
     return [html.Table([head, body], className="hs-compare-candidates"),
-            html.P(f"Matched {matched}. “≤” marks a token outside the stored candidates of that side.{hidden}",
-                   className="hs-muted")]  # fmt: skip
+            html.P(f"Matched {MATCHED[tokenizers]}. “≤” marks a token outside the stored candidates of that side."
+                   f"{hidden}", className="hs-muted")]  # fmt: skip
 
 
 def _role(row: Candidate) -> Component | None:

@@ -30,7 +30,7 @@ from headscope.dashboard.pages.compare.picker import further, picker
 from headscope.dashboard.pages.compare.query import CompareQuery
 from headscope.dashboard.pages.compare.runs import RecentRuns
 from headscope.dashboard.pages.compare.summary import summary_view
-from headscope.dashboard.pages.compare.surprisal import surprisal_notes
+from headscope.dashboard.pages.compare.surprisal import surprisal_notes, without_surprisal
 from headscope.dashboard.pages.compare.view import facts_view, open_links, options, select, sentences
 from headscope.dashboard.text import quoted
 from headscope.dashboard.units import per_bit, percent
@@ -75,9 +75,13 @@ def surprisal(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
     factor = per_bit(query.unit)
     a = factor * surprisal_bits(data.a.logprobs, data.ranges_a)
     b = factor * surprisal_bits(data.b.logprobs, data.ranges_b)
+    lacking = without_surprisal({"A": pair.a, "B": pair.b})
+    if len(lacking) == 2:
+        return sentences(lacking)
     threshold = factor * SURPRISAL_THRESHOLD_BITS
     said = f"Unchanged: the same text, and at most {threshold:.2g} {query.unit} apart."
-    notes = [html.P(note, className="hs-compare-warning") for note in surprisal_notes({"A": pair.a, "B": pair.b})]
+    said_first = [*lacking, *surprisal_notes({"A": pair.a, "B": pair.b})]
+    notes = [html.P(note, className="hs-compare-warning") for note in said_first]
     return [*notes, *units_view(data, a, b, everything=query.all, threshold=threshold, is_signed=False,
                                 unit=query.unit),
             html.P(said, className="hs-muted")]  # fmt: skip
@@ -88,8 +92,8 @@ def candidates(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
     a, b = pair.a.trace, pair.b.trace
     if a is None or b is None:
         return None
-    by_id = pair.same_tokenizer
-    return candidates_view(candidate_union(a, b, by_id, (pair.a.target, pair.b.target)), query.all, by_id)
+    rows = candidate_union(a, b, pair.tokenizers == "same", (pair.a.target, pair.b.target))
+    return candidates_view(rows, query.all, pair.tokenizers)
 
 
 def scores(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:

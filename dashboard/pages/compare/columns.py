@@ -28,7 +28,7 @@ def units_view(
     `a`, `b`: float `[unit]`. Units that agree in text and differ by no more than `threshold` fold away.
     """
     difference = a - b
-    changed = changed_units(data.units, difference, threshold)
+    changed = changed_units(data.units, a, b, threshold)
     shown: Sequence[int | Gap] = range(len(changed)) if everything else with_gaps(changed)
     scale, span = largest(a, b), largest(difference)
     decimals = decimals_for(scale)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
+from headscope.analysis.registry import BLACK_BOX
 from headscope.analysis.types import ModelInfo, RunStatus
 from headscope.dashboard.text import visible
 from headscope.dashboard.words import shape
@@ -71,9 +72,20 @@ def warnings(rows: tuple[Fact, ...]) -> tuple[str, ...]:
     return tuple(said)
 
 
-def same_tokenizer(a: RunDetail, b: RunDetail) -> bool:
-    """Whether token ids mean the same on both sides."""
-    return bool(a.model.tokenizer_sha256) and a.model.tokenizer_sha256 == b.model.tokenizer_sha256
+Tokenizers = Literal["same", "different", "unknown"]
+BEHIND_API = "is behind an API, which tells nothing of its inside or of the tokens of the text"
+
+
+def tokenizers(a: RunDetail, b: RunDetail) -> Tokenizers:
+    """Whether token ids mean the same on both sides; of a model behind an API neither ids nor tokenizer are known."""
+    if any(behind_api(run) or not run.model.tokenizer_sha256 for run in (a, b)):
+        return "unknown"
+    return "same" if a.model.tokenizer_sha256 == b.model.tokenizer_sha256 else "different"
+
+
+def behind_api(run: RunDetail) -> bool:
+    """Whether only the answers of the run's model are known."""
+    return run.model.ref.backend == BLACK_BOX
 
 
 def missing(name: str, run: RunDetail, what: str) -> str:
@@ -84,6 +96,8 @@ def missing(name: str, run: RunDetail, what: str) -> str:
         return f"Run {name} is still {run.row.status.value}; its {what} will be here when it has finished."
     if run.row.status is RunStatus.CANCELLED:
         return f"Run {name} was cancelled before its {what} was measured."
+    if behind_api(run):
+        return f"Run {name} has no {what}: its model {BEHIND_API}."
     return f"Run {name} has no {what}: it was made without that analysis."
 
 

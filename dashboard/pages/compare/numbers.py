@@ -246,11 +246,13 @@ def _last_candidates(trace: TokenTrace, by_id: bool) -> dict[int | str, Entry]:
     return found
 
 
-def changed_units(rows: Sequence[Unit], difference: Floats, threshold: float) -> tuple[bool, ...]:
-    """Which units differ: in their text, or by more than `threshold` in a measured difference."""
-    return tuple(
-        unit.kind != "equal" or bool(abs(delta) > threshold) for unit, delta in zip(rows, difference, strict=True)
-    )
+def changed_units(
+    rows: Sequence[Unit], a: NDArray[np.floating], b: NDArray[np.floating], threshold: float
+) -> tuple[bool, ...]:
+    """Which units differ: in their text, by more than `threshold` in the numbers `[unit]` of both sides, or in that
+    only one side has a number."""
+    apart = (np.abs(a - b) > threshold) | (np.isnan(a) != np.isnan(b))
+    return tuple(unit.kind != "equal" or bool(moved) for unit, moved in zip(rows, apart, strict=True))
 
 
 def with_gaps(changed: Sequence[bool], context: int = 1, shortest: int = 3) -> tuple[int | Gap, ...]:

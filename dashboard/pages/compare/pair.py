@@ -8,7 +8,7 @@ from typing import Any
 from headscope.analysis.alignment import Range
 from headscope.analysis.attribution.results import position_scores
 from headscope.analysis.types import Attribution, TokenTrace
-from headscope.dashboard.pages.compare.facts import missing, same_tokenizer
+from headscope.dashboard.pages.compare.facts import Tokenizers, missing, tokenizers
 from headscope.dashboard.pages.compare.numbers import Unit, units
 from headscope.dashboard.pages.compare.query import CompareQuery
 from headscope.storage.rows import RunDetail
@@ -33,9 +33,9 @@ class Pair:
         return (a.n_layers, a.n_heads) == (b.n_layers, b.n_heads)
 
     @property
-    def same_tokenizer(self) -> bool:
-        """Token ids mean the same."""
-        return same_tokenizer(self.a, self.b)
+    def tokenizers(self) -> Tokenizers:
+        """Whether token ids mean the same."""
+        return tokenizers(self.a, self.b)
 
     def gaps(self, what: str, field: str) -> list[str]:
         """Sentences for the sides that lack `field` (None or empty); empty when both have it."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from headscope.analysis.types import TokenTrace
-from headscope.dashboard.pages.compare.facts import same_tokenizer
+from headscope.dashboard.pages.compare.facts import behind_api, missing, tokenizers
 from headscope.storage.rows import RunDetail
 
 SPACES = (
@@ -15,10 +17,19 @@ SPACES = (
 )
 
 
+def without_surprisal(runs: Mapping[str, RunDetail]) -> list[str]:
+    """Why runs, by their letter, have a surprisal at no token; those with a trace that have one are not named."""
+    return [
+        missing(name, run, "surprisal") if behind_api(run) else f"Run {name} has a surprisal at none of its tokens."
+        for name, run in runs.items()
+        if run.trace is not None and not np.isfinite(run.trace.logprobs).any()
+    ]
+
+
 def surprisal_notes(runs: Mapping[str, RunDetail]) -> list[str]:
     """Sentences for runs by their letter; empty where the numbers mean the same."""
     first = next(iter(runs.values()))
-    said = [] if all(same_tokenizer(first, run) for run in runs.values()) else [SPACES]
+    said = [SPACES] if any(tokenizers(first, run) == "different" for run in runs.values()) else []
     return [*said, *start_notes({name: run.trace for name, run in runs.items() if run.trace is not None})]
 
 

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from headscope.analysis.attribution.results import WordRule, position_scores, word_rule
 from headscope.analysis.registry import method_entry
 from headscope.analysis.sentences import sentences_of
-from headscope.analysis.types import Attribution, Target, TokenTrace
+from headscope.analysis.types import Attribution, Target, TokenTrace, token_key
 from headscope.dashboard.units import in_bits
 
 NAN = float("nan")
 Grain = Literal["token", "word", "sentence"]
+Key = int | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class TokenView:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A token the model considered: probability, rank (1 = top), and what it is: `actual`, `target`, `foil`."""
+    """A token the model considered: probability, rank (1 = top), and what it is: `actual`, `target`, `foil`. id: -1 of
+    a model behind an API; rank -1 and probability NaN where they were not told."""
 
     id: int
     text: str
@@ -239,42 +241,44 @@ def candidates(trace: TokenTrace, position: int, target: Target | None = None) -
     """What was expected at `position` in 1..T. `target` (and its foil) are marked at T, where they are measured."""
     n_tokens, row = len(trace.tokens), position - 1
     roles = _target_roles(target) if position == n_tokens else {}
-    known: dict[int, Candidate] = {}
+    known: dict[Key, Candidate] = {}
     if position < n_tokens:
-        actual = int(trace.tokens.ids[position])
-        roles = {actual: ("actual",)}
-        text, rank = trace.tokens.texts[position], int(trace.ranks[position])
-        known[actual] = Candidate(actual, text, float(np.exp(trace.logprobs[position])), rank, ("actual",))
+        actual, text, rank = int(trace.tokens.ids[position]), trace.tokens.texts[position], int(trace.ranks[position])
+        key = token_key(actual, text)
+        roles = {key: ("actual",)}
+        known[key] = Candidate(actual, text, float(np.exp(trace.logprobs[position])), rank, ("actual",))
     elif target is not None:
         known = _target_candidates(target, roles)
     ids, probs = trace.topk_ids[row], np.exp(trace.topk_logprobs[row].astype(np.float64))
     top = tuple(
-        Candidate(int(i), trace.topk_texts[row][n], float(p), n + 1, roles.get(int(i), ()))
-        for n, (i, p) in enumerate(zip(ids, probs, strict=True))
+        Candidate(int(i), text, float(p), n + 1, roles.get(token_key(int(i), text), ()))
+        for n, (i, text, p) in enumerate(zip(ids, trace.topk_texts[row], probs, strict=True))
         if np.isfinite(p)
     )
-    listed = {candidate.id for candidate in top}
+    listed = {token_key(candidate.id, candidate.text) for candidate in top}
     entropy = float(trace.entropies[position]) if position < n_tokens else trace.next_entropy
     covered = float(sum(candidate.prob for candidate in top))
     return Candidates(position, in_bits(entropy), covered, top,
-                      tuple(c for i, c in known.items() if i not in listed))  # fmt: skip
+                      tuple(c for key, c in known.items() if key not in listed))  # fmt: skip
 
 
-def _target_roles(target: Target | None) -> dict[int, tuple[str, ...]]:
+def _target_roles(target: Target | None) -> dict[Key, tuple[str, ...]]:
     if target is None or target.chosen != "given":
         return {}
-    roles: dict[int, tuple[str, ...]] = {target.token_id: ("target",)}
-    if target.foil_id >= 0:
-        roles[target.foil_id] = ("foil",)
+    roles: dict[Key, tuple[str, ...]] = {token_key(target.token_id, target.text): ("target",)}
+    if target.foil_text is not None:
+        roles[token_key(target.foil_id, target.foil_text)] = ("foil",)
     return roles
 
 
-def _target_candidates(target: Target, roles: Mapping[int, tuple[str, ...]]) -> dict[int, Candidate]:
+def _target_candidates(target: Target, roles: Mapping[Key, tuple[str, ...]]) -> dict[Key, Candidate]:
     rows = [
         (target.token_id, target.text, target.logprob, target.rank),
         (target.foil_id, target.foil_text or "", target.foil_logprob, target.foil_rank),
     ]
-    return {i: Candidate(i, text, float(np.exp(lp)), rank, roles[i]) for i, text, lp, rank in rows if i in roles}
+    keyed = [(token_key(i, text), i, text, logprob, rank) for i, text, logprob, rank in rows]
+    return {key: Candidate(i, text, float(np.exp(lp)), rank, roles[key]) for key, i, text, lp, rank in keyed
+            if key in roles}  # fmt: skip
 
 
 def all_candidates(trace: TokenTrace, target: Target | None = None) -> tuple[Candidates, ...]:

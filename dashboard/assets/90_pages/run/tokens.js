@@ -134,7 +134,7 @@
     /** Without a chip: what comes next, or what can be done here. */
     expected(atEnd) {
       const next = atEnd ? this.page.view.candidates[this.view.tokens.length - 1] : null;
-      if (!next) {
+      if (!next || !next.top.length) {
         const text = "Point at a token for its exact numbers; click it to see what the model expected there.";
         return [el("span", { class: "hs-muted", text })];
       }
@@ -146,10 +146,13 @@
 
     numbers(chip) {
       const { index, count, surprisal, logprob, rank, entropy } = chip, n = this.list.indexOf(chip);
+      const told = chip.ids[0] >= 0; // behind an API nothing is known of a prompt's tokens
+      const why = !told ? "not told by the API" : index === 0 ? "not measured: nothing comes before it"
+        : "not measured";
       return hs.dom.pairs([
         [count > 1 ? `Tokens ${index}–${index + count - 1}` : `Token ${index}`, quoted(chip.text)],
-        ["id", chip.ids.join(" ")],
-        ["Surprisal", surprisal === null ? "not measured: nothing comes before it" : `${number(surprisal)} bits`],
+        ["id", told ? chip.ids.join(" ") : "–"],
+        ["Surprisal", surprisal === null ? why : `${number(surprisal)} bits`],
         ["Log-prob.", logprob === null ? "–" : `${number(logprob)} nats`],
         ["Rank", rank === null ? "–" : rank.toLocaleString("en")],
         ["Entropy before", entropy === null ? "–" : `${number(entropy)} bits`],
@@ -209,7 +212,8 @@
           ...c.roles.map((role) => el("em", { text: role === "actual" ? "in the text" : role })),
         ]),
         el("span", { class: "bar" }, [el("i", { "--t": Math.min(1, c.prob / top).toFixed(4) })]),
-        el("span", { class: "hs-num", text: percent(c.prob), title: `p = ${c.prob}` }),
+        c.prob === null ? el("span", { class: "hs-num hs-muted", text: "not told" })
+          : el("span", { class: "hs-num", text: percent(c.prob), title: `p = ${c.prob}` }),
       ]);
     }
 
@@ -219,9 +223,10 @@
       if (position !== T || !t || t.chosen !== "given") return "";
       const parts = [
         el("b", { text: quoted(t.text) }),
-        ` ${percent(Math.exp(t.logprob))}, rank ${t.rank.toLocaleString("en")}`,
+        t.logprob === null ? ": its probability was not told" : ` ${percent(Math.exp(t.logprob))}`,
+        t.rank > 0 ? `, rank ${t.rank.toLocaleString("en")}` : "",
       ];
-      if (t.foil_text !== null && t.foil_logprob !== null) {
+      if (t.foil_text !== null && t.foil_logprob !== null && t.logprob !== null) {
         const gap = t.logprob - t.foil_logprob;
         parts.push(
           "; ",

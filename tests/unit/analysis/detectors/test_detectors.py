@@ -60,8 +60,10 @@ def test_an_irrelevant_sentence_costs_margin_or_the_answer() -> None:
     for after, score, label in (
         (kept, 0.5, PASSED),
         (replace(kept, margin=4.0), 0.0, PASSED),
-        (replace(kept, margin=0.5), 2.5, "medium"),
+        (replace(kept, margin=1.5), 1.5, "low"),
+        (replace(kept, margin=0.5), 2.5, "low"),  # the answer stayed: no more than low
         (replace(kept, margin=-1.5), 4.5, "high"),
+        (replace(kept, margin=0.5, target_rank=2, next_token=" b"), 2.5, "medium"),
         (replace(kept, target_rank=2, next_token=" b"), 1.0, "low"),
     ):
         found = said("irrelevant_context", plain, after)

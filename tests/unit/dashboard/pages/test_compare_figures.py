@@ -148,7 +148,7 @@ def test_candidates_of_one_tokenizer_are_matched_by_id() -> None:
 )
 def test_a_difference_known_only_in_part_is_a_bound(prob_a: float, prob_b: float, said: str) -> None:
     row = compare.Candidate(" word", prob_a, prob_b, bound_a=0.01, bound_b=0.01, rank_a=None, rank_b=None)
-    assert said in str(candidates_view([row], everything=True, by_id=True))
+    assert said in str(candidates_view([row], everything=True, tokenizers="same"))
 
 
 def test_candidates_of_two_tokenizers_are_matched_by_text_and_added_up() -> None:
@@ -178,7 +178,10 @@ def test_unchanged_stretches_are_folded() -> None:
 def test_a_replaced_word_counts_as_changed_though_nothing_was_measured() -> None:
     rows = compare.units(tokenized(["The", " nurse", " sat"]), tokenized(["The", " doctor", " sat"]))
     assert [row.label for row in rows] == ["The", " nurse →  doctor", " sat"]
-    assert compare.changed_units(rows, np.array([np.nan, np.nan, 0.05]), 0.1) == (False, True, False)
+    a, nothing = np.array([np.nan, np.nan, 0.05]), np.zeros(3)
+    assert compare.changed_units(rows, a, np.array([np.nan, np.nan, 0.0]), 0.1) == (False, True, False)
+    assert compare.changed_units(rows, a, nothing, 0.1) == (True, True, False)  # a number against none is no agreement
+    assert compare.changed_units(rows, nothing, nothing + 0.2, 0.1) == (True, True, True)
 
 
 def test_shared_scale() -> None:
