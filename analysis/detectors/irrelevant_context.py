@@ -27,6 +27,15 @@ def detect(cases: Sequence[Case]) -> Iterator[Detection]:
             changed = left or distracted.margin < 0
             score, levels = (max(lost, LEVELS[0]), LEVELS) if changed else (lost, STAYED)
             yield detection(
-                NAME, distracted, score, levels, changed=changed, plain=plain.text, plain_run=plain.run_id,
-                said=plain.next_token, says=distracted.next_token, plain_margin=round(plain.margin, 4), margin=round(distracted.margin, 4),
-            )  # fmt: skip
+                NAME,
+                distracted,
+                score,
+                levels,
+                changed=changed,
+                plain=plain.text,
+                plain_run=plain.run_id,
+                said=plain.next_token,
+                says=distracted.next_token,
+                plain_margin=round(plain.margin, 4),
+                margin=round(distracted.margin, 4),
+            )
