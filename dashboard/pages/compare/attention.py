@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from headscope.dashboard.cards import extra
 from headscope.dashboard.pages.compare import numbers
 from headscope.dashboard.pages.compare.columns import legend
-from headscope.dashboard.pages.compare.facts import missing
+from headscope.dashboard.pages.compare.facts import ask_again, missing
 from headscope.dashboard.pages.compare.pair import Aligned, Pair, aligned, head
 from headscope.dashboard.pages.compare.query import CompareQuery
 from headscope.dashboard.pages.compare.runs import RecentRuns
@@ -35,7 +35,7 @@ def attention_view(runs: RecentRuns, query: CompareQuery, pair: Pair) -> list[Co
     if a is None or b is None:
         sides = (("A", pair.a, a), ("B", pair.b, b))
         gaps = [missing(name, run, "stored attention pattern") for name, run, kept in sides if kept is None]
-        return [sentences([*gaps, "Run the prompt again with the analysis “attention” to keep it."])]
+        return [sentences([*gaps, *ask_again([run for _, run, kept in sides if kept is None], "attention")])]
     change = runs.changes(pair)
     top = numbers.top_heads(change) if change is not None else ()
     head_a, head_b = head(query, pair, default=top[0][:2] if top else (0, 0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
@@ -99,6 +99,13 @@ def missing(name: str, run: RunDetail, what: str) -> str:
     if behind_api(run):
         return f"Run {name} has no {what}: its model {BEHIND_API}."
     return f"Run {name} has no {what}: it was made without that analysis."
+
+
+def ask_again(lacking: Sequence[RunDetail], analysis: str) -> list[str]:
+    """What to do for runs that lack what `analysis` measures; nothing where no run of the model could have it."""
+    if all(behind_api(run) for run in lacking):
+        return []
+    return [f"Run the prompt again with the analysis “{analysis}” to have it."]
 
 
 def _rows(run: RunDetail) -> dict[tuple[Part, str], str | None]:

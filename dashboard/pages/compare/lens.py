@@ -14,7 +14,7 @@ from headscope.analysis.types import RunStatus
 from headscope.dashboard.cards import extra
 from headscope.dashboard.missing import missing_reason
 from headscope.dashboard.pages.compare.canvas import packed
-from headscope.dashboard.pages.compare.facts import missing
+from headscope.dashboard.pages.compare.facts import ask_again, missing
 from headscope.dashboard.pages.compare.lens_numbers import LensSide, LensToken, lens_tokens, scales, top_tokens
 from headscope.dashboard.pages.compare.pair import Pair
 from headscope.dashboard.pages.compare.view import sentences
@@ -22,8 +22,6 @@ from headscope.dashboard.text import quoted
 from headscope.dashboard.units import points, probability
 from headscope.dashboard.words import true_minus
 from headscope.storage.rows import RunDetail
-
-ASK = "Run the prompt again with the analysis “layers” to have it."
 
 
 def lens_view(pair: Pair) -> list[Component] | None:
@@ -33,7 +31,7 @@ def lens_view(pair: Pair) -> list[Component] | None:
     if pair.a.layers is None or pair.b.layers is None:
         sides = [(name, run) for name, run in (("A", pair.a), ("B", pair.b)) if run.layers is None]
         gaps = [_gap(name, run, "layers", "logit lens of target and foil") for name, run in sides]
-        return [sentences([*gaps, ASK])]
+        return [sentences([*gaps, *ask_again([run for _, run in sides], "layers")])]
     tokens = lens_tokens((pair.a.layers, pair.a.target), (pair.b.layers, pair.b.target))
     if not tokens:
         return [sentences(["Neither run has a target or a foil that the lens could be asked for."])]

@@ -204,6 +204,8 @@ def _said(name: str, value: Any) -> list[Children]:
         return ["; ".join(said)]
     if isinstance(value, dict):
         return [", ".join(f"{visible(str(key))} ×{count}" for key, count in list(value.items())[:6])]
+    if isinstance(value, bool):
+        return ["yes" if value else "no"]
     if isinstance(value, float):
         return [plain(value, 3)]
     return [visible(str(value)) if name in ("said", "says", "target", "prefers", "over") else str(value)]

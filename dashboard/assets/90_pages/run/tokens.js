@@ -140,7 +140,7 @@
       }
       return hs.dom.pairs([
         ["Next token", `${quoted(next.top[0].text)} at ${percent(next.top[0].prob)}`],
-        ["Entropy", `${number(next.entropy)} bits`],
+        ["Entropy", next.entropy === null ? "not measured" : `${number(next.entropy)} bits`],
       ]);
     }
 
@@ -201,7 +201,8 @@
 
     covered(list) {
       if (!list.top.length) return "What the model expected here is not known.";
-      return `Top ${list.top.length} cover ${percent(list.covered)} · entropy ${number(list.entropy)} bits`;
+      const entropy = list.entropy === null ? "entropy not measured" : `entropy ${number(list.entropy)} bits`;
+      return `Top ${list.top.length} cover ${percent(list.covered)} · ${entropy}`;
     }
 
     row(c, top) {

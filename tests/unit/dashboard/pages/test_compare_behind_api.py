@@ -73,6 +73,9 @@ def test_cards_about_the_inside_say_that_there_is_none() -> None:
         shown = text_of(VIEWS[id_](READER, CompareQuery(), Pair(A, run("c"))))
         assert "Run A has no" in shown, id_
         assert "behind an API" in shown, id_
+        both = text_of(VIEWS[id_](READER, CompareQuery(), Pair(A, B)))
+        assert "Run the prompt again" not in both, id_
+    assert "Run the prompt again" in text_of(VIEWS["compare-lens"](READER, CompareQuery(), Pair(A, run("c"))))
 
 
 def test_on_the_run_page_only_the_target_is_the_target() -> None:
