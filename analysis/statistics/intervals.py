@@ -74,8 +74,9 @@ def student(n: NDArray[np.int64], mean: Floats, sd: Floats) -> tuple[Floats, Flo
 
 def expanded(n: int) -> tuple[float, float]:
     """Percentiles of resampled statistics that make a 95 % interval of `n` (2 or more) resampled observations: further
-    out than 2.5 and 97.5 as Student's distribution is wider than the normal one (Hesterberg 2015). Unlike a wider
-    interval these stay where the statistic can be."""
+    out than 2.5 and 97.5 as Student's distribution is wider than the normal one (Hesterberg 2015). Stretched deviations
+    (`resampling.widened`) do not serve here, as they leave where the statistic can be: a share below 0, a rank between
+    two ranks."""
     from scipy import special
 
     low = float(100 * special.ndtr(-math.sqrt(n / (n - 1)) * special.stdtrit(n - 1, PERCENTILES[1] / 100)))
