@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from headscope.analysis.statistics.intervals import newcombe
+from headscope.analysis.statistics.intervals import newcombe, wilson
 from headscope.analysis.statistics.separation import separation
 from headscope.analysis.statistics.series import Sample, paired
 from headscope.analysis.suites.estimates import mean_score
@@ -177,9 +178,13 @@ def _gap(test: str, subset: str, unit: str, first: Side, second: Side, pairs: Se
     found = paired(one, other)
     low, high, method = found.low, found.high, SIGNS
     if unit == DIFFERENCE and low == high:  # every pair differs alike, so every draw is the same
-        low, high = newcombe(one.values, other.values)
+        low, high = newcombe(_share(one.values), _share(other.values))
         method = ALIKE
     return AnswerRow(test, subset, found.mean, low, high, unit, found.n, found.clusters, method)
+
+
+def _share(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    return float(values.mean()), *wilson(float(values.sum()), len(values))
 
 
 def _mean(

@@ -233,18 +233,7 @@ def _write_tokenizer(facts: Mapping[str, Any], folder: Path) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=1))
 
 
-_TOP = {"token_embd.weight": "model.embed_tokens.weight", "output_norm.weight": "model.norm.weight"}
-_BLOCK = {
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj",
-    "attn_norm": "input_layernorm",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-    "ffn_norm": "post_attention_layernorm",
-}
+_NORMS = {"attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm"}
 
 
 def _write_weights(tensors: list[Any], config: Mapping[str, Any], path: Path) -> None:
@@ -258,4 +247,4 @@ def _write_weights(tensors: list[Any], config: Mapping[str, Any], path: Path) ->
                 return pairs.swapaxes(1, 2).reshape(values.shape)
         return values
 
-    gguf_weights.write(tensors, lambda name: gguf_weights.block_name(name, _TOP, _BLOCK), rotary, path)
+    gguf_weights.write(tensors, _NORMS, rotary, path)

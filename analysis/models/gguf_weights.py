@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
+_TOP = {"token_embd.weight": "model.embed_tokens.weight", "output_norm.weight": "model.norm.weight"}
+_PROJECTIONS = {
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+}
+"""The linear maps of a block, by llama.cpp's names."""
 
 
 def write(
-    tensors: Sequence[Any], name_of: Callable[[str], str], change: Callable[[str, Float32], Float32], path: Path
+    tensors: Sequence[Any], norms: Mapping[str, str], change: Callable[[str, Float32], Float32], path: Path
 ) -> None:
-    """Stream a safetensors file: 8 bytes header length, JSON header, then the tensors one after the other. name_of:
-    what transformers calls a tensor; change: what llama.cpp stores otherwise than transformers, by llama.cpp's name.
+    """Stream a safetensors file: 8 bytes header length, JSON header, then the tensors one after the other. norms: what
+    transformers calls those of a block, by llama.cpp's names, which differ from family to family; change: what
+    llama.cpp stores otherwise than transformers, by its name.
 
     Peak memory is about two of the largest tensor.
     """
@@ -29,7 +41,7 @@ def write(
     for tensor in tensors:
         shape = [int(size) for size in reversed(tensor.shape)]
         end = offset + 4 * int(np.prod(shape))
-        header[name_of(tensor.name)] = {"dtype": "F32", "shape": shape, "data_offsets": [offset, end]}
+        header[_name(tensor.name, norms)] = {"dtype": "F32", "shape": shape, "data_offsets": [offset, end]}
         offset = end
     encoded = json.dumps(header).encode()
     encoded += b" " * (-len(encoded) % 8)
@@ -40,9 +52,8 @@ def write(
             np.ascontiguousarray(change(tensor.name, values)).tofile(file)
 
 
-def block_name(name: str, top: dict[str, str], block: dict[str, str]) -> str:
-    """What transformers calls the tensor `name`: one of `top`, or one of a `block` of the model. Raises KeyError."""
-    if name in top:
-        return top[name]
+def _name(name: str, norms: Mapping[str, str]) -> str:
+    if name in _TOP:
+        return _TOP[name]
     _, layer, part, _ = name.split(".")
-    return f"model.layers.{layer}.{block[part]}.weight"
+    return f"model.layers.{layer}.{_PROJECTIONS.get(part) or norms[part]}.weight"

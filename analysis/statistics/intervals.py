@@ -74,8 +74,9 @@ def student(n: NDArray[np.int64], mean: Floats, sd: Floats) -> tuple[Floats, Flo
 
 def expanded(n: int) -> tuple[float, float]:
     """Percentiles of resampled statistics that make a 95 % interval of `n` (2 or more) resampled observations: further
-    out than 2.5 and 97.5 as Student's distribution is wider than the normal one (Hesterberg 2015). Unlike a wider
-    interval these stay where the statistic can be."""
+    out than 2.5 and 97.5 as Student's distribution is wider than the normal one (Hesterberg 2015). Stretched deviations
+    (`resampling.widened`) do not serve here, as they leave where the statistic can be: a share below 0, a rank between
+    two ranks."""
     from scipy import special
 
     low = float(100 * special.ndtr(-math.sqrt(n / (n - 1)) * special.stdtrit(n - 1, PERCENTILES[1] / 100)))
@@ -93,12 +94,19 @@ def wilson(successes: float, n: float) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def newcombe(first: Floats, second: Floats) -> tuple[float, float]:
-    """Interval of the share of ones in `first` minus that in `second`, from Wilson's of both (Newcombe 1998, method
-    10). It takes them as independent, which is careful where they are pairs that go the same way."""
-    one, two = float(first.mean()), float(second.mean())
-    (a, b), (c, d) = (wilson(float(side.sum()), len(side)) for side in (first, second))
-    return one - two - math.hypot(one - a, d - two), one - two + math.hypot(b - one, two - c)
+def newcombe(
+    first: tuple[float, float, float], second: tuple[float, float, float], link: float = 0.0
+) -> tuple[float, float]:
+    """Interval of one share minus another, from those of both: each share, low, high (Newcombe 1998, method 10: square
+    and add). link: their correlation; 0 takes them as independent, which is careful where they are pairs that go the
+    same way."""
+    (one, one_low, one_high), (two, two_low, two_high) = first, second
+
+    def added(a: float, b: float) -> float:
+        return math.sqrt(max(0.0, a * a - 2 * link * a * b + b * b))
+
+    low, high = added(one - one_low, two_high - two), added(one_high - one, two - two_low)
+    return max(-1.0, one - two - low), min(1.0, one - two + high)
 
 
 def _added(values: Floats, member: NDArray[np.int64], count: int) -> Floats:

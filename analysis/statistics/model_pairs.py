@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headscope.analysis.statistics.intervals import FEWEST, Z, wilson
+from headscope.analysis.statistics.intervals import FEWEST, Z, newcombe, wilson
 from headscope.analysis.statistics.mcnemar import mcnemar
 
 Floats = NDArray[np.float64]
@@ -91,7 +91,7 @@ def shares(found: Moments) -> Beside:
         return Beside(found.n, found.clusters, Estimate(first), Estimate(second), Estimate(second - first))
     errors = [_variance(weight, found) for weight in weights]
     one, two = (_score(share, error, found) for share, error in zip((first, second), errors[:2], strict=True))
-    apart = _newcombe(one, two, errors, found)
+    apart = _apart(one, two, errors)
     return Beside(found.n, found.clusters, one, two, apart, mcnemar(found.gained, found.lost))
 
 
@@ -138,12 +138,10 @@ def _worth(single: float, variance: float, found: Moments) -> float:
     return min(float(found.n), single / (variance * wider**2))
 
 
-def _newcombe(one: Estimate, two: Estimate, errors: list[float], found: Moments) -> Estimate:
-    """Square and add, with the correlation of both shares (over clusters)."""
+def _apart(one: Estimate, two: Estimate, errors: list[float]) -> Estimate:
+    """Newcombe's, with the correlation of both shares (over clusters)."""
     together = (errors[0] + errors[1] - errors[2]) / 2
     spread = math.sqrt(errors[0] * errors[1])
     link = together / spread if spread > BOUNDARY else 0.0
-    change = two.value - one.value
-    up, down = (two.high - two.value, one.value - one.low), (two.value - two.low, one.high - one.value)
-    high, low = (math.sqrt(max(0.0, a * a - 2 * link * a * b + b * b)) for a, b in (up, down))
-    return Estimate(change, max(-1.0, change - low), min(1.0, change + high))
+    later, earlier = ((share.value, share.low, share.high) for share in (two, one))
+    return Estimate(two.value - one.value, *newcombe(later, earlier, link))

@@ -11,7 +11,7 @@ from captum.attr import LayerIntegratedGradients
 from transformers import BertConfig, BertForSequenceClassification
 
 from headscope.analysis.classifiers import embedded_bert, hub_bert, linear
-from headscope.analysis.classifiers.card import card
+from headscope.analysis.classifiers.card import SCORERS, ScorerCard, card, cards
 from headscope.analysis.classifiers.labels import LABELS
 from headscope.analysis.classifiers.loaded import classifier
 from headscope.analysis.classifiers.sequence import OVERLAP, WINDOW, SequenceClassifier
@@ -21,6 +21,7 @@ from headscope.analysis.models import devices, minilm
 from headscope.analysis.registry import CLASSIFIERS
 from headscope.analysis.training import functional_tests
 from headscope.analysis.training.toxicity import LABEL_WEIGHTS, masked_loss
+from headscope.analysis.training.toxicity_audit import identity_swaps
 from headscope.analysis.training.toxicity_data import own_sentences, read_mix
 from tests.pretended_device import pretended_device
 
@@ -58,6 +59,16 @@ def test_the_card_reaches_what_was_asked_and_belongs_to_these_weights(judge: Seq
     )
     line = stated.figure("own/threat (held-out wording): called toxic")
     assert (float(said.mean()), len(said)) == (pytest.approx(line["value"], abs=0.02), line["n"])
+
+
+@pytest.mark.parametrize("stated", cards().values(), ids=SCORERS)
+def test_the_shifts_of_the_card_and_their_intervals_are_those_of_today(stated: ScorerCard) -> None:
+    found = identity_swaps(classifier(stated.scorer), stated.threshold)
+    known = {row["group"]: row for row in stated.identity_swaps}
+    assert known.keys() == {row["group"] for row in found}
+    for row in found:
+        for name in ("shift", "low", "high"):
+            assert row[name] == pytest.approx(known[row["group"]][name], abs=1e-3), (row["group"], name)
 
 
 def test_a_text_scores_the_same_alone_and_among_others(judge: SequenceClassifier) -> None:

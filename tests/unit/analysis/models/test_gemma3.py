@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from headscope.analysis.backends.hf_causal import HFCausalBackend
 from headscope.analysis.errors import BackendError
 from headscope.analysis.interfaces import Capture
-from headscope.analysis.models import gemma3, listing, sources
+from headscope.analysis.models import gemma3, gemma3_convert, listing, sources
 from tests.cli import headscope
 from tests.llama_server import llama_server
 from tests.small_gemma import HEAD, LAYERS, TERMS, write_gguf, write_packages
@@ -37,7 +37,7 @@ def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def converted(gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("gemma")
-    gemma3.convert(gguf, folder)
+    gemma3_convert.convert(gguf, folder)
     return folder
 
 
@@ -92,7 +92,7 @@ def test_texts_are_cut_as_llama_cpp_cuts_them(gguf: Path, converted: Path) -> No
 def test_it_predicts_what_llama_cpp_predicts_beyond_the_window_of_local_attention(tmp_path: Path) -> None:
     file, folder = write_gguf(tmp_path / "exact.gguf", rounded=False), tmp_path / "exact"
     folder.mkdir()
-    gemma3.convert(file, folder)
+    gemma3_convert.convert(file, folder)
     backend, text = HFCausalBackend.load(str(folder)), TEXTS[0]
     with torch.no_grad():
         logits = backend.forward(backend.batch([backend.tokenize(text)]), Capture(last_logits_only=True)).logits[0, -1]

@@ -131,7 +131,7 @@ def test_converted_gguf_is_the_same_model(tmp_path: Path, tiny_llama_dir: Path) 
 
 
 def _write_gguf(path: Path, weights: dict[str, np.ndarray]) -> None:
-    from gguf import GGUFWriter
+    from gguf import MODEL_ARCH, GGUFWriter, get_tensor_name_map
 
     writer = GGUFWriter(path, "llama")
     writer.add_block_count(3)
@@ -150,17 +150,14 @@ def _write_gguf(path: Path, weights: dict[str, np.ndarray]) -> None:
         add(0)
     writer.add_chat_template("{{ messages }}")
     heads = {"attn_q": 4, "attn_k": 2}
-    inverse = {hf: ours for ours, hf in embedded._BLOCK.items()}
+    theirs = get_tensor_name_map(MODEL_ARCH.LLAMA, 3)
     for name, values in weights.items():
         if name == "lm_head.weight":
             continue
-        if name.startswith("model.layers."):
-            layer, part = name.removeprefix("model.layers.").removesuffix(".weight").split(".", 1)
-            ours = f"blk.{layer}.{inverse[part]}.weight"
-            stored = _permuted(values, heads[inverse[part]]) if inverse[part] in heads else values
-        else:
-            ours = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight"}[name]
-            stored = values
+        ours = theirs.get_name(name, try_suffixes=(".weight",))
+        assert ours is not None
+        kind = ours.split(".")[-2]
+        stored = _permuted(values, heads[kind]) if kind in heads else values
         writer.add_tensor(ours, stored)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

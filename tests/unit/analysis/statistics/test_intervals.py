@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from headscope.analysis.statistics.intervals import FEWEST, bootstrap_means, bootstrap_sums, expanded, student, wilson
+from headscope.analysis.statistics.intervals import (
+    FEWEST,
+    bootstrap_means,
+    bootstrap_sums,
+    expanded,
+    newcombe,
+    student,
+    wilson,
+)
 
 NAN = float("nan")
 
@@ -18,6 +26,21 @@ NAN = float("nan")
 def test_wilson_is_scipys(successes: int, n: int) -> None:
     expected = stats.binomtest(successes, n).proportion_ci(0.95, method="wilson")
     assert wilson(successes, n) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_a_difference_of_shares_is_newcombes() -> None:
+    """56 of 70 against 48 of 80 as in his paper (1998, table II, column a)."""
+    first, second = (0.8, *wilson(56, 70)), (0.6, *wilson(48, 80))
+    assert newcombe(first, second) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    turned = newcombe(second, first)
+    assert turned == pytest.approx((-0.3339, -0.0524), abs=5e-5)
+
+
+@pytest.mark.parametrize(("link", "half"), [(1.0, 0.1), (0.0, 0.5), (-1.0, 0.7)])
+def test_shares_that_go_together_leave_less_of_a_difference(link: float, half: float) -> None:
+    """Ends .3 and .4 away: their difference, the hypotenuse, their sum."""
+    found = newcombe((0.5, 0.2, 0.8), (0.4, 0.0, 0.8), link)
+    assert found == pytest.approx((0.1 - half, 0.1 + half))
 
 
 def test_nothing_has_no_share() -> None:
