@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from headscope.analysis.statistics.intervals import newcombe, wilson
 from headscope.analysis.statistics.separation import separation
 from headscope.analysis.statistics.series import Sample, paired
 from headscope.analysis.suites.estimates import mean_score
@@ -176,15 +174,9 @@ def _gap(test: str, subset: str, unit: str, first: Side, second: Side, pairs: Se
         Sample(np.array([side[pair][1] for pair in pairs], dtype=np.float64), pairs, pairs) for side in (first, second)
     )
     found = paired(one, other)
-    low, high, method = found.low, found.high, SIGNS
-    if unit == DIFFERENCE and low == high:  # every pair differs alike, so every draw is the same
-        low, high = newcombe(_share(one.values), _share(other.values))
-        method = ALIKE
-    return AnswerRow(test, subset, found.mean, low, high, unit, found.n, found.clusters, method)
-
-
-def _share(values: NDArray[np.float64]) -> tuple[float, float, float]:
-    return float(values.mean()), *wilson(float(values.sum()), len(values))
+    alike = unit == DIFFERENCE and len(np.unique(one.values - other.values)) == 1
+    method = ALIKE if alike else SIGNS
+    return AnswerRow(test, subset, found.mean, found.low, found.high, unit, found.n, found.clusters, method)
 
 
 def _mean(

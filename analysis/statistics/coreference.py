@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headscope.analysis.statistics.counterfactual import Contrast, Members, contrasts
-from headscope.analysis.statistics.intervals import bootstrap_means, wilson
+from headscope.analysis.statistics.intervals import bootstrap_share
 
 FITS, AGAINST = "fits the stereotype", "goes against it"
 TAG = "coreference"
@@ -55,10 +55,5 @@ def _accuracy(row: Contrast) -> Accuracy:
 
 
 def _share(right: NDArray[np.float64], wordings: Sequence[str]) -> Share:
-    """Wordings are drawn whole; where all are alike the bootstrap has no width, and Wilson's over wordings is given."""
-    means = bootstrap_means(right, wordings)
-    share, low, high = (float(part) for part in (means.mean, means.low, means.high))
-    if share in (0.0, 1.0):
-        n = len(set(wordings))
-        low, high = wilson(round(share * n), n)
-    return Share(share, low, high)
+    """Wordings are drawn whole."""
+    return Share(*bootstrap_share(right, wordings))

@@ -6,13 +6,13 @@ A pair is one thing measured twice (the same sentence about two groups); an effe
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headscope.analysis.statistics import resampling
-from headscope.analysis.statistics.intervals import DRAWS, FEWEST
+from headscope.analysis.statistics.intervals import DRAWS, FEWEST, newcombe, wilson
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -97,19 +97,36 @@ def paired_effect(
     kinds = resampling.ways(names[known], words)
     bounds, p = np.full((2, 3), nan), nan
     flipped: tuple[str, ...] = ()
-    if min(kind.count for kind in kinds) >= FEWEST:
+    least = min(kind.count for kind in kinds)
+    if least >= FEWEST:
         dealt = dealt or resampling.Dealt(draws)
         bounds = resampling.drawn_bounds(kinds, parts, _statistics, dealt)
         p = resampling.flipped_p(kinds, values, dealt)
         flipped = tuple(CLUSTERS[kind.number] for kind in kinds)
     (low, size_low, share_low), (high, size_high, share_high) = bounds.tolist()
     share_low, share_high = (float(np.clip(end, 0, 1)) for end in (share_low, share_high))
+    if share_low == share_high:  # all on one side: every draw is the same
+        share_low, share_high = wilson(positive * least, least)
     above, ties = int((values > 0).sum()), int((values == 0).sum())
     n_words = 0 if words is None else len(np.unique(words))
     return Effect(
         mean, low, high, size, size_low, size_high, p, positive, share_low, share_high, n, above, ties, count, n_words,
         flipped,
     )  # fmt: skip
+
+
+def of_shares(effect: Effect, differences: Floats) -> Effect:
+    """The effect behind differences of a yes-or-no measure: 1, 0 or -1.
+
+    Where all are alike every resample is the same, and the interval of the mean would have no width: it is then that of
+    the share that went up minus the share that went down (square and add, Newcombe 1998), each cluster counted once.
+    """
+    if effect.low != effect.high:
+        return effect
+    least = min(count for count in (effect.groups, effect.fillers) if count)
+    up, down = (float(np.nanmean(differences == side)) for side in (1, -1))
+    low, high = newcombe((up, *wilson(up * least, least)), (down, *wilson(down * least, least)))
+    return replace(effect, low=low, high=high)
 
 
 def coded(names: Sequence[Hashable] | Ints) -> Ints:

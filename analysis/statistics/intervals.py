@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,18 @@ def bootstrap_sums(sums: Floats, counts: Floats, *, draws: int = DRAWS, seed: in
         mean = sums.sum(0) / counts.sum(0)
     low, high = _percentiles(sums, counts, draws, seed)
     return Means(mean, low, high, counts.sum(0).astype(np.int64))
+
+
+def bootstrap_share(yes: Floats, groups: Sequence[Hashable] | None = None) -> tuple[float, float, float]:
+    """Share of ones among 0 and 1 (`[observation]`, NaN left out) with `bootstrap_means`' interval; where all are alike
+    that has no width, and Wilson's over the groups is given."""
+    found = bootstrap_means(yes, groups)
+    share, low, high = float(found.mean), float(found.low), float(found.high)
+    if share in (0.0, 1.0):
+        known = np.isfinite(yes)
+        count = int(found.n) if groups is None else len(set(compress(groups, known)))
+        low, high = wilson(share * count, count)
+    return share, low, high
 
 
 def student(n: NDArray[np.int64], mean: Floats, sd: Floats) -> tuple[Floats, Floats]:

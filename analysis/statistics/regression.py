@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from headscope.analysis.prompt_tags import TEMPLATE, tag
 from headscope.analysis.statistics.answers import has_answer
 from headscope.analysis.statistics.counterfactual import Contrast, Members, contrasts
-from headscope.analysis.statistics.effects import Effect, adjusted, paired_effect
+from headscope.analysis.statistics.effects import Effect, adjusted, of_shares, paired_effect
 from headscope.analysis.statistics.first_layer import UNREAD, Parting
 from headscope.analysis.statistics.mcnemar import mcnemar
 
@@ -188,6 +188,8 @@ def _change(
     # prompts of one pair are variants of each other: they are drawn together
     groups = [(one.prompt_set, one.pair_id or one.key) for (one, _), keep in zip(pairs, known, strict=True) if keep]
     effect = paired_effect(values[known, 1] - values[known, 0], groups)
+    if name in YES_OR_NO:
+        effect = of_shares(effect, values[known, 1] - values[known, 0])
     means = values[known].mean(axis=0) if known.any() else np.full(2, np.nan)
     return Change(name, part, unit, float(means[0]), float(means[1]), effect, math.nan, sign * effect.mean)
 

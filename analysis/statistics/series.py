@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headscope.analysis.statistics.effects import coded, paired_effect
-from headscope.analysis.statistics.intervals import DRAWS, FEWEST, PERCENTILES
+from headscope.analysis.statistics.effects import coded, of_shares, paired_effect
+from headscope.analysis.statistics.intervals import DRAWS, FEWEST, PERCENTILES, newcombe, wilson
 from headscope.analysis.statistics.resampling import MOST, widened
 
 Floats = NDArray[np.float64]
@@ -18,7 +18,8 @@ SHUFFLES = 4_999
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """mean: of the first minus the second, in the measure's unit, with its 95 % bootstrap interval `low`, `high`; p:
+    """mean: of the first minus the second, in the measure's unit, with its 95 % bootstrap interval `low`, `high`
+    (Newcombe's of yes-or-no values that all differ alike); p:
     two-sided. paired: whether the same prompts were compared, else two groups of prompts. n: pairs, or the runs of
     both; clusters: independent groups they come from. What cannot be known is NaN."""
 
@@ -49,6 +50,8 @@ def paired(a: Sample, b: Sample) -> Difference:
     cluster = dict(zip(a.keys, a.clusters, strict=True))
     gaps = np.array([mine[key] - theirs[key] for key in shared], dtype=np.float64)
     found = paired_effect(gaps, [cluster[key] for key in shared])
+    if _yes_or_no(a) and _yes_or_no(b):
+        found = of_shares(found, gaps)
     return Difference(found.mean, found.low, found.high, found.p, True, found.n, found.groups)
 
 
@@ -68,7 +71,15 @@ def unpaired(a: Sample, b: Sample, *, draws: int = DRAWS, seed: int = 0) -> Diff
              for i, count in enumerate(counts)]  # fmt: skip
     moved = _gap(dealt[0] @ sums[0], dealt[1] @ sums[1]) - mean
     low, high = mean + np.percentile(moved, PERCENTILES) * widened(min(counts))
+    if low == high and _yes_or_no(a) and _yes_or_no(b):  # both all alike: every draw is the same
+        shares = [float(part[:, 0].sum() / part[:, 1].sum()) for part in sums]
+        one, two = ((share, *wilson(share * count, count)) for share, count in zip(shares, counts, strict=True))
+        low, high = newcombe(one, two)
     return Difference(float(mean), float(low), float(high), _permuted(sums, float(mean), seed), False, n, sum(counts))
+
+
+def _yes_or_no(sample: Sample) -> bool:
+    return bool(np.isin(sample.values[np.isfinite(sample.values)], (0.0, 1.0)).all())
 
 
 def _permuted(sums: Sequence[Floats], mean: float, seed: int) -> float:

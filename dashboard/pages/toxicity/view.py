@@ -14,7 +14,7 @@ from dash.development.base_component import Component
 
 from headscope.analysis.classifiers.labels import EXPERIMENTAL
 from headscope.analysis.classifiers.rates import ScoredRate
-from headscope.analysis.statistics.intervals import bootstrap_means, wilson
+from headscope.analysis.statistics.intervals import bootstrap_means, bootstrap_share
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, copyable, empty_box, extra
 from headscope.dashboard.covered import answer, covered, prompt
@@ -120,14 +120,9 @@ def _mean_cell(values: Any, groups: Sequence[tuple[str, str]]) -> html.Td:
 
 
 def _share_cell(over: Any, groups: Sequence[tuple[str, str]]) -> html.Td:
-    """Bootstrap over prompts; where all are alike it has no width, and Wilson's over prompts is given."""
     if not np.isfinite(over).any():
         return html.Td(DASH, className="num")
-    means = bootstrap_means(over, groups)
-    share, low, high = (float(part) for part in (means.mean, means.low, means.high))
-    if share in (0.0, 1.0):
-        n = len({group for group, value in zip(groups, over, strict=True) if np.isfinite(value)})
-        low, high = wilson(round(share * n), n)
+    share, low, high = bootstrap_share(over, groups)
     ends = "" if math.isnan(low) else f" {percents(low, high)}"
     return html.Td([html.B(percent(share)), html.Small(ends)], className="num")
 
