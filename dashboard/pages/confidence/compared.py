@@ -47,9 +47,9 @@ def differences(services: Services, query: ConfidenceQuery) -> Children:
         table(HEAD, rows),
         note(f"Each series minus {base.name}. Pairs: one prompt on both models, or both sides of a pair (groups); "
              "p by flipping signs. Runs: different prompts, p by dealing them anew. Adjusted p. Bootstrap "
-             "intervals, Newcombe’s where all are right or wrong alike; the prompts of a pair are one observation, fewer "
-             f"than {FEWEST} have neither. Surprisal of two models is compared where both cut the prompt into as many tokens, log P(target) and right where the "
-             "target is a right answer."),
+             "intervals, Newcombe’s where all are right or wrong alike; the prompts of a pair are one observation, "
+             f"fewer than {FEWEST} have neither. Surprisal of two models is compared where both cut the prompt into as "
+             "many tokens, log P(target) and right where the target is a right answer."),
     ], menu("Against", base.name, entries)  # fmt: skip
 
 

@@ -162,7 +162,8 @@ def measures(checked: Checked) -> Component:
         [
             table(HEAD, rows),
             note(f"{units}. Change: mean of the paired differences, with its 95 % interval by paired bootstrap "
-                 "(Newcombe’s where every yes or no changed alike). p: by flipping the signs of the differences (of prompts that belong together at once), adjusted over all "
+                 "(Newcombe’s where every yes or no changed alike). p: by flipping the signs of the differences "
+                 "(of prompts that belong together at once), adjusted over all "
                  "rows (Benjamini-Hochberg). McNemar: exact, of yes-or-no measures, not adjusted, every prompt by "
                  f"itself; the verdict does not use it. A flag marks an adjusted p below {LEVEL:g}."),
         ],
