@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.text import Text
@@ -19,7 +19,7 @@ from headscope.analysis.printable import visible
 from headscope.cli.carry_out import carry_out
 from headscope.cli.handover import Engines
 from headscope.cli.options import DEFAULT_STORE, StoreOption
-from headscope.cli.run import requested
+from headscope.cli.run import parsed, requested
 from headscope.cli.terminal import Console
 from headscope.jobs.request import JobRequest
 
@@ -37,7 +37,6 @@ class _Step:
 
 
 def plan(
-    ctx: typer.Context,
     file: Annotated[Path, typer.Argument(help="Each line: the options of one `headscope run`. # begins a comment.")],
     store: StoreOption = DEFAULT_STORE,
     workers: Annotated[
@@ -45,7 +44,7 @@ def plan(
     ] = 1,
 ) -> None:
     """Carry out every line of a plan. All are checked before the first begins; one that fails leaves the others."""
-    steps = list(_steps(file, ctx))
+    steps = list(_steps(file))
     if not steps:
         raise InputError(f"{file} asks for nothing: write the options of one `headscope run` on each line.")
     console, failed = Console(stderr=True), 0
@@ -63,7 +62,7 @@ def plan(
         sys.exit(1)
 
 
-def _steps(file: Path, ctx: typer.Context) -> Iterator[_Step]:
+def _steps(file: Path) -> Iterator[_Step]:
     try:
         lines = file.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -73,24 +72,22 @@ def _steps(file: Path, ctx: typer.Context) -> Iterator[_Step]:
         try:
             words = shlex.split(line, comments=True)
             if words:
-                yield _Step(place, shlex.join(words), _request(words, ctx))
+                yield _Step(place, shlex.join(words), _request(words))
         except typer.TyperException as error:
             raise InputError(f"{place}: {error.format_message()}") from error
         except (ValueError, HeadscopeError) as error:  # an open quotation mark; what the options ask for cannot be had
             raise InputError(f"{place}: {error}") from error
 
 
-def _request(words: list[str], ctx: typer.Context) -> JobRequest:
+def _request(words: list[str]) -> JobRequest:
     """What a line asks for. Raises TyperException and HeadscopeError as the command does, before anything is run."""
-    parent: Any = ctx.parent
-    command = parent.command.commands["run"]
-    with command.make_context("headscope run", list(words), parent=parent, resilient_parsing=False) as given:
-        for name in _OF_ALL:
-            if given.get_parameter_source(name).name == "COMMANDLINE":
-                what = "plans go on by themselves: give the plan again" if name == "resume" else (
-                    f"it is one for the whole plan: `headscope plan --{name}`")  # fmt: skip
-                raise InputError(f"--{name} has no place in a plan; {what}.")
-        request = requested(given.params)
+    given, said = parsed(words)
+    for name in _OF_ALL:
+        if name in said:
+            what = "plans go on by themselves: give the plan again" if name == "resume" else (
+                f"it is one for the whole plan: `headscope plan --{name}`")  # fmt: skip
+            raise InputError(f"--{name} has no place in a plan; {what}.")
+    request = requested(given)
     if request is None:
         raise InputError("a line of a plan asks for prompts: say --prompts.")
     return request

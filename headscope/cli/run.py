@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -131,6 +131,17 @@ def run(
 def here() -> list[str]:
     """Backends that load a model on this machine."""
     return [name for name, entry in registry.BACKENDS.items() if not entry.remote]
+
+
+def parsed(words: Sequence[str]) -> tuple[Mapping[str, Any], frozenset[str]]:
+    """The options of one `headscope run` as `requested` takes them, checked as the command does it, and the names of
+    those among `words`. Raises TyperException."""
+    alone = typer.Typer(add_completion=False)
+    alone.command()(run)
+    with typer.main.get_command(alone).make_context("headscope run", list(words)) as context:
+        sources = {name: context.get_parameter_source(name) for name in context.params}
+    said = frozenset(name for name, source in sources.items() if source and source.name == "COMMANDLINE")
+    return context.params, said
 
 
 def requested(given: Mapping[str, Any]) -> JobRequest | None:

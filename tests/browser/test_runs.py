@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import unquote
 
 import pyarrow.parquet as pq
+import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
+from headscope.analysis.types import Prompt
+from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
 from headscope.storage.rows import Condition
 from tests.browser import seed
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, serving
 from tests.browser.runs_page import COUNT, ROW, open_runs, shown, total
+from tests.browser.visit import visit
+from tests.factories import make_info, make_result, make_set
 
 
 def test_search_facets_and_chips(open_page: OpenPage, app_server: str, seeded_store: Store) -> None:
@@ -193,3 +200,40 @@ def test_a_failed_run_of_the_viewers_day_shows_its_reason_in_the_list(open_page:
     facets.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
     left_at_end, right_at_end = corners(facets)
     assert (left_at_end != left, right_at_end != right) == (True, True)
+
+
+@pytest.fixture(scope="module")
+def warned_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of an app over thirty runs, each of another model, of which one was changed while it ran."""
+    results = [make_result(Prompt(f"p{i}", f"Text {i}", " yes", " no"), seed=i) for i in range(30)]
+    results[0] = replace(results[0], capsule={**results[0].capsule, "interventions": ["mlp:1:zero"]})
+    with Store.open(str(tmp_path_factory.mktemp("warned") / "store.duckdb")) as store:
+        for i, one in enumerate(results):
+            job = store.start_job(experiment=f"experiment {i}", model=f"model-{i}", spec={}, total=1)
+            store.save(job, make_info(f"model-{i}"), make_set(one.prompt, name=f"set {i}"), ["heads"], 0, [one])
+        with serving(Services(store)) as address:
+            yield address
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_what_stands_above_the_list_leaves_its_foot_in_the_window(
+    open_page: OpenPage, warned_server: str, width: int, height: int
+) -> None:
+    page = open_page(width=width, height=height)
+    open_runs(page, warned_server)
+    card, foot = page.locator(".hs-runs-card"), "card => card.getBoundingClientRect().bottom"
+    expect(page.locator("#runs-cautions .hs-warning-line")).to_contain_text("has interventions")
+    expect(page.locator(".hs-facets h3").first).to_be_visible()
+    expect(page.locator(f"{ROW} .hs-status").first).to_be_in_viewport()
+    warned = card.bounding_box()
+    assert warned is not None
+    assert warned["height"] >= 300
+    assert height - 24 <= warned["y"] + warned["height"] <= height
+    assert page.evaluate("() => document.documentElement.scrollHeight") == height
+    visit(page, "/methods")
+    visit(page, "/runs?model=model-3")
+    expect(page.locator(COUNT)).to_have_text(shown(1))
+    expect(page.locator("#runs-cautions .hs-warning-line")).to_have_count(0)
+    assert height - 24 <= card.evaluate(foot) <= height
+    page.set_viewport_size({"width": width, "height": 400})  # too low for both: the page scrolls, the list stays a list
+    assert card.evaluate("card => card.offsetHeight") == 300

@@ -75,7 +75,8 @@ def layout(**query: str | list[str]) -> Component:
             html.Div(id=Ids.CAUTIONS),
             html.Div([panel, grid_card], className="hs-runs"),
             *(dcc.Store(id=name) for name in (Ids.STATE, Ids.REPORTED, Ids.TYPED, Ids.SELECTED, Ids.GOTO)),
-        ]
+        ],
+        className="hs-runs-page",
     )
 
 
