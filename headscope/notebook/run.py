@@ -18,7 +18,10 @@ from headscope.notebook.run_figures import Attention, RunFigures
 from headscope.storage.rows import Offence, RunDetail
 
 Draw = Callable[[], go.Figure]
-STYLE = "font-family:system-ui,sans-serif;color:#16191d;background:#ffffff;padding:8px"
+PAPER = "color:#16191d;background:#ffffff"
+STYLE = f"font-family:system-ui,sans-serif;{PAPER};padding:8px"
+CELL = f"text-align:left;vertical-align:top;{PAPER}"
+"""Of every cell: notebooks colour tables themselves, JupyterLab's dark theme row by row."""
 
 
 class Drawn:
@@ -53,7 +56,7 @@ class Run:
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><th style='text-align:left'>{escape(name)}</th><td style='text-align:left'>{escape(value)}</td></tr>"
+            f"<tr><th style='{CELL}'>{escape(name)}</th><td style='{CELL}'>{escape(value)}</td></tr>"
             for name, value in self._facts()
         )
         return f"<div style='{STYLE}'><table>{rows}</table></div>"

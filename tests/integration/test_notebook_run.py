@@ -65,6 +65,13 @@ def test_figures_can_be_read_on_their_own(opened: tuple[OpenStore, list[str]]) -
         assert figure.layout.template.layout.font.family
 
 
+def test_no_theme_of_a_notebook_colours_the_facts(opened: tuple[OpenStore, list[str]]) -> None:
+    # JupyterLab's dark theme gives rows and their text colours of its own: dark patches on the white paper
+    cells = re.findall(r"<t[hd]([^>]*)>", opened[0].run(opened[1][0])._repr_html_())
+    assert cells
+    assert all("color:#16191d;background:#ffffff" in attributes for attributes in cells)
+
+
 def test_a_run_is_drawn_whole_and_asks_nobody(
     opened: tuple[OpenStore, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
