@@ -92,6 +92,14 @@ def summary(seconds: list[float]) -> dict[str, float]:
     }
 
 
+def beside(found: Mapping[str, dict[str, float]], bare: dict[str, float]) -> dict[str, dict[str, float]]:
+    """What was taken beside counting the runs once, in the same minutes: `times_count` is of medians."""
+    times = {
+        name: {**one, "times_count": round(one["median_ms"] / bare["median_ms"], 1)} for name, one in found.items()
+    }
+    return {"count of the runs": bare, **times}
+
+
 def ratio(numerator: list[float], denominator: list[float]) -> float:
     """Median of the pairwise ratios: what drift of the machine cannot fake."""
     return round(statistics.median(a / b for a, b in zip(numerator, denominator, strict=True)), 3)

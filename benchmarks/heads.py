@@ -1,11 +1,12 @@
-"""The Heads page over many runs: its queries, and what keeping the sums costs the writer.
+"""The Heads page over many runs: its queries, its cards, and what keeping the sums costs the writer.
 
-    python -m benchmarks.heads [--runs 100000] [--saved 2000] [--repeats 30] [--database duckdb|postgresql]
+    python -m benchmarks.heads [--runs 1000000] [--saved 2000] [--repeats 20] [--database duckdb|postgresql]
 
 Runs are made with numpy, 12 layers of 12 heads, all statistics and head ablation. The first `--saved` are saved as
 results are, 64 in a transaction, which is timed; the others are copies of them that SQL makes, with their arrays. The
 sums stay those of the saved runs: they are as long for any number of runs. Every timed call goes through a `Store` that
-was asked nothing before.
+was asked nothing before. What a card takes stands beside counting the runs once, which no answer over all of them can
+do without (`count of the runs`, and `times_count`: medians).
 """
 
 from __future__ import annotations
@@ -13,16 +14,20 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sqlalchemy as sa
 
-from benchmarks.harness import summary, write_result
+from benchmarks.harness import beside, summary, write_result
 from headscope.analysis.types import HEAD_STATS, HeadSummary, PromptSet, RunResult
+from headscope.dashboard.pages.heads.page import SCOPED
+from headscope.dashboard.pages.heads.query import HeadsQuery
+from headscope.dashboard.services import Services
 from headscope.storage import schema
 from headscope.storage.repository import Store
 from headscope.storage.rows import Condition, RunFilter
@@ -74,12 +79,14 @@ def fill(store: Store, runs: int) -> dict[str, float]:
 COPIED = ((schema.runs, "id"), (schema.head_summaries, "run_id"), (schema.attributions, "run_id"))
 
 
-def copy(store: Store, copies: int) -> None:
+def copy(store: Store, copies: int, tables: Sequence[tuple[sa.Table, str]] = COPIED) -> None:
     """So many copies of every run, with what is read of it here; a copy's id is a hash of the run's and its number."""
+    if not copies:
+        return
     duckdb = store.engine.dialect.name == "duckdb"
     numbers = f"range({copies}) n(k)" if duckdb else f"generate_series(1, {copies}) n(k)"
     with store.engine.begin() as connection:
-        for table, key in COPIED:
+        for table, key in tables:
             names = [column.name for column in table.columns]
             fresh = f"CAST(md5(CAST(t.{key} AS VARCHAR) || ' ' || n.k) AS UUID)"
             picked = ", ".join(fresh if name == key else f't."{name}"' for name in names)
@@ -114,11 +121,27 @@ def database(kind: str, folder: Path) -> Iterator[str]:
         yield url
 
 
+def cards() -> dict[str, Callable[[Store], Any]]:
+    """Each card as its callback fills it, with a head chosen, and all of them as one server fills them."""
+    query = HeadsQuery(experiment=EXPERIMENT, head="5.3")
+
+    def filled(*names: str) -> Callable[[Store], Any]:
+        return lambda store: [SCOPED.content(name, Services(store), query) for name in names]
+
+    return {**{name: filled(name) for name in SCOPED.cards}, "all cards": filled(*SCOPED.cards)}
+
+
+def bare_count(store: Store) -> None:
+    """The least that is asked of the database about all runs."""
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql("SELECT count(*), avg(mean_surprisal) FROM runs").all()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=100_000)
+    parser.add_argument("--runs", type=int, default=1_000_000)
     parser.add_argument("--saved", type=int, default=2_000)
-    parser.add_argument("--repeats", type=int, default=30)
+    parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--database", default="duckdb", choices=("duckdb", "postgresql"))
     options = parser.parse_args()
     where = RunFilter((Condition("experiment", "eq", EXPERIMENT),))
@@ -126,16 +149,20 @@ def main() -> None:
     selected = RunFilter((Condition("margin", "not_null"), Condition("prompt_key", "ne", "p0")))
     with tempfile.TemporaryDirectory() as name, database(options.database, Path(name)) as url:
         with Store.open(url) as store:
-            written = fill(store, options.saved)
+            written, started = fill(store, options.saved), time.perf_counter()
             copy(store, options.runs // options.saved - 1)
+            copied = round(time.perf_counter() - started, 1)
+        print(f"copied in {copied} s", flush=True)
         found = {
             "all heads": timed(url, lambda store: store.head_stats(where), options.repeats),
             "all heads, one prompt set": timed(url, lambda store: store.head_stats(one_set), options.repeats),
             "all heads, a selection": timed(url, lambda store: store.head_stats(selected), SLOW_REPEATS),
             "one head run by run": timed(url, lambda store: store.head_runs(where, 5, 3), options.repeats),
+            **{name: timed(url, ask, options.repeats) for name, ask in cards().items()},
         }
-    sizes = {"runs": options.runs, "saved": options.saved}
-    write_result(f"heads_{options.database}", {**sizes, "writing": written, **found})
+        bare = timed(url, bare_count, options.repeats)
+    sizes = {"runs": options.runs, "saved": options.saved, "seconds_to_copy": copied}
+    write_result(f"heads_{options.database}", {**sizes, "writing": written, **beside(found, bare)})
 
 
 if __name__ == "__main__":
