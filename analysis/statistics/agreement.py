@@ -36,52 +36,82 @@ class Agreement:
 
 def agreement(scores: Floats, signed: Sequence[bool], k: int) -> Agreement:
     """Compare methods on one prompt: `scores` `[method, position]`, NaN where a method measured nothing."""
+    found = agreements(np.asarray(scores)[None], signed, k)
+    return Agreement(found.tau[0], found.overlap[0], found.signs[0], found.shared[0])
+
+
+def agreements(scores: Floats, signed: Sequence[bool], k: int) -> Agreement:
+    """`agreement` on many prompts at once: `scores` `[prompt, method, position]`, in all of which the same methods
+    measured the same positions. Every array of the answer has a first axis for the prompt."""
     values = np.asarray(scores, dtype=np.float64)
-    present = np.isfinite(values)
-    overlap, signs = (np.full((len(values), len(values)), np.nan) for _ in range(2))
-    masks, mask_of = np.unique(present, axis=0, return_inverse=True)
-    for one, other in combinations_with_replacement(range(len(masks)), 2):
-        rows, columns = (np.flatnonzero(mask_of == index) for index in (one, other))
-        both = masks[one] & masks[other]
-        blocks = _block(values[np.ix_(rows, both)], values[np.ix_(columns, both)], k)
-        for whole, block in zip((overlap, signs), blocks, strict=True):
-            whole[np.ix_(rows, columns)], whole[np.ix_(columns, rows)] = block, block.T
-    own = np.diag_indices(len(values))
-    overlap[own] = np.where(np.isfinite(overlap[own]), 1.0, np.nan)
+    count, methods, length = values.shape
+    present = np.isfinite(values[0]) if count else np.zeros((methods, length), dtype=np.bool_)
+    overlap, signs, taus = (np.full((count, methods, methods), np.nan) for _ in range(3))
+    step = max(1, PAIRS_AT_ONCE // max(1, methods * length, length * length // 2))
+    for start in range(0, count, step):
+        part = slice(start, start + step)
+        overlap[part], signs[part] = _tops(values[part], present, k)
+        taus[part] = _taus(np.where(present, np.abs(values[part]), np.nan), present)
     signless = ~np.asarray(signed, dtype=np.bool_)
-    signs[signless], signs[:, signless] = np.nan, np.nan
-    taus = _taus(np.where(present, np.abs(values), np.nan), present)
-    return Agreement(taus, overlap, signs, present.astype(np.int64) @ present.T.astype(np.int64))
+    signs[:, signless], signs[:, :, signless] = np.nan, np.nan
+    both = present.astype(np.int64) @ present.T.astype(np.int64)
+    return Agreement(taus, overlap, signs, np.broadcast_to(both, taus.shape))
 
 
 def dispute(tau: Floats) -> float:
     """How much the methods of a prompt disagree: 1 - the mean tau of every pair. NaN without a pair."""
-    pairs = tau[np.triu_indices(len(tau), 1)]
-    known = pairs[np.isfinite(pairs)]
-    return float(1 - known.mean()) if len(known) else float("nan")
+    return float(disputes(tau[None])[0])
+
+
+def disputes(tau: Floats) -> Floats:
+    """`dispute` of many prompts: `[prompt]` from `[prompt, method, method]`."""
+    above = np.triu_indices(tau.shape[-1], 1)
+    pairs = tau[:, above[0], above[1]]
+    known = np.isfinite(pairs)
+    counts = known.sum(1)
+    with np.errstate(invalid="ignore"):
+        return np.where(counts > 0, 1 - np.where(known, pairs, 0.0).sum(1) / counts, np.nan)
 
 
 def top_share(size: Floats, k: int) -> Floats:
-    """How far each of n positions belongs to the k largest of its row, `[method, position]`; a row sums to k.
+    """How far each of n positions belongs to the k largest of its row, `[..., position]`; a row sums to k.
 
     1 or 0, and for equals at the border the chance that breaking the tie at random lets it in. NaN when all of a row
     are equal or there are not more than k.
     """
-    if size.shape[1] <= k:
+    if size.shape[-1] <= k:
         return np.full(size.shape, np.nan)
-    border = np.partition(size, -k, axis=1)[:, [-k]]
+    border = np.partition(size, -k, axis=-1)[..., [-k]]
     above, at = size > border, size == border
-    chance = (k - above.sum(1, keepdims=True)) / at.sum(1, keepdims=True)
+    chance = (k - above.sum(-1, keepdims=True)) / at.sum(-1, keepdims=True)
     share = np.where(above, 1.0, np.where(at, chance, 0.0))
-    return np.where(size.max(1, keepdims=True) == size.min(1, keepdims=True), np.nan, share)
+    return np.where(size.max(-1, keepdims=True) == size.min(-1, keepdims=True), np.nan, share)
+
+
+def _tops(values: Floats, present: NDArray[np.bool_], k: int) -> tuple[Floats, Floats]:
+    """Overlap and sign agreement of every two methods `[prompt, method, method]`: methods that measured the same
+    positions are compared together."""
+    overlap, signs = (np.full((len(values), *(present.shape[0],) * 2), np.nan) for _ in range(2))
+    masks, mask_of = np.unique(present, axis=0, return_inverse=True)
+    for one, other in combinations_with_replacement(range(len(masks)), 2):
+        rows, columns = (np.flatnonzero(mask_of == index) for index in (one, other))
+        both = np.flatnonzero(masks[one] & masks[other])
+        blocks = _block(values[:, rows[:, None], both], values[:, columns[:, None], both], k)
+        for whole, block in zip((overlap, signs), blocks, strict=True):
+            whole[:, rows[:, None], columns], whole[:, columns[:, None], rows] = block, block.swapaxes(1, 2)
+    own = np.arange(present.shape[0])
+    overlap[:, own, own] = np.where(np.isfinite(overlap[:, own, own]), 1.0, np.nan)
+    return overlap, signs
 
 
 def _block(a: Floats, b: Floats, k: int) -> tuple[Floats, Floats]:
-    """Overlap and sign agreement of the rows of `a` with those of `b`, over positions that all of them measured."""
+    """Overlap and sign agreement of the rows of `a` `[prompt, method, position]` with those of `b`, over positions that
+    all of them measured."""
     top_a, top_b = top_share(np.abs(a), k), top_share(np.abs(b), k)
-    overlap = top_a @ top_b.T / k if top_a.shape[1] else np.full((len(a), len(b)), np.nan)
-    product = np.sign(a)[:, None] * np.sign(b)[None]
-    weight = np.where(product == 0, 0.0, 1 - (1 - top_a)[:, None] * (1 - top_b)[None])  # 0 has no sign
+    shape = (len(a), a.shape[1], b.shape[1])
+    overlap = top_a @ top_b.swapaxes(1, 2) / k if a.shape[-1] else np.full(shape, np.nan)
+    product = np.sign(a)[:, :, None] * np.sign(b)[:, None]
+    weight = np.where(product == 0, 0.0, 1 - (1 - top_a)[:, :, None] * (1 - top_b)[:, None])  # 0 has no sign
     total = weight.sum(-1)
     with np.errstate(invalid="ignore"):
         signs = np.where(total > 0, (weight * (product > 0)).sum(-1) / total, np.nan)
@@ -89,21 +119,22 @@ def _block(a: Floats, b: Floats, k: int) -> tuple[Floats, Floats]:
 
 
 def _taus(size: Floats, present: NDArray[np.bool_]) -> Floats:
-    """Kendall's tau-b of every two rows over the positions both have, `[method, method]`.
+    """Kendall's tau-b of every two rows over the positions both have, `[prompt, method, method]`.
 
     The order of every pair of positions is -1, 0 (equal) or 1: concordance and ties are then matrix products.
     """
-    count, length = size.shape
-    concordance, untied = np.zeros((count, count)), np.zeros((count, count))
-    rows = max(1, PAIRS_AT_ONCE // max(1, length))
+    prompts, count, length = size.shape
+    concordance, untied = (np.zeros((prompts, count, count)) for _ in range(2))
+    rows = max(1, PAIRS_AT_ONCE // max(1, length * prompts))
     filled = np.where(present, size, 0.0)
     for start in range(0, length, rows):
         first = np.arange(start, min(start + rows, length))
-        later = first[:, None] < np.arange(length)[None, :]
-        known = (present[:, first, None] & present[:, None, :])[:, later]
-        order = np.where(known, np.sign(filled[:, first, None] - filled[:, None, :])[:, later], 0.0)
-        concordance += order @ order.T
+        one, other = np.nonzero(first[:, None] < np.arange(length))
+        one += start
+        known = present[:, one] & present[:, other]
+        order = np.where(known, np.sign(filled[:, :, one] - filled[:, :, other]), 0.0)
+        concordance += order @ order.swapaxes(1, 2)
         untied += np.abs(order) @ known.astype(np.float64).T
     with np.errstate(invalid="ignore", divide="ignore"):
-        tau = concordance / np.sqrt(untied * untied.T)
+        tau = concordance / np.sqrt(untied * untied.swapaxes(1, 2))
     return np.asarray(np.where(np.isfinite(tau), tau, np.nan), dtype=np.float64)

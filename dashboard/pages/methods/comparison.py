@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headscope.analysis.registry import METHODS
-from headscope.analysis.statistics.agreement import agreement, dispute
+from headscope.analysis.statistics import agreement
 from headscope.analysis.statistics.intervals import Means, bootstrap_means
 from headscope.dashboard.pages.methods.query import MethodsQuery, counted
 from headscope.storage.interfaces import RunReader
@@ -89,9 +89,9 @@ def compare(runs: Sequence[PromptScores], total: int, k: int, *, unconverged: bo
     methods = (*(name for name in METHODS if name in known), *sorted(known - METHODS.keys()))
     shape = (len(runs), len(methods), len(methods))
     taus, overlaps, signs = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan)
-    for row, run in enumerate(runs):
-        found = agreement(_matrix(run, methods), [name in run.signed for name in methods], k)
-        taus[row], overlaps[row], signs[row] = found.tau, found.overlap, found.signs
+    for rows, scores, signed in _alike(runs, methods):
+        found = agreement.agreements(scores, signed, k)
+        taus[rows], overlaps[rows], signs[rows] = found.tau, found.overlap, found.signs
     prompts = [(run.prompt_set, run.prompt_key) for run in runs]
     lengths = np.array([max(map(_measured, run.scores.values()), default=0) for run in runs])
     chance = k / lengths[lengths > k]
@@ -122,16 +122,15 @@ def _converged(run: PromptScores) -> PromptScores:
 def disputes(comparison: Comparison, methods: Sequence[str]) -> tuple[Dispute, ...]:
     """Prompts on which these methods disagree, the most disputed first; those with fewer than two are left out."""
     index = comparison.index(methods)
+    taus = comparison.taus[:, index][:, :, index]
+    values = agreement.disputes(taus)
+    above = np.triu_indices(len(index), 1)
+    pairs = np.nan_to_num(taus[:, above[0], above[1]], nan=np.inf)
     found = []
-    for run, whole in zip(comparison.runs, comparison.taus, strict=True):
-        taus = whole[np.ix_(index, index)]
-        value = dispute(taus)
-        if np.isnan(value):
-            continue
-        pairs = np.where(np.triu(np.ones(taus.shape, dtype=bool), 1), taus, np.nan)
-        a, b = np.unravel_index(np.nanargmin(pairs), pairs.shape)
-        apart = comparison.methods[index[a]], comparison.methods[index[b]]
-        found.append(Dispute(run, value, apart, float(taus[a, b])))
+    for row in np.flatnonzero(np.isfinite(values)).tolist():
+        least = int(pairs[row].argmin())
+        apart = (comparison.methods[index[above[side][least]]] for side in (0, 1))
+        found.append(Dispute(comparison.runs[row], float(values[row]), (*apart,), float(pairs[row, least])))
     return tuple(sorted(found, key=lambda item: (-item.value, item.run.run_id)))
 
 
@@ -147,6 +146,19 @@ def _affordable(runs: Sequence[PromptScores]) -> Sequence[PromptScores]:
     order = np.random.default_rng(0).permutation(len(runs))
     count = max(1, int(np.searchsorted(np.cumsum(costs[order]), MAX_PAIRS, side="right")))
     return [runs[index] for index in sorted(order[:count])]
+
+
+def _alike(runs: Sequence[PromptScores], methods: Sequence[str]) -> Iterator[tuple[list[int], Floats, list[bool]]]:
+    """Places of runs whose methods measured the same positions with the same kinds of sign, their scores `[run, method,
+    position]`, and which methods are signed: compared together."""
+    groups: dict[tuple[int, bytes, frozenset[str]], list[tuple[int, Floats]]] = {}
+    for row, run in enumerate(runs):
+        matrix = _matrix(run, methods)
+        key = (matrix.shape[1], np.isfinite(matrix).tobytes(), run.signed)
+        groups.setdefault(key, []).append((row, matrix))
+    for (_, _, signed), members in groups.items():
+        places, matrices = zip(*members, strict=True)
+        yield list(places), np.stack(matrices), [name in signed for name in methods]
 
 
 def _matrix(run: PromptScores, methods: Sequence[str]) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from headscope.analysis.statistics.agreement import agreement, dispute, top_share
+from headscope.analysis.statistics.agreement import agreement, agreements, dispute, disputes, top_share
 
 NAN = float("nan")
 
@@ -100,3 +100,21 @@ def test_random_orders_share_what_chance_gives() -> None:
     drawn = [agreement(rng.random((2, 12)), [False, False], 3) for _ in range(400)]
     assert np.mean([item.overlap[0, 1] for item in drawn]) == pytest.approx(3 / 12, abs=0.04)
     assert np.mean([item.tau[0, 1] for item in drawn]) == pytest.approx(0, abs=0.04)
+
+
+@pytest.mark.parametrize("at_once", [1, 300, 1 << 18])
+def test_prompts_compared_together_are_each_compared_alone(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    monkeypatch.setattr("headscope.analysis.statistics.agreement.PAIRS_AT_ONCE", at_once)
+    rng = np.random.default_rng(5)
+    scores = rng.integers(-3, 4, (9, 5, 11)).astype(float)
+    scores[:, 1, 0] = scores[:, 3, 4:] = np.nan
+    scores[4] = 1.0  # equal everywhere: nothing to say
+    scores[4, 1, 0] = scores[4, 3, 4:] = np.nan
+    signed = [True, True, False, True, True]
+    together = agreements(scores, signed, 3)
+    for row, one in enumerate(scores):
+        alone = agreement(one, signed, 3)
+        for name in ("tau", "overlap", "signs", "shared"):
+            np.testing.assert_allclose(getattr(together, name)[row], getattr(alone, name), atol=1e-12)
+        assert disputes(together.tau)[row] == pytest.approx(dispute(alone.tau), nan_ok=True)
+    assert np.isnan(disputes(together.tau)[4])
