@@ -55,6 +55,8 @@ class Handler(BaseHTTPRequestHandler):
 def serving() -> Iterator[Awkward]:
     """The server, while the block runs."""
     with Awkward() as made:
-        threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True).start()  # asked to stop, it looks so often
+        threading.Thread(
+            target=made.serve_forever, args=(0.01,), daemon=True
+        ).start()  # asked to stop, it looks so often
         yield made
         made.shutdown()

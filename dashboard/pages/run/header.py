@@ -7,6 +7,7 @@ import math
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from headscope.analysis.registry import BLACK_BOX
 from headscope.analysis.spelling import spelling
 from headscope.analysis.types import UNREADABLE
 from headscope.dashboard import links
@@ -142,10 +143,17 @@ def headline(detail: RunDetail) -> Component:
         stat("Mean surprisal", _number(bits, 2, " bits"), hint="per token"),
         stat("Perplexity", _number(row.perplexity, 1)),
         stat("Next-token entropy", _number(entropy, 2, " bits")),
-        stat("Tokens", "–" if row.n_tokens is None else f"{row.n_tokens:,}"),
+        _length(detail),
         stat("Computed in", _number(row.seconds, 2, " s")),
     ]
     return html.Div(tiles, className="hs-stats")
+
+
+def _length(detail: RunDetail) -> Component:
+    n = detail.row.n_tokens
+    behind = detail.model.ref.backend == BLACK_BOX
+    return stat("Parts" if behind else "Tokens", "–" if n is None else f"{n:,}",
+                hint="tokens are not told" if behind else "")  # fmt: skip
 
 
 def _number(value: float | None, digits: int, unit: str = "", *, sign: bool = False) -> Children:

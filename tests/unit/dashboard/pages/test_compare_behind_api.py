@@ -18,6 +18,7 @@ from headscope.dashboard.pages.compare.numbers import candidate_union
 from headscope.dashboard.pages.compare.pair import Pair
 from headscope.dashboard.pages.compare.query import CompareQuery
 from headscope.dashboard.pages.compare.runs import RecentRuns
+from headscope.dashboard.pages.run.header import headline
 from headscope.dashboard.pages.run.tokens import candidates as candidates_at
 from tests.compare_runs import Runs, behind_api, run
 from tests.page_parts import text_of
@@ -91,6 +92,12 @@ def test_on_the_run_page_only_the_target_is_the_target() -> None:
     inside = candidates_at(A.trace, 1)
     assert inside.top == ()
     assert [one.text for one in inside.extra] == [" cat"]
+
+
+def test_parts_are_not_called_tokens() -> None:
+    assert "Parts" in text_of(headline(A))
+    assert "Tokens" not in text_of(headline(A))
+    assert "Tokens" in text_of(headline(run()))
 
 
 def test_ids_that_are_not_known_are_empty_in_a_file() -> None:
