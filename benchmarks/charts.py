@@ -3,7 +3,8 @@
     python -m benchmarks.charts [--runs 1000000] [--repeats 30] [--database duckdb|postgresql]
 
 The runs are those of `benchmarks.store_grid`. A chart is of all runs, of one model, or of those above a number; in one
-or by model, prompt set or tag. Every timed call goes through a `Store` that was asked nothing before.
+or by model, prompt set or tag. Every timed call goes through a `Store` that was asked nothing before; `times_count`
+is beside counting the runs once, in the same minutes.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.harness import summary, write_result
+from benchmarks.harness import beside, summary, write_result
+from benchmarks.heads import bare_count
 from benchmarks.store_grid import MODELS, address, fill
 from headscope.storage.repository import Store
 from headscope.storage.rows import Condition, RunFilter
 
 COLUMNS = ("mean_surprisal", "next_entropy", "target_rank", "n_tokens", "margin", "seconds")
+BARE = "bare"
 SPLITS = ("", "model", "prompt_set", "tags")
 
 
@@ -41,12 +44,13 @@ def measure(store: Store, repeats: int) -> dict[str, dict[str, float]]:
     """Milliseconds of each kind of chart."""
     seconds: dict[str, list[float]] = {}
     for turn in range(repeats):
-        for kind, ask in charts(turn).items():
+        for kind, ask in {**charts(turn), BARE: bare_count}.items():
             fresh = Store(store.url, store.engine, store.artifacts)
             started = time.perf_counter()
             ask(fresh)
             seconds.setdefault(kind, []).append(time.perf_counter() - started)
-    return {kind: summary(found) for kind, found in seconds.items()}
+    times = {kind: summary(found) for kind, found in seconds.items()}
+    return beside(times, times.pop(BARE))
 
 
 def main() -> None:

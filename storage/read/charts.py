@@ -6,7 +6,7 @@ What is no finite number is unmeasured. Of values to set runs apart by, the `MOS
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -100,14 +100,16 @@ def _key(by: str) -> sa.ColumnElement[Any]:
 
 
 def _source(
-    connection: Connection, where: RunFilter, columns: Sequence[str], by: str
-) -> tuple[tuple[Split, ...], sa.CTE]:
-    """The splits, and rows of id, place (an index into them) and the columns, named x and y."""
+    connection: Connection, where: RunFilter, columns: Sequence[str], by: str, *sums: Callable[[Any], Any]
+) -> tuple[tuple[Split, ...], sa.CTE, list[tuple[Any, ...]]]:
+    """The splits; rows of id, place (an index into them) and the columns, named x and y; and place and `sums` of x of
+    every value that runs are set apart by, which are had with the splits in one pass over the runs."""
     values = [finite(column).label(name) for column, name in zip(columns, "xy", strict=False)]
     base = sa.select(R.id.label("id"), _key(by).label("split"), *values).where(*filters.clauses(where)).cte("base")
-    counted = sa.select(base.c.split, sa.func.count()).group_by(base.c.split)
+    made = [of(base.c.x) for of in sums]
+    counted = sa.select(base.c.split, sa.func.count(), *made).group_by(base.c.split)
     ranked = sorted(connection.execute(counted), key=lambda row: (-row[1], row[0] is None, row[0] or ""))
-    kept = [value for value, _ in (ranked if len(ranked) <= MOST else ranked[: MOST - 1])]
+    kept = [value for value, *_ in (ranked if len(ranked) <= MOST else ranked[: MOST - 1])]
     splits = [Split(value) for value in kept]
     if rest := len(ranked) - len(kept):
         splits.append(Split(None, rest))
@@ -115,11 +117,12 @@ def _source(
              for place, value in enumerate(kept)]  # fmt: skip
     place = sa.case(*whens, else_=len(kept)) if whens else sa.literal(0)
     shown = [base.c[name] for name, _ in zip("xy", columns, strict=False)]
-    return tuple(splits), sa.select(base.c.id, place.label("place"), *shown).cte("source")
+    summed = [(min(index, len(kept)), *row[2:]) for index, row in enumerate(ranked)]
+    return tuple(splits), sa.select(base.c.id, place.label("place"), *shown).cte("source"), summed
 
 
 def _spread(connection: Connection, where: RunFilter, column: str, by: str) -> tuple[Spread, ...]:
-    splits, source = _source(connection, where, (column,), by)
+    splits, source, _ = _source(connection, where, (column,), by)
     x, count = source.c.x, sa.func.count
     quantiles = [sa.func.percentile_cont(share).within_group(x).label(name)
                  for share, name in ((0.25, "q1"), (0.5, "median"), (0.75, "q3"))]  # fmt: skip
@@ -166,24 +169,27 @@ def _decimal(edges: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _bins(connection: Connection, where: RunFilter, column: str, by: str, unit: float, log: bool) -> Bins:
-    splits, source = _source(connection, where, (column,), by)
+    def of(x: Any) -> Any:
+        return sa.case((x > 0, x)) if log else x
+
+    splits, source, found_of = _source(
+        connection, where, (column,), by, lambda x: sa.func.min(of(x)), lambda x: sa.func.max(of(x)),
+        lambda x: sa.func.count(x) - sa.func.count(of(x)),
+    )  # fmt: skip
     x = source.c.x
-    drawn = x > 0 if log else x.is_not(None)
-    ends = sa.select(sa.func.min(x), sa.func.max(x)).where(drawn)
-    low, high = connection.execute(ends).one()
     left_out = np.zeros(len(splits), np.int64)
-    if log:
-        out = sa.select(source.c.place, sa.func.count()).where(x <= 0).group_by(source.c.place)
-        for place, n in connection.execute(out):
-            left_out[place] = n
-    if low is None:
+    for place, *_, n in found_of:
+        left_out[place] += n
+    ends = [row[1:3] for row in found_of if row[1] is not None]
+    if not ends:
         return Bins(splits, np.empty(0), np.zeros((len(splits), 0), np.int64), left_out)
+    low, high = min(end[0] for end in ends), max(end[1] for end in ends)
     edges = edges_of(low / unit, high / unit, whole=column in WHOLE, log=log) * unit
     # counted edge by edge: any formula would round some value over the edge it stands on
     at: sa.ColumnElement[Any] = sa.literal(0)
     for edge in edges[1:-1].tolist():
         at = at + sa.case((x >= sa.literal(edge, sa.Double()), 1), else_=0)
-    rows = sa.select(source.c.place, at.label("bin")).where(drawn).subquery()
+    rows = sa.select(source.c.place, at.label("bin")).where(of(x).is_not(None)).subquery()
     found = np.zeros((len(splits), len(edges) - 1), np.int64)
     counted = sa.select(rows.c.place, rows.c.bin, sa.func.count()).group_by(rows.c.place, rows.c.bin)
     for place, index, n in connection.execute(counted):
@@ -192,7 +198,7 @@ def _bins(connection: Connection, where: RunFilter, column: str, by: str, unit: 
 
 
 def _steps(connection: Connection, where: RunFilter, column: str, by: str) -> tuple[Steps, ...]:
-    splits, source = _source(connection, where, (column,), by)
+    splits, source, _ = _source(connection, where, (column,), by)
     place, x = source.c.place, source.c.x
     share = sa.func.cume_dist().over(partition_by=place, order_by=x)
     ranked = sa.select(place, x, share.label("share")).where(x.is_not(None)).subquery()
@@ -217,7 +223,7 @@ def _stepped(split: Split, rows: Sequence[Any]) -> Steps:
 
 
 def _pairs(connection: Connection, where: RunFilter, columns: tuple[str, str], by: str, limit: int) -> ColumnPairs:
-    splits, source = _source(connection, where, columns, by)
+    splits, source, _ = _source(connection, where, columns, by)
     both = sa.and_(source.c.x.is_not(None), source.c.y.is_not(None))
     n, unmeasured = np.zeros(len(splits), np.int64), np.zeros(len(splits), np.int64)
     counted = sa.select(source.c.place, sa.func.count(sa.case((both, 1))), sa.func.count()).group_by(source.c.place)

@@ -71,9 +71,8 @@ def newest(sides: Sides, model: str, experiment: str, name: str, *more: filters.
     return sa.select(*kept).where(found.c.place == 1).cte(name)
 
 
-def matches(sides: Sides) -> sa.Select[Any]:
+def matches(both: Both) -> sa.Select[Any]:
     """One row of the counts of `Matched`: prompts of both sides, then ids, which another text may share."""
-    both = both_of(sides)
     asked = [
         sa.select(*(side.c[name] for name in SAME), side.c.several, sa.literal(number).label("side"),
                   sa.case((side.c.ok, OK), else_=FAILED).label("came"))

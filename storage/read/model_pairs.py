@@ -54,10 +54,11 @@ def _asking(connection: Connection) -> Ask:
 
 
 def read(ask: Ask, sides: Sides) -> ModelsBeside:
-    """All that is said of two models, in three statements."""
-    (row,) = ask(matches(sides))
-    matched = Matched(**{name: int(value or 0) for name, value in row.items()})
-    (sums,) = ask(_moments(sides))
+    """All that is said of two models, in two statements: the first finds the runs once for counts and sums."""
+    both = both_of(sides)
+    counted, summed = matches(both).subquery("counted"), _moments(both).subquery("summed")
+    (sums,) = ask(sa.select(*counted.c, *summed.c).select_from(counted.join(summed, sa.true())))
+    matched = Matched(**{name: int(sums[name] or 0) for name in counted.c.keys()})  # noqa: SIM118 - no dict
     measured = {name: _moments_of(name, sums) for name in MEASURES}
     edges = edges_of(measured["overconfidence"].n)
     return ModelsBeside(matched, measured, _cells_of(ask(_cells(sides, edges)), max(0, len(edges) - 1)))
@@ -169,9 +170,9 @@ def _columns_of(name: str) -> list[str]:
     return [first, second, *(f"{name}_{key}" for key in SUMS[2:])]
 
 
-def _moments(sides: Sides) -> sa.Select[Any]:
+def _moments(both: Both) -> sa.Select[Any]:
     """One row: of every measure what `_moments_of` reads, summed up over pairs of a prompt set."""
-    of = _prompts(both_of(sides)).c
+    of = _prompts(both).c
     parts: list[Number] = []
     for name in MEASURES:
         names = dict.fromkeys([f"{name}_n", *_columns_of(name)])
