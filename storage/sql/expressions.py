@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -111,3 +112,24 @@ class InSelect(Worded):
 
     def __init__(self, column: Any, found: sa.Select[Any]) -> None:
         super().__init__(column, found.scalar_subquery())
+
+
+class InArray(Worded):
+    """Whether a column of ids has one of many. As one value: one each takes longer to send than to look up."""
+
+    name = "in_array"
+    inherit_cache = False
+    postgresql = "{0} = ANY({1})"
+    duckdb = "{0} IN (SELECT unnest({1}))"
+
+    def __init__(self, column: Any, ids: Sequence[str]) -> None:
+        super().__init__(column, sa.cast(sa.literal(ids, sa.ARRAY(sa.String)), sa.ARRAY(sa.Uuid)))
+
+
+class ScansFor(InArray):
+    """The same of a table of which the rows are joined by their ids afterwards: DuckDB scans it and would join all of
+    it. PostgreSQL looks rows up, and plans worse when told."""
+
+    name = "scans_for"
+    inherit_cache = False
+    postgresql = "true"

@@ -1,0 +1,37 @@
+"""A part of the runs, drawn once and kept: what is asked of them afterwards looks them up instead of hashing all."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from headscope.storage.read import counts, filters
+from headscope.storage.rows import RunFilter
+from headscope.storage.schema import runs
+from headscope.storage.sql.expressions import InArray, ScansFor
+
+Ids = Sequence[str] | None
+"""Of the runs drawn; None for all runs."""
+
+
+def ids(connection: Connection, kept: counts.Counts, version: Hashable, where: RunFilter) -> Ids:
+    """Which runs `where` draws; None where it asks for all prompts."""
+
+    def found() -> Sequence[str]:
+        query = sa.select(runs.c.id).where(*filters.clauses(where)).order_by(runs.c.id)
+        return [str(key) for key in connection.execute(query).scalars()]
+
+    return kept.get(("drawn", repr(where)), version, found) if where.parts else None
+
+
+def among(column: sa.ColumnElement[Any], drawn: Ids) -> list[filters.Clause]:
+    """A column of ids is one of those drawn."""
+    return [] if drawn is None else [InArray(column, drawn)]
+
+
+def joined(column: sa.ColumnElement[Any], drawn: Ids) -> list[filters.Clause]:
+    """Of a table that is joined to those drawn."""
+    return [] if drawn is None else [ScansFor(column, drawn)]
