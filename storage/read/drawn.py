@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,18 +13,26 @@ from headscope.storage.rows import RunFilter
 from headscope.storage.schema import runs
 from headscope.storage.sql.expressions import InArray, ScansFor
 
-Ids = Sequence[str] | None
-"""Of the runs drawn; None for all runs."""
+Ids = str | None
+"""Of the runs drawn, with commas between them; None for all runs."""
+
+NOBODY = "0" * 32
 
 
 def ids(connection: Connection, kept: counts.Counts, version: Hashable, where: RunFilter) -> Ids:
-    """Which runs `where` draws; None where it asks for all prompts."""
+    """Which runs `where` draws; None where it asks for no part of them."""
 
-    def found() -> Sequence[str]:
+    def found() -> str:
         query = sa.select(runs.c.id).where(*filters.clauses(where)).order_by(runs.c.id)
-        return [str(key) for key in connection.execute(query).scalars()]
+        return ",".join(str(key) for key in connection.execute(query).scalars()) or NOBODY
 
-    return kept.get(("drawn", repr(where)), version, found) if where.parts else None
+    return kept.get(("drawn", repr(where)), version, found) if where.parts or where.sample else None
+
+
+def clauses(connection: Connection, kept: counts.Counts, version: Hashable, where: RunFilter) -> list[filters.Clause]:
+    """The filter: its conditions, or the runs that it draws."""
+    drawn = ids(connection, kept, version, where)
+    return filters.clauses(where) if drawn is None else among(runs.c.id, drawn)
 
 
 def among(column: sa.ColumnElement[Any], drawn: Ids) -> list[filters.Clause]:

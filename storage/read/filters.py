@@ -15,7 +15,7 @@ from headscope.storage.rows import RUN_COLUMNS, Condition, RunFilter, Sort
 from headscope.storage.rows.filters import PARTS
 from headscope.storage.schema import run_facets, runs
 from headscope.storage.sql import bulk
-from headscope.storage.sql.expressions import HasElement, HasText, InSelect, IsSpelled
+from headscope.storage.sql.expressions import HasElement, HasText, IdBelow, InSelect, IsSpelled
 from headscope.storage.sql.folding import fold
 
 Clause = ColumnElement[bool]
@@ -44,6 +44,8 @@ def clauses(where: RunFilter, *having: Clause) -> list[Clause]:
         found.append(HasText("contains", runs.c.search_text, fold(_bound_text(where.search))))
     if where.parts:
         found.append(sa.func.substr(prompt_hash(), 1, 3) < f"{min(where.parts, PARTS - 1):03x}")
+    if where.sample:
+        found.append(IdBelow(runs.c.id, where.sample))
     if where.newest:
         newest = sa.select(runs.c.id).where(*found, *having).order_by(*order(())).limit(where.newest)
         return [runs.c.id.in_(newest.correlate(None))]

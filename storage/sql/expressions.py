@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -115,15 +114,16 @@ class InSelect(Worded):
 
 
 class InArray(Worded):
-    """Whether a column of ids has one of many. As one value: one each takes longer to send than to look up."""
+    """Whether a column of ids has one of many, written with commas between them: many values take longer to send than
+    to look up."""
 
     name = "in_array"
     inherit_cache = False
-    postgresql = "{0} = ANY({1})"
-    duckdb = "{0} IN (SELECT unnest({1}))"
+    postgresql = "{0} = ANY(CAST(string_to_array({1}, ',') AS UUID[]))"
+    duckdb = "{0} IN (SELECT unnest(CAST(string_split({1}, ',') AS UUID[])))"
 
-    def __init__(self, column: Any, ids: Sequence[str]) -> None:
-        super().__init__(column, sa.cast(sa.literal(ids, sa.ARRAY(sa.String)), sa.ARRAY(sa.Uuid)))
+    def __init__(self, column: Any, ids: str) -> None:
+        super().__init__(column, sa.literal(ids, sa.String()))
 
 
 class ScansFor(InArray):
@@ -133,3 +133,15 @@ class ScansFor(InArray):
     name = "scans_for"
     inherit_cache = False
     postgresql = "true"
+
+
+class IdBelow(Worded):
+    """Whether the last three hexadecimal digits of an id, random in a UUIDv7, are less than `number`."""
+
+    name = "id_below"
+    inherit_cache = False
+    postgresql = "(get_byte(uuid_send({0}), 14) & 15) * 256 + get_byte(uuid_send({0}), 15) < {1}"
+    duckdb = "right(CAST({0} AS VARCHAR), 3) < printf('%03x', CAST({1} AS INTEGER))"
+
+    def __init__(self, column: Any, number: int) -> None:
+        super().__init__(column, sa.literal(number, sa.Integer()))
