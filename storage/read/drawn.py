@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,12 +21,20 @@ NOBODY = "0" * 32
 
 def ids(connection: Connection, kept: counts.Counts, version: Hashable, where: RunFilter) -> Ids:
     """Which runs `where` draws; None where it asks for no part of them."""
+    if not (where.parts or where.sample):
+        return None
+    return kept.get(("drawn", repr(where)), version, lambda: draw(connection, where))
 
-    def found() -> str:
-        query = sa.select(runs.c.id).where(*filters.clauses(where)).order_by(runs.c.id)
-        return ",".join(str(key) for key in connection.execute(query).scalars()) or NOBODY
 
-    return kept.get(("drawn", repr(where)), version, found) if where.parts or where.sample else None
+def draw(connection: Connection, where: RunFilter) -> str:
+    """The ids of all runs of a filter."""
+    query = sa.select(runs.c.id).where(*filters.clauses(where)).order_by(runs.c.id)
+    return written(connection.execute(query).scalars())
+
+
+def written(found: Iterable[Any]) -> str:
+    """Ids as one value: with commas between them, an id that no run has where there are none."""
+    return ",".join(map(str, found)) or NOBODY
 
 
 def clauses(connection: Connection, kept: counts.Counts, version: Hashable, where: RunFilter) -> list[filters.Clause]:
