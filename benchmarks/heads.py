@@ -5,8 +5,9 @@
 Runs are made with numpy, 12 layers of 12 heads, all statistics and head ablation. The first `--saved` are saved as
 results are, 64 in a transaction, which is timed; the others are copies of them that SQL makes, with their arrays. The
 sums stay those of the saved runs: they are as long for any number of runs. Every timed call goes through a `Store` that
-was asked nothing before. What a card takes stands beside counting the runs once, which no answer over all of them can
-do without (`count of the runs`, and `times_count`: medians).
+was asked nothing before, and reads from the disk what it needs: a second head finds the arrays of the first one's runs
+read. What a card takes stands beside counting the runs once, which no answer over all of them can do without (`count of
+the runs`, and `times_count`: medians).
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from tests.factories import make_attribution, make_info, make_prompt, make_resul
 
 SHAPE, BATCH, SETS = (12, 12), 64, 6
 EXPERIMENT, SLOW_REPEATS = "heads", 3
+SECOND = "heads-one, after another head"
 
 
 def batches(runs: int) -> Iterator[tuple[PromptSet, list[RunResult]]]:
@@ -98,11 +100,15 @@ def copy(store: Store, copies: int, tables: Sequence[tuple[sa.Table, str]] = COP
         connection.exec_driver_sql("CHECKPOINT" if duckdb else "VACUUM ANALYZE")
 
 
-def timed(url: str, ask: Callable[[Store], Any], repeats: int) -> dict[str, float]:
-    """Of `repeats` calls, each through a store that was asked nothing before."""
+def timed(
+    url: str, ask: Callable[[Store], Any], repeats: int, before: Callable[[Store], Any] | None = None
+) -> dict[str, float]:
+    """Of `repeats` calls, each through a store that was asked nothing before, or only what is not timed."""
     seconds = []
     for _ in range(repeats):
         with Store.open(url) as store:
+            if before is not None:
+                before(store)
             started = time.perf_counter()
             ask(store)
             seconds.append(time.perf_counter() - started)
@@ -121,9 +127,9 @@ def database(kind: str, folder: Path) -> Iterator[str]:
         yield url
 
 
-def cards() -> dict[str, Callable[[Store], Any]]:
+def cards(head: str = "5.3") -> dict[str, Callable[[Store], Any]]:
     """Each card as its callback fills it, with a head chosen, and all of them as one server fills them."""
-    query = HeadsQuery(experiment=EXPERIMENT, head="5.3")
+    query = HeadsQuery(experiment=EXPERIMENT, head=head)
 
     def filled(*names: str) -> Callable[[Store], Any]:
         return lambda store: [SCOPED.content(name, Services(store), query) for name in names]
@@ -159,6 +165,9 @@ def main() -> None:
             "all heads, a selection": timed(url, lambda store: store.head_stats(selected), SLOW_REPEATS),
             "one head run by run": timed(url, lambda store: store.head_runs(where, 5, 3), options.repeats),
             **{name: timed(url, ask, options.repeats) for name, ask in cards().items()},
+            "heads-one, after another head": timed(
+                url, cards()["heads-one"], options.repeats, cards("2.2")["heads-one"]
+            ),
         }
         bare = timed(url, bare_count, options.repeats)
     sizes = {"runs": options.runs, "saved": options.saved, "seconds_to_copy": copied}

@@ -6,7 +6,7 @@ What is no finite number is unmeasured. Of values to set runs apart by, the `MOS
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from headscope.analysis.errors import UnknownNameError
 from headscope.storage import session
-from headscope.storage.read import counts, filters
+from headscope.storage.read import counts, drawn, filters
 from headscope.storage.read.behaviour import sampled
 from headscope.storage.rows import RunFilter
 from headscope.storage.rows.charts import (
@@ -32,6 +32,7 @@ from headscope.storage.rows.charts import (
 from headscope.storage.schema import runs
 
 R = runs.c
+Where = Sequence[filters.Clause]
 MOST = 6
 """Series that can still be told apart."""
 BINS, STEPS = 30, 200
@@ -49,22 +50,25 @@ class ChartReader:
         """See `RunReader.column_spread`."""
         _known((column,), by)
         with session.reading(self.engine) as connection:
-            key = ("spread", repr(where), column, by)
-            return self._samples.get(key, counts.version(connection), lambda: _spread(connection, where, column, by))
+            key, version = ("spread", repr(where), column, by), counts.version(connection)
+            of = self._found(connection, version, where)
+            return self._samples.get(key, version, lambda: _spread(connection, of(), column, by))
 
     def column_bins(self, where: RunFilter, column: str, by: str = "", *, unit: float = 1.0, log: bool = False) -> Bins:
         """See `RunReader.column_bins`."""
         _known((column,), by)
         with session.reading(self.engine) as connection:
             key, version = ("bins", repr(where), column, by, unit, log), counts.version(connection)
-            return self._samples.get(key, version, lambda: _bins(connection, where, column, by, unit, log))
+            of = self._found(connection, version, where)
+            return self._samples.get(key, version, lambda: _bins(connection, of(), column, by, unit, log))
 
     def column_steps(self, where: RunFilter, column: str, by: str = "") -> tuple[Steps, ...]:
         """See `RunReader.column_steps`."""
         _known((column,), by)
         with session.reading(self.engine) as connection:
-            key = ("steps", repr(where), column, by)
-            return self._samples.get(key, counts.version(connection), lambda: _steps(connection, where, column, by))
+            key, version = ("steps", repr(where), column, by), counts.version(connection)
+            of = self._found(connection, version, where)
+            return self._samples.get(key, version, lambda: _steps(connection, of(), column, by))
 
     def column_pairs(self, where: RunFilter, x: str, y: str, by: str = "", limit: int = 5_000) -> ColumnPairs:
         """See `RunReader.column_pairs`."""
@@ -72,7 +76,11 @@ class ChartReader:
         with session.reading(self.engine) as connection:
             key = ("columns", repr(where), x, y, by, limit)
             version = counts.version(connection)
-            return self._samples.get(key, version, lambda: _pairs(connection, where, (x, y), by, limit))
+            of = self._found(connection, version, where)
+            return self._samples.get(key, version, lambda: _pairs(connection, of(), (x, y), by, limit))
+
+    def _found(self, connection: Connection, version: int, where: RunFilter) -> Callable[[], Where]:
+        return lambda: drawn.clauses(connection, self._samples, version, where)
 
 
 def _known(columns: Sequence[str], by: str) -> None:
@@ -100,14 +108,16 @@ def _key(by: str) -> sa.ColumnElement[Any]:
 
 
 def _source(
-    connection: Connection, where: RunFilter, columns: Sequence[str], by: str
-) -> tuple[tuple[Split, ...], sa.CTE]:
-    """The splits, and rows of id, place (an index into them) and the columns, named x and y."""
+    connection: Connection, where: Where, columns: Sequence[str], by: str, *sums: Callable[[Any], Any]
+) -> tuple[tuple[Split, ...], sa.CTE, list[tuple[Any, ...]]]:
+    """The splits; rows of id, place (an index into them) and the columns, named x and y; and place, number of rows
+    and `sums` of every value that runs are set apart by, which are had with the splits in one pass over the runs."""
     values = [finite(column).label(name) for column, name in zip(columns, "xy", strict=False)]
-    base = sa.select(R.id.label("id"), _key(by).label("split"), *values).where(*filters.clauses(where)).cte("base")
-    counted = sa.select(base.c.split, sa.func.count()).group_by(base.c.split)
+    base = sa.select(R.id.label("id"), _key(by).label("split"), *values).where(*where).cte("base")
+    made = [of(base.c) for of in sums]
+    counted = sa.select(base.c.split, sa.func.count(), *made).group_by(base.c.split)
     ranked = sorted(connection.execute(counted), key=lambda row: (-row[1], row[0] is None, row[0] or ""))
-    kept = [value for value, _ in (ranked if len(ranked) <= MOST else ranked[: MOST - 1])]
+    kept = [value for value, *_ in (ranked if len(ranked) <= MOST else ranked[: MOST - 1])]
     splits = [Split(value) for value in kept]
     if rest := len(ranked) - len(kept):
         splits.append(Split(None, rest))
@@ -115,11 +125,12 @@ def _source(
              for place, value in enumerate(kept)]  # fmt: skip
     place = sa.case(*whens, else_=len(kept)) if whens else sa.literal(0)
     shown = [base.c[name] for name, _ in zip("xy", columns, strict=False)]
-    return tuple(splits), sa.select(base.c.id, place.label("place"), *shown).cte("source")
+    summed = [(min(index, len(kept)), *row[1:]) for index, row in enumerate(ranked)]
+    return tuple(splits), sa.select(base.c.id, place.label("place"), *shown).cte("source"), summed
 
 
-def _spread(connection: Connection, where: RunFilter, column: str, by: str) -> tuple[Spread, ...]:
-    splits, source = _source(connection, where, (column,), by)
+def _spread(connection: Connection, where: Where, column: str, by: str) -> tuple[Spread, ...]:
+    splits, source, _ = _source(connection, where, (column,), by)
     x, count = source.c.x, sa.func.count
     quantiles = [sa.func.percentile_cont(share).within_group(x).label(name)
                  for share, name in ((0.25, "q1"), (0.5, "median"), (0.75, "q3"))]  # fmt: skip
@@ -165,25 +176,28 @@ def _decimal(edges: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([float(f"{edge:.12g}") for edge in edges])
 
 
-def _bins(connection: Connection, where: RunFilter, column: str, by: str, unit: float, log: bool) -> Bins:
-    splits, source = _source(connection, where, (column,), by)
+def _bins(connection: Connection, where: Where, column: str, by: str, unit: float, log: bool) -> Bins:
+    def of(x: Any) -> Any:
+        return sa.case((x > 0, x)) if log else x
+
+    splits, source, found_of = _source(
+        connection, where, (column,), by, lambda c: sa.func.min(of(c.x)), lambda c: sa.func.max(of(c.x)),
+        lambda c: sa.func.count(c.x) - sa.func.count(of(c.x)),
+    )  # fmt: skip
     x = source.c.x
-    drawn = x > 0 if log else x.is_not(None)
-    ends = sa.select(sa.func.min(x), sa.func.max(x)).where(drawn)
-    low, high = connection.execute(ends).one()
     left_out = np.zeros(len(splits), np.int64)
-    if log:
-        out = sa.select(source.c.place, sa.func.count()).where(x <= 0).group_by(source.c.place)
-        for place, n in connection.execute(out):
-            left_out[place] = n
-    if low is None:
+    for place, *_, n in found_of:
+        left_out[place] += n
+    ends = [row[2:4] for row in found_of if row[2] is not None]
+    if not ends:
         return Bins(splits, np.empty(0), np.zeros((len(splits), 0), np.int64), left_out)
+    low, high = min(end[0] for end in ends), max(end[1] for end in ends)
     edges = edges_of(low / unit, high / unit, whole=column in WHOLE, log=log) * unit
     # counted edge by edge: any formula would round some value over the edge it stands on
     at: sa.ColumnElement[Any] = sa.literal(0)
     for edge in edges[1:-1].tolist():
         at = at + sa.case((x >= sa.literal(edge, sa.Double()), 1), else_=0)
-    rows = sa.select(source.c.place, at.label("bin")).where(drawn).subquery()
+    rows = sa.select(source.c.place, at.label("bin")).where(of(x).is_not(None)).subquery()
     found = np.zeros((len(splits), len(edges) - 1), np.int64)
     counted = sa.select(rows.c.place, rows.c.bin, sa.func.count()).group_by(rows.c.place, rows.c.bin)
     for place, index, n in connection.execute(counted):
@@ -191,8 +205,8 @@ def _bins(connection: Connection, where: RunFilter, column: str, by: str, unit: 
     return Bins(splits, edges, found, left_out)
 
 
-def _steps(connection: Connection, where: RunFilter, column: str, by: str) -> tuple[Steps, ...]:
-    splits, source = _source(connection, where, (column,), by)
+def _steps(connection: Connection, where: Where, column: str, by: str) -> tuple[Steps, ...]:
+    splits, source, _ = _source(connection, where, (column,), by)
     place, x = source.c.place, source.c.x
     share = sa.func.cume_dist().over(partition_by=place, order_by=x)
     ranked = sa.select(place, x, share.label("share")).where(x.is_not(None)).subquery()
@@ -216,14 +230,18 @@ def _stepped(split: Split, rows: Sequence[Any]) -> Steps:
     return Steps(split, n, np.array(values, np.float64), np.array(shares, np.float64))
 
 
-def _pairs(connection: Connection, where: RunFilter, columns: tuple[str, str], by: str, limit: int) -> ColumnPairs:
-    splits, source = _source(connection, where, columns, by)
-    both = sa.and_(source.c.x.is_not(None), source.c.y.is_not(None))
+def _pairs(connection: Connection, where: Where, columns: tuple[str, str], by: str, limit: int) -> ColumnPairs:
+    def both(of: Any) -> filters.Clause:
+        return sa.and_(of.x.is_not(None), of.y.is_not(None))
+
+    splits, source, found_of = _source(
+        connection, where, columns, by, lambda c: sa.func.count(sa.case((both(c), 1)))
+    )  # fmt: skip
     n, unmeasured = np.zeros(len(splits), np.int64), np.zeros(len(splits), np.int64)
-    counted = sa.select(source.c.place, sa.func.count(sa.case((both, 1))), sa.func.count()).group_by(source.c.place)
-    for place, measured, total in connection.execute(counted):
-        n[place], unmeasured[place] = measured, total - measured
-    query = sa.select(source.c.id, source.c.place, source.c.x, source.c.y).where(both)
+    for place, total, measured in found_of:
+        n[place] += measured
+        unmeasured[place] += total - measured
+    query = sa.select(source.c.id, source.c.place, source.c.x, source.c.y).where(both(source.c))
     rows = list(zip(*connection.execute(sampled(query, limit, source.c.id)), strict=True)) or [()] * 4
     ids = tuple(map(str, rows[0]))
     x, y = (np.array(column, np.float64) for column in rows[2:])

@@ -12,9 +12,10 @@ from sqlalchemy.sql.elements import ColumnElement
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.storage.ids import parse_id
 from headscope.storage.rows import RUN_COLUMNS, Condition, RunFilter, Sort
+from headscope.storage.rows.filters import PARTS
 from headscope.storage.schema import run_facets, runs
 from headscope.storage.sql import bulk
-from headscope.storage.sql.expressions import HasElement, HasText, InSelect, IsSpelled
+from headscope.storage.sql.expressions import HasElement, HasText, IdBelow, InSelect, IsSpelled
 from headscope.storage.sql.folding import fold
 
 Clause = ColumnElement[bool]
@@ -41,10 +42,20 @@ def clauses(where: RunFilter, *having: Clause) -> list[Clause]:
         found.append(InSelect(runs.c.facet_id, sa.select(run_facets.c.id).where(*ticked)))
     if where.search.strip():
         found.append(HasText("contains", runs.c.search_text, fold(_bound_text(where.search))))
+    if where.parts:
+        found.append(sa.func.substr(prompt_hash(), 1, 3) < f"{min(where.parts, PARTS - 1):03x}")
+    if where.sample:
+        found.append(IdBelow(runs.c.id, where.sample))
     if where.newest:
         newest = sa.select(runs.c.id).where(*found, *having).order_by(*order(())).limit(where.newest)
         return [runs.c.id.in_(newest.correlate(None))]
     return found
+
+
+def prompt_hash() -> ColumnElement[str]:
+    """Of what is drawn as one: a prompt of a set on every model, both sides of a pair. Hexadecimal digits."""
+    side = sa.func.coalesce(sa.literal("pair ") + runs.c.pair_id, sa.literal("key ") + runs.c.prompt_key)
+    return sa.func.md5(sa.func.coalesce(runs.c.prompt_set, "") + sa.literal("\n") + side)
 
 
 def clauses_on(conditions: Sequence[Condition], keys: Mapping[str, sa.Column[Any]]) -> list[Clause]:

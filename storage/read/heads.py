@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import sqlalchemy as sa
@@ -14,9 +15,10 @@ from headscope.analysis.types import HEAD_STATS
 from headscope.storage import session
 from headscope.storage.columns import head_sums as columns
 from headscope.storage.columns.head_sums import HeadSums, Measured
-from headscope.storage.read import counts, filters, head_arrays
+from headscope.storage.read import counts, drawn, filters, head_arrays
 from headscope.storage.read.behaviour import sampled
 from headscope.storage.rows import Condition, HeadMeans, HeadRuns, HeadStats, RunFilter
+from headscope.storage.rows.filters import PARTS
 from headscope.storage.schema import (
     attribution_heads,
     attributions,
@@ -31,10 +33,14 @@ from headscope.storage.sql.expressions import HasElement
 
 R, A, H, P = runs.c, attributions.c, head_summaries.c, attribution_heads.c
 Key = tuple[str, str, str]
+Cell = tuple[int, int]
 MEASURED = sa.or_(*(sa.exists().where(table.c.run_id == R.id) for table in (head_summaries, attributions)))
 SUMMED_BY = {"experiment": experiments.c.name, "model": models.c.name, "prompt_set": prompt_sets.c.name}
 MOST = 2_000
 """Runs whose arrays are read where no sums are kept: about two seconds for 144 heads, in proportion for more."""
+MANY, FEWER, AMONG = 100_000, 500, 4
+"""Of more runs than `MANY` `FEWER` are looked at one by one, drawn among `AMONG` times as many: their arrays lie far
+apart, and to count and order all takes longer than to read them."""
 
 
 class HeadReader:
@@ -52,18 +58,17 @@ class HeadReader:
 
     def head_runs(self, where: RunFilter, layer: int, head: int, limit: int = 2_000) -> HeadRuns:
         """See `RunReader.head_runs`."""
-        clauses = [*filters.clauses(where), MEASURED]
+        filters.clauses(where)
         key = ("head runs", repr(where), layer, head, limit)
         with session.reading(self.engine) as connection:
             version = counts.version(connection)
-            return self._samples.get(key, version, lambda: _runs(connection, clauses, (layer, head), limit))
+            return self._samples.get(key, version, lambda: _runs(connection, where, (layer, head), limit))
 
 
 def _stats(connection: Connection, where: RunFilter, most: int) -> HeadStats:
     if _summed_up(connection, where):
         return HeadStats(_means_of(_kept(connection, where)))
-    counted = sa.select(sa.func.count()).select_from(runs).where(*filters.clauses(where), MEASURED)
-    total = int(connection.execute(counted).scalar_one())
+    total = _count(connection, [*filters.clauses(where), MEASURED])
     chosen = sa.select(R.id).where(*filters.clauses(replace(where, newest=most) if total > most else where, MEASURED))
     means = _means_of(head_arrays.sums(connection, lambda column: column.in_(chosen)))
     return HeadStats(means, most, total) if total > most else HeadStats(means)
@@ -100,13 +105,30 @@ def _means_of(found: Mapping[tuple[str, Measured], HeadSums]) -> tuple[HeadMeans
     return tuple(_means(model, key, found[model, key]) for model, key in sorted(found))
 
 
-def _runs(connection: Connection, clauses: Sequence[Any], cell: tuple[int, int], limit: int) -> HeadRuns:
-    total = int(connection.execute(sa.select(sa.func.count()).select_from(runs).where(*clauses)).scalar_one())
-    query = sampled(sa.select(R.id, R.text, _pair()).where(*clauses), limit)
-    rows = sorted(connection.execute(query).all(), key=lambda row: str(row[0]))
+def _runs(connection: Connection, where: RunFilter, cell: Cell, limit: int) -> HeadRuns:
+    total = _count(connection, filters.clauses(where))
+    if total > MANY and limit > FEWER:
+        part = replace(where, sample=PARTS * AMONG * FEWER // total + 1)
+        found = drawn.among(R.id, drawn.draw(connection, part))  # first: who has measured heads is looked up of few
+        if len(rows := _sample(connection, found, FEWER)) == FEWER:
+            return _valued(connection, rows, cell, total)
+    total = _count(connection, [*filters.clauses(where), MEASURED])
+    return _valued(connection, _sample(connection, filters.clauses(where), limit), cell, total)
+
+
+def _count(connection: Connection, clauses: Sequence[filters.Clause]) -> int:
+    return int(connection.execute(sa.select(sa.func.count()).select_from(runs).where(*clauses)).scalar_one())
+
+
+def _sample(connection: Connection, clauses: Sequence[filters.Clause], limit: int) -> list[Any]:
+    query = sampled(sa.select(R.id, R.text, _pair()).where(*clauses, MEASURED), limit)
+    return sorted(connection.execute(query).all(), key=lambda row: str(row[0]))
+
+
+def _valued(connection: Connection, rows: Sequence[Any], cell: Cell, total: int) -> HeadRuns:
     place = {row[0]: index for index, row in enumerate(rows)}
     values: dict[Key, np.ndarray[Any, np.dtype[np.float64]]] = {}
-    for run_id, key, value in _elements(connection, [R.id.in_(list(place))], *cell):
+    for run_id, key, value in _elements(connection, list(place), cell):
         if value is not None:
             values.setdefault(key, np.full(len(rows), np.nan))[place[run_id]] = np.float32(value)  # as stored
     texts, pairs = (tuple(str(row[i]) for row in rows) for i in (1, 2))
@@ -129,43 +151,37 @@ def _pair() -> sa.ColumnElement[str]:
     return sa.func.coalesce(R.prompt_set, "") + sa.literal("\n") + side
 
 
-def _elements(
-    connection: Connection, clauses: Sequence[Any], layer: int, head: int
-) -> Iterator[tuple[Any, Key, float | None]]:
-    """Run, what was measured, and this head's value: one element of each array, which the database picks."""
-    yield from _attention(connection, clauses, layer, head)
-    yield from _scores(connection, clauses, layer, head)
+def _elements(connection: Connection, ids: Sequence[UUID], cell: Cell) -> Iterator[tuple[Any, Key, float | None]]:
+    """Run, what was measured, and this head's value: one element of each array, which the database picks. The runs are
+    asked for by each table's own ids, one by one: so DuckDB reads no arrays of others."""
+    yield from _attention(connection, ids, cell)
+    yield from _scores(connection, ids, cell)
+    layer, head = cell
     at = layer * P.n_heads + head + 1
-    query = sa.select(R.id, P.method, A.quantity, A.params, P.scores[at]).select_from(
-        attribution_heads.join(runs, R.id == P.run_id).join(
-            attributions, sa.and_(A.run_id == P.run_id, A.ordinal == P.ordinal)
-        )
+    query = sa.select(P.run_id, P.method, A.quantity, A.params, P.scores[at]).select_from(
+        attribution_heads.join(attributions, sa.and_(A.run_id == P.run_id, A.ordinal == P.ordinal))
     )
-    for run_id, method, quantity, params, value in connection.execute(
-        query.where(*clauses, layer < P.n_layers, head < P.n_heads)
-    ):
+    asked = query.where(P.run_id.in_(ids), layer < P.n_layers, head < P.n_heads)
+    for run_id, method, quantity, params, value in connection.execute(asked):
         yield run_id, (method, quantity, columns.written(params)), value
 
 
-def _attention(
-    connection: Connection, clauses: Sequence[Any], layer: int, head: int
-) -> Iterator[tuple[Any, Key, float | None]]:
+def _attention(connection: Connection, ids: Sequence[UUID], cell: Cell) -> Iterator[tuple[Any, Key, float | None]]:
+    layer, head = cell
     at = layer * H.n_heads + head + 1
-    query = sa.select(R.id, *(H[name][at].label(name) for name in HEAD_STATS))
-    query = query.join_from(head_summaries, runs, R.id == H.run_id)
-    for run_id, *numbers in connection.execute(query.where(*clauses, layer < H.n_layers, head < H.n_heads)):
+    query = sa.select(H.run_id, *(H[name][at].label(name) for name in HEAD_STATS))
+    asked = query.where(H.run_id.in_(ids), layer < H.n_layers, head < H.n_heads)
+    for run_id, *numbers in connection.execute(asked):
         for name, value in zip(HEAD_STATS, numbers, strict=True):
             yield run_id, (name, "", ""), value
 
 
-def _scores(
-    connection: Connection, clauses: Sequence[Any], layer: int, head: int
-) -> Iterator[tuple[Any, Key, float | None]]:
+def _scores(connection: Connection, ids: Sequence[UUID], cell: Cell) -> Iterator[tuple[Any, Key, float | None]]:
     """Axes as in `columns.scores`: the last two are layer and head (or component)."""
     over_heads = sa.and_(HasElement(A.axes, "layer"), sa.not_(HasElement(A.axes, "position")), A.error.is_(None))
     names = ("method", "quantity", "params", "axes", "shape", "scores", "error", "outcome")
-    query = sa.select(R.id, *(A[name] for name in names)).join_from(attributions, runs, R.id == A.run_id)
-    for row in connection.execute(query.where(*clauses, over_heads)).mappings():
+    query, (layer, head) = sa.select(A.run_id, *(A[name] for name in names)), cell
+    for row in connection.execute(query.where(A.run_id.in_(ids), over_heads)).mappings():
         for key, values in columns.scores(row):
             if layer < key.n_layers and head < key.n_heads:
-                yield row["id"], (key.statistic, key.quantity, key.params), values[layer * key.n_heads + head]
+                yield row["run_id"], (key.statistic, key.quantity, key.params), values[layer * key.n_heads + head]

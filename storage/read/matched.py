@@ -11,6 +11,7 @@ from headscope.analysis.statistics.answers import GRAMMAR, PARAPHRASE
 from headscope.analysis.types import RunStatus
 from headscope.storage.read import filters
 from headscope.storage.read.charts import finite
+from headscope.storage.read.drawn import Ids, among
 from headscope.storage.rows import Condition
 from headscope.storage.rows.models import Sides
 from headscope.storage.schema import runs
@@ -24,10 +25,11 @@ NUMBERS = ("margin", "target_rank", "next_token_prob", "mean_surprisal")
 
 @dataclass(frozen=True, slots=True)
 class Both:
-    """The newest runs of both models, a prompt each, and how they are matched."""
+    """The newest runs of both models, a prompt each, and how they are matched; drawn: see `storage.read.drawn`."""
 
     first: sa.CTE
     second: sa.CTE
+    drawn: Ids
 
     @property
     def same(self) -> sa.ColumnElement[bool]:
@@ -47,10 +49,11 @@ class Both:
         return sa.and_(self.first.c.target != "", known)
 
 
-def both_of(sides: Sides) -> Both:
-    """The newest runs of both sides."""
-    return Both(newest(sides, sides.first, sides.first_experiment, "one"),
-                 newest(sides, sides.second, sides.second_experiment, "two"))  # fmt: skip
+def both_of(sides: Sides, ids: Ids) -> Both:
+    """The newest runs of both sides, all or of those drawn."""
+    more = among(R.id, ids)
+    return Both(newest(sides, sides.first, sides.first_experiment, "one", *more),
+                 newest(sides, sides.second, sides.second_experiment, "two", *more), ids)  # fmt: skip
 
 
 def newest(sides: Sides, model: str, experiment: str, name: str, *more: filters.Clause) -> sa.CTE:
@@ -71,9 +74,8 @@ def newest(sides: Sides, model: str, experiment: str, name: str, *more: filters.
     return sa.select(*kept).where(found.c.place == 1).cte(name)
 
 
-def matches(sides: Sides) -> sa.Select[Any]:
+def matches(both: Both) -> sa.Select[Any]:
     """One row of the counts of `Matched`: prompts of both sides, then ids, which another text may share."""
-    both = both_of(sides)
     asked = [
         sa.select(*(side.c[name] for name in SAME), side.c.several, sa.literal(number).label("side"),
                   sa.case((side.c.ok, OK), else_=FAILED).label("came"))

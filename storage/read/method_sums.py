@@ -55,9 +55,9 @@ def gains(
     """See `RunReader.method_gains`."""
     keys = _keys(by_prompt_set)
     wanted = [*clauses, OVER_RANDOM.isnot(None), *([] if unconverged else [sa.not_(UNSURE)])]
-    count = sa.select(sa.func.count(_prompt().distinct())).select_from(JOINED).where(*wanted)
+    count = sa.select(sa.func.count(filters.prompt_hash().distinct())).select_from(JOINED).where(*wanted)
     many = int(connection.execute(count).scalar_one()) > MOST_GROUPS
-    group = sa.func.substr(_prompt(), 1, 3) if many else _prompt()
+    group = sa.func.substr(filters.prompt_hash(), 1, 3) if many else filters.prompt_hash()
     sums = [part for column in (OVER_RANDOM, OVER_RECENCY) for part in (sa.func.sum(column),
             sa.func.count(column))]  # fmt: skip
     query = (
@@ -75,12 +75,6 @@ def gains(
 
 def _keys(by_prompt_set: bool) -> list[Column]:
     return [A.method, *([R.prompt_set] if by_prompt_set else [])]
-
-
-def _prompt() -> Column:
-    """What is drawn as one: a prompt of a set on every model, both sides of a pair."""
-    side = sa.func.coalesce(sa.literal("pair ") + R.pair_id, sa.literal("key ") + R.prompt_key)
-    return sa.func.md5(sa.func.coalesce(R.prompt_set, "") + sa.literal("\n") + side)
 
 
 def _counted() -> dict[str, Column]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.statistics.calibration_pairs import Cells, edges_of
 from headscope.analysis.statistics.model_pairs import Moments
 from headscope.storage import session
-from headscope.storage.read import counts, filters
+from headscope.storage.read import counts, drawn, filters
 from headscope.storage.read.detail import Ask
+from headscope.storage.read.drawn import Ids
 from headscope.storage.read.matched import NUMBERS, SAME, Both, both_of, matches, newest
+from headscope.storage.rows import Condition
 from headscope.storage.rows.models import FLIPS, Flip, Matched, ModelsBeside, Sides
 from headscope.storage.schema import runs, token_traces
 
@@ -39,40 +42,57 @@ class ModelReader:
         """See `RunReader.models_beside`."""
         with session.reading(self.engine) as connection:
             key, version = ("models", repr(sides)), counts.version(connection)
-            return self._samples.get(key, version, lambda: read(_asking(connection), sides))
+
+            def found() -> ModelsBeside:
+                return read(_asking(connection), *self._drawn(connection, version, sides))
+
+            return self._samples.get(key, version, found)
 
     def flips(self, sides: Sides, which: str = "all", offset: int = 0, limit: int = 25) -> tuple[Flip, ...]:
         """See `RunReader.flips`."""
         with session.reading(self.engine) as connection:
             key = ("flips", repr(sides), which, offset, limit)
             version = counts.version(connection)
-            return self._samples.get(key, version, lambda: read_flips(_asking(connection), sides, which, offset, limit))
+
+            def found() -> tuple[Flip, ...]:
+                rest, ids = self._drawn(connection, version, sides)
+                return read_flips(_asking(connection), rest, which, offset, limit, ids=ids)
+
+            return self._samples.get(key, version, found)
+
+    def _drawn(self, connection: Connection, version: int, sides: Sides) -> tuple[Sides, Ids]:
+        """The runs of both models of a part of the prompts, where one is asked for, and the rest of the filter."""
+        models = Condition("model", "in", tuple(sorted({sides.first, sides.second})))
+        where = replace(sides.where, conditions=(*sides.where.conditions, models))
+        ids = drawn.ids(connection, self._samples, version, where)
+        return replace(sides, where=replace(sides.where, parts=0)), ids
 
 
 def _asking(connection: Connection) -> Ask:
     return lambda statement: connection.execute(statement).mappings().all()
 
 
-def read(ask: Ask, sides: Sides) -> ModelsBeside:
-    """All that is said of two models, in three statements."""
-    (row,) = ask(matches(sides))
-    matched = Matched(**{name: int(value or 0) for name, value in row.items()})
-    (sums,) = ask(_moments(sides))
+def read(ask: Ask, sides: Sides, ids: Ids = None) -> ModelsBeside:
+    """All that is said of two models, in two statements: the first finds the runs once for counts and sums."""
+    both = both_of(sides, ids)
+    counted, summed = matches(both).subquery("counted"), _moments(both).subquery("summed")
+    (sums,) = ask(sa.select(*counted.c, *summed.c).select_from(counted.join(summed, sa.true())))
+    matched = Matched(**{name: int(sums[name] or 0) for name in counted.c.keys()})  # noqa: SIM118 - no dict
     measured = {name: _moments_of(name, sums) for name in MEASURES}
     edges = edges_of(measured["overconfidence"].n)
-    return ModelsBeside(matched, measured, _cells_of(ask(_cells(sides, edges)), max(0, len(edges) - 1)))
+    return ModelsBeside(matched, measured, _cells_of(ask(_cells(both, edges)), max(0, len(edges) - 1)))
 
 
 def read_flips(
-    ask: Ask, sides: Sides, which: str = "all", offset: int = 0, limit: int | None = None
+    ask: Ask, sides: Sides, which: str = "all", offset: int = 0, limit: int | None = None, *, ids: Ids = None
 ) -> tuple[Flip, ...]:
     """Prompts on which the models prefer another word, the largest change of margin first. Raises UnknownNameError."""
     if which not in FLIPS:
         raise UnknownNameError("choice", which, FLIPS)
-    found = [dict(row) for row in ask(_flips(sides, which).offset(max(0, offset)).limit(limit))]
+    found = [dict(row) for row in ask(_flips(both_of(sides, ids), which).offset(max(0, offset)).limit(limit))]
     pairs = sorted({row["pair_id"] for row in found if row["pair_id"] is not None})
     partners: dict[tuple[str, str], list[tuple[str, ...]]] = {}
-    for row in ask(_partners(sides, pairs)) if pairs else ():
+    for row in ask(_partners(sides, pairs, ids)) if pairs else ():
         one = (row["prompt_key"], row["text"], str(row["id"]))
         partners.setdefault((row["prompt_set"], row["pair_id"]), []).append(one)
     for row in found:
@@ -96,7 +116,8 @@ def _joined(both: Both) -> sa.Subquery:
     ]  # fmt: skip
     source: sa.FromClause = sa.join(both.first, both.second, both.same)
     for side, name in ((both.first, "first"), (both.second, "second")):
-        trace = token_traces.alias(f"trace_{name}")
+        traces = sa.select(token_traces).where(*drawn.joined(token_traces.c.run_id, both.drawn))
+        trace = traces.subquery(f"trace_{name}")
         source = source.outerjoin(trace, trace.c.run_id == side.c.id)
         ends, logprobs = trace.c.char_ends, trace.c.logprobs
         found = {key: side.c[key] for key in (*NUMBERS, "n_tokens")} | {"end": ends[trace.c.n_tokens]}
@@ -169,9 +190,9 @@ def _columns_of(name: str) -> list[str]:
     return [first, second, *(f"{name}_{key}" for key in SUMS[2:])]
 
 
-def _moments(sides: Sides) -> sa.Select[Any]:
+def _moments(both: Both) -> sa.Select[Any]:
     """One row: of every measure what `_moments_of` reads, summed up over pairs of a prompt set."""
-    of = _prompts(both_of(sides)).c
+    of = _prompts(both).c
     parts: list[Number] = []
     for name in MEASURES:
         names = dict.fromkeys([f"{name}_n", *_columns_of(name)])
@@ -210,9 +231,8 @@ def _moments_of(name: str, row: Mapping[Any, Any]) -> Moments:
     return Moments(n, clusters, sums, products, *(int(row[f"{name}_{key}"] or 0) for key in turned))
 
 
-def _cells(sides: Sides, edges: Sequence[int]) -> sa.Select[Any]:
+def _cells(both: Both, edges: Sequence[int]) -> sa.Select[Any]:
     """Rows of `Cells`: the bin of each model, and the sums there."""
-    both = both_of(sides)
     one, two = both.first.c, both.second.c
     known = sa.and_(both.answer, *(side[key].is_not(None) for side in (one, two)
                                    for key in ("target_rank", "next_token_prob")))  # fmt: skip
@@ -244,8 +264,7 @@ def _cells_of(rows: Sequence[Mapping[Any, Any]], size: int) -> Cells:
     return found
 
 
-def _flips(sides: Sides, which: str) -> sa.Select[Any]:
-    both = both_of(sides)
+def _flips(both: Both, which: str) -> sa.Select[Any]:
     one, two = both.first.c, both.second.c
     before, after = _preference(one.margin), _preference(two.margin)
     turned = {"all": before != after, "gained": after > before, "lost": after < before}[which]
@@ -258,6 +277,7 @@ def _flips(sides: Sides, which: str) -> sa.Select[Any]:
     return query.order_by(sa.func.abs(two.margin - one.margin).desc(), one.id)
 
 
-def _partners(sides: Sides, pairs: Sequence[str]) -> sa.Select[Any]:
-    found = newest(sides, sides.first, sides.first_experiment, "partners", runs.c.pair_id.in_(pairs))
+def _partners(sides: Sides, pairs: Sequence[str], ids: Ids) -> sa.Select[Any]:
+    more = (runs.c.pair_id.in_(pairs), *drawn.among(runs.c.id, ids))
+    found = newest(sides, sides.first, sides.first_experiment, "partners", *more)
     return sa.select(*(found.c[name] for name in ("id", "prompt_set", "prompt_key", "pair_id", "text")))

@@ -7,6 +7,9 @@ from typing import Any
 
 from headscope.storage.rows.runs import RunRow
 
+PARTS = 4096
+"""Into which prompts, and runs, are divided, see `RunFilter`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -22,12 +25,15 @@ class Condition:
 @dataclass(frozen=True, slots=True)
 class RunFilter:
     """Which runs: every condition must hold. `search` is looked for in text, target, error and prompt key. newest: only
-    so many of them, the newest (what compares methods counts those that have attributions); 0 for all. Facets are of
-    all."""
+    so many of them, the newest (what compares methods counts those that have attributions); 0 for all. parts: only the
+    prompts in so many of `PARTS` parts, drawn by a hash of set and prompt, every run of them and pairs whole; 0 for
+    all. sample: the same of single runs, drawn by the end of their ids, which is random. Facets are of all."""
 
     conditions: tuple[Condition, ...] = ()
     search: str = ""
     newest: int = 0
+    parts: int = 0
+    sample: int = 0
 
 
 @dataclass(frozen=True, slots=True)

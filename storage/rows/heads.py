@@ -45,7 +45,8 @@ class HeadStats:
 
 @dataclass(frozen=True, slots=True)
 class HeadRuns:
-    """One head of one model run by run, all or a fixed random sample of the `total`: numbers by (statistic, quantity,
+    """One head of one model run by run, all or a fixed random sample of the `total` (of very many runs those without
+    measured heads are counted in it, too): numbers by (statistic, quantity,
     params) as in `HeadMeans`, float64 `[run]`, NaN where unmeasured. pair: what runs of one pair of a prompt set share,
     and runs of one prompt."""
 

@@ -111,3 +111,37 @@ class InSelect(Worded):
 
     def __init__(self, column: Any, found: sa.Select[Any]) -> None:
         super().__init__(column, found.scalar_subquery())
+
+
+class InArray(Worded):
+    """Whether a column of ids has one of many, written with commas between them: many values take longer to send than
+    to look up."""
+
+    name = "in_array"
+    inherit_cache = False
+    postgresql = "{0} = ANY(CAST(string_to_array({1}, ',') AS UUID[]))"
+    duckdb = "{0} IN (SELECT unnest(CAST(string_split({1}, ',') AS UUID[])))"
+
+    def __init__(self, column: Any, ids: str) -> None:
+        super().__init__(column, sa.literal(ids, sa.String()))
+
+
+class ScansFor(InArray):
+    """The same of a table of which the rows are joined by their ids afterwards: DuckDB scans it and would join all of
+    it. PostgreSQL looks rows up, and plans worse when told."""
+
+    name = "scans_for"
+    inherit_cache = False
+    postgresql = "true"
+
+
+class IdBelow(Worded):
+    """Whether the last three hexadecimal digits of an id, random in a UUIDv7, are less than `number`."""
+
+    name = "id_below"
+    inherit_cache = False
+    postgresql = "(get_byte(uuid_send({0}), 14) & 15) * 256 + get_byte(uuid_send({0}), 15) < {1}"
+    duckdb = "right(CAST({0} AS VARCHAR), 3) < printf('%03x', CAST({1} AS INTEGER))"
+
+    def __init__(self, column: Any, number: int) -> None:
+        super().__init__(column, sa.literal(number, sa.Integer()))

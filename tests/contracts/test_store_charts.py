@@ -12,6 +12,7 @@ from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.types import Prompt
 from headscope.storage.repository import Store
 from headscope.storage.rows import Condition, RunFilter
+from headscope.storage.rows.filters import PARTS
 from tests.factories import make_failure, make_info, make_result, make_set
 
 N = 60
@@ -114,3 +115,19 @@ def test_no_runs_nothing_measured_and_unknown_names(store: Store) -> None:
         store.column_spread(WHERE, "text")
     with pytest.raises(UnknownNameError):
         store.column_steps(WHERE, "seconds", "text")
+
+
+def test_a_sample_is_drawn_by_the_end_of_the_ids(store: Store) -> None:
+    part = RunFilter(sample=PARTS // 2)
+    runs = store.runs_page(WHERE, limit=N + 1).rows
+    drawn = [row for row in runs if int(row.id[-3:], 16) < PARTS // 2]
+    assert {row.id for row in store.runs_page(part, limit=N + 1).rows} == {row.id for row in drawn}
+    assert 0 < len(drawn) < len(runs)
+    values = [row.seconds for row in drawn if row.status == "succeeded"]
+    (found,) = store.column_spread(part, "seconds")
+    assert (found.n, found.n + found.unmeasured) == (len(values), len(drawn))
+    assert found.median == pytest.approx(np.median(values))
+    assert store.column_bins(part, "seconds", "tags").counts.sum() == sum(max(1, len(row.tags)) for row in drawn
+                                                                          if row.status == "succeeded")  # fmt: skip
+    assert sum(store.column_pairs(part, "seconds", "n_tokens").n) == len(values)
+    assert store.column_spread(RunFilter((Condition("n_tokens", "lt", 0),), sample=PARTS - 1), "seconds") == ()

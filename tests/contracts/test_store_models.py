@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +16,8 @@ from headscope.analysis.statistics.calibration import calibration_error
 from headscope.analysis.statistics.calibration_pairs import reliability
 from headscope.analysis.statistics.model_pairs import means, shares
 from headscope.storage.repository import Store
-from headscope.storage.rows import Condition, RunFilter
+from headscope.storage.rows import Condition, RunFilter, RunRow
+from headscope.storage.rows.filters import PARTS
 from headscope.storage.rows.models import Matched, Sides
 from tests.models_store import FIRST, SECOND, N, Planted, fill, prompts
 
@@ -66,6 +69,22 @@ def test_prompts_are_matched_and_what_is_left_out_is_counted(url: str, planted: 
         assert (early.matched.both, early.measured["margin"].sums[2]) == (1, 99.0)
         nobody = store.models_beside(Sides(FIRST, "nobody"))
         assert (nobody.matched.both, nobody.matched.only_first, nobody.cells.n.size) == (0, N + 5, 0)
+
+
+def test_a_part_of_the_prompts_is_the_same_on_both_models_and_has_whole_pairs(url: str, planted: Pairs) -> None:
+    def drawn(row: RunRow) -> bool:
+        side = f"pair {row.pair_id}" if row.pair_id else f"key {row.prompt_key}"
+        return int(hashlib.md5(f"{row.prompt_set or ''}\n{side}".encode()).hexdigest()[:3], 16) < PARTS // 3
+
+    with Store.open(url) as store:
+        every = store.runs_page(SIDES.where, limit=1_000).rows
+        part = replace(SIDES.where, parts=PARTS // 3)
+        kept = store.runs_page(part, limit=1_000).rows
+        found = store.models_beside(replace(SIDES, where=part))
+    assert {row.id for row in kept} == {row.id for row in every if drawn(row)}
+    succeeded = {(row.model, row.prompt_key) for row in kept if row.status == "succeeded"}
+    both = {key for model, key in succeeded if model == FIRST} & {key for model, key in succeeded if model == SECOND}
+    assert 0 < found.matched.both <= len(both) < N
 
 
 def test_margins_and_their_difference_have_intervals_over_pairs(url: str, planted: Pairs) -> None:

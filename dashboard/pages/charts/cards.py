@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dash import dcc
 
 from headscope.dashboard import links
@@ -9,7 +11,7 @@ from headscope.dashboard.cards import Children, Download, download_menu, guarded
 from headscope.dashboard.narrowing.columns import Column
 from headscope.dashboard.narrowing.no_runs import no_runs
 from headscope.dashboard.pages.charts.drawn import Drawn, draw, measured, spreads
-from headscope.dashboard.pages.charts.query import PAGE, ChartsQuery
+from headscope.dashboard.pages.charts.query import FEW, PAGE, ChartsQuery, Counted, counted
 from headscope.dashboard.pages.charts.view import (
     METHOD,
     RELATED,
@@ -29,29 +31,41 @@ from headscope.dashboard.status import first_command
 
 @guarded("draw the chart")
 def chart(services: Services, query: ChartsQuery) -> Children:
-    """The card's body: at most six queries to the store, whatever its size."""
+    """The card's body: at most a dozen queries to the store, of a part of the runs where they are very many."""
     columns = [query.column] + ([query.against] if query.kind == "scatter" else [])
-    found = [spreads(services.store, query, column) for column in columns]
-    total = sum(one.n + one.unmeasured for one in found[0])
-    if not total:
+    of = counted(services.store, query)
+    found = [spreads(services.store, query, column, of.where) for column in columns]
+    if not of.whole and min(map(measured, found)) < FEW:
+        of = replace(of, where=query.where())
+        found = [spreads(services.store, query, column, of.where) for column in columns]
+    if not of.total:
         return no_runs(PAGE.path, query, first_command(services.store.url))
     tables = [numbers_table(rows, column, query) for rows, column in zip(found, columns, strict=True)]
+    part = _part(of)
     missing = [column for column, rows in zip(columns, found, strict=True) if not measured(rows)]
     if missing:
-        return [unmeasured(missing, total, query), *tables]
+        return [*part, unmeasured(missing, of.total, query), *tables]
     logs = (query.logx, query.logy)
     below = [column for column, rows, log in zip(columns, found, logs, strict=False)
              if log and max(one.most for one in rows if one.n) <= 0]  # fmt: skip
     if below:
-        return [nothing_above_zero(below, query), *tables]
-    drawn = draw(services.store, query)
+        return [*part, nothing_above_zero(below, query), *tables]
+    drawn = draw(services.store, query, of.where)
     if not drawn.hrefs and not drawn.left_out:
-        return [unmeasured(columns, total, query), *tables]
+        return [*part, unmeasured(columns, of.total, query), *tables]
     least, most = min(one.least for one in found[0] if one.n), max(one.most for one in found[0] if one.n)
     if least == most and query.kind != "scatter":
-        return [one_value(query.column, least, measured(found[0])), *tables, note(METHOD)]
+        return [*part, one_value(query.column, least, measured(found[0])), *tables, note(METHOD)]
     said = map(warning, changed(services.store.model_settings(query.where())))
-    return [*said, *_figure(drawn, query.column), *_relation(drawn, query), *tables, note(METHOD)]
+    return [*said, *part, *_figure(drawn, query.column), *_relation(drawn, query), *tables, note(METHOD)]
+
+
+def _part(of: Counted) -> list[Children]:
+    """Said where not all runs are counted."""
+    if of.whole:
+        return []
+    return [warning(f"A fixed random sample: about {of.about:,} of {of.total:,} runs are counted here; the CSV file "
+                    "and the runs behind a link are all of them.")]  # fmt: skip
 
 
 def _figure(drawn: Drawn, column: Column) -> list[Children]:

@@ -14,6 +14,7 @@ from headscope.dashboard.figures import charts as figures
 from headscope.dashboard.narrowing.columns import Column
 from headscope.dashboard.pages.charts.query import ChartsQuery, name_of, up_to, within
 from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import RunFilter
 from headscope.storage.rows.charts import ColumnPairs, Spread
 
 SCALED = ("mean", "sd", "least", "q1", "median", "q3", "most", "low", "high")
@@ -33,20 +34,20 @@ class Drawn:
     pairs: ColumnPairs | None = None
 
 
-def spreads(store: RunReader, query: ChartsQuery, column: Column) -> tuple[Spread, ...]:
+def spreads(store: RunReader, query: ChartsQuery, column: Column, where: RunFilter) -> tuple[Spread, ...]:
     """Quartiles and means of a column by series, in its shown unit."""
-    found = store.column_spread(query.where(), column.field, query.split)
+    found = store.column_spread(where, column.field, query.split)
     return tuple(replace(one, **{name: getattr(one, name) / column.per_unit for name in SCALED}) for one in found)
 
 
-def draw(store: RunReader, query: ChartsQuery) -> Drawn:
-    """The chart of the link."""
-    return DRAWERS[query.kind](store, query)
+def draw(store: RunReader, query: ChartsQuery, where: RunFilter | None = None) -> Drawn:
+    """The chart of the link, of all its runs or of those of `where`."""
+    return DRAWERS[query.kind](store, query, query.where() if where is None else where)
 
 
-def _histogram(store: RunReader, query: ChartsQuery) -> Drawn:
+def _histogram(store: RunReader, query: ChartsQuery, where: RunFilter) -> Drawn:
     column = query.column
-    found = store.column_bins(query.where(), column.field, query.split, unit=column.per_unit, log=query.logx)
+    found = store.column_bins(where, column.field, query.split, unit=column.per_unit, log=query.logx)
     edges = found.edges / column.per_unit
     kept = [place for place, counts in enumerate(found.counts) if counts.any()]
     names = [name_of(found.splits[place]) for place in kept]
@@ -59,9 +60,9 @@ def _histogram(store: RunReader, query: ChartsQuery) -> Drawn:
     return Drawn(figure, hrefs, rows, int(found.left_out.sum()))
 
 
-def _ecdf(store: RunReader, query: ChartsQuery) -> Drawn:
+def _ecdf(store: RunReader, query: ChartsQuery, where: RunFilter) -> Drawn:
     column = query.column
-    steps = [one for one in store.column_steps(query.where(), column.field, query.split) if one.n]
+    steps = [one for one in store.column_steps(where, column.field, query.split) if one.n]
     curves = [figures.Curve(name_of(one.split), one.values / column.per_unit, one.shares, one.n) for one in steps]
     known = [(one.split, curve) for one, curve in zip(steps, curves, strict=True)]
     hrefs = tuple(query.runs(split, up_to(column, float(value))) for split, curve in known for value in curve.x)
@@ -71,8 +72,8 @@ def _ecdf(store: RunReader, query: ChartsQuery) -> Drawn:
     return Drawn(figures.cumulative(curves, _axis(column, query.logx)), hrefs, rows, outside if query.logx else 0)
 
 
-def _boxes(store: RunReader, query: ChartsQuery) -> Drawn:
-    found = [one for one in spreads(store, query, query.column) if one.n]
+def _boxes(store: RunReader, query: ChartsQuery, where: RunFilter) -> Drawn:
+    found = [one for one in spreads(store, query, query.column, where) if one.n]
     drawn = [figures.Box(name_of(one.split), one.low, one.q1, one.median, one.q3, one.high, one.mean, one.n)
              for one in found]  # fmt: skip
     hrefs = tuple(query.runs(one.split, f"{query.x}:not_null") for one in found)
@@ -80,15 +81,15 @@ def _boxes(store: RunReader, query: ChartsQuery) -> Drawn:
                   **{name: getattr(one, name) for name in SCALED}, "outside_whiskers": one.outside}
                  for one in found)  # fmt: skip
     figure = figures.boxes(drawn, _axis(query.column, query.logx))
-    return Drawn(figure, hrefs, rows, _not_above_zero(store, query) if query.logx else 0)
+    return Drawn(figure, hrefs, rows, _not_above_zero(store, query, where) if query.logx else 0)
 
 
-def _not_above_zero(store: RunReader, query: ChartsQuery) -> int:
-    return int(store.column_bins(query.where(), query.x, query.split, log=True).left_out.sum())
+def _not_above_zero(store: RunReader, query: ChartsQuery, where: RunFilter) -> int:
+    return int(store.column_bins(where, query.x, query.split, log=True).left_out.sum())
 
 
-def _scatter(store: RunReader, query: ChartsQuery) -> Drawn:
-    found = store.column_pairs(query.where(), query.x, query.y, query.split)
+def _scatter(store: RunReader, query: ChartsQuery, where: RunFilter) -> Drawn:
+    found = store.column_pairs(where, query.x, query.y, query.split)
     x, y = found.x / query.column.per_unit, found.y / query.against.per_unit
     shown = ((x > 0) | (not query.logx)) & ((y > 0) | (not query.logy))
     members = [np.flatnonzero(shown & (found.split == place)) for place in range(len(found.splits))]
@@ -106,7 +107,7 @@ def _axis(column: Column, log: bool) -> figures.Axis:
     return figures.Axis(column.header, log)
 
 
-DRAWERS: dict[str, Callable[[RunReader, ChartsQuery], Drawn]] = {
+DRAWERS: dict[str, Callable[[RunReader, ChartsQuery, RunFilter], Drawn]] = {
     "histogram": _histogram, "ecdf": _ecdf, "box": _boxes, "scatter": _scatter,
 }  # fmt: skip
 

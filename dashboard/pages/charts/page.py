@@ -26,7 +26,7 @@ def layout(**query: str | list[str]) -> Component:
     body = card("Chart", loading_box(400), id=Ids.CARD, subtitle=" ", actions=html.Div(id=f"{Ids.CARD}-actions"))
     return html.Div(
         [
-            page_header("Charts", "Any number of runs by group or against another, over all runs that match."),
+            page_header("Charts", "Any number of runs by group or against another, over the runs that match."),
             html.Div(notes_box(state.notes), id=Ids.NOTES),
             html.Div(view.bar(state), id=Ids.BAR, className="hs-scope"),
             html.Div(id=Ids.CHIPS, className="hs-chips"),

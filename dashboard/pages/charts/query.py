@@ -15,7 +15,10 @@ from headscope.dashboard.narrowing.conditions import RANGE
 from headscope.dashboard.narrowing.query import FACETS, NarrowingQuery
 from headscope.dashboard.pages import Page
 from headscope.dashboard.words import plural
+from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import RunFilter
 from headscope.storage.rows.charts import CHART_COLUMNS, WHOLE, Split
+from headscope.storage.rows.filters import PARTS
 
 PAGE = Page("charts", links.CHARTS, "Charts", "bar-chart-line", 12, shortcut="d")
 BY = {"none": "", "model": "model", "prompt_set": "prompt_set", "experiment": "experiment", "status": "status",
@@ -24,6 +27,8 @@ BY = {"none": "", "model": "model", "prompt_set": "prompt_set", "experiment": "e
 FACET_OF = {facet.column: facet.key for facet in FACETS}
 KINDS = ("histogram", "ecdf", "box", "scatter")
 X, Y = "mean_surprisal", "next_entropy"
+MOST, DRAWN, FEW = 100_000, 12_500, 1_000
+"""Of more runs than `MOST` about `DRAWN` are counted while somebody waits; of fewer measured ones than `FEW` all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +102,28 @@ def up_to(column: Column, value: float) -> str:
 def name_of(split: Split) -> str:
     """Of a series."""
     return plural(split.others, "other") if split.others else split.value or "(none)"
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the page counts: the runs of `where`, of `total` that match."""
+
+    where: RunFilter
+    total: int
+
+    @property
+    def whole(self) -> bool:
+        """All runs that match."""
+        return not self.where.sample
+
+    @property
+    def about(self) -> int:
+        """Runs counted, as many as are expected of the part."""
+        return self.total if self.whole else round(self.total * self.where.sample / PARTS)
+
+
+def counted(store: RunReader, query: ChartsQuery) -> Counted:
+    """All runs that match, or of more than `MOST` a fixed random part, many times as fast."""
+    where = query.where()
+    total = store.runs_page(where, limit=1).total
+    return Counted(replace(where, sample=max(1, PARTS * DRAWN // total)) if total > MOST else where, total)

@@ -23,7 +23,7 @@ from headscope.storage.rows.charts import CHART_COLUMNS, ColumnPairs, Split, Spr
 KIND_NAMES = dict(zip(KINDS, ("Histogram", "ECDF", "Box", "Scatter"), strict=True))
 BY_NAMES = {"none": "nothing", "prompt_set": "prompt set"}
 METHOD = (
-    "Quartiles and means are of all measured runs, worked out by the database; of the mean the 95 % interval by "
+    "Quartiles and means are of the measured runs, worked out by the database; of the mean the 95 % interval by "
     "Student's t, which takes runs for independent of each other: runs of one prompt on several models, or of a pair, "
     "are not."
 )

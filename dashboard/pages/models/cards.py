@@ -11,7 +11,7 @@ from headscope.dashboard.cards import Children, Download, download_menu, empty_b
 from headscope.dashboard.figures.behaviour import reliability as reliability_figure
 from headscope.dashboard.numbers import interval, plain
 from headscope.dashboard.pages.models import view
-from headscope.dashboard.pages.models.query import LISTED, ModelsQuery, facets_of, resolved
+from headscope.dashboard.pages.models.query import LISTED, ModelsQuery, compared, facets_of, resolved
 from headscope.dashboard.parts import graph, note, switch
 from headscope.dashboard.services import Services
 from headscope.dashboard.status import first_command
@@ -31,7 +31,7 @@ def summary(services: Services, query: ModelsQuery) -> Children:
     query = resolved(query, facets)
     if query.same or not query.beside_model:
         return view.one_model(query, facets)
-    found = services.store.models_beside(query.sides())
+    found = services.store.models_beside(compared(services.store, query))
     if not found.matched.both:
         return view.nothing_matched(query, found.matched)
     rows = shown(model_rows(found.measured, found.cells))
@@ -66,7 +66,7 @@ def flips(services: Services, query: ModelsQuery) -> Children:
                          "that both models ran have none."), icon_name="shuffle")  # fmt: skip
     totals = {"all": sums.only_first + sums.only_second, "gained": sums.only_second, "lost": sums.only_first}
     total, actions = totals[query.which], switch("which", query, WHICH, "Flips")
-    rows = services.store.flips(query.sides(), query.which, query.page * LISTED, LISTED)
+    rows = services.store.flips(compared(services.store, query), query.which, query.page * LISTED, LISTED)
     downloads = download_menu([Download("CSV", href=links.models_file(FLIPS_FILE, query))], "models-flips")
     if not rows:
         return view.no_flips(query, total, sums.n), [actions, downloads]
@@ -114,5 +114,5 @@ def matched(services: Services, query: ModelsQuery) -> tuple[ModelsQuery, Models
     query = resolved(query, facets_of(services.store, query))
     if query.same or not (query.model and query.beside_model):
         return None
-    found = services.store.models_beside(query.sides())
+    found = services.store.models_beside(compared(services.store, query))
     return (query, found) if found.matched.both else None

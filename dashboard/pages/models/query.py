@@ -12,10 +12,13 @@ from headscope.dashboard.pages import Page
 from headscope.dashboard.scoped.query import ScopeQuery
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Condition, FacetCount, RunFilter
+from headscope.storage.rows.filters import PARTS
 from headscope.storage.rows.models import FLIPS, Sides
 
 LISTED = 25
 """Flips on one page of the list."""
+MOST = 10_000
+"""Runs of both models that are compared while somebody waits."""
 FACETS = ("model", "experiment", "prompt_set", "tags")
 
 
@@ -61,6 +64,33 @@ class ModelsQuery(ScopeQuery):
         apart = sides.first_experiment if sides.first_experiment != sides.second_experiment else ""
         return replace(self, model=self.beside_model, beside_model=self.model, experiment=sides.second_experiment,
                        beside_experiment=apart, page=0)  # fmt: skip
+
+
+def compared(store: RunReader, query: ModelsQuery) -> Sides:
+    """What the page compares: of more runs than `MOST` those of a part of the prompts, the same on both models."""
+    sides = query.sides()
+    if (total := _runs(store, sides)) <= MOST:
+        return sides
+    return replace(sides, where=replace(sides.where, parts=max(1, PARTS * MOST // total)))
+
+
+def sample_said(store: RunReader, query: ModelsQuery) -> str:
+    """A sentence where not all prompts are compared, else ""."""
+    parts = compared(store, query).where.parts
+    if not parts:
+        return ""
+    return (
+        f"Of {_runs(store, query.sides()):,} runs those of {100 * parts / PARTS:.2g} % of the prompts are compared, "
+        "drawn by a hash of the prompt, pairs whole: the same ones every time."
+    )
+
+
+def _runs(store: RunReader, sides: Sides) -> int:
+    """How many both sides have together: summed up from what the menus count anyway."""
+    of = {"model": {sides.first, sides.second}, "experiment": {sides.first_experiment, sides.second_experiment} - {""}}
+    more = [Condition(column, "in", tuple(sorted(values))) for column, values in of.items() if values]
+    found = store.facets(RunFilter((*sides.where.conditions, *more)), ("status",))
+    return sum(item.count for item in found["status"])
 
 
 Facets = Mapping[str, Sequence[FacetCount]]

@@ -14,7 +14,7 @@ from headscope.dashboard import links
 from headscope.dashboard.cards import Children, copyable, empty_box, extra, guarded
 from headscope.dashboard.covered import covered, prompt, run_link
 from headscope.dashboard.numbers import interval, plain, signed
-from headscope.dashboard.pages.models.query import LISTED, Facets, ModelsQuery, facets_of, resolved
+from headscope.dashboard.pages.models.query import LISTED, Facets, ModelsQuery, facets_of, resolved, sample_said
 from headscope.dashboard.parts import Entry, menu, note, stay, warning
 from headscope.dashboard.scoped.bar import cautions
 from headscope.dashboard.tables import table
@@ -52,7 +52,8 @@ def bar(store: RunReader, query: ModelsQuery, _purpose: str) -> Children:
         menu("Tag", query.tag or "all", _entries(query, facets, "tags", "tag", "all")),
     ]  # fmt: skip
     where = query.sides().where.conditions
-    found: list[str] = []
+    sampled = sample_said(store, query)
+    found = [f"{sampled} Files and notebooks count them all."] if sampled else []
     for model, experiment in ((query.model, query.experiment),
                               (query.beside_model, query.beside_experiment or query.experiment)):  # fmt: skip
         of = {"model": model, "experiment": experiment}

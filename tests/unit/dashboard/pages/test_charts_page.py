@@ -15,13 +15,16 @@ import pytest
 from headscope.analysis.types import Prompt
 from headscope.dashboard.app import create_app
 from headscope.dashboard.pages.charts import cards, view
+from headscope.dashboard.pages.charts import query as charts_query
 from headscope.dashboard.pages.charts.drawn import draw
 from headscope.dashboard.pages.charts.query import BY, KINDS, ChartsQuery
 from headscope.dashboard.pages.runs.query import RunsQuery
 from headscope.dashboard.pages.runs.view import toolbar
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
+from headscope.storage.rows import RunFilter
 from headscope.storage.rows.charts import CHART_COLUMNS
+from headscope.storage.rows.filters import PARTS
 from tests.factories import make_failure, make_info, make_result, make_set
 from tests.page_parts import BrokenStore, hrefs, text_of, walk
 
@@ -125,3 +128,20 @@ def test_the_file_holds_what_is_drawn_with_its_method(services: Services) -> Non
         assert stored is not None
         assert float(row["mean_surprisal"]) == pytest.approx(stored / np.log(2))
     assert client.get("/api/v1/charts/chart.csv?x=text", headers=HOST).status_code == 400
+
+
+def test_of_very_many_runs_a_part_is_counted_and_said_and_the_file_counts_all(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"MOST": N, "DRAWN": 10}.items():
+        monkeypatch.setattr(charts_query, name, value)
+    monkeypatch.setattr(cards, "FEW", 1)
+    share = PARTS * 10 // (N + 1)
+    drawn = [row for row in services.store.runs_page(RunFilter(), limit=N + 1).rows if int(row.id[-3:], 16) < share]
+    measured = sum(row.mean_surprisal is not None for row in drawn)
+    said = words(services)
+    assert f"about 10 of {N + 1} runs are counted here" in said
+    assert f"all runs {measured} {len(drawn) - measured}" in said
+    assert sum(row["runs"] for row in draw(services.store, ChartsQuery()).rows) == N
+    monkeypatch.setattr(cards, "FEW", N)
+    assert "are counted here" not in words(services)

@@ -14,11 +14,13 @@ import pytest
 from headscope.analysis.statistics.model_rows import MEASURES, ROUGH, model_rows
 from headscope.analysis.types import Prompt
 from headscope.dashboard.app import create_app
+from headscope.dashboard.pages.models import query as models_query
 from headscope.dashboard.pages.models.page import SCOPED
 from headscope.dashboard.pages.models.query import LISTED, ModelsQuery, facets_of, resolved
 from headscope.dashboard.pages.patching.query import PatchingQuery
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
+from headscope.storage.rows import Condition, RunFilter
 from tests.factories import make_failure
 from tests.models_store import FIRST, SECOND, N, fill, lone, save
 from tests.page_parts import BrokenStore, hrefs, text_of
@@ -56,6 +58,22 @@ def test_the_summary_says_what_is_compared_and_every_measure(services: Services)
     found = services.store.models_beside(sides)
     margin = next(row for row in model_rows(found.measured, found.cells) if row.measure == "margin")
     assert f"{margin.first:.2f}" in said.replace("−", "-")
+
+
+def test_of_many_runs_a_part_of_the_prompts_is_compared_and_the_page_says_so(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "drawn by a hash" not in text_of(SCOPED.bar(services.store, ModelsQuery(**BOTH), ""))
+    total = services.store.runs_page(RunFilter((Condition("model", "in", (FIRST, SECOND)),)), limit=1).total
+    monkeypatch.setattr(models_query, "MOST", total // 2)
+    said = text_of(SCOPED.bar(services.store, ModelsQuery(**BOTH), ""))
+    assert f"Of {total} runs those of {50 - 50 / total:.2g} % of the prompts are compared" in said
+    part = services.store.models_beside(models_query.compared(services.store, ModelsQuery(**BOTH))).matched.both
+    assert 0 < part < N
+    assert f"{part} prompts that both models ran" in words(services, "summary", **BOTH)
+    whole = services.store.flips(ModelsQuery(**BOTH).sides())
+    listed = hrefs(content(services, "flips", **BOTH))
+    assert 0 < sum(f"/run?id={row.first_run}" in listed for row in whole) < len(whole)
 
 
 def test_where_all_targets_are_answers_target_over_foil_is_said_once(services: Services) -> None:
