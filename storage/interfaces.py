@@ -217,6 +217,9 @@ class RunReader(Protocol):
         that scored them, or the content filter marked them. The highest score stands for a part. What nobody scored is
         not in it."""
 
+    def column_reach(self) -> int:
+        """How many runs the next four count whole while somebody waits; of more, `RunFilter.sample` draws a part."""
+
     def column_spread(self, where: RunFilter, column: str, by: str = "") -> tuple[Spread, ...]:
         """Quartiles, mean and range of one of `CHART_COLUMNS` over all these runs, with `by` (of `CHART_SPLITS`) apart,
         most runs first. Raises UnknownNameError for another column or split; so do the next three."""

@@ -38,6 +38,8 @@ MOST = 6
 BINS, STEPS = 30, 200
 LARGEST = 1.7976931348623157e308
 WHISKER = 1.5
+REACH = {"duckdb": 5_000_000, "postgresql": 100_000}
+"""Runs that a database that stores by columns, or by rows, counts in less than a second."""
 
 
 class ChartReader:
@@ -45,6 +47,10 @@ class ChartReader:
 
     engine: Engine
     _samples: counts.Counts
+
+    def column_reach(self) -> int:
+        """See `RunReader.column_reach`."""
+        return REACH[self.engine.dialect.name]
 
     def column_spread(self, where: RunFilter, column: str, by: str = "") -> tuple[Spread, ...]:
         """See `RunReader.column_spread`."""

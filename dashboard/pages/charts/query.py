@@ -27,8 +27,8 @@ BY = {"none": "", "model": "model", "prompt_set": "prompt_set", "experiment": "e
 FACET_OF = {facet.column: facet.key for facet in FACETS}
 KINDS = ("histogram", "ecdf", "box", "scatter")
 X, Y = "mean_surprisal", "next_entropy"
-MOST, DRAWN, FEW = 100_000, 12_500, 1_000
-"""Of more runs than `MOST` about `DRAWN` are counted while somebody waits; of fewer measured ones than `FEW` all."""
+DRAWN, FEW = 12_500, 1_000
+"""Of more runs than the store counts in time about `DRAWN`; of fewer measured ones than `FEW` all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,8 @@ class Counted:
 
 
 def counted(store: RunReader, query: ChartsQuery) -> Counted:
-    """All runs that match, or of more than `MOST` a fixed random part, many times as fast."""
+    """All runs that match, or of more than the store counts while somebody waits a fixed random part."""
     where = query.where()
     total = store.runs_page(where, limit=1).total
-    return Counted(replace(where, sample=max(1, PARTS * DRAWN // total)) if total > MOST else where, total)
+    few = total <= store.column_reach()
+    return Counted(where if few else replace(where, sample=max(1, PARTS * DRAWN // total)), total)

@@ -21,6 +21,7 @@ from headscope.dashboard.pages.charts.query import BY, KINDS, ChartsQuery
 from headscope.dashboard.pages.runs.query import RunsQuery
 from headscope.dashboard.pages.runs.view import toolbar
 from headscope.dashboard.services import Services
+from headscope.storage.read.charts import REACH
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunFilter
 from headscope.storage.rows.charts import CHART_COLUMNS
@@ -133,8 +134,8 @@ def test_the_file_holds_what_is_drawn_with_its_method(services: Services) -> Non
 def test_of_very_many_runs_a_part_is_counted_and_said_and_the_file_counts_all(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in {"MOST": N, "DRAWN": 10}.items():
-        monkeypatch.setattr(charts_query, name, value)
+    monkeypatch.setattr(charts_query, "DRAWN", 10)
+    monkeypatch.setitem(REACH, "duckdb", N)
     monkeypatch.setattr(cards, "FEW", 1)
     share = PARTS * 10 // (N + 1)
     drawn = [row for row in services.store.runs_page(RunFilter(), limit=N + 1).rows if int(row.id[-3:], 16) < share]
