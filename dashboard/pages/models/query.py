@@ -17,8 +17,8 @@ from headscope.storage.rows.models import FLIPS, Sides
 
 LISTED = 25
 """Flips on one page of the list."""
-MOST = 10_000
-"""Runs of both models that are compared while somebody waits."""
+MOST, DRAWN = 50_000, 10_000
+"""Of more runs of both models than `MOST` about `DRAWN` are compared while somebody waits."""
 FACETS = ("model", "experiment", "prompt_set", "tags")
 
 
@@ -67,11 +67,12 @@ class ModelsQuery(ScopeQuery):
 
 
 def compared(store: RunReader, query: ModelsQuery) -> Sides:
-    """What the page compares: of more runs than `MOST` those of a part of the prompts, the same on both models."""
+    """What the page compares: of more runs than `MOST` about `DRAWN`, those of a part of the prompts, the same on
+    both models."""
     sides = query.sides()
     if (total := _runs(store, sides)) <= MOST:
         return sides
-    return replace(sides, where=replace(sides.where, parts=max(1, PARTS * MOST // total)))
+    return replace(sides, where=replace(sides.where, parts=max(1, PARTS * DRAWN // total)))
 
 
 def sample_said(store: RunReader, query: ModelsQuery) -> str:

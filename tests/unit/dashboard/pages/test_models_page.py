@@ -65,7 +65,8 @@ def test_of_many_runs_a_part_of_the_prompts_is_compared_and_the_page_says_so(
 ) -> None:
     assert "drawn by a hash" not in text_of(SCOPED.bar(services.store, ModelsQuery(**BOTH), ""))
     total = services.store.runs_page(RunFilter((Condition("model", "in", (FIRST, SECOND)),)), limit=1).total
-    monkeypatch.setattr(models_query, "MOST", total // 2)
+    for name in ("MOST", "DRAWN"):
+        monkeypatch.setattr(models_query, name, total // 2)
     said = text_of(SCOPED.bar(services.store, ModelsQuery(**BOTH), ""))
     assert f"Of {total} runs those of {50 - 50 / total:.2g} % of the prompts are compared" in said
     part = services.store.models_beside(models_query.compared(services.store, ModelsQuery(**BOTH))).matched.both
