@@ -42,9 +42,9 @@ def clauses(where: RunFilter, *having: Clause) -> list[Clause]:
         found.append(InSelect(runs.c.facet_id, sa.select(run_facets.c.id).where(*ticked)))
     if where.search.strip():
         found.append(HasText("contains", runs.c.search_text, fold(_bound_text(where.search))))
-    if where.parts:
-        found.append(sa.func.substr(prompt_hash(), 1, 3) < f"{min(where.parts, PARTS - 1):03x}")
-    if where.sample:
+    if 0 < where.parts < PARTS:
+        found.append(sa.func.substr(prompt_hash(), 1, 3) < f"{where.parts:03x}")
+    if 0 < where.sample < PARTS:
         found.append(IdBelow(runs.c.id, where.sample))
     if where.newest:
         newest = sa.select(runs.c.id).where(*found, *having).order_by(*order(())).limit(where.newest)

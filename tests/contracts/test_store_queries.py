@@ -8,6 +8,7 @@ import pytest
 
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.storage.rows import RUN_COLUMNS, Condition, FacetCount, RunFilter, Sort
+from headscope.storage.rows.filters import PARTS
 from headscope.storage.sql import readonly
 from tests.factories import (
     make_prompt,
@@ -181,6 +182,16 @@ class TestQueries(OnEachDatabase):
         assert filled.keys(Condition("text", "contains", "e" * 9_000)) == {"a"}
         with pytest.raises(InputError, match=r"text.*too long: 10,000 characters"):
             filled.keys(Condition("text", "contains", "é" * 10_001))
+
+    @pytest.mark.parametrize("name", ["parts", "sample"])
+    def test_all_parts_are_all_runs_and_more_parts_no_fewer_runs(self, varied: Filled, name: str) -> None:
+        def drawn(parts: int) -> set[str]:
+            return {row.id for row in varied.store.runs_page(RunFilter(**{name: parts}), limit=100).rows}
+
+        every = {row.id for row in varied.store.runs_page(RunFilter(), limit=100).rows}
+        assert drawn(PARTS) == drawn(3 * PARTS) == every
+        few, half, most = (drawn(parts) for parts in (1, PARTS // 2, PARTS - 1))
+        assert few <= half <= most <= every
 
     def test_conditions_all_hold(self, varied: Filled) -> None:
         conditions = (Condition("tags", "eq", "even"), Condition("text", "contains", "o"))
