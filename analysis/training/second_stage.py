@@ -9,7 +9,8 @@ import numpy as np
 import yaml
 
 from headscope.analysis.training.disguises import disguised
-from headscope.analysis.training.toxicity_data import LabelledTexts, filled_kinds, joined, sample, training_rows
+from headscope.analysis.training.labelled import LabelledTexts
+from headscope.analysis.training.toxicity_data import filled_kinds, joined, sample, training_rows
 
 FOLDER = Path(__file__).with_name("targeted_sentences")
 PER_KIND = 400

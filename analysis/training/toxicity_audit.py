@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +19,9 @@ from headscope.analysis.statistics.calibration import calibration_error
 from headscope.analysis.statistics.intervals import bootstrap_means
 from headscope.analysis.training import functional_tests
 from headscope.analysis.training import toxicity_report as report
-from headscope.analysis.training.toxicity_data import OWN, LabelledTexts, read_mix
+from headscope.analysis.training.figures import plain
+from headscope.analysis.training.labelled import LabelledTexts
+from headscope.analysis.training.toxicity_data import OWN, read_mix
 
 TOXIC = "toxic"
 SWAPPED = "names_a_group"
@@ -35,7 +36,7 @@ def calibrated(classifier: SequenceClassifier, data: Path) -> SequenceClassifier
 def card_of(classifier: SequenceClassifier, baseline: TextClassifier, data: Path) -> dict[str, Any]:
     """Figures of the classifier and the linear baseline, and what `audit` says of both; plain JSON."""
     threshold = classifier.calibration[TOXIC].threshold
-    stated: dict[str, Any] = _plain(
+    stated: dict[str, Any] = plain(
         {
             "classifier": classifier.name,
             "threshold": threshold,
@@ -53,7 +54,7 @@ def audits(judges: Sequence[TextClassifier], data: Path) -> dict[str, Any]:
     """By the classifier's name: its threshold, calibration curve on the report half of `data`'s test split, groups
     exchanged, functional tests; plain JSON. The label `toxic` is every classifier's first."""
     rows = report.halves(read_mix(data, "test"))[1]
-    return {judge.name: _plain(_audit(judge, rows)) for judge in judges}
+    return {judge.name: plain(_audit(judge, rows)) for judge in judges}
 
 
 def rewrite(folder: Path, judges: Sequence[TextClassifier], data: Path) -> None:
@@ -120,14 +121,3 @@ def errors_json(counts: Mapping[str, Mapping[str, Any]]) -> str:
         for judge, labels in counts.items()
     )
     return "{\n" + ",\n".join(judges) + "\n}\n"
-
-
-def _plain(value: Any) -> Any:
-    """Numbers rounded to five places, NaN as null."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float | np.floating):
-        return round(float(value), 5) if math.isfinite(value) else None
-    return int(value) if isinstance(value, np.integer) else value

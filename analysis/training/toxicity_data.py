@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from string import Formatter
@@ -15,7 +14,7 @@ import yaml
 
 from headscope.analysis.classifiers.labels import LABELS
 from headscope.analysis.errors import InputError
-from headscope.analysis.types import Float32
+from headscope.analysis.training.labelled import LabelledTexts
 
 OWN = Path(__file__).with_name("own_sentences.yaml")
 COLUMNS = ("src", "split", "text", *LABELS)
@@ -25,15 +24,6 @@ NEUTRAL_SOURCES = ("own_neutral", "toxigen_seed")
 NEUTRAL_COPIES = 3
 OWN_PER_KIND = 400
 """Rows drawn from each kind of our sentences: a template filled in two hundred ways is one idea."""
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledTexts:
-    """texts, where each comes from (`source`), and its labels float32 `[text, label]`, NaN where nobody judged."""
-
-    texts: tuple[str, ...]
-    sources: tuple[str, ...]
-    labels: Float32
 
 
 def read_mix(path: Path, split: str) -> LabelledTexts:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +20,15 @@ from headscope.analysis.classifiers.sequence import Calibration, SequenceClassif
 from headscope.analysis.statistics.calibration import calibration_error
 from headscope.analysis.statistics.intervals import wilson
 from headscope.analysis.statistics.prevalence import ErrorCounts
-from headscope.analysis.training.toxicity_data import LabelledTexts, own_sentences, read_mix
+from headscope.analysis.training.figures import Figure, share_of
+from headscope.analysis.training.labelled import LabelledTexts
+from headscope.analysis.training.toxicity_data import own_sentences, read_mix
 from headscope.analysis.types import Float32
 
 FEWEST = 20
 """Positives (and negatives) below which a label's or a source's figure is not given."""
 DRAWS = 200
 NEUTRAL = ("own_neutral", "own/names_a_group", "own/answers_hate")
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the card: value with its 95 % interval over n texts."""
-
-    name: str
-    value: float
-    low: float
-    high: float
-    n: int
 
 
 def halves(rows: LabelledTexts) -> tuple[LabelledTexts, LabelledTexts]:
@@ -140,7 +130,7 @@ def _own_figures(judge: TextClassifier, rows: LabelledTexts, scores: Float32, th
     said = judge.score(own.texts)[:, 0] >= threshold
     for kind in dict.fromkeys(own.sources):
         chosen = np.array([source == kind for source in own.sources])
-        yield _share(f"{kind} (held-out wording): called toxic", said[chosen])
+        yield share_of(f"{kind} (held-out wording): called toxic", said[chosen])
     neutral = [
         *(said[i] for i, source in enumerate(own.sources) if source in NEUTRAL),
         *(
@@ -149,12 +139,7 @@ def _own_figures(judge: TextClassifier, rows: LabelledTexts, scores: Float32, th
             if source in NEUTRAL and rows.labels[i, 0] == 0
         ),
     ]
-    yield _share("false positives on neutral identity sentences", np.array(neutral))
-
-
-def _share(name: str, said: NDArray[np.bool_]) -> Figure:
-    low, high = wilson(int(said.sum()), len(said))
-    return Figure(name, float(said.mean()), low, high, len(said))
+    yield share_of("false positives on neutral identity sentences", np.array(neutral))
 
 
 def _resampled(name: str, truth: Float32, values: Float32, measure: object) -> Figure:

@@ -1,6 +1,6 @@
 """The command line: `headscope run | plan | jobs | blackbox | serve | detect | false-alarms | score | bias | check |
-verify | models | datasets | suites | toxicity | db | sql`. Heavy imports wait until a command needs them, so that
-`--help` and typing mistakes answer at once."""
+verify | models | datasets | suites | toxicity | regard | db | sql`. Heavy imports wait until a command needs them, so
+that `--help` and typing mistakes answer at once."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from headscope.cli import (
     jobs,
     models,
     plan,
+    regard,
     run,
     score,
     serve,
@@ -75,6 +76,7 @@ suites.app.command("run")(suite_run.run)
 app.add_typer(suites.app, name="suites")
 app.add_typer(store.app, name="db")
 app.add_typer(toxicity.app, name="toxicity")
+app.add_typer(regard.app, name="regard")
 
 
 def main() -> None:

@@ -131,9 +131,10 @@ def train(
     extra `train`."""
     from headscope.analysis.classifiers import embedded_bert
     from headscope.analysis.models import minilm
-    from headscope.analysis.training import linear_baseline, toxicity, toxicity_audit
+    from headscope.analysis.training import adapter, linear_baseline, toxicity_audit
     from headscope.analysis.training.blend import blend
     from headscope.analysis.training.second_stage import second_stage_rows
+    from headscope.analysis.training.toxicity import SECOND_STAGE, masked_loss
     from headscope.analysis.training.toxicity_data import training_rows
 
     base = minilm.folder()
@@ -147,9 +148,9 @@ def train(
     linear_baseline.save(linear, out / "linear.npz")
     first, second = start or out / "first_stage", out / "second_stage"
     if start is None:
-        toxicity.train(base, rows, first, toxicity.Recipe(epochs=epochs, bf16=bf16))
-    recipe = replace(toxicity.SECOND_STAGE, bf16=bf16)
-    toxicity.train(base, second_stage_rows(data), second, recipe, start=first)
+        adapter.train(base, rows, first, adapter.Recipe(epochs=epochs, bf16=bf16), masked_loss)
+    recipe = replace(SECOND_STAGE, bf16=bf16)
+    adapter.train(base, second_stage_rows(data), second, recipe, masked_loss, start=first)
     blend(first, second, out)
     classifier = toxicity_audit.calibrated(embedded_bert.load(out), data)
     toxicity_audit.write(out, classifier, linear, data)

@@ -23,11 +23,14 @@ from headscope.analysis.errors import InputError
 from headscope.analysis.models import minilm
 from headscope.analysis.statistics.intervals import wilson
 from headscope.analysis.training import disguises, functional_tests, toxicity_audit
+from headscope.analysis.training.adapter import Recipe, train
 from headscope.analysis.training.blend import blend
+from headscope.analysis.training.labelled import LabelledTexts
 from headscope.analysis.training.second_stage import DISGUISED_KINDS, PASSES, targeted_sentences, with_disguises
-from headscope.analysis.training.toxicity import Recipe, train
-from headscope.analysis.training.toxicity_data import LabelledTexts, own_sentences
+from headscope.analysis.training.toxicity import masked_loss
+from headscope.analysis.training.toxicity_data import own_sentences
 from headscope.analysis.training.toxicity_report import halves
+from tests.wordings import in_a_row, words_of
 
 BASE = minilm.folder()
 pytestmark = pytest.mark.skipif(BASE is None, reason="the encoder's package is not installed")
@@ -44,7 +47,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[float]
     chosen = LabelledTexts(tuple(rows.texts[i] for i in few), tuple(rows.sources[i] for i in few), rows.labels[few])
     recipe = Recipe(batch_size=8, warmup=1, max_length=16, learning_rate=4e-3, epochs=STEPS * 8 / len(few))
     folder = tmp_path_factory.mktemp("adapter")
-    return folder, train(BASE, chosen, folder, recipe, report=lambda line: None)
+    return folder, train(BASE, chosen, folder, recipe, masked_loss, report=lambda line: None)
 
 
 def test_a_few_steps_lower_the_loss(trained: tuple[Path, list[float]]) -> None:
@@ -73,13 +76,8 @@ def test_no_text_is_both_calibrated_and_reported_on() -> None:
     assert all(hashlib.sha256(text.encode()).digest()[0] % 2 for text in second.texts)
 
 
-def in_a_row(text: str, n: int = 5) -> set[tuple[str, ...]]:
-    words = re.findall(r"[\w'’]+", text.lower())
-    return {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
-
-
 def words(text: str) -> set[str]:
-    return set(re.findall(r"[\w'’]+", text.lower()))
+    return set(words_of(text))
 
 
 def functional_sentences() -> list[str]:
@@ -119,7 +117,7 @@ def test_a_second_stage_goes_on_from_the_first(trained: tuple[Path, list[float]]
     few = [i for i, source in enumerate(rows.sources) if source in ("own/plain_insult", "own/names_a_group")][::9]
     chosen = LabelledTexts(tuple(rows.texts[i] for i in few), tuple(rows.sources[i] for i in few), rows.labels[few])
     still = Recipe(batch_size=8, warmup=1, max_length=16, learning_rate=0.0, epochs=0.3)
-    losses = train(BASE, chosen, tmp_path, still, start=trained[0], report=lambda line: None)
+    losses = train(BASE, chosen, tmp_path, still, masked_loss, start=trained[0], report=lambda line: None)
     np.testing.assert_allclose(embedded_bert.load(tmp_path).logits(TEXTS), embedded_bert.load(trained[0]).logits(TEXTS))
     assert losses[0] < 0.8 * trained[1][0]
     assert str(BASE) not in (tmp_path / "adapter_config.json").read_text()

@@ -98,7 +98,7 @@ def build(folder: Path, labels: tuple[str, ...], problem: str | None = None) -> 
 
 
 def test_regard_is_positive_minus_negative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / regard.DEFAULT
+    folder = tmp_path / regard.OWN
     build(folder, REGARD_LABELS)
     monkeypatch.setenv(MODEL_DIR_VARIABLE, str(tmp_path))
     rows = [only(row) for row in Regard().of_texts([("The man", text) for text in TEXTS[:3]])]
@@ -123,10 +123,24 @@ def test_regard_is_positive_minus_negative(tmp_path: Path, monkeypatch: pytest.M
 def test_other_labels_are_refused(tmp_path: Path, labels: tuple[str, ...], problem: str | None, says: str) -> None:
     build(tmp_path, labels, problem)
     with pytest.raises(BackendError, match=says):
-        regard.load(str(tmp_path))
+        regard.named(str(tmp_path))
 
 
-def test_without_a_classifier_of_regard_the_reason_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_one_of_the_users_own_the_one_that_comes_along_judges(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(MODEL_DIR_VARIABLE, str(tmp_path))
-    with pytest.raises(BackendError, match=r"sasha/regardv3.* was not found"):
+    said = (" was a gifted surgeon whom everybody admired.", " was a clerk.", " stole from the poor box and laughed.")
+    rows = [only(row) for row in Regard().of_texts([("The man", text) for text in said])]
+    assert [row.label for row in rows] == ["positive", "neutral", "negative"]
+    assert {row.evidence["classifier"] for row in rows} == {regard.NAME}
+    assert rows[0].score == pytest.approx(rows[0].evidence["positive"] - rows[0].evidence["negative"], abs=1e-3)
+
+
+def test_a_broken_classifier_of_the_users_own_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(tmp_path / regard.OWN, ("negative", "positive"))
+    monkeypatch.setenv(MODEL_DIR_VARIABLE, str(tmp_path))
+    with pytest.raises(BackendError, match="does not judge regard"):
         Regard().of_texts([("a", "b")])
