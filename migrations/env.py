@@ -14,7 +14,7 @@ def include_object(item: Any, name: str | None, kind: str, reflected: bool, comp
     if kind != "index":
         return True
     wanted = item.info.get("dialect", context.get_context().dialect.name)
-    return wanted == context.get_context().dialect.name and not (name or "").startswith("gin_")
+    return wanted == context.get_context().dialect.name and not (name or "").startswith(("gin_", "expr_"))
 
 
 context.configure(

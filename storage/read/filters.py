@@ -43,7 +43,7 @@ def clauses(where: RunFilter, *having: Clause) -> list[Clause]:
     if where.search.strip():
         found.append(HasText("contains", runs.c.search_text, fold(_bound_text(where.search))))
     if 0 < where.parts < PARTS:
-        found.append(sa.func.substr(prompt_hash(), 1, 3) < f"{where.parts:03x}")
+        found.append(prompt_part() < f"{where.parts:03x}")
     if 0 < where.sample < PARTS:
         found.append(IdBelow(runs.c.id, where.sample))
     if where.newest:
@@ -53,9 +53,16 @@ def clauses(where: RunFilter, *having: Clause) -> list[Clause]:
 
 
 def prompt_hash() -> ColumnElement[str]:
-    """Of what is drawn as one: a prompt of a set on every model, both sides of a pair. Hexadecimal digits."""
-    side = sa.func.coalesce(sa.literal("pair ") + runs.c.pair_id, sa.literal("key ") + runs.c.prompt_key)
-    return sa.func.md5(sa.func.coalesce(runs.c.prompt_set, "") + sa.literal("\n") + side)
+    """Of what is drawn as one: a prompt of a set on every model, both sides of a pair. Hexadecimal digits. Without
+    bound values: written as in the index `expr_runs_part`, or PostgreSQL would not find it."""
+    empty, line, pair, key = (sa.literal_column(text) for text in ("''", "chr(10)", "'pair '", "'key '"))
+    side = sa.func.coalesce(pair.concat(runs.c.pair_id), key.concat(runs.c.prompt_key))
+    return sa.func.md5(sa.func.coalesce(runs.c.prompt_set, empty).concat(line).concat(side))
+
+
+def prompt_part() -> ColumnElement[str]:
+    """Which of `PARTS` it falls into: the first three digits."""
+    return sa.func.substr(prompt_hash(), sa.literal_column("1"), sa.literal_column("3"))
 
 
 def clauses_on(conditions: Sequence[Condition], keys: Mapping[str, sa.Column[Any]]) -> list[Clause]:

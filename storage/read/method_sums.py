@@ -57,7 +57,7 @@ def gains(
     wanted = [*clauses, OVER_RANDOM.isnot(None), *([] if unconverged else [sa.not_(UNSURE)])]
     count = sa.select(sa.func.count(filters.prompt_hash().distinct())).select_from(JOINED).where(*wanted)
     many = int(connection.execute(count).scalar_one()) > MOST_GROUPS
-    group = sa.func.substr(filters.prompt_hash(), 1, 3) if many else filters.prompt_hash()
+    group = filters.prompt_part() if many else filters.prompt_hash()
     sums = [part for column in (OVER_RANDOM, OVER_RECENCY) for part in (sa.func.sum(column),
             sa.func.count(column))]  # fmt: skip
     query = (

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
 from headscope.analysis.errors import StorageError
+from headscope.storage.read import filters
 from headscope.storage.repository import Store
-from headscope.storage.schema import versions
+from headscope.storage.rows import RunFilter
+from headscope.storage.schema import runs, versions
 from tests.at_once import at_once
 from tests.databases import PostgresServer
 from tests.integration.store_tables import execute, make_folder, names
@@ -77,3 +80,13 @@ def test_many_upgrade_one_postgresql_at_once(postgres_server: PostgresServer) ->
         at_once(lambda address: Store.open(address).close(), [url] * 6)
         assert versions.current(url) == versions.head()
         versions.differences(url)
+
+
+def test_postgresql_finds_a_part_of_the_prompts_by_its_index(postgres_server: PostgresServer) -> None:
+    query = sa.select(runs.c.id).where(*filters.clauses(RunFilter(parts=40)))
+    with postgres_server.new() as url, Store.open(url) as store, store.engine.connect() as connection:
+        connection.exec_driver_sql("SET enable_seqscan = off")  # few runs are read faster without any
+        written = query.compile(dialect=store.engine.dialect, compile_kwargs={"literal_binds": True})
+        plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {written}").scalars())
+    assert "Index Cond: (substr(md5(" in plan
+    assert "expr_runs_part" in plan
