@@ -34,7 +34,7 @@ from headscope.analysis.errors import BackendError, HeadscopeError, NotApplicabl
 from headscope.analysis.finite import finite_rows, overflow, overflow_written
 from headscope.analysis.interfaces import Capabilities, Capture, ForwardResult, NextTokens, TokenBatch
 from headscope.analysis.interventions import Edit
-from headscope.analysis.models import devices, places, sources
+from headscope.analysis.models import devices, places, products, sources
 from headscope.analysis.models.start_token import start_token_id
 from headscope.analysis.types import (
     DTYPES,
@@ -52,6 +52,7 @@ class HFCausalBackend:
     def __init__(self, model: nn.Module, tokenizer: Any, resolved: places.ResolvedModel, dtype: str) -> None:
         """Wrap a loaded model; `load` is the usual way in."""
         self.model = model.eval().requires_grad_(False)
+        products.quicken(model)
         self.structure = discover(model)
         check_causal(model, model.config.get_text_config().vocab_size)  # type: ignore[union-attr, operator]
         n_embeddings = model.get_input_embeddings().weight.shape[0]  # type: ignore[operator]

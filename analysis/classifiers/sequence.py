@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from headscope.analysis.models import products
 from headscope.analysis.types import Float32
 
 WINDOW = 128
@@ -36,7 +37,8 @@ class SequenceClassifier:
         self, name: str, model: Any, tokenizer: Any, labels: Sequence[str], calibration: Mapping[str, Calibration]
     ) -> None:
         self.name, self.labels = name, tuple(labels)
-        self.model, self.tokenizer = model.eval(), tokenizer
+        self.model, self.tokenizer = model.eval().requires_grad_(False), tokenizer
+        products.quicken(model)
         self.calibration = {label: calibration.get(label, Calibration()) for label in self.labels}
         self.multi_label = model.config.problem_type != "single_label_classification"
 
