@@ -35,7 +35,8 @@ def quicken(model: nn.Module) -> int:
 @cache
 def faster_here() -> bool:
     """Whether this processor is AMD's and has AVX-512."""
-    if not torch.backends.mkldnn.is_available() or torch.backends.cpu.get_cpu_capability() != "AVX512":
+    onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if not onednn or torch.backends.cpu.get_cpu_capability() != "AVX512":
         return False
     return _CPUINFO.is_file() and "AuthenticAMD" in _CPUINFO.read_text(encoding="utf-8", errors="replace")
 
@@ -57,7 +58,8 @@ def _forward(layer: Any, usual: Any, rows: Tensor) -> Tensor:
         return found
     weight = _WEIGHTS[type(layer)](layer)
     if torch.is_grad_enabled() and rows.requires_grad:
-        return _Product.apply(rows, weight, layer.bias)
+        product: Tensor = _Product.apply(rows, weight, layer.bias)  # type: ignore[no-untyped-call]
+        return product
     return _product(rows, weight, layer.bias)
 
 
