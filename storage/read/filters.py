@@ -55,17 +55,17 @@ def clauses(where: RunFilter, *having: Clause) -> list[Clause]:
 def prompt_hash() -> ColumnElement[str]:
     """Of what is drawn as one: a prompt of a set on every model, both sides of a pair. Hexadecimal digits. Without
     bound values: written as in the index `expr_runs_part`, or PostgreSQL would not find it."""
-    pair, key = _written("'pair '").concat(runs.c.pair_id), _written("'key '").concat(runs.c.prompt_key)
-    set_of = sa.func.coalesce(runs.c.prompt_set, _written("''")).concat(_written("chr(10)"))
+    pair, key = _literal("'pair '").concat(runs.c.pair_id), _literal("'key '").concat(runs.c.prompt_key)
+    set_of = sa.func.coalesce(runs.c.prompt_set, _literal("''")).concat(_literal("chr(10)"))
     return sa.func.md5(set_of.concat(sa.func.coalesce(pair, key)))
 
 
 def prompt_part() -> ColumnElement[str]:
     """Which of `PARTS` it falls into: the first three digits."""
-    return sa.func.substr(prompt_hash(), _written("1"), _written("3"))
+    return sa.func.substr(prompt_hash(), _literal("1"), _literal("3"))
 
 
-def _written(sql: str) -> ColumnElement[str]:
+def _literal(sql: str) -> ColumnElement[str]:
     return sa.literal_column(sql, sa.String())
 
 
