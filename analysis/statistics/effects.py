@@ -116,7 +116,7 @@ def paired_effect(
 
 
 def of_shares(effect: Effect, differences: Floats) -> Effect:
-    """The effect behind differences of a yes-or-no measure: 1, 0 or -1.
+    """The effect behind differences of a yes-or-no measure: 1, 0 or -1; NaN, not measured, is left out.
 
     Where all are alike every resample is the same, and the interval of the mean would have no width: it is then that of
     the share that went up minus the share that went down (square and add, Newcombe 1998), each cluster counted once.
@@ -124,7 +124,8 @@ def of_shares(effect: Effect, differences: Floats) -> Effect:
     if effect.low != effect.high:
         return effect
     least = min(count for count in (effect.groups, effect.fillers) if count)
-    up, down = (float(np.nanmean(differences == side)) for side in (1, -1))
+    known = differences[np.isfinite(differences)]
+    up, down = (float(np.mean(known == side)) for side in (1, -1))
     low, high = newcombe((up, *wilson(up * least, least)), (down, *wilson(down * least, least)))
     return replace(effect, low=low, high=high)
 

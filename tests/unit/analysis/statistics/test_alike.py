@@ -43,6 +43,12 @@ def test_amounts_and_mixed_shares_keep_the_bootstrap() -> None:
     assert of_shares(plain, values) == plain
 
 
+def test_what_was_not_measured_is_not_counted_as_unchanged() -> None:
+    plain = paired_effect(np.ones(8))
+    with_gaps = np.array([1.0, np.nan] * 8)
+    assert of_shares(plain, with_gaps) == of_shares(plain, np.ones(8))
+
+
 def test_clusters_count_once_and_few_have_no_interval() -> None:
     clusters = [str(i // 4) for i in range(24)]
     six = Sample(np.ones(24), sample(1.0, 24).keys, clusters)
