@@ -57,12 +57,13 @@ class HeadRemoval:
         streams = self._suffix.inputs if beside is None else self._streams(beside, substitute)
         owners = torch.arange(n, device=self.values.device).repeat_interleave(self.n_heads)
         heads = torch.arange(self.n_heads, device=self.values.device).repeat(n)[:, None]
-        found = torch.empty(n, self.n_layers, self.n_heads, device=self.values.device)
+        finals = []
         for layer in range(self.n_layers):
             here = layer * self.n_heads + heads
             off = here if beside is None else torch.cat([here, beside[owners]], dim=1)
-            found[:, layer] = self._run(layer, streams[layer], owners, off, substitute).view(n, self.n_heads)
-        return found
+            finals.append(self._run(layer, streams[layer], owners, off, substitute))
+        values = self._values(torch.cat(finals), owners.repeat(self.n_layers))
+        return values.view(self.n_layers, n, self.n_heads).movedim(0, 1)
 
     def without(self, owners: Tensor, off: Tensor, substitute: Substitute) -> Tensor:
         """The quantity `[N]` of prompts `owners` `[N]` without the heads `off` `[N, K]`, each from its earliest on."""
@@ -70,18 +71,23 @@ class HeadRemoval:
         first = torch.where(off == NO_HEAD, self.n_layers * self.n_heads, off).amin(1) // self.n_heads
         for layer in sorted({*first.tolist()} - {self.n_layers}):
             rows = torch.nonzero(first == layer)[:, 0]
-            found[rows] = self._run(layer, self._suffix.inputs[layer], owners[rows], off[rows], substitute)
+            final = self._run(layer, self._suffix.inputs[layer], owners[rows], off[rows], substitute)
+            found[rows] = self._values(final, owners[rows])
         return found
 
     def _run(self, layer: int, streams: Tensor, owners: Tensor, off: Tensor, substitute: Substitute) -> Tensor:
-        """From what `layer` reads, `[B, T, d]`, on; heads of earlier layers are none of its business."""
-        found = torch.empty(len(owners), device=streams.device)
+        """The last residuals `[N, d]` of prompts `owners` `[N]` without the heads `off` `[N, K]`, from what `layer`
+        reads, `[B, T, d]`, on; heads of earlier layers are none of its business."""
+        found = []
         for rows in torch.split(torch.arange(len(owners)), rows_per_pass(self.backend.info, self.length)):
             mine = owners[rows]
             edits = self._edits(layer, mine, off[rows], substitute)
-            final = self._suffix.run(layer, streams[mine], self._positions[mine], edits)
-            found[rows] = self._suffix.values(final, [self._targets[i] for i in mine.tolist()])
-        return found
+            found.append(self._suffix.run(layer, streams[mine], self._positions[mine], edits))
+        return torch.cat(found)
+
+    def _values(self, finals: Tensor, owners: Tensor) -> Tensor:
+        """The quantity `[N]`: as many rows as possible at once, each of which would read the whole unembedding."""
+        return self._suffix.values(finals, [self._targets[i] for i in owners.tolist()])
 
     def _streams(self, off: Tensor, substitute: Substitute) -> tuple[Tensor, ...]:
         """What each layer reads, L tensors `[B, T, d]`, when the heads `off` `[B, K]` are removed."""
