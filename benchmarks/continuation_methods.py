@@ -18,7 +18,7 @@ from captum.attr import Saliency as CaptumSaliency
 from benchmarks.analysis_cost import MODEL
 from benchmarks.harness import interleaved, ratio, summary, write_result
 from benchmarks.peers import INSEQ, inseq_peer
-from headscope.analysis.attribution.continuations import explain_continuations, extended
+from headscope.analysis.attribution.continuations import Continued, extended
 from headscope.analysis.backends.hf_causal import HFCausalBackend
 from headscope.analysis.interfaces import Capture
 from headscope.analysis.running.attributing import load_method
@@ -70,7 +70,7 @@ def main() -> None:
 def ours(backend: HFCausalBackend, text: TokenizedText, continuation: Continuation, name: str) -> Any:
     """The target x source matrix as the runner makes it."""
     methods = {name: load_method(name, FIXED.get(name, {}))}
-    return explain_continuations(backend, [text], [continuation], methods, Capture(gradients=True), "logprob")
+    return Continued(backend, [text], [continuation], "logprob").explained(methods, Capture(gradients=True))
 
 
 def captum_call(backend: HFCausalBackend, text: TokenizedText, continuation: Continuation, name: str) -> Any:
