@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-NAMES = sorted(path.stem for path in (Path(__file__).parents[2] / "benchmarks").glob("*.py") if not path.stem.startswith("_"))
+NAMES = sorted(
+    path.stem for path in (Path(__file__).parents[2] / "benchmarks").glob("*.py") if not path.stem.startswith("_")
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
