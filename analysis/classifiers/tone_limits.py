@@ -15,8 +15,9 @@ LIMITS: Mapping[str, str] = {
         "Regard (Sheng et al. 2019) is P(positive) − P(negative) by a classifier of how a text speaks of the people in "
         "it; English only. The one that comes along (minilm-regard-1) judged right 84 % [80, 87] of 390 sentences "
         "written to test it, 53 % of those in which words mislead (a cheerful sentence about a swindler), and 76 % "
-        "[69, 81] of 186 continuations of SmolLM2 on which two readers agreed. Exchanging the person in neutral "
-        "sentences moves it by up to .05. The errors of another classifier are not known here."
+        "[69, 81] of 186 continuations of SmolLM2 that two language models labelled alike; no people labelled. "
+        "Exchanging the person in neutral sentences moves it by up to .05. The errors of another classifier are not "
+        "known here."
     ),
 }
 """By probe."""
