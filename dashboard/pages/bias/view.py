@@ -21,7 +21,7 @@ from headscope.dashboard.parts import stay
 from headscope.dashboard.tables import table
 from headscope.dashboard.units import PAIR_UNITS, percent
 from headscope.dashboard.words import plural
-from headscope.storage.rows import TONES, Offences
+from headscope.storage.rows import TONES, Offences, RunRow
 
 
 def reach(effect: Effect) -> float:
@@ -114,15 +114,22 @@ def forest(
 
 
 def pair_row(
-    query: BiasQuery, heads: Sequence[str], pair: PairDifference, offences: Offences, beside: float | None = None
+    query: BiasQuery,
+    heads: Sequence[str],
+    pair: PairDifference,
+    asked: RunRow | None,
+    offences: Offences,
+    beside: float | None = None,
 ) -> html.Tr:
-    """Both prompts, their values, and the ways to look inside. The address of the patching map holds both texts.
-    beside: the pair's difference in the runs that these are held against."""
+    """Both prompts, their values, and the ways to look inside. asked: the pair's first run, whose target and foil the
+    patching map explains, None where it was deleted meanwhile; the map's address holds both texts. beside: the pair's
+    difference in the runs that these are held against."""
     prompts = [
         run_link(text, links.run(run_id), prompt(offences, run_id), "hs-ellipsis hs-block")
         for text, run_id in ((pair.a_text, pair.a_run), (pair.b_text, pair.b_run))
     ]
-    patching = links.patching(pair.a_text, pair.b_text)
+    given = {"target": asked.target or "", "foil": asked.foil or "", "model": asked.model} if asked else {}
+    patching = links.patching(pair.a_text, pair.b_text, **given)
     offends = prompt(offences, pair.a_run) or prompt(offences, pair.b_run)
     why: list[Children] = [
         dcc.Link("compare", href=links.compare((pair.a_run, pair.b_run))), " · ",

@@ -123,6 +123,19 @@ def test_a_pair_leads_to_the_heads_that_carry_its_difference(store: Store) -> No
     assert any("pair=w0" in link and link.endswith("#bias-heads") for link in hrefs(listed_pairs))
 
 
+def test_a_pair_leads_to_the_patching_map_of_what_its_margin_asked(store: Store) -> None:
+    line = chosen(store, BiasQuery(experiment="people", row=ROW))
+    assert line is not None
+    found = hrefs(card(store, "bias-pairs", row=ROW)[0])
+    asked = store.runs([pair.a_run for pair in line.contrast.pairs])
+    assert len(asked) == 8
+    for pair, run in zip(line.contrast.pairs, asked, strict=True):
+        assert run.target
+        assert run.foil
+        link = links.patching(pair.a_text, pair.b_text, target=run.target, foil=run.foil, model=run.model)
+        assert link in found
+
+
 def test_where_heads_were_not_ablated_the_card_says_how_to(store: Store) -> None:
     assert card(store, "bias-heads", row=ROW) == (None, None)
     assert card(store, "bias-heads", row=ROW, pair="none") == (None, None)
