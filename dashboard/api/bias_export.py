@@ -80,7 +80,7 @@ def pairs(services: Services, query: BiasQuery) -> Iterator[Row]:
     other = {pair.pair_id: pair.difference for pair in line.second.pairs} if line.second else {}
     shown, why = covered_export.shown(), offences(services.store, found)
     for pair in found:
-        row = asdict(pair)
+        row = {"a_group": line.contrast.a, "b_group": line.contrast.b, **asdict(pair)}
         offends = [part for run_id in (pair.a_run, pair.b_run) if (part := why.get(run_id, {}))]
         if not shown:
             row |= _covered(pair.a_run, pair.b_run, why)

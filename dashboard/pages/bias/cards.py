@@ -9,7 +9,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from headscope.analysis.classifiers.tone_limits import LIMITS
-from headscope.analysis.statistics.counterfactual import PairDifference, by_template
+from headscope.analysis.statistics.counterfactual import OTHERS, PairDifference, by_template
 from headscope.analysis.statistics.intervals import FEWEST
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, Download, download_menu, empty_box
@@ -56,6 +56,8 @@ METHOD = (
 APART = (
     "Beside other runs, over the pairs that both have: the difference here minus the difference there, pair by pair."
 )
+MEAN_OF_OTHERS = ("The second value is the mean over the prompts of all other groups; of them the one nearest to it is "
+                  "shown, and its run, and the map, have its own value.")  # fmt: skip
 FILE, PAIRS_FILE = "bias.csv", "pairs.csv"
 
 
@@ -123,7 +125,8 @@ def pairs(services: Services, query: BiasQuery) -> Children:
     shown = everything[:LISTED]
     why = offences(services.store, shown)
     asked = {run.id: run for run in services.store.runs([pair.a_run for pair in shown])}
-    head = ("Pair", f"{row.a}>", f"{row.b}>", "Difference>", *([f"In {query.other_name}>"] if other else []), "Why")
+    second = f"{row.b}, mean>" if row.b == OTHERS else f"{row.b}>"
+    head = ("Pair", f"{row.a}>", second, "Difference>", *([f"In {query.other_name}>"] if other else []), "Why")
     body = [
         html.P([html.B(f"{row.a} − {row.b}"), f" on {row.model}, {row.attribute or row.prompt_set}: ",
                 split(row.effect)], className="hs-said"),
@@ -131,6 +134,7 @@ def pairs(services: Services, query: BiasQuery) -> Children:
         note("Why: both runs side by side with their attributions, heads and candidates; the heads whose ablation "
              "changes the one prompt's value and not the other's; or the map of layers and positions at which "
              "exchanging one prompt's state for the other's carries the difference."),
+        *([note(MEAN_OF_OTHERS)] if row.b == OTHERS else []),
         *([note(f"{LISTED} of {len(everything)} pairs.")] if len(everything) > LISTED else []),
     ]  # fmt: skip
     downloads = download_menu([Download("CSV", href=links.bias_file(PAIRS_FILE, query))], "bias-pairs")

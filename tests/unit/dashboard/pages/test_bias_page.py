@@ -7,12 +7,14 @@ import io
 import shlex
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from headscope.analysis.types import Prompt
 from headscope.dashboard import links
 from headscope.dashboard.pages.bias.heads import differences
 from headscope.dashboard.pages.bias.lines import FACETS, all_lines, chosen, facet_counts, listed
@@ -21,7 +23,7 @@ from headscope.dashboard.pages.bias.query import BiasQuery
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
 from tests import bias_store
-from tests.bias_store import ROW, ablated
+from tests.bias_store import ROW, ablated, measured, save
 from tests.page_parts import hrefs, text_of, walk
 
 HOST = {"Host": "127.0.0.1:8050"}
@@ -94,6 +96,7 @@ def test_two_models_stand_beside_each_other_on_the_pairs_both_have(store: Store)
     assert "+3.35" in words
     assert "one in later" in text_of(actions)
     pairs = " ".join(text_of(card(store, "bias-pairs", beside_model="two", row=ROW)[0]).split())
+    assert "all other groups" not in pairs
     assert "In two" in pairs
     assert "+2.70" in pairs  # pair 7 in model two
     empty = text_of(card(store, "bias-effects", prompt_set="sentences", beside_model="two")[0])
@@ -134,6 +137,19 @@ def test_a_pair_leads_to_the_patching_map_of_what_its_margin_asked(store: Store)
         assert run.foil
         link = links.patching(pair.a_text, pair.b_text, target=run.target, foil=run.foil, model=run.model)
         assert link in found
+
+
+def test_the_mean_of_all_other_groups_is_called_one(tmp_path: Path) -> None:
+    values = {"child": 2.0, "old": 0.5, "young": -1.0}
+    runs = [measured(Prompt(group, f"The {group} was", " kind", " rude", group, "all", ("age",)), value)
+            for group, value in values.items()]  # fmt: skip
+    with Store.open(str(tmp_path / "three.duckdb")) as opened:
+        save(opened, "people", "one", "manners", runs)
+        body, _ = card(opened, "bias-pairs", row="one|manners|age|child|all others")
+        words = " ".join(text_of(body).split())
+        assert "all others, mean Difference" in words
+        assert "The old was +2.00 −0.25 +2.25" in words  # (0.5 - 1) / 2, to which 0.5 and -1 are as near
+        assert "the one nearest to it is shown" in words
 
 
 def test_where_heads_were_not_ablated_the_card_says_how_to(store: Store) -> None:
@@ -188,6 +204,7 @@ def test_pairs_are_given_as_a_file(client: FlaskClient) -> None:
     found = lines(client, f"/api/v1/bias/pairs.csv?experiment=people&row={ROW}&beside_model=two")
     assert len(found) == 8
     first = {row["pair_id"]: row for row in found}["w7"]
+    assert (first["a_group"], first["b_group"]) == ("old", "young")
     assert (first["a_text"], first["wording"], first["offensive"]) == ("The w7 old was", "The w7 … was", "")
     assert float(first["difference"]) == pytest.approx(3.7, abs=1e-5)
     assert float(first["other_difference"]) == pytest.approx(2.7, abs=1e-5)
