@@ -79,23 +79,40 @@ def fill(store: Store, runs: int) -> dict[str, float]:
 
 
 COPIED = ((schema.runs, "id"), (schema.head_summaries, "run_id"), (schema.attributions, "run_id"))
+AT_ONCE = 25_000
 
 
 def copy(store: Store, copies: int, tables: Sequence[tuple[sa.Table, str]] = COPIED) -> None:
-    """So many copies of every run, with what is read of it here; a copy's id is a hash of the run's and its number."""
-    if not copies:
-        return
+    """So many copies of every run, with what is read of it here. They lie as runs do: ids grow with time, an experiment
+    after the other."""
     duckdb = store.engine.dialect.name == "duckdb"
-    numbers = f"range({copies}) n(k)" if duckdb else f"generate_series(1, {copies}) n(k)"
+    series = "range" if duckdb else "generate_series"
+    stamp = "printf('%012x', CAST({} AS BIGINT))" if duckdb else "lpad(to_hex(CAST({} AS BIGINT)), 12, '0')"
+    later = "t.created_at + to_seconds({})" if duckdb else "t.created_at + make_interval(secs => {})"
+    now = time.time_ns() // 1_000_000
     with store.engine.begin() as connection:
-        for table, key in tables:
-            names = [column.name for column in table.columns]
-            fresh = f"CAST(md5(CAST(t.{key} AS VARCHAR) || ' ' || n.k) AS UUID)"
-            picked = ", ".join(fresh if name == key else f't."{name}"' for name in names)
-            into = ", ".join(f'"{name}"' for name in names)
-            connection.exec_driver_sql(
-                f"INSERT INTO {table.name} ({into}) SELECT {picked} FROM {table.name} t, {numbers}"
-            )
+        connection.exec_driver_sql("CREATE TEMP TABLE originals AS SELECT id, experiment FROM runs")
+        sizes = connection.exec_driver_sql("SELECT experiment, count(*), min(id) FROM originals GROUP BY 1 ORDER BY 3")
+        for number, (experiment, size, _) in enumerate(sizes.all()):
+            step = max(1, AT_ONCE // size)
+            for first in range(1, copies + 1, step):
+                last = min(first + step, copies + 1)
+                numbers = f"{series}({first}, {last if duckdb else last - 1}) n(k)"
+                seconds = f"({number * copies} + n.k)"
+                for table, key in tables:
+                    names = [column.name for column in table.columns]
+                    time_of, random = (
+                        stamp.format(f"{now} + 1000 * {seconds}"),
+                        f"substr(md5(t.{key} || ' ' || n.k), 13)",
+                    )
+                    new = {key: f"CAST({time_of} || {random} AS UUID)", "created_at": later.format(seconds)}
+                    picked = ", ".join(new.get(name, f't."{name}"') for name in names)
+                    into = ", ".join(f'"{name}"' for name in names)
+                    connection.exec_driver_sql(
+                        f"INSERT INTO {table.name} ({into}) SELECT {picked} FROM {table.name} t, {numbers} "
+                        f"WHERE t.{key} IN (SELECT id FROM originals WHERE experiment = '{experiment}')"
+                    )
+        connection.exec_driver_sql("DROP TABLE originals")
     with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("CHECKPOINT" if duckdb else "VACUUM ANALYZE")
 

@@ -14,8 +14,9 @@ from headscope.analysis.attribution.results import position_scores
 from headscope.analysis.types import Float32
 from headscope.storage import session
 from headscope.storage.columns.attributions import attributions_of
-from headscope.storage.read import counts, filters, method_sums
-from headscope.storage.read.method_sums import CONVERGED, JOINED, OVER_RANDOM, RANKED, A, C, R
+from headscope.storage.read import counts, filters, method_sums, spans
+from headscope.storage.read.method_sums import CONVERGED, OVER_RANDOM, RANKED, A, C, R
+from headscope.storage.read.spans import Span
 from headscope.storage.rows import (
     MethodFailure,
     MethodGains,
@@ -43,25 +44,29 @@ class EvidenceReader:
         self, where: RunFilter, *, by_prompt_set: bool = False, unconverged: bool = False
     ) -> tuple[MethodStats, ...]:
         """See `RunReader.method_stats`."""
-        clauses, key = _clauses(where), ("methods", repr(where), by_prompt_set, unconverged)
+        key = ("methods", repr(where), by_prompt_set, unconverged)
         with session.reading(self.engine) as connection:
-            work = partial(method_sums.stats, connection, clauses, by_prompt_set, unconverged)
-            return self._counts.get(key, counts.version(connection), work)
+            span, version = self._span(connection, where)
+            work = partial(method_sums.stats, connection, span, by_prompt_set, unconverged)
+            return self._counts.get(key, version, work)
 
     def method_gains(self, where: RunFilter, *, by_prompt_set: bool = False, unconverged: bool = False) -> MethodGains:
         """See `RunReader.method_gains`."""
-        clauses, key = _clauses(where), ("gains", repr(where), by_prompt_set, unconverged)
+        key = ("gains", repr(where), by_prompt_set, unconverged)
         with session.reading(self.engine) as connection:
-            work = partial(method_sums.gains, connection, clauses, by_prompt_set, unconverged)
-            return self._samples.get(key, counts.version(connection), work)
+            span, version = self._span(connection, where)
+            work = partial(method_sums.gains, connection, span, by_prompt_set, unconverged)
+            return self._samples.get(key, version, work)
 
     def method_failures(self, where: RunFilter, limit: int = 100) -> tuple[MethodFailure, ...]:
         """See `RunReader.method_failures`."""
         count = sa.func.count()
         example = sa.func.min(sa.cast(A.run_id, sa.String))
         query = sa.select(A.method, A.error, count, example).join_from(attributions, runs, R.id == A.run_id)
-        query = query.where(*_clauses(where), A.error.isnot(None)).group_by(A.method, A.error)
+        query = query.where(A.error.isnot(None)).group_by(A.method, A.error)
         with session.reading(self.engine) as connection:
+            span, _ = self._span(connection, where)
+            query = query.where(*span.within(), *span.over(A.run_id))
             rows = connection.execute(query.order_by(count.desc(), A.method, A.error).limit(limit))
             return tuple(MethodFailure(method, reason, n, run_id) for method, reason, n, run_id in rows)
 
@@ -75,30 +80,33 @@ class EvidenceReader:
         columns = [
             (elsewhere[name] if name in elsewhere else C[name]).label(name) for name in ReceiptRow.__dataclass_fields__
         ]
-        query = sa.select(*columns).select_from(JOINED).where(*_clauses(where), C.run_id.isnot(None))
-        if method:
-            query = query.where(A.method == method)
-        if not unconverged:
-            query = query.where(CONVERGED.is_distinct_from("false"))
+        kept = [C.run_id.isnot(None), *([A.method == method] if method else []),
+                *([] if unconverged else [CONVERGED.is_distinct_from("false")])]  # fmt: skip
         with session.reading(self.engine) as connection:
+            query = method_sums.joined(self._span(connection, where)[0], *columns).where(*kept)
             rows = connection.execute(query.order_by(OVER_RANDOM.nulls_last(), R.id, A.ordinal).limit(limit)).mappings()
             return tuple(ReceiptRow(**{**row, "run_id": str(row["run_id"])}) for row in rows)
 
     def position_scores(self, where: RunFilter, limit: int = 2000) -> ScoreSample:
         """See `RunReader.position_scores`."""
-        clauses = _clauses(where)
         with session.reading(self.engine) as connection:
-            key, version = ("scores", repr(where), limit), counts.version(connection)
-            return self._samples.get(key, version, lambda: _sample(connection, clauses, limit, version))
+            (span, version), key = self._span(connection, where), ("scores", repr(where), limit)
+            return self._samples.get(key, version, lambda: _sample(connection, span, limit, version))
+
+    def _span(self, connection: Connection, where: RunFilter) -> tuple[Span, int]:
+        """Where these runs lie, and the version of the store that this holds for."""
+        version = counts.version(connection)
+        work = partial(spans.span, connection, where, _attributed)
+        return self._counts.get(("attributed", repr(where)), version, work), version
 
 
-def _clauses(where: RunFilter) -> list[filters.Clause]:
-    return filters.clauses(where, sa.exists().where(A.run_id == R.id))
+def _attributed(span: Span) -> filters.Clause:
+    theirs = attributions.alias().c
+    return sa.exists().where(theirs.run_id == R.id, *span.over(theirs.run_id))
 
 
-def _sample(connection: Connection, clauses: Sequence[filters.Clause], limit: int, version: int) -> ScoreSample:
-    there = sa.exists().where(A.run_id == R.id, RANKED)
-    wanted = [*clauses, there]
+def _sample(connection: Connection, span: Span, limit: int, version: int) -> ScoreSample:
+    wanted = [*span.within(), sa.exists().where(A.run_id == R.id, *span.over(A.run_id), RANKED)]
     total = int(connection.execute(sa.select(sa.func.count()).select_from(runs).where(*wanted)).scalar_one())
     query = sa.select(R.id).where(*wanted)
     if total > limit:  # as good as random, and the same runs every time
@@ -109,12 +117,13 @@ def _sample(connection: Connection, clauses: Sequence[filters.Clause], limit: in
 
 
 def _scores(connection: Connection, ids: Sequence[UUID]) -> Iterator[PromptScores]:
-    """Scores of a few runs, in the order of their ids; wide ones are summed over heads before the next are read."""
+    """Scores of a few runs, whose ids are in order; wide ones are summed over heads before the next are read."""
     columns = [column for column in attributions.columns if column.name not in UNRANKED]
     blank = [sa.null().label(name) for name in UNRANKED]
     shown = [R[name] for name in SHOWN[1:]]
     query = sa.select(*columns, *blank, *shown).join_from(attributions, runs, R.id == A.run_id)
-    rows = connection.execute(query.where(R.id.in_(ids), RANKED).order_by(R.id, A.ordinal)).mappings().all()
+    near = A.run_id.between(ids[0], ids[-1])
+    rows = connection.execute(query.where(near, R.id.in_(ids), RANKED).order_by(R.id, A.ordinal)).mappings().all()
     by_run: dict[UUID, list[Mapping[Any, Any]]] = {}
     for row in rows:
         by_run.setdefault(row["run_id"], []).append(row)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from headscope.analysis.types.receipts import Verdict
 from headscope.storage.read import filters
+from headscope.storage.read.spans import Span
 from headscope.storage.rows import MEASURES, MethodGains, MethodStats
 from headscope.storage.schema import attribution_receipts, attributions, runs
 from headscope.storage.sql.expressions import HasElement
@@ -22,10 +22,6 @@ OVER_RECENCY = C.gain - C.recency_gain
 RANKED = sa.and_(A.error.is_(None), HasElement(A.axes, "position"), sa.not_(HasElement(A.axes, "target_position")))
 CONVERGED = sa.cast(A.outcome.op("->>")("converged"), sa.String)
 UNSURE = CONVERGED.is_not_distinct_from("false")
-JOINED = attributions.join(runs, R.id == A.run_id).outerjoin(
-    attribution_receipts, sa.and_(C.run_id == A.run_id, C.ordinal == A.ordinal)
-)
-"""Attributions with their runs and, where there is one, their receipt."""
 TESTED = C.verdict.isnot(None) & (C.verdict != Verdict.UNMEASURED.value)
 VERDICTS = {
     "n_better": Verdict.BETTER,
@@ -36,34 +32,35 @@ VERDICTS = {
 Column = sa.ColumnElement[Any]
 
 
-def stats(
-    connection: Connection, clauses: Sequence[filters.Clause], by_prompt_set: bool, unconverged: bool
-) -> tuple[MethodStats, ...]:
+def joined(span: Span, *columns: Column) -> sa.Select[Any]:
+    """Of the attributions of these runs, with their runs and, where there is one, their receipt."""
+    receipt = sa.and_(C.run_id == A.run_id, C.ordinal == A.ordinal, *span.over(C.run_id))
+    together = attributions.join(runs, R.id == A.run_id).outerjoin(attribution_receipts, receipt)
+    return sa.select(*columns).select_from(together).where(*span.within(), *span.over(A.run_id))
+
+
+def stats(connection: Connection, span: Span, by_prompt_set: bool, unconverged: bool) -> tuple[MethodStats, ...]:
     """See `RunReader.method_stats`."""
     keys = _keys(by_prompt_set)
     columns = {**_counted(), **_measured(sa.true() if unconverged else sa.not_(UNSURE))}
     selected = [*keys, *(column.label(name) for name, column in columns.items())]
-    query = sa.select(*selected).select_from(JOINED).where(*clauses).group_by(*keys)
+    query = joined(span, *selected).group_by(*keys)
     rows = connection.execute(query).mappings().all()
     found = [MethodStats(**{"prompt_set": None, **row, "signed": bool(row["signed"])}) for row in rows]
     return tuple(sorted(found, key=_by_gain))
 
 
-def gains(
-    connection: Connection, clauses: Sequence[filters.Clause], by_prompt_set: bool, unconverged: bool
-) -> MethodGains:
+def gains(connection: Connection, span: Span, by_prompt_set: bool, unconverged: bool) -> MethodGains:
     """See `RunReader.method_gains`."""
     keys = _keys(by_prompt_set)
-    wanted = [*clauses, OVER_RANDOM.isnot(None), *([] if unconverged else [sa.not_(UNSURE)])]
-    count = sa.select(sa.func.count(filters.prompt_hash().distinct())).select_from(JOINED).where(*wanted)
+    wanted = [OVER_RANDOM.isnot(None), *([] if unconverged else [sa.not_(UNSURE)])]
+    count = joined(span, sa.func.count(filters.prompt_hash().distinct())).where(*wanted)
     many = int(connection.execute(count).scalar_one()) > MOST_GROUPS
     group = filters.prompt_part() if many else filters.prompt_hash()
     sums = [part for column in (OVER_RANDOM, OVER_RECENCY) for part in (sa.func.sum(column),
             sa.func.count(column))]  # fmt: skip
-    query = (
-        sa.select(group, *keys, *sums).select_from(JOINED).where(*wanted).group_by(group, *keys).order_by(group, *keys)
-    )
-    rows = connection.execute(query).all()
+    query = joined(span, group, *keys, *sums).where(*wanted).group_by(group, *keys)
+    rows = connection.execute(query.order_by(group, *keys)).all()
     named = [(row[0], (row[1], row[2] if by_prompt_set else None), row[-2 * len(MEASURES) :]) for row in rows]
     groups = {name: index for index, name in enumerate(dict.fromkeys(name for name, _, _ in named))}
     places = {key: index for index, key in enumerate(dict.fromkeys(key for _, key, _ in named))}

@@ -145,3 +145,22 @@ class IdBelow(Worded):
 
     def __init__(self, column: Any, number: int) -> None:
         super().__init__(column, sa.literal(number, sa.Integer()))
+
+
+class LeastId(Worded):
+    """The first of a column of ids, None of none. PostgreSQL below 18 has no min of them; as text they sort alike."""
+
+    name = "least_id"
+    inherit_cache = False
+    type: Any = sa.Uuid()
+    postgresql = 'CAST(min(CAST({0} AS VARCHAR) COLLATE "C") AS UUID)'
+    duckdb = "min({0})"
+
+
+class LargestId(LeastId):
+    """The last of them."""
+
+    name = "largest_id"
+    inherit_cache = False
+    postgresql = 'CAST(max(CAST({0} AS VARCHAR) COLLATE "C") AS UUID)'
+    duckdb = "max({0})"

@@ -130,7 +130,8 @@ def pairs(services: Services, query: BiasQuery) -> Children:
     body = [
         html.P([html.B(f"{row.a} − {row.b}"), f" on {row.model}, {row.attribute or row.prompt_set}: ",
                 split(row.effect)], className="hs-said"),
-        board(head, [pair_row(query, head, pair, asked.get(pair.a_run), why, other.get(pair.pair_id)) for pair in shown]),
+        board(head, [pair_row(query, head, pair, asked.get(pair.a_run), why, other.get(pair.pair_id))
+                     for pair in shown]),
         note("Why: both runs side by side with their attributions, heads and candidates; the heads whose ablation "
              "changes the one prompt's value and not the other's; or the map of layers and positions at which "
              "exchanging one prompt's state for the other's carries the difference."),
