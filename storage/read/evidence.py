@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +30,7 @@ from headscope.storage.rows import (
 )
 from headscope.storage.schema import attributions, runs
 
-CHUNK = 200  # runs whose scores are read at once
+CHUNK = 500  # runs whose scores are read at once
 UNRANKED = ("layer_scores", "layer_shape", "score_errors")
 SHOWN = ("run_id", "prompt_set", "prompt_key", "model", "text")
 
@@ -107,11 +109,9 @@ def _attributed(span: Span) -> filters.Clause:
 
 def _sample(connection: Connection, span: Span, limit: int, version: int) -> ScoreSample:
     wanted = [*span.within(), sa.exists().where(A.run_id == R.id, *span.over(A.run_id), RANKED)]
-    total = int(connection.execute(sa.select(sa.func.count()).select_from(runs).where(*wanted)).scalar_one())
-    query = sa.select(R.id).where(*wanted)
-    if total > limit:  # as good as random, and the same runs every time
-        query = query.order_by(sa.func.md5(sa.cast(R.id, sa.String))).limit(limit)
-    ids = sorted(connection.execute(query).scalars())
+    query = sa.select(R.id, sa.func.count().over()).where(*wanted)  # as good as random, and the same runs every time
+    rows = connection.execute(query.order_by(sa.func.md5(sa.cast(R.id, sa.String))).limit(limit)).all()
+    ids, total = sorted(row[0] for row in rows), rows[0][1] if rows else 0
     found = [item for start in range(0, len(ids), CHUNK) for item in _scores(connection, ids[start : start + CHUNK])]
     return ScoreSample(tuple(found), total, version)
 
@@ -122,20 +122,21 @@ def _scores(connection: Connection, ids: Sequence[UUID]) -> Iterator[PromptScore
     blank = [sa.null().label(name) for name in UNRANKED]
     shown = [R[name] for name in SHOWN[1:]]
     query = sa.select(*columns, *blank, *shown).join_from(attributions, runs, R.id == A.run_id)
-    near = A.run_id.between(ids[0], ids[-1])
-    rows = connection.execute(query.where(near, R.id.in_(ids), RANKED).order_by(R.id, A.ordinal)).mappings().all()
-    by_run: dict[UUID, list[Mapping[Any, Any]]] = {}
-    for row in rows:
-        by_run.setdefault(row["run_id"], []).append(row)
-    for mine in by_run.values():
-        scores: dict[str, Float32] = {}
-        found = attributions_of(mine)
-        for item in found:
-            ranked = position_scores(item)
-            if ranked is not None:
-                scores.setdefault(item.method, ranked)
-        signed = frozenset(item.method for item in found if item.signed)
-        unsure = frozenset(item.method for item in found if item.outcome.converged is False)
-        first = {name: mine[0][name] for name in SHOWN}
-        yield PromptScores(**{**first, "run_id": str(first["run_id"])}, target=found[0].target, foil=found[0].foil,
-                           scores=scores, signed=signed, not_converged=unsure)  # fmt: skip
+    near = (column.between(ids[0], ids[-1]) for column in (A.run_id, R.id))
+    rows = connection.execute(query.where(*near, A.run_id.in_(ids), RANKED).order_by(R.id, A.ordinal)).mappings()
+    for _, mine in groupby(rows, itemgetter("run_id")):
+        yield _of_run(list(mine))
+
+
+def _of_run(rows: Sequence[Mapping[Any, Any]]) -> PromptScores:
+    scores: dict[str, Float32] = {}
+    found = attributions_of(rows)
+    for item in found:
+        ranked = position_scores(item)
+        if ranked is not None:
+            scores.setdefault(item.method, ranked)
+    signed = frozenset(item.method for item in found if item.signed)
+    unsure = frozenset(item.method for item in found if item.outcome.converged is False)
+    first = {name: rows[0][name] for name in SHOWN}
+    return PromptScores(**{**first, "run_id": str(first["run_id"])}, target=found[0].target, foil=found[0].foil,
+                        scores=scores, signed=signed, not_converged=unsure)  # fmt: skip

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Double, Integer, String
+from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, String
 
 from headscope.analysis.types import HEAD_STATS, LAYER_STATS
 from headscope.storage.schema.base import (
+    Booleans,
     Integers,
     Json,
     Reals,
@@ -25,7 +26,7 @@ token_traces = table_of_runs(
     Column("token_ids", Integers, nullable=False),
     Column("tokens", Strings, nullable=False),
     *required(Integers, "char_starts", "char_ends", "words"),
-    Column("special", ARRAY(Boolean), nullable=False),
+    Column("special", Booleans, nullable=False),
     Column("logprobs", Reals, nullable=False),
     Column("ranks", Integers, nullable=False),
     Column("entropies", Reals, nullable=False),

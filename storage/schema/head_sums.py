@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ARRAY, Column, Double, Integer, Uuid
+from sqlalchemy import Column, Integer, Uuid
 
-from headscope.storage.schema.base import Integers, Reals, required, table, texts
-
-Doubles = ARRAY(Double)
+from headscope.storage.schema.base import Doubles, Integers, Reals, required, table, texts
 
 head_sums = table(
     "head_sums",
