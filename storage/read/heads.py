@@ -15,8 +15,9 @@ from headscope.analysis.types import HEAD_STATS
 from headscope.storage import session
 from headscope.storage.columns import head_sums as columns
 from headscope.storage.columns.head_sums import HeadSums, Measured
-from headscope.storage.read import counts, drawn, filters, head_arrays
+from headscope.storage.read import counts, drawn, filters, head_arrays, spans
 from headscope.storage.read.behaviour import sampled
+from headscope.storage.read.spans import Span
 from headscope.storage.rows import Condition, HeadMeans, HeadRuns, HeadStats, RunFilter
 from headscope.storage.rows.filters import PARTS
 from headscope.storage.schema import (
@@ -34,13 +35,21 @@ from headscope.storage.sql.expressions import HasElement
 R, A, H, P = runs.c, attributions.c, head_summaries.c, attribution_heads.c
 Key = tuple[str, str, str]
 Cell = tuple[int, int]
-MEASURED = sa.or_(*(sa.exists().where(table.c.run_id == R.id) for table in (head_summaries, attributions)))
 SUMMED_BY = {"experiment": experiments.c.name, "model": models.c.name, "prompt_set": prompt_sets.c.name}
 MOST = 2_000
 """Runs whose arrays are read where no sums are kept: about two seconds for 144 heads, in proportion for more."""
 MANY, FEWER, AMONG = 100_000, 500, 4
 """Of more runs than `MANY` `FEWER` are looked at one by one, drawn among `AMONG` times as many: their arrays lie far
 apart, and to count and order all takes longer than to read them."""
+
+
+def _measured(span: Span) -> filters.Clause:
+    """Whether anything that may be of heads was measured in a run of the span."""
+    tables = (table.alias().c for table in (head_summaries, attributions))
+    return sa.or_(*(sa.exists().where(table.run_id == R.id, *span.over(table.run_id)) for table in tables))
+
+
+MEASURED = _measured(Span())
 
 
 class HeadReader:
@@ -69,8 +78,11 @@ def _stats(connection: Connection, where: RunFilter, most: int) -> HeadStats:
     if _summed_up(connection, where):
         return HeadStats(_means_of(_kept(connection, where)))
     total = _count(connection, [*filters.clauses(where), MEASURED])
-    chosen = sa.select(R.id).where(*filters.clauses(replace(where, newest=most) if total > most else where, MEASURED))
-    means = _means_of(head_arrays.sums(connection, lambda column: column.in_(chosen)))
+    newest = spans.span(connection, replace(where, newest=most), _measured)
+    chosen = drawn.written(connection.execute(sa.select(R.id).where(*newest.within())).scalars())
+    means = _means_of(
+        head_arrays.sums(connection, lambda column: sa.and_(*drawn.among(column, chosen), *newest.over(column)))
+    )
     return HeadStats(means, most, total) if total > most else HeadStats(means)
 
 

@@ -3,7 +3,7 @@ takes half the time of a tuple of each row."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -19,19 +19,24 @@ AT_ONCE = 4096
 def read_columns(connection: Connection, query: sa.Select[Any]) -> list[Sequence[Any]]:
     """A column of plain values for each column of the query, whose names differ; none at all without rows, maybe."""
     if connection.dialect.name == "duckdb":
-        cursor = _executed(connection, query)
+        cursor = executed(connection, query)
         return [column.to_pylist() for column in cursor.to_arrow_table().columns]
-    found = _executed(connection, _joined(query)).fetchall()
+    found = executed(connection, _joined(query)).fetchall()
     counts = [row[0] for row in found]
     columns = [_parted(column, counts) for column in zip(*(row[1:] for row in found), strict=True)]
     if any(column is None for column in columns):
-        return list(zip(*_executed(connection, query).fetchall(), strict=True))
+        return list(zip(*executed(connection, query).fetchall(), strict=True))
     return [column for column in columns if column is not None]
 
 
-def _executed(connection: Connection, query: sa.Select[Any]) -> Any:
+def executed(
+    connection: Connection, query: sa.Select[Any], loaders: Mapping[int, type[Any]] | None = None, **options: Any
+) -> Any:
+    """The driver's own cursor, made with `options`, after the query. loaders: psycopg's, by number of type."""
     made = query.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
-    cursor: Any = connection.connection.cursor()
+    cursor: Any = connection.connection.cursor(**options)
+    for number, loader in (loaders or {}).items():
+        cursor.adapters.register_loader(number, loader)
     given = [made.params[name] for name in made.positiontup] if made.positiontup else made.params
     cursor.execute(str(made), given)
     return cursor

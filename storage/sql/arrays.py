@@ -1,0 +1,71 @@
+"""Rows that hold long arrays of numbers, past SQLAlchemy: each a vector of float32, without a Python number for every
+element. DuckDB gives them through Arrow, PostgreSQL in its binary format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from psycopg.adapt import Loader
+from psycopg.pq import Format
+from sqlalchemy.engine import Connection
+
+from headscope.storage.sql.columns import executed
+
+REALS = 1021
+"""PostgreSQL's number of the type real[]."""
+HEADER, ELEMENT = 20, np.dtype([("bytes", ">i4"), ("value", ">f4")])
+"""Before the elements of an array of one dimension: dimensions, whether any is NULL, type, length, first index."""
+
+
+def rows(connection: Connection, query: sa.Select[Any], at_once: int) -> Iterator[list[dict[str, Any]]]:
+    """The rows of a query, `at_once` at a time, by the names of its columns. Arrays of reals are float32 vectors, NaN
+    where an element is NULL; None for no array."""
+    if connection.dialect.name == "duckdb":
+        parsed = [column.name for column in query.selected_columns if isinstance(column.type, sa.JSON)]
+        for batch in executed(connection, query).fetch_record_batch(at_once):
+            yield _of_batch(batch, parsed)
+        return
+    cursor = executed(connection, query, binary=True, loaders={REALS: _Reals})
+    names = [column.name for column in cursor.description]
+    while found := cursor.fetchmany(at_once):
+        yield [dict(zip(names, row, strict=True)) for row in found]
+
+
+def _of_batch(batch: Any, parsed: list[str]) -> list[dict[str, Any]]:
+    columns: dict[str, list[Any]] = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        value_type = str(getattr(column.type, "value_type", ""))
+        columns[name] = _vectors(column) if value_type == "float" else column.to_pylist()
+        if name in parsed:
+            columns[name] = [None if value is None else json.loads(value) for value in columns[name]]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _vectors(column: Any) -> list[NDArray[np.float32] | None]:
+    ends = np.cumsum(column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False))
+    pieces = np.split(column.flatten().to_numpy(zero_copy_only=False), ends[:-1])
+    return [piece if there else None for piece, there in zip(pieces, column.is_valid().to_pylist(), strict=True)]
+
+
+class _Reals(Loader):
+    """real[] as PostgreSQL sends it."""
+
+    format = Format.BINARY
+
+    def load(self, data: Any) -> NDArray[np.float32]:
+        found = bytes(data)
+        if not any(found[:4]):
+            return np.empty(0, dtype=np.float32)
+        if not any(found[4:8]):
+            return np.frombuffer(found, ELEMENT, offset=HEADER)["value"].astype(np.float32)
+        values, at = [], HEADER
+        while at < len(found):
+            known = found[at : at + 4] != b"\xff" * 4
+            values.append(np.frombuffer(found, ">f4", 1, at + 4)[0] if known else np.nan)
+            at += 8 if known else 4
+        return np.array(values, dtype=np.float32)
