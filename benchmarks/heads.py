@@ -32,7 +32,7 @@ from headscope.dashboard.services import Services
 from headscope.storage import schema
 from headscope.storage.repository import Store
 from headscope.storage.rows import Condition, RunFilter
-from headscope.storage.write import head_sums
+from headscope.storage.write import head_sums, head_values
 from tests.factories import make_attribution, make_info, make_prompt, make_result
 
 SHAPE, BATCH, SETS = (12, 12), 64, 6
@@ -113,6 +113,7 @@ def copy(store: Store, copies: int, tables: Sequence[tuple[sa.Table, str]] = COP
                         f"WHERE t.{key} IN (SELECT id FROM originals WHERE experiment = '{experiment}')"
                     )
         connection.exec_driver_sql("DROP TABLE originals")
+        head_values.rebuild(connection, head_values.wrong(connection))
     with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("CHECKPOINT" if duckdb else "VACUUM ANALYZE")
 

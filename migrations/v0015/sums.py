@@ -55,8 +55,8 @@ def fill() -> None:
     """A row per experiment, model, prompt set and statistic; none in an empty store."""
     connection = op.get_bind()
     found: dict[Key, list[np.ndarray[Any, Any]]] = {}
-    for query, take in zip(READ, (_attention, _scores, _relevance), strict=True):
-        for rows in _batches(connection, query):
+    for query, take in zip(READ, (attention_of, scores_of, relevance_of), strict=True):
+        for rows in batches(connection, query):
             values: dict[Key, list[Any]] = {}
             for row in rows:
                 scope = (row["experiment_id"], row["model_id"], row["prompt_set_id"])
@@ -72,19 +72,22 @@ def fill() -> None:
         connection.execute(sa.insert(TABLE).values(row))
 
 
-def _batches(connection: Connection, query: str) -> Iterator[list[Any]]:
+def batches(connection: Connection, query: str) -> Iterator[list[Any]]:
+    """The rows of a query, `ROWS` at a time."""
     result = connection.execute(sa.text(query), execution_options={"yield_per": ROWS}).mappings()
     while rows := result.fetchmany(ROWS):
         yield list(rows)
 
 
-def _attention(row: Any) -> Iterator[tuple[Key, Any]]:
+def attention_of(row: Any) -> Iterator[tuple[Key, Any]]:
+    """Every statistic of a row of `head_summaries`, with what it is."""
     for name in HEAD_STATS:
         if row[name] is not None:
             yield (name, "", "", row["n_layers"], row["n_heads"]), row[name]
 
 
-def _scores(row: Any) -> Iterator[tuple[Key, Any]]:
+def scores_of(row: Any) -> Iterator[tuple[Key, Any]]:
+    """The scores of heads in a row of `attributions`."""
     unsure = row["outcome"] is not None and (json.loads(row["outcome"]) or {}).get("converged") is False
     axes = tuple(row["axes"])
     if unsure or axes not in OVER_HEADS or len(row["scores"]) != math.prod(row["shape"]):
@@ -97,7 +100,8 @@ def _scores(row: Any) -> Iterator[tuple[Key, Any]]:
         yield (name, row["quantity"], _written(row["params"]), *part.shape), part.reshape(-1)
 
 
-def _relevance(row: Any) -> Iterator[tuple[Key, Any]]:
+def relevance_of(row: Any) -> Iterator[tuple[Key, Any]]:
+    """A row of `attribution_heads`."""
     key = (row["method"], row["quantity"], _written(row["params"]), row["n_layers"], row["n_heads"])
     yield key, row["scores"]
 

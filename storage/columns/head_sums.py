@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headscope.analysis.types import HEAD_STATS, Float32
+from headscope.storage.rows.filters import PARTS
 
 Row = Mapping[Any, Any]
 Floats = NDArray[np.float64]
@@ -20,6 +21,15 @@ FIELDS = ("counts", "totals", "squares", "sizes", "lows", "highs")
 OVER_HEADS = {("layer", "head"), ("layer", "component"), ("condition", "layer", "head")}
 ALONE = "_alone"
 """Added to the name of a method that has a score with backups counted and another of each head alone."""
+
+
+PART = 32
+"""Of `PARTS` (4,096): the runs whose values `head_values` keeps, one in 128."""
+
+
+def in_part(run_id: UUID) -> bool:
+    """Whether the last twelve bits of an id, which are random, draw it."""
+    return run_id.int % PARTS < PART
 
 
 class Scope(NamedTuple):

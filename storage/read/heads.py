@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from headscope.analysis.types import HEAD_STATS
 from headscope.storage import session
 from headscope.storage.columns import head_sums as columns
 from headscope.storage.columns.head_sums import HeadSums, Measured
-from headscope.storage.read import counts, drawn, filters, head_arrays, spans
+from headscope.storage.read import counts, drawn, filters, head_arrays, head_cells, spans
 from headscope.storage.read.behaviour import sampled
+from headscope.storage.read.head_cells import Cell, Element, Key
 from headscope.storage.read.spans import Span
 from headscope.storage.rows import Condition, HeadMeans, HeadRuns, HeadStats, RunFilter
-from headscope.storage.rows.filters import PARTS
 from headscope.storage.schema import (
-    attribution_heads,
     attributions,
     experiments,
     head_summaries,
     head_sums,
+    head_values,
     models,
     prompt_sets,
     runs,
 )
-from headscope.storage.sql.expressions import HasElement
 
-R, A, H, P = runs.c, attributions.c, head_summaries.c, attribution_heads.c
-Key = tuple[str, str, str]
-Cell = tuple[int, int]
+R = runs.c
 SUMMED_BY = {"experiment": experiments.c.name, "model": models.c.name, "prompt_set": prompt_sets.c.name}
 MOST = 2_000
 """Runs whose arrays are read where no sums are kept: about two seconds for 144 heads, in proportion for more."""
-MANY, FEWER, AMONG = 100_000, 500, 4
-"""Of more runs than `MANY` `FEWER` are looked at one by one, drawn among `AMONG` times as many: their arrays lie far
-apart, and to count and order all takes longer than to read them."""
+MANY, ENOUGH = 100_000, 500
+"""Of more runs than `MANY` those in `head_values` are looked at one by one, if they are `ENOUGH`: the arrays of others
+lie far apart."""
 
 
 def _measured(span: Span) -> filters.Clause:
@@ -118,14 +113,15 @@ def _means_of(found: Mapping[tuple[str, Measured], HeadSums]) -> tuple[HeadMeans
 
 
 def _runs(connection: Connection, where: RunFilter, cell: Cell, limit: int) -> HeadRuns:
-    total = _count(connection, filters.clauses(where))
-    if total > MANY and limit > FEWER:
-        part = replace(where, sample=PARTS * AMONG * FEWER // total + 1)
-        found = drawn.among(R.id, drawn.draw(connection, part))  # first: who has measured heads is looked up of few
-        if len(rows := _sample(connection, found, FEWER)) == FEWER:
-            return _valued(connection, rows, cell, total)
-    total = _count(connection, [*filters.clauses(where), MEASURED])
-    return _valued(connection, _sample(connection, filters.clauses(where), limit), cell, total)
+    clauses = filters.clauses(where)
+    total = _count(connection, clauses)
+    if total > MANY:
+        kept = R.id.in_(sa.select(head_values.c.run_id))
+        if len(rows := _sample(connection, [*clauses, kept], limit)) >= min(ENOUGH, limit):
+            return _valued(rows, head_cells.kept(connection, [row[0] for row in rows], cell), total)
+    wanted = [*clauses, MEASURED]
+    rows = _sample(connection, wanted, limit)
+    return _valued(rows, head_cells.measured(connection, [row[0] for row in rows], cell), _count(connection, wanted))
 
 
 def _count(connection: Connection, clauses: Sequence[filters.Clause]) -> int:
@@ -133,14 +129,14 @@ def _count(connection: Connection, clauses: Sequence[filters.Clause]) -> int:
 
 
 def _sample(connection: Connection, clauses: Sequence[filters.Clause], limit: int) -> list[Any]:
-    query = sampled(sa.select(R.id, R.text, _pair()).where(*clauses, MEASURED), limit)
+    query = sampled(sa.select(R.id, R.text, _pair()).where(*clauses), limit)
     return sorted(connection.execute(query).all(), key=lambda row: str(row[0]))
 
 
-def _valued(connection: Connection, rows: Sequence[Any], cell: Cell, total: int) -> HeadRuns:
+def _valued(rows: Sequence[Any], elements: Iterable[Element], total: int) -> HeadRuns:
     place = {row[0]: index for index, row in enumerate(rows)}
     values: dict[Key, np.ndarray[Any, np.dtype[np.float64]]] = {}
-    for run_id, key, value in _elements(connection, list(place), cell):
+    for run_id, key, value in elements:
         if value is not None:
             values.setdefault(key, np.full(len(rows), np.nan))[place[run_id]] = np.float32(value)  # as stored
     texts, pairs = (tuple(str(row[i]) for row in rows) for i in (1, 2))
@@ -161,39 +157,3 @@ def _pair() -> sa.ColumnElement[str]:
     """What is drawn as one: a prompt of a set, both sides of a pair."""
     side = sa.func.coalesce(sa.literal("pair ") + R.pair_id, sa.literal("key ") + R.prompt_key)
     return sa.func.coalesce(R.prompt_set, "") + sa.literal("\n") + side
-
-
-def _elements(connection: Connection, ids: Sequence[UUID], cell: Cell) -> Iterator[tuple[Any, Key, float | None]]:
-    """Run, what was measured, and this head's value: one element of each array, which the database picks. The runs are
-    asked for by each table's own ids, one by one: so DuckDB reads no arrays of others."""
-    yield from _attention(connection, ids, cell)
-    yield from _scores(connection, ids, cell)
-    layer, head = cell
-    at = layer * P.n_heads + head + 1
-    query = sa.select(P.run_id, P.method, A.quantity, A.params, P.scores[at]).select_from(
-        attribution_heads.join(attributions, sa.and_(A.run_id == P.run_id, A.ordinal == P.ordinal))
-    )
-    asked = query.where(P.run_id.in_(ids), layer < P.n_layers, head < P.n_heads)
-    for run_id, method, quantity, params, value in connection.execute(asked):
-        yield run_id, (method, quantity, columns.written(params)), value
-
-
-def _attention(connection: Connection, ids: Sequence[UUID], cell: Cell) -> Iterator[tuple[Any, Key, float | None]]:
-    layer, head = cell
-    at = layer * H.n_heads + head + 1
-    query = sa.select(H.run_id, *(H[name][at].label(name) for name in HEAD_STATS))
-    asked = query.where(H.run_id.in_(ids), layer < H.n_layers, head < H.n_heads)
-    for run_id, *numbers in connection.execute(asked):
-        for name, value in zip(HEAD_STATS, numbers, strict=True):
-            yield run_id, (name, "", ""), value
-
-
-def _scores(connection: Connection, ids: Sequence[UUID], cell: Cell) -> Iterator[tuple[Any, Key, float | None]]:
-    """Axes as in `columns.scores`: the last two are layer and head (or component)."""
-    over_heads = sa.and_(HasElement(A.axes, "layer"), sa.not_(HasElement(A.axes, "position")), A.error.is_(None))
-    names = ("method", "quantity", "params", "axes", "shape", "scores", "error", "outcome")
-    query, (layer, head) = sa.select(A.run_id, *(A[name] for name in names)), cell
-    for row in connection.execute(query.where(A.run_id.in_(ids), over_heads)).mappings():
-        for key, values in columns.scores(row):
-            if layer < key.n_layers and head < key.n_heads:
-                yield row["run_id"], (key.statistic, key.quantity, key.params), values[layer * key.n_heads + head]

@@ -20,7 +20,7 @@ from headscope.storage.schema.arrays import (
 )
 from headscope.storage.schema.base import metadata
 from headscope.storage.schema.certificates import model_checks
-from headscope.storage.schema.head_sums import head_sums
+from headscope.storage.schema.head_sums import head_sums, head_values
 from headscope.storage.schema.references import experiments, jobs, models, prompt_sets, prompts
 from headscope.storage.schema.reserved import (
     api_tokens,
@@ -48,6 +48,7 @@ __all__ = [
     "failures",
     "head_summaries",
     "head_sums",
+    "head_values",
     "jobs",
     "layer_summaries",
     "measured_arrays",

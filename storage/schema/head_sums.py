@@ -1,10 +1,11 @@
-"""What was measured of every head, added up over runs. Rows of the same runs are parts: they add up too."""
+"""What was measured of every head: added up over runs (rows of the same runs are parts: they add up too), and once more
+as it is for a part of the runs, drawn by the ends of their ids, together: of a million runs those lie far apart."""
 
 from __future__ import annotations
 
 from sqlalchemy import Column, Integer, Uuid
 
-from headscope.storage.schema.base import Doubles, Integers, Reals, required, table, texts
+from headscope.storage.schema.base import Doubles, Integers, Reals, postgresql_index, required, table, texts
 
 head_sums = table(
     "head_sums",
@@ -15,4 +16,13 @@ head_sums = table(
     Column("counts", Integers, nullable=False),
     *required(Doubles, "totals", "squares", "sizes"),
     *required(Reals, "lows", "highs"),
+)
+
+head_values = table(
+    "head_values",
+    *required(Uuid, "run_id"),
+    *texts("statistic", "quantity", "params"),
+    *required(Integer, "n_layers", "n_heads"),
+    Column("scores", Reals, nullable=False),
+    postgresql_index("ix_head_values_run", "run_id"),
 )

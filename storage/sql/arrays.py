@@ -4,8 +4,9 @@ element. DuckDB gives them through Arrow, PostgreSQL in its binary format."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import sqlalchemy as sa
@@ -20,15 +21,18 @@ REALS = 1021
 """PostgreSQL's number of the type real[]."""
 HEADER, ELEMENT = 20, np.dtype([("bytes", ">i4"), ("value", ">f4")])
 """Before the elements of an array of one dimension: dimensions, whether any is NULL, type, length, first index."""
+AS_TEXT: Mapping[type[Any], Callable[[str], Any]] = {sa.JSON: json.loads, sa.Uuid: UUID}
+"""What Arrow has no type for comes as text."""
 
 
 def rows(connection: Connection, query: sa.Select[Any], at_once: int) -> Iterator[list[dict[str, Any]]]:
     """The rows of a query, `at_once` at a time, by the names of its columns. Arrays of reals are float32 vectors, NaN
     where an element is NULL; None for no array."""
     if connection.dialect.name == "duckdb":
-        parsed = [column.name for column in query.selected_columns if isinstance(column.type, sa.JSON)]
+        read = {column.name: as_text for column in query.selected_columns for kind, as_text in AS_TEXT.items()
+                if isinstance(column.type, kind)}  # fmt: skip
         for batch in executed(connection, query).fetch_record_batch(at_once):
-            yield _of_batch(batch, parsed)
+            yield _of_batch(batch, read)
         return
     cursor = executed(connection, query, binary=True, loaders={REALS: _Reals})
     names = [column.name for column in cursor.description]
@@ -36,13 +40,13 @@ def rows(connection: Connection, query: sa.Select[Any], at_once: int) -> Iterato
         yield [dict(zip(names, row, strict=True)) for row in found]
 
 
-def _of_batch(batch: Any, parsed: list[str]) -> list[dict[str, Any]]:
+def _of_batch(batch: Any, read: Mapping[str, Callable[[str], Any]]) -> list[dict[str, Any]]:
     columns: dict[str, list[Any]] = {}
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         value_type = str(getattr(column.type, "value_type", ""))
         columns[name] = _vectors(column) if value_type == "float" else column.to_pylist()
-        if name in parsed:
-            columns[name] = [None if value is None else json.loads(value) for value in columns[name]]
+        if name in read:
+            columns[name] = [None if value is None else read[name](value) for value in columns[name]]
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 

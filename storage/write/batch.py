@@ -19,10 +19,10 @@ from headscope.storage.columns.head_sums import Scope
 from headscope.storage.ids import new_id, parse_id
 from headscope.storage.rows import ArtifactRow
 from headscope.storage.sql import bulk
-from headscope.storage.write import head_sums, references
+from headscope.storage.write import head_sums, head_values, references
 
 SMALL_TABLES = ("artifacts", "failures", *finding_rows.TABLES)
-RUN_TABLES = ("run_details", *arrays.ARRAY_TABLES, *SMALL_TABLES)
+RUN_TABLES = ("run_details", *arrays.ARRAY_TABLES, *SMALL_TABLES, "head_values")
 
 
 def now() -> datetime:
@@ -132,6 +132,7 @@ class Batch:
         head_sums.rebuild(self._connection, self._less)
         head_sums.add(self._connection, self._rows, but=self._less)
         head_sums.add_stored(self._connection, copied, but=self._less)
+        head_values.add(self._connection, [row["id"] for row in self._rows.get("runs", ())])
         self._rows, self._less = {}, set()
 
     def _put(self, table: str, row: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from headscope.storage.artifacts import COLUMNS, ArtifactFolder, row_of
 from headscope.storage.columns.attributions import CURVES, MASKED_CURVES
 from headscope.storage.read import filters
 from headscope.storage.rows import ArtifactRow
-from headscope.storage.write import head_sums
+from headscope.storage.write import head_sums, head_values
 from headscope.storage.write.batch import RUN_TABLES
 
 MOST = 10_000  # lines from one query
@@ -35,6 +35,7 @@ def problems(connection: Connection, folder: ArtifactFolder) -> dict[str, list[s
         "runs with parts missing": _unmeasured(connection),
         "arrays of the wrong length": _lengths(connection),
         "sums over heads that are not those of the runs": _head_sums(connection),
+        "values of heads that are not those of the runs": _head_values(connection),
         "checks of models with rows missing": _certificates(connection),
         "artifacts missing or damaged": _artifacts(connection, folder),
     }
@@ -95,6 +96,10 @@ def _head_sums(connection: Connection) -> list[str]:
         "not what its runs add up to"
         for scope in head_sums.wrong(connection)
     ]
+
+
+def _head_values(connection: Connection) -> list[str]:
+    return [f"head_values of run {run_id} are not what its arrays hold" for run_id in head_values.wrong(connection)]
 
 
 def _certificates(connection: Connection) -> list[str]:

@@ -11,13 +11,19 @@ from headscope.analysis.counts import plural
 from headscope.storage import schema, session
 from headscope.storage.artifacts import LOST, ArtifactFolder
 from headscope.storage.read import filters
-from headscope.storage.write import head_sums, integrity, references
+from headscope.storage.write import head_sums, head_values, integrity, references
 from headscope.storage.write.batch import RUN_TABLES
 
 
 def repair(engine: Engine, folder: ArtifactFolder) -> list[str]:
     """Mend each kind in transactions of its own; a line for each that something was done about."""
-    return [*_orphans(engine), *_facets(engine), *_head_sums(engine), *_artifacts(engine, folder)]
+    return [
+        *_orphans(engine),
+        *_facets(engine),
+        *_head_sums(engine),
+        *_head_values(engine),
+        *_artifacts(engine, folder),
+    ]
 
 
 def _orphans(engine: Engine) -> list[str]:
@@ -56,6 +62,13 @@ def _head_sums(engine: Engine) -> list[str]:
         wrong = head_sums.wrong(connection)
         head_sums.rebuild(connection, wrong)
     return [f"added up the heads of {plural(len(wrong), 'selection')} of runs anew"] if wrong else []
+
+
+def _head_values(engine: Engine) -> list[str]:
+    with session.writing(engine) as connection:
+        wrong = head_values.wrong(connection)
+        head_values.rebuild(connection, wrong)
+    return [f"wrote the values of the heads of {plural(len(wrong), 'run')} anew"] if wrong else []
 
 
 def _combinations(connection: Connection) -> list[dict[str, Any]]:

@@ -13,7 +13,6 @@ from headscope.analysis.types import HEAD_STATS, Attribution, PromptSet, RunResu
 from headscope.analysis.types.outcome import Outcome
 from headscope.storage.repository import Store
 from headscope.storage.rows import Condition, HeadMeans, RunFilter
-from headscope.storage.rows.filters import PARTS
 from headscope.storage.schema import versions
 from headscope.storage.sql import readonly
 from tests.at_once import at_once
@@ -269,18 +268,3 @@ class TestHeadStats(OnEachDatabase):
         assert (len(few.run_id), few.total) == (4, 7)
         assert set(few.run_id) < set(found.run_id)
         assert filled.store.head_runs(where, 9, 0).values == {}
-
-    def test_of_very_many_runs_fewer_are_looked_at_one_by_one(
-        self, filled: Filled, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        self.save(filled, [*runs(range(7)), make_failure(make_prompt("p29"))], "a")
-        every = filled.store.head_runs(RunFilter(), 3, 1)
-        for name, value in {"MANY": 7, "FEWER": 2, "AMONG": PARTS}.items():
-            monkeypatch.setattr(f"headscope.storage.read.heads.{name}", value)
-        few = filled.store.head_runs(RunFilter(), 3, 1, 5)
-        assert (len(few.run_id), few.total) == (2, 8)
-        place = [every.run_id.index(run) for run in few.run_id]
-        for key, values in few.values.items():
-            np.testing.assert_array_equal(values, every.values[key][place])
-        monkeypatch.setattr("headscope.storage.read.heads.FEWER", 8)  # more than have measured heads
-        assert filled.store.head_runs(RunFilter(), 3, 1, 9).total == 7
