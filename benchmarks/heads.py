@@ -92,7 +92,9 @@ def copy(store: Store, copies: int, tables: Sequence[tuple[sa.Table, str]] = COP
     now = time.time_ns() // 1_000_000
     with store.engine.begin() as connection:
         connection.exec_driver_sql("CREATE TEMP TABLE originals AS SELECT id, experiment FROM runs")
-        sizes = connection.exec_driver_sql("SELECT experiment, count(*), min(id) FROM originals GROUP BY 1 ORDER BY 3")
+        sizes = connection.exec_driver_sql(
+            "SELECT experiment, count(*), min(CAST(id AS VARCHAR)) FROM originals GROUP BY 1 ORDER BY 3"
+        )
         for number, (experiment, size, _) in enumerate(sizes.all()):
             step = max(1, AT_ONCE // size)
             for first in range(1, copies + 1, step):

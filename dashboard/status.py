@@ -41,7 +41,7 @@ def first_command(url: str) -> str:
 def store_state(services: Services) -> Component:
     """One query: the number of runs."""
     kind, name = store_label(services.store.url)
-    total = services.store.runs_page(RunFilter(), limit=1).total
+    total = services.store.count(RunFilter())
     engine = "ready to compute" if services.engine else "reading only"
     return html.Div(
         [

@@ -70,6 +70,10 @@ class RunReader(Protocol):
     def runs_page(self, where: RunFilter, sort: Sequence[Sort] = (), offset: int = 0, limit: int = 100) -> RunsPage:
         """A page of runs, newest first by default. Raises UnknownNameError for a column that is not public."""
 
+    def count(self, where: RunFilter) -> int:
+        """How many runs a filter is of. Raises UnknownNameError for a column that is not public."""
+        ...
+
     def facets(self, where: RunFilter, columns: Sequence[str], limit: int = 50) -> Mapping[str, tuple[FacetCount, ...]]:
         """Counts per value of each column (model, prompt_set, tags, status, experiment, error_kind), each under the
         conditions on the OTHER columns, most frequent first."""

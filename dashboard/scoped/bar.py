@@ -128,7 +128,7 @@ def _counted(rows: Sequence[ModelSettings], name: str, words: Callable[[Any], st
 
 def any_runs(store: RunReader, query: ScopeQuery) -> bool:
     """Whether the link stands for any run at all."""
-    return store.runs_page(query.where(), limit=1).total > 0
+    return store.count(query.where()) > 0
 
 
 def no_runs(query: ScopeQuery) -> Component:

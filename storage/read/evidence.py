@@ -16,7 +16,7 @@ from headscope.analysis.attribution.results import position_scores
 from headscope.analysis.types import Float32
 from headscope.storage import session
 from headscope.storage.columns.attributions import attributions_of
-from headscope.storage.read import counts, filters, method_sums, spans
+from headscope.storage.read import counts, drawn, filters, method_sums, spans
 from headscope.storage.read.method_sums import CONVERGED, OVER_RANDOM, RANKED, A, C, R
 from headscope.storage.read.spans import Span
 from headscope.storage.rows import (
@@ -68,7 +68,7 @@ class EvidenceReader:
         query = query.where(A.error.isnot(None)).group_by(A.method, A.error)
         with session.reading(self.engine) as connection:
             span, _ = self._span(connection, where)
-            query = query.where(*span.within(), *span.over(A.run_id))
+            query = query.where(*span.clauses, *span.over(A.run_id))
             rows = connection.execute(query.order_by(count.desc(), A.method, A.error).limit(limit))
             return tuple(MethodFailure(method, reason, n, run_id) for method, reason, n, run_id in rows)
 
@@ -108,7 +108,7 @@ def _attributed(span: Span) -> filters.Clause:
 
 
 def _sample(connection: Connection, span: Span, limit: int, version: int) -> ScoreSample:
-    wanted = [*span.within(), sa.exists().where(A.run_id == R.id, *span.over(A.run_id), RANKED)]
+    wanted = [*span.clauses, sa.exists().where(A.run_id == R.id, *span.over(A.run_id), RANKED)]
     query = sa.select(R.id, sa.func.count().over()).where(*wanted)  # as good as random, and the same runs every time
     rows = connection.execute(query.order_by(sa.func.md5(sa.cast(R.id, sa.String))).limit(limit)).all()
     ids, total = sorted(row[0] for row in rows), rows[0][1] if rows else 0
@@ -117,13 +117,13 @@ def _sample(connection: Connection, span: Span, limit: int, version: int) -> Sco
 
 
 def _scores(connection: Connection, ids: Sequence[UUID]) -> Iterator[PromptScores]:
-    """Scores of a few runs, whose ids are in order; wide ones are summed over heads before the next are read."""
+    """Scores of a few runs, in the order of their ids; wide ones are summed over heads before the next are read."""
     columns = [column for column in attributions.columns if column.name not in UNRANKED]
     blank = [sa.null().label(name) for name in UNRANKED]
     shown = [R[name] for name in SHOWN[1:]]
     query = sa.select(*columns, *blank, *shown).join_from(attributions, runs, R.id == A.run_id)
-    near = (column.between(ids[0], ids[-1]) for column in (A.run_id, R.id))
-    rows = connection.execute(query.where(*near, A.run_id.in_(ids), RANKED).order_by(R.id, A.ordinal)).mappings()
+    theirs = drawn.among(A.run_id, drawn.written(ids))
+    rows = connection.execute(query.where(*theirs, RANKED).order_by(R.id, A.ordinal)).mappings()
     for _, mine in groupby(rows, itemgetter("run_id")):
         yield _of_run(list(mine))
 

@@ -31,6 +31,10 @@ class Groups:
     values: dict[str, list[Any]]
     codes: dict[str, NDArray[np.int64]]
 
+    def total(self, chosen: NDArray[np.bool_] | None) -> int:
+        """Runs in the chosen groups."""
+        return int((self.n if chosen is None else self.n[chosen]).sum())
+
     def facet(self, name: str, chosen: NDArray[np.bool_] | None, limit: int) -> tuple[FacetCount, ...]:
         """Counts of `name` over the chosen groups, most frequent first."""
         codes, n = (self.codes[name], self.n) if chosen is None else (self.codes[name][chosen], self.n[chosen])

@@ -74,7 +74,7 @@ def _stats(connection: Connection, where: RunFilter, most: int) -> HeadStats:
         return HeadStats(_means_of(_kept(connection, where)))
     total = _count(connection, [*filters.clauses(where), MEASURED])
     newest = spans.span(connection, replace(where, newest=most), _measured)
-    chosen = drawn.written(connection.execute(sa.select(R.id).where(*newest.within())).scalars())
+    chosen = drawn.written(connection.execute(sa.select(R.id).where(*newest.clauses)).scalars())
     means = _means_of(
         head_arrays.sums(connection, lambda column: sa.and_(*drawn.among(column, chosen), *newest.over(column)))
     )

@@ -36,7 +36,7 @@ def joined(span: Span, *columns: Column) -> sa.Select[Any]:
     """Of the attributions of these runs, with their runs and, where there is one, their receipt."""
     receipt = sa.and_(C.run_id == A.run_id, C.ordinal == A.ordinal, *span.over(C.run_id))
     together = attributions.join(runs, R.id == A.run_id).outerjoin(attribution_receipts, receipt)
-    return sa.select(*columns).select_from(together).where(*span.within(), *span.over(A.run_id))
+    return sa.select(*columns).select_from(together).where(*span.clauses, *span.over(A.run_id))
 
 
 def stats(connection: Connection, span: Span, by_prompt_set: bool, unconverged: bool) -> tuple[MethodStats, ...]:
@@ -54,7 +54,7 @@ def gains(connection: Connection, span: Span, by_prompt_set: bool, unconverged: 
     """See `RunReader.method_gains`."""
     keys = _keys(by_prompt_set)
     wanted = [OVER_RANDOM.isnot(None), *([] if unconverged else [sa.not_(UNSURE)])]
-    prompts = sa.select(sa.func.count(filters.prompt_hash().distinct())).where(*span.within())
+    prompts = sa.select(sa.func.count(filters.prompt_hash().distinct())).where(*span.clauses)
     many = int(connection.execute(prompts).scalar_one()) > MOST_GROUPS
     group = filters.prompt_part() if many else filters.prompt_hash()
     sums = [part for column in (OVER_RANDOM, OVER_RECENCY) for part in (sa.func.sum(column),

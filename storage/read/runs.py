@@ -21,6 +21,7 @@ from headscope.storage.ids import parse_id
 from headscope.storage.read import certificates, counts, facets, filters, overview
 from headscope.storage.read import jobs as job_rows
 from headscope.storage.read.detail import Ask, artifacts, detail, run_row
+from headscope.storage.read.facets import Groups
 from headscope.storage.rows import (
     RUN_COLUMNS,
     FacetCount,
@@ -73,21 +74,32 @@ class Reader:
             rows = _rows(connection, clauses, sort, total - start - limit, limit, backwards=True)
             return RunsPage(rows, total)
 
+    def count(self, where: RunFilter) -> int:
+        """See `RunReader.count`."""
+        clauses = filters.clauses(where)
+        with session.reading(self.engine) as connection:
+            return self._total(connection, where, clauses, (), None)[0]
+
     def facets(self, where: RunFilter, columns: Sequence[str], limit: int = 50) -> Mapping[str, tuple[FacetCount, ...]]:
         """See `RunReader.facets`. Raises UnknownNameError for a column that has too many values to count."""
         for name in columns:
             if name not in FACETS:
                 raise UnknownNameError("facet", name, FACETS)
         with session.reading(self.engine) as connection:
-            version, rest = counts.version(connection), facets.unticked(where)
+            version = counts.version(connection)
             filters.clauses(where)
-            groups = self._groups.get(repr(rest), version, lambda: facets.groups(connection, rest))
+            groups = self._grouped(connection, version, where)
             return {
                 name: self._facet(connection, version, where, name, limit)
                 if name in facets.MORE
                 else groups.facet(name, facets.chosen(connection, groups, where, name), limit)
                 for name in columns
             }
+
+    def _grouped(self, connection: Connection, version: int, where: RunFilter) -> Groups:
+        """The runs of a filter by their facets, its conditions on facets left out."""
+        rest = facets.unticked(where)
+        return self._groups.get(repr(rest), version, lambda: facets.groups(connection, rest))
 
     def _facet(
         self, connection: Connection, version: int, where: RunFilter, name: str, limit: int
@@ -162,6 +174,13 @@ class Reader:
             return total, [row[0] for row in rows]
 
         def count() -> int:
+            rest = facets.unticked(where)
+            few = any(item.column == "experiment" for item in where.conditions)  # found by an index
+            if rest == RunFilter() and (
+                not few or self._groups.has(repr(rest), version)
+            ):  # a pass that serves menus too
+                groups = self._grouped(connection, version, where)
+                return groups.total(facets.chosen(connection, groups, where, ""))
             query = sa.select(sa.func.count()).select_from(schema.runs).where(*clauses)
             return int(connection.execute(query).scalar_one())
 

@@ -31,45 +31,40 @@ class Span:
         """The bounds, on a column of run ids. Always true of these runs: the database reads less, that is all."""
         return [] if self.ends is None else [column.between(*self.ends)]
 
-    def within(self) -> list[Clause]:
-        """Clauses and bounds, on `runs`."""
-        return [*self.clauses, *self.over(R.id)]
-
 
 Having = Callable[[Span], Clause]
-"""What the newest of a filter are sought among, of runs in a span."""
+"""What is true of the runs of a span that count as one of the newest."""
 
 
 def span(connection: Connection, where: RunFilter, having: Having | None = None) -> Span:
-    """The runs of a filter; of a filter for the newest, those that `having` is true of. Raises as `filters.clauses`."""
-    found = _bounded(connection, filters.clauses(replace(where, newest=0)))
+    """The runs of a filter; of a filter for the newest, back to the one with which so many have `having`: those between
+    that do not have it are of the span too. Raises as `filters.clauses`."""
+    clauses = filters.clauses(replace(where, newest=0))
     if not where.newest:
-        return found
-    for among in (_back_to(connection, found, 2 * where.newest), found):
-        held = _having(among, having)
-        newest = _back_to(connection, held, where.newest)
-        if newest is not held:
-            return newest
-    return held
+        found = _bounded(connection, clauses)
+        return replace(found, clauses=(*clauses, *found.over(R.id)))
+    every = Span(tuple(clauses))
+    near = _back_to(connection, every, 2 * where.newest)  # `having` is looked up of these only, if they are enough
+    for among in (_bounded(connection, near.clauses), every):
+        newest = _back_to(connection, among, where.newest, *([having(among)] if having else []))
+        if newest is not among:
+            return replace(newest, clauses=(*clauses, newest.clauses[-1]))  # later than those near, which says it all
+    return every
 
 
-def _having(found: Span, having: Having | None) -> Span:
-    return found if having is None else replace(found, clauses=(*found.clauses, having(found)))
-
-
-def _back_to(connection: Connection, found: Span, most: int) -> Span:
-    """The newest `most` of them; themselves where there are no more."""
-    newest = sa.select(R.created_at, R.id).where(*found.within()).order_by(*filters.order(()))
+def _back_to(connection: Connection, found: Span, most: int, *having: Clause) -> Span:
+    """Back to the newest `most` of them; themselves where there are no more."""
+    newest = sa.select(R.created_at, R.id).where(*found.clauses, *having).order_by(*filters.order(()))
     oldest = connection.execute(newest.offset(most - 1).limit(1)).first()
     if oldest is None:
         return found
     moment, run_id = oldest
     later = sa.or_(R.created_at > moment, sa.and_(R.created_at == moment, R.id >= run_id))
-    return _bounded(connection, [*found.clauses, later])
+    return replace(found, clauses=(*found.clauses, later))
 
 
 def _bounded(connection: Connection, clauses: Sequence[Clause]) -> Span:
     if not clauses:
         return Span()
-    ends = connection.execute(sa.select(LeastId(R.id), LargestId(R.id)).where(*clauses)).one()
+    ends: tuple[Any, ...] = connection.execute(sa.select(LeastId(R.id), LargestId(R.id)).where(*clauses)).one()
     return Span(tuple(clauses), None if ends[0] is None else (ends[0], ends[1]))

@@ -31,7 +31,7 @@ class Plain(ARRAY[Any]):
 
     cache_ok = True
 
-    def result_processor(self, dialect: Any, coltype: object) -> None:
+    def result_processor(self, dialect: Any, coltype: object) -> Any:
         """Nothing is done."""
 
 

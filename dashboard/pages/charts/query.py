@@ -125,6 +125,6 @@ class Counted:
 def counted(store: RunReader, query: ChartsQuery) -> Counted:
     """All runs that match, or of more than the store counts while somebody waits a fixed random part."""
     where = query.where()
-    total = store.runs_page(where, limit=1).total
+    total = store.count(where)
     few = total <= store.column_reach()
     return Counted(where if few else replace(where, sample=max(1, PARTS * DRAWN // total)), total)

@@ -71,7 +71,7 @@ def show_labels(services: Services, query: HeadQuery) -> Children:
 def _nothing(services: Services, query: HeadQuery) -> Component | None:
     """No heads were measured in these runs; nothing where there are no runs, which the bar says."""
     there = query.model in {model for row in services.store.overview().experiments for model in row.models}
-    return nothing(query) if there and services.store.runs_page(query.where(), limit=1).total else None
+    return nothing(query) if there and services.store.count(query.where()) else None
 
 
 def _rule_row(rule: Rule, label: HeadLabel | None, one: OneHead) -> html.Tr:

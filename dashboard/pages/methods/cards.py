@@ -70,7 +70,8 @@ def n_models(store: RunReader, query: MethodsQuery) -> int:
     if query.model:
         return 1
     where = query.where()
-    if any(item.column == "model" for item in where.conditions):  # which facets of models take no notice of
+    one = any(item.column == "model" for item in where.conditions)  # which facets of models take no notice of
+    if one or not query.beyond:  # facets are counted over all runs
         return len({row.model for row in store.model_settings(where)})
     return len(store.facets(where, ["model"])["model"])
 

@@ -15,7 +15,7 @@ from headscope.storage.rows import RunFilter
 
 MEASURES = {"tau": "Kendall’s τ", "overlap": "Top-k overlap", "signs": "Sign agreement"}
 TOPS = (1, 3, 5, 10)
-MOST = 50_000
+MOST = 10_000
 """Runs that are counted of a selection beyond one experiment."""
 
 
@@ -50,7 +50,7 @@ class MethodsQuery(SelectedQuery):
 def counted(store: RunReader, query: MethodsQuery) -> RunFilter:
     """The runs that numbers are over; of more than `MOST` beyond one experiment the newest that have attributions."""
     where = query.where()
-    many = query.beyond and store.runs_page(where, limit=1).total > MOST
+    many = query.beyond and store.count(where) > MOST
     return replace(where, newest=MOST) if many else where
 
 
@@ -59,7 +59,7 @@ def newest_said(store: RunReader, query: MethodsQuery) -> str:
     newest = counted(store, query).newest
     if not newest:
         return ""
-    total = store.runs_page(query.where(), limit=1).total
+    total = store.count(query.where())
     return f"Of {total:,} runs only the newest {newest:,} that have attributions are counted."
 
 
