@@ -68,9 +68,10 @@ def main() -> None:
 
 
 def ours(backend: HFCausalBackend, texts: tuple[str, ...], target: str | None, **params: Any) -> list[Attribution]:
-    """Everything from text to scores, the shared forward and backward pass included."""
+    """Everything from text to scores; without a target also the pass that says which token is explained."""
     work = Workspace(backend, [backend.tokenize(text) for text in texts], Capture(gradients=True))
-    rows = zip(work.texts, work.next_logprobs, strict=True)
+    nothing = torch.zeros(len(texts), backend.info.vocab_size)
+    rows = zip(work.texts, work.next_logprobs if target is None else nothing, strict=True)
     targets = [backend.resolve_target(text, target, None, logprobs) for text, logprobs in rows]
     return IntegratedGradients().attribute(work, targets, params)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import nn
@@ -19,18 +20,21 @@ from benchmarks.harness import interleaved, ratio, write_result
 from headscope.analysis.backends.hf_causal import HFCausalBackend
 from headscope.analysis.interfaces import Capture
 from headscope.analysis.models import products
+from headscope.analysis.types import TokenizedText
 
 ROWS, INSIDE, OUTSIDE = 1024, 576, 1536
 TOKENS, TEXTS, REPEATS = 32, 8, 10
 
 
 def passes(backend: HFCausalBackend) -> dict[str, Callable[[], Any]]:
-    """A forward pass of one text and of several, and one forward and back."""
+    """A forward pass of one token, of one text and of several, and one forward and back."""
     text = backend.tokenize(cut(backend, SENTENCE, TOKENS))
 
-    def forward(n: int) -> None:
+    def forward(n: int, first: TokenizedText = text) -> None:
         with torch.no_grad():
-            backend.forward(backend.batch([text] * n), Capture(last_logits_only=True))
+            backend.forward(backend.batch([first] * n), Capture(last_logits_only=True))
+
+    one = backend.tokenize("The")
 
     def back() -> None:
         batch = backend.batch([text] * 4)
@@ -38,7 +42,12 @@ def passes(backend: HFCausalBackend) -> dict[str, Callable[[], Any]]:
         logits = backend.forward(batch, Capture(gradients=True), embeddings=start).logits
         torch.autograd.grad(logits[:, -1].max(-1).values.sum(), start)
 
-    return {"one text": lambda: forward(1), f"{TEXTS} texts": lambda: forward(TEXTS), "4 texts and back": back}
+    return {
+        f"{len(one)} token": lambda: forward(1, one),
+        "one text": lambda: forward(1),
+        f"{TEXTS} texts": lambda: forward(TEXTS),
+        "4 texts and back": back,
+    }
 
 
 def main() -> None:
@@ -72,11 +81,8 @@ def main() -> None:
 
 def plainly(call: Callable[[], Any]) -> None:
     """The same pass with every layer multiplied by MKL."""
-    usual, products.FEWEST_ROWS = products.FEWEST_ROWS, 1 << 60
-    try:
+    with patch.object(products, "_fits", lambda layer: False):
         call()
-    finally:
-        products.FEWEST_ROWS = usual
 
 
 if __name__ == "__main__":

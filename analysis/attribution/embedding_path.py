@@ -33,21 +33,25 @@ class EmbeddingPath:
     def __init__(self, work: Workspace, targets: Sequence[Target], baseline: str, hold_first: bool) -> None:
         self.work, self.targets = work, list(targets)
         end = self._size = int(work.positions.max()) + 1  # what comes later cannot matter to a causal model
-        here = work.embedding_gradient(targets)
-        self.shared_seconds = here.seconds
+        here = work.embeddings[:, :end]
         self.baseline, vector = baseline_embedding(work.backend, baseline)
-        self._start = vector.expand_as(here.embeddings[:, :end]).clone()
+        self._start = vector.expand_as(here).clone()
         if hold_first:
-            self._start[:, 0] = here.embeddings[:, 0]
+            self._start[:, 0] = here[:, 0]
         for row, text in enumerate(work.texts):
             given = slice(len(text) - text.given, len(text))
-            self._start[row, given] = here.embeddings[row, :end][given]
-        self._change = here.embeddings[:, :end] - self._start
+            self._start[row, given] = here[row, :end][given]
+        self._change = here - self._start
         self.moved = (self._change != 0).any(-1).cpu()
         """bool `[B, T]`: False for tokens that stay where they are along the path (held, or equal to the baseline)."""
         self._prefix = self._held(hold_first)
-        self.input_rates = (here.gradient[:, :end] * self._change).sum(-1).cpu().double()
-        self.input_values = here.values.cpu().double()
+
+    def at_input(self) -> tuple[Tensor, Tensor]:
+        """Rates `[B, T]` and values `[B]` at the prompts themselves, as `evaluate` gives them: from the gradient that
+        the methods of a request share."""
+        here = self.work.embedding_gradient(self.targets)
+        rates = (here.gradient[:, : self._size] * self._change).sum(-1)
+        return rates.cpu().double(), here.values.cpu().double()
 
     def evaluate(self, prompts: Sequence[int], steps: Sequence[float]) -> tuple[Tensor, Tensor]:
         """Score rates and values at N points, each a prompt's index and how far along its path.

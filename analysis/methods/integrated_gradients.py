@@ -78,7 +78,7 @@ class IntegratedGradients(Method):
             scores,
             measured,
             signed=True,
-            value=float(path.input_values[index]),
+            value=answer.value,
             seconds=seconds,
             params=settings,
             convergence_delta=answer.delta,
@@ -89,8 +89,10 @@ class IntegratedGradients(Method):
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """scores, errors: float64 `[T]` of the batch, 0 for tokens that do not move."""
+    """value: of the explained quantity, nats. scores, errors: float64 `[T]` of the batch, 0 for tokens that do not
+    move."""
 
+    value: float
     scores: Float64
     errors: Float64
     change: float
@@ -132,25 +134,26 @@ def _equal_tokens(baseline: str, positions: np.ndarray) -> str:
 def _fixed(path: EmbeddingPath, settings: dict[str, Any]) -> list[_Answer]:
     nodes, weights = fixed_rule(settings["rule"], settings["n_steps"])
     n_prompts = len(path.targets)
-    steps = np.append(nodes, 0.0)  # the value at the baseline is needed for the delta
+    steps = np.append(nodes, [0.0, 1.0])  # the delta needs the values at both ends
     rates, values = path.evaluate(
         np.repeat(np.arange(n_prompts), len(steps)).tolist(), np.tile(steps, n_prompts).tolist()
     )
-    by_step = rates.reshape(n_prompts, len(steps), -1)[:, :-1].numpy()
+    by_step = rates.reshape(n_prompts, len(steps), -1)[:, :-2].numpy()
     scores = np.einsum("bst,s->bt", by_step, weights)
     errors = fixed_errors(nodes, weights, by_step)
-    changes = (path.input_values - values.reshape(n_prompts, len(steps))[:, -1]).tolist()
+    ends = values.reshape(n_prompts, len(steps))[:, -2:].tolist()
     return [
-        _Answer(row, error, change, float(row.sum()) - change, len(nodes))
-        for row, error, change in zip(scores, errors, changes, strict=True)
+        _Answer(value, row, error, value - start, float(row.sum()) - (value - start), len(nodes))
+        for row, error, (start, value) in zip(scores, errors, ends, strict=True)
     ]
 
 
 def _adaptive(path: EmbeddingPath, settings: dict[str, Any]) -> list[_Answer]:
     """Refines every prompt's own integral; each round evaluates what all unfinished prompts want in shared passes."""
     integrals = [AdaptiveIntegral() for _ in path.targets]
-    for i, integral in enumerate(integrals):
-        integral.add(1.0, path.input_rates[i].numpy(), float(path.input_values[i]))
+    input_rates, input_values = path.at_input()
+    for integral, row, value in zip(integrals, input_rates.numpy(), input_values.tolist(), strict=True):
+        integral.add(1.0, row, value)
     unfinished, rounds = list(range(len(integrals))), 0
     while unfinished:
         points = [(i, node) for i in unfinished for node in integrals[i].wanted()]
@@ -159,11 +162,11 @@ def _adaptive(path: EmbeddingPath, settings: dict[str, Any]) -> list[_Answer]:
             integrals[i].add(node, row, value)
         rounds += 1
         unfinished = [i for i in unfinished if _refine(integrals[i], 1 + rounds // 7, settings)]
-    return [_answer(integral) for integral in integrals]
+    return [_answer(integral, value) for integral, value in zip(integrals, input_values.tolist(), strict=True)]
 
 
-def _answer(integral: AdaptiveIntegral) -> _Answer:
-    return _Answer(integral.estimate, integral.errors, integral.change, integral.delta, integral.steps)
+def _answer(integral: AdaptiveIntegral, value: float = np.nan) -> _Answer:
+    return _Answer(value, integral.estimate, integral.errors, integral.change, integral.delta, integral.steps)
 
 
 def _refine(integral: AdaptiveIntegral, n_panels: int, settings: dict[str, Any]) -> bool:

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-FEWEST_ROWS, NARROWEST = 16, 128
-"""Rows, and numbers in and out of a layer, below which MKL is as fast: oneDNN first writes a program for each number of
-rows that it meets (half a millisecond)."""
+NARROWEST = 128
+"""Numbers in and out of a layer below which MKL is as fast: oneDNN first writes a program for each number of rows that
+it meets (half a millisecond)."""
 _CPUINFO = Path("/proc/cpuinfo")
 
 
@@ -34,9 +34,10 @@ def quicken(model: nn.Module) -> int:
 
 @cache
 def faster_here() -> bool:
-    """Whether this processor is AMD's and has AVX-512."""
+    """Whether this processor is AMD's and has AVX-512, and this PyTorch the product: it does not promise to keep it."""
     onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    if not onednn or torch.backends.cpu.get_cpu_capability() != "AVX512":
+    there = onednn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    if not there or torch.backends.cpu.get_cpu_capability() != "AVX512":
         return False
     return _CPUINFO.is_file() and "AuthenticAMD" in _CPUINFO.read_text(encoding="utf-8", errors="replace")
 
@@ -52,8 +53,7 @@ def _fits(layer: Any) -> bool:
 
 
 def _forward(layer: Any, usual: Any, rows: Tensor) -> Tensor:
-    few = rows.numel() < FEWEST_ROWS * rows.shape[-1]
-    if few or rows.dtype != torch.float32 or rows.device.type != "cpu" or not _fits(layer):
+    if rows.numel() == 0 or rows.dtype != torch.float32 or rows.device.type != "cpu" or not _fits(layer):
         found: Tensor = usual(rows)
         return found
     weight = _WEIGHTS[type(layer)](layer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -54,14 +56,24 @@ def test_products_and_gradients_are_those_of_double_precision(kind: str) -> None
 
 
 @pytest.mark.usefixtures("_everywhere")
-def test_it_is_onednn_that_multiplies_many_rows_and_mkl_few(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_onednn_that_multiplies_any_number_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     made = layer("linear", torch.Generator().manual_seed(4))
     products.quicken(made)
     asked: list[int] = []
     monkeypatch.setattr(products, "_product", lambda rows, weight, bias: asked.append(len(rows)) or rows @ weight.T)
-    for n in (1, products.FEWEST_ROWS - 1, products.FEWEST_ROWS):
-        made(torch.randn(n, INSIDE))
-    assert asked == [products.FEWEST_ROWS]
+    for n in (1, 0, 2, 1000):
+        assert made(torch.randn(n, INSIDE)).shape == (n, OUTSIDE)
+    assert asked == [1, 2, 1000]
+
+
+def test_a_pytorch_without_the_product_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "cpuinfo").write_text("vendor_id\t: AuthenticAMD\n")
+    monkeypatch.setattr(products, "_CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    assert products.faster_here.__wrapped__() is True
+    monkeypatch.setattr(torch.ops, "mkldnn", object())
+    assert products.faster_here.__wrapped__() is False
 
 
 @pytest.mark.usefixtures("_everywhere")
