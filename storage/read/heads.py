@@ -72,7 +72,9 @@ class HeadReader:
 def _stats(connection: Connection, where: RunFilter, most: int) -> HeadStats:
     if _summed_up(connection, where):
         return HeadStats(_means_of(_kept(connection, where)))
-    total = _count(connection, [*filters.clauses(where), MEASURED])
+    clauses = filters.clauses(where)
+    if (total := _count(connection, clauses)) <= MANY:  # of more, all count as measured: to look takes a second
+        total = _count(connection, [*clauses, MEASURED])
     newest = spans.span(connection, replace(where, newest=most), _measured)
     chosen = drawn.written(connection.execute(sa.select(R.id).where(*newest.clauses)).scalars())
     means = _means_of(

@@ -54,8 +54,10 @@ def gains(connection: Connection, span: Span, by_prompt_set: bool, unconverged: 
     """See `RunReader.method_gains`."""
     keys = _keys(by_prompt_set)
     wanted = [OVER_RANDOM.isnot(None), *([] if unconverged else [sa.not_(UNSURE)])]
-    prompts = sa.select(sa.func.count(filters.prompt_hash().distinct())).where(*span.clauses)
-    many = int(connection.execute(prompts).scalar_one()) > MOST_GROUPS
+    prompts = (
+        sa.select(filters.prompt_hash()).where(*span.clauses).distinct().subquery()
+    )  # PostgreSQL sorts to count them
+    many = int(connection.execute(sa.select(sa.func.count()).select_from(prompts)).scalar_one()) > MOST_GROUPS
     group = filters.prompt_part() if many else filters.prompt_hash()
     sums = [part for column in (OVER_RANDOM, OVER_RECENCY) for part in (sa.func.sum(column),
             sa.func.count(column))]  # fmt: skip
