@@ -36,7 +36,8 @@ class HeadMeans:
 @dataclass(frozen=True, slots=True)
 class HeadStats:
     """Every statistic of every head over runs. read, total: where the arrays of too many runs would have to be read,
-    how many were, the newest, and of how many; 0 both where the means are over all of them."""
+    how many were, the newest, and of how many (of very many runs those without measured heads are counted in it, too);
+    0 both where the means are over all of them."""
 
     means: tuple[HeadMeans, ...]
     read: int = 0

@@ -217,7 +217,7 @@ def newest(heads: Heads) -> list[Component]:
     """Said where not all runs are in the means."""
     if not heads.read:
         return []
-    said = f"The newest {heads.read:,} of {heads.total:,} runs with measured heads: sums over all are kept for whole "
+    said = f"The newest {heads.read:,} with measured heads, of {heads.total:,} runs: sums over all are kept for whole "
     return [warning(said, "experiments, models and prompt sets only, and other selections are read run by run.")]
 
 

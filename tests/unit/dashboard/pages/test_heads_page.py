@@ -147,7 +147,7 @@ def test_of_very_many_selected_runs_the_newest_are_read(store: Store) -> None:
 
     found = bodies(Short(), f="text:ends_with:1")
     for id_ in ("heads-map", "heads-table", "heads-matter"):
-        assert "The newest 1 of 2 runs with measured heads" in text_of(found[id_])
+        assert "The newest 1 with measured heads, of 2 runs" in text_of(found[id_])
     assert "See the SQL" not in text_of(found["heads-map"])
     assert "The newest" not in text_of(bodies(Short(), f="text:contains:cat")["heads-map"])
 
