@@ -11,16 +11,10 @@ from uuid import UUID
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
-from psycopg.adapt import Loader
-from psycopg.pq import Format
 from sqlalchemy.engine import Connection
 
 from headscope.storage.sql.columns import executed
 
-REALS = 1021
-"""PostgreSQL's number of the type real[]."""
-HEADER, ELEMENT = 20, np.dtype([("bytes", ">i4"), ("value", ">f4")])
-"""Before the elements of an array of one dimension: dimensions, whether any is NULL, type, length, first index."""
 AS_TEXT: Mapping[type[Any], Callable[[str], Any]] = {sa.JSON: json.loads, sa.Uuid: UUID}
 """What Arrow has no type for comes as text."""
 
@@ -34,7 +28,9 @@ def rows(connection: Connection, query: sa.Select[Any], at_once: int) -> Iterato
         for batch in executed(connection, query).fetch_record_batch(at_once):
             yield _of_batch(batch, read)
         return
-    cursor = executed(connection, query, binary=True, loaders={REALS: _Reals})
+    from headscope.storage.sql.postgres_arrays import REALS, Reals  # psycopg comes with PostgreSQL's extra only
+
+    cursor = executed(connection, query, binary=True, loaders={REALS: Reals})
     names = [column.name for column in cursor.description]
     while found := cursor.fetchmany(at_once):
         yield [dict(zip(names, row, strict=True)) for row in found]
@@ -54,22 +50,3 @@ def _vectors(column: Any) -> list[NDArray[np.float32] | None]:
     ends = np.cumsum(column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False))
     pieces = np.split(column.flatten().to_numpy(zero_copy_only=False), ends[:-1])
     return [piece if there else None for piece, there in zip(pieces, column.is_valid().to_pylist(), strict=True)]
-
-
-class _Reals(Loader):
-    """real[] as PostgreSQL sends it."""
-
-    format = Format.BINARY
-
-    def load(self, data: Any) -> NDArray[np.float32]:
-        found = bytes(data)
-        if not any(found[:4]):
-            return np.empty(0, dtype=np.float32)
-        if not any(found[4:8]):
-            return np.frombuffer(found, ELEMENT, offset=HEADER)["value"].astype(np.float32)
-        values, at = [], HEADER
-        while at < len(found):
-            known = found[at : at + 4] != b"\xff" * 4
-            values.append(np.frombuffer(found, ">f4", 1, at + 4)[0] if known else np.nan)
-            at += 8 if known else 4
-        return np.array(values, dtype=np.float32)
