@@ -8,9 +8,13 @@ import subprocess
 import sys
 import venv
 import zipfile
+from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import headscope
 
@@ -52,7 +56,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def fresh(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of a new environment with the wheel in it, over the packages installed here (not our checkout)."""
+    """The Python of a new environment with the wheel in it and, of the packages installed here, only what it asks for.
+
+    Hugging Face's `datasets` beside it, and neither an extra nor our checkout.
+    """
     home = tmp_path_factory.mktemp("fresh")
     venv.create(home, with_pip=False, symlinks=True)
     python = home / "bin" / "python"
@@ -61,8 +68,10 @@ def fresh(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python), "install", "--quiet",
          "--no-deps", str(wheel)], check=True,
     )  # fmt: skip
-    # A .pth of a folder that a .pth names is not read: the checkout's own editable install stays out.
-    (packages / "zz_beside.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
+    asked = _needed(["headscope", "datasets"]) - {"headscope"}
+    for there in {Path(part) for name in asked for part in _laid(metadata.distribution(name))}:
+        if not (packages / there.name).exists():
+            (packages / there.name).symlink_to(there)
     return python
 
 
@@ -106,3 +115,24 @@ def test_the_public_face_says_what_it_does_not_have() -> None:
     assert set(headscope.__all__) == {"__version__", "open"}
     with pytest.raises(AttributeError, match="no attribute 'opne'"):
         headscope.opne  # noqa: B018
+
+
+def _needed(names: Iterable[str]) -> set[str]:
+    """The distributions that an installation of these brings, extras only where one asks for them."""
+    found: set[tuple[str, str]] = set()
+    open_ones = [(name, "") for name in names]
+    while open_ones:
+        name, extra = here = open_ones.pop()
+        if here in found:
+            continue
+        found.add(here)
+        for asked in map(Requirement, metadata.requires(name) or ()):
+            if not asked.marker or asked.marker.evaluate({"extra": extra}):
+                open_ones += [(canonicalize_name(asked.name), each) for each in ("", *sorted(asked.extras))]
+    return {name for name, _ in found}
+
+
+def _laid(distribution: metadata.Distribution) -> set[Path]:
+    """What a distribution lays into the folder of packages, by the first part of each file's path."""
+    first = {Path(str(file)).parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}
+    return {Path(str(distribution.locate_file(part))) for part in first}
