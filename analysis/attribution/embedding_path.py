@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -44,7 +44,9 @@ class EmbeddingPath:
         self._change = here - self._start
         self.moved = (self._change != 0).any(-1).cpu()
         """bool `[B, T]`: False for tokens that stay where they are along the path (held, or equal to the baseline)."""
+        self._lengths: list[int] = (work.positions + 1).tolist()
         self._prefix = self._held(hold_first)
+        self._family = self._families()
 
     def at_input(self) -> tuple[Tensor, Tensor]:
         """Rates `[B, T]` and values `[B]` at the prompts themselves, as `evaluate` gives them: from the gradient that
@@ -60,14 +62,37 @@ class EmbeddingPath:
         Both on the CPU: not every device has float64.
         """
         index, share = torch.tensor(list(prompts)), torch.tensor(list(steps), dtype=torch.float32)
-        lengths = (self.work.positions.cpu() + 1)[index]
-        order = torch.argsort(lengths)  # rows of similar length share a pass, which is cut to its longest
         rates = torch.zeros(len(index), self._size, dtype=torch.float64)
         values = torch.empty(len(index), dtype=torch.float64)
-        for rows in torch.split(order, self._rows_per_pass()):
-            end = int(lengths[rows].max())
-            rates[rows, :end], values[rows] = self._pass(index[rows], share[rows], end)
+        points, rows = self._points(prompts, steps), self._rows_per_pass()
+        for part in (points[start : start + rows] for start in range(0, len(points), rows)):
+            for asks, found, value in self._pass(part, index, share):
+                rates[asks, : found.shape[1]], values[asks] = found, value
         return rates, values
+
+    def _points(self, prompts: Sequence[int], steps: Sequence[float]) -> list[list[int]]:
+        """What is asked at one point of nested paths, the longest first. Points of similar length stand together: their
+        rows share a pass, which is cut to its longest."""
+        found: dict[tuple[int, float], list[int]] = {}
+        for ask in sorted(range(len(prompts)), key=lambda ask: -self._lengths[prompts[ask]]):
+            found.setdefault((self._family[prompts[ask]], steps[ask]), []).append(ask)
+        return sorted(found.values(), key=lambda asks: (self._lengths[prompts[asks[0]]], len(asks)))
+
+    def _families(self) -> list[int]:
+        """Of each path the one it is the beginning of, else itself: what is generated token by token is explained on
+        one path, of which a causal model need read each point only once. Each its own where no pass could serve two."""
+        family = list(range(len(self.targets)))
+        if self._prefix is None:
+            return family
+        longest: list[int] = []
+        for row in sorted(family, key=lambda row: -self._lengths[row]):
+            family[row] = next((other for other in longest if self._begins(other, row)), row)
+            longest += [row] if family[row] == row else []
+        return family
+
+    def _begins(self, other: int, row: int) -> bool:
+        end = self._lengths[row]
+        return all(torch.equal(path[other, :end], path[row, :end]) for path in (self._start, self._change))
 
     @torch.no_grad()
     def _held(self, hold_first: bool) -> Prefix | None:
@@ -76,22 +101,36 @@ class EmbeddingPath:
             return None
         return self.work.backend.read(self._start[:, :1])[1]
 
-    def _pass(self, rows: Tensor, at: Tensor, end: int) -> tuple[Tensor, Tensor]:
+    def _pass(
+        self, points: Sequence[Sequence[int]], index: Tensor, share: Tensor
+    ) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+        """Asks, their rates and values: of each point its first ask, then its second, from the one forward pass."""
+        asked = [asks[0] for asks in points]
+        rows, at = index[asked], share[asked]
+        end, most = max(self._lengths[row] for row in rows.tolist()), max(map(len, points))
         first = 0 if self._prefix is None or end == 1 else 1
         change = self._change[rows, first:end]
-        points = (self._start[rows, first:end] + at.to(change)[:, None, None] * change).requires_grad_(True)
+        inputs = (self._start[rows, first:end] + at.to(change)[:, None, None] * change).requires_grad_(True)
         with torch.enable_grad():
-            logits = self._logits(rows, points) if first else self._whole(rows, end, points)
-            values = quantities(logits.float(), [self.targets[row] for row in rows.tolist()])
-            (gradient,) = torch.autograd.grad(values.sum(), points)
-        rates = torch.zeros(len(rows), end, dtype=torch.float64)
-        rates[:, first:] = (gradient * change).sum(-1).cpu()
-        return rates, values.detach().cpu().double()
+            read = self._read(rows, inputs) if first else self._whole(rows, end, inputs)
+        for turn in range(most):
+            here = [place for place, asks in enumerate(points) if len(asks) > turn]
+            asks = [points[place][turn] for place in here]
+            with torch.enable_grad():
+                logits = self._logits(read[here], index[asks]) if first else read[here]
+                values = quantities(logits.float(), [self.targets[row] for row in index[asks].tolist()])
+                (gradient,) = torch.autograd.grad(values.sum(), inputs, retain_graph=turn + 1 < most)
+            rates = torch.zeros(len(asks), end, dtype=torch.float64)
+            rates[:, first:] = (gradient[here] * change[here]).sum(-1).cpu()
+            yield asks, rates, values.detach().cpu().double()
 
-    def _logits(self, rows: Tensor, points: Tensor) -> Tensor:
-        """Logits `[N, V]` at each row's explained position, from the tokens after the held first one."""
+    def _read(self, rows: Tensor, inputs: Tensor) -> Tensor:
+        """Final-normed hidden states `[N, T, d]` of the tokens after the held first one."""
         assert self._prefix is not None
-        hidden, _ = self.work.backend.read(points, self._prefix.rows(rows))
+        return self.work.backend.read(inputs, self._prefix.rows(rows))[0]
+
+    def _logits(self, hidden: Tensor, rows: Tensor) -> Tensor:
+        """Logits `[N, V]` at each row's explained position."""
         at = (self.work.positions[rows] - 1).clamp(min=0)  # a prompt of one token has nothing to explain
         return to_logits(self.work.backend.model, hidden[torch.arange(len(rows)), at])
 
