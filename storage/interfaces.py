@@ -118,7 +118,7 @@ class RunReader(Protocol):
         """One score per token by every method that has them, for at most `limit` of these runs (a fixed random sample
         when there are more)."""
 
-    def head_stats(self, where: RunFilter, most: int = 2_000) -> HeadStats:
+    def head_stats(self, where: RunFilter, most: int = 1_000) -> HeadStats:
         """What was measured of every head over these runs. All runs of experiments, models or prompt sets: from sums
         that the writer keeps. Others: from the arrays of at most `most` runs, the newest. Values of other settings or
         another explained quantity are apart; ordered by model and statistic."""

@@ -31,8 +31,8 @@ from headscope.storage.schema import (
 
 R = runs.c
 SUMMED_BY = {"experiment": experiments.c.name, "model": models.c.name, "prompt_set": prompt_sets.c.name}
-MOST = 2_000
-"""Runs whose arrays are read where no sums are kept: about two seconds for 144 heads, in proportion for more."""
+MOST = 1_000
+"""Runs whose arrays are read where no sums are kept: less than a second for 144 heads, in proportion for more."""
 MANY, ENOUGH = 100_000, 500
 """Of more runs than `MANY` those in `head_values` are looked at one by one, if they are `ENOUGH`: the arrays of others
 lie far apart."""
