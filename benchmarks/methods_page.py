@@ -3,8 +3,9 @@
     python -m benchmarks.methods_page [--runs 1000000] [--each 50] [--repeats 10] [--database duckdb|postgresql]
 
 Five methods with receipts and one over heads, of `--each` runs in each of `EXPERIMENTS` experiments, are saved as
-results are; the other runs are copies of them that SQL makes. Asked are one experiment, which the page counts whole,
-and the whole store, of which it says how many runs it counts. Every timed call goes through a `Store` that was asked
+results are; the other runs are copies of them that SQL makes. Asked are one experiment, which the page counts whole, one
+of which the first runs lie apart from the others, seven experiments between them, and the whole store, of which the page
+says how many runs it counts. Every timed call goes through a `Store` that was asked
 nothing before; `times_count` is beside counting the runs once.
 """
 
@@ -31,7 +32,8 @@ from tests.method_runs import results, save
 EXPERIMENTS = 40
 TABLES = (*(item for item in COPIED if item[0] is not schema.head_summaries), (schema.attribution_receipts, "run_id"))
 ASKED = {
-    "one experiment": MethodsQuery(experiment="experiment 7", method="attn_lrp"),
+    "one experiment": MethodsQuery(experiment="experiment 0", method="attn_lrp"),
+    "one continued later": MethodsQuery(experiment="experiment 7", method="attn_lrp"),
     "the whole store": MethodsQuery.from_query("?status=succeeded&method=attn_lrp"),
 }
 

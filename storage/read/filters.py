@@ -61,13 +61,8 @@ def prompt_hash() -> ColumnElement[str]:
 
 
 def prompt_part() -> ColumnElement[str]:
-    """Which of `PARTS` it falls into."""
-    return part_of(prompt_hash())
-
-
-def part_of(prompt_hash: ColumnElement[str]) -> ColumnElement[str]:
-    """Its first three digits."""
-    return sa.func.substr(prompt_hash, _literal("1"), _literal("3"))
+    """Which of `PARTS` it falls into: the first three digits."""
+    return sa.func.substr(prompt_hash(), _literal("1"), _literal("3"))
 
 
 def _literal(sql: str) -> ColumnElement[str]:

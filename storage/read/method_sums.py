@@ -52,15 +52,16 @@ def stats(connection: Connection, span: Span, by_prompt_set: bool, unconverged: 
 
 def gains(connection: Connection, span: Span, by_prompt_set: bool, unconverged: bool) -> MethodGains:
     """See `RunReader.method_gains`."""
-    drawn = _drawn(span)
-    group = filters.part_of(drawn.c.hash) if _many(connection, drawn) else drawn.c.hash
-    keys = [A.method, *([drawn.c.prompt_set] if by_prompt_set else [])]
+    keys = _keys(by_prompt_set)
+    wanted = [OVER_RANDOM.isnot(None), *([] if unconverged else [sa.not_(UNSURE)])]
+    prompts = (
+        sa.select(filters.prompt_hash()).where(*span.clauses).distinct().subquery()
+    )  # PostgreSQL sorts to count them
+    many = int(connection.execute(sa.select(sa.func.count()).select_from(prompts)).scalar_one()) > MOST_GROUPS
+    group = filters.prompt_part() if many else filters.prompt_hash()
     sums = [part for column in (OVER_RANDOM, OVER_RECENCY) for part in (sa.func.sum(column),
             sa.func.count(column))]  # fmt: skip
-    receipt = sa.and_(C.run_id == A.run_id, C.ordinal == A.ordinal, *span.over(C.run_id))
-    together = attributions.join(drawn, drawn.c.id == A.run_id).join(attribution_receipts, receipt)
-    wanted = [OVER_RANDOM.isnot(None), *([] if unconverged else [sa.not_(UNSURE)]), *span.over(A.run_id)]
-    query = sa.select(group, *keys, *sums).select_from(together).where(*wanted).group_by(group, *keys)
+    query = joined(span, group, *keys, *sums).where(*wanted).group_by(group, *keys)
     rows = connection.execute(query.order_by(group, *keys)).all()
     named = [(row[0], (row[1], row[2] if by_prompt_set else None), row[-2 * len(MEASURES) :]) for row in rows]
     groups = {name: index for index, name in enumerate(dict.fromkeys(name for name, _, _ in named))}
@@ -69,17 +70,6 @@ def gains(connection: Connection, span: Span, by_prompt_set: bool, unconverged: 
     for name, key, values in named:
         found[:, groups[name], places[key]] = np.array([value or 0.0 for value in values], float).reshape(-1, 2).T
     return MethodGains(tuple(places), found[0], found[1])
-
-
-def _drawn(span: Span) -> sa.CTE:
-    """The runs and the hash of what is drawn with each, worked out once and not for each of its receipts."""
-    runs_of = sa.select(R.id, R.prompt_set, filters.prompt_hash().label("hash")).where(*span.clauses)
-    return runs_of.cte("drawn").prefix_with("MATERIALIZED", dialect="postgresql")
-
-
-def _many(connection: Connection, drawn: sa.CTE) -> bool:
-    different = sa.select(drawn.c.hash).distinct().limit(MOST_GROUPS + 1).subquery()
-    return int(connection.execute(sa.select(sa.func.count()).select_from(different)).scalar_one()) > MOST_GROUPS
 
 
 def _keys(by_prompt_set: bool) -> list[Column]:

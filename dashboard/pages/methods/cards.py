@@ -56,8 +56,8 @@ def show_board(services: Services, _comparisons: Comparisons, query: MethodsQuer
     asked = {"by_prompt_set": query.by == "set", "unconverged": query.unconverged}
     stats = store.method_stats(where, **asked)
     found = intervals(store.method_gains(where, **asked))
-    failures, statement = store.method_failures(where), sql.board(query, ids_sql(store, query))
-    body = board(query, stats, found, failures, n_models(store, query), statement)
+    failures = store.method_failures(where) if any(row.n_failed for row in stats) else ()
+    body = board(query, stats, found, failures, n_models(store, query), sql.board(query, ids_sql(store, query)))
     if not stats:
         return body, None
     by = switch("by", query, [("method", "by method"), ("set", "by prompt set")], "Rows")
