@@ -5,7 +5,8 @@
 Five methods with receipts and one over heads, of `--each` runs in each of `EXPERIMENTS` experiments, are saved as
 results are; the other runs are copies of them that SQL makes. Asked are one experiment, which the page counts whole,
 one whose first runs lie apart from the others, with seven experiments between them, and the whole store, of which the
-page says how many runs it counts. Every timed call goes through a `Store` that was asked nothing before; `times_count` is beside counting the runs once.
+page says how many runs it counts. Every timed call goes through a `Store` that was asked nothing before;
+`times_count` is beside counting the runs once.
 """
 
 from __future__ import annotations
