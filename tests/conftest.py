@@ -54,6 +54,14 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         reporter.write_line(said)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests are marked, before `-m` chooses."""
+    from tests import thorough
+
+    thorough.mark(items)
+
+
 def pytest_collection_finish() -> None:
     """What is imported by now stays; looking through it again and again for garbage is a tenth of what tests take."""
     gc.collect()

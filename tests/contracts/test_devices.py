@@ -81,7 +81,6 @@ def assert_same_runs(pair: Pair, spec: RunSpec) -> None:
         assert_close(there, here, there.prompt.id)
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("analysis", sorted(analyses()))
 def test_an_analysis(pair: Pair, analysis: str) -> None:
     asked = ("saliency", analysis) if analysis == "receipts" else (analysis,)

@@ -18,7 +18,6 @@ class TestInlineEngine(EngineContract):
         return InlineEngine()
 
 
-@pytest.mark.thorough
 class TestLocalEngine(EngineContract):
     @pytest.fixture(scope="class")
     def engine(self) -> Iterator[AnalysisEngine]:

@@ -30,7 +30,6 @@ PROMPTS = (
 ASKED = ("heads", "layers", "logit_lens", "attention", "saliency", "input_x_gradient", "attention_raw")
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("name", sorted(set(FAMILIES) - set(REFUSED)))
 def test_family(tmp_path: Path, tiny_gpt2_dir: Path, name: str) -> None:
     folder = build(tmp_path / "model", tiny_gpt2_dir, name)

@@ -154,7 +154,6 @@ def test_repair_removes_orphans(store: Store) -> None:
     assert len(store.run(stays).attributions) == len(before.attributions)
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(
     "harm",
     [

@@ -185,7 +185,6 @@ class TestStore(OnEachDatabase):
         assert filled.store.find_results([detail.result_key]) == {}
         assert filled.store.overview().failure_kinds == {"too_long": 1}
 
-    @pytest.mark.thorough
     def test_a_failed_run_is_replaced_by_the_next_try(self, filled: Filled) -> None:
         prompt = make_prompt()
         (first,) = filled.save(make_failure(prompt))

@@ -83,7 +83,6 @@ def test_runs_are_counted_by_how_they_were_computed(store: Store) -> None:
     assert store.model_settings(experiment_runs("other")) == ()
 
 
-@pytest.mark.thorough
 def test_runs_served_again_keep_their_findings(store: Store) -> None:
     runs = store.measures(experiment_runs("demo"))
     prompts = make_set(*(Prompt(key, text) for key, text in zip(runs.prompt_key, runs.text, strict=True)))

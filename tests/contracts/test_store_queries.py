@@ -141,7 +141,6 @@ class TestQueries(OnEachDatabase):
     def test_conditions(self, varied: Filled, condition: Condition, expected: set[str]) -> None:
         assert varied.keys(condition) == expected
 
-    @pytest.mark.thorough
     def test_text_is_found_however_its_letters_are_written(self, filled: Filled) -> None:
         """Accents, final sigma, dotted I, composed or not: by the search field and by the filters of columns alike."""
         texts = {"greek": "ΑΘΗΝΑΣ ΕΙΝΑΙ Η ΠΟΛΗ", "small": "της αθηνας τα νερα", "dotted": "İSTANBUL UZAK",
@@ -175,7 +174,6 @@ class TestQueries(OnEachDatabase):
             assert filled.keys(Condition("experiment", "contains", value)) == {"a", "b"}
         assert filled.keys(Condition("experiment", "eq", "ete")) == {"b"}
 
-    @pytest.mark.thorough
     def test_a_text_too_long_to_look_for_is_said(self, filled: Filled) -> None:
         filled.save(make_result(make_prompt("a", "é" * 9_000, target=None, foil=None)))
         assert filled.keys(Condition("continuation", "contains", "é" * 10_000)) == set()

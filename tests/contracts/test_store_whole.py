@@ -49,7 +49,6 @@ class TestWhole(OnEachDatabase):
         filled.save(make_result(evidence=True))
         assert filled.store.check() == []
 
-    @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("damage", "expected"),
         [
@@ -78,7 +77,6 @@ class TestWhole(OnEachDatabase):
             connection.exec_driver_sql(damage)
         assert any(expected in problem for problem in filled.store.check())
 
-    @pytest.mark.thorough
     def test_one_writer_and_twenty_readers(self, filled: Filled) -> None:
         """Every reader sees whole batches only, and counts that never go back."""
         batches, size, errors = 4, 3, []
@@ -119,7 +117,6 @@ class TestWhole(OnEachDatabase):
         assert filled.store.runs_page(RunFilter()).total == batches * size
         assert filled.store.check() == []
 
-    @pytest.mark.thorough
     def test_writers_of_one_store_wait_for_each_other(self, filled: Filled) -> None:
         def write(name: int) -> None:
             for index in range(3):

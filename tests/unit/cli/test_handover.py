@@ -119,7 +119,6 @@ def test_the_stores_own_server_proves_itself_and_is_given_the_token(tmp_path: Pa
             served.Server(note[0], tmp_path / "another.duckdb")
 
 
-@pytest.mark.thorough
 def test_a_question_passed_on_to_the_true_server_is_no_proof(tmp_path: Path) -> None:
     """Somebody at another address asks the true server what we asked, and hands its answer on."""
     path, token = tmp_path / "runs.duckdb", "k" * 40

@@ -284,7 +284,6 @@ def test_targets_without_their_space_are_pointed_out(write: Write) -> None:
     assert not warned({"text": "Stop", "target": "!"})
 
 
-@pytest.mark.thorough
 def test_50_000_rows_load_alike_from_both_forms(write: Write) -> None:
     rows = [{"text": f"Prompt number {number}", "target": " x", "extra": number} for number in range(50_000)]
     loaded = load_file(write("a.jsonl", jsonl(*rows)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
 from typer.testing import CliRunner
 
 from headscope.analysis.classifiers.loaded import classifier
@@ -14,7 +13,6 @@ from headscope.cli import app
 from headscope.datasets import prompt_sets
 
 
-@pytest.mark.thorough
 def test_the_command_measures_prints_and_writes(tmp_path: Path, tiny_gpt2_dir: Path) -> None:
     out = tmp_path / "false_alarms.json"
     done = CliRunner().invoke(

@@ -85,7 +85,6 @@ def leave(store: Store, job_id: str) -> None:
     store.release_jobs()
 
 
-@pytest.mark.thorough
 def test_the_server_goes_on_with_what_a_killed_one_left(
     engine: InlineEngine, store: Store, tiny_gpt2_dir: Path
 ) -> None:
@@ -133,7 +132,6 @@ def test_which_job_is_gone_on_with(store: Store) -> None:
         to_resume(store, failed)
 
 
-@pytest.mark.thorough
 def test_the_command_line_goes_on_with_a_named_job(engine: InlineEngine, tmp_path: Path, tiny_gpt2_dir: Path) -> None:
     url = str(tmp_path / "named.duckdb")
     with Store.open(url) as store:
@@ -166,7 +164,6 @@ def selection(*parts: PromptSet) -> PromptSet:
     return PromptSet("both", "1", "MIT", "", "x", prompts, parts=parts)
 
 
-@pytest.mark.thorough
 def test_runs_of_a_selection_are_runs_of_its_sets(engine: InlineEngine, store: Store, tiny_gpt2_dir: Path) -> None:
     dogs = make_set(*(Prompt(f"p{n}", f"the dog {n} ran") for n in range(5)), name="dogs", version="7")
     asked = request(tiny_gpt2_dir, selection(CATS, dogs))

@@ -153,7 +153,6 @@ def test_another_device_is_another_result_and_the_cpu_is_what_it_was() -> None:
     assert hashes[0] == before_there_were_devices
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 @pytest.mark.parametrize("model", ["tiny_gpt2_dir", "tiny_llama_dir"])
 def test_every_measurement_works_in_half_precision(
@@ -175,7 +174,6 @@ def test_every_measurement_works_in_half_precision(
     np.testing.assert_allclose(found.trace.logprobs, exact.trace.logprobs, atol=0.1)
 
 
-@pytest.mark.thorough
 def test_a_stored_run_is_computed_again_as_it_was(chatty: Path, engine: InlineEngine, tmp_path: Path) -> None:
     asked = request(chatty, dtype="bfloat16", chat=True)
     with Store.open(str(tmp_path / "s.duckdb")) as store:
@@ -199,7 +197,6 @@ def test_a_stored_run_is_computed_again_as_it_was(chatty: Path, engine: InlineEn
         assert spec.device == "cuda:0"
 
 
-@pytest.mark.thorough
 def test_a_stored_run_keeps_the_partner_it_was_compared_with(
     chatty: Path, engine: InlineEngine, tmp_path: Path
 ) -> None:
@@ -240,7 +237,6 @@ def test_probes_ask_the_model_in_the_template_too(chatty: Path, engine: InlineEn
     assert distances[0] != distances[1]
 
 
-@pytest.mark.thorough
 def test_the_command_line_passes_them_on(chatty: Path, tmp_path: Path) -> None:
     (tmp_path / "p.txt").write_text("The sky is\n")
     words = ["run", "--prompts", str(tmp_path / "p.txt"), "--model", str(chatty), "--store", str(tmp_path / "s.duckdb")]

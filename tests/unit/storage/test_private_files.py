@@ -74,7 +74,6 @@ with Store.open(sys.argv[1]) as store:
 """
 
 
-@pytest.mark.thorough
 def test_the_log_of_a_program_that_owns_a_store_is_closed_to_others_too(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", WRITES, str(tmp_path / "s.duckdb")], capture_output=True, text=True, check=True

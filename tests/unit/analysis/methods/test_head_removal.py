@@ -66,7 +66,6 @@ def effects(backend: HFCausalBackend, text: str, target: Target, per_head: Calla
     ])  # fmt: skip
 
 
-@pytest.mark.thorough
 def test_resampled_heads_equal_one_at_a_time(backend: HFCausalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suffix, "TOKENS_PER_PASS", 60)
     said, (work, targets) = in_reference(backend), prepared(backend)

@@ -146,7 +146,6 @@ def test_a_model_without_a_start_token_is_refused_before_a_job_is_written(
         HFCausalBackend.load(str(folder)).tokenize("a", start_token=True)
 
 
-@pytest.mark.thorough
 def test_a_stored_run_is_computed_again_with_it(tiny_gpt2_dir: Path, engine: InlineEngine, tmp_path: Path) -> None:
     asked = JobRequest("e", str(tiny_gpt2_dir), SET, ("heads", "integrated_gradients"), start_token=True)
     with Store.open(str(tmp_path / "s.duckdb")) as store:

@@ -69,7 +69,6 @@ def test_a_batch_that_is_not_wanted_ends_at_once(tiny_gpt2: HFCausalBackend, sta
     assert hooks(tiny_gpt2) == before
 
 
-@pytest.mark.thorough
 def test_workers_tell_of_themselves_and_are_free_again_when_stopped(tiny_gpt2_dir: Path) -> None:
     engine = LocalEngine()
     spec = RunSpec(ModelRef(str(tiny_gpt2_dir)), (), ("integrated_gradients",))

@@ -56,7 +56,6 @@ def spec_of(backend: HFCausalBackend, *chosen: str, **other: Any) -> RunSpec:
     return RunSpec(backend.info.ref, (), chosen or tuple(analyses()), **other)
 
 
-@pytest.mark.thorough
 def test_everything_asked_for_is_there(backend: HFCausalBackend) -> None:
     spec = spec_of(backend, seed=5, generation=GenerationParams(max_new_tokens=3))
     results = runner.run_batch(backend, spec, GOOD)
@@ -110,7 +109,6 @@ def numbers(result: RunResult) -> dict[str, np.ndarray]:
     }
 
 
-@pytest.mark.thorough
 def test_padding_and_company_change_nothing(backend: HFCausalBackend) -> None:
     together = runner.run_batch(backend, spec_of(backend), GOOD)
     for prompt, one in zip(GOOD, together, strict=True):
@@ -120,7 +118,6 @@ def test_padding_and_company_change_nothing(backend: HFCausalBackend) -> None:
             np.testing.assert_allclose(values, expected[name], rtol=2e-3, atol=2e-4, err_msg=name)
 
 
-@pytest.mark.thorough
 def test_bad_prompts_fail_with_a_reason_and_the_others_finish(backend: HFCausalBackend) -> None:
     mixed = [prompt for pair in zip(BAD.values(), (*GOOD, GOOD[0]), strict=True) for prompt in pair]
     results = runner.run_batch(backend, spec_of(backend), mixed)

@@ -140,7 +140,6 @@ def test_a_tag_that_selects_the_same_pairs_is_not_a_second_test() -> None:
     ]
 
 
-@pytest.mark.thorough
 def test_pairs_without_an_effect_are_marked_at_no_more_than_the_nominal_rate() -> None:
     """200 tables of eight contrasts without any effect: marked at all in about 5 % of them."""
     generator = np.random.default_rng(3)

@@ -114,7 +114,6 @@ def test_pairs_about_language_have_answers_and_no_bias() -> None:
     assert {row.name for row in compare(runs, runs).changes} == {"accuracy"}
 
 
-@pytest.mark.thorough
 def test_two_noisy_measurements_of_one_model_are_seldom_told_apart() -> None:
     """Over 200 pairs of experiments that differ by noise alone, at most 5 % (and a margin) are called worse."""
     random = np.random.default_rng(1)

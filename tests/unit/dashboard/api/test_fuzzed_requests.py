@@ -55,7 +55,6 @@ def client(app: Dash) -> FlaskClient:
     return app.server.test_client()
 
 
-@pytest.mark.thorough
 def test_no_fuzzed_request_is_our_fault(
     app: Dash, client: FlaskClient, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
