@@ -80,9 +80,11 @@ def mebibytes(size: float) -> float:
 
 
 def memory(size: float | None) -> str:
-    """Bytes as MiB or GiB."""
+    """Bytes as KiB, MiB or GiB: little is not nothing."""
     if size is None:
         return DASH
+    if size < 2**20:
+        return f"{size / 2**10:.0f} KiB"
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{mebibytes(size):.0f} MiB"
 
 

@@ -18,7 +18,7 @@ from headscope.analysis.types.receipts import Receipt
 from headscope.dashboard.pages.run.receipts import ReceiptView, receipt_view
 from headscope.dashboard.pages.run.tokens import ANSWER_UNITS, Grain, grouped, largest, quantity_unit, score_unit
 from headscope.dashboard.text import quoted
-from headscope.dashboard.units import mebibytes, percent
+from headscope.dashboard.units import memory, percent
 from headscope.dashboard.verdicts import adds_up
 from headscope.dashboard.words import true_minus
 
@@ -208,7 +208,7 @@ def _facts(item: Attribution) -> list[tuple[str, str]]:
     rows += [*settings(item), *_found(item.outcome, unit)]
     rows.append(("computed in", f"{item.seconds:.2f} s"))
     if item.peak_bytes >= 0:
-        rows.append(("peak memory", f"{mebibytes(item.peak_bytes):,.0f} MiB over before"))
+        rows.append(("peak memory", f"{memory(item.peak_bytes)} over before"))
     return rows
 
 
