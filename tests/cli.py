@@ -7,6 +7,7 @@ commands that the documentation shows.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import signal
 import subprocess
@@ -16,9 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
+import typer.main
+
 HEADSCOPE = str(Path(sys.executable).with_name("headscope"))
 GUARD = 240
 """Seconds until a process that hangs is given up."""
+
+PARSER = functools.cache(typer.main.get_command)
+"""Of all commands, made once: it takes as long as many a command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,8 @@ def headscope(*arguments: str, stdin: str = "") -> Done:
     source = io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8")
     code: object = 0
     with (
-        _signals(), mock.patch.object(sys, "argv", ["headscope", *arguments]), mock.patch.object(sys, "stdin", source),
+        _signals(), mock.patch.object(typer.main, "get_command", PARSER),
+        mock.patch.object(sys, "argv", ["headscope", *arguments]), mock.patch.object(sys, "stdin", source),
         contextlib.redirect_stdout(out), contextlib.redirect_stderr(err),
     ):  # fmt: skip
         try:

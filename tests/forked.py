@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
+from multiprocessing import forkserver
 from pathlib import Path
 from unittest import mock
 
@@ -32,18 +33,23 @@ sys.stderr.write(err)
 sys.exit(code)
 """
 
+WARM = forkserver.ForkServer()
+"""A server of our own: the one of the process has imported nothing that
+commands need but torch, where an engine's worker came first; each command took a second more."""
+WARM.set_forkserver_preload(["tests.warm"])
+
 
 def headscope_forked(
     *arguments: str, cwd: Path, env: Mapping[str, str], stdin: str = "", sets: Path | None = None
 ) -> Done:
     """Run a command as if typed in `cwd` with `env`. `sets`: a folder in place of that of our prompt sets."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.warm"])
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / name for name in STREAMS]
         paths[0].write_text(stdin)
         process = context.Process(target=_command, args=(arguments, cwd, dict(env), paths, sets))
-        process.start()
+        with mock.patch.object(forkserver, "connect_to_new_process", WARM.connect_to_new_process):
+            process.start()
         process.join(GUARD)
         if process.exitcode is None:
             process.kill()
