@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headscope.analysis.statistics.intervals import student
+from headscope.analysis.statistics.intervals import of_moments
 
 Floats = NDArray[np.float64]
 
@@ -96,11 +96,12 @@ RULES = (
 
 @dataclass(frozen=True, slots=True)
 class Average:
-    """Of one statistic over runs: how many (int64), mean and standard deviation, `[layer, head]`."""
+    """Of one statistic over runs: how many (int64), mean, standard deviation and skewness, `[layer, head]`."""
 
     n: NDArray[np.int64]
     mean: Floats
     sd: Floats
+    skewness: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def head_labels(
     """Labels by (layer, head), in the order of the rules. `averages` by statistic; rules about others say nothing, nor
     do means of too few runs for an interval."""
     found: dict[tuple[int, int], list[HeadLabel]] = {}
-    intervals = {name: student(item.n, item.mean, item.sd) for name, item in averages.items()}
+    intervals = {name: of_moments(item.n, item.mean, item.sd, item.skewness) for name, item in averages.items()}
     for rule in rules:
         if any(bound.statistic not in averages for bound in rule.bounds):
             continue

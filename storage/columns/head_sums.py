@@ -17,7 +17,7 @@ from headscope.storage.rows.filters import PARTS
 
 Row = Mapping[Any, Any]
 Floats = NDArray[np.float64]
-FIELDS = ("counts", "totals", "squares", "sizes", "lows", "highs")
+FIELDS = ("counts", "totals", "squares", "cubes", "sizes", "lows", "highs")
 OVER_HEADS = {("layer", "head"), ("layer", "component"), ("condition", "layer", "head")}
 ALONE = "_alone"
 """Added to the name of a method that has a score with backups counted and another of each head alone."""
@@ -52,12 +52,13 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HeadSums:
-    """Over the runs in which a head has a value, `[layer * head]`: how many, the sum of the values, of their squares
-    and of their sizes (absolute values), the least and the largest (NaN where there is none)."""
+    """Over the runs in which a head has a value, `[layer * head]`: how many, the sum of the values, of their squares,
+    of their cubes and of their sizes (absolute values), the least and the largest (NaN where there is none)."""
 
     counts: NDArray[np.int64]
     totals: Floats
     squares: Floats
+    cubes: Floats
     sizes: Floats
     lows: Float32
     highs: Float32
@@ -68,6 +69,7 @@ class HeadSums:
             self.counts + other.counts,
             self.totals + other.totals,
             self.squares + other.squares,
+            self.cubes + other.cubes,
             self.sizes + other.sizes,
             np.fmin(self.lows, other.lows),
             np.fmax(self.highs, other.highs),
@@ -81,7 +83,9 @@ def sums_of(values: Sequence[Any]) -> HeadSums:
     exact = np.where(known, stacked, 0).astype(np.float64)
     held = np.where(known, stacked, np.float32(np.nan))
     lows, highs = np.fmin.reduce(held, axis=0), np.fmax.reduce(held, axis=0)
-    return HeadSums(known.sum(0), exact.sum(0), (exact**2).sum(0), np.abs(exact).sum(0), lows, highs)
+    squares = exact**2
+    sums = (exact.sum(0), squares.sum(0), (squares * exact).sum(0), np.abs(exact).sum(0))
+    return HeadSums(known.sum(0), *sums, lows, highs)
 
 
 def summed(values: Iterable[tuple[Measured, Any]]) -> dict[Measured, HeadSums]:
@@ -133,7 +137,7 @@ def row_of(scope: Scope, key: Measured, sums: HeadSums) -> dict[str, Any]:
 
 def read_row(row: Row) -> tuple[Measured, HeadSums]:
     """Inverse of `row_of`, without the scope."""
-    kinds = (np.int64, *(np.float64,) * 3, np.float32, np.float32)
+    kinds = (np.int64, *(np.float64,) * 4, np.float32, np.float32)
     arrays = (np.asarray(row[name], dtype=kind) for name, kind in zip(FIELDS, kinds, strict=True))
     return Measured(*(row[name] for name in Measured._fields)), HeadSums(*arrays)
 

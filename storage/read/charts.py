@@ -147,7 +147,7 @@ def _spread(connection: Connection, where: Where, column: str, by: str) -> tuple
     reach = WHISKER * (whole.c.q3 - whole.c.q1)
     inside = x.between(whole.c.q1 - reach, whole.c.q3 + reach)
     ends = [sa.func.min(sa.case((inside, x))).label("low"), sa.func.max(sa.case((inside, x))).label("high"),
-            count(sa.case((sa.not_(inside), 1))).label("outside")]  # fmt: skip
+            count(sa.case((sa.not_(inside), 1))).label("outside"), _skewness(x, whole.c).label("skewness")]  # fmt: skip
     query = (
         sa.select(*whole.c, *ends).join_from(whole, source, source.c.place == whole.c.place).group_by(*whole.c)
     ).order_by(whole.c.place)
@@ -156,6 +156,12 @@ def _spread(connection: Connection, where: Where, column: str, by: str) -> tuple
         values: dict[str, Any] = {name: math.nan if value is None else value for name, value in row.items()}
         found.append(Spread(splits[values.pop("place")], **values))
     return tuple(found)
+
+
+def _skewness(x: sa.ColumnElement[float], whole: Any) -> sa.ColumnElement[float]:
+    """m3 / m2^1.5; `whole` has the mean and the deviation of the sample, which divides by n - 1."""
+    apart = (x - whole.mean) / sa.func.nullif(whole.sd, 0.0)
+    return sa.func.avg(apart * apart * apart) * sa.func.power(whole.n / sa.func.nullif(whole.n - 1.0, 0.0), 1.5)
 
 
 def edges_of(low: float, high: float, *, whole: bool, log: bool) -> NDArray[np.float64]:

@@ -33,8 +33,9 @@ class Split:
 class Spread:
     """One column over the runs of a split: `n` have it, `unmeasured` do not (NULL, or no finite number).
 
-    sd: of the sample (n - 1). q1, median, q3: interpolated between neighbours. low, high: the outermost values within
-    1.5 times the quartiles' distance from them (Tukey); `outside`: how many lie beyond. NaN where nothing is measured.
+    sd: of the sample (n - 1). skewness: m3 / m2^1.5, NaN where all values are alike. q1, median, q3: interpolated
+    between neighbours. low, high: the outermost values within 1.5 times the quartiles' distance from them (Tukey);
+    `outside`: how many lie beyond. NaN where nothing is measured.
     """
 
     split: Split
@@ -42,6 +43,7 @@ class Spread:
     unmeasured: int
     mean: float
     sd: float
+    skewness: float
     least: float
     q1: float
     median: float

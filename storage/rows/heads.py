@@ -18,7 +18,8 @@ class HeadMeans:
     statistic: of `HEAD_STATS`, or a method whose scores are over heads (`co_ablation` with backups counted,
     `co_ablation_alone` each head alone). quantity, params: what the method explained and how it was set; "" of
     attention.
-    n: int64, runs. mean_size: of absolute values. sd: divided by n - 1, NaN for one run. least, largest: of any run.
+    n: int64, runs. mean_size: of absolute values. sd: divided by n - 1, NaN for one run. skewness: m3 / m2^1.5, NaN
+    where values differ by less than rounding leaves of it. least, largest: of any run.
     """
 
     model: str
@@ -29,6 +30,7 @@ class HeadMeans:
     mean: Float64
     mean_size: Float64
     sd: Float64
+    skewness: Float64
     least: Float64
     largest: Float64
 

@@ -14,7 +14,7 @@ head_sums = table(
     *texts("statistic", "quantity", "params"),
     *required(Integer, "n_layers", "n_heads"),
     Column("counts", Integers, nullable=False),
-    *required(Doubles, "totals", "squares", "sizes"),
+    *required(Doubles, "totals", "squares", "cubes", "sizes"),
     *required(Reals, "lows", "highs"),
 )
 

@@ -95,10 +95,10 @@ def _same(one: HeadSums, other: HeadSums) -> bool:
     exact = all(
         np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True) for name in ("counts", "lows", "highs")
     )
-    scale = 1.0 + other.sizes
+    largest = np.fmax(np.abs(other.lows), np.abs(other.highs))
+    scale = 1.0 + other.sizes + other.squares + np.nan_to_num(largest) * other.squares  # no less than any of the sums
     return exact and all(
-        bool((np.abs(getattr(one, name) - getattr(other, name)) <= TOLERANCE * (scale + other.squares)).all())
-        for name in FIELDS[1:4]
+        bool((np.abs(getattr(one, name) - getattr(other, name)) <= TOLERANCE * scale).all()) for name in FIELDS[1:5]
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.types import Prompt
@@ -47,6 +48,7 @@ def test_quartiles_means_and_whiskers_are_of_all_runs(store: Store) -> None:
     assert (found.n, found.unmeasured) == (N, 1)
     assert (found.q1, found.median, found.q3) == pytest.approx((q1, median, q3))
     assert (found.mean, found.sd) == pytest.approx((SECONDS.mean(), SECONDS.std(ddof=1)))
+    assert found.skewness == pytest.approx(stats.skew(SECONDS))
     inside = SECONDS[(q1 - 1.5 * (q3 - q1) <= SECONDS) & (q3 + 1.5 * (q3 - q1) >= SECONDS)]
     assert (found.low, found.high, found.outside) == (inside.min(), inside.max(), N - len(inside))
     assert (found.least, found.most) == (0.0, 40.0)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from scipy import stats
 
 from headscope.analysis.types import HEAD_STATS, Attribution, PromptSet, RunResult, RunStatus
 from headscope.analysis.types.outcome import Outcome
@@ -92,6 +94,16 @@ def assert_numpys(found: Sequence[HeadMeans], results: Sequence[RunResult]) -> N
             np.testing.assert_allclose(getattr(item, field), np.ma.filled(right, np.nan), 1e-9, 1e-12, err_msg=name)
         spread = np.ma.filled(masked.std(0, ddof=1), np.nan) if known.sum(0).max() > 1 else np.full(SHAPE, np.nan)
         np.testing.assert_allclose(item.sd, spread, 1e-6, 1e-9, err_msg=name)
+        np.testing.assert_allclose(item.skewness, skewness(values), 1e-4, 1e-4, err_msg=name)
+
+
+def skewness(values: np.ndarray) -> np.ndarray:
+    """scipy's; NaN where values do not differ."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        found = stats.skew(values, axis=0, nan_policy="omit")
+        differ = np.nanvar(values, axis=0) > 1e-8 * np.nanmean(values**2, axis=0)
+    return np.where(differ, np.ma.filled(found, np.nan), np.nan)
 
 
 class TestHeadStats(OnEachDatabase):
@@ -126,7 +138,7 @@ class TestHeadStats(OnEachDatabase):
             item, cell = found[row["statistic"]], (row["layer"], row["head"])
             assert (row["experiment"], row["model"], row["prompt_set"]) == ("first", "tiny", "a")
             assert row["n"] == item.n[cell]
-            for name in ("mean", "mean_size", "sd", "least", "largest"):
+            for name in ("mean", "mean_size", "sd", "skewness", "least", "largest"):
                 value = np.nan if row[name] is None else row[name]
                 np.testing.assert_allclose(value, getattr(item, name)[cell], 1e-6, 1e-9, err_msg=f"{name} {row}")
 

@@ -10,7 +10,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from headscope.analysis.statistics.correlation import Correlation, pearson, spearman
-from headscope.analysis.statistics.intervals import student
+from headscope.analysis.statistics.intervals import of_moments
 from headscope.dashboard.cards import Children, empty_box, extra, icon
 from headscope.dashboard.narrowing.columns import BY_FIELD, Column
 from headscope.dashboard.numbers import interval, plain, significant
@@ -23,9 +23,9 @@ from headscope.storage.rows.charts import CHART_COLUMNS, ColumnPairs, Split, Spr
 KIND_NAMES = dict(zip(KINDS, ("Histogram", "ECDF", "Box", "Scatter"), strict=True))
 BY_NAMES = {"none": "nothing", "prompt_set": "prompt set"}
 METHOD = (
-    "Quartiles and means are of the measured runs, worked out by the database; of the mean the 95 % interval by "
-    "Student's t, which takes runs for independent of each other: runs of one prompt on several models, or of a pair, "
-    "are not."
+    "Quartiles and means are of the measured runs, worked out by the database; of the mean the 95 % interval from "
+    "n, standard deviation and skewness (at either end the further one of Student's and Hall's), which takes runs for "
+    "independent of each other: runs of one prompt on several models, or of a pair, are not."
 )
 RELATED = (
     "Pearson: how near the points are to a straight line, with Fisher's 95 % interval. Spearman: how far one orders "
@@ -83,7 +83,7 @@ def numbers_table(found: Sequence[Spread], column: Column, query: ChartsQuery) -
 
 
 def _cells(one: Spread, query: ChartsQuery) -> list[html.Td]:
-    low, high = (float(end) for end in student(np.array(one.n), np.array(one.mean), np.array(one.sd)))
+    low, high = (float(end) for end in of_moments(*map(np.array, (one.n, one.mean, one.sd, one.skewness))))
     ends = f" [{significant(low)}, {significant(high)}]" if low == low else ""  # noqa: PLR0124 - NaN is not itself
     quartiles = f"{significant(one.q1)} to {significant(one.q3)}" if one.n else significant(one.q1)
     return [

@@ -7,7 +7,6 @@ from dataclasses import replace
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from headscope.analysis.statistics.intervals import student
 from headscope.dashboard.cards import Children, copyable, empty_box
 from headscope.dashboard.figures.heads import HeadMap, head_map, looks_and_is
 from headscope.dashboard.pages.heads import view
@@ -20,8 +19,9 @@ from headscope.storage.rows import HeadMeans
 
 SORTS = (("value", "by the statistic"), ("removal", "by removal"), ("layer", "by layer"))
 HOW = (
-    "Means over the runs that have a value, with 95 % Student intervals from n, mean and standard deviation: they take "
-    "runs as independent, so prompts that come in pairs make them too narrow."
+    "Means over the runs that have a value, with 95 % intervals from n, mean, standard deviation and skewness (at "
+    "either end the further one of Student's and Hall's): they take runs as independent, so prompts that come in pairs "
+    "make them too narrow."
 )
 
 
@@ -104,7 +104,7 @@ def sql(store: RunReader, query: HeadsQuery, heads: Heads, item: HeadMeans) -> s
 
 def of(item: HeadMeans, *, size: bool = False) -> HeadMap:
     """What figures draw; `size`: of absolute values, which keep no deviation and so no interval."""
-    low, high = student(item.n, item.mean, item.sd)
+    low, high = view.ends(item)
     mean = item.mean_size if size else item.mean
     signed = item.statistic not in view.ATTENTION and not size
     return HeadMap(name_of(item.statistic), unit_of(item.statistic), mean, low, high, item.n, signed)

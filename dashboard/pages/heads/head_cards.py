@@ -9,7 +9,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from headscope.analysis.statistics.head_labels import RULES, Bound, HeadLabel, Rule
-from headscope.analysis.statistics.intervals import FEWEST, student
+from headscope.analysis.statistics.intervals import FEWEST
 from headscope.dashboard.cards import Children, copyable
 from headscope.dashboard.figures.heads import HeadValues, head_spread
 from headscope.dashboard.numbers import interval, significant
@@ -63,7 +63,7 @@ def show_labels(services: Services, query: HeadQuery) -> Children:
         *sampled_note(len(one.runs.run_id), one.runs.total),
         table(("Label", "Holds", "What it rests on"), rows),
         view.meanings(),
-        note("A label holds where the whole 95 % Student interval of every mean of its rule, over all runs, lies "
+        note("A label holds where the whole 95 % interval of every mean of its rule, over all runs, lies "
              "beyond the threshold."),
     ]  # fmt: skip
 
@@ -90,7 +90,7 @@ def _bound(bound: Bound, one: OneHead) -> str:
     name = name_of(bound.statistic)
     if item is None:
         return f"{name}: not measured; asked for is {asked}"
-    low, high = (float(end[one.cell]) for end in student(item.n, item.mean, item.sd))
+    low, high = (float(end[one.cell]) for end in view.ends(item))
     spread = interval(low, high) or "too few runs for an interval"
     return f"{name} {significant(float(item.mean[one.cell]))} {spread}, n = {item.n[one.cell]:,}; asked for is {asked}"
 
@@ -132,7 +132,7 @@ def _backups(one: OneHead) -> str:
 def _mean(item: HeadMeans | None, one: OneHead) -> str:
     if item is None or not item.n[one.cell]:
         return ""
-    low, high = (float(end[one.cell]) for end in student(item.n, item.mean, item.sd))
+    low, high = (float(end[one.cell]) for end in view.ends(item))
     return f"{significant(float(item.mean[one.cell]))} nats {interval(low, high) or DASH}"
 
 

@@ -10,7 +10,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from headscope.analysis.statistics.head_labels import RULES
-from headscope.analysis.statistics.intervals import FEWEST, Z
+from headscope.analysis.statistics.intervals import mover
 from headscope.dashboard.cards import Children
 from headscope.dashboard.figures.heads import HeadValues, model_profiles
 from headscope.dashboard.numbers import interval, plain, signed
@@ -20,7 +20,6 @@ from headscope.dashboard.parts import graph, note, stay
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
 from headscope.dashboard.words import plural, shape
-from headscope.storage.rows import HeadMeans
 
 LISTED = 10
 
@@ -72,7 +71,7 @@ def _differences(found: Sequence[Heads], query: HeadsQuery) -> list[Component]:
     a, b = pairs[0]
     one, other = a.stats[query.stat], b.stats[query.stat]
     gap = one.mean - other.mean
-    half = Z * np.sqrt(_variance(one) + _variance(other))
+    low, high = mover(one.mean, view.ends(one), other.mean, view.ends(other))
     known = np.isfinite(gap)
     order = sorted(np.argwhere(known).tolist(), key=lambda cell: -abs(gap[tuple(cell)]))
     rows = [
@@ -80,7 +79,7 @@ def _differences(found: Sequence[Heads], query: HeadsQuery) -> list[Component]:
             html.Th(f"{layer}.{head}", scope="row"),
             *(html.Td(plain(float(item.mean[layer, head]), 3), className="num") for item in (one, other)),
             html.Td([html.B(signed(float(gap[layer, head]), 3)),
-                     html.Span(_spread(gap[layer, head], half[layer, head]), className="hs-sub")], className="num"),
+                     html.Span(_spread(low[layer, head], high[layer, head]), className="hs-sub")], className="num"),
         ])
         for layer, head in order[:LISTED]
     ]  # fmt: skip
@@ -89,8 +88,8 @@ def _differences(found: Sequence[Heads], query: HeadsQuery) -> list[Component]:
     return [
         html.P([said, html.B(signed(alike)), ". The heads that differ most:"], className="hs-said"),
         table(("Layer.head", f"{a.model}>", f"{b.model}>", "Difference>"), rows),
-        note("Differences with 95 % normal intervals, as of independent runs; the same prompts on both models make "
-             "them too wide, and the largest of many differences is partly chance."),
+        note("Differences with 95 % intervals from those of both means (Zou and Donner 2008), as of independent runs; "
+             "the same prompts on both models make them too wide, and the largest of many is partly chance."),
     ]  # fmt: skip
 
 
@@ -101,10 +100,5 @@ def _alike(a: Heads, b: Heads, statistic: str) -> bool:
     return same and one.mean.shape == other.mean.shape
 
 
-def _variance(item: HeadMeans) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Of the mean; NaN where too few runs have a value."""
-    return item.sd**2 / np.where(item.n >= FEWEST, item.n, np.nan)
-
-
-def _spread(gap: float, half: float) -> str:
-    return interval(float(gap - half), float(gap + half), 3) or "too few runs"
+def _spread(low: float, high: float) -> str:
+    return interval(float(low), float(high), 3) or "too few runs"

@@ -140,7 +140,8 @@ def _found(store: RunReader, query: HeadState) -> tuple[HeadStats, tuple[str, ..
 
 def _heads(model: str, found: HeadStats, models: tuple[str, ...]) -> Heads:
     stats, others = _most([item for item in found.means if item.model == model])
-    labels = head_labels({name: Average(item.n, item.mean, item.sd) for name, item in stats.items()})
+    averages = {name: Average(item.n, item.mean, item.sd, item.skewness) for name, item in stats.items()}
+    labels = head_labels(averages)
     return Heads(model, models, stats, others, labels, found.read, found.total)
 
 

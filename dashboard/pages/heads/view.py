@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 from numpy.typing import NDArray
 
 from headscope.analysis.statistics.head_labels import RULES, HeadLabel, Rule
-from headscope.analysis.statistics.intervals import student
+from headscope.analysis.statistics.intervals import of_moments
 from headscope.analysis.types import HEAD_STATS
 from headscope.dashboard.cards import Children, empty_box, extra
 from headscope.dashboard.numbers import interval, plain, signed, significant
@@ -24,6 +24,12 @@ from headscope.storage.rows import HeadMeans
 ATTENTION = frozenset(HEAD_STATS)
 LISTED = 25
 Cell = tuple[int, int]
+Floats = NDArray[np.float64]
+
+
+def ends(item: HeadMeans) -> tuple[Floats, Floats]:
+    """The 95 % interval of every mean."""
+    return of_moments(item.n, item.mean, item.sd, item.skewness)
 
 
 def order(query: HeadsQuery, heads: Heads, item: HeadMeans) -> list[Cell]:
@@ -67,7 +73,7 @@ def table_of(query: HeadsQuery, heads: Heads, item: HeadMeans, cells: list[Cell]
 
 def mean_cell(item: HeadMeans, cell: Cell) -> html.Td:
     """The mean over its interval."""
-    low, high = (float(end[cell]) for end in student(item.n, item.mean, item.sd))
+    low, high = (float(end[cell]) for end in ends(item))
     mean = float(item.mean[cell])
     said = plain(mean, 3) if item.statistic in ATTENTION else signed(mean, 3)
     spread = interval(low, high, 3) or ("too few runs" if item.n[cell] else "not measured")

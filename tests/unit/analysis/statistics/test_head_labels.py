@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from headscope.analysis.registry import METHODS
 from headscope.analysis.statistics.head_labels import RULES, Average, head_labels
@@ -14,7 +15,7 @@ from headscope.analysis.types import HEAD_STATS
 def average(mean: list[float], sd: float = 0.1, n: int = 100) -> Average:
     """One layer of heads."""
     values = np.array([mean])
-    return Average(np.full(values.shape, n), values, np.full(values.shape, sd))
+    return Average(np.full(values.shape, n), values, np.full(values.shape, sd), np.zeros(values.shape))
 
 
 def names(found: dict[tuple[int, int], list[object]]) -> dict[tuple[int, int], list[str]]:
@@ -53,7 +54,7 @@ def test_a_name_mover_copies_by_weights_and_writes_the_answer() -> None:
 
 def test_too_few_runs_and_nothing_measured_have_no_label() -> None:
     assert head_labels({"first_token": average([0.99], n=FEWEST - 1)}) == {}
-    unmeasured = Average(np.zeros((1, 1), int), np.full((1, 1), np.nan), np.full((1, 1), np.nan))
+    unmeasured = Average(np.zeros((1, 1), int), *[np.full((1, 1), np.nan)] * 3)
     assert head_labels({"first_token": unmeasured}) == {}
 
 
@@ -65,5 +66,7 @@ def test_rules_ask_for_what_is_stored() -> None:
 def test_a_head_at_the_threshold_is_rarely_called_one() -> None:
     """Its true mean is the threshold, so a label is a false alarm: one in forty, one tail of the interval."""
     values = np.random.default_rng(0).normal(0.5, 0.2, (30, 4000))
-    item = Average(np.full((1, 4000), 30), values.mean(0)[None], values.std(0, ddof=1)[None])
+    item = Average(
+        np.full((1, 4000), 30), values.mean(0)[None], values.std(0, ddof=1)[None], stats.skew(values, 0)[None]
+    )
     assert len(head_labels({"previous_token": item})) / 4000 == pytest.approx(0.025, abs=0.008)

@@ -111,7 +111,7 @@ def test_empty_unmeasured_one_value_and_failed_look_different(services: Services
 
 def test_the_table_says_what_is_missing_and_its_warrant(services: Services) -> None:
     said = words(services, kind="scatter", x="n_tokens", y="mean_surprisal")
-    for part in ("Pearson", "Spearman", f"{N} of {N}", "Unmeasured", "95 % interval by Student's t", "Fisher"):
+    for part in ("Pearson", "Spearman", f"{N} of {N}", "Unmeasured", "of Student's and Hall's", "Fisher"):
         assert part in said
 
 

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 from dash import dcc
+from scipy import stats
 
+from headscope.analysis.statistics.intervals import of_moments
 from headscope.dashboard.pages.heads import page as heads
 from headscope.dashboard.pages.heads.query import HeadsQuery
 from headscope.dashboard.services import Services
@@ -62,8 +64,11 @@ def test_the_map_shows_the_means_with_their_intervals(store: Store) -> None:
     (trace,) = figure(bodies(store)["heads-map"]).data
     np.testing.assert_allclose(np.array(trace.z), values.mean(0), rtol=1e-9)
     low, high, n = np.moveaxis(np.array(trace.customdata, float), -1, 0)
-    half = 2.200985 * values.std(0, ddof=1) / np.sqrt(N)
-    np.testing.assert_allclose((low, high), (values.mean(0) - half, values.mean(0) + half), rtol=1e-5)
+    moments = values.mean(0), values.std(0, ddof=1), stats.skew(values, axis=0)
+    np.testing.assert_allclose((low, high), of_moments(np.full(values.shape[1:], N), *moments), rtol=1e-5)
+    half = 2.200985 * moments[1] / np.sqrt(N)  # Student's: an end is no nearer
+    assert (low < moments[0] - half + 1e-7).all()
+    assert (high > moments[0] + half - 1e-7).all()
     assert (n == N).all()
 
 
