@@ -6,6 +6,7 @@ is made in the serving process and taken down when it exits.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import secrets
@@ -44,6 +45,7 @@ def serve(url: str, settings: Settings, threads: int, policy: Policy = OFF) -> N
     _check_port(settings)
     _check_model(settings.live_model)
     private.keep_to_this_user()
+    importlib.import_module("scipy.special")  # else the first look at intervals of many heads waits for it
     repository.Store.open(url).close()  # says now what is wrong with the store, and brings a new one to life
     _Server(url, settings, threads, policy).run()
 

@@ -10,6 +10,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 from numpy.typing import NDArray
 
+from headscope.analysis.statistics.correlation import spearman
 from headscope.analysis.statistics.head_labels import RULES, HeadLabel, Rule
 from headscope.analysis.statistics.intervals import of_moments
 from headscope.analysis.types import HEAD_STATS
@@ -162,16 +163,11 @@ def agreement(looks: NDArray[np.float64], removal: NDArray[np.float64]) -> str:
         return "Too few heads have both."
     top = max(1, n // 10)
     first, second = (set(np.argsort(-values[known], kind="stable")[:top].tolist()) for values in (looks, removal))
+    found = spearman(looks[known], removal[known])
     return (
-        f"Rank correlation over {plural(n, 'head')}: {signed(_spearman(looks[known], removal[known]))}. Of the "
+        f"Rank correlation over {plural(n, 'head')}: {signed(found.value)} {interval(found.low, found.high)}. Of the "
         f"{plural(top, 'head')} that look most important, {len(first & second)} are among the {top} that removal shows."
     )
-
-
-def _spearman(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    from scipy import stats
-
-    return float(stats.spearmanr(one, other).statistic)
 
 
 def runs_said(item: HeadMeans) -> str:
