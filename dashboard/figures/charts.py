@@ -126,7 +126,8 @@ def scatter(clouds: Sequence[Cloud], x: Axis, y: Axis) -> go.Figure:
     """A point per run; series differ in colour and in shape."""
     fig, before = go.Figure(), 0
     for index, cloud in enumerate(clouds):
-        numbers = [[None, None, before + place] for place in range(len(cloud.x))]
+        numbers = np.full((len(cloud.x), 3), np.nan)
+        numbers[:, 2] = np.arange(before, before + len(numbers))
         before += len(numbers)
         fig.add_scatter(
             x=cloud.x, y=cloud.y, mode="markers", name=cloud.name, customdata=numbers,

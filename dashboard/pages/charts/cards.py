@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dash import dcc
 
 from headscope.dashboard import links
@@ -11,7 +9,7 @@ from headscope.dashboard.cards import Children, Download, download_menu, guarded
 from headscope.dashboard.narrowing.columns import Column
 from headscope.dashboard.narrowing.no_runs import no_runs
 from headscope.dashboard.pages.charts.drawn import Drawn, draw, measured, spreads
-from headscope.dashboard.pages.charts.query import FEW, PAGE, ChartsQuery, Counted, counted
+from headscope.dashboard.pages.charts.query import PAGE, ChartsQuery, Counted, counted, enough
 from headscope.dashboard.pages.charts.view import (
     METHOD,
     RELATED,
@@ -35,9 +33,10 @@ def chart(services: Services, query: ChartsQuery) -> Children:
     columns = [query.column] + ([query.against] if query.kind == "scatter" else [])
     of = counted(services.store, query)
     found = [spreads(services.store, query, column, of.where) for column in columns]
-    if not of.whole and min(map(measured, found)) < FEW:
-        of = replace(of, where=query.where())
-        found = [spreads(services.store, query, column, of.where) for column in columns]
+    least = min(range(len(columns)), key=lambda at: measured(found[at]))
+    more = enough(services.store, query, of, columns[least].field, measured(found[least]))
+    if more != of:
+        of, found = more, [spreads(services.store, query, column, more.where) for column in columns]
     if not of.total:
         return no_runs(PAGE.path, query, first_command(services.store.url))
     tables = [numbers_table(rows, column, query) for rows, column in zip(found, columns, strict=True)]
@@ -53,9 +52,9 @@ def chart(services: Services, query: ChartsQuery) -> Children:
     drawn = draw(services.store, query, of.where)
     if not drawn.hrefs and not drawn.left_out:
         return [*part, unmeasured(columns, of.total, query), *tables]
-    least, most = min(one.least for one in found[0] if one.n), max(one.most for one in found[0] if one.n)
-    if least == most and query.kind != "scatter":
-        return [*part, one_value(query.column, least, measured(found[0])), *tables, note(METHOD)]
+    low, high = min(one.least for one in found[0] if one.n), max(one.most for one in found[0] if one.n)
+    if low == high and query.kind != "scatter":
+        return [*part, one_value(query.column, low, measured(found[0])), *tables, note(METHOD)]
     said = map(warning, changed(services.store.model_settings(query.where())))
     return [*said, *part, *_figure(drawn, query.column), *_relation(drawn, query), *tables, note(METHOD)]
 

@@ -16,7 +16,7 @@ from headscope.dashboard.narrowing.query import FACETS, NarrowingQuery
 from headscope.dashboard.pages import Page
 from headscope.dashboard.words import plural
 from headscope.storage.interfaces import RunReader
-from headscope.storage.rows import RunFilter
+from headscope.storage.rows import Condition, RunFilter
 from headscope.storage.rows.charts import CHART_COLUMNS, WHOLE, Split
 from headscope.storage.rows.filters import PARTS
 
@@ -28,7 +28,10 @@ FACET_OF = {facet.column: facet.key for facet in FACETS}
 KINDS = ("histogram", "ecdf", "box", "scatter")
 X, Y = "mean_surprisal", "next_entropy"
 DRAWN, FEW = 12_500, 1_000
-"""Of more runs than the store counts in time about `DRAWN`; of fewer measured ones than `FEW` all."""
+"""Of more runs than the store counts in time about `DRAWN`; where fewer than `FEW` of those are measured as many
+more as have so many, or all."""
+SPARE = 1.2
+"""How many more than needed: a part has some more or fewer than its share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +131,16 @@ def counted(store: RunReader, query: ChartsQuery) -> Counted:
     total = store.count(where)
     few = total <= store.column_reach()
     return Counted(where if few else replace(where, sample=max(1, PARTS * DRAWN // total)), total)
+
+
+def enough(store: RunReader, query: ChartsQuery, of: Counted, column: str, measured: int) -> Counted:
+    """`of` where `measured` of its runs, which have the column, are `FEW`, or no run that matches has it; else as many
+    more as have so many, all where that is more than the store counts in time."""
+    if of.whole or measured >= FEW:
+        return of
+    where = query.where()
+    having = store.count(replace(where, conditions=(*where.conditions, Condition(column, "not_null"))))
+    if not having:
+        return of
+    more = replace(of, where=replace(where, sample=min(PARTS, math.ceil(PARTS * SPARE * FEW / having))))
+    return more if more.where.sample < PARTS and more.about <= store.column_reach() else replace(of, where=where)

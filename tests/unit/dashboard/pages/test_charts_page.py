@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +138,7 @@ def test_of_very_many_runs_a_part_is_counted_and_said_and_the_file_counts_all(
 ) -> None:
     monkeypatch.setattr(charts_query, "DRAWN", 10)
     monkeypatch.setitem(REACH, "duckdb", N)
-    monkeypatch.setattr(cards, "FEW", 1)
+    monkeypatch.setattr(charts_query, "FEW", 1)
     share = PARTS * 10 // (N + 1)
     drawn = [row for row in services.store.runs_page(RunFilter(), limit=N + 1).rows if int(row.id[-3:], 16) < share]
     measured = sum(row.mean_surprisal is not None for row in drawn)
@@ -144,5 +146,30 @@ def test_of_very_many_runs_a_part_is_counted_and_said_and_the_file_counts_all(
     assert f"about 10 of {N + 1} runs are counted here" in said
     assert f"all runs {measured} {len(drawn) - measured}" in said
     assert sum(row["runs"] for row in draw(services.store, ChartsQuery()).rows) == N
-    monkeypatch.setattr(cards, "FEW", N)
+    monkeypatch.setattr(charts_query, "FEW", N)
     assert "are counted here" not in words(services)
+
+
+def test_where_few_of_a_part_are_measured_a_larger_one_is_counted(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(REACH, "duckdb", N // 2)
+    monkeypatch.setattr(charts_query, "DRAWN", 2)
+    query = ChartsQuery()
+    of = charts_query.counted(services.store, query)
+    monkeypatch.setattr(charts_query, "FEW", 3)
+    ask = partial(charts_query.enough, services.store, query, of)
+    assert ask("mean_surprisal", 3) is of
+    more = ask("mean_surprisal", 2)
+    assert more.where.sample == math.ceil(PARTS * 1.2 * 3 / N)
+    assert 0 < of.where.sample < more.where.sample
+    monkeypatch.setattr(charts_query, "FEW", N)
+    assert ask("mean_surprisal", 2).whole
+
+
+def test_what_no_run_has_is_looked_for_in_all_of_them(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(REACH, "duckdb", N // 2)
+    monkeypatch.setattr(charts_query, "DRAWN", 2)
+    failed = ChartsQuery(status=("failed",))
+    of = replace(charts_query.counted(services.store, ChartsQuery()), where=replace(failed.where(), sample=1))
+    assert charts_query.enough(services.store, failed, of, "mean_surprisal", 0) is of
