@@ -27,7 +27,7 @@ BY = {"none": "", "model": "model", "prompt_set": "prompt_set", "experiment": "e
 FACET_OF = {facet.column: facet.key for facet in FACETS}
 KINDS = ("histogram", "ecdf", "box", "scatter")
 X, Y = "mean_surprisal", "next_entropy"
-DRAWN, FEW = 12_500, 1_000
+DRAWN, FEW = 8_000, 1_000
 """Of more runs than the store counts in time about `DRAWN`; where fewer than `FEW` of those are measured as many
 more as have so many, or all."""
 SPARE = 1.2
