@@ -17,7 +17,7 @@ from headscope.storage.rows.models import FLIPS, Sides
 
 LISTED = 25
 """Flips on one page of the list."""
-MOST, DRAWN = 50_000, 10_000
+MOST, DRAWN = 50_000, 8_000
 """Of more runs of both models than `MOST` about `DRAWN` are compared while somebody waits."""
 FACETS = ("model", "experiment", "prompt_set", "tags")
 
