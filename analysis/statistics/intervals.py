@@ -31,7 +31,12 @@ class Means:
 
 
 def bootstrap_means(
-    values: Floats, groups: Sequence[Hashable] | None = None, *, draws: int = DRAWS, seed: int = 0
+    values: Floats,
+    groups: Sequence[Hashable] | None = None,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+    within: tuple[float, float] | None = None,
 ) -> Means:
     """Means over the first axis with percentile bootstrap intervals; `values` `[observation, ...]`, NaN left out.
 
@@ -39,6 +44,10 @@ def bootstrap_means(
     measured twice does not count twice. The same input gives the same interval. Percentiles are `expanded`: simulated
     with 5 to 100 groups, intervals hold the truth in 92 to 95 % of cases for normal and heavy-tailed values, 86 to 94 %
     for exponential ones; of an effect that one prompt in ten has in 90 % with 40 groups, 71 % with 12.
+
+    within: between which values means of this kind lie, infinite ends where nothing bounds them. Where it is given, an
+    end is the further one of the bootstrap's and of `of_moments`, and no further than that. With 8 to 100 groups 94 to
+    97 % then hold the truth of all these but the last, of that 98 to 99 % from 40 on.
     """
     shape = np.shape(values)[1:]
     flat = np.asarray(values, dtype=np.float64).reshape(len(values), math.prod(shape))
@@ -48,16 +57,21 @@ def bootstrap_means(
         index = {group: i for i, group in enumerate(dict.fromkeys(groups))}
         member = np.fromiter((index[group] for group in groups), dtype=np.int64, count=len(flat))
         sums, counts = (_added(item, member, len(index)) for item in (sums, counts))
-    found = bootstrap_sums(sums, counts, draws=draws, seed=seed)
+    found = bootstrap_sums(sums, counts, draws=draws, seed=seed, within=within)
     mean, low, high = (part.reshape(shape) for part in (found.mean, found.low, found.high))
     return Means(mean, low, high, found.n.reshape(shape))
 
 
-def bootstrap_sums(sums: Floats, counts: Floats, *, draws: int = DRAWS, seed: int = 0) -> Means:
+def bootstrap_sums(
+    sums: Floats, counts: Floats, *, draws: int = DRAWS, seed: int = 0, within: tuple[float, float] | None = None
+) -> Means:
     """`bootstrap_means` from sums and counts `[group, column]`: whole groups are drawn."""
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = sums.sum(0) / counts.sum(0)
     low, high = _percentiles(sums, counts, draws, seed)
+    if within is not None:
+        ends = _of_groups(sums, counts, mean)
+        low, high = np.minimum(low, ends[0]).clip(min=within[0]), np.maximum(high, ends[1]).clip(max=within[1])
     return Means(mean, low, high, counts.sum(0).astype(np.int64))
 
 
@@ -155,6 +169,16 @@ def _added(values: Floats, member: NDArray[np.int64], count: int) -> Floats:
     added = np.zeros((count, values.shape[1]))
     np.add.at(added, member, values)
     return added
+
+
+def _of_groups(sums: Floats, counts: Floats, mean: Floats) -> tuple[Floats, Floats]:
+    """`of_moments` of what each group adds to the mean, linearised."""
+    groups = (counts > 0).sum(0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        apart = (sums - mean * counts) * groups / counts.sum(0)
+        square = (apart**2).sum(0)
+        skewness = (apart**3).sum(0) / groups / (square / groups) ** 1.5
+        return of_moments(groups, mean, np.sqrt(square / (groups - 1)), skewness)
 
 
 def _percentiles(sums: Floats, counts: Floats, draws: int, seed: int) -> tuple[Floats, Floats]:

@@ -52,17 +52,17 @@ def clauses(where: RunFilter, *having: Clause) -> list[Clause]:
     return found
 
 
-def prompt_hash() -> ColumnElement[str]:
-    """Of what is drawn as one: a prompt of a set on every model, both sides of a pair. Hexadecimal digits. Without
-    bound values: written as in the index `expr_runs_part`, or PostgreSQL would not find it."""
+def prompt_group() -> ColumnElement[str]:
+    """What is drawn as one: a prompt of a set on every model, both sides of a pair. Without bound values: written as in
+    the index `expr_runs_part`, or PostgreSQL would not find it."""
     pair, key = _literal("'pair '").concat(runs.c.pair_id), _literal("'key '").concat(runs.c.prompt_key)
     set_of = sa.func.coalesce(runs.c.prompt_set, _literal("''")).concat(_literal("chr(10)"))
-    return sa.func.md5(set_of.concat(sa.func.coalesce(pair, key)))
+    return set_of.concat(sa.func.coalesce(pair, key))
 
 
-def prompt_part() -> ColumnElement[str]:
-    """Which of `PARTS` it falls into: the first three digits."""
-    return sa.func.substr(prompt_hash(), _literal("1"), _literal("3"))
+def prompt_part(digits: int = 3) -> ColumnElement[str]:
+    """Which of `PARTS` it falls into: the first three hexadecimal digits of its hash. Fewer for fewer parts."""
+    return sa.func.substr(sa.func.md5(prompt_group()), _literal("1"), _literal(str(digits)))
 
 
 def _literal(sql: str) -> ColumnElement[str]:

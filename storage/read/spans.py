@@ -1,5 +1,6 @@
 """Which runs a filter means, and between which ids they lie. Ids grow with time and rows lie in their order: what was
-measured in the runs of one experiment is read without what was measured before it and after it."""
+measured in the runs of one experiment is read without what was measured before it and after it, and, where it was
+continued later, in between."""
 
 from __future__ import annotations
 
@@ -20,16 +21,22 @@ from headscope.storage.sql.expressions import LargestId, LeastId
 R = runs.c
 
 
+PIECES, APART = 4, 0.05
+"""A span is cut where none of its runs was made for this share of its time, into no more pieces."""
+MOST = 50_000
+"""Of more runs only the ends are looked for: putting them in order takes longer than it saves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Runs as clauses on `runs`, and the ids that they lie between; None where nothing bounds them."""
+    """Runs as clauses on `runs`, and the ids that they lie between, piece by piece; none where nothing bounds them."""
 
     clauses: tuple[Clause, ...] = ()
-    ends: tuple[UUID, UUID] | None = None
+    ends: tuple[tuple[UUID, UUID], ...] = ()
 
     def over(self, column: sa.ColumnElement[Any]) -> list[Clause]:
         """The bounds, on a column of run ids. Always true of these runs: the database reads less, that is all."""
-        return [] if self.ends is None else [column.between(*self.ends)]
+        return [sa.or_(*(column.between(*ends) for ends in self.ends))] if self.ends else []
 
 
 Having = Callable[[Span], Clause]
@@ -41,7 +48,7 @@ def span(connection: Connection, where: RunFilter, having: Having | None = None)
     that do not have it are of the span too. Raises as `filters.clauses`."""
     clauses = filters.clauses(replace(where, newest=0))
     if not where.newest:
-        found = _bounded(connection, clauses)
+        found = _in_pieces(connection, clauses)
         return replace(found, clauses=(*clauses, *found.over(R.id)))
     every = Span(tuple(clauses))
     near = _back_to(connection, every, 2 * where.newest)  # `having` is looked up of these only, if they are enough
@@ -64,7 +71,34 @@ def _back_to(connection: Connection, found: Span, most: int, *having: Clause) ->
 
 
 def _bounded(connection: Connection, clauses: Sequence[Clause]) -> Span:
+    first, last = connection.execute(sa.select(LeastId(R.id), LargestId(R.id)).where(*clauses)).one()
+    return Span(tuple(clauses), () if first is None else ((first, last),))
+
+
+def _in_pieces(connection: Connection, clauses: Sequence[Clause]) -> Span:
     if not clauses:
         return Span()
-    ends: tuple[Any, ...] = connection.execute(sa.select(LeastId(R.id), LargestId(R.id)).where(*clauses)).one()
-    return Span(tuple(clauses), None if ends[0] is None else (ends[0], ends[1]))
+    rows = connection.execute(_pauses(clauses)).all()
+    if not rows or rows[0].n > MOST:
+        return _bounded(connection, clauses)
+    cuts = sorted((row.before, row.id) for row in rows if row.waited and row.waited > APART * row.lasted)
+    starts, stops = [rows[0].first, *(after for _, after in cuts)], [*(before for before, _ in cuts), rows[0].last]
+    return Span(tuple(clauses), tuple(zip(starts, stops, strict=True)))
+
+
+def _pauses(clauses: Sequence[Clause]) -> sa.Select[Any]:
+    """The longest times between a run (`before`) and the next (`id`), s, with the first run, the last, and how many."""
+    moment = sa.cast(sa.extract("epoch", R.created_at), sa.Double()).label("moment")
+    mine = sa.select(R.id, moment).where(*clauses).limit(MOST + 1).subquery().c
+    whole: dict[str, Any] = {"order_by": mine.id, "rows": (None, None)}
+    last = sa.over(sa.func.last_value(mine.moment), **whole)
+    steps = sa.select(
+        mine.id,
+        sa.over(sa.func.lag(mine.id), order_by=mine.id).label("before"),
+        (mine.moment - sa.over(sa.func.lag(mine.moment), order_by=mine.id)).label("waited"),
+        (last - sa.over(sa.func.first_value(mine.moment), **whole)).label("lasted"),
+        sa.over(sa.func.first_value(mine.id), **whole).label("first"),
+        sa.over(sa.func.last_value(mine.id), **whole).label("last"),
+        sa.over(sa.func.count()).label("n"),
+    ).subquery()
+    return sa.select(steps).order_by(steps.c.waited.desc().nulls_last()).limit(PIECES - 1)

@@ -9,13 +9,12 @@ from dash import html
 from dash.development.base_component import Component
 
 from headscope.analysis.statistics.head_labels import RULES, Bound, HeadLabel, Rule
-from headscope.analysis.statistics.intervals import FEWEST
 from headscope.dashboard.cards import Children, copyable
 from headscope.dashboard.figures.heads import HeadValues, head_spread
 from headscope.dashboard.numbers import interval, significant
 from headscope.dashboard.pages.heads import view
 from headscope.dashboard.pages.heads.cards import nothing
-from headscope.dashboard.pages.heads.one import Line, OneHead, line_row, read_head, top_runs
+from headscope.dashboard.pages.heads.one import HOW, Line, OneHead, line_row, read_head, top_runs
 from headscope.dashboard.pages.heads.query import ALONE, HeadQuery, name_of, unit_of
 from headscope.dashboard.parts import graph, note, sampled_note
 from headscope.dashboard.services import Services
@@ -27,10 +26,6 @@ SHOWN = 5
 EFFECTS = ("head_ablation", "co_ablation", "direct_logit_attribution", "relp", "ov_copying")
 """Methods that the page asks for where they are missing, removal first."""
 COLUMNS = ("Statistic", "Mean over prompts>", "Median>", "Least to largest>", "Place among heads>", "Runs>")
-HOW = (
-    f"Means with 95 % bootstrap intervals over prompts, both sides of a pair drawn together; none below {FEWEST} "
-    "prompts. Place: by the mean over all runs, of scores by their mean size; 1 has the most."
-)
 View = Callable[[Services, HeadQuery], Children]
 
 

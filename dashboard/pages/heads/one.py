@@ -27,6 +27,12 @@ from headscope.storage.rows import HeadMeans, HeadRuns
 Floats = NDArray[np.float64]
 TOP = 10
 
+HOW = (
+    "Means with 95 % intervals over prompts (bootstrap, further out where values are skewed), both sides of a pair "
+    f"drawn together; none below {FEWEST} prompts. Place: by the mean over all runs, of scores by their mean size; 1 "
+    "has the most."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -47,7 +53,8 @@ class OneHead:
 
     def means(self) -> Means:
         """Of every line, with intervals."""
-        return bootstrap_means(np.stack([line.values for line in self.lines], axis=1), self.runs.pair)
+        values = np.stack([line.values for line in self.lines], axis=1)
+        return bootstrap_means(values, self.runs.pair, within=(-np.inf, np.inf))
 
 
 def read_head(services: Services, query: HeadState) -> OneHead | Component | None:
@@ -87,8 +94,7 @@ def show_head(services: Services, query: HeadsQuery) -> Children:
         graph(head_spread([HeadValues(name_of(line.item.statistic), unit_of(line.item.statistic), line.values)
                            for line in lines])),
         *top_runs(services, found, chosen(lines, query)),
-        note("Means with 95 % bootstrap intervals over prompts, both sides of a pair drawn together; none below "
-             f"{FEWEST} prompts. Place: by the mean over all runs, of scores by their mean size; 1 has the most."),
+        note(HOW),
     ]  # fmt: skip
     return body, [page, stay("Close", query.link(head=""), "hs-button")]
 

@@ -49,9 +49,9 @@ def matrix(query: MethodsQuery, comparison: Comparison, statement: str) -> Child
         html.P(said, className="hs-methods-said"),
         *sample_notes(query, comparison, most),
         html.Div(matrix_table(query, comparison, methods, means, most), className="hs-scroll-x"),
-        note("Means over prompts with 95 % bootstrap intervals over prompts; at most n = "
-             f"{plural(most, 'run')}, and n stands in a cell that has fewer. Choose a cell to list the prompts on "
-             "which its two methods disagree most."),
+        note("Means over prompts with 95 % intervals over prompts (bootstrap, further out where values are skewed); at "
+             f"most n = {plural(most, 'run')}, and n stands in a cell that has fewer. Choose a cell to list the "
+             "prompts on which its two methods disagree most."),
         sql_box(statement),
     ]  # fmt: skip
 

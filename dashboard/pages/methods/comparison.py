@@ -17,7 +17,7 @@ from headscope.storage.interfaces import RunReader
 from headscope.storage.read.counts import Counts
 from headscope.storage.rows import PromptScores
 
-MAX_RUNS = 2000
+MAX_RUNS = 1500
 MAX_PAIRS = 400_000_000  # pairs of positions over all methods: some seconds; long texts have very many
 Floats = NDArray[np.float64]
 
@@ -97,9 +97,9 @@ def compare(runs: Sequence[PromptScores], total: int, k: int, *, unconverged: bo
     chance = k / lengths[lengths > k]
     return Comparison(
         methods=methods,
-        tau=bootstrap_means(taus, prompts),
-        overlap=bootstrap_means(overlaps, prompts),
-        signs=bootstrap_means(signs, prompts),
+        tau=bootstrap_means(taus, prompts, within=(-1.0, 1.0)),
+        overlap=bootstrap_means(overlaps, prompts, within=(0.0, 1.0)),
+        signs=bootstrap_means(signs, prompts, within=(0.0, 1.0)),
         taus=taus,
         chance=float(chance.mean()) if len(chance) else float("nan"),
         runs=tuple(runs),

@@ -185,3 +185,35 @@ def test_a_difference_is_as_far_as_both_ends_together() -> None:
     ends = [(np.array(low), np.array(high)) for _, low, high in (first, second)]
     found = mover(np.array(first[0]), ends[0], np.array(second[0]), ends[1])
     assert [float(end) for end in found] == pytest.approx(newcombe(first, second))
+
+
+@pytest.mark.parametrize(
+    ("kind", "groups"), [*((kind, 60) for kind in DRAWN), *((kind, 12) for kind in list(DRAWN)[:-1])]
+)
+def test_intervals_of_drawn_groups_allow_for_skewness(kind: str, groups: int) -> None:
+    """Two rows a group that go together, some of them unmeasured; the bootstrap's alone hold 90 % of the skewed ones.
+    Of 12 groups one sample in four has none of an effect on one prompt in ten."""
+    draw, truth = DRAWN[kind]
+    rng = np.random.default_rng(13)
+    values = np.repeat(draw(rng, (groups, 1500)), 2, axis=0) + rng.normal(0, 0.01, (2 * groups, 1500))
+    values[1::2][rng.random((groups, 1500)) < 0.3] = NAN
+    found = bootstrap_means(values, [i // 2 for i in range(2 * groups)], within=(-math.inf, math.inf))
+    assert 0.925 <= float(((found.low <= truth) & (truth <= found.high)).mean()) <= 0.995
+
+
+def test_no_end_is_nearer_than_the_bootstraps_nor_beyond_what_there_can_be() -> None:
+    shares = np.random.default_rng(14).beta(0.2, 1.8, (9, 50))
+    plain, wide = bootstrap_means(shares), bootstrap_means(shares, within=(0.0, 1.0))
+    free = bootstrap_means(shares, within=(-math.inf, math.inf))
+    assert (wide.low <= plain.low).all()
+    assert (wide.high >= plain.high).all()
+    assert free.low.min() < 0.0 == wide.low.min()
+    np.testing.assert_array_equal(wide.mean, plain.mean)
+
+
+def test_groups_of_one_row_each_are_the_moments_of_the_rows() -> None:
+    values = np.random.default_rng(15).exponential(1.0, (40, 3))
+    found = bootstrap_means(values, within=(-math.inf, math.inf))
+    low, high = of_moments(*moments(values))
+    np.testing.assert_allclose(found.low, np.minimum(low, bootstrap_means(values).low), rtol=1e-9)
+    np.testing.assert_allclose(found.high, np.maximum(high, bootstrap_means(values).high), rtol=1e-9)

@@ -180,8 +180,10 @@ def test_one_head_run_by_run(store: Store) -> None:
     assert f"{known.mean():.3f}" in line
     assert f"{np.median(known):.3f}" in line
     assert "1 of 30" in line
-    low, high = map(float, re.findall(r"\[([\d.]+), ([\d.]+)\]", line)[0])
-    assert known.min() <= low < known.mean() < high <= known.max()
+    low, high = (float(end.replace("−", "-")) for end in re.findall(r"\[([−\d.]+), ([−\d.]+)\]", line)[0])
+    half = 2.5706 * known.std(ddof=1) / np.sqrt(6)  # Student's: no end is nearer, and the lower one of these is further
+    assert low <= known.mean() - half + 0.001
+    assert high >= known.mean() + half - 0.001
     tops = [row for row in rows(body) if row.startswith("The cat sat")]
     best = int(np.nanargmax(values))
     assert len(tops) == 6
