@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["HEADSCOPE_PROMPT_SETS"] = str(Path(__file__).parent / "none")  # not those of who runs the tests
-os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # else shap compiles for 3 s, in each process, to add up a few numbers
 sys.path.append(str(Path(__file__).parents[1]))  # for `tests` in processes of our own; last, so that it hides nothing
 
 

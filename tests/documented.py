@@ -98,8 +98,6 @@ def run(command: str, folder: Path) -> Done:
     if "bilstm" in words or "convert" in words:  # never in place of the one that this user converted
         environment["HEADSCOPE_CACHE_DIR"] = str(folder / "cache")
     environment.pop("HEADSCOPE_STORE", None)  # what a reader does not have
-    if "shap" in command:  # nor this; the others need not wait for what shap compiles
-        environment.pop("NUMBA_DISABLE_JIT", None)
     return headscope_forked(*words, stdin="the cat\n", cwd=folder, env=environment, sets=folder / "ours")
 
 

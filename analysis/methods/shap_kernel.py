@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from headscope.analysis.attribution.evaluations import Evaluations, drawing, seed_of, too_few
+from headscope.analysis.attribution.shap_library import shap_library
 from headscope.analysis.attribution.unit_games import GameMethod, Solved, UnitGame
 from headscope.analysis.attribution.variant_tree import Float64
 from headscope.analysis.types import Params
@@ -55,7 +56,7 @@ def fewest(n_units: int) -> int:
 
 def regressed(values: Evaluations, n_units: int, max_evals: int, seed: int) -> Float64:
     """Kernel SHAP values float64 `[unit]`."""
-    import shap  # here: importing it takes a second, and most requests do not ask for it
+    shap = shap_library()
 
     with drawing(seed):
         explainer = shap.KernelExplainer(values, np.zeros((1, n_units)))

@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from headscope.analysis.attribution.evaluations import Evaluations, drawing
+from headscope.analysis.attribution.shap_library import shap_library
 from headscope.analysis.attribution.unit_games import GameMethod, Solved, UnitGame
 from headscope.analysis.attribution.variant_tree import Float64
 from headscope.analysis.types import Params
@@ -35,7 +36,7 @@ class ShapPartition(GameMethod):
 
 def owen_values(values: Evaluations, n_units: int, settings: Params) -> Float64:
     """Values of the game's units, float64 `[unit]`."""
-    import shap  # here: importing it takes a second, and most requests do not ask for it
+    shap = shap_library()
     from scipy.cluster.hierarchy import linkage
 
     neighbours = linkage(np.arange(n_units, dtype=float)[:, None], method="complete")

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from headscope.analysis.attribution.evaluations import Evaluations, drawing, seed_of, too_few
+from headscope.analysis.attribution.shap_library import shap_library
 from headscope.analysis.attribution.unit_games import GameMethod, Solved, UnitGame
 from headscope.analysis.attribution.variant_tree import Bools, Float64
 from headscope.analysis.types import Params
@@ -60,7 +61,7 @@ def fewest(n_units: int) -> int:
 def of_each_order(values: Callable[[Any], Float64], n_units: int, n_orders: int, seed: int) -> Float64:
     """What each unit adds in each of the random orders, there and back, float64 `[order, unit]`: the same prompt
     explained once per order, because shap keeps of several orders no more than their mean and spread."""
-    import shap  # here: importing it takes a second, and most requests do not ask for it
+    shap = shap_library()
 
     with drawing(seed):
         explainer = shap.explainers.Permutation(values, shap.maskers.Independent(np.zeros((1, n_units))), seed=seed)

@@ -71,8 +71,8 @@ def _back_to(connection: Connection, found: Span, most: int, *having: Clause) ->
 
 
 def _bounded(connection: Connection, clauses: Sequence[Clause]) -> Span:
-    first, last = connection.execute(sa.select(LeastId(R.id), LargestId(R.id)).where(*clauses)).one()
-    return Span(tuple(clauses), () if first is None else ((first, last),))
+    ends: Any = connection.execute(sa.select(LeastId(R.id), LargestId(R.id)).where(*clauses)).one()
+    return Span(tuple(clauses), () if ends[0] is None else ((ends[0], ends[1]),))
 
 
 def _in_pieces(connection: Connection, clauses: Sequence[Clause]) -> Span:
@@ -88,7 +88,7 @@ def _in_pieces(connection: Connection, clauses: Sequence[Clause]) -> Span:
 
 def _pauses(clauses: Sequence[Clause]) -> sa.Select[Any]:
     """The longest times between a run (`before`) and the next (`id`), s, with the first run, the last, and how many."""
-    moment = sa.cast(sa.extract("epoch", R.created_at), sa.Double()).label("moment")
+    moment: sa.Label[float] = sa.cast(sa.extract("epoch", R.created_at), sa.Double()).label("moment")
     mine = sa.select(R.id, moment).where(*clauses).limit(MOST + 1).subquery().c
     whole: dict[str, Any] = {"order_by": mine.id, "rows": (None, None)}
     last = sa.over(sa.func.last_value(mine.moment), **whole)
