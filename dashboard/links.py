@@ -161,6 +161,11 @@ def charts_file(state: QueryState) -> str:
     return f"{API}/charts/chart.csv{state.to_query()}"
 
 
+def heads_file(name: str, state: QueryState) -> str:
+    """A table of the Heads page: `heads.csv`."""
+    return f"{API}/heads/{name}{state.to_query()}"
+
+
 def models_file(name: str, state: QueryState) -> str:
     """A table of the Models page: `summary.csv`, `calibration.csv` or `flips.csv`."""
     return f"{API}/models/{name}{state.to_query()}"

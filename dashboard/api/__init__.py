@@ -25,6 +25,7 @@ APIS: list[str] = [
     "headscope.dashboard.api.model_checks",
     "headscope.dashboard.api.runs_export",
     "headscope.dashboard.api.methods_export",
+    "headscope.dashboard.api.heads_export",
     "headscope.dashboard.api.failures",
     "headscope.dashboard.api.regression",
     "headscope.dashboard.api.toxicity",

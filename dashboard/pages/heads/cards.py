@@ -7,7 +7,8 @@ from dataclasses import replace
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from headscope.dashboard.cards import Children, copyable, empty_box
+from headscope.dashboard import links
+from headscope.dashboard.cards import Children, Download, copyable, download_menu, empty_box
 from headscope.dashboard.figures.heads import HeadMap, head_map, looks_and_is
 from headscope.dashboard.pages.heads import view
 from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, HeadState, meaning_of, name_of, read, unit_of
@@ -23,6 +24,9 @@ HOW = (
     "either end the further one of Student's and Hall's): they take runs as independent, so prompts that come in pairs "
     "make them too narrow."
 )
+
+HEADS_FILE = "heads.csv"
+PICTURES = [Download(kind.upper(), picture=kind) for kind in ("png", "svg")]
 
 
 def show_map(services: Services, query: HeadsQuery) -> Children:
@@ -40,7 +44,8 @@ def show_map(services: Services, query: HeadsQuery) -> Children:
         note(HOW),
         sql_box(statement) if (statement := sql(services.store, query, heads, item)) else None,
     ]  # fmt: skip
-    return body, statistic_menu(query, heads, "stat", "Statistic", item)
+    downloads = [Download("CSV", href=links.heads_file(HEADS_FILE, query)), *PICTURES]
+    return body, [statistic_menu(query, heads, "stat", "Statistic", item), download_menu(downloads, "heads-map")]
 
 
 def show_table(services: Services, query: HeadsQuery) -> Children:
@@ -90,7 +95,8 @@ def show_importance(services: Services, query: HeadsQuery) -> Children:
              "head far right and low looks important and is not; backups can hide one that is (co-ablation counts "
              "them)."),
     ]  # fmt: skip
-    return body, statistic_menu(query, heads, "looks", "Looks important by", looks)
+    menu_of = statistic_menu(query, heads, "looks", "Looks important by", looks)
+    return body, [menu_of, download_menu(PICTURES, "heads-matter")]
 
 
 def sql(store: RunReader, query: HeadsQuery, heads: Heads, item: HeadMeans) -> str:
