@@ -15,7 +15,7 @@ from dash import Dash, Input, Output, State, html, set_props
 from dash.development.base_component import Component
 
 from headscope.analysis.registry.foreign import leave_out
-from headscope.dashboard import api, layout, security, sign_in
+from headscope.dashboard import api, layout, security, sign_in, viewer
 from headscope.dashboard.callback_guard import UnsentError, guard_callbacks
 from headscope.dashboard.cards import error_box, extra, icon
 from headscope.dashboard.clientside import clientside
@@ -68,6 +68,7 @@ def create_app(services: Services) -> Dash:
     )
     app.server.secret_key = settings.secret_key or secrets.token_hex(32)
     app.server.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
+    viewer.register(app.server)
     modules = register_pages(app, services)
     app.set_libraries({module.PAGE.path: module.PAGE.libraries for module in modules})
     app.layout = layout.shell(settings, [module.PAGE for module in modules])

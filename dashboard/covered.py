@@ -72,12 +72,7 @@ def run_link(text: str, href: str, why: Offence | None = None, class_name: str =
 
 def label(text: str, why: Offence) -> str:
     """What stands on a cover: `covered: 12 words · toxic`."""
-    return f"covered: {plural(len(text.split()), 'word')} · {cause(why)}"
-
-
-def cause(why: Offence) -> str:
-    """In a word or two: `toxic`, or that the content filter said so."""
-    return why.judge if why.score is None else why.label
+    return f"covered: {plural(len(text.split()), 'word')} · {why.cause}"
 
 
 def toggle() -> html.Button:

@@ -162,8 +162,18 @@ def charts_file(state: QueryState) -> str:
 
 
 def heads_file(name: str, state: QueryState) -> str:
-    """A table of the Heads page: `heads.csv`."""
+    """A table of the Heads page: `heads.csv`, `labels.csv` or `models.csv`."""
     return f"{API}/heads/{name}{state.to_query()}"
+
+
+def head_file(name: str, state: QueryState) -> str:
+    """A table of one head's page: `head.csv`, `head-runs.csv` or `head-labels.csv`."""
+    return f"{API}/head/{name}{state.to_query()}"
+
+
+def patching_file(name: str, state: QueryState) -> str:
+    """What the Why page maps: `map.csv`."""
+    return f"{API}/patching/{name}{state.to_query()}"
 
 
 def models_file(name: str, state: QueryState) -> str:

@@ -3,20 +3,17 @@ database, or from the `headscope serve` that holds the file."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 import pyarrow as pa
 import sqlalchemy as sa
 
-from headscope.analysis.errors import HeadscopeError, InputError, StorageError
+from headscope.analysis.errors import InputError
 from headscope.analysis.types import Params
-from headscope.storage import artifacts, served, session
+from headscope.storage import artifacts, served, served_engine, session
 from headscope.storage.artifacts import ArtifactFolder
 from headscope.storage.schema import versions
-from headscope.storage.sql import readonly
-from headscope.storage.sql.readonly import MAX_BYTES
 
 ARROW_TYPES = {
     16: pa.bool_(),
@@ -35,9 +32,6 @@ ARROW_TYPES = {
 }
 """By PostgreSQL's type oid; the others as Arrow infers them."""
 
-SECONDS = 3600.0
-"""What is asked of a server, which wants limits."""
-
 Frame = Any
 """A pandas.DataFrame, or a pyarrow.Table from a handle opened with `frame="arrow"`."""
 
@@ -51,7 +45,7 @@ class Handle:
         self.url, self._frame = url, frame
         self._artifacts = ArtifactFolder(artifacts.location(url))
         self._server = None if session.is_ours(url) else served.server_of(url)
-        self._engine = session.open_engine(url) if self._server else session.open_reader(url)
+        self._engine = served_engine.open_engine(self._server) if self._server else session.open_reader(url)
         if self._server is not None:
             return
         try:
@@ -72,34 +66,16 @@ class Handle:
 
     def _mappings(self, statement: sa.Select[Any] | sa.CompoundSelect[Any]) -> Sequence[Mapping[Any, Any]]:
         """A statement's rows as a reader of the store gets them: by column, JSON read."""
-        if self._server is None:
-            with session.reading(self._engine) as connection:
-                return connection.execute(statement).mappings().all()
-        columns = [column.name for column in statement.selected_columns if isinstance(column.type, sa.JSON)]
-        rows: list[dict[str, Any]] = self._arrow(statement, {}).to_pylist()
-        for row in rows:
-            row |= {name: json.loads(row[name]) for name in columns if isinstance(row[name], str)}
-        return rows
+        with session.reading(self._engine) as connection:
+            return connection.execute(statement).mappings().all()
 
     def _read(self, statement: sa.sql.ClauseElement, params: Params | None = None) -> Frame:
         table = self._arrow(statement, params or {})
         return table if self._frame == "arrow" else table.to_pandas()
 
     def _arrow(self, statement: sa.sql.ClauseElement, params: Params) -> pa.Table:
-        if self._server is None:
-            with session.reading(self._engine) as connection:
-                return read_arrow(connection, statement, params)
-        text, values = _positional(self._engine.dialect, statement, params)  # the engine is never connected
-        try:
-            table, truncated = self._server.sql(text, values, limit=readonly.MOST_ROWS, timeout=SECONDS)
-        except HeadscopeError as error:
-            raise error if isinstance(error, StorageError | InputError) else StorageError(str(error)) from error
-        if truncated:
-            raise StorageError(
-                f"this is more than {MAX_BYTES / 2**30:g} GiB, the most that a server sends at once: ask for fewer "
-                "rows or columns, or stop the server and open the store again."
-            )
-        return table
+        with session.reading(self._engine) as connection:
+            return read_arrow(connection, statement, params)
 
 
 def read_arrow(connection: sa.Connection, statement: sa.sql.ClauseElement, params: Mapping[str, Any]) -> pa.Table:

@@ -48,7 +48,7 @@ RATES = pa.schema(
     + [(name, pa.float64()) for name in ("mean", "mean_low", "mean_high")]
 )
 
-KINDS: dict[str, pa.DataType] = {"str": pa.string(), "int": pa.int64(), "float": pa.float64()}
+KINDS: dict[str, pa.DataType] = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
 
 
 def columns_of(row: type) -> pa.Schema:
@@ -68,50 +68,51 @@ class Notebook(Handle):
         """Runs, newest first. `model="gpt2"` is equality, a list any of its values, None a missing value; other
         operators follow two underscores: `target_rank__le=10`, `text__contains="Paris"`. `sort="-margin"` descends.
         """
-        where = _where(conditions, search)
+        where = where_of(conditions, search)
         order = filters.order([Sort(sort.removeprefix("-"), sort.startswith("-"))] if sort else [])
         columns = (filters.column(name).label(name) for name in RUN_COLUMNS)
         return self._read(sa.select(*columns).where(*filters.clauses(where)).order_by(*order).limit(limit))
 
     def tokens(self, run_id: str | None = None, *, search: str = "", **conditions: Any) -> Frame:
         """Rows of `v_tokens` of a run or of many: position, token, logprob, surprisal, rank, entropy."""
-        return self._view("v_tokens", "position", run_id, _where(conditions, search))
+        return self._view("v_tokens", "position", run_id, where_of(conditions, search))
 
     def candidates(self, run_id: str | None = None, *, search: str = "", **conditions: Any) -> Frame:
         """Rows of `v_candidates`: what might have followed each token."""
-        return self._view("v_candidates", "position, candidate_rank", run_id, _where(conditions, search))
+        return self._view("v_candidates", "position, candidate_rank", run_id, where_of(conditions, search))
 
     def heads(self, run_id: str | None = None, *, search: str = "", **conditions: Any) -> Frame:
         """Rows of `v_heads`: a row per layer and head, a column per statistic."""
-        return self._view("v_heads", "layer, head", run_id, _where(conditions, search))
+        return self._view("v_heads", "layer, head", run_id, where_of(conditions, search))
 
     def layers(self, run_id: str | None = None, *, search: str = "", **conditions: Any) -> Frame:
         """Rows of `v_layers`: a row per layer."""
-        return self._view("v_layers", "layer", run_id, _where(conditions, search))
+        return self._view("v_layers", "layer", run_id, where_of(conditions, search))
 
     def lens(self, run_id: str | None = None, *, search: str = "", **conditions: Any) -> Frame:
         """Rows of `v_lens`: the logit lens, a row per layer and position."""
-        return self._view("v_lens", "layer, position", run_id, _where(conditions, search))
+        return self._view("v_lens", "layer, position", run_id, where_of(conditions, search))
 
     def attributions(self, run_id: str | None = None, *, search: str = "", **conditions: Any) -> Frame:
         """Rows of `v_attribution_scores`: a row per method and token."""
-        return self._view("v_attribution_scores", "method, target, position", run_id, _where(conditions, search))
+        return self._view("v_attribution_scores", "method, target, position", run_id, where_of(conditions, search))
 
     def cells(self, run_id: str | None = None, *, search: str = "", **conditions: Any) -> Frame:
         """Rows of `v_attribution_cells`: every score of attributions over any axes, with its index along each."""
-        return self._view("v_attribution_cells", "ordinal, a, b, c, d", run_id, _where(conditions, search))
+        return self._view("v_attribution_cells", "ordinal, a, b, c, d", run_id, where_of(conditions, search))
 
     def attribution_layers(self, run_id: str | None = None, *, search: str = "", **conditions: Any) -> Frame:
         """Rows of `v_attribution_layers`: where in the layers the evidence enters, for methods that know."""
-        return self._view("v_attribution_layers", "method, target, layer, position", run_id, _where(conditions, search))
+        where = where_of(conditions, search)
+        return self._view("v_attribution_layers", "method, target, layer, position", run_id, where)
 
     def attribution_heads(self, run_id: str | None = None, *, search: str = "", **conditions: Any) -> Frame:
         """Rows of `v_attribution_heads`: what passes through each head, for methods over tokens that know."""
-        return self._view("v_attribution_heads", "method, target, layer, head", run_id, _where(conditions, search))
+        return self._view("v_attribution_heads", "method, target, layer, head", run_id, where_of(conditions, search))
 
     def receipts(self, run_id: str | None = None, *, search: str = "", **conditions: Any) -> Frame:
         """Rows of `v_receipts`: the evidence for each attribution."""
-        return self._view("v_receipts", "ordinal", run_id, _where(conditions, search))
+        return self._view("v_receipts", "ordinal", run_id, where_of(conditions, search))
 
     def model_checks(self, model: str | None = None) -> Frame:
         """Rows of `v_model_checks` that hold now: of one model (the name it was checked under) or of all."""
@@ -122,7 +123,7 @@ class Notebook(Handle):
 
     def removal_curves(self, run_id: str | None = None, *, search: str = "", **conditions: Any) -> Frame:
         """Rows of `v_removal_curves`: a row per method, masking and share of its tokens removed or kept."""
-        return self._view("v_removal_curves", "ordinal, place, fraction", run_id, _where(conditions, search))
+        return self._view("v_removal_curves", "ordinal, place, fraction", run_id, where_of(conditions, search))
 
     def toxicity_rates(self, experiment: str, *, percent: int = 0, by: str = "", **conditions: Any) -> Frame:
         """How many texts each classifier calls what, a row per classifier, part and label: raw with Wilson's interval,
@@ -152,7 +153,7 @@ class Notebook(Handle):
         """The rows of `bias`, typed."""
         if measure not in PAIR_MEASURES:
             raise UnknownNameError("measure", measure, PAIR_MEASURES)
-        clauses = pairs.paired(_where({"experiment": experiment, **conditions}))
+        clauses = pairs.paired(where_of({"experiment": experiment, **conditions}))
         judge = ""
         if measure == "toxicity":
             counted = self._arrow(toxicity.judges(clauses), {}).to_pylist()
@@ -170,7 +171,7 @@ class Notebook(Handle):
 
         first_experiment, second_experiment: only runs of these, "" any; more `conditions` on prompts as in `runs`.
         """
-        sides = Sides(first, second, first_experiment, second_experiment, _where(conditions))
+        sides = Sides(first, second, first_experiment, second_experiment, where_of(conditions))
         found = model_pairs.read(self._mappings, sides)
         return self._framed([as_row(row) for row in model_rows(found.measured, found.cells)], columns_of(ModelsRow))
 
@@ -181,7 +182,7 @@ class Notebook(Handle):
         """The prompts behind `models_beside` on which one model prefers the target to the foil and the other does not,
         the largest change of margin (nats) first. which: `gained` where only the second does, `lost` where only the
         first does. Raises UnknownNameError for another."""
-        sides = Sides(first, second, first_experiment, second_experiment, _where(conditions))
+        sides = Sides(first, second, first_experiment, second_experiment, where_of(conditions))
         found = model_pairs.read_flips(self._mappings, sides, which, 0, limit)
         return self._framed([asdict(row) for row in found], columns_of(Flip))
 
@@ -204,7 +205,7 @@ class Notebook(Handle):
 
     def measures(self, **conditions: Any) -> Measures:
         """Every succeeded run that `runs` would find, as columns."""
-        clauses = [*filters.clauses(_where(conditions)), schema.runs.c.status == RunStatus.SUCCEEDED.value]
+        clauses = [*filters.clauses(where_of(conditions)), schema.runs.c.status == RunStatus.SUCCEEDED.value]
         query = behaviour.measured().where(*clauses).order_by(schema.runs.c.id)
         rows = [tuple(row.values()) for row in self._mappings(query)]
         return behaviour.measures_of(rows, len(rows), 0)
@@ -212,7 +213,7 @@ class Notebook(Handle):
     def score_counts(self, *, percent: int = 0, by: str = "", **conditions: Any) -> tuple[ScoreCounts, ...]:
         """What the rates of `toxicity_rates` are made of, with how the scores are spread."""
         bounds.whole("percent", percent, 0, 99)
-        counted = self._arrow(toxicity.counted(ScoreFilter(_where(conditions)), rates.cuts(percent), by), {})
+        counted = self._arrow(toxicity.counted(ScoreFilter(where_of(conditions)), rates.cuts(percent), by), {})
         return toxicity.summed([tuple(row.values()) for row in counted.to_pylist()])
 
     def sql(self, statement: str, params: Params | None = None) -> Frame:
@@ -236,7 +237,8 @@ class Notebook(Handle):
         return self._read(rows.order_by(sa.text(f"run_id, {order}")))
 
 
-def _where(conditions: dict[str, Any], search: str = "") -> RunFilter:
+def where_of(conditions: Mapping[str, Any], search: str = "") -> RunFilter:
+    """The filter of `conditions` as `Notebook.runs` takes them. Raises InputError for one that is none."""
     return RunFilter(tuple(_condition(name, value) for name, value in conditions.items()), search)
 
 

@@ -1,7 +1,7 @@
 """HTTP routes beside Dash's own: Flask blueprints under /api/v1. Adding some is a module and its name in `APIS`.
 
 A module has `register(server, services)`. HeadscopeErrors become `{"error": message}` with status 400 (404 for an
-unknown name, 503 for a store that cannot be read).
+unknown name, 503 for a store that cannot be read, or an engine with too many in line).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from flask import Flask, Response, make_response
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from headscope.analysis.errors import HeadscopeError, StorageError, UnknownNameError
+from headscope.dashboard.line import Busy
 from headscope.dashboard.request_body import strict_bodies
 from headscope.dashboard.security import error_json, wants_json
 from headscope.dashboard.services import Services
@@ -26,6 +27,8 @@ APIS: list[str] = [
     "headscope.dashboard.api.runs_export",
     "headscope.dashboard.api.methods_export",
     "headscope.dashboard.api.heads_export",
+    "headscope.dashboard.api.head_export",
+    "headscope.dashboard.api.patching_export",
     "headscope.dashboard.api.failures",
     "headscope.dashboard.api.regression",
     "headscope.dashboard.api.toxicity",
@@ -52,7 +55,7 @@ def register_all(server: Flask, services: Services) -> None:
 
     @server.errorhandler(HeadscopeError)
     def refused(error: HeadscopeError) -> tuple[dict[str, Any], int]:
-        status = 404 if isinstance(error, UnknownNameError) else 503 if isinstance(error, StorageError) else 400
+        status = 404 if isinstance(error, UnknownNameError) else 503 if isinstance(error, StorageError | Busy) else 400
         return error_json(str(error), status)
 
     @server.errorhandler(HTTPException)

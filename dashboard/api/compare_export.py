@@ -18,7 +18,7 @@ from headscope.dashboard.pages.compare.across_measures import MEASURES, Many, al
 from headscope.dashboard.pages.compare.cards import SUMMARY_FILE, WORDS_FILE
 from headscope.dashboard.pages.compare.query import CompareQuery
 from headscope.dashboard.pages.compare.runs import RecentRuns
-from headscope.dashboard.pages.compare.summary import summaries, summary_row
+from headscope.dashboard.pages.compare.summaries import summaries, summary_row
 from headscope.dashboard.services import Services
 from headscope.storage.rows import Offences
 

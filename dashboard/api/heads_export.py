@@ -1,6 +1,8 @@
-"""GET /api/v1/heads/heads.csv, with the page's query: every statistic of every head of the model that the page shows.
+"""GET /api/v1/heads/heads.csv | labels.csv | models.csv, with the page's query: every statistic of every head of the
+model that the page shows; the labels of the heads that its table lists, a row for each mean that one rests on; and
+where the first two models that can be compared differ, head by head.
 
-The last column of every row is a sentence of method; unmeasured is empty.
+The last column of every row is a sentence of method; unmeasured is empty. No file has texts of prompts.
 """
 
 from __future__ import annotations
@@ -11,27 +13,86 @@ from typing import Any
 import numpy as np
 from flask import Blueprint, Flask, Response
 
+from headscope.analysis.errors import InputError, UnknownNameError
+from headscope.analysis.statistics.head_labels import RULES
 from headscope.dashboard.api import csv_export
-from headscope.dashboard.pages.heads.cards import HEADS_FILE, HOW
+from headscope.dashboard.pages.heads import view
+from headscope.dashboard.pages.heads.cards import HEADS_FILE, HOW, LABELS_FILE, MODELS_FILE
+from headscope.dashboard.pages.heads.models import APART, difference, models_of
 from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, read
-from headscope.dashboard.pages.heads.view import ends
 from headscope.dashboard.services import Services
 from headscope.storage.rows import HeadMeans
 
+Row = dict[str, Any]
 NUMBERS = ("mean", "mean_size", "sd", "skewness", "least", "largest")
+ASKED = {True: "above", False: "below"}
 
 
 def register(server: Flask, services: Services) -> None:
     """Add the route."""
     routes = Blueprint("heads_export", __name__, url_prefix="/api/v1/heads")
 
-    @routes.get(f"/{HEADS_FILE}")
-    def export() -> Response:
-        heads = read(services.store, csv_export.asked(HeadsQuery))
-        rows = [] if heads is None else [row for item in _items(heads) for row in _rows(heads, item)]
-        return csv_export.file(HEADS_FILE, csv_export.with_method(rows, "" if heads is None else _method(heads)))
+    @routes.get("/<name>")
+    def export(name: str) -> Response:
+        if name not in TABLES:
+            raise UnknownNameError("table", name, TABLES)
+        rows, method = TABLES[name](services, csv_export.asked(HeadsQuery))
+        file = name if name == HEADS_FILE else f"heads-{name}"
+        return csv_export.file(file, csv_export.with_method(rows, method))
 
     server.register_blueprint(routes)
+
+
+def means(services: Services, query: HeadsQuery) -> tuple[list[Row], str]:
+    """A row for every statistic and head."""
+    heads = read(services.store, query)
+    if heads is None:
+        return [], ""
+    rows = [row for item in _items(heads) for row in _rows(heads, item)]
+    return (
+        rows,
+        f"{HOW} low, high: the interval of the mean. Labels are of the head, by rules over means.{_newest(heads)}",
+    )
+
+
+def labels(services: Services, query: HeadsQuery) -> tuple[list[Row], str]:
+    """A row for every mean that a label of a listed head rests on, in the table's order."""
+    if query.label and query.label not in {rule.label for rule in RULES}:
+        known = ", ".join(rule.label for rule in RULES)
+        raise InputError(f"nothing was exported: “{query.label}” is no label; there are {known}.")
+    heads = read(services.store, query)
+    if heads is None:
+        return [], ""
+    order = view.order(query, heads, heads.chosen(query))
+    return [row for cell in order for row in _evidence(heads, cell)], (
+        "A label holds where the whole 95 % interval of every mean of its rule lies beyond the threshold: one row for "
+        f"each of these means. {HOW}{_newest(heads)}"
+    )
+
+
+def differences(services: Services, query: HeadsQuery) -> tuple[list[Row], str]:
+    """A row for every head of two models."""
+    found = models_of(services.store, query)
+    apart = difference(found, query.stat)
+    if apart is None:
+        names = ", ".join(heads.model for heads in found) or "none"
+        raise InputError(
+            f"there is nothing to compare: these runs have no two models with as many heads and {query.stat} measured "
+            f"alike (measured of: {names})."
+        )
+    one, other = apart.one, apart.other
+    rows = [
+        {
+            "first_model": apart.first.model, "second_model": apart.second.model,
+            "statistic": one.statistic, "quantity": one.quantity, "params": one.params,
+            "layer": cell[0], "head": cell[1],
+            "first_n": int(one.n[cell]), "first_mean": float(one.mean[cell]),
+            "second_n": int(other.n[cell]), "second_mean": float(other.mean[cell]),
+            "difference": float(apart.gap[cell]), "low": float(apart.low[cell]), "high": float(apart.high[cell]),
+        }
+        for cell in np.ndindex(one.mean.shape)
+    ]  # fmt: skip
+    return rows, f"difference: the first minus the second. {APART}{_newest(apart.first)}"
 
 
 def _items(heads: Heads) -> Iterator[HeadMeans]:
@@ -40,8 +101,8 @@ def _items(heads: Heads) -> Iterator[HeadMeans]:
     yield from (item for item in heads.others if item.model == heads.model)
 
 
-def _rows(heads: Heads, item: HeadMeans) -> Iterator[dict[str, Any]]:
-    low, high = ends(item)
+def _rows(heads: Heads, item: HeadMeans) -> Iterator[Row]:
+    low, high = view.ends(item)
     for layer, head in np.ndindex(item.mean.shape):
         cell = (layer, head)
         yield {
@@ -59,6 +120,19 @@ def _rows(heads: Heads, item: HeadMeans) -> Iterator[dict[str, Any]]:
         }
 
 
-def _method(heads: Heads) -> str:
-    left_out = f" The newest {heads.read:,} of {heads.total:,} runs." if heads.read else ""
-    return f"{HOW} low, high: the interval of the mean. Labels are of the head, by rules over means.{left_out}"
+def _evidence(heads: Heads, cell: tuple[int, int]) -> Iterator[Row]:
+    for label in heads.labels.get(cell, []):
+        for item in label.evidence:
+            yield {
+                "model": heads.model, "layer": cell[0], "head": cell[1], "label": label.rule.label,
+                "statistic": item.bound.statistic, "n": int(item.n),
+                "mean": float(item.mean), "low": float(item.low), "high": float(item.high),
+                "asked": ASKED[item.bound.above], "threshold": item.bound.threshold,
+            }  # fmt: skip
+
+
+def _newest(heads: Heads) -> str:
+    return f" The newest {heads.read:,} of {heads.total:,} runs." if heads.read else ""
+
+
+TABLES = {HEADS_FILE: means, LABELS_FILE: labels, MODELS_FILE: differences}

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from headscope.dashboard.covered import cause
 from headscope.dashboard.units import NATS_PER_BIT, utc_iso
 from headscope.storage.rows import Offence, RunRow
 
@@ -90,7 +89,7 @@ TELLING = {"model": ("model",), "target": ("target", "target_rank", "margin")}
 def grid_row(row: RunRow, why: Mapping[str, Offence]) -> dict[str, Any]:
     """One row as the grid gets it: id, error, and every column in its shown unit; unmeasured stays None. `covered` says
     which parts are offensive (`why`), so that cells.js covers them."""
-    said = {part: cause(offence) for part, offence in why.items()}
+    said = {part: offence.cause for part, offence in why.items()}
     return {
         "id": row.id,
         "error": row.error,

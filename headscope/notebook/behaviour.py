@@ -21,17 +21,17 @@ from headscope.dashboard.pages.confidence.measured import answerable, shown_meas
 from headscope.dashboard.pages.confidence.series import SERIES, series_of
 from headscope.dashboard.units import PAIR_UNITS
 from headscope.notebook.paper import on_paper
-from headscope.storage.notebook import Notebook
+from headscope.notebook.tables import Tables
 from headscope.storage.rows import Measures
 
 SPLITS = tuple(name for name, _ in SERIES)
 
 
 class Behaviour:
-    """Made by `Store.figures`. Every method takes conditions on runs as `Store.runs` does, and gives a Plotly figure;
+    """Part of `Store.figures`. Every method takes conditions on runs as `Store.runs` does, and gives a Plotly figure;
     InputError where the runs have no such numbers."""
 
-    def __init__(self, store: Notebook) -> None:
+    def __init__(self, store: Tables) -> None:
         self._store = store
 
     def distributions(self, *, by: str = "model", **conditions: Any) -> go.Figure:

@@ -113,6 +113,9 @@ class Run:
             ("Where heads look: entropy", draw.heads),
             ("Attributions, by token", draw.attributions),
             *((f"What heads do: {name}", _bound(draw.effects, name)) for name in draw.effect_methods()),
+            *((f"Parts that add up: {name}", _bound(draw.components, name))
+              for name in draw.effect_methods("components")),
+            *((f"Layer by token: {name}", _bound(draw.layers, name)) for name in draw.effect_methods("layers")),
             *((f"What each generated token rests on: {name}", _bound(draw.sources, name)) for name in
               draw.source_methods()),
         ]  # fmt: skip

@@ -90,7 +90,20 @@ class RunFigures:
     def effects(self, method: str) -> go.Figure:
         """What every head does to the answer, by one method that says so, like direct_logit_attribution or
         head_ablation."""
-        return _heads(*self._effects(method))
+        return _heads(*self._effects(method, "heads"))
+
+    def layers(self, method: str) -> go.Figure:
+        """Layer by token, by one method that says so: what patching an activation brings back (activation_patching), or
+        where in the layers the evidence enters."""
+        view, values = self._effects(method, "layers")
+        return _grid(
+            Grid(values, view.rows, self._labels()[: values.shape[1]], "layer", "token", view.unit, view.signed)
+        )
+
+    def components(self, method: str) -> go.Figure:
+        """What every head and, last, the MLP of each layer adds to the answer, by a method whose parts add up to it."""
+        view, values = self._effects(method, "components")
+        return _grid(Grid(values, view.rows, view.columns, "layer", "part", view.unit, view.signed))
 
     def attention(self, layer: int, head: int) -> go.Figure:
         """Weights of one head: each row a token that looks, each column one that is looked at. Raises InputError for
@@ -105,17 +118,17 @@ class RunFigures:
         seen = np.where(np.tri(*shown.shape, dtype=np.bool_) | (shown > 0), shown, np.nan)
         return _grid(Grid(seen, labels, labels, "query", "key", "weight", False, downwards=True))
 
-    def effect_methods(self) -> tuple[str, ...]:
-        """The methods that `effects` can draw."""
-        return tuple(view.method for view in self._grids() if view.kind == "heads")
+    def effect_methods(self, kind: str = "heads") -> tuple[str, ...]:
+        """The methods that `effects` (or, by kind, `layers` or `components`) can draw."""
+        return tuple(dict.fromkeys(view.method for view in self._grids() if view.kind == kind))
 
     def source_methods(self) -> tuple[str, ...]:
         """The methods that `sources` can draw."""
         return tuple(view.method for view in self._methods() if view.scores.ndim == 2 and view.error is None)
 
-    def _effects(self, method: str) -> tuple[GridView, NDArray[np.float32]]:
-        views = {view.method: view for view in self._grids() if view.kind == "heads"}
-        view = _of(method, views, "method of heads")
+    def _effects(self, method: str, kind: str) -> tuple[GridView, NDArray[np.float32]]:
+        views = {view.method: view for view in self._grids() if view.kind == kind}
+        view = _of(method, views, f"method of {kind}")
         values = grid_arrays(self._run.attributions)[view.array]
         return view, values.mean(axis=0) if view.targets else values
 

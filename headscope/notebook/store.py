@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from headscope.analysis.errors import InputError
-from headscope.storage.notebook import Notebook
+from headscope.notebook.tables import Tables
 
 if TYPE_CHECKING:
-    from headscope.notebook.behaviour import Behaviour
+    from headscope.notebook.figures import Figures
     from headscope.notebook.run import Run
 
 
-class Store(Notebook):
-    """The frames of `Notebook`, single runs to draw (`run`), and figures over many (`figures`)."""
+class Store(Tables):
+    """The frames of `Notebook` and `Tables`, single runs to draw (`run`), and figures over many (`figures`)."""
 
     def run(self, run_id: str, *, offensive: Literal["covered", "shown"] = "covered") -> Run:
         """One run to look at. offensive: `shown` leaves the words of offensive texts readable; else letters stand for
@@ -32,8 +32,8 @@ class Store(Notebook):
         return Run(seen, why, covered=offensive == "covered", attention=lambda: self.attention(run_id))
 
     @property
-    def figures(self) -> Behaviour:
+    def figures(self) -> Figures:
         """Figures over many runs."""
-        from headscope.notebook.behaviour import Behaviour
+        from headscope.notebook.figures import Figures
 
-        return Behaviour(self)
+        return Figures(self)

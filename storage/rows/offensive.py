@@ -20,6 +20,11 @@ class Offence:
     judge: str
 
     @property
+    def cause(self) -> str:
+        """In a word or two: `toxic`, or that the content filter said so."""
+        return self.judge if self.score is None else self.label
+
+    @property
     def said(self) -> str:
         """`toxic 0.93 by minilm-toxicity-2`."""
         return f"{self.label} {'' if self.score is None else f'{self.score:.2f} '}by {self.judge}"

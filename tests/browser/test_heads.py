@@ -1,12 +1,13 @@
-"""The Heads page in a browser: another statistic, a label, a head and its runs."""
+"""The Heads page in a browser: another statistic, a label, a head and its runs, and their files."""
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Download, Page, expect
 
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
@@ -64,3 +65,51 @@ def test_an_older_address_shows_the_head_among_all_and_where_nothing_was_removed
     expect(page.locator("#head-scope h2")).to_have_text("Layer 5, head 0 of tiny")
     visit(page, "/heads?experiment=seen")
     expect(page.locator("#heads-matter")).to_contain_text("--experiment seen --analyses head_ablation")
+
+
+def saved(page: Page, card: str, entry: str) -> Download:
+    """What an entry of a card's menu saves, opened and chosen by the keyboard alone."""
+    menu = page.locator(f"#{card} .hs-menu").filter(has=page.locator("summary[aria-label=Download]"))
+    menu.locator("summary").focus()
+    page.keyboard.press("Enter")
+    menu.get_by_role("menuitem", name=entry).focus()
+    with page.expect_download() as taken:
+        page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    return taken.value
+
+
+def lines(download: Download) -> list[dict[str, str]]:
+    with open(download.path(), newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_files_of_a_head_hold_what_its_page_shows(open_page: OpenPage, heads_server: str) -> None:
+    page = open_page()
+    page.goto(f"{heads_server}/heads/tiny/5/0?experiment=removed&stat=induction")
+    row = page.locator("#head-looks tbody tr", has=page.get_by_role("link", name="Induction", exact=True))
+    expect(row).to_be_visible()
+    (line,) = [one for one in lines(saved(page, "head-looks", "CSV")) if one["statistic"] == "induction"]
+    cells = row.locator("td").all_inner_texts()
+    low, high = f"{float(line['low']):.3f}", f"{float(line['high']):.3f}"
+    assert cells[0].split() == [f"{float(line['mean']):.3f}", f"[{low},", f"{high}]"]
+    assert cells[1] == f"{float(line['median']):.3f}"
+    assert cells[3:] == [f"{line['place']} of {line['of_heads']}", line["n"]]
+    expect(page.locator("#head-runs details[open] tbody tr")).to_have_count(5)
+    runs = [one for one in lines(saved(page, "head-runs", "CSV")) if one["statistic"] == "induction" and one["value"]]
+    top = max(runs, key=lambda one: float(one["value"]))
+    first = page.locator("#head-runs details[open] tbody tr").first
+    expect(first.locator("a")).to_have_text(top["text"])
+    expect(first.locator("td.num")).to_have_text(f"{float(top['value']):.3f}")
+    rules = lines(saved(page, "head-labels", "CSV"))
+    assert {one["label"] for one in rules if one["holds"] == "yes"} == {"induction"}
+    expect(page.locator("#head-spread .js-plotly-plot")).to_be_visible()
+    assert saved(page, "head-spread", "SVG").suggested_filename == "head-spread.svg"
+    visit(page, "/heads?experiment=removed&label=induction")
+    expect(page.locator("#heads-table tbody tr")).to_have_count(1)
+    expect(page.locator("#heads-table").get_by_role("menuitem", include_hidden=True)).to_have_attribute(
+        "href", re.compile("label=induction")
+    )
+    download = saved(page, "heads-table", "CSV")
+    assert download.suggested_filename == "headscope-heads-labels.csv"
+    assert {(one["layer"], one["head"]) for one in lines(download)} == {("5", "0")}

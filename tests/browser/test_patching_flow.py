@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import re
+from pathlib import Path
 from urllib.parse import quote
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Download, Locator, Page, expect
 
 from tests.browser.conftest import OpenPage
 
@@ -100,3 +102,70 @@ def test_without_an_engine_the_page_says_so(page: Page, empty_server: str) -> No
     expect(page.locator("#patching-form-body")).to_contain_text("headscope serve")
     expect(page.locator("#patching-live")).to_contain_text("computes nothing")
     expect(page.locator("#patching-pairs-body")).to_contain_text("occupation_gender")
+
+
+def saved(card: Locator, entry: str) -> Download:
+    card.get_by_title("Download").click()
+    with card.page.expect_download() as taken:
+        card.get_by_role("menuitem", name=entry).click()
+    card.page.keyboard.press("Escape")
+    return taken.value
+
+
+def lines(download: Download) -> list[dict[str, str]]:
+    with open(download.path(), newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def shown(number: str, digits: int = 4) -> str:
+    """As the page writes numbers (dom.js), of those that need no exponent."""
+    return f"{float(number):#.{digits}g}".replace("-", "\u2212")
+
+
+def test_files_hold_the_answer_that_is_shown_and_ask_for_none(page: Page, app_server: str) -> None:
+    page.goto(f"{app_server}/patching?clean={quote(CLEAN)}&target=%20two&foil=%20the&{TINY}&do=head:0.0:zero")
+    live = page.locator("#patching-live")
+    switches, parts, map_ = (page.locator(f"#patching-{name}") for name in ("switches", "parts", "map"))
+    expect(live).to_have_attribute("data-shown", "head:0.0:zero")
+    expect(parts.locator("button.hs-why-bar").first).to_be_visible()
+    expect(map_).to_contain_text("second prompt")
+    expect(map_.get_by_title("Download")).to_have_count(0)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    moved = lines(saved(switches, "CSV"))
+    rows = switches.locator("tr[data-token]")
+    assert [one["token"] for one in moved] == rows.evaluate_all("rows => rows.map((row) => row.dataset.token)")
+    margin = switches.locator("[data-row=margin] td")
+    assert margin.all_inner_texts()[:2] == [shown(moved[0]["margin_before"]), shown(moved[0]["margin_after"])]
+    expect(switches.locator(".hs-said")).to_contain_text(f"next token is {shown(moved[0]['kl'], 3)} nats")
+    assert {(one["interventions"], one["prompt"], one["target"]) for one in moved} == {("head:0.0:zero", CLEAN, " two")}
+    added = lines(saved(parts, "CSV"))
+    values = {f"L{one['layer']} H{one['head']}": one["value"] for one in added if one["component"] == "head"}
+    bar = parts.locator("button.hs-why-bar", has_text=re.compile("H0")).first
+    expect(bar.locator(".hs-num")).to_have_text(shown(values[bar.locator(".name").inner_text()], 3))
+    total = sum(float(one["value"]) for one in added)
+    assert abs(total - float(added[0]["total"])) <= abs(float(added[0]["off_by"])) + 1e-6
+    assert {one["component"] for one in added} > {"head", "mlp"}
+    assert "Elhage" in added[0]["method"]
+    for kind, begins in (("PNG", b"\x89PNG"), ("SVG", b"<svg")):
+        picture = saved(parts, kind)
+        assert picture.suggested_filename == f"patching-parts.{kind.lower()}"
+        assert Path(picture.path()).read_bytes().startswith(begins)
+    assert [url for url in asked if not url.startswith("blob:")] == []
+
+
+def test_the_map_is_saved_and_where_nothing_is_there_is_no_menu(page: Page, app_server: str) -> None:
+    page.goto(f"{app_server}/patching")
+    expect(page.locator("#patching-map-body")).to_contain_text("No prompts yet")
+    expect(page.locator("#patching-live")).to_contain_text("Write a prompt above")
+    expect(page.get_by_title("Download").locator("visible=true")).to_have_count(0)
+    page.goto(f"{app_server}/patching?clean={quote(CLEAN)}&corrupted={quote(CORRUPTED)}&{TINY}")
+    map_ = page.locator("#patching-map")
+    expect(map_.locator(".heatmaplayer image")).to_be_attached()
+    cells = lines(saved(map_, "CSV"))
+    drawn = map_.locator(".js-plotly-plot").evaluate("plot => plot._fullData[0].z.map((row) => Array.from(row))")
+    assert len(cells) == sum(map(len, drawn))
+    for one in cells:
+        assert abs(float(one["recovery"]) - drawn[int(one["layer"])][int(one["position"])]) < 1e-6
+    assert saved(map_, "PNG").suggested_filename == "patching-map.png"
+    expect(page.locator("#patching-switches-actions")).to_be_visible()

@@ -66,8 +66,9 @@ def filled_url(shared_store_url: str) -> str:
         job = store.start_job(experiment="demo", model="tiny", spec={}, total=4)
         store.save(job, make_info("smollm2-135m-instruct"), make_set(*prompts), ["heads"], 0, results)
         again = dataclasses.replace(make_result(prompts[0], seed=4), result_key="of another model", heads=None)
-        other = store.start_job(experiment="other", model="tiny", spec={}, total=1)
-        store.save(other, make_info("another"), make_set(*prompts), [], 0, [again])
+        other = store.start_job(experiment="other", model="tiny", spec={}, total=2)
+        answer = dataclasses.replace(make_result(prompts[3], seed=5), heads=None)
+        store.save(other, make_info("another"), make_set(*prompts), [], 0, [again, answer])
         detect(store, experiment_runs("demo"))
         compare(store, store, BiasRequest("demo"))
     return shared_store_url
@@ -99,6 +100,13 @@ def test_the_notebook_examples_run(filled_url: str) -> None:
     assert values["frame"].n[0] == 0
     assert set(values["beside"].n) == {0}
     assert values["flips"].empty
+    assert values["board"].n_receipts.sum() == 2
+    assert len(values["agreement"]) == 1
+    assert len(values["stats"].query("statistic == 'entropy'")) == 12
+    assert len(values["disputes"]) == 3
+    assert set(values["head"].run_id) <= set(values["runs"].id)
+    assert values["bins"].runs.sum() == 5
+    assert values["together"].words[0] == 6
     assert values["page"].html.count("Plotly.newPlot(") >= 5
 
 

@@ -21,15 +21,19 @@ import pytest
 
 import headscope
 from headscope.analysis.errors import InputError, StorageError
+from headscope.analysis.types import RunStatus
 from headscope.analysis.types.findings import ToxicityScore
+from headscope.notebook.store import Store as OpenStore
 from headscope.storage import served
-from headscope.storage.notebook import Notebook
+from headscope.storage.interfaces import RunReader
 from headscope.storage.repository import Store
+from headscope.storage.rows import RunFilter
 from headscope.storage.sql import readonly
 from tests.factories import make_failure, make_info, make_prompt, make_result, make_set
+from tests.reader_calls import READ
 
 HEADSCOPE = str(Path(sys.executable).with_name("headscope"))
-Ask = Callable[[Notebook, str], Any]
+Ask = Callable[[OpenStore, str], Any]
 VIEWS = ("tokens", "candidates", "heads", "layers", "lens", "attributions", "cells", "attribution_layers",
          "attribution_heads", "receipts", "removal_curves")  # fmt: skip
 TYPES = {
@@ -81,10 +85,29 @@ ASKED: dict[str, Ask] = {
     "measures": lambda book, run_id: repr(book.measures(experiment="it's")),
     "score_counts": lambda book, run_id: repr(book.score_counts(experiment="it's", by="model")),
     "effects": lambda book, run_id: repr(book.effects("it's", measure="loglik")),
+    "methods": lambda book, run_id: book.methods(by_prompt_set=True, unconverged=True, experiment="it's"),
+    "agreement": lambda book, run_id: book.agreement(top=2, experiment="it's"),
+    "comparison": lambda book, run_id: repr(book.comparison(experiment="it's")),
+    "disputes": lambda book, run_id: book.disputes(methods=("saliency", "input_x_gradient"), text__contains="it's"),
+    "head_stats": lambda book, run_id: book.head_stats(experiment="it's"),
+    "head_stats of some": lambda book, run_id: book.head_stats(text__contains="text"),
+    "head_maps": lambda book, run_id: repr(book.head_maps(experiment="it's")),
+    "head_runs": lambda book, run_id: book.head_runs("tiny", 1, 2),
+    **{f"chart {kind}": lambda book, run_id, kind=kind: book.chart("margin", kind=kind, by="tags")
+       for kind in ("histogram", "ecdf", "box")},
+    "chart of two": lambda book, run_id: book.chart("margin", "n_tokens", log=True, experiment="it's"),
+    "drawn": lambda book, run_id: book.drawn("n_tokens").figure.to_json(),
+    "compare": lambda book, run_id: book.compare([row.id for row in book.reader.runs_page(RunFilter()).rows]),
+    "aligned": lambda book, run_id: repr(book.aligned([row.id for row in book.reader.runs_page(RunFilter()).rows])[1]),
+    "run": lambda book, run_id: book.run(run_id).drawn().html.partition("<h4")[0],
     "attention": lambda book, run_id: book.attention(run_id),
     "attention of a strange id": lambda book, run_id: book.attention("nonsense"),
     "attention that was not kept": lambda book, run_id: book.attention(str(uuid.UUID(int=7))),
 }  # fmt: skip
+
+
+def methods_of(kind: type) -> set[str]:
+    return {name for name, _ in inspect.getmembers(kind, inspect.isfunction) if not name.startswith("_")}
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +125,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, s
     with Store.open(str(path)) as store:
         job = store.start_job(experiment="it's", model="tiny", spec={}, total=4)
         run_id = store.save(job, make_info(), make_set(*prompts), ["heads"], 0, results).run_ids[0]
+        store.finish_job(job, RunStatus.SUCCEEDED)
     shutil.copyfile(path, copy)
     shutil.copytree(f"{path}.artifacts", f"{copy}.artifacts")
     command = [HEADSCOPE, "serve", "--store", str(path), "--port", "0", "--live-model", "none"]
@@ -121,8 +145,8 @@ def beside_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_method_is_asked() -> None:
-    methods = {name for name, _ in inspect.getmembers(Notebook, inspect.isfunction) if not name.startswith("_")}
-    assert {name.split()[0] for name in ASKED} == methods - {"close"}
+    assert {name.split()[0] for name in ASKED} == methods_of(OpenStore) - {"close"}
+    assert {name.split()[0] for name in READ} == methods_of(RunReader)
 
 
 @pytest.mark.parametrize("name", ASKED)
@@ -141,6 +165,14 @@ def test_the_same_frame_either_way(held: tuple[str, str, str], name: str) -> Non
             assert mine.to_pandas().equals(its.to_pandas()) or mine.equals(its)
         else:
             np.testing.assert_array_equal(mine, its)
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_pages_read_is_the_same_either_way(held: tuple[str, str, str], name: str) -> None:
+    path, copy, run_id = held
+    with headscope.open(path) as over, headscope.open(copy) as direct, np.printoptions(threshold=sys.maxsize):
+        mine, its = (repr(READ[name](book.reader, run_id)) for book in (over, direct))
+    assert mine == its
 
 
 def test_the_frames_hold_something(held: tuple[str, str, str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -18,16 +18,20 @@ from headscope.storage.rows import RunFilter
 from headscope.storage.rows.charts import ColumnPairs, Spread
 
 SCALED = ("mean", "sd", "least", "q1", "median", "q3", "most", "low", "high")
+BINNED = ("series", "from", "below", "runs")
+STEPS = ("series", "value", "share_up_to", "runs")
+BOXES = ("series", "runs", "unmeasured", *SCALED, "outside_whiskers")
 Row = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A figure; hrefs: where its points lead, by their numbers, "" for nowhere; rows: the same numbers, for a file;
-    left_out: measured runs that a logarithmic axis cannot have; sample: points drawn, of how many."""
+    """A figure; hrefs: where its points lead, by their numbers, "" for nowhere; rows: the same numbers, for
+    a file; left_out: measured runs that a logarithmic axis cannot have; sample: points drawn, of how many."""
 
     figure: go.Figure
     hrefs: tuple[str, ...]
+    columns: tuple[str, ...]
     rows: tuple[Row, ...]
     left_out: int = 0
     sample: tuple[int, int] | None = None
@@ -55,9 +59,9 @@ def _histogram(store: RunReader, query: ChartsQuery, where: RunFilter) -> Drawn:
     bins = [(place, low, high, at) for place in kept
             for at, (low, high) in enumerate(pairwise(edges))]  # fmt: skip
     hrefs = tuple(query.runs(found.splits[place], within(column, low, high)) for place, low, high, _ in bins)
-    rows = tuple({"series": name_of(found.splits[place]), "from": float(low), "below": float(high),
-                  "runs": int(found.counts[place, at])} for place, low, high, at in bins)  # fmt: skip
-    return Drawn(figure, hrefs, rows, int(found.left_out.sum()))
+    rows = _rows(BINNED, ((name_of(found.splits[place]), float(low), float(high), int(found.counts[place, at]))
+                          for place, low, high, at in bins))  # fmt: skip
+    return Drawn(figure, hrefs, BINNED, rows, int(found.left_out.sum()))
 
 
 def _ecdf(store: RunReader, query: ChartsQuery, where: RunFilter) -> Drawn:
@@ -66,10 +70,11 @@ def _ecdf(store: RunReader, query: ChartsQuery, where: RunFilter) -> Drawn:
     curves = [figures.Curve(name_of(one.split), one.values / column.per_unit, one.shares, one.n) for one in steps]
     known = [(one.split, curve) for one, curve in zip(steps, curves, strict=True)]
     hrefs = tuple(query.runs(split, up_to(column, float(value))) for split, curve in known for value in curve.x)
-    rows = tuple({"series": curve.name, "value": float(value), "share_up_to": float(share), "runs": curve.n}
-                 for curve in curves for value, share in zip(curve.x, curve.shares, strict=True))  # fmt: skip
+    rows = _rows(STEPS, ((curve.name, float(value), float(share), curve.n)
+                         for curve in curves for value, share in zip(curve.x, curve.shares, strict=True)))  # fmt: skip
     outside = sum(round(curve.n * float(curve.shares[curve.x <= 0].max(initial=0))) for curve in curves)
-    return Drawn(figures.cumulative(curves, _axis(column, query.logx)), hrefs, rows, outside if query.logx else 0)
+    figure = figures.cumulative(curves, _axis(column, query.logx))
+    return Drawn(figure, hrefs, STEPS, rows, outside if query.logx else 0)
 
 
 def _boxes(store: RunReader, query: ChartsQuery, where: RunFilter) -> Drawn:
@@ -77,11 +82,10 @@ def _boxes(store: RunReader, query: ChartsQuery, where: RunFilter) -> Drawn:
     drawn = [figures.Box(name_of(one.split), one.low, one.q1, one.median, one.q3, one.high, one.mean, one.n)
              for one in found]  # fmt: skip
     hrefs = tuple(query.runs(one.split, f"{query.x}:not_null") for one in found)
-    rows = tuple({"series": name_of(one.split), "runs": one.n, "unmeasured": one.unmeasured,
-                  **{name: getattr(one, name) for name in SCALED}, "outside_whiskers": one.outside}
-                 for one in found)  # fmt: skip
+    rows = _rows(BOXES, ((name_of(one.split), one.n, one.unmeasured, *(getattr(one, name) for name in SCALED),
+                          one.outside) for one in found))  # fmt: skip
     figure = figures.boxes(drawn, _axis(query.column, query.logx))
-    return Drawn(figure, hrefs, rows, _not_above_zero(store, query, where) if query.logx else 0)
+    return Drawn(figure, hrefs, BOXES, rows, _not_above_zero(store, query, where) if query.logx else 0)
 
 
 def _not_above_zero(store: RunReader, query: ChartsQuery, where: RunFilter) -> int:
@@ -97,10 +101,15 @@ def _scatter(store: RunReader, query: ChartsQuery, where: RunFilter) -> Drawn:
     clouds = [figures.Cloud(name_of(split), x[rows], y[rows]) for split, rows in kept]
     numbered = [(name_of(split), row) for split, rows in kept for row in rows.tolist()]
     hrefs = tuple(links.run(found.run_ids[row]) for _, row in numbered)
+    columns = (*dict.fromkeys(("series", "run_id", query.x, query.y)),)
     rows = tuple({"series": name, "run_id": found.run_ids[row], query.x: float(x[row]), query.y: float(y[row])}
                  for name, row in numbered)  # fmt: skip
     figure = figures.scatter(clouds, _axis(query.column, query.logx), _axis(query.against, query.logy))
-    return Drawn(figure, hrefs, rows, int((~shown).sum()), (len(found.run_ids), int(found.n.sum())), found)
+    return Drawn(figure, hrefs, columns, rows, int((~shown).sum()), (len(found.run_ids), int(found.n.sum())), found)
+
+
+def _rows(columns: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> tuple[Row, ...]:
+    return tuple(dict(zip(columns, row, strict=True)) for row in rows)
 
 
 def _axis(column: Column, log: bool) -> figures.Axis:

@@ -25,7 +25,7 @@ HOW = (
     "make them too narrow."
 )
 
-HEADS_FILE = "heads.csv"
+HEADS_FILE, LABELS_FILE, MODELS_FILE = "heads.csv", "labels.csv", "models.csv"
 PICTURES = [Download(kind.upper(), picture=kind) for kind in ("png", "svg")]
 
 
@@ -65,7 +65,9 @@ def show_table(services: Services, query: HeadsQuery) -> Children:
              "A name mover's rests on the weights (OV copying) and on the output (direct logit attribution): both have "
              "to be measured."),
     ]  # fmt: skip
-    return body, switch("sort", query, SORTS, "Order")
+    labelled = any(heads.labels.get(cell) for cell in order)
+    csv = [Download("CSV", href=links.heads_file(LABELS_FILE, query))] if labelled else []
+    return body, [switch("sort", query, SORTS, "Order"), download_menu(csv, "heads-table")]
 
 
 def show_importance(services: Services, query: HeadsQuery) -> Children:

@@ -9,12 +9,13 @@ from dash import html
 from dash.development.base_component import Component
 
 from headscope.analysis.statistics.head_labels import RULES, Bound, HeadLabel, Rule
-from headscope.dashboard.cards import Children, copyable
+from headscope.dashboard import links
+from headscope.dashboard.cards import Children, Download, copyable, download_menu
 from headscope.dashboard.figures.heads import HeadValues, head_spread
 from headscope.dashboard.numbers import interval, significant
 from headscope.dashboard.pages.heads import view
-from headscope.dashboard.pages.heads.cards import nothing
-from headscope.dashboard.pages.heads.one import HOW, Line, OneHead, line_row, read_head, top_runs
+from headscope.dashboard.pages.heads.cards import PICTURES, nothing
+from headscope.dashboard.pages.heads.one import HEAD_FILE, HOW, Line, OneHead, file_query, line_row, read_head, top_runs
 from headscope.dashboard.pages.heads.query import ALONE, HeadQuery, name_of, unit_of
 from headscope.dashboard.parts import graph, note, sampled_note
 from headscope.dashboard.services import Services
@@ -22,6 +23,7 @@ from headscope.dashboard.tables import table
 from headscope.dashboard.words import DASH
 from headscope.storage.rows import HeadMeans
 
+RUNS_FILE, LABELS_FILE = "head-runs.csv", "head-labels.csv"
 SHOWN = 5
 EFFECTS = ("head_ablation", "co_ablation", "direct_logit_attribution", "relp", "ov_copying")
 """Methods that the page asks for where they are missing, removal first."""
@@ -50,10 +52,8 @@ def show_labels(services: Services, query: HeadQuery) -> Children:
     one = read_head(services, query)
     if not isinstance(one, OneHead):
         return one or _nothing(services, query)
-    labels = {label.rule.label: label for label in one.heads.labels.get(one.cell, [])}
-    order = sorted(RULES, key=lambda rule: rule.label not in labels)
-    rows = [_rule_row(rule, labels.get(rule.label), one) for rule in order]
-    return [
+    rows = [_rule_row(rule, label, one) for rule, label in rules_of(one)]
+    body = [
         *view.newest(one.heads),
         *sampled_note(len(one.runs.run_id), one.runs.total),
         table(("Label", "Holds", "What it rests on"), rows),
@@ -61,6 +61,24 @@ def show_labels(services: Services, query: HeadQuery) -> Children:
         note("A label holds where the whole 95 % interval of every mean of its rule, over all runs, lies "
              "beyond the threshold."),
     ]  # fmt: skip
+    return body, _menu(LABELS_FILE, query, "head-labels")
+
+
+def rules_of(one: OneHead) -> list[tuple[Rule, HeadLabel | None]]:
+    """Every rule, those that hold first, with the label it makes of this head."""
+    labels = {label.rule.label: label for label in one.heads.labels.get(one.cell, [])}
+    order = sorted(RULES, key=lambda rule: rule.label not in labels)
+    return [(rule, labels.get(rule.label)) for rule in order]
+
+
+def holds(rule: Rule, label: HeadLabel | None, one: OneHead) -> str:
+    """Whether a rule does, in words."""
+    measured = all(bound.statistic in one.heads.stats for bound in rule.bounds)
+    return "yes" if label else "no" if measured else "not measured"
+
+
+def _menu(name: str, query: HeadQuery, card_id: str) -> Component | None:
+    return download_menu([Download("CSV", href=links.head_file(name, file_query(query, query.model)))], card_id)
 
 
 def _nothing(services: Services, query: HeadQuery) -> Component | None:
@@ -70,11 +88,10 @@ def _nothing(services: Services, query: HeadQuery) -> Component | None:
 
 
 def _rule_row(rule: Rule, label: HeadLabel | None, one: OneHead) -> html.Tr:
-    measured = all(bound.statistic in one.heads.stats for bound in rule.bounds)
-    holds = "yes" if label else "no" if measured else "not measured"
+    said = holds(rule, label, one)
     return html.Tr([
         html.Th(html.B(rule.label) if label else rule.label, scope="row", className="hs-nowrap"),
-        html.Td(html.B(holds) if label else holds, className="hs-nowrap"),
+        html.Td(html.B(said) if label else said, className="hs-nowrap"),
         html.Td([html.Div(_bound(bound, one)) for bound in rule.bounds]),
     ])  # fmt: skip
 
@@ -96,7 +113,7 @@ def show_looks(services: Services, query: HeadQuery, one: OneHead) -> Children:
     rows = _rows(one, query, lambda name: name in view.ATTENTION)
     if not rows:
         return note("Attention was not measured in these runs: add heads to --analyses.")
-    return [table(COLUMNS, rows), note(HOW)]
+    return [table(COLUMNS, rows), note(HOW)], _menu(HEAD_FILE, query, "head-looks")
 
 
 @of_head
@@ -110,7 +127,7 @@ def show_effects(services: Services, query: HeadQuery, one: OneHead) -> Children
     if missing:
         body.append(note(f"Not measured in these runs: {', '.join(name_of(name) for name in missing)}. To have them:"))
         body.append(copyable(view.command(query, query.model, ",".join(missing))))
-    return body
+    return body, _menu(HEAD_FILE, query, "head-effects") if rows else None
 
 
 def _backups(one: OneHead) -> str:
@@ -135,23 +152,25 @@ def _mean(item: HeadMeans | None, one: OneHead) -> str:
 def show_spread(services: Services, query: HeadQuery, one: OneHead) -> Children:
     """A histogram of each statistic."""
     items = [(line.item.statistic, line.values) for line in one.lines]
-    return [
+    body = [
         graph(head_spread([HeadValues(name_of(name), unit_of(name), values) for name, values in items])),
         note("Runs by value; a run that does not have a statistic is not in its histogram."),
     ]
+    return body, download_menu(PICTURES, "head-spread")
 
 
 @of_head
 def show_runs(services: Services, query: HeadQuery, one: OneHead) -> Children:
     """Of every statistic the runs with the most, the chosen one first and open."""
     lines = sorted(one.lines, key=lambda line: line.item.statistic != query.stat)
-    return [
+    body = [
         html.Details(
             [html.Summary(name_of(line.item.statistic)), *top_runs(services, one.runs, line, SHOWN)],
             open=place == 0, className="hs-details",
         )
         for place, line in enumerate(lines)
     ]  # fmt: skip
+    return body, _menu(RUNS_FILE, query, "head-runs")
 
 
 def _rows(one: OneHead, query: HeadQuery, wanted: Callable[[str], bool]) -> list[html.Tr]:

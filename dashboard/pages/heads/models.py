@@ -4,42 +4,85 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from dash import html
 from dash.development.base_component import Component
+from numpy.typing import NDArray
 
 from headscope.analysis.statistics.head_labels import RULES
 from headscope.analysis.statistics.intervals import mover
-from headscope.dashboard.cards import Children
+from headscope.dashboard import links
+from headscope.dashboard.cards import Children, Download, download_menu
 from headscope.dashboard.figures.heads import HeadValues, model_profiles
 from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.heads import view
+from headscope.dashboard.pages.heads.cards import MODELS_FILE, PICTURES
 from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, name_of, read_models, unit_of
 from headscope.dashboard.parts import graph, note, stay
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
 from headscope.dashboard.words import plural, shape
+from headscope.storage.interfaces import RunReader
+from headscope.storage.rows import HeadMeans
 
 LISTED = 10
+Floats = NDArray[np.float64]
+APART = (
+    "Differences with 95 % intervals from those of both means (Zou and Donner 2008), as of independent runs; the same "
+    "prompts on both models make them too wide, and the largest of many is partly chance."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The statistic of two models with as many heads, the first minus the second, with the interval of every head."""
+
+    first: Heads
+    second: Heads
+    one: HeadMeans
+    other: HeadMeans
+    gap: Floats
+    low: Floats
+    high: Floats
 
 
 def show_models(services: Services, query: HeadsQuery) -> Children:
     """Every model of these runs; nothing when there is one."""
-    found = [heads for heads in read_models(services.store, query) if query.stat in heads.stats]
+    found = models_of(services.store, query)
     if len(found) < 2:
         return None
+    apart = difference(found, query.stat)
     rules = [rule.label for rule in RULES]
-    return [
+    body = [
         *view.newest(found[0]),
         graph(model_profiles([_profile(heads, query) for heads in found])),
         table(("Model", "Heads", "Runs>", "The most>", *(f"{label}>" for label in rules)),
               [_model_row(heads, query, rules) for heads in found]),
-        *_differences(found, query),
+        *([] if apart is None else _differences(apart, query)),
         note("All models of these runs, whichever is chosen above. Heads of different models are different things: "
              "head by head they are compared only where the models have as many, as a model and its fine-tuned one do. "
              "Attention is over each model's own tokens."),
     ]  # fmt: skip
+    csv = [] if apart is None else [Download("CSV", href=links.heads_file(MODELS_FILE, query))]
+    return body, download_menu([*csv, *PICTURES], "heads-models")
+
+
+def models_of(store: RunReader, query: HeadsQuery) -> list[Heads]:
+    """The models of these runs that have the statistic of the link, most runs first."""
+    return [heads for heads in read_models(store, query) if query.stat in heads.stats]
+
+
+def difference(found: Sequence[Heads], statistic: str) -> Difference | None:
+    """Head by head between the first two of these models with as many heads; None where there are no two."""
+    pairs = [(a, b) for i, a in enumerate(found) for b in found[i + 1 :] if _alike(a, b, statistic)]
+    if not pairs:
+        return None
+    a, b = pairs[0]
+    one, other = a.stats[statistic], b.stats[statistic]
+    low, high = mover(one.mean, view.ends(one), other.mean, view.ends(other))
+    return Difference(a, b, one, other, one.mean - other.mean, low, high)
 
 
 def _profile(heads: Heads, query: HeadsQuery) -> HeadValues:
@@ -63,15 +106,9 @@ def _model_row(heads: Heads, query: HeadsQuery, rules: Sequence[str]) -> html.Tr
     ])  # fmt: skip
 
 
-def _differences(found: Sequence[Heads], query: HeadsQuery) -> list[Component]:
-    """The heads that differ most between the first two models with as many heads."""
-    pairs = [(a, b) for i, a in enumerate(found) for b in found[i + 1 :] if _alike(a, b, query.stat)]
-    if not pairs:
-        return []
-    a, b = pairs[0]
-    one, other = a.stats[query.stat], b.stats[query.stat]
-    gap = one.mean - other.mean
-    low, high = mover(one.mean, view.ends(one), other.mean, view.ends(other))
+def _differences(apart: Difference, query: HeadsQuery) -> list[Component]:
+    """The heads that differ most."""
+    a, b, one, other, gap = apart.first, apart.second, apart.one, apart.other, apart.gap
     known = np.isfinite(gap)
     order = sorted(np.argwhere(known).tolist(), key=lambda cell: -abs(gap[tuple(cell)]))
     rows = [
@@ -79,7 +116,7 @@ def _differences(found: Sequence[Heads], query: HeadsQuery) -> list[Component]:
             html.Th(f"{layer}.{head}", scope="row"),
             *(html.Td(plain(float(item.mean[layer, head]), 3), className="num") for item in (one, other)),
             html.Td([html.B(signed(float(gap[layer, head]), 3)),
-                     html.Span(_spread(low[layer, head], high[layer, head]), className="hs-sub")], className="num"),
+                     html.Span(_spread(apart, (layer, head)), className="hs-sub")], className="num"),
         ])
         for layer, head in order[:LISTED]
     ]  # fmt: skip
@@ -88,9 +125,8 @@ def _differences(found: Sequence[Heads], query: HeadsQuery) -> list[Component]:
     return [
         html.P([said, html.B(signed(alike)), ". The heads that differ most:"], className="hs-said"),
         table(("Layer.head", f"{a.model}>", f"{b.model}>", "Difference>"), rows),
-        note("Differences with 95 % intervals from those of both means (Zou and Donner 2008), as of independent runs; "
-             "the same prompts on both models make them too wide, and the largest of many is partly chance."),
-    ]  # fmt: skip
+        note(APART),
+    ]
 
 
 def _alike(a: Heads, b: Heads, statistic: str) -> bool:
@@ -100,5 +136,5 @@ def _alike(a: Heads, b: Heads, statistic: str) -> bool:
     return same and one.mean.shape == other.mean.shape
 
 
-def _spread(low: float, high: float) -> str:
-    return interval(float(low), float(high), 3) or "too few runs"
+def _spread(apart: Difference, cell: tuple[int, int]) -> str:
+    return interval(float(apart.low[cell]), float(apart.high[cell]), 3) or "too few runs"

@@ -10,14 +10,16 @@ from dash import dcc, html
 from dash.development.base_component import Component
 from numpy.typing import NDArray
 
+from headscope.analysis.errors import InputError
 from headscope.analysis.statistics.intervals import FEWEST, Means, bootstrap_means
 from headscope.dashboard import links
-from headscope.dashboard.cards import Children, empty_box, extra
+from headscope.dashboard.cards import Children, Download, download_menu, empty_box, extra
 from headscope.dashboard.covered import prompt, run_link
 from headscope.dashboard.figures.heads import HeadValues, head_spread
 from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.heads import view
-from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, HeadState, name_of, read, unit_of
+from headscope.dashboard.pages.heads.cards import PICTURES
+from headscope.dashboard.pages.heads.query import HeadQuery, Heads, HeadsQuery, HeadState, name_of, read, unit_of
 from headscope.dashboard.parts import graph, note, sampled_note, stay
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
@@ -26,6 +28,7 @@ from headscope.storage.rows import HeadMeans, HeadRuns
 
 Floats = NDArray[np.float64]
 TOP = 10
+HEAD_FILE = "head.csv"
 
 HOW = (
     "Means with 95 % intervals over prompts (bootstrap, further out where values are skewed), both sides of a pair "
@@ -57,24 +60,45 @@ class OneHead:
         return bootstrap_means(values, self.runs.pair, within=(-np.inf, np.inf))
 
 
-def read_head(services: Services, query: HeadState) -> OneHead | Component | None:
-    """What is known of the head of the link; or a box that says why nothing is; None where no head was measured."""
+class NoSuchHead(InputError):  # noqa: N818 - a state of the link, not a fault
+    """The link names a head that the model does not have; `heads` are those it has."""
+
+    def __init__(self, query: HeadState, heads: Heads) -> None:
+        layers, n = heads.chosen(query).mean.shape
+        super().__init__(
+            f"“{query.head}” is no head of {heads.model}: say layer.head, from 0.0 to {layers - 1}.{n - 1}."
+        )
+        self.model = heads.model
+
+
+def find_head(services: Services, query: HeadState) -> OneHead | None:
+    """What is known of the head of the link; without lines where nothing was measured of it; None where no head was
+    measured. Raises NoSuchHead."""
     heads = read(services.store, query)
     if heads is None:
         return None
     cell = query.cell
     layers, n = heads.chosen(query).mean.shape
     if cell is None or cell[0] >= layers or cell[1] >= n:
-        return no_such_head(query, heads.model, layers, n)
+        raise NoSuchHead(query, heads)
     found = services.store.head_runs(replace(query, model=heads.model).where(), *cell)
     lines = [
         Line(item, values)
         for name, item in heads.stats.items()
         if (values := found.values.get((name, item.quantity, item.params))) is not None and np.isfinite(values).any()
     ]
-    if not lines:
-        return empty_box("Nothing was measured of this head in these runs", icon_name="diagram-3")
     return OneHead(heads, cell, found, lines)
+
+
+def read_head(services: Services, query: HeadState) -> OneHead | Component | None:
+    """The head of the link; or a box that says why there is nothing of it; None where no head was measured."""
+    try:
+        one = find_head(services, query)
+    except NoSuchHead as error:
+        return no_such_head(query, error)
+    if one is not None and not one.lines:
+        return empty_box("Nothing was measured of this head in these runs", icon_name="diagram-3")
+    return one
 
 
 def show_head(services: Services, query: HeadsQuery) -> Children:
@@ -96,7 +120,14 @@ def show_head(services: Services, query: HeadsQuery) -> Children:
         *top_runs(services, found, chosen(lines, query)),
         note(HOW),
     ]  # fmt: skip
-    return body, [page, stay("Close", query.link(head=""), "hs-button")]
+    csv = Download("CSV", href=links.head_file(HEAD_FILE, file_query(query, heads.model)))
+    return body, [page, download_menu([csv, *PICTURES], "heads-one"), stay("Close", query.link(head=""), "hs-button")]
+
+
+def file_query(query: HeadState, model: str) -> HeadQuery:
+    """What the files of the head are asked with: the same runs, which the model narrows already."""
+    return HeadQuery(experiment=query.experiment, model=model, prompt_set=query.prompt_set, stat=query.stat,
+                     head=query.head, narrowed=query.narrowed.without("model"))  # fmt: skip
 
 
 def said_labels(heads: Heads, cell: tuple[int, int]) -> list[Children]:
@@ -125,11 +156,17 @@ def line_row(line: Line, means: Means, i: int, cell: tuple[int, int], query: Hea
 
 
 def place_of(item: HeadMeans, cell: tuple[int, int]) -> str:
-    """3 of 270: how many heads have more, and one."""
+    """3 of 270."""
+    found = rank_of(item, cell)
+    return DASH if found is None else f"{found[0]} of {found[1]:,}"
+
+
+def rank_of(item: HeadMeans, cell: tuple[int, int]) -> tuple[int, int] | None:
+    """How many heads have more, and one; and how many were measured. None where this one was not."""
     values = item.mean if item.statistic in view.ATTENTION else item.mean_size
     if np.isnan(values[cell]):
-        return DASH
-    return f"{int((values > values[cell]).sum()) + 1} of {int(np.isfinite(values).sum()):,}"
+        return None
+    return int((values > values[cell]).sum()) + 1, int(np.isfinite(values).sum())
 
 
 def chosen(lines: list[Line], query: HeadState) -> Line:
@@ -160,11 +197,11 @@ def all_heads(query: HeadState, model: str) -> str:
     return state.link()
 
 
-def no_such_head(query: HeadState, model: str, layers: int, heads: int) -> Component:
+def no_such_head(query: HeadState, error: NoSuchHead) -> Component:
     """A link to a head that the model does not have."""
     return empty_box(
         "No such head",
-        html.P(f"“{query.head}” is no head of {model}: say layer.head, from 0.0 to {layers - 1}.{heads - 1}."),
-        html.P(dcc.Link("Show all heads", href=all_heads(query, model))),
+        html.P(str(error)),
+        html.P(dcc.Link("Show all heads", href=all_heads(query, error.model))),
         icon_name="diagram-3",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 from urllib.parse import unquote
@@ -122,20 +122,19 @@ class Heads:
 
 def read(store: RunReader, query: HeadState) -> Heads | None:
     """The heads of the chosen model, or of the one with the most runs; None when no run has any."""
-    found, models = _found(store, query)
-    return _heads(models[0], found, models) if models else None
+    return next(by_model(store.head_stats(query.where())), None)
 
 
 def read_models(store: RunReader, query: HeadsQuery) -> tuple[Heads, ...]:
     """The heads of every model of these runs, whichever is chosen; most runs first."""
-    found, models = _found(store, replace(query, model=""))
-    return tuple(_heads(model, found, models) for model in models)
+    return (*by_model(store.head_stats(replace(query, model="").where())),)
 
 
-def _found(store: RunReader, query: HeadState) -> tuple[HeadStats, tuple[str, ...]]:
-    found = store.head_stats(query.where())
+def by_model(found: HeadStats) -> Iterator[Heads]:
+    """The heads of every model, most runs first."""
     found = replace(found, means=tuple(item for item in found.means if _says(item)))
-    return found, tuple(dict.fromkeys(item.model for item in sorted(found.means, key=_runs)))
+    models = tuple(dict.fromkeys(item.model for item in sorted(found.means, key=_runs)))
+    return (_heads(model, found, models) for model in models)
 
 
 def _heads(model: str, found: HeadStats, models: tuple[str, ...]) -> Heads:

@@ -11,6 +11,7 @@ from headscope.analysis.statistics.intervals import wilson
 from headscope.analysis.types.receipts import Verdict
 from headscope.dashboard.cards import Children, icon
 from headscope.dashboard.pages.methods.query import MethodsQuery, label, summary
+from headscope.dashboard.pages.methods.rows import VERDICTS
 from headscope.dashboard.parts import stay
 from headscope.dashboard.tables import table
 from headscope.dashboard.units import percents, ratio
@@ -18,13 +19,8 @@ from headscope.dashboard.verdicts import SHOWN
 from headscope.dashboard.words import DASH, plural
 from headscope.storage.rows import MethodStats
 
-COUNTED = {
-    "n_better": Verdict.BETTER,
-    "n_better_than_random": Verdict.BETTER_THAN_RANDOM,
-    "n_uncompared": Verdict.UNCOMPARED,
-    "n_no_better": Verdict.NO_BETTER,
-    "n_unsure": Verdict.NOT_CONVERGED,
-}
+COUNTED = dict(zip(VERDICTS, (Verdict.BETTER, Verdict.BETTER_THAN_RANDOM, Verdict.UNCOMPARED, Verdict.NO_BETTER,
+                              Verdict.NOT_CONVERGED), strict=True))  # fmt: skip
 WORDS = {name: SHOWN[verdict].words for name, verdict in COUNTED.items()}
 
 

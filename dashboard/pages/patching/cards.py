@@ -9,13 +9,18 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from headscope.analysis.types.patching import PATCH_COMPONENTS, PatchResult
-from headscope.dashboard.cards import Children, empty_box, guarded
+from headscope.dashboard import links
+from headscope.dashboard.cards import Children, Download, download_menu, empty_box, guarded
 from headscope.dashboard.figures.patching import patch_figure, recovers
 from headscope.dashboard.pages.patching.query import PatchingQuery, first_ready, patched, stored_pairs
 from headscope.dashboard.pages.patching.view import candidates, facts, form, pair_list
 from headscope.dashboard.services import Services
 
-GRAPH = "patching-graph"
+GRAPH, MAP = "patching-graph", "patching-map"
+MAP_FILE = "map.csv"
+PICTURES = [Download(kind.upper(), picture=kind) for kind in ("png", "svg")]
+ANSWER = Download("CSV", picture="csv")
+"""What the browser makes of the answer that it shows (assets/90_pages/patching/files.js)."""
 
 
 @guarded("list the models")
@@ -38,23 +43,24 @@ def pairs(services: Services) -> Children:
     return pair_list(found, services.store.offensive(ids))
 
 
-def content(services: Services, query: PatchingQuery) -> tuple[Children, Children]:
-    """Map and candidates; without two prompts what to do instead."""
+def content(services: Services, query: PatchingQuery) -> tuple[Children, Children, Children]:
+    """Map, candidates and the map's downloads; without two prompts what to do instead, and nothing to download."""
     if services.engine is None:
-        return None, None
+        return None, None, None
     if not (query.clean and query.corrupted):
         missing = "two prompts above that differ" if not query.clean else "a second prompt above that differs"
         hint = html.P(f"Write {missing} in a word, or choose a pair of the store below.")
         title = "No second prompt" if query.clean else "No prompts yet"
-        return empty_box(title, hint, icon_name="bandaid"), None
+        return empty_box(title, hint, icon_name="bandaid"), None, None
 
     @guarded("patch these prompts")
     def shown() -> Children:
         result = patched(services, query)
-        return drawn(result), candidates(result)
+        csv = Download("CSV", href=links.patching_file(MAP_FILE, query))
+        return drawn(result), candidates(result), download_menu([csv, *PICTURES], MAP)
 
     found = shown()
-    return found if isinstance(found, tuple) else (found, None)
+    return found if isinstance(found, tuple) else (found, None, None)
 
 
 @dataclass(frozen=True, slots=True)

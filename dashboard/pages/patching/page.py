@@ -14,12 +14,12 @@ from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from headscope.dashboard import links
-from headscope.dashboard.cards import Children, card, loading_box
+from headscope.dashboard.cards import Children, Download, card, download_menu, loading_box
 from headscope.dashboard.clientside import clientside
 from headscope.dashboard.ids import Shell
 from headscope.dashboard.layout import notes_box, page_header
 from headscope.dashboard.pages import Page
-from headscope.dashboard.pages.patching.cards import GRAPH, boot, content, inputs, pairs
+from headscope.dashboard.pages.patching.cards import ANSWER, GRAPH, MAP, PICTURES, boot, content, inputs, pairs
 from headscope.dashboard.pages.patching.query import PatchingQuery
 from headscope.dashboard.services import Services
 
@@ -53,7 +53,7 @@ class Ids(StrEnum):
     LIVE = "patching-live"
     PARTS = "patching-parts"
     BARS = "patching-bars"
-    MAP = "patching-map"
+    MAP = MAP
     GRAPH = GRAPH
     CELL = "patching-cell"
 
@@ -69,9 +69,12 @@ def layout(**query: str | list[str]) -> Component:
             html.Div(
                 [
                     card("Prompts", loading_box(120), id=Ids.FORM, subtitle="For the map, as many tokens in each."),
-                    card("Interventions", html.Div(id=Ids.LIVE), id=Ids.SWITCHES, subtitle=SWITCHED),
-                    card("Heads and MLPs", html.Div(id=Ids.BARS), id=Ids.PARTS, subtitle=ADDED),
-                    card("Layer by position", loading_box(240, "Patching"), id=Ids.MAP, subtitle=ABOUT),
+                    card("Interventions", html.Div(id=Ids.LIVE), id=Ids.SWITCHES, subtitle=SWITCHED,
+                         actions=_answered(Ids.SWITCHES, ANSWER)),
+                    card("Heads and MLPs", html.Div(id=Ids.BARS), id=Ids.PARTS, subtitle=ADDED,
+                         actions=_answered(Ids.PARTS, ANSWER, *PICTURES)),
+                    card("Layer by position", loading_box(240, "Patching"), id=Ids.MAP, subtitle=ABOUT,
+                         actions=html.Div(id=f"{Ids.MAP}-actions")),
                     card("Next token", loading_box(60), id=Ids.CELL, subtitle="Ten most likely tokens, probabilities."),
                     card("Pairs in the store", loading_box(60), id=Ids.PAIRS, subtitle="Choose one to patch it."),
                 ],
@@ -79,7 +82,12 @@ def layout(**query: str | list[str]) -> Component:
             ),
         ],
         className="hs-patching",
-    )
+    )  # fmt: skip
+
+
+def _answered(card_id: str, *downloads: Download) -> Component:
+    """A menu that files.js shows once there is an answer to save."""
+    return html.Div(download_menu(downloads, card_id), id=f"{card_id}-actions", hidden=True)
 
 
 def register(app: Dash, services: Services) -> None:
@@ -104,9 +112,12 @@ def register(app: Dash, services: Services) -> None:
         return inputs(services, query), pairs(services), boot(services, query)
 
     @app.callback(
-        Output(f"{Ids.MAP}-body", "children"), Output(f"{Ids.CELL}-body", "children"), Input(Ids.SHOWN, "data")
+        Output(f"{Ids.MAP}-body", "children"),
+        Output(f"{Ids.CELL}-body", "children"),
+        Output(f"{Ids.MAP}-actions", "children"),
+        Input(Ids.SHOWN, "data"),
     )
-    def show_map(shown: str | None) -> tuple[Children, Children]:
+    def show_map(shown: str | None) -> tuple[Children, Children, Children]:
         return content(services, _query(shown))
 
 

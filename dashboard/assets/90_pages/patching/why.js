@@ -1,6 +1,6 @@
 /* headscope.why.Why: interventions on a prompt of the Why page. They stand in the link; each change of them asks the
    server for the answer before and after. codes.js says what they are called, form.js makes them, answer.js and
-   parts.js draw. */
+   parts.js draw, files.js saves. */
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});
@@ -31,6 +31,7 @@
       this.parts = new why.Parts(this, $("patching-bars"));
       this.save = new why.Save(this);
       this.root.replaceChildren(this.form.root, this.view.root, this.save.root);
+      why.files.offer(this);
       this.stops = [
         hs.keys.add("u", () => this.undo()),
         hs.color.onTheme(() => this.parts.draw()),
@@ -69,6 +70,7 @@
     become(made, on) {
       if (on !== this.on) this.answer = this.parts.found = null;
       Object.assign(this, { made, on });
+      why.files.show(this);
       const query = new URLSearchParams(location.search);
       for (const [key, value] of [["do", made.join(",")], ["on", on === "clean" ? "" : on]])
         if (value) query.set(key, value);
@@ -146,6 +148,7 @@
       this.view.draw(answer);
       if (answer.parts || answer.no_parts) this.parts.keep(answer);
       this.parts.draw();
+      why.files.show(this);
       this.root.dataset.shown = this.made.join(",");
     }
 

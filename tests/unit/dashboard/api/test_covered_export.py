@@ -44,6 +44,7 @@ def lines(text: str) -> list[dict[str, str]]:
 TABLES = ("runs/export.csv?", "runs/export.json?", f"failures/failures.csv?experiment={EXPERIMENT}",
           f"methods/disputes.csv?experiment={EXPERIMENT}", f"methods/receipts.csv?experiment={EXPERIMENT}",
           f"blackbox/parts.csv?experiment={EXPERIMENT}",
+          f"head/head-runs.csv?experiment={EXPERIMENT}&model=tiny&head=0.0",
           f"bias/pairs.csv?experiment={EXPERIMENT}&row=tiny|manners|m|old|young")  # fmt: skip
 
 

@@ -105,6 +105,7 @@ def effects_of(group: str) -> go.Figure:
 WITH_TEXT: dict[Callable[..., go.Figure], Build] = {
     attributions.token_scores: bars,
     effects.forest: effects_of,
+    effects.estimates: lambda text: effects.estimates([effects.Estimate(text, 0.5, 0.25, 1.0, text, text)], text, text),
     grids.grid_figure: grid,
     behaviour.distributions: lambda name: behaviour.distributions([behaviour.Panel("t", "u", dict.fromkeys(
         (name, "other"), np.arange(9.0)))]),

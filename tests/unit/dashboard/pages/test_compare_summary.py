@@ -18,7 +18,8 @@ from headscope.dashboard.pages.compare.across_numbers import moved, settled
 from headscope.dashboard.pages.compare.cards import CARDS, content
 from headscope.dashboard.pages.compare.query import CompareQuery
 from headscope.dashboard.pages.compare.runs import RecentRuns
-from headscope.dashboard.pages.compare.summary import HEAD, summaries, summary_view
+from headscope.dashboard.pages.compare.summaries import summaries
+from headscope.dashboard.pages.compare.summary import HEAD, summary_view
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
 from headscope.storage.rows import RunDetail

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +13,8 @@ from flask import Flask
 from hypothesis import given
 
 from headscope.analysis.errors import InputError
-from headscope.dashboard import links
+from headscope.dashboard import links, viewer
+from headscope.dashboard.narrowing import zone
 from headscope.dashboard.narrowing.columns import COLUMNS
 from headscope.dashboard.narrowing.conditions import (
     RANGE,
@@ -158,8 +161,21 @@ def test_log_probabilities_and_margins_are_in_one_unit_surprisal_and_entropy_in_
         assert units[field] == ("bits", math.log(2))
 
 
+@contextmanager
+def viewer_in(name: str) -> Iterator[None]:
+    """A request of a viewer whose browser names this zone."""
+    server = Flask(__name__)
+    viewer.register(server)
+    with server.test_request_context(headers={"Cookie": f"headscope-zone={name}"}):
+        server.preprocess_request()
+        try:
+            yield
+        finally:
+            zone.NAME.set("")
+
+
 @pytest.mark.parametrize(
-    ("zone", "begins", "ends", "said"),
+    ("name", "begins", "ends", "said"),
     [
         ("Pacific/Auckland", (2026, 11, 25, 11), (2026, 11, 26, 11), "Pacific/Auckland"),
         ("America/New_York", (2026, 11, 26, 5), (2026, 11, 27, 5), "America/New_York"),
@@ -167,8 +183,8 @@ def test_log_probabilities_and_margins_are_in_one_unit_surprisal_and_entropy_in_
         ("../../etc/passwd", (2026, 11, 26), (2026, 11, 27), "UTC"),
     ],
 )
-def test_a_day_is_the_viewers_and_said_so(zone: str, begins: tuple[int, ...], ends: tuple[int, ...], said: str) -> None:
-    with Flask(__name__).test_request_context(headers={"Cookie": f"headscope-zone={zone}"}):
+def test_a_day_is_the_viewers_and_said_so(name: str, begins: tuple[int, ...], ends: tuple[int, ...], said: str) -> None:
+    with viewer_in(name):
         item = from_link("created_at:eq:2026-11-26")
         start, end = item_conditions(item)
         assert (start.value, end.value) == (datetime(*begins, tzinfo=UTC), datetime(*ends, tzinfo=UTC))
@@ -176,6 +192,6 @@ def test_a_day_is_the_viewers_and_said_so(zone: str, begins: tuple[int, ...], en
 
 
 def test_a_day_on_which_clocks_change_is_as_long_as_it_is() -> None:
-    with Flask(__name__).test_request_context(headers={"Cookie": "headscope-zone=Europe/Berlin"}):
+    with viewer_in("Europe/Berlin"):
         start, end = item_conditions(from_link("created_at:eq:2026-10-25"))
     assert (end.value - start.value).total_seconds() == 25 * 3600

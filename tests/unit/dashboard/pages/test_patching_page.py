@@ -17,6 +17,7 @@ from headscope.dashboard.pages.patching import cards as patching
 from headscope.dashboard.pages.patching.query import PatchingQuery, stored_pairs
 from headscope.dashboard.pages.patching.view import candidates, facts, pair_list
 from headscope.dashboard.services import ModelListing, Services
+from tests.page_parts import hrefs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,7 +84,8 @@ def test_prompts_that_do_not_differ_in_the_quantity_have_no_recovery(result: Pat
 def test_the_page_asks_the_engine_for_the_links_prompts(tiny_gpt2: HFCausalBackend) -> None:
     engine = Engine(tiny_gpt2)
     services = Services(None, engine)  # type: ignore[arg-type]
-    body, cell = patching.content(services, PatchingQuery(clean=CLEAN, corrupted=CORRUPTED, layer=0, position=1))
+    body, cell, menu = patching.content(services, PatchingQuery(clean=CLEAN, corrupted=CORRUPTED, layer=0, position=1))
+    assert hrefs(menu)[0].startswith("/api/v1/patching/map.csv?clean=One")
     assert engine.asked == [PatchRequest("tiny", CLEAN, CORRUPTED, cell=(0, 1))]
     assert "Explained" in text_of(body)
     assert "Layer 0, position 1" in text_of(cell)
@@ -96,7 +98,8 @@ def test_every_state_says_what_to_do(tiny_gpt2: HFCausalBackend) -> None:
     assert "tokens and the corrupted one" in text_of(patching.content(services, longer)[0])
     none = Services(None)  # type: ignore[arg-type]
     assert "headscope serve" in text_of(patching.inputs(none, PatchingQuery()))
-    assert patching.content(none, PatchingQuery(clean="a", corrupted="b")) == (None, None)
+    assert patching.content(none, PatchingQuery(clean="a", corrupted="b")) == (None, None, None)
+    assert [patching.content(services, query)[2] for query in (PatchingQuery(clean=CLEAN), longer)] == [None, None]
 
 
 def test_one_prompt_is_enough_for_all_but_the_map(tiny_gpt2: HFCausalBackend) -> None:
