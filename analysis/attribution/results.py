@@ -131,11 +131,15 @@ def position_scores(found: Attribution) -> Float32 | None:
     without a position of the input (heads, components), with several targets, or of `(layer, position)`, whose cells
     are no shares of anything; and for a failed attribution.
     """
-    cells = "target_position" in found.axes or found.axes == ("layer", "position")
-    if found.error is not None or found.axes[-1] != "position" or cells:
+    return None if found.error is not None else over_positions(found.scores, found.axes, signed=found.signed)
+
+
+def over_positions(scores: Float32, axes: Sequence[str], *, signed: bool) -> Float32 | None:
+    """`position_scores` of scores that did not fail, by their axes."""
+    if axes[-1] != "position" or "target_position" in axes or tuple(axes) == ("layer", "position"):
         return None
-    flat = found.scores.reshape(-1, found.scores.shape[-1])
-    reduced: Float32 = flat.sum(0) if found.signed else flat.mean(0)
+    flat = scores.reshape(-1, scores.shape[-1])
+    reduced: Float32 = flat.sum(0) if signed else flat.mean(0)
     return reduced
 
 

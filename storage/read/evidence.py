@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
@@ -12,12 +12,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from headscope.analysis.attribution.results import position_scores
-from headscope.analysis.types import Float32
+from headscope.analysis.attribution.results import over_positions
 from headscope.storage import session
-from headscope.storage.columns.attributions import attributions_of
 from headscope.storage.read import counts, drawn, filters, method_sums, spans
-from headscope.storage.read.method_sums import CONVERGED, OVER_RANDOM, RANKED, A, C, R
+from headscope.storage.read.method_sums import CONVERGED, OVER_RANDOM, RANKED, UNSURE, A, C, R
 from headscope.storage.read.spans import Span
 from headscope.storage.rows import (
     MethodFailure,
@@ -29,9 +27,10 @@ from headscope.storage.rows import (
     ScoreSample,
 )
 from headscope.storage.schema import attributions, runs
+from headscope.storage.sql import arrays
 
-CHUNK = 500  # runs whose scores are read at once
-UNRANKED = ("layer_scores", "layer_shape", "score_errors")
+CHUNK, ROWS = 500, 1_000
+"""Runs whose scores are asked for at once, and attributions that are held before wide ones are summed over heads."""
 SHOWN = ("run_id", "prompt_set", "prompt_key", "model", "text")
 
 
@@ -117,26 +116,23 @@ def _sample(connection: Connection, span: Span, limit: int, version: int) -> Sco
 
 
 def _scores(connection: Connection, ids: Sequence[UUID]) -> Iterator[PromptScores]:
-    """Scores of a few runs, in the order of their ids; wide ones are summed over heads before the next are read."""
-    columns = [column for column in attributions.columns if column.name not in UNRANKED]
-    blank = [sa.null().label(name) for name in UNRANKED]
-    shown = [R[name] for name in SHOWN[1:]]
-    query = sa.select(*columns, *blank, *shown).join_from(attributions, runs, R.id == A.run_id)
+    """Scores of a few runs, in the order of their ids."""
+    known = [A[name] for name in ("method", "target", "foil", "axes", "shape", "scores", "signed")]
+    shown = [sa.cast(R.id, sa.String).label("run_id"), *(R[name] for name in SHOWN[1:])]
+    query = sa.select(*shown, *known, UNSURE.label("unsure")).join_from(attributions, runs, R.id == A.run_id)
     theirs = drawn.among(A.run_id, drawn.written(ids))
-    rows = connection.execute(query.where(*theirs, RANKED).order_by(R.id, A.ordinal)).mappings()
-    for _, mine in groupby(rows, itemgetter("run_id")):
+    found = arrays.rows(connection, query.where(*theirs, RANKED).order_by(R.id, A.ordinal), ROWS)
+    for _, mine in groupby(chain.from_iterable(found), itemgetter("run_id")):
         yield _of_run(list(mine))
 
 
 def _of_run(rows: Sequence[Mapping[Any, Any]]) -> PromptScores:
-    scores: dict[str, Float32] = {}
-    found = attributions_of(rows)
-    for item in found:
-        ranked = position_scores(item)
+    first, scores = rows[0], {}
+    for row in rows:
+        ranked = over_positions(row["scores"].reshape(row["shape"]), row["axes"], signed=row["signed"])
         if ranked is not None:
-            scores.setdefault(item.method, ranked)
-    signed = frozenset(item.method for item in found if item.signed)
-    unsure = frozenset(item.method for item in found if item.outcome.converged is False)
-    first = {name: rows[0][name] for name in SHOWN}
-    return PromptScores(**{**first, "run_id": str(first["run_id"])}, target=found[0].target, foil=found[0].foil,
+            scores.setdefault(row["method"], ranked)
+    signed = frozenset(row["method"] for row in rows if row["signed"])
+    unsure = frozenset(row["method"] for row in rows if row["unsure"])
+    return PromptScores(**{name: first[name] for name in (*SHOWN, "target", "foil")},
                         scores=scores, signed=signed, not_converged=unsure)  # fmt: skip
