@@ -103,7 +103,8 @@ class Cursor:
 
     def fetch_record_batch(self, size: int) -> pa.RecordBatchReader:
         """The whole result, at most `size` rows at a time."""
-        return pa.RecordBatchReader.from_batches(self._table.schema, self._table.to_batches(size))
+        batches = (batch for batch in self._table.to_batches(size) if len(batch))
+        return pa.RecordBatchReader.from_batches(self._table.schema, batches)
 
     def close(self) -> None:
         """Forgets the result."""

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headscope.analysis.statistics.intervals import of_moments
+from headscope.analysis.statistics.intervals import ANYWHERE, of_moments
+from headscope.analysis.types import HEAD_BOUNDS
 
 Floats = NDArray[np.float64]
 
@@ -129,7 +130,10 @@ def head_labels(
     """Labels by (layer, head), in the order of the rules. `averages` by statistic; rules about others say nothing, nor
     do means of too few runs for an interval."""
     found: dict[tuple[int, int], list[HeadLabel]] = {}
-    intervals = {name: of_moments(item.n, item.mean, item.sd, item.skewness) for name, item in averages.items()}
+    intervals = {
+        name: of_moments(item.n, item.mean, item.sd, item.skewness, within=HEAD_BOUNDS.get(name, ANYWHERE))
+        for name, item in averages.items()
+    }
     for rule in rules:
         if any(bound.statistic not in averages for bound in rule.bounds):
             continue

@@ -15,6 +15,9 @@ DRAWS = 1000
 FEWEST = 5
 """Fewer prompts than this are shown without an interval: their resamples repeat the same few numbers."""
 PERCENTILES = (2.5, 97.5)
+ANYWHERE = (-math.inf, math.inf)
+Within = tuple[float | Floats, float | Floats]
+"""What means of a kind lie between, or of each column."""
 Z = 1.959963984540054  # of the normal distribution, both tails 5 %
 LEAST_SKEW = 1e-6
 """Skewness over sqrt(n) that moves no end of an interval by as much as rounding does."""
@@ -36,7 +39,7 @@ def bootstrap_means(
     *,
     draws: int = DRAWS,
     seed: int = 0,
-    within: tuple[float, float] | None = None,
+    within: Within | None = None,
 ) -> Means:
     """Means over the first axis with percentile bootstrap intervals; `values` `[observation, ...]`, NaN left out.
 
@@ -63,7 +66,7 @@ def bootstrap_means(
 
 
 def bootstrap_sums(
-    sums: Floats, counts: Floats, *, draws: int = DRAWS, seed: int = 0, within: tuple[float, float] | None = None
+    sums: Floats, counts: Floats, *, draws: int = DRAWS, seed: int = 0, within: Within | None = None
 ) -> Means:
     """`bootstrap_means` from sums and counts `[group, column]`: whole groups are drawn."""
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -71,7 +74,7 @@ def bootstrap_sums(
     low, high = _percentiles(sums, counts, draws, seed)
     if within is not None:
         ends = _of_groups(sums, counts, mean)
-        low, high = np.minimum(low, ends[0]).clip(min=within[0]), np.maximum(high, ends[1]).clip(max=within[1])
+        low, high = _cut(np.minimum(low, ends[0]), np.maximum(high, ends[1]), within)
     return Means(mean, low, high, counts.sum(0).astype(np.int64))
 
 
@@ -87,7 +90,9 @@ def bootstrap_share(yes: Floats, groups: Sequence[Hashable] | None = None) -> tu
     return share, low, high
 
 
-def of_moments(n: NDArray[np.int64], mean: Floats, sd: Floats, skewness: Floats) -> tuple[Floats, Floats]:
+def of_moments(
+    n: NDArray[np.int64], mean: Floats, sd: Floats, skewness: Floats, *, within: Within = ANYWHERE
+) -> tuple[Floats, Floats]:
     """Intervals of means of which only n, mean, standard deviation (n - 1) and skewness (m3 / m2^1.5) are kept; NaN
     below `FEWEST`. At either end the further one of Student's t interval, which misses too often where values are
     skewed, and Hall's, which misses too often where few and far values make the skewness (Hall 1992, "On the removal of
@@ -98,6 +103,8 @@ def of_moments(n: NDArray[np.int64], mean: Floats, sd: Floats, skewness: Floats)
 
     Of independent observations: prompts that come in pairs or on several settings count as if each were new. Where
     single values are at hand, `bootstrap_means` can draw them together.
+
+    within: between which values means of this kind lie: no interval reaches further.
     """
     from scipy import special
 
@@ -106,7 +113,11 @@ def of_moments(n: NDArray[np.int64], mean: Floats, sd: Floats, skewness: Floats)
     skew = np.nan_to_num(skewness) / np.sqrt(count)
     low, high = (mean - error * _skewed(end, skew) for end in (quantile, -quantile))
     half = error * quantile
-    return np.minimum(low, mean - half), np.maximum(high, mean + half)
+    return _cut(np.minimum(low, mean - half), np.maximum(high, mean + half), within)
+
+
+def _cut(low: Floats, high: Floats, within: Within) -> tuple[Floats, Floats]:
+    return np.maximum(low, within[0]), np.minimum(high, within[1])
 
 
 def _skewed(normal: Floats, skew: Floats) -> Floats:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from headscope.analysis.types.attributions import NO_TARGET, Attribution, Target, against
 from headscope.analysis.types.measurements import (
+    HEAD_BOUNDS,
     HEAD_STATS,
     LAYER_STATS,
     HeadSummary,
@@ -41,6 +42,7 @@ __all__ = [
     "DEVICE",
     "DTYPES",
     "EXPLAINED",
+    "HEAD_BOUNDS",
     "HEAD_STATS",
     "LAYER_STATS",
     "MOST_NEW_TOKENS",

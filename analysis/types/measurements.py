@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from headscope.analysis.types.values import Float32, Int32
@@ -19,6 +21,10 @@ HEAD_STATS = (
     "induction_lift",
     "missing_mass",
 )
+HEAD_BOUNDS: Mapping[str, tuple[float, float]] = {
+    name: (0.0, math.inf if name in {"entropy", "mean_distance", "induction_lift"} else 1.0) for name in HEAD_STATS
+}
+"""What values of a statistic lie between: weights and their sums are shares."""
 
 
 @dataclass(frozen=True, slots=True)

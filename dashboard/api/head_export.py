@@ -16,11 +16,11 @@ from flask import Blueprint, Flask, Response
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.statistics.head_labels import Bound
 from headscope.dashboard.api import covered_export, csv_export
-from headscope.dashboard.pages.heads import view
 from headscope.dashboard.pages.heads.cards import HOW as OVER_RUNS
 from headscope.dashboard.pages.heads.head_cards import LABELS_FILE, RUNS_FILE, holds, rules_of
 from headscope.dashboard.pages.heads.one import HEAD_FILE, HOW, OneHead, find_head, rank_of
 from headscope.dashboard.pages.heads.query import HeadQuery, unit_of
+from headscope.dashboard.pages.heads.rows import ends
 from headscope.dashboard.services import Services
 from headscope.storage.rows import HeadMeans
 from headscope.storage.rows.offensive import PROMPT
@@ -102,7 +102,7 @@ def _measured(bound: Bound, one: OneHead) -> Row:
     item = one.heads.stats.get(bound.statistic)
     row: Row = {"statistic": bound.statistic, "n": None, "mean": None, "low": None, "high": None}
     if item is not None:
-        low, high = (float(end[one.cell]) for end in view.ends(item))
+        low, high = (float(end[one.cell]) for end in ends(item))
         row |= {"n": int(item.n[one.cell]), "mean": float(item.mean[one.cell]), "low": low, "high": high}
     return row | {"asked": "above" if bound.above else "below", "threshold": bound.threshold}
 

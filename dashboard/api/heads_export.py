@@ -20,11 +20,10 @@ from headscope.dashboard.pages.heads import view
 from headscope.dashboard.pages.heads.cards import HEADS_FILE, HOW, LABELS_FILE, MODELS_FILE
 from headscope.dashboard.pages.heads.models import APART, difference, models_of
 from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, read
+from headscope.dashboard.pages.heads.rows import of_heads
 from headscope.dashboard.services import Services
-from headscope.storage.rows import HeadMeans
 
 Row = dict[str, Any]
-NUMBERS = ("mean", "mean_size", "sd", "skewness", "least", "largest")
 ASKED = {True: "above", False: "below"}
 
 
@@ -48,11 +47,8 @@ def means(services: Services, query: HeadsQuery) -> tuple[list[Row], str]:
     heads = read(services.store, query)
     if heads is None:
         return [], ""
-    rows = [row for item in _items(heads) for row in _rows(heads, item)]
-    return (
-        rows,
-        f"{HOW} low, high: the interval of the mean. Labels are of the head, by rules over means.{_newest(heads)}",
-    )
+    said = f"{HOW} low, high: the interval of the mean. Labels are of the head, by rules over means.{_newest(heads)}"
+    return [*of_heads(heads)], said
 
 
 def labels(services: Services, query: HeadsQuery) -> tuple[list[Row], str]:
@@ -93,31 +89,6 @@ def differences(services: Services, query: HeadsQuery) -> tuple[list[Row], str]:
         for cell in np.ndindex(one.mean.shape)
     ]  # fmt: skip
     return rows, f"difference: the first minus the second. {APART}{_newest(apart.first)}"
-
-
-def _items(heads: Heads) -> Iterator[HeadMeans]:
-    """Every statistic, and every other setting of a method."""
-    yield from heads.stats.values()
-    yield from (item for item in heads.others if item.model == heads.model)
-
-
-def _rows(heads: Heads, item: HeadMeans) -> Iterator[Row]:
-    low, high = view.ends(item)
-    for layer, head in np.ndindex(item.mean.shape):
-        cell = (layer, head)
-        yield {
-            "model": item.model,
-            "statistic": item.statistic,
-            "quantity": item.quantity,
-            "params": item.params,
-            "layer": layer,
-            "head": head,
-            "n": int(item.n[cell]),
-            "low": float(low[cell]),
-            "high": float(high[cell]),
-            **{name: float(getattr(item, name)[cell]) for name in NUMBERS},
-            "labels": "; ".join(label.rule.label for label in heads.labels.get(cell, [])),
-        }
 
 
 def _evidence(heads: Heads, cell: tuple[int, int]) -> Iterator[Row]:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from headscope.analysis.attribution.results import over_positions
+from headscope.analysis.types import Float32
 from headscope.storage import session
 from headscope.storage.read import counts, drawn, filters, method_sums, spans
 from headscope.storage.read.method_sums import CONVERGED, OVER_RANDOM, RANKED, UNSURE, A, C, R
@@ -127,7 +128,8 @@ def _scores(connection: Connection, ids: Sequence[UUID]) -> Iterator[PromptScore
 
 
 def _of_run(rows: Sequence[Mapping[Any, Any]]) -> PromptScores:
-    first, scores = rows[0], {}
+    first = rows[0]
+    scores: dict[str, Float32] = {}
     for row in rows:
         ranked = over_positions(row["scores"].reshape(row["shape"]), row["axes"], signed=row["signed"])
         if ranked is not None:

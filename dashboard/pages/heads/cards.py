@@ -9,9 +9,10 @@ from dash.development.base_component import Component
 
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, Download, copyable, download_menu, empty_box
-from headscope.dashboard.figures.heads import HeadMap, head_map, looks_and_is
+from headscope.dashboard.figures.heads import head_map, looks_and_is
 from headscope.dashboard.pages.heads import view
-from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, HeadState, meaning_of, name_of, read, unit_of
+from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, HeadState, meaning_of, name_of, read
+from headscope.dashboard.pages.heads.rows import ATTENTION, map_of
 from headscope.dashboard.parts import Entry, graph, menu, note, sql_box, switch, warning
 from headscope.dashboard.services import Services
 from headscope.dashboard.words import plural, shape
@@ -38,7 +39,7 @@ def show_map(services: Services, query: HeadsQuery) -> Children:
     body = [
         *view.newest(heads),
         *cautions(query, heads, item),
-        graph(head_map(of(item))),
+        graph(head_map(map_of(item))),
         html.P([html.B(name_of(item.statistic)), f": {meaning_of(item.statistic)} {heads.model}, "
                 f"{shape(*item.mean.shape)}, {view.runs_said(item)}."], className="hs-said"),
         note(HOW),
@@ -84,13 +85,13 @@ def show_importance(services: Services, query: HeadsQuery) -> Children:
             icon_name="scissors",
         )
     looks = heads.looking(query)
-    by_size = looks.statistic not in view.ATTENTION
-    across = of(looks, size=by_size)
+    by_size = looks.statistic not in ATTENTION
+    across = map_of(looks, size=by_size)
     body = [
         *view.newest(heads),
         *([warning(f"n differs: {view.runs_said(looks)} for {name_of(looks.statistic)}, {view.runs_said(removal)} for "
                    f"{name_of(removal.statistic)}.")] if looks.n.max() != removal.n.max() else []),
-        graph(looks_and_is(across, of(removal, size=True))),
+        graph(looks_and_is(across, map_of(removal, size=True))),
         html.P(view.agreement(across.mean, removal.mean_size), className="hs-said"),
         note(f"Each point is a head: {'mean size' if by_size else 'mean'} of {name_of(looks.statistic)} against the "
              f"mean size of the change that its removal makes, {view.runs_said(removal)}, {view.setting(removal)}. A "
@@ -105,17 +106,9 @@ def sql(store: RunReader, query: HeadsQuery, heads: Heads, item: HeadMeans) -> s
     """The statement that gives the means; "" where it is not one for people to read, or would be of other runs."""
     if not query.narrowed.is_filtered:
         return view.sql(query, heads.model, item)
-    if heads.read or item.statistic not in view.ATTENTION:
+    if heads.read or item.statistic not in ATTENTION:
         return ""
     return view.sql_over(store.ids_sql(replace(query, model=heads.model).where()), item.statistic)
-
-
-def of(item: HeadMeans, *, size: bool = False) -> HeadMap:
-    """What figures draw; `size`: of absolute values, which keep no deviation and so no interval."""
-    low, high = view.ends(item)
-    mean = item.mean_size if size else item.mean
-    signed = item.statistic not in view.ATTENTION and not size
-    return HeadMap(name_of(item.statistic), unit_of(item.statistic), mean, low, high, item.n, signed)
 
 
 def statistic_menu(query: HeadsQuery, heads: Heads, key: str, label: str, now: HeadMeans) -> Component:

@@ -17,6 +17,7 @@ from headscope.dashboard.pages.heads import view
 from headscope.dashboard.pages.heads.cards import PICTURES, nothing
 from headscope.dashboard.pages.heads.one import HEAD_FILE, HOW, Line, OneHead, file_query, line_row, read_head, top_runs
 from headscope.dashboard.pages.heads.query import ALONE, HeadQuery, name_of, unit_of
+from headscope.dashboard.pages.heads.rows import ATTENTION, ends
 from headscope.dashboard.parts import graph, note, sampled_note
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
@@ -102,7 +103,7 @@ def _bound(bound: Bound, one: OneHead) -> str:
     name = name_of(bound.statistic)
     if item is None:
         return f"{name}: not measured; asked for is {asked}"
-    low, high = (float(end[one.cell]) for end in view.ends(item))
+    low, high = (float(end[one.cell]) for end in ends(item))
     spread = interval(low, high) or "too few runs for an interval"
     return f"{name} {significant(float(item.mean[one.cell]))} {spread}, n = {item.n[one.cell]:,}; asked for is {asked}"
 
@@ -110,7 +111,7 @@ def _bound(bound: Bound, one: OneHead) -> str:
 @of_head
 def show_looks(services: Services, query: HeadQuery, one: OneHead) -> Children:
     """Statistics of attention."""
-    rows = _rows(one, query, lambda name: name in view.ATTENTION)
+    rows = _rows(one, query, lambda name: name in ATTENTION)
     if not rows:
         return note("Attention was not measured in these runs: add heads to --analyses.")
     return [table(COLUMNS, rows), note(HOW)], _menu(HEAD_FILE, query, "head-looks")
@@ -120,7 +121,7 @@ def show_looks(services: Services, query: HeadQuery, one: OneHead) -> Children:
 def show_effects(services: Services, query: HeadQuery, one: OneHead) -> Children:
     """Scores of methods, and how to have those that are missing."""
     missing = [name for name in EFFECTS if name not in one.heads.stats]
-    rows = _rows(one, query, lambda name: name not in view.ATTENTION)
+    rows = _rows(one, query, lambda name: name not in ATTENTION)
     body: list[Children] = [table(COLUMNS, rows), note(HOW)] if rows else []
     backups = _backups(one)
     body += [html.P(backups, className="hs-said")] if backups else []
@@ -144,7 +145,7 @@ def _backups(one: OneHead) -> str:
 def _mean(item: HeadMeans | None, one: OneHead) -> str:
     if item is None or not item.n[one.cell]:
         return ""
-    low, high = (float(end[one.cell]) for end in view.ends(item))
+    low, high = (float(end[one.cell]) for end in ends(item))
     return f"{significant(float(item.mean[one.cell]))} nats {interval(low, high) or DASH}"
 
 

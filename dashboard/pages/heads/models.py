@@ -20,6 +20,7 @@ from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.heads import view
 from headscope.dashboard.pages.heads.cards import MODELS_FILE, PICTURES
 from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, name_of, read_models, unit_of
+from headscope.dashboard.pages.heads.rows import ATTENTION, ends
 from headscope.dashboard.parts import graph, note, stay
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
@@ -81,13 +82,13 @@ def difference(found: Sequence[Heads], statistic: str) -> Difference | None:
         return None
     a, b = pairs[0]
     one, other = a.stats[statistic], b.stats[statistic]
-    low, high = mover(one.mean, view.ends(one), other.mean, view.ends(other))
+    low, high = mover(one.mean, ends(one), other.mean, ends(other))
     return Difference(a, b, one, other, one.mean - other.mean, low, high)
 
 
 def _profile(heads: Heads, query: HeadsQuery) -> HeadValues:
     item = heads.stats[query.stat]
-    values = item.mean if item.statistic in view.ATTENTION else item.mean_size
+    values = item.mean if item.statistic in ATTENTION else item.mean_size
     return HeadValues(heads.model, unit_of(item.statistic), values.reshape(-1))
 
 

@@ -20,6 +20,7 @@ from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.heads import view
 from headscope.dashboard.pages.heads.cards import PICTURES
 from headscope.dashboard.pages.heads.query import HeadQuery, Heads, HeadsQuery, HeadState, name_of, read, unit_of
+from headscope.dashboard.pages.heads.rows import ATTENTION, within
 from headscope.dashboard.parts import graph, note, sampled_note, stay
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
@@ -57,7 +58,8 @@ class OneHead:
     def means(self) -> Means:
         """Of every line, with intervals."""
         values = np.stack([line.values for line in self.lines], axis=1)
-        return bootstrap_means(values, self.runs.pair, within=(-np.inf, np.inf))
+        low, high = np.transpose([within(line.item.statistic) for line in self.lines])
+        return bootstrap_means(values, self.runs.pair, within=(low, high))
 
 
 class NoSuchHead(InputError):  # noqa: N818 - a state of the link, not a fault
@@ -139,10 +141,10 @@ def said_labels(heads: Heads, cell: tuple[int, int]) -> list[Children]:
 def line_row(line: Line, means: Means, i: int, cell: tuple[int, int], query: HeadState) -> html.Tr:
     """One statistic, column `i` of the means."""
     item, known = line.item, line.values[np.isfinite(line.values)]
-    say = plain if item.statistic in view.ATTENTION else signed
+    say = plain if item.statistic in ATTENTION else signed
     unit = unit_of(item.statistic)
     name = f"{name_of(item.statistic)}{f', {unit}' if unit else ''}"
-    under = "" if item.statistic in view.ATTENTION else view.setting(item)
+    under = "" if item.statistic in ATTENTION else view.setting(item)
     spread = interval(float(means.low[i]), float(means.high[i]), 3) or "too few prompts"
     return html.Tr([
         html.Th([stay(name, query.link(stat=item.statistic), "hs-strong"), html.Span(under, className="hs-sub")],
@@ -163,7 +165,7 @@ def place_of(item: HeadMeans, cell: tuple[int, int]) -> str:
 
 def rank_of(item: HeadMeans, cell: tuple[int, int]) -> tuple[int, int] | None:
     """How many heads have more, and one; and how many were measured. None where this one was not."""
-    values = item.mean if item.statistic in view.ATTENTION else item.mean_size
+    values = item.mean if item.statistic in ATTENTION else item.mean_size
     if np.isnan(values[cell]):
         return None
     return int((values > values[cell]).sum()) + 1, int(np.isfinite(values).sum())
@@ -176,10 +178,10 @@ def chosen(lines: list[Line], query: HeadState) -> Line:
 
 def top_runs(services: Services, found: HeadRuns, line: Line, most: int = TOP) -> list[Component]:
     """The runs in which the head has the most of the statistic, leading to them."""
-    sizes = line.values if line.item.statistic in view.ATTENTION else np.abs(line.values)
+    sizes = line.values if line.item.statistic in ATTENTION else np.abs(line.values)
     order = [int(i) for i in np.argsort(-sizes, kind="stable")[:most] if np.isfinite(sizes[i])]
     why = services.store.offensive([found.run_id[i] for i in order])
-    say = plain if line.item.statistic in view.ATTENTION else signed
+    say = plain if line.item.statistic in ATTENTION else signed
     rows = [
         html.Tr([html.Td(run_link(found.text[i], links.run(found.run_id[i]), prompt(why, found.run_id[i])),
                          className="hs-text"),

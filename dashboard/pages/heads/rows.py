@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headscope.analysis.statistics.intervals import of_moments
-from headscope.analysis.types import HEAD_STATS
+from headscope.analysis.statistics.intervals import ANYWHERE, of_moments
+from headscope.analysis.types import HEAD_BOUNDS, HEAD_STATS
 from headscope.dashboard.figures.heads import HeadMap
 from headscope.dashboard.pages.heads.query import Heads, name_of, unit_of
 from headscope.storage.rows import HeadMeans, HeadRuns
@@ -23,7 +23,12 @@ Floats = NDArray[np.float64]
 
 def ends(item: HeadMeans) -> tuple[Floats, Floats]:
     """The 95 % interval of every mean."""
-    return of_moments(item.n, item.mean, item.sd, item.skewness)
+    return of_moments(item.n, item.mean, item.sd, item.skewness, within=within(item.statistic))
+
+
+def within(statistic: str) -> tuple[float, float]:
+    """What its values lie between."""
+    return HEAD_BOUNDS.get(statistic, ANYWHERE)
 
 
 def map_of(item: HeadMeans, *, size: bool = False) -> HeadMap:

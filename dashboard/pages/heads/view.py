@@ -12,25 +12,18 @@ from numpy.typing import NDArray
 
 from headscope.analysis.statistics.correlation import spearman
 from headscope.analysis.statistics.head_labels import RULES, HeadLabel, Rule
-from headscope.analysis.statistics.intervals import of_moments
-from headscope.analysis.types import HEAD_STATS
 from headscope.dashboard.cards import Children, empty_box, extra
 from headscope.dashboard.numbers import interval, plain, signed, significant
 from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, HeadState, name_of, unit_of
+from headscope.dashboard.pages.heads.rows import ATTENTION, ends
 from headscope.dashboard.parts import note, stay, warning
 from headscope.dashboard.tables import table
 from headscope.dashboard.words import DASH, plural
 from headscope.storage.rows import HeadMeans
 
-ATTENTION = frozenset(HEAD_STATS)
 LISTED = 25
 Cell = tuple[int, int]
 Floats = NDArray[np.float64]
-
-
-def ends(item: HeadMeans) -> tuple[Floats, Floats]:
-    """The 95 % interval of every mean."""
-    return of_moments(item.n, item.mean, item.sd, item.skewness)
 
 
 def order(query: HeadsQuery, heads: Heads, item: HeadMeans) -> list[Cell]:

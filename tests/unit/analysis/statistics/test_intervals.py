@@ -217,3 +217,20 @@ def test_groups_of_one_row_each_are_the_moments_of_the_rows() -> None:
     low, high = of_moments(*moments(values))
     np.testing.assert_allclose(found.low, np.minimum(low, bootstrap_means(values).low), rtol=1e-9)
     np.testing.assert_allclose(found.high, np.maximum(high, bootstrap_means(values).high), rtol=1e-9)
+
+
+def test_no_interval_reaches_beyond_where_values_can_be() -> None:
+    values = np.array([[0.0, 0.0, 0.0, 0.0, 0.0, 0.3], [1.0, 1.0, 1.0, 1.0, 1.0, 0.7]]).T
+    n, mean, sd = np.array([6, 6]), values.mean(0), values.std(0, ddof=1)
+    apart = values - mean
+    skewness = (apart**3).mean(0) / (apart**2).mean(0) ** 1.5
+    free = of_moments(n, mean, sd, skewness)
+    assert free[0][0] < 0
+    assert free[1][1] > 1
+    low, high = of_moments(n, mean, sd, skewness, within=(0.0, 1.0))
+    assert (low[0], high[1]) == (0.0, 1.0)
+    assert (low[1], high[0]) == (free[0][1], free[1][0])
+    each = bootstrap_means(values, within=(np.array([0.0, -np.inf]), np.array([np.inf, 1.0])))
+    assert (each.low[0], each.high[1]) == (0.0, 1.0)
+    assert each.high[0] > 0.05 > 0
+    assert np.isnan(of_moments(np.array([2]), mean[:1], sd[:1], skewness[:1], within=(0.0, 1.0))[0]).all()

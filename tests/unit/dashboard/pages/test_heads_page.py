@@ -18,8 +18,10 @@ from scipy import stats
 from headscope.analysis.statistics.intervals import of_moments
 from headscope.dashboard.pages.heads import page as heads
 from headscope.dashboard.pages.heads.query import HeadsQuery
+from headscope.dashboard.pages.heads.rows import ends
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
+from headscope.storage.rows import HeadMeans
 from headscope.storage.sql import readonly
 from tests.factories import make_info, make_set
 from tests.head_runs import N, fill, results
@@ -225,3 +227,15 @@ def test_models_stand_side_by_side_and_like_heads_are_compared(tmp_path: Path) -
 
 def test_one_model_has_nobody_beside_it(store: Store) -> None:
     assert bodies(store)["heads-models"] is None
+
+
+def test_the_interval_of_a_share_stays_a_share() -> None:
+    size = (1, 1)
+    values = np.array([0.0] * 6 + [0.5])
+    apart = values - values.mean()
+    skewness = (apart**3).mean() / (apart**2).mean() ** 1.5
+    numbers = (values.mean(), values.mean(), values.std(ddof=1), skewness, 0.0, 0.5)
+    beyond = {"previous_token": False, "entropy": False, "induction_lift": False, "relp": True}
+    for statistic, reaches in beyond.items():
+        item = HeadMeans("m", statistic, "", "", np.full(size, 7), *(np.full(size, number) for number in numbers))
+        assert (ends(item)[0].item() < 0) is reaches
