@@ -21,7 +21,6 @@ from headscope.dashboard.pages.heads.rows import ATTENTION, ends
 from headscope.dashboard.parts import graph, note, sampled_note
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
-from headscope.dashboard.words import DASH
 from headscope.storage.rows import HeadMeans
 
 RUNS_FILE, LABELS_FILE = "head-runs.csv", "head-labels.csv"
@@ -146,7 +145,7 @@ def _mean(item: HeadMeans | None, one: OneHead) -> str:
     if item is None or not item.n[one.cell]:
         return ""
     low, high = (float(end[one.cell]) for end in ends(item))
-    return f"{significant(float(item.mean[one.cell]))} nats {interval(low, high) or DASH}"
+    return f"{significant(float(item.mean[one.cell]))} nats {interval(low, high) or '(too few runs for an interval)'}"
 
 
 @of_head
