@@ -220,7 +220,7 @@ class Notebook(Handle):
         """Any reading statement; `:name` in it is taken from `params`."""
         return self._read(sa.text(statement), params)
 
-    def _framed(self, rows: Sequence[Mapping[str, Any]], columns: pa.Schema) -> Frame:
+    def _framed(self, rows: Sequence[Mapping[str, Any]], columns: pa.Schema | None) -> Frame:
         table = pa.Table.from_pylist(list(rows), columns)
         return table if self._frame == "arrow" else table.to_pandas()
 

@@ -14,11 +14,11 @@ from flask import Blueprint, Flask, Response
 
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.dashboard.api import covered_export, csv_export
-from headscope.dashboard.pages.compare.across_measures import MEASURES, Many, aligned_runs, measured
+from headscope.dashboard.pages.compare.across_measures import MEASURES, Many, aligned_runs
 from headscope.dashboard.pages.compare.cards import SUMMARY_FILE, WORDS_FILE
 from headscope.dashboard.pages.compare.query import CompareQuery
 from headscope.dashboard.pages.compare.runs import RecentRuns
-from headscope.dashboard.pages.compare.summaries import summaries, summary_row
+from headscope.dashboard.pages.compare.summaries import of_words, summaries, summary_row
 from headscope.dashboard.services import Services
 from headscope.storage.rows import Offences
 
@@ -67,13 +67,7 @@ def summary(reader: RecentRuns, query: CompareQuery, many: Many) -> Iterator[Row
 def words(reader: RecentRuns, query: CompareQuery, many: Many) -> Iterator[Row]:
     """A row for every run, measure and word; of divergences what they are at most, too."""
     for measure in MEASURES:
-        view, _ = measured(reader, replace(query, across=measure, minus=False), many)
-        for i, run in enumerate(many.runs):
-            for place, word in enumerate(many.words):
-                most = view.bounds[0][i, place] if view.bounds else None
-                yield {"run": many.names[i].split()[0], "run_id": run.row.id, "model": run.model.ref.name,
-                       "measure": measure, "position": place, "word": word, "value": float(view.values[i, place]),
-                       "at_most": None if most is None else float(most), "unit": view.unit}  # fmt: skip
+        yield from of_words(reader, replace(query, across=measure, minus=False), many)
 
 
 TABLES = {SUMMARY_FILE: summary, WORDS_FILE: words}

@@ -7,24 +7,22 @@ The last column of every row is a sentence of method; unmeasured is empty. No fi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 from flask import Blueprint, Flask, Response
 
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.statistics.head_labels import RULES
 from headscope.dashboard.api import csv_export
 from headscope.dashboard.pages.heads import view
+from headscope.dashboard.pages.heads.beside import APART, difference, of_difference
 from headscope.dashboard.pages.heads.cards import HEADS_FILE, HOW, LABELS_FILE, MODELS_FILE
-from headscope.dashboard.pages.heads.models import APART, difference, models_of
+from headscope.dashboard.pages.heads.models import models_of
 from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, read
-from headscope.dashboard.pages.heads.rows import of_heads
+from headscope.dashboard.pages.heads.rows import of_heads, of_labels
 from headscope.dashboard.services import Services
 
 Row = dict[str, Any]
-ASKED = {True: "above", False: "below"}
 
 
 def register(server: Flask, services: Services) -> None:
@@ -60,7 +58,7 @@ def labels(services: Services, query: HeadsQuery) -> tuple[list[Row], str]:
     if heads is None:
         return [], ""
     order = view.order(query, heads, heads.chosen(query))
-    return [row for cell in order for row in _evidence(heads, cell)], (
+    return [*of_labels(heads, order)], (
         "A label holds where the whole 95 % interval of every mean of its rule lies beyond the threshold: one row for "
         f"each of these means. {HOW}{_newest(heads)}"
     )
@@ -76,30 +74,7 @@ def differences(services: Services, query: HeadsQuery) -> tuple[list[Row], str]:
             f"there is nothing to compare: these runs have no two models with as many heads and {query.stat} measured "
             f"alike (measured of: {names})."
         )
-    one, other = apart.one, apart.other
-    rows = [
-        {
-            "first_model": apart.first.model, "second_model": apart.second.model,
-            "statistic": one.statistic, "quantity": one.quantity, "params": one.params,
-            "layer": cell[0], "head": cell[1],
-            "first_n": int(one.n[cell]), "first_mean": float(one.mean[cell]),
-            "second_n": int(other.n[cell]), "second_mean": float(other.mean[cell]),
-            "difference": float(apart.gap[cell]), "low": float(apart.low[cell]), "high": float(apart.high[cell]),
-        }
-        for cell in np.ndindex(one.mean.shape)
-    ]  # fmt: skip
-    return rows, f"difference: the first minus the second. {APART}{_newest(apart.first)}"
-
-
-def _evidence(heads: Heads, cell: tuple[int, int]) -> Iterator[Row]:
-    for label in heads.labels.get(cell, []):
-        for item in label.evidence:
-            yield {
-                "model": heads.model, "layer": cell[0], "head": cell[1], "label": label.rule.label,
-                "statistic": item.bound.statistic, "n": int(item.n),
-                "mean": float(item.mean), "low": float(item.low), "high": float(item.high),
-                "asked": ASKED[item.bound.above], "threshold": item.bound.threshold,
-            }  # fmt: skip
+    return [*of_difference(apart)], f"difference: the first minus the second. {APART}{_newest(apart.first)}"
 
 
 def _newest(heads: Heads) -> str:

@@ -12,11 +12,11 @@ from typing import Any
 from flask import Blueprint, Flask, Response
 
 from headscope.analysis.errors import InputError, UnknownNameError
-from headscope.analysis.statistics.calibration_pairs import reliability
 from headscope.analysis.statistics.model_rows import as_row, model_rows
 from headscope.dashboard.api import covered_export, csv_export
 from headscope.dashboard.pages.models.cards import CALIBRATION_FILE, FLIPS_FILE, SUMMARY_FILE
 from headscope.dashboard.pages.models.query import ModelsQuery, facets_of, resolved
+from headscope.dashboard.pages.models.rows import of_bins
 from headscope.dashboard.services import Services
 
 Row = dict[str, Any]
@@ -61,12 +61,7 @@ def summary(services: Services, query: ModelsQuery) -> Iterator[Row]:
 
 def calibration(services: Services, query: ModelsQuery) -> Iterator[Row]:
     """A row a bin of each model's stated probabilities."""
-    curves = reliability(services.store.models_beside(query.sides()).cells)
-    for name, curve in zip(query.names, curves, strict=True):
-        columns = (curve.counts, curve.stated, curve.observed, curve.observed_low, curve.observed_high)
-        for place, (count, *numbers) in enumerate(zip(*(column.tolist() for column in columns), strict=True), 1):
-            yield {"model": name, "bin": place, "prompts": count,
-                   **dict(zip(("stated", "right", "right_low", "right_high"), numbers, strict=True))}  # fmt: skip
+    return of_bins(query.names, services.store.models_beside(query.sides()).cells)
 
 
 def flips(services: Services, query: ModelsQuery) -> Iterator[Row]:

@@ -7,18 +7,16 @@ of them is covered, as on the page.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
 from flask import Blueprint, Flask, Response
 
 from headscope.analysis.errors import InputError
-from headscope.analysis.types.patching import PATCH_COMPONENTS, PatchResult
+from headscope.analysis.types.patching import PATCH_COMPONENTS
 from headscope.dashboard.api import csv_export
 from headscope.dashboard.pages.patching.cards import MAP_FILE
 from headscope.dashboard.pages.patching.query import PatchingQuery, patched
+from headscope.dashboard.pages.patching.rows import of_map
 from headscope.dashboard.services import Services
 
 METHOD = (
@@ -39,22 +37,6 @@ def register(server: Flask, services: Services) -> None:
             raise InputError("there is no map: the address needs two prompts, clean and corrupted.")
         result = patched(services, replace(query, layer=None, position=None))
         said = f"{METHOD} Patched: {PATCH_COMPONENTS[result.request.component]}."
-        return csv_export.file(f"patching-{MAP_FILE}", csv_export.with_method(list(_rows(result)), said))
+        return csv_export.file(f"patching-{MAP_FILE}", csv_export.with_method([*of_map(result)], said))
 
     server.register_blueprint(routes)
-
-
-def _rows(result: PatchResult) -> Iterator[dict[str, Any]]:
-    """A row a cell, layer by layer."""
-    asked, differs = result.request, result.clean.ids != result.corrupted.ids
-    for layer, position in np.ndindex(result.patched.shape):
-        yield {
-            "model": result.info.ref.name, "component": asked.component,
-            "target": result.target.text, "foil": result.target.foil_text,
-            "layer": layer, "position": position,
-            "clean_token": result.clean.texts[position], "corrupted_token": result.corrupted.texts[position],
-            "differs": bool(differs[position]),
-            "recovery": float(result.recovery[layer, position]),
-            "patched_nats": float(result.patched[layer, position]),
-            "clean_nats": result.clean_value, "corrupted_nats": result.corrupted_value,
-        }  # fmt: skip

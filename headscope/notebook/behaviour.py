@@ -20,8 +20,8 @@ from headscope.dashboard.figures.toxicity import Spread, score_spread
 from headscope.dashboard.pages.confidence.measured import answerable, shown_measures
 from headscope.dashboard.pages.confidence.series import SERIES, series_of
 from headscope.dashboard.units import PAIR_UNITS
+from headscope.notebook.beside import Beside
 from headscope.notebook.paper import on_paper
-from headscope.notebook.tables import Tables
 from headscope.storage.rows import Measures
 
 SPLITS = tuple(name for name, _ in SERIES)
@@ -31,7 +31,7 @@ class Behaviour:
     """Part of `Store.figures`. Every method takes conditions on runs as `Store.runs` does, and gives a Plotly figure;
     InputError where the runs have no such numbers."""
 
-    def __init__(self, store: Tables) -> None:
+    def __init__(self, store: Beside) -> None:
         self._store = store
 
     def distributions(self, *, by: str = "model", **conditions: Any) -> go.Figure:

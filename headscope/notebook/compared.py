@@ -21,8 +21,9 @@ from headscope.dashboard.pages.methods.gains import intervals, of
 from headscope.dashboard.pages.methods.query import MEASURES, label
 from headscope.dashboard.text import short
 from headscope.dashboard.words import plural
+from headscope.notebook.beside import Beside, named
 from headscope.notebook.paper import on_paper
-from headscope.notebook.tables import Kind, Tables
+from headscope.notebook.tables import Kind
 from headscope.storage.notebook import where_of
 from headscope.storage.rows.models import Sides
 
@@ -30,7 +31,7 @@ from headscope.storage.rows.models import Sides
 class Compared:
     """Part of `Store.figures`. `conditions` on runs are as in `Store.runs`."""
 
-    def __init__(self, store: Tables) -> None:
+    def __init__(self, store: Beside) -> None:
         self._store = store
 
     def methods(self, *, unconverged: bool = False, **conditions: Any) -> go.Figure:
@@ -92,9 +93,7 @@ class Compared:
     ) -> go.Figure:
         """Both reliability diagrams of `Store.models_beside`, over prompts that both ran and whose target is a right
         answer: error, interval and n in the legend."""
-        names = [" · ".join(filter(None, one)) for one in ((first, first_experiment), (second, second_experiment))]
-        if names[0] == names[1]:
-            raise InputError(f"both sides are {names[0]}: name two models, or one model in two experiments.")
+        names = named(first, first_experiment, second, second_experiment)
         sides = Sides(first, second, first_experiment, second_experiment, where_of(conditions))
         beside = self._store.reader.models_beside(sides)
         if not beside.measured["overconfidence"].n:

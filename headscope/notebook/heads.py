@@ -11,8 +11,8 @@ from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.dashboard.figures.heads import HeadValues, head_map, head_spread, looks_and_is, model_profiles
 from headscope.dashboard.pages.heads.query import LOOKS, Heads, name_of, unit_of
 from headscope.dashboard.pages.heads.rows import ATTENTION, map_of
+from headscope.notebook.beside import Beside
 from headscope.notebook.paper import on_paper
-from headscope.notebook.tables import Tables
 from headscope.storage.notebook import where_of
 from headscope.storage.rows import HeadMeans
 
@@ -20,7 +20,7 @@ from headscope.storage.rows import HeadMeans
 class HeadFigures:
     """Part of `Store.figures`. `conditions` on runs are as in `Store.runs`; `model` says which, where several ran."""
 
-    def __init__(self, store: Tables) -> None:
+    def __init__(self, store: Beside) -> None:
         self._store = store
 
     def heads(self, statistic: str = "previous_token", **conditions: Any) -> go.Figure:

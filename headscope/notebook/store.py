@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from headscope.analysis.errors import InputError
-from headscope.notebook.tables import Tables
+from headscope.notebook.beside import Beside
 
 if TYPE_CHECKING:
     from headscope.notebook.figures import Figures
     from headscope.notebook.run import Run
+    from headscope.notebook.why import Why
 
 
-class Store(Tables):
-    """The frames of `Notebook` and `Tables`, single runs to draw (`run`), and figures over many (`figures`)."""
+class Store(Beside):
+    """The frames of `Notebook`, `Tables` and `Beside`, single runs to draw (`run`), figures over many (`figures`), and
+    what the Why page computes (`why`)."""
 
     def run(self, run_id: str, *, offensive: Literal["covered", "shown"] = "covered") -> Run:
         """One run to look at. offensive: `shown` leaves the words of offensive texts readable; else letters stand for
@@ -37,3 +39,11 @@ class Store(Tables):
         from headscope.notebook.figures import Figures
 
         return Figures(self)
+
+    def why(self, model: str) -> Why:
+        """What the Why page computes, of prompts typed here: patching maps and interventions. The model is loaded into
+        this process, with torch, at the first question (`models list` names those here); nothing is stored."""
+        from headscope.analysis.engines.inline import InlineEngine
+        from headscope.notebook.why import Why
+
+        return Why(model, InlineEngine(), lambda rows: self._framed([*rows], None))

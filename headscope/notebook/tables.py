@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 
 from headscope.analysis.errors import InputError, UnknownNameError
-from headscope.dashboard.links import MOST_COMPARED
 from headscope.storage import repository
 from headscope.storage.handle import Frame
 from headscope.storage.interfaces import RunReader
@@ -19,8 +18,6 @@ from headscope.storage.rows.charts import CHART_COLUMNS, CHART_SPLITS
 
 if TYPE_CHECKING:
     from headscope.dashboard.pages.charts.drawn import Drawn
-    from headscope.dashboard.pages.compare.across_measures import Many
-    from headscope.dashboard.pages.compare.runs import RecentRuns
     from headscope.dashboard.pages.heads.query import Heads
     from headscope.dashboard.pages.methods.comparison import Comparison
 
@@ -61,7 +58,7 @@ class Tables(Notebook):
 
         found = self.comparison(top=top, unconverged=unconverged, **conditions)
         whole = [name for name in rows.AGREEMENT if name.startswith("not_") or name.endswith("_n")]
-        shape = _shape(rows.AGREEMENT, texts=("method_a", "method_b"), whole=whole)
+        shape = shape_of(rows.AGREEMENT, texts=("method_a", "method_b"), whole=whole)
         return self._said(rows.agreements(found, found.methods), shape, rows.sampled(found))
 
     def disputes(self, *, methods: Sequence[str] = (), unconverged: bool = False, **conditions: Any) -> Frame:
@@ -75,7 +72,7 @@ class Tables(Notebook):
             if name not in found.methods:
                 raise UnknownNameError("method", name, found.methods, "It has no score per token in these runs.")
         listed = (rows.disputed(item, item.run) for item in disputes(found, tuple(methods) or found.methods))
-        shape = _shape(rows.DISPUTES, texts=[name for name in rows.DISPUTES if name not in ("dispute", "tau")])
+        shape = shape_of(rows.DISPUTES, texts=[name for name in rows.DISPUTES if name not in ("dispute", "tau")])
         return self._said(listed, shape, rows.sampled(found))
 
     def comparison(self, *, top: int = 3, unconverged: bool = False, **conditions: Any) -> Comparison:
@@ -93,7 +90,18 @@ class Tables(Notebook):
         from headscope.dashboard.pages.heads import rows
 
         found = [(row, _newest(heads)) for heads in self.head_maps(**conditions) for row in rows.of_heads(heads)]
-        shape = _shape((*rows.COLUMNS, LEFT_OUT), texts=(*rows.TEXTS, LEFT_OUT), whole=("layer", "head", "n"))
+        shape = shape_of((*rows.COLUMNS, LEFT_OUT), texts=(*rows.TEXTS, LEFT_OUT), whole=("layer", "head", "n"))
+        return self._framed([row | {LEFT_OUT: said} for row, said in found], shape)
+
+    def head_labels(self, **conditions: Any) -> Frame:
+        """What every head is, with its evidence: a row for every mean that a label rests on, with its interval, n and
+        the threshold beyond which all of it lies."""
+        from headscope.dashboard.pages.heads import rows
+
+        found = [(row, _newest(heads)) for heads in self.head_maps(**conditions)
+                 for row in rows.of_labels(heads, sorted(heads.labels))]  # fmt: skip
+        texts = ("model", "label", "statistic", "asked", LEFT_OUT)
+        shape = shape_of((*rows.LABELS, LEFT_OUT), texts=texts, whole=("layer", "head", "n"))
         return self._framed([row | {LEFT_OUT: said} for row, said in found], shape)
 
     def head_maps(self, **conditions: Any) -> tuple[Heads, ...]:
@@ -111,7 +119,7 @@ class Tables(Notebook):
         read = len(found.run_id)
         said = f"A fixed random sample: {read:,} of {found.total:,} runs." if read < found.total else ""
         names = ("run_id", "text", "statistic", "quantity", "params")
-        return self._said(rows.of_runs(found), _shape((*names, "value"), texts=names), said)
+        return self._said(rows.of_runs(found), shape_of((*names, "value"), texts=names), said)
 
     def chart(
         self, x: str, y: str = "", *, kind: Kind | Literal[""] = "", by: str = "", log: bool = False, **conditions: Any
@@ -128,7 +136,7 @@ class Tables(Notebook):
         said = [f"A fixed random sample: {shown:,} of {total:,} runs."] if shown < total else []
         said += [f"{found.left_out:,} not above 0 are on no logarithmic axis."] if found.left_out else []
         whole = ("runs", "unmeasured", "outside_whiskers")
-        return self._said(found.rows, _shape(found.columns, texts=("series", "run_id"), whole=whole), " ".join(said))
+        return self._said(found.rows, shape_of(found.columns, texts=("series", "run_id"), whole=whole), " ".join(said))
 
     def drawn(
         self, x: str, y: str = "", *, kind: Kind | Literal[""] = "", by: str = "", log: bool = False, **conditions: Any
@@ -148,42 +156,12 @@ class Tables(Notebook):
         query = ChartsQuery(kind=kind, x=x, y=y or x, by=split, logx=log, logy=log)
         return draw(self.reader, query, where_of(conditions))
 
-    def compare(self, run_ids: Sequence[str]) -> Frame:
-        """Two to twenty runs beside the first of them, a row each: margin (nats), surprisal (bits per character),
-        divergence of what comes next (bits), shares of attribution and attention that moved, where the lens settles.
-
-        Raises InputError for fewer or more, UnknownNameError for one that is not in the store.
-        """
-        from headscope.dashboard.pages.compare.query import CompareQuery
-        from headscope.dashboard.pages.compare.summaries import COLUMNS, summaries, summary_row
-
-        reader, many = self.aligned(run_ids)
-        names = ("run", "run_id", "model", "text", "target", "foil", "next_token", "next_token_prob", *COLUMNS)
-        found = summaries(reader, CompareQuery(), many)
-        return self._framed(
-            [summary_row(one) for one in found], _shape(names, texts=(*names[:7], "divergent"), whole=("words",))
-        )
-
     def _said(self, rows: Iterable[Mapping[str, Any]], shape: pa.Schema, said: str) -> Frame:
         """The rows, each with what is left out of all."""
         return self._framed([{**row, LEFT_OUT: said} for row in rows], pa.schema([*shape, (LEFT_OUT, TEXT)]))
 
-    def aligned(self, run_ids: Sequence[str]) -> tuple[RecentRuns, Many]:
-        """What `compare` is made of: the runs that have measurements, on the words of the first."""
-        from headscope.dashboard.pages.compare.across_measures import aligned_runs
-        from headscope.dashboard.pages.compare.runs import RecentRuns
 
-        ids = [*dict.fromkeys(map(str, run_ids))]
-        if not 2 <= len(ids) <= MOST_COMPARED:
-            raise InputError(f"compare takes 2 to {MOST_COMPARED} different runs, and these are {len(ids)}.")
-        reader = RecentRuns(self.reader)
-        many = aligned_runs([reader.run(run_id) for run_id in ids])
-        if many is None:
-            raise InputError("none of these runs has measurements: each failed, as run(ID) says.")
-        return reader, many
-
-
-def _shape(names: Sequence[str], *, texts: Collection[str] = (), whole: Collection[str] = ()) -> pa.Schema:
+def shape_of(names: Sequence[str], *, texts: Collection[str] = (), whole: Collection[str] = ()) -> pa.Schema:
     """Columns of texts, whole numbers, and reals."""
     return pa.schema([(name, TEXT if name in texts else WHOLE if name in whole else REAL) for name in names])
 

@@ -67,7 +67,7 @@ def filled_url(shared_store_url: str) -> str:
         store.save(job, make_info("smollm2-135m-instruct"), make_set(*prompts), ["heads"], 0, results)
         again = dataclasses.replace(make_result(prompts[0], seed=4), result_key="of another model", heads=None)
         other = store.start_job(experiment="other", model="tiny", spec={}, total=2)
-        answer = dataclasses.replace(make_result(prompts[3], seed=5), heads=None)
+        answer = make_result(prompts[3], seed=5)
         store.save(other, make_info("another"), make_set(*prompts), [], 0, [again, answer])
         detect(store, experiment_runs("demo"))
         compare(store, store, BiasRequest("demo"))

@@ -152,6 +152,48 @@ def test_runs_beside_the_first(opened: OpenStore) -> None:
         assert bits == pytest.approx(opened.tokens(run_id).surprisal.sum() / np.log(2) / characters, rel=1e-5)
 
 
+def test_words_of_runs_beside_the_first(opened: OpenStore) -> None:
+    ids = list(opened.runs(prompt_key="p0", sort="created_at").id)
+    words = opened.compare_words(ids, "surprisal")
+    assert list(words.word[: len(words) // 3]) == ["the", " cat", " sat", " on", " a", " mat"]
+    for run_id, rows in words.groupby("run_id"):
+        bits = opened.tokens(run_id).surprisal.to_numpy(float) / np.log(2)
+        np.testing.assert_allclose(rows.value, bits, rtol=1e-5)
+    apart = opened.compare_words(ids)
+    assert (apart.value <= apart.at_most + 1e-9).all()
+    assert (apart.groupby("run").value.max()[["A"]] == 0).all()
+
+
+def test_labels_of_heads_come_with_their_evidence(opened: OpenStore) -> None:
+    labels, stats = opened.head_labels(experiment="x"), opened.head_stats(experiment="x")
+    assert len(labels)
+    for _, row in labels.iterrows():
+        mine = stats.query("model == @row.model and statistic == @row.statistic").set_index(["layer", "head"])
+        found = mine.loc[(row.layer, row["head"])]
+        assert row.label in found.labels.split("; ")
+        assert (row["mean"], row.low, row.high, row.n) == (found["mean"], found.low, found.high, found.n)
+        assert row.low > row.threshold if row.asked == "above" else row.high < row.threshold
+
+
+def test_heads_of_two_models_head_by_head(opened: OpenStore) -> None:
+    beside = opened.heads_beside("one", "two", "entropy", experiment="x").set_index(["layer", "head"])
+    stats = opened.head_stats(experiment="x").query("statistic == 'entropy'").set_index(["layer", "head"])
+    one, two = (stats[stats.model == name] for name in ("one", "two"))
+    np.testing.assert_allclose(beside.difference, one["mean"] - two["mean"])
+    width = np.hypot(one["mean"] - one.low, two.high - two["mean"])
+    np.testing.assert_allclose(beside.difference - beside.low, width)
+
+
+def test_calibration_of_two_models_is_counted_in_bins(opened: OpenStore) -> None:
+    bins = opened.calibration("one", "two", first_experiment="x")
+    runs = opened.runs(status="succeeded", experiment="x")
+    for name, rows in bins.groupby("model"):
+        mine = runs[runs.model == name.split(" ")[0]]
+        assert rows.prompts.sum() == len(mine) == RUNS
+        assert (rows.right * rows.prompts).sum() == pytest.approx((mine.target_rank == 1).sum())
+        assert (rows.stated * rows.prompts).sum() == pytest.approx(mine.next_token_prob.sum())
+
+
 def test_figures_draw_what_the_frames_have(opened: OpenStore) -> None:
     draw, ids = opened.figures, list(opened.runs(prompt_key="p0").id)
     board = opened.methods(experiment="x").dropna(subset="over_random")
@@ -212,6 +254,8 @@ BAD: dict[str, Callable[[OpenStore], object]] = {
     "no such head": lambda store: store.figures.head("one", 99, 0),
     "no statistic of models": lambda store: store.figures.models_heads("relp"),
     "one model twice": lambda store: store.figures.models("one", "one"),
+    "heads of one model twice": lambda store: store.heads_beside("one", "one"),
+    "calibration of one model twice": lambda store: store.calibration("one", "one"),
     "no prompts of both": lambda store: store.figures.models("one", "none"),
 }
 UNKNOWN: dict[str, Callable[[OpenStore], object]] = {
@@ -222,6 +266,9 @@ UNKNOWN: dict[str, Callable[[OpenStore], object]] = {
     "run": lambda store: store.compare(["none", "nothing"]),
     "method": lambda store: store.disputes(methods=["relp"]),
     "measure": lambda store: store.figures.agreement("likeness"),
+    "model of heads": lambda store: store.heads_beside("one", "none"),
+    "statistic of heads": lambda store: store.heads_beside("one", "two", "likeness"),
+    "measure of words": lambda store: store.compare_words(["a", "b"], "likeness"),
     "measure of runs": lambda store: store.figures.compare(["a", "b"], "likeness"),
     "statistic": lambda store: store.figures.heads("likeness", model="one"),
     "looks": lambda store: store.figures.heads_matter("likeness", model="one"),
@@ -245,6 +292,8 @@ def test_frames_of_no_runs_have_their_columns(opened: OpenStore) -> None:
     for full, empty in (
         (opened.methods(), opened.methods(**none)), (opened.agreement(), opened.agreement(**none)),
         (opened.disputes(), opened.disputes(**none)), (opened.head_stats(), opened.head_stats(**none)),
+        (opened.head_labels(), opened.head_labels(**none)),
+        (opened.calibration("one", "two"), opened.calibration("one", "two", **none)),
         (opened.head_runs("one", *HEAD), opened.head_runs("none", *HEAD)),
         *((opened.chart("margin", kind=kind), opened.chart("margin", kind=kind, **none)) for kind in ("box", "ecdf")),
         (opened.chart("margin"), opened.chart("margin", **none)),

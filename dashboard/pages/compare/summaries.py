@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -21,6 +21,7 @@ from headscope.storage.rows import RunDetail
 Floats = NDArray[np.float64]
 MOST_ATTENTION = 32 * 2**20
 """Weights of all runs that are read without being asked for."""
+WORDS = ("run", "run_id", "model", "measure", "position", "word", "value", "at_most", "unit")
 COLUMNS = (
     "margin",
     "surprisal",
@@ -106,3 +107,14 @@ def summary_row(one: Summary) -> dict[str, object]:
         "target": row.target, "foil": row.foil, "next_token": row.next_token, "next_token_prob": row.next_token_prob,
         **{name: getattr(one, name) for name in COLUMNS},
     }  # fmt: skip
+
+
+def of_words(reader: RecentRuns, query: CompareQuery, many: Many) -> Iterator[dict[str, object]]:
+    """The measure of the link: a row for every run and word; of divergences what they are at most, too."""
+    view, _ = measured(reader, query, many)
+    for i, run in enumerate(many.runs):
+        for place, word in enumerate(many.words):
+            most = view.bounds[0][i, place] if view.bounds else None
+            values = (many.names[i].split()[0], run.row.id, run.model.ref.name, query.across, place, word,
+                      float(view.values[i, place]), None if most is None else float(most), view.unit)  # fmt: skip
+            yield dict(zip(WORDS, values, strict=True))

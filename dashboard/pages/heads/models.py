@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from dash import html
@@ -12,41 +11,23 @@ from dash.development.base_component import Component
 from numpy.typing import NDArray
 
 from headscope.analysis.statistics.head_labels import RULES
-from headscope.analysis.statistics.intervals import mover
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, Download, download_menu
 from headscope.dashboard.figures.heads import HeadValues, model_profiles
 from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.heads import view
+from headscope.dashboard.pages.heads.beside import APART, Difference, difference
 from headscope.dashboard.pages.heads.cards import MODELS_FILE, PICTURES
 from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, name_of, read_models, unit_of
-from headscope.dashboard.pages.heads.rows import ATTENTION, ends
+from headscope.dashboard.pages.heads.rows import ATTENTION
 from headscope.dashboard.parts import graph, note, stay
 from headscope.dashboard.services import Services
 from headscope.dashboard.tables import table
 from headscope.dashboard.words import plural, shape
 from headscope.storage.interfaces import RunReader
-from headscope.storage.rows import HeadMeans
 
 LISTED = 10
 Floats = NDArray[np.float64]
-APART = (
-    "Differences with 95 % intervals from those of both means (Zou and Donner 2008), as of independent runs; the same "
-    "prompts on both models make them too wide, and the largest of many is partly chance."
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """The statistic of two models with as many heads, the first minus the second, with the interval of every head."""
-
-    first: Heads
-    second: Heads
-    one: HeadMeans
-    other: HeadMeans
-    gap: Floats
-    low: Floats
-    high: Floats
 
 
 def show_models(services: Services, query: HeadsQuery) -> Children:
@@ -73,17 +54,6 @@ def show_models(services: Services, query: HeadsQuery) -> Children:
 def models_of(store: RunReader, query: HeadsQuery) -> list[Heads]:
     """The models of these runs that have the statistic of the link, most runs first."""
     return [heads for heads in read_models(store, query) if query.stat in heads.stats]
-
-
-def difference(found: Sequence[Heads], statistic: str) -> Difference | None:
-    """Head by head between the first two of these models with as many heads; None where there are no two."""
-    pairs = [(a, b) for i, a in enumerate(found) for b in found[i + 1 :] if _alike(a, b, statistic)]
-    if not pairs:
-        return None
-    a, b = pairs[0]
-    one, other = a.stats[statistic], b.stats[statistic]
-    low, high = mover(one.mean, ends(one), other.mean, ends(other))
-    return Difference(a, b, one, other, one.mean - other.mean, low, high)
 
 
 def _profile(heads: Heads, query: HeadsQuery) -> HeadValues:
@@ -128,13 +98,6 @@ def _differences(apart: Difference, query: HeadsQuery) -> list[Component]:
         table(("Layer.head", f"{a.model}>", f"{b.model}>", "Difference>"), rows),
         note(APART),
     ]
-
-
-def _alike(a: Heads, b: Heads, statistic: str) -> bool:
-    """As many heads, and the same measured of them."""
-    one, other = a.stats[statistic], b.stats[statistic]
-    same = (one.quantity, one.params) == (other.quantity, other.params)
-    return same and one.mean.shape == other.mean.shape
 
 
 def _spread(apart: Difference, cell: tuple[int, int]) -> str:

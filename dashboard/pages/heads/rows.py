@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from headscope.storage.rows import HeadMeans, HeadRuns
 NUMBERS = ("mean", "mean_size", "sd", "skewness", "least", "largest")
 COLUMNS = ("model", "statistic", "quantity", "params", "layer", "head", "n", "low", "high", *NUMBERS, "labels")
 TEXTS = ("model", "statistic", "quantity", "params", "labels")
+LABELS = ("model", "layer", "head", "label", "statistic", "n", "mean", "low", "high", "asked", "threshold")
 ATTENTION = frozenset(HEAD_STATS)
 Floats = NDArray[np.float64]
 
@@ -62,6 +63,17 @@ def _of_item(heads: Heads, item: HeadMeans) -> Iterator[dict[str, Any]]:
             **{name: float(getattr(item, name)[cell]) for name in NUMBERS},
             "labels": "; ".join(label.rule.label for label in heads.labels.get(cell, [])),
         }
+
+
+def of_labels(heads: Heads, cells: Iterable[tuple[int, int]]) -> Iterator[dict[str, Any]]:
+    """A row for every mean that a label of these heads rests on."""
+    for layer, head in cells:
+        for label in heads.labels.get((layer, head), []):
+            for item in label.evidence:
+                asked = "above" if item.bound.above else "below"
+                values = (heads.model, layer, head, label.rule.label, item.bound.statistic, int(item.n),
+                          float(item.mean), float(item.low), float(item.high), asked, item.bound.threshold)  # fmt: skip
+                yield dict(zip(LABELS, values, strict=True))
 
 
 def of_runs(found: HeadRuns) -> Iterator[dict[str, Any]]:
