@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -80,3 +82,16 @@ def test_what_cannot_be_asked_says_why(why: Why, url: str) -> None:
 def test_frames_are_of_the_kind_that_was_opened(url: str, tiny_gpt2_dir: Path) -> None:
     with headscope.open(url, frame="arrow") as store:
         assert isinstance(store.why(str(tiny_gpt2_dir)).change(CLEAN).frame(), pa.Table)
+
+
+def test_what_the_documentation_computes(url: str, smollm2: HFCausalBackend) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "notebook.md").read_text()
+    (code,) = (block for block in re.findall(r"```python\n(.*?)```", document, re.DOTALL) if "store.why(" in block)
+    with headscope.open(url) as store:
+        values: dict[str, Any] = {"store": store}
+        exec(code, values)
+    cells, parts, after = values["cells"], values["parts"], values["after"]
+    assert len(cells) == smollm2.info.n_layers * 5
+    assert cells.loc[cells.layer == 0].set_index("position").recovery.idxmax() == 3  # the country
+    assert parts.value.sum() == pytest.approx(after.margin_before[0], abs=1e-3)
+    assert after.token.str.contains("Paris").any()
