@@ -25,7 +25,7 @@ from headscope.analysis.attribution.variant_tree import (
     Float64,
     Ints,
     Variants,
-    shared,
+    tree_cost,
     tree_values,
 )
 from headscope.analysis.backends.prefix import why_no_prefix
@@ -37,8 +37,8 @@ from headscope.analysis.types import Params, Target, TokenizedText
 from headscope.analysis.workspace import Workspace, quantities
 
 FORWARD_SHARE = 4  # a pass without a graph keeps about a quarter of what one with a graph keeps
-WORTH_A_TREE = 0.5
-"""Share of the tokens that a tree must save: it takes a pass for every token."""
+WORTH_A_TREE = 0.95
+"""Of what reading every variant whole costs, the share that a tree may cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,8 @@ def masked_values(
     absent = None if masking.kind == "delete" else neutral(work.backend, masking)
     owners, wanted = ([part[n] for n in first] for part in (prompts, asked))
     variants = _variants(work, owners, wanted, [keep[n] for n in first], delete=absent is None)
-    if shared(variants) >= WORTH_A_TREE and why_no_prefix(work.backend) is None:
+    whole = float(variants.lengths.sum())
+    if tree_cost(variants) <= WORTH_A_TREE * whole and why_no_prefix(work.backend) is None:
         values = tree_values(work, targets, variants, absent)
     else:
         values = _one_by_one(work, targets, variants, absent)

@@ -24,7 +24,8 @@ class Prefix:
 
     def rows(self, index: Tensor) -> Prefix:
         """The prefix of other rows: row n is that of row `index[n]`."""
-        chosen = copy.deepcopy(self.cache)
+        chosen = copy.copy(self.cache)  # not deep: to choose rows makes new tensors, and leaves those of `self`
+        chosen.layers = [copy.copy(layer) for layer in self.cache.layers]
         chosen.batch_select_indices(index)
         return Prefix(chosen, self.length)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from headscope.analysis.attribution.coalitions import all_coalitions
 from headscope.analysis.attribution.embedding_path import EmbeddingPath
 from headscope.analysis.attribution.masking import Masking, masked_values
 from headscope.analysis.attribution.unit_games import UnitGame
-from headscope.analysis.attribution.variant_tree import kv_bytes
+from headscope.analysis.attribution.variant_tree import Variants, kv_bytes
 from headscope.analysis.backends.hf_causal import HFCausalBackend
 from headscope.analysis.backends.prefix import why_no_prefix
 from headscope.analysis.interfaces import Capture
@@ -84,9 +86,11 @@ def test_the_tree_gives_every_variant_the_value_it_has_alone(
     masks = [game.masks(all_coalitions(len(game.units))) for game in games]
     owners = [prompt for prompt, mine in enumerate(masks) for _ in mine]
     asked = (work, targets, owners, [mask for mine in masks for mask in mine], Masking(masking))
-    monkeypatch.setattr(masking_room, "WORTH_A_TREE", 2)
+    monkeypatch.setattr(masking_room, "WORTH_A_TREE", 0.0)
     expected = masked_values(*asked)
-    monkeypatch.setattr(masking_room, "WORTH_A_TREE", 0.2)
+    monkeypatch.setattr(masking_room, "WORTH_A_TREE", float("inf"))
+    np.testing.assert_allclose(masked_values(*asked), expected, rtol=1e-4, atol=1e-5)
+    monkeypatch.setattr(variant_tree, "PASS", 1.0)  # as if passes were cheap: the tree in many steps
     read = HFCausalBackend.read
     passes: list[int] = []
     monkeypatch.setattr(HFCausalBackend, "read", lambda *given: passes.append(given[1][..., 0].numel()) or read(*given))
@@ -96,3 +100,48 @@ def test_the_tree_gives_every_variant_the_value_it_has_alone(
     monkeypatch.setattr(variant_tree, "BYTES", 5 * kv_bytes(backend.info) * len(work.texts[0]))
     np.testing.assert_allclose(masked_values(*asked), expected, rtol=1e-4, atol=1e-5)
     assert len(passes) > 3 * n_passes
+
+
+def cost_of(stops: Sequence[int], branches: variant_tree.Bools) -> float:
+    """Counted pass by pass."""
+    cost, start = 0.0, 0
+    for stop in stops:
+        rows = branches[:, stop - 1].sum()
+        cost += variant_tree.PASS + rows * (stop - start) + variant_tree.COPY * rows * start
+        start = stop
+    return cost
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_walk_ends_its_passes_where_it_costs_least(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    length, n = 8, int(rng.integers(5, 200))
+    places = np.where(rng.random((n, length)) < rng.uniform(0.3, 0.9), np.arange(length), variant_tree.ABSENT)
+    shorter = rng.random(n) < (0.3 if seed % 2 else 0.0)
+    places[shorter, 6:] = variant_tree.END
+    found = Variants(np.zeros(n, int), places, np.zeros(n, int))
+    ordered = found.part(found.in_order())
+    branches, there = ordered.branches(), ordered.places != variant_tree.END
+    forced = {6} if shorter.any() else set()
+    ways = [
+        [*inner, length]
+        for size in range(length)
+        for inner in combinations(range(1, length), size)
+        if forced <= set(inner)
+    ]
+    cost, stops = variant_tree._cheapest(branches, there)
+    least = min(ways, key=lambda stops: cost_of(stops, branches))
+    assert cost == pytest.approx(cost_of(stops, branches)) == pytest.approx(cost_of(least, branches))
+    assert forced <= set(stops)
+    assert variant_tree.tree_cost(found) == pytest.approx(cost)
+
+
+def test_rows_of_a_prefix_leave_it_as_it_was(backend: HFCausalBackend) -> None:
+    work, _ = workspace(backend, "the cat sat on the mat")
+    _, prefix = backend.read(work.embeddings[:, :3])
+    rest, _ = backend.read(work.embeddings[:, 3:], prefix.rows(torch.tensor([0])))
+    two, _ = backend.read(work.embeddings[:, 3:].repeat(2, 1, 1), prefix.rows(torch.tensor([0, 0])))
+    again, _ = backend.read(work.embeddings[:, 3:], prefix.rows(torch.tensor([0])))
+    torch.testing.assert_close(two, rest.repeat(2, 1, 1), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(again, rest)
+    assert prefix.length == prefix.cache.get_seq_length() == 3
