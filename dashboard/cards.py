@@ -46,13 +46,26 @@ def icon(name: str, class_name: str = "") -> html.I:
 class Download:
     """One entry of a card's download menu: a link (`href`), or a picture of the card's figure (`picture` png or svg).
 
-    Pictures are made in the browser from the first Plotly figure or canvas in the card; a card drawn otherwise
-    registers `headscope.pictured[card id] = (format) => Promise<Blob>`.
+    Pictures are made in the browser from the first Plotly figure in the card, without one of the whole card; a card
+    whose picture is another registers `headscope.pictured[card id] = (format) => Promise<Blob>`.
     """
 
     label: str
     href: str = ""
     picture: str = ""
+
+
+PICTURES = (Download("PNG", picture="png"), Download("SVG", picture="svg"))
+
+
+def is_box(part: object) -> bool:
+    """Whether a part of a card only says why there is nothing."""
+    return isinstance(part, Component) and "hs-box" in str(getattr(part, "className", ""))
+
+
+def drawn(content: Children) -> bool:
+    """Whether a card has what it is for, and no box in its place."""
+    return content is not None and not any(map(is_box, content if isinstance(content, list) else [content]))
 
 
 def card(

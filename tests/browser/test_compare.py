@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -233,6 +235,26 @@ def test_many_runs_are_compared_word_by_word(open_page: OpenPage, app_server: st
         expect(page).to_have_url(re.compile(f"across={measure.lower().split()[-1]}"))
     card.get_by_role("button", name="minus A").click()
     expect(card).to_contain_text("Each row minus that of A.")
+
+
+def test_every_card_that_is_drawn_downloads_as_a_picture(page: Page, app_server: str, two_texts: list[str]) -> None:
+    open_compare(page, app_server, *two_texts)
+    for name in ("across", "surprisal", "candidates", "lens", "scores", "attention", "heads"):
+        card = page.locator(f"#compare-{name}")
+        for kind in ("SVG", "PNG"):
+            card.get_by_title("Download").click()
+            with page.expect_download() as saved:
+                card.get_by_role("menuitem", name=kind).click()
+            assert saved.value.suggested_filename == f"compare-{name}.{kind.lower()}"
+            contents = Path(saved.value.path()).read_bytes()
+            if kind == "PNG":
+                assert contents.startswith(b"\x89PNG")
+                continue
+            drawing = "".join(ElementTree.fromstring(contents.decode()).itertext())
+            assert "tiny-gpt2" in drawing  # which runs it is of
+    facts = page.locator("#compare-facts")
+    expect(facts).to_contain_text("margin")
+    expect(facts.get_by_title("Download")).to_have_count(0)
 
 
 def test_runs_are_added_and_left_out(page: Page, app_server: str, many: list[str]) -> None:

@@ -1,5 +1,6 @@
 /* What leaves the page: text copied by [data-copy], cards saved as pictures by [data-picture] (dashboard/cards.py).
-   headscope.pictured[card] = (format) => Promise<Blob>: how a card without a figure makes its picture. */
+   headscope.pictured[card] = (format) => Promise<Blob>: how a card makes its picture that is neither its Plotly figure nor all of
+   it. */
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});
@@ -38,12 +39,12 @@
 
   async function picture(button) {
     const { picture: format, card } = button.dataset, frame = document.getElementById(card);
-    const plot = frame.querySelector(".js-plotly-plot"), canvas = frame.querySelector("canvas");
+    const plot = frame.querySelector(".js-plotly-plot");
     if (hs.pictured[card]) save(await hs.pictured[card](format), `${card}.${format}`);
     else if (plot) {
       const url = await window.Plotly.toImage(plot, { format, scale: format === "png" ? 2 : 1 });
       save(blobOf(url), `${card}.${format}`);
-    } else if (canvas && format === "png") canvas.toBlob((blob) => save(blob, `${card}.png`));
+    } else save(await hs.picture(frame, format), `${card}.${format}`);
   }
 
   document.addEventListener("click", (event) => {

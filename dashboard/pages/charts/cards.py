@@ -5,7 +5,7 @@ from __future__ import annotations
 from dash import dcc
 
 from headscope.dashboard import links
-from headscope.dashboard.cards import Children, Download, download_menu, guarded
+from headscope.dashboard.cards import PICTURES, Children, Download, download_menu, guarded
 from headscope.dashboard.narrowing.columns import Column
 from headscope.dashboard.narrowing.no_runs import no_runs
 from headscope.dashboard.pages.charts.drawn import Drawn, draw, measured, spreads
@@ -86,5 +86,4 @@ def _relation(drawn: Drawn, query: ChartsQuery) -> list[Children]:
 
 def downloads(query: ChartsQuery) -> Children:
     """What is drawn, as numbers and as a picture."""
-    pictures = [Download(name.upper(), picture=name) for name in ("png", "svg")]
-    return download_menu([Download("CSV", links.charts_file(query)), *pictures], Ids.CARD)
+    return download_menu([Download("CSV", links.charts_file(query)), *PICTURES], Ids.CARD)

@@ -6,7 +6,7 @@ from dash import Dash, Input, Output, State, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from headscope.dashboard.cards import Children, card, loading_box
+from headscope.dashboard.cards import Children, card, drawn, loading_box
 from headscope.dashboard.clientside import clientside
 from headscope.dashboard.ids import Shell
 from headscope.dashboard.layout import notes_box, page_header
@@ -48,7 +48,8 @@ def register(app: Dash, services: Services) -> None:
     @app.callback(Output(f"{Ids.CARD}-body", "children"), Output(f"{Ids.CARD}-actions", "children"), *here)
     def show(search: str, path: str) -> tuple[Children, Children]:
         query = parse(search, path)
-        return still(cards.chart(services, query)), cards.downloads(query)
+        body = cards.chart(services, query)
+        return still(body), cards.downloads(query) if drawn(body) else None
 
     clientside(app, "headscope_charts", "go", Input(Ids.GRAPH, "clickData"), State(Ids.HREFS, "data"))
 

@@ -12,7 +12,7 @@ from headscope.analysis.attribution.results import word_rule
 from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.types import HEAD_STATS, Attribution
 from headscope.dashboard import links
-from headscope.dashboard.cards import Children, Download, download_menu, empty_box, guarded
+from headscope.dashboard.cards import PICTURES, Children, Download, download_menu, drawn, empty_box, guarded
 from headscope.dashboard.covered import bar, hidden
 from headscope.dashboard.layout import notes_box
 from headscope.dashboard.links import MOST_COMPARED
@@ -47,7 +47,7 @@ View = Callable[[RecentRuns, CompareQuery, Pair], Children]
 class CompareCard:
     """One card: its element, heading, the part of the link it follows (`compare-FOLLOWS-query` holds it), and what
     stands in it for two runs; a `view` that gives None hides it. `words`: it shows what the texts say, and so nothing
-    of runs that are covered."""
+    of runs that are covered. `pictured`: it is offered as a picture."""
 
     id: str
     title: str
@@ -56,6 +56,7 @@ class CompareCard:
     view: View
     actions: View | None = None
     words: bool = True
+    pictured: bool = True
 
 
 def show_facts(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
@@ -207,11 +208,12 @@ def _downloads(runs: RecentRuns, query: CompareQuery, pair: Pair) -> Children:
 
 
 CARDS = (
-    CompareCard("compare-summary", "Summary", "Every run beside A, the reference.", "summary", summary, _downloads),
+    CompareCard("compare-summary", "Summary", "Every run beside A, the reference.", "summary", summary, _downloads,
+                pictured=False),
     CompareCard("compare-across", "All runs", "One number for every run and word, words as in A.", "across", across,
                 _across_actions),
     CompareCard("compare-facts", "What differs", "Input, model and configuration of A and B.", "facts", show_facts,
-                _open),
+                _open, pictured=False),
     CompareCard("compare-surprisal", "Surprisal",
                 "How unexpected each part of the text was: the sum over its tokens.", "surprisal", surprisal, _units),
     CompareCard("compare-candidates", "Next token", "What each side expects after its whole text.", "facts",
@@ -232,7 +234,10 @@ def content(item: CompareCard, runs: RecentRuns, search: str | None) -> tuple[Ch
     query = CompareQuery.from_query(search or "")
     if item.words and hidden(offences(runs.store, query)):
         return None, None
-    return compare(runs, query, item.view), compare(runs, query, item.actions) if item.actions else None
+    body, actions = compare(runs, query, item.view), compare(runs, query, item.actions) if item.actions else None
+    if not (item.pictured and drawn(body)):
+        return body, actions
+    return body, [*(actions if isinstance(actions, list) else [actions]), download_menu(PICTURES, item.id)]
 
 
 def offences(store: RunReader, query: CompareQuery) -> Offences:

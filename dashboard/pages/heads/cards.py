@@ -8,7 +8,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from headscope.dashboard import links
-from headscope.dashboard.cards import Children, Download, copyable, download_menu, empty_box
+from headscope.dashboard.cards import PICTURES, Children, Download, copyable, download_menu, empty_box
 from headscope.dashboard.figures.heads import head_map, looks_and_is
 from headscope.dashboard.pages.heads import view
 from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, HeadState, meaning_of, name_of, read
@@ -27,7 +27,6 @@ HOW = (
 )
 
 HEADS_FILE, LABELS_FILE, MODELS_FILE = "heads.csv", "labels.csv", "models.csv"
-PICTURES = [Download(kind.upper(), picture=kind) for kind in ("png", "svg")]
 
 
 def show_map(services: Services, query: HeadsQuery) -> Children:

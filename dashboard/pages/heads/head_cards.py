@@ -10,11 +10,11 @@ from dash.development.base_component import Component
 
 from headscope.analysis.statistics.head_labels import RULES, Bound, HeadLabel, Rule
 from headscope.dashboard import links
-from headscope.dashboard.cards import Children, Download, copyable, download_menu
+from headscope.dashboard.cards import PICTURES, Children, Download, copyable, download_menu
 from headscope.dashboard.figures.heads import HeadValues, head_spread
 from headscope.dashboard.numbers import interval, significant
 from headscope.dashboard.pages.heads import view
-from headscope.dashboard.pages.heads.cards import PICTURES, nothing
+from headscope.dashboard.pages.heads.cards import nothing
 from headscope.dashboard.pages.heads.one import HEAD_FILE, HOW, Line, OneHead, file_query, line_row, read_head, top_runs
 from headscope.dashboard.pages.heads.query import ALONE, HeadQuery, name_of, unit_of
 from headscope.dashboard.pages.heads.rows import ATTENTION, ends

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from headscope.analysis.statistics.head_labels import RULES
 from headscope.dashboard import links
-from headscope.dashboard.cards import Children, Download, download_menu
+from headscope.dashboard.cards import PICTURES, Children, Download, download_menu
 from headscope.dashboard.figures.heads import HeadValues, model_profiles
 from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.heads import view
 from headscope.dashboard.pages.heads.beside import APART, Difference, difference
-from headscope.dashboard.pages.heads.cards import MODELS_FILE, PICTURES
+from headscope.dashboard.pages.heads.cards import MODELS_FILE
 from headscope.dashboard.pages.heads.query import Heads, HeadsQuery, name_of, read_models, unit_of
 from headscope.dashboard.pages.heads.rows import ATTENTION
 from headscope.dashboard.parts import graph, note, stay

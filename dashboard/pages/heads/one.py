@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from headscope.analysis.errors import InputError
 from headscope.analysis.statistics.intervals import FEWEST, Means, bootstrap_means
 from headscope.dashboard import links
-from headscope.dashboard.cards import Children, Download, download_menu, empty_box, extra
+from headscope.dashboard.cards import PICTURES, Children, Download, download_menu, empty_box, extra
 from headscope.dashboard.covered import prompt, run_link
 from headscope.dashboard.figures.heads import HeadValues, head_spread
 from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.heads import view
-from headscope.dashboard.pages.heads.cards import PICTURES
 from headscope.dashboard.pages.heads.query import HeadQuery, Heads, HeadsQuery, HeadState, name_of, read, unit_of
 from headscope.dashboard.pages.heads.rows import ATTENTION, within
 from headscope.dashboard.parts import graph, note, sampled_note, stay

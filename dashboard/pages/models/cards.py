@@ -7,7 +7,7 @@ from dash import html
 from headscope.analysis.statistics.calibration_pairs import reliability
 from headscope.analysis.statistics.model_rows import ROUGH, ModelsRow, model_rows
 from headscope.dashboard import links
-from headscope.dashboard.cards import Children, Download, download_menu, empty_box
+from headscope.dashboard.cards import PICTURES, Children, Download, download_menu, empty_box
 from headscope.dashboard.figures.behaviour import reliability as reliability_figure
 from headscope.dashboard.numbers import interval, plain
 from headscope.dashboard.pages.models import view
@@ -94,9 +94,8 @@ def calibration(services: Services, query: ModelsQuery) -> Children:
                          "as it says: it needs prompts whose target is a right answer, on both models."),
                          icon_name="speedometer2")  # fmt: skip
     curves = dict(zip(query.names, reliability(beside.cells), strict=True))
-    pictures = [Download(kind.upper(), picture=kind) for kind in ("png", "svg")]
     file = Download("CSV", href=links.models_file(CALIBRATION_FILE, query))
-    downloads = download_menu([file, *pictures], "models-calibration")
+    downloads = download_menu([file, *PICTURES], "models-calibration")
     errors = [f"{name}: {plain(curve.error, 3)} {interval(curve.low, curve.high, 3)}" for name, curve in curves.items()]
     return [
         graph(reliability_figure(curves)),

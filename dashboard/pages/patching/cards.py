@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 
 from headscope.analysis.types.patching import PATCH_COMPONENTS, PatchResult
 from headscope.dashboard import links
-from headscope.dashboard.cards import Children, Download, download_menu, empty_box, guarded
+from headscope.dashboard.cards import PICTURES, Children, Download, download_menu, empty_box, guarded
 from headscope.dashboard.figures.patching import patch_figure, recovers
 from headscope.dashboard.pages.patching.query import PatchingQuery, first_ready, patched, stored_pairs
 from headscope.dashboard.pages.patching.view import candidates, facts, form, pair_list
@@ -18,7 +18,6 @@ from headscope.dashboard.services import Services
 
 GRAPH, MAP = "patching-graph", "patching-map"
 MAP_FILE = "map.csv"
-PICTURES = [Download(kind.upper(), picture=kind) for kind in ("png", "svg")]
 ANSWER = Download("CSV", picture="csv")
 """What the browser makes of the answer that it shows (assets/90_pages/patching/files.js)."""
 

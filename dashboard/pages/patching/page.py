@@ -14,12 +14,12 @@ from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from headscope.dashboard import links
-from headscope.dashboard.cards import Children, Download, card, download_menu, loading_box
+from headscope.dashboard.cards import PICTURES, Children, Download, card, download_menu, loading_box
 from headscope.dashboard.clientside import clientside
 from headscope.dashboard.ids import Shell
 from headscope.dashboard.layout import notes_box, page_header
 from headscope.dashboard.pages import Page
-from headscope.dashboard.pages.patching.cards import ANSWER, GRAPH, MAP, PICTURES, boot, content, inputs, pairs
+from headscope.dashboard.pages.patching.cards import ANSWER, GRAPH, MAP, boot, content, inputs, pairs
 from headscope.dashboard.pages.patching.query import PatchingQuery
 from headscope.dashboard.services import Services
 

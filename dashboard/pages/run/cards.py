@@ -17,13 +17,14 @@ from headscope.dashboard import links
 from headscope.dashboard.attention_cache import attention_artifact
 from headscope.dashboard.blotted import blotted
 from headscope.dashboard.cards import (
+    PICTURES,
     Children,
-    Download,
     card,
     empty_box,
     error_box,
     extra,
     guarded,
+    is_box,
 )
 from headscope.dashboard.covered import bar, hidden
 from headscope.dashboard.figures.confidence import confidence_figure, confidence_info
@@ -48,7 +49,6 @@ from headscope.storage.rows import RunDetail
 
 SHORT = 32
 """Up to this many tokens a map over them fits half the page."""
-PICTURES = (Download("PNG", picture="png"), Download("SVG", picture="svg"))
 
 
 def cards(detail: RunDetail) -> list[Component]:
@@ -142,15 +142,10 @@ def _card(
 ) -> Component:  # fmt: skip
     """A card with picture downloads; `drawn` ones have a place for their controls. Empty ones offer no download."""
     content = guarded(f"draw “{title}”")(body)(detail)
-    full = not all(_is_box(part) for part in (content if isinstance(content, list) else [content]))
+    full = not all(is_box(part) for part in (content if isinstance(content, list) else [content]))
     controls = html.Div(id=f"{id_}-controls", className="hs-run-controls") if drawn and full else None
     return card(title, content, id=id_, subtitle=subtitle, actions=controls, downloads=PICTURES if full else (),
                 class_name=class_name)  # fmt: skip
-
-
-def _is_box(part: object) -> bool:
-    """Whether a part of a card only says why there is nothing."""
-    return isinstance(part, Component) and "hs-box" in str(getattr(part, "className", ""))
 
 
 def _slot(name: str) -> Callable[[RunDetail], Children]:

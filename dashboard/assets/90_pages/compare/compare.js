@@ -44,11 +44,23 @@
       setTimeout(() => go(query), 0);
     }
     buttons(query);
+    pictures();
     return PARTS.map((keys, i) => {
       const part = new URLSearchParams(keys.filter((key) => query.has(key)).map((key) => [key, query.get(key)]));
       const text = `?${part}`;
       return text === before[i] ? clientside.no_update : text;
     });
+  }
+
+  /** Pictures say which runs they compare. */
+  function pictures() {
+    for (const card of $("compare-cards").children) {
+      hs.pictured[card.id] = (format) => {
+        const runs = [...$("compare-pickers").querySelectorAll(".hs-pick-now")];
+        card.dataset.caption = runs.map((run) => run.textContent.replace(/\s+/g, " ").trim().slice(0, 90)).join(" | ");
+        return hs.picture(card, format);
+      };
+    }
   }
 
   function buttons(query) {
