@@ -1,6 +1,6 @@
 /* What leaves the page: text copied by [data-copy], cards saved as pictures by [data-picture] (dashboard/cards.py).
-   headscope.pictured[card] = (format) => Promise<Blob>: how a card makes its picture that is neither its Plotly figure nor all of
-   it. */
+   headscope.pictured[card] = (format) => Promise<Blob>: how a card makes its picture where that is neither its Plotly
+   figure nor all of it. */
 (function () {
   "use strict";
   const hs = (window.headscope = window.headscope || {});
