@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.dashboard.links import MOST_COMPARED
-from headscope.notebook.tables import Tables, shape_of
+from headscope.notebook.tables import Tables, newest_said, shape_of
 from headscope.storage.handle import Frame
 from headscope.storage.notebook import where_of
 from headscope.storage.rows.models import Sides
@@ -43,7 +43,7 @@ class Beside(Tables):
             )
         names = ("first_model", "second_model", "statistic", "quantity", "params")
         shape = shape_of(COLUMNS, texts=names, whole=("layer", "head", "first_n", "second_n"))
-        return self._framed([*of_difference(apart)], shape)
+        return self._said(of_difference(apart), shape, newest_said(apart.first))
 
     def calibration(
         self, first: str, second: str, *, first_experiment: str = "", second_experiment: str = "", **conditions: Any

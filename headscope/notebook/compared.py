@@ -19,11 +19,12 @@ from headscope.dashboard.pages.compare.across_measures import measured
 from headscope.dashboard.pages.compare.query import CompareQuery
 from headscope.dashboard.pages.methods.gains import intervals, of
 from headscope.dashboard.pages.methods.query import MEASURES, label
+from headscope.dashboard.pages.methods.rows import sampled
 from headscope.dashboard.text import short
 from headscope.dashboard.words import plural
 from headscope.notebook.beside import Beside, named
 from headscope.notebook.paper import on_paper
-from headscope.notebook.tables import Kind
+from headscope.notebook.tables import Kind, drawn_said
 from headscope.storage.notebook import where_of
 from headscope.storage.rows.models import Sides
 
@@ -65,13 +66,14 @@ class Compared:
         grid = Grid(
             values, names, names, "method", "method", MEASURES[measure], measure == "tau", texts, downwards=True
         )
-        return on_paper(grid_figure(grid))
+        return on_paper(grid_figure(grid), sampled(found))
 
     def chart(
         self, x: str, y: str = "", *, kind: Kind | Literal[""] = "", by: str = "", log: bool = False, **conditions: Any
     ) -> go.Figure:
         """What `Store.chart` has, drawn."""
-        return on_paper(self._store.drawn(x, y, kind=kind, by=by, log=log, **conditions).figure)
+        found = self._store.drawn(x, y, kind=kind, by=by, log=log, **conditions)
+        return on_paper(found.figure, drawn_said(found))
 
     def compare(self, run_ids: Sequence[str], measure: str = "divergence", *, minus: bool = False) -> go.Figure:
         """Two to twenty runs in one measure, run by word of the first: `divergence` of what comes next (bits, at

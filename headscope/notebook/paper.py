@@ -9,6 +9,8 @@ from headscope.dashboard.figures import theme
 WHITE = "#ffffff"
 
 
-def on_paper(figure: go.Figure) -> go.Figure:
-    """The figure, ready to be shown or written by Plotly."""
+def on_paper(figure: go.Figure, said: str = "") -> go.Figure:
+    """The figure, ready to be shown or written by Plotly. said: what is left out of it, stands above it."""
+    if said:
+        figure.update_layout(title={"text": said, "font": {"size": 13}}, margin={"t": 56})
     return figure.update_layout(template=theme.template("light"), paper_bgcolor=WHITE, plot_bgcolor=WHITE)

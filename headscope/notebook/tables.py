@@ -13,7 +13,7 @@ from headscope.storage import repository
 from headscope.storage.handle import Frame
 from headscope.storage.interfaces import RunReader
 from headscope.storage.notebook import Notebook, columns_of, where_of
-from headscope.storage.rows import MethodStats
+from headscope.storage.rows import HeadRuns, MethodStats
 from headscope.storage.rows.charts import CHART_COLUMNS, CHART_SPLITS
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Tables(Notebook):
         head, as the Heads page has them; what a method was asked otherwise is apart (`quantity`, `params`)."""
         from headscope.dashboard.pages.heads import rows
 
-        found = [(row, _newest(heads)) for heads in self.head_maps(**conditions) for row in rows.of_heads(heads)]
+        found = [(row, newest_said(heads)) for heads in self.head_maps(**conditions) for row in rows.of_heads(heads)]
         shape = shape_of((*rows.COLUMNS, LEFT_OUT), texts=(*rows.TEXTS, LEFT_OUT), whole=("layer", "head", "n"))
         return self._framed([row | {LEFT_OUT: said} for row, said in found], shape)
 
@@ -98,7 +98,7 @@ class Tables(Notebook):
         the threshold beyond which all of it lies."""
         from headscope.dashboard.pages.heads import rows
 
-        found = [(row, _newest(heads)) for heads in self.head_maps(**conditions)
+        found = [(row, newest_said(heads)) for heads in self.head_maps(**conditions)
                  for row in rows.of_labels(heads, sorted(heads.labels))]  # fmt: skip
         texts = ("model", "label", "statistic", "asked", LEFT_OUT)
         shape = shape_of((*rows.LABELS, LEFT_OUT), texts=texts, whole=("layer", "head", "n"))
@@ -115,11 +115,14 @@ class Tables(Notebook):
         runs, a fixed random sample of more, as `left_out` says."""
         from headscope.dashboard.pages.heads import rows
 
-        found = self.reader.head_runs(where_of({"model": model, **conditions}), layer, head)
-        read = len(found.run_id)
-        said = f"A fixed random sample: {read:,} of {found.total:,} runs." if read < found.total else ""
+        found, said = self.one_head(model, layer, head, **conditions)
         names = ("run_id", "text", "statistic", "quantity", "params")
         return self._said(rows.of_runs(found), shape_of((*names, "value"), texts=names), said)
+
+    def one_head(self, model: str, layer: int, head: int, **conditions: Any) -> tuple[HeadRuns, str]:
+        """What `head_runs` is made of, typed, and what is left out."""
+        found = self.reader.head_runs(where_of({"model": model, **conditions}), layer, head)
+        return found, sampled_said(len(found.run_id), found.total)
 
     def chart(
         self, x: str, y: str = "", *, kind: Kind | Literal[""] = "", by: str = "", log: bool = False, **conditions: Any
@@ -132,11 +135,10 @@ class Tables(Notebook):
         Raises UnknownNameError for another column (`headscope.storage.rows.charts.CHART_COLUMNS`), kind or split.
         """
         found = self.drawn(x, y, kind=kind, by=by, log=log, **conditions)
-        shown, total = found.sample or (0, 0)
-        said = [f"A fixed random sample: {shown:,} of {total:,} runs."] if shown < total else []
-        said += [f"{found.left_out:,} not above 0 are on no logarithmic axis."] if found.left_out else []
         whole = ("runs", "unmeasured", "outside_whiskers")
-        return self._said(found.rows, shape_of(found.columns, texts=("series", "run_id"), whole=whole), " ".join(said))
+        return self._said(
+            found.rows, shape_of(found.columns, texts=("series", "run_id"), whole=whole), drawn_said(found)
+        )
 
     def drawn(
         self, x: str, y: str = "", *, kind: Kind | Literal[""] = "", by: str = "", log: bool = False, **conditions: Any
@@ -166,5 +168,17 @@ def shape_of(names: Sequence[str], *, texts: Collection[str] = (), whole: Collec
     return pa.schema([(name, TEXT if name in texts else WHOLE if name in whole else REAL) for name in names])
 
 
-def _newest(heads: Heads) -> str:
+def newest_said(heads: Heads) -> str:
+    """Which runs are in these means, where they are not all."""
     return f"The newest {heads.read:,} of {heads.total:,} runs." if heads.read else ""
+
+
+def sampled_said(read: int, total: int) -> str:
+    """A sentence where not all runs were read, else ""."""
+    return f"A fixed random sample: {read:,} of {total:,} runs." if read < total else ""
+
+
+def drawn_said(found: Drawn) -> str:
+    """What a chart leaves out."""
+    below = f"{found.left_out:,} not above 0 are on no logarithmic axis." if found.left_out else ""
+    return " ".join(filter(None, (sampled_said(*(found.sample or (0, 0))), below)))

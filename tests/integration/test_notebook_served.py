@@ -100,6 +100,7 @@ ASKED: dict[str, Ask] = {
     "head_stats": lambda book, run_id: book.head_stats(experiment="it's"),
     "head_stats of some": lambda book, run_id: book.head_stats(text__contains="text"),
     "head_maps": lambda book, run_id: repr(book.head_maps(experiment="it's")),
+    "one_head": lambda book, run_id: repr(book.one_head("tiny", 1, 2)),
     "head_runs": lambda book, run_id: book.head_runs("tiny", 1, 2),
     **{f"chart {kind}": lambda book, run_id, kind=kind: book.chart("margin", kind=kind, by="tags")
        for kind in ("histogram", "ecdf", "box")},

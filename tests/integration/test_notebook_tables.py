@@ -14,7 +14,6 @@ import headscope
 from headscope.analysis.errors import InputError, UnknownNameError
 from headscope.analysis.types import RunResult
 from headscope.notebook.store import Store as OpenStore
-from headscope.notebook.tables import Tables
 from headscope.storage.repository import Store
 from tests.factories import make_failure, make_info, make_prompt, make_receipt, make_result, make_set
 
@@ -307,4 +306,20 @@ def test_a_sample_says_so(opened: OpenStore, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("headscope.dashboard.pages.methods.comparison.MAX_RUNS", 3)
     (row,) = opened.agreement().to_dict("records")
     assert (row["tau_n"], row["left_out"]) == (3, f"A fixed random sample: 3 of {3 * RUNS} runs.")
-    assert isinstance(opened, Tables)
+    assert opened.figures.agreement().layout.title.text == f"A fixed random sample: 3 of {3 * RUNS} runs."
+
+
+def test_the_newest_of_too_many_runs_are_said_to_be_that(opened: OpenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, some = opened.reader, {"experiment": "x", "text__contains": "big"}
+    read = reader.head_stats
+    monkeypatch.setattr(reader, "head_stats", lambda where: read(where, most=2))
+    said = set(opened.head_stats(**some).left_out)
+    assert len(said) == 1
+    assert (text := said.pop()).startswith("The newest 2 of ")
+    assert set(opened.head_labels(**some).left_out) <= {text}
+    for figure in (
+        opened.figures.heads("entropy", model="two", **some),
+        opened.figures.models_heads("entropy", **some),
+    ):
+        assert figure.layout.title.text.startswith("The newest 2 of ")
+    assert opened.figures.heads("entropy", model="two").layout.title.text is None

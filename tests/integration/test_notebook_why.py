@@ -47,8 +47,6 @@ def test_a_map_is_that_of_activation_patching(why: Why, tiny_gpt2: HFCausalBacke
     assert set(zip(differs.clean_token, differs.corrupted_token, strict=True)) == {
         (a, b) for a, b in zip(expected.clean.texts, expected.corrupted.texts, strict=True) if a != b
     }
-    everything = frame[(frame.layer == 0) & frame.differs]  # all that differs, put back before the first layer
-    assert len(everything) > 1 or everything.recovery.iloc[0] == pytest.approx(1.0, abs=1e-4)
 
 
 def test_parts_add_up_and_switching_one_off_is_said(why: Why) -> None:
