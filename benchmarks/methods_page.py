@@ -5,8 +5,8 @@
 Five methods with receipts and one over heads, of `--each` runs in each of `EXPERIMENTS` experiments, are saved as
 results are; the other runs are copies of them that SQL makes. Asked are one experiment, which the page counts whole,
 one whose first runs lie apart from the others, with seven experiments between them, and the whole store, of which the
-page says how many runs it counts. Every timed call goes through a `Store` that was asked nothing before;
-`times_count` is beside counting the runs once.
+page says how many runs it counts. Every timed call goes through a `Store` that was asked nothing before; a
+browser asks for all cards at once. `times_count` is beside counting the runs once.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +59,19 @@ def questions(query: MethodsQuery) -> dict[str, Callable[[Store], Any]]:
 
         return ask
 
+    def at_once(store: Store) -> None:
+        services, comparisons = Services(store), Comparisons(store)
+        with ThreadPoolExecutor(len(CARDS)) as pool:
+            list(pool.map(lambda card: content(card.view, services, comparisons, query), CARDS.values()))
+
     return {
         "method_stats": lambda store: store.method_stats(counted(store, query)),
         "method_gains": lambda store: store.method_gains(counted(store, query)),
         "position_scores": lambda store: store.position_scores(counted(store, query)),
         "the bar": lambda store: methods_bar(store, query),
         **{str(name): filled(name) for name in CARDS},
-        "all cards": filled(*CARDS),
+        "all cards, one after another": filled(*CARDS),
+        "all cards at once": at_once,
     }
 
 

@@ -48,7 +48,13 @@ RATES = pa.schema(
     + [(name, pa.float64()) for name in ("mean", "mean_low", "mean_high")]
 )
 
-KINDS: dict[str, pa.DataType] = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
+KINDS: dict[str, pa.DataType] = {
+    "str": pa.string(),
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "bool": pa.bool_(),
+    "tuple[str, ...]": pa.string(),
+}  # with commas between
 
 
 def columns_of(row: type) -> pa.Schema:

@@ -52,6 +52,12 @@ class Counts:
             found = self._kept.get(key)
             return found is not None and found[0] == version
 
+    def kept(self, key: Hashable, version: Hashable, kind: type[T]) -> T | None:
+        """The kept value for this key and version, if there is one of this kind."""
+        with self._lock:
+            found = self._kept.get(key)
+            return found[1] if found is not None and found[0] == version and isinstance(found[1], kind) else None
+
     def put(self, key: Hashable, version: Hashable, value: object) -> None:
         """Keep a value, instead of the one used longest ago when there are too many."""
         with self._lock:

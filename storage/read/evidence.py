@@ -15,7 +15,8 @@ from sqlalchemy.engine import Connection, Engine
 from headscope.analysis.attribution.results import over_positions
 from headscope.analysis.types import Float32
 from headscope.storage import session
-from headscope.storage.read import counts, drawn, filters, method_sums, spans
+from headscope.storage.read import counts, drawn, filters, method_stats, method_sums, spans
+from headscope.storage.read.method_stats import MethodAnswers
 from headscope.storage.read.method_sums import CONVERGED, OVER_RANDOM, RANKED, UNSURE, A, C, R
 from headscope.storage.read.spans import Span
 from headscope.storage.rows import (
@@ -46,19 +47,19 @@ class EvidenceReader:
         self, where: RunFilter, *, by_prompt_set: bool = False, unconverged: bool = False
     ) -> tuple[MethodStats, ...]:
         """See `RunReader.method_stats`."""
-        key = ("methods", repr(where), by_prompt_set, unconverged)
-        with session.reading(self.engine) as connection:
-            span, version = self._span(connection, where)
-            work = partial(method_sums.stats, connection, span, by_prompt_set, unconverged)
-            return self._counts.get(key, version, work)
+        return self._answers(where, by_prompt_set).stats[unconverged]
 
     def method_gains(self, where: RunFilter, *, by_prompt_set: bool = False, unconverged: bool = False) -> MethodGains:
         """See `RunReader.method_gains`."""
-        key = ("gains", repr(where), by_prompt_set, unconverged)
+        return self._answers(where, by_prompt_set).gains[unconverged]
+
+    def _answers(self, where: RunFilter, by_prompt_set: bool) -> MethodAnswers:
         with session.reading(self.engine) as connection:
             span, version = self._span(connection, where)
-            work = partial(method_sums.gains, connection, span, by_prompt_set, unconverged)
-            return self._samples.get(key, version, work)
+            return self._samples.get(
+                _key(where, by_prompt_set), version,
+                lambda: method_stats.answers(method_sums.read(connection, span, by_prompt_set)),
+            )  # fmt: skip
 
     def method_failures(self, where: RunFilter, limit: int = 100) -> tuple[MethodFailure, ...]:
         """See `RunReader.method_failures`."""
@@ -67,7 +68,11 @@ class EvidenceReader:
         query = sa.select(A.method, A.error, count, example).join_from(attributions, runs, R.id == A.run_id)
         query = query.where(A.error.isnot(None)).group_by(A.method, A.error)
         with session.reading(self.engine) as connection:
-            span, _ = self._span(connection, where)
+            span, version = self._span(connection, where)
+            for by_prompt_set in (False, True):  # what the leaderboard has read of these runs says it, as a rule
+                kept = self._samples.kept(_key(where, by_prompt_set), version, MethodAnswers)
+                if kept and kept.failures is not None:
+                    return kept.failures[:limit]
             query = query.where(*span.clauses, *span.over(A.run_id))
             rows = connection.execute(query.order_by(count.desc(), A.method, A.error).limit(limit))
             return tuple(MethodFailure(method, reason, n, run_id) for method, reason, n, run_id in rows)
@@ -82,7 +87,7 @@ class EvidenceReader:
         columns = [
             (elsewhere[name] if name in elsewhere else C[name]).label(name) for name in ReceiptRow.__dataclass_fields__
         ]
-        kept = [C.run_id.isnot(None), *([A.method == method] if method else []),
+        kept = [C.run_id.isnot(None), *([C.method == method] if method else []),
                 *([] if unconverged else [CONVERGED.is_distinct_from("false")])]  # fmt: skip
         with session.reading(self.engine) as connection:
             query = method_sums.joined(self._span(connection, where)[0], *columns).where(*kept)
@@ -102,6 +107,10 @@ class EvidenceReader:
         return self._counts.get(("attributed", repr(where)), version, work), version
 
 
+def _key(where: RunFilter, by_prompt_set: bool) -> tuple[str, str, bool]:
+    return "methods", repr(where), by_prompt_set
+
+
 def _attributed(span: Span) -> filters.Clause:
     theirs = attributions.alias().c
     return sa.exists().where(theirs.run_id == R.id, *span.over(theirs.run_id))
@@ -112,23 +121,29 @@ def _sample(connection: Connection, span: Span, limit: int, version: int) -> Sco
     query = sa.select(R.id, sa.func.count().over()).where(*wanted)  # as good as random, and the same runs every time
     rows = connection.execute(query.order_by(sa.func.md5(sa.cast(R.id, sa.String))).limit(limit)).all()
     ids, total = sorted(row[0] for row in rows), rows[0][1] if rows else 0
-    found = [item for start in range(0, len(ids), CHUNK) for item in _scores(connection, ids[start : start + CHUNK])]
+    pieces = [[one for one in ids if first <= one <= last] for first, last in span.ends] or [ids]  # nothing in between
+    found = [
+        item
+        for some in pieces
+        for at in range(0, len(some), CHUNK)
+        for item in _scores(connection, some[at : at + CHUNK])
+    ]
     return ScoreSample(tuple(found), total, version)
 
 
 def _scores(connection: Connection, ids: Sequence[UUID]) -> Iterator[PromptScores]:
     """Scores of a few runs, in the order of their ids."""
-    known = [A[name] for name in ("method", "target", "foil", "axes", "shape", "scores", "signed")]
-    shown = [sa.cast(R.id, sa.String).label("run_id"), *(R[name] for name in SHOWN[1:])]
-    query = sa.select(*shown, *known, UNSURE.label("unsure")).join_from(attributions, runs, R.id == A.run_id)
-    theirs = drawn.among(A.run_id, drawn.written(ids))
-    found = arrays.rows(connection, query.where(*theirs, RANKED).order_by(R.id, A.ordinal), ROWS)
-    for _, mine in groupby(chain.from_iterable(found), itemgetter("run_id")):
-        yield _of_run(list(mine))
+    among, known = drawn.written(ids), ("method", "target", "foil", "axes", "shape", "scores", "signed")
+    said = sa.select(sa.cast(R.id, sa.String).label("run_id"), *(R[name] for name in SHOWN[1:]))
+    of_runs = {row["run_id"]: row for row in connection.execute(said.where(*drawn.among(R.id, among))).mappings()}
+    columns = (sa.cast(A.run_id, sa.String).label("run_id"), *(A[name] for name in known), UNSURE.label("unsure"))
+    theirs = sa.select(*columns).where(*drawn.among(A.run_id, among), RANKED).order_by(A.run_id, A.ordinal)
+    found = chain.from_iterable(arrays.rows(connection, theirs, ROWS))
+    for run_id, mine in groupby(found, itemgetter("run_id")):
+        yield _of_run(of_runs[run_id], list(mine))
 
 
-def _of_run(rows: Sequence[Mapping[Any, Any]]) -> PromptScores:
-    first = rows[0]
+def _of_run(run: Mapping[Any, Any], rows: Sequence[Mapping[Any, Any]]) -> PromptScores:
     scores: dict[str, Float32] = {}
     for row in rows:
         ranked = over_positions(row["scores"].reshape(row["shape"]), row["axes"], signed=row["signed"])
@@ -136,5 +151,6 @@ def _of_run(rows: Sequence[Mapping[Any, Any]]) -> PromptScores:
             scores.setdefault(row["method"], ranked)
     signed = frozenset(row["method"] for row in rows if row["signed"])
     unsure = frozenset(row["method"] for row in rows if row["unsure"])
-    return PromptScores(**{name: first[name] for name in (*SHOWN, "target", "foil")},
-                        scores=scores, signed=signed, not_converged=unsure)  # fmt: skip
+    aim = {name: rows[0][name] for name in ("target", "foil")}
+    return PromptScores(**{name: run[name] for name in SHOWN}, **aim, scores=scores, signed=signed,
+                        not_converged=unsure)  # fmt: skip

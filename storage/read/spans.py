@@ -66,7 +66,9 @@ def _back_to(connection: Connection, found: Span, most: int, *having: Clause) ->
     if oldest is None:
         return found
     moment, run_id = oldest
-    later = sa.or_(R.created_at > moment, sa.and_(R.created_at == moment, R.id >= run_id))
+    later = sa.and_(
+        R.created_at >= moment, sa.or_(R.created_at > moment, R.id >= run_id)
+    )  # the first part has an index
     return replace(found, clauses=(*found.clauses, later))
 
 

@@ -27,7 +27,7 @@ class MethodStats:
     the n_recency that have it, over_recency: means of the gain minus that of random orders and of "last first".
     n_shapley: compared with exact Shapley values, n_top1 with the same highest-ranked unit.
     error, sensitivity: medians, over n_error and n_sensitivity. seconds, peak_bytes: medians per prompt, with the 10th
-    and 90th percentile.
+    and 90th percentile. models: whose attributions these are.
     """
 
     method: str
@@ -62,6 +62,7 @@ class MethodStats:
     peak_bytes: float | None
     peak_low: float | None
     peak_high: float | None
+    models: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,26 +6,26 @@ import numpy as np
 import sqlalchemy as sa
 
 from headscope.storage import session
-from headscope.storage.schema.base import Json, Reals
+from headscope.storage.schema.base import Doubles, Json, Reals
 from headscope.storage.sql import arrays
 from tests.filled_store import Filled, OnEachDatabase
 
 TABLE = sa.Table("t", sa.MetaData(), sa.Column("n", sa.Integer), sa.Column("run_id", sa.Uuid), sa.Column("x", Reals),
-                 sa.Column("params", Json), prefixes=["TEMPORARY"])  # fmt: skip
+                 sa.Column("params", Json), sa.Column("d", Doubles), prefixes=["TEMPORARY"])  # fmt: skip
 VALUES = ("ARRAY[1.5, -2, 1e-20]", "ARRAY[0.25, NULL, NULL, 3]", "ARRAY[NULL]", "ARRAY[]", "NULL",
           "ARRAY['NaN', 'Infinity']", "ARRAY[7]")  # fmt: skip
 EXPECTED = ([1.5, -2, 1e-20], [0.25, np.nan, np.nan, 3], [np.nan], [], None, [np.nan, np.inf], [7])
 
 
 class TestArrays(OnEachDatabase):
-    def test_they_are_float32_vectors_whatever_is_missing_in_them(self, filled: Filled) -> None:
+    def test_they_are_vectors_whatever_is_missing_in_them(self, filled: Filled) -> None:
         with session.writing(filled.store.engine) as connection:
             TABLE.create(connection)
             for n, value in enumerate(VALUES):
                 params = "NULL" if n == 1 else f"""'{{"k": {n}}}'"""
                 connection.execute(sa.text(
                     f"INSERT INTO t VALUES ({n}, '00000000-0000-0000-0000-00000000000{n}', CAST({value} AS REAL[]), "
-                    + params.replace(":", "\\:") + ")"
+                    + params.replace(":", "\\:") + f", CAST({value} AS DOUBLE PRECISION[]))"
                 ))  # fmt: skip
             query = sa.select(TABLE).order_by(TABLE.c.n)
             plain = connection.execute(query).mappings().all()
@@ -36,12 +36,13 @@ class TestArrays(OnEachDatabase):
                 assert [row["n"] for row in rows] == list(range(len(VALUES)))
                 for row, expected, read in zip(rows, EXPECTED, plain, strict=True):
                     assert (row["run_id"], row["params"]) == (read["run_id"], read["params"])
-                    if expected is None:
-                        assert row["x"] is read["x"] is None
-                        continue
-                    assert row["x"].dtype == np.float32
-                    np.testing.assert_array_equal(row["x"], np.array(expected, dtype=np.float32))
-                    np.testing.assert_array_equal(row["x"], np.array(read["x"], dtype=np.float32))
+                    for name, kind in (("x", np.float32), ("d", np.float64)):
+                        if expected is None:
+                            assert row[name] is read[name] is None
+                            continue
+                        assert row[name].dtype == kind
+                        np.testing.assert_array_equal(row[name], np.array(expected, dtype=kind))
+                        np.testing.assert_array_equal(row[name], np.array(read[name], dtype=kind))
 
     def test_no_rows_are_none(self, filled: Filled) -> None:
         with session.writing(filled.store.engine) as connection:

@@ -224,6 +224,47 @@ class TestEvidence:
         assert (row.method, row.reason, row.count) == ("lrp", "no such layers", 2)
         assert store.run(row.run_id).attributions[4].error == "no such layers"
 
+    def test_failures_are_the_same_from_what_the_leaderboard_read(self, store_url: str) -> None:
+        """The reasons, counts and first runs of the query, where all of a group failed alike and where not."""
+        reasons = (("a", None), ("a", "b"), (None, "b"), ("a", "a"))
+        made = [
+            replace(make_result(make_prompt(f"p{i}"), seed=i), attributions=tuple(
+                make_attribution(name, np.empty(0) if why else np.ones(6), error=why)
+                for name, why in zip(("lrp", "saliency"), both, strict=True)
+            )) for i, both in enumerate(reasons)
+        ]  # fmt: skip
+        expected = [("lrp", "a", 3), ("saliency", "b", 2), ("saliency", "a", 1)]
+        with Store.open(store_url) as store:
+            for experiment, name, some in (
+                ("alike", "one", made[:1]),
+                ("alike", "two", made[3:]),
+                ("mixed", "one", made),
+            ):
+                job = store.start_job(experiment=experiment, model="tiny", spec={}, total=len(some))
+                store.save(job, make_info(), make_set(*(r.prompt for r in some), name=name), ["heads"], 0, some)
+            for experiment, said in (("mixed", expected), ("alike", [("lrp", "a", 2), ("saliency", "a", 1)])):
+                where = RunFilter((Condition("experiment", "eq", experiment),))
+                asked = store.method_failures(where)
+                assert [(row.method, row.reason, row.count) for row in asked] == said
+                for by_prompt_set in (False, True):
+                    store.method_stats(where, by_prompt_set=by_prompt_set)
+                    assert store.method_failures(where) == asked
+                    assert store.method_failures(where, limit=1) == asked[:1]
+
+    def test_models_are_those_of_the_attributions(self, store_url: str) -> None:
+        made = results()
+        with Store.open(store_url) as store:
+            for model, some in (
+                ("tiny", made[:2]),
+                ("other", made[2:3]),
+                ("bare", [replace(made[3], attributions=())]),
+            ):
+                job = store.start_job(experiment="first", model=model, spec={}, total=len(some))
+                store.save(job, make_info(model), make_set(*(r.prompt for r in some)), ["heads"], 0, some)
+            assert {row.models for row in store.method_stats(FIRST)} == {("other", "tiny")}
+            gains = store.method_gains(FIRST)  # a prompt of several models is drawn whole
+            assert gains.counts[:, gains.keys.index(("saliency", None)), 0].tolist() == [3.0]
+
     def test_receipts_least_gain_first_unmeasured_last(self, store: Store) -> None:
         rows = store.receipts(FIRST, "saliency")
         assert [row.gain for row in rows] == [-0.2, 0.1, 0.7, 0.9, None]

@@ -36,7 +36,6 @@ def board(
     stats: Sequence[MethodStats],
     found: Gains,
     failures: Sequence[MethodFailure],
-    n_models: int,
     statement: str,
 ) -> Children:
     """The card's content; `found` has the intervals of the gains, `statement` is the SQL that counts the same."""
@@ -51,7 +50,7 @@ def board(
     return [
         *([] if any(row.n_tested for row in stats) else [unmeasured(query)]),
         *unsure.said(query, unsure.of_stats(stats)),
-        *cautions(measured, n_models),
+        *cautions(measured),
         html.Div(table(head, body), className="hs-methods-board"),
         verdict_table(query, stats, by_set=by_set),
         failed(stats, failures),
@@ -109,11 +108,12 @@ def command(query: MethodsQuery) -> str:
     return " ".join(parts)
 
 
-def cautions(measured: Sequence[MethodStats], n_models: int) -> list[Component]:
+def cautions(measured: Sequence[MethodStats]) -> list[Component]:
     """Why these numbers may say less than they seem to."""
     found: list[Component] = []
-    if n_models > 1:
-        found.append(warning(f"{n_models} models are pooled: a method may be good on one and not on the other. "
+    models = {name for row in measured for name in row.models}
+    if len(models) > 1:
+        found.append(warning(f"{len(models)} models are pooled: a method may be good on one and not on the other. "
                              "Choose one above."))  # fmt: skip
     few = [label(row.method) for row in measured if row.n_receipts < FEWEST]
     if few:

@@ -19,7 +19,6 @@ from headscope.dashboard.pages.methods.unsure import of_stats
 from headscope.dashboard.parts import stay, switch
 from headscope.dashboard.scoped.bar import any_runs
 from headscope.dashboard.services import Services
-from headscope.storage.interfaces import RunReader
 
 LISTED = 20
 View = Callable[[Services, Comparisons, MethodsQuery], tuple[Children, Children]]
@@ -57,23 +56,12 @@ def show_board(services: Services, _comparisons: Comparisons, query: MethodsQuer
     stats = store.method_stats(where, **asked)
     found = intervals(store.method_gains(where, **asked))
     failures = store.method_failures(where) if any(row.n_failed for row in stats) else ()
-    body = board(query, stats, found, failures, n_models(store, query), sql.board(query, ids_sql(store, query)))
+    body = board(query, stats, found, failures, sql.board(query, ids_sql(store, query)))
     if not stats:
         return body, None
     by = switch("by", query, [("method", "by method"), ("set", "by prompt set")], "Rows")
     return body, [by, csv_menu(("Leaderboard, CSV", "leaderboard", query),
                                ("Every receipt, CSV", "receipts", replace(query, method="")))]  # fmt: skip
-
-
-def n_models(store: RunReader, query: MethodsQuery) -> int:
-    """How many models the runs are of."""
-    if query.model:
-        return 1
-    where = query.where()
-    one = any(item.column == "model" for item in where.conditions)  # which facets of models take no notice of
-    if one or not query.beyond:  # facets are counted over all runs
-        return len({row.model for row in store.model_settings(where)})
-    return len(store.facets(where, ["model"])["model"])
 
 
 def show_receipts(services: Services, _comparisons: Comparisons, query: MethodsQuery) -> tuple[Children, Children]:

@@ -47,7 +47,8 @@ def _stats_row(row: MethodStats, gains: Mapping[str, Gain]) -> Sequence[Any]:
     for name, total in SHARES.items():
         count, n = getattr(row, name), getattr(row, total)
         shares += [count / n if n else math.nan, *wilson(count, n)]
-    return [*(getattr(row, name) for name in STATS), *ends, *shares]
+    stats = {**{name: getattr(row, name) for name in STATS}, "models": ", ".join(row.models)}
+    return [*stats.values(), *ends, *shares]
 
 
 def agreements(comparison: Comparison, methods: Sequence[str]) -> Iterator[Row]:

@@ -140,7 +140,7 @@ def test_an_empty_store_leads_to_the_overview(tmp_path: Path) -> None:
 
 def test_how_many_queries_each_card_needs(store: Store) -> None:
     wanted = {
-        Ids.BOARD: {"count": 1, "method_stats": 1, "method_gains": 1, "method_failures": 1, "model_settings": 1},
+        Ids.BOARD: {"count": 1, "method_stats": 1, "method_gains": 1, "method_failures": 1},
         Ids.RECEIPTS: {"count": 1, "receipts": 1, "method_stats": 1, "offensive": 1},
         Ids.MATRIX: {"position_scores": 1},
         Ids.DISPUTES: {"position_scores": 1, "offensive": 1},
