@@ -28,7 +28,7 @@ KINDS = {
 }
 COMPARED = {"same": "same words", "meaning": "same meaning"}
 SHARE, DIFFERENCE, NATS, AREA = "share", "difference of shares", "nats per token", "area under the curve"
-BOOTSTRAP = "95 % bootstrap over questions, Wilson's where all are the same"
+BOOTSTRAP = "95 % over questions: bootstrap, further out where skewed, Wilson's where all are the same"
 SIGNS = "95 % bootstrap over pairs"
 ALIKE = "Newcombe's where all pairs differ alike"
 

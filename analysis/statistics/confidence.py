@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headscope.analysis.statistics.intervals import bootstrap_means
+from headscope.analysis.statistics.intervals import ANYWHERE, Within, bootstrap_means
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """median, quartiles and the mean with its 95 % bootstrap interval of the n measured values."""
+    """median, quartiles and the mean with its 95 % interval of the n measured values."""
 
     median: float
     lower: float
@@ -25,14 +25,14 @@ class Spread:
     n: int
 
 
-def spread(values: Floats) -> Spread:
-    """Summary of `values` `[run]`; NaN left out, all NaN when nothing was measured."""
+def spread(values: Floats, within: Within = ANYWHERE) -> Spread:
+    """Summary of `values` `[run]`, which lie `within`; NaN left out, all NaN when nothing was measured."""
     known = values[np.isfinite(values)]
     if not len(known):
         nan = float("nan")
         return Spread(nan, nan, nan, nan, nan, nan, 0)
     lower, median, upper = np.percentile(known, (25, 50, 75))
-    means = bootstrap_means(known)
+    means = bootstrap_means(known, within=within)
     return Spread(
         float(median), float(lower), float(upper), float(means.mean), float(means.low), float(means.high), len(known)
     )

@@ -18,6 +18,7 @@ PERCENTILES = (2.5, 97.5)
 ANYWHERE = (-math.inf, math.inf)
 Within = tuple[float | Floats, float | Floats]
 """What means of a kind lie between, or of each column."""
+SHARES, UPWARDS = (0.0, 1.0), (0.0, math.inf)
 Z = 1.959963984540054  # of the normal distribution, both tails 5 %
 LEAST_SKEW = 1e-6
 """Skewness over sqrt(n) that moves no end of an interval by as much as rounding does."""
@@ -39,18 +40,20 @@ def bootstrap_means(
     *,
     draws: int = DRAWS,
     seed: int = 0,
-    within: Within | None = None,
+    within: Within = ANYWHERE,
 ) -> Means:
-    """Means over the first axis with percentile bootstrap intervals; `values` `[observation, ...]`, NaN left out.
+    """Means over the first axis with 95 % intervals; `values` `[observation, ...]`, NaN left out.
 
     groups: which observations belong together (one prompt on several models): whole groups are drawn, because a prompt
-    measured twice does not count twice. The same input gives the same interval. Percentiles are `expanded`: simulated
-    with 5 to 100 groups, intervals hold the truth in 92 to 95 % of cases for normal and heavy-tailed values, 86 to 94 %
-    for exponential ones; of an effect that one prompt in ten has in 90 % with 40 groups, 71 % with 12.
+    measured twice does not count twice. The same input gives the same interval. within: between which values means of
+    this kind lie.
 
-    within: between which values means of this kind lie, infinite ends where nothing bounds them. Where it is given, an
-    end is the further one of the bootstrap's and of `of_moments`, and no further than that. With 8 to 100 groups 94 to
-    97 % then hold the truth of all these but the last, of that 98 to 99 % from 40 on.
+    An end is the further one of two, and no further than `within`: the percentile bootstrap's (`expanded`), and that of
+    `of_moments` over the groups. The bootstrap alone holds the truth in 92 to 95 % of simulated cases with 5 to 100
+    groups for normal and heavy-tailed values, 86 to 94 % for exponential ones, and of an effect that one prompt in ten
+    has in 90 % with 40 groups, 71 % with 12. Both together hold it, with 10 to 100 groups, in 94 to 97 % of all these
+    but the last (with five in 91 to 97 %), of that in 98 to 99 % from 40 on. The price of skewed values is width: of
+    five exponential ones a median 1.7 times the bootstrap's.
     """
     shape = np.shape(values)[1:]
     flat = np.asarray(values, dtype=np.float64).reshape(len(values), math.prod(shape))
@@ -66,22 +69,20 @@ def bootstrap_means(
 
 
 def bootstrap_sums(
-    sums: Floats, counts: Floats, *, draws: int = DRAWS, seed: int = 0, within: Within | None = None
+    sums: Floats, counts: Floats, *, draws: int = DRAWS, seed: int = 0, within: Within = ANYWHERE
 ) -> Means:
     """`bootstrap_means` from sums and counts `[group, column]`: whole groups are drawn."""
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = sums.sum(0) / counts.sum(0)
-    low, high = _percentiles(sums, counts, draws, seed)
-    if within is not None:
-        ends = _of_groups(sums, counts, mean)
-        low, high = _cut(np.minimum(low, ends[0]), np.maximum(high, ends[1]), within)
+    (low, high), ends = _percentiles(sums, counts, draws, seed), _of_groups(sums, counts, mean)
+    low, high = _cut(np.minimum(low, ends[0]), np.maximum(high, ends[1]), within)
     return Means(mean, low, high, counts.sum(0).astype(np.int64))
 
 
 def bootstrap_share(yes: Floats, groups: Sequence[Hashable] | None = None) -> tuple[float, float, float]:
     """Share of ones among 0 and 1 (`[observation]`, NaN left out) with `bootstrap_means`' interval; where all are alike
     that has no width, and Wilson's over the groups is given."""
-    found = bootstrap_means(yes, groups)
+    found = bootstrap_means(yes, groups, within=SHARES)
     share, low, high = float(found.mean), float(found.low), float(found.high)
     if share in (0.0, 1.0):
         known = np.isfinite(yes)

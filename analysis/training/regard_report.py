@@ -71,7 +71,7 @@ def calibration(reader: ToneReader, rows: LabelledTexts) -> Iterator[Figure]:
 
 def exchanged(reader: ToneReader) -> list[dict[str, Any]]:
     """Neutral test sentences about one person after another: how the score moves with the person alone. shift: mean of
-    (score about this person - mean over all people) with its bootstrap interval over sentences; the largest first."""
+    (score about this person - mean over all people) with its 95 % interval over sentences; the largest first."""
     people, texts = each_about()
     each = len(texts[0])
     read = reader.read([text for said in texts for text in said])

@@ -82,7 +82,7 @@ def _audit(judge: TextClassifier, rows: LabelledTexts) -> dict[str, Any]:
 def identity_swaps(judge: TextClassifier, threshold: float) -> list[dict[str, Any]]:
     """Neutral sentences with one group word exchanged for another: how the score moves with the word alone.
 
-    shift: mean of (score with this group - mean over all groups) with its bootstrap interval over held-out wordings;
+    shift: mean of (score with this group - mean over all groups) with its 95 % interval over held-out wordings;
     flagged: how many of the wordings are called toxic.
     """
     document = yaml.safe_load(OWN.read_text(encoding="utf-8"))

@@ -21,8 +21,8 @@ FROM probe_results p JOIN runs r ON r.id = p.run_id
 WHERE p.probe = :probe AND r.experiment = :experiment ORDER BY 1, 2, r.id
 """
 METHOD = (
-    "95 % bootstrap intervals over prompts. Groups meet different prompts unless these come in pairs: the Bias page "
-    "compares within pairs."
+    "95 % intervals over prompts (bootstrap, further out where values are skewed). Groups meet different "
+    "prompts unless these come in pairs: the Bias page compares within pairs."
 )
 
 

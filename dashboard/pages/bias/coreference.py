@@ -28,9 +28,10 @@ def coreference(services: Services, query: BiasQuery) -> Children:
         board(HEADS, [_row(item) for item in found]),
         note("Right: the occupation that is meant is likelier than the other (a tie counts half), over pairs that "
              "differ in the pronoun only, in the manner of WinoBias (Zhao et al. 2018). Chance is 50 %. Shares: 95 % "
-             "bootstrap intervals over wordings (where all are alike Wilson’s, over wordings). The difference, its "
-             "interval and p as in the table above, not adjusted. A model that always names the occupation in the same "
-             "place is right in half of both, with a difference of 0: that is no sign of fairness."),
+             "intervals over wordings (bootstrap, further out where skewed; where all are alike Wilson’s). The "
+             "difference, its interval and p as in the table above, not adjusted. A model that always names the "
+             "occupation in the same place is right in half of both, with a difference of 0: that is no sign of "
+             "fairness."),
     ]  # fmt: skip
 
 

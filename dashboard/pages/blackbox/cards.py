@@ -73,7 +73,7 @@ def overview(services: Services, query: BlackBoxQuery) -> Children:
         note("Not asked: changed prompts that were planned, and left out because it was settled before which three "
              "parts matter most. "
              "Halves agree: rank correlation of the parts' order between two halves of the questions, mean over the "
-             f"prompts not evaluated exactly, 95 % bootstrap interval; it takes {HALVES_NEED} orders "
+             f"prompts not evaluated exactly, 95 % interval over them; it takes {HALVES_NEED} orders "
              f"(--permutations) and {LEAST_PARTS} parts. Target only bounded: changed prompts whose target "
              "was not among the candidates the API told, so that its log-probability is an upper bound. "
              "Answers are compared by their first word."),

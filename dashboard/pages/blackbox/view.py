@@ -11,7 +11,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from headscope.analysis.blackbox.permutations import HALVES_NEED
-from headscope.analysis.statistics.intervals import bootstrap_means, wilson
+from headscope.analysis.statistics.intervals import SHARES, Within, bootstrap_means, wilson
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, copyable, empty_box
 from headscope.dashboard.covered import covered
@@ -125,7 +125,7 @@ def model_cells(probes: Mapping[str, Sequence[FindingRow]]) -> list[Component]:
     bounded = sum(item.get("censored", 0) for item in evidence)
     drawn_orders = [row for row in probes[PROBE] if not (row.evidence or {}).get("exact")]
     sampled = [row.score for row in drawn_orders if row.score is not None]
-    halves = _mean(sampled)
+    halves = _mean(sampled, (-1.0, 1.0))  # a rank correlation
     if drawn_orders and not sampled:
         halves = [halves, html.Small(f" {_no_halves(drawn_orders[0].evidence or {})}")]
     edits = [row.score for row in probes.get("harmless_edits", ())]
@@ -137,11 +137,11 @@ def model_cells(probes: Mapping[str, Sequence[FindingRow]]) -> list[Component]:
     return [html.Td(cell, className="num") for cell in (*cells, _mean(edits), _mean(drawn))]
 
 
-def _mean(values: Sequence[float | None]) -> Children:
+def _mean(values: Sequence[float | None], within: Within = SHARES) -> Children:
     known = np.array([value for value in values if value is not None and math.isfinite(value)])
     if not len(known):
         return plain(None)
-    means = bootstrap_means(known)
+    means = bootstrap_means(known, within=within)
     return [plain(float(means.mean)), html.Small(f" {interval(float(means.low), float(means.high))} n={len(known)}")]
 
 

@@ -7,7 +7,7 @@ from dash import html
 
 from headscope.analysis.statistics.calibration import calibration_error, selective_risk
 from headscope.analysis.statistics.confidence import lock_in, spread
-from headscope.analysis.statistics.intervals import DRAWS, wilson
+from headscope.analysis.statistics.intervals import DRAWS, SHARES, UPWARDS, wilson
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, empty_box, extra
 from headscope.dashboard.covered import answer, anything, covered, prompt
@@ -48,14 +48,23 @@ def distributions(services: Services, query: ConfidenceQuery) -> Children:
     if not len(runs):
         return None
     split = series_of(runs, query.by)
+    shown = shown_measures(runs)
     panels = [
         figures.Panel(item.title, item.unit, {one.name: values[one.rows] for one in split}, item.zero, item.log)
-        for item, values in shown_measures(runs)
+        for item, values in shown
     ]
     units = {panel.title: f", {panel.unit}" if panel.unit not in PLAIN else "" for panel in panels}
     head = ("Series", *(f"{title}{unit}>" for title, unit in units.items()))
     rows = [
-        html.Tr([series_cell(item, query), *(spread_cell(spread(panel.series[item.name])) for panel in panels)])
+        html.Tr(
+            [
+                series_cell(item, query),
+                *(
+                    spread_cell(spread(panel.series[item.name], measure.within))
+                    for panel, (measure, _) in zip(panels, shown, strict=True)
+                ),
+            ]
+        )
         for item in split
     ]
     body = [
@@ -63,7 +72,7 @@ def distributions(services: Services, query: ConfidenceQuery) -> Children:
         graph(figures.distributions(panels)),
         table(head, rows),
         note(
-            "Median, then the mean with its 95 % bootstrap interval over runs. A run without a target has no margin, "
+            "Median, then the mean with its 95 % interval over runs. A run without a target has no margin, "
             "and no rank or probability of one; rank 1 is the most likely token."
         ),
         note(
@@ -170,8 +179,8 @@ def consistency(services: Services, query: ConfidenceQuery) -> Children:
         return empty_box("No answers were sampled",
                          html.P("headscope run ... --analyses self_consistency samples several answers per prompt."),
                          icon_name="dice-5")  # fmt: skip
-    shares = spread(np.array([row.score for row in measured], dtype=np.float64))
-    entropies = spread(np.array([entropy(row) for row in measured], dtype=np.float64))
+    shares = spread(np.array([row.score for row in measured], dtype=np.float64), SHARES)
+    entropies = spread(np.array([entropy(row) for row in measured], dtype=np.float64), UPWARDS)
     least = sorted(measured, key=lambda row: (row.score or 0.0, row.run_id))[:LISTED]
     why = services.store.offensive([row.run_id for row in least])
     rows = [

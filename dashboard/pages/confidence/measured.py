@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from headscope.analysis.statistics.answers import has_answer
 from headscope.analysis.statistics.confidence import answered_right
+from headscope.analysis.statistics.intervals import ANYWHERE, SHARES, UPWARDS, Within
 from headscope.analysis.statistics.series import Difference, Sample, paired, unpaired
 from headscope.dashboard.pages.confidence.series import Series
 from headscope.dashboard.units import in_bits
@@ -24,7 +26,8 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """read: of the runs' columns, float64 `[run]`, NaN where unmeasured. zero, log: of its axis. by_token: it depends
+    """read: of the runs' columns, float64 `[run]`, NaN where unmeasured. zero, log: of its axis. within: what a
+    value lies between. by_token: it depends
     on how the text is cut, so that two models are compared only where they cut alike. of_answer: only where the target
     is a right answer."""
 
@@ -33,20 +36,23 @@ class Measure:
     read: Callable[[Measures], Floats]
     zero: bool = True
     log: bool = False
+    within: Within = ANYWHERE
     by_token: bool = False
     of_answer: bool = False
 
 
 SURE = (
-    Measure("Mean surprisal", "bits per token", lambda runs: in_bits(runs.mean_surprisal), by_token=True),
-    Measure("Next-token entropy", "bits", lambda runs: in_bits(runs.next_entropy)),
-    Measure("Top probability", "probability", lambda runs: runs.next_token_prob),
+    Measure(
+        "Mean surprisal", "bits per token", lambda runs: in_bits(runs.mean_surprisal), within=UPWARDS, by_token=True
+    ),
+    Measure("Next-token entropy", "bits", lambda runs: in_bits(runs.next_entropy), within=UPWARDS),
+    Measure("Top probability", "probability", lambda runs: runs.next_token_prob, within=SHARES),
     Measure("Margin over foil", "nats", lambda runs: runs.margin, zero=False),
 )
 SHOWN = (
     *SURE,
-    Measure("Rank of the target", "rank", lambda runs: runs.target_rank, log=True),
-    Measure("Probability of the target", "probability", lambda runs: np.exp(runs.target_logprob)),
+    Measure("Rank of the target", "rank", lambda runs: runs.target_rank, log=True, within=(1.0, math.inf)),
+    Measure("Probability of the target", "probability", lambda runs: np.exp(runs.target_logprob), within=SHARES),
 )
 """What is drawn as distributions."""
 PLAIN = ("probability", "rank", "share")

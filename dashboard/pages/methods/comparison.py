@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from headscope.analysis.registry import METHODS
 from headscope.analysis.statistics import agreement
-from headscope.analysis.statistics.intervals import Means, bootstrap_means
+from headscope.analysis.statistics.intervals import SHARES, Means, bootstrap_means
 from headscope.dashboard.pages.methods.query import MethodsQuery, counted
 from headscope.storage.interfaces import RunReader
 from headscope.storage.read.counts import Counts
@@ -98,8 +98,8 @@ def compare(runs: Sequence[PromptScores], total: int, k: int, *, unconverged: bo
     return Comparison(
         methods=methods,
         tau=bootstrap_means(taus, prompts, within=(-1.0, 1.0)),
-        overlap=bootstrap_means(overlaps, prompts, within=(0.0, 1.0)),
-        signs=bootstrap_means(signs, prompts, within=(0.0, 1.0)),
+        overlap=bootstrap_means(overlaps, prompts, within=SHARES),
+        signs=bootstrap_means(signs, prompts, within=SHARES),
         taus=taus,
         chance=float(chance.mean()) if len(chance) else float("nan"),
         runs=tuple(runs),

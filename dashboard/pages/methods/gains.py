@@ -10,7 +10,6 @@ from headscope.analysis.statistics.intervals import bootstrap_sums
 from headscope.storage.rows import MEASURES, MethodGains, MethodStats
 
 Key = tuple[str, str | None]
-NATS = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ Gains = Mapping[Key, Mapping[str, Gain]]
 def intervals(found: MethodGains) -> Gains:
     """Method and prompt set -> `over_random` and `over_recency`."""
     groups, flat = len(found.sums), len(found.keys) * len(MEASURES)
-    means = bootstrap_sums(found.sums.reshape(groups, flat), found.counts.reshape(groups, flat), within=NATS)
+    means = bootstrap_sums(found.sums.reshape(groups, flat), found.counts.reshape(groups, flat))
     gains = [Gain(*map(float, ends)) for ends in zip(means.mean, means.low, means.high, strict=True)]
     places = range(0, flat, len(MEASURES))
     return {key: dict(zip(MEASURES, gains[at : at + len(MEASURES)], strict=True))

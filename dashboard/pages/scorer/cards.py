@@ -93,7 +93,7 @@ def swaps(_services: Services, query: ScorerQuery) -> Children:
     return [
         table(("Group", "Shift of the score>", "Mean score>", "Called toxic>"), rows),
         note("The same neutral sentences about different groups: a fair classifier would score every row the same. "
-             "Shift: this group's score minus the mean over groups, with its bootstrap interval over five wordings."),
+             "Shift: this group's score minus the mean over groups, with its interval over five wordings."),
     ]  # fmt: skip
 
 

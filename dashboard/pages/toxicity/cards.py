@@ -100,8 +100,8 @@ def buckets(services: Services, query: ToxicityQuery) -> Children:
         note("Expected maximum: mean over prompts of the worst of their k sampled continuations",
              f" (here k = {', '.join(map(str, drawn))})" if drawn else "",
              "; any: the share with at least one over the threshold (Gehman et al. 2020). Both grow with k: compare "
-             f"only runs with the same number of samples. Scores by {judge}; 95 % bootstrap intervals over prompts, a "
-             "prompt's runs drawn together."),
+             f"only runs with the same number of samples. Scores by {judge}; 95 % intervals over prompts, a "
+             "prompt's runs drawn together (bootstrap, further out where values are skewed)."),
     ]  # fmt: skip
 
 

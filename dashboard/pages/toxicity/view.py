@@ -14,7 +14,7 @@ from dash.development.base_component import Component
 
 from headscope.analysis.classifiers.labels import EXPERIMENTAL
 from headscope.analysis.classifiers.rates import ScoredRate
-from headscope.analysis.statistics.intervals import bootstrap_means, bootstrap_share
+from headscope.analysis.statistics.intervals import SHARES, bootstrap_means, bootstrap_share
 from headscope.dashboard import links
 from headscope.dashboard.cards import Children, copyable, empty_box, extra
 from headscope.dashboard.covered import answer, covered, prompt
@@ -114,7 +114,7 @@ def bucket_row(found: PromptOutcomes, low: float, high: float, cut: float) -> ht
 def _mean_cell(values: Any, groups: Sequence[tuple[str, str]]) -> html.Td:
     if not np.isfinite(values).any():
         return html.Td(DASH, className="num")
-    means = bootstrap_means(values, groups)
+    means = bootstrap_means(values, groups, within=SHARES)
     ends = interval(float(means.low), float(means.high), 3)
     return html.Td([html.B(plain(float(means.mean), 3)), html.Small(f" {ends}")], className="num")
 

@@ -71,7 +71,7 @@ def test_a_share_of_all_or_none_is_wilsons_over_the_groups() -> None:
     assert bootstrap_share(np.ones(8), groups) == pytest.approx((1.0, *wilson(5, 5)))
     assert bootstrap_share(np.array([0.0] * 7 + [np.nan])) == pytest.approx((0.0, *wilson(0, 7)))
     some = np.array([1.0, 0, 1, 1, 0, 1, 1, 1])
-    means = bootstrap_means(some, groups)
+    means = bootstrap_means(some, groups, within=(0.0, 1.0))
     assert bootstrap_share(some, groups) == (0.75, float(means.low), float(means.high))
 
 

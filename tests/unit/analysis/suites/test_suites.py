@@ -60,7 +60,7 @@ def test_a_share_of_nothing_but_ones_has_wilsons_interval() -> None:
 
 
 def test_a_function_of_sums_has_the_interval_of_the_mean_where_it_is_one() -> None:
-    observed = np.random.default_rng(1).normal(3, 1, 60)
+    observed = np.random.default_rng(1).beta(2, 3, 60)
     parts = np.stack([np.ones(60), observed], axis=1)
     found = of_sums("x", "all", parts, lambda sums: sums[..., 1] / sums[..., 0], 60)
     mean = mean_score("x", "all", observed.tolist())
