@@ -42,11 +42,15 @@ def runs() -> dict[str, RunResult]:
 MORE = {"measures": {"asked again"}, "blackbox": {"tested"}}
 
 
-def test_every_subject_has_its_experiments_only(store_url: str) -> None:
+@pytest.mark.parametrize("others", [0, 3], ids=["its one run", "one run among others"])
+def test_every_subject_has_its_experiments_only(store_url: str, others: int) -> None:
+    """Whichever run of an experiment is asked first: one of them in the middle has it."""
     with Store.open(store_url) as store:
         for name, result in runs().items():
-            job = store.start_job(experiment=name, model="tiny", spec={}, total=1)
-            store.save(job, make_info("tiny"), make_set(result.prompt, name=name), [], 0, [result])
+            without = [bare(f"{name} {side} {i}") for i in range(others) for side in ("before", "after")]
+            made = [*without[::2], result, *without[1::2]]
+            job = store.start_job(experiment=name, model="tiny", spec={}, total=len(made))
+            store.save(job, make_info("tiny"), make_set(*(run.prompt for run in made), name=name), [], 0, made)
         for subject in SUBJECTS:
             assert store.experiments_with(subject) == {subject, *MORE.get(subject, ())}, subject
         with pytest.raises(UnknownNameError, match="weather"):
