@@ -16,6 +16,7 @@ from headscope.analysis.types.certificate import CertificateKey
 from headscope.storage.rows import (
     DetectorCount,
     Disagreements,
+    ExperimentRow,
     FacetCount,
     FailureFacets,
     FailureFilter,
@@ -62,6 +63,9 @@ class RunReader(Protocol):
 
     def overview(self, recent: int = 10) -> Overview:
         """Counts, experiments, models, prompt sets, recent runs and failures."""
+
+    def experiments(self) -> tuple[ExperimentRow, ...]:
+        """All experiments, the newest first."""
 
     def experiments_with(self, subject: str) -> frozenset[str]:
         """Names of the experiments with a succeeded run that has pairs, toxicity scores, measures, detections,

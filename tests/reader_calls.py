@@ -28,6 +28,7 @@ SCORED = ScoreFilter(MINE)
 PAIR = ScorerPair("minilm-toxicity-2", "x", 0.5, 0.5)
 READ: dict[str, Callable[[RunReader, str], Any]] = {
     "overview": lambda store, run_id: store.overview(),
+    "experiments": lambda store, run_id: store.experiments(),
     **{f"experiments_with {name}": lambda store, run_id, name=name: store.experiments_with(name) for name in SUBJECTS},
     "runs_page": lambda store, run_id: store.runs_page(MATCHING, [Sort("margin", True)], 0, 2),
     "count": lambda store, run_id: [store.count(where) for where in (ALL, MINE, MATCHING)],

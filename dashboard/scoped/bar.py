@@ -39,7 +39,7 @@ def scope_bar(store: RunReader, query: ScopeQuery, purpose: str) -> Children:
     experiment."."""
     if isinstance(query, SelectedQuery) and query.chosen and query.beyond:
         return [*selection_menus(store, query), *below(store, query, no_such_runs)]
-    rows = [row for row in store.overview().experiments if row.n_succeeded]
+    rows = [row for row in store.experiments() if row.n_succeeded]
     experiments = offered(store, query, rows)
     if not query.experiment:
         return choose(experiments, query, purpose, len(rows))

@@ -25,7 +25,7 @@ def detect(
 
     private.keep_to_this_user()
     with Store.open(store, create=False) as opened:
-        names = [row.name for row in opened.overview().experiments]
+        names = [row.name for row in opened.experiments()]
         if experiment not in names:
             raise UnknownNameError("experiment", experiment, names)
         where = detection.experiment_runs(experiment)

@@ -38,7 +38,7 @@ class BiasTable:
 def compare(store: RunReader, sink: FindingSink, request: BiasRequest) -> BiasTable:
     """The table of the Bias page, one row per tag; the experiment's older rows of this measure are replaced by it.
     Raises UnknownNameError for an experiment or a measure that is not there, StorageError."""
-    names = [row.name for row in store.overview().experiments]
+    names = [row.name for row in store.experiments()]
     if request.experiment not in names:
         raise UnknownNameError("experiment", request.experiment, names)
     read = store.pair_runs(experiment_runs(request.experiment), request.measure, card().classifier)

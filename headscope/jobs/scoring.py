@@ -75,7 +75,7 @@ def step(engine: Scorer, store: RunReader, sink: FindingSink, request: ScoreRequ
     find_scorer(request.scorer)
     probe = request.scorer if request.scorer in PROBES else ""
     if not request.after:  # once: the overview counts the whole store
-        names = [row.name for row in store.overview().experiments]
+        names = [row.name for row in store.experiments()]
         if request.experiment not in names:
             raise UnknownNameError("experiment", request.experiment, names)
     judge = engine.scorer(request.scorer)

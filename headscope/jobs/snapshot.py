@@ -57,7 +57,7 @@ def observed(store: RunReader, name: str) -> list[Observed]:
     none was said.
     """
     experiment, _, model = name.partition("@")
-    known = [row.name for row in store.overview().experiments]
+    known = [row.name for row in store.experiments()]
     if experiment not in known:
         raise UnknownNameError("experiment", experiment, known)
     found = list(_newest(_runs(store, experiment_runs(experiment))))

@@ -24,12 +24,20 @@ MORE = ("group_name", "target")  # not in `run_facets`, because they have many v
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Runs per row of `run_facets`: `ids` and `n` of equal length; `codes[name]` are indexes into `values[name]`."""
+    """Runs per row of `run_facets`: `ids`, `n` and `last` (when the newest was made) of equal length; `codes[name]` are
+    indexes into `values[name]`."""
 
     ids: NDArray[np.int64]
     n: NDArray[np.int64]
+    last: NDArray[np.datetime64]
     values: dict[str, list[Any]]
     codes: dict[str, NDArray[np.int64]]
+
+    def having(self, name: str, value: Any) -> NDArray[np.bool_]:
+        """The groups with a value of a facet."""
+        known = self.values[name]
+        has: NDArray[np.bool_] = self.codes[name] == (known.index(value) if value in known else -1)
+        return has
 
     def total(self, chosen: NDArray[np.bool_] | None) -> int:
         """Runs in the chosen groups."""
@@ -55,22 +63,23 @@ def unticked(where: RunFilter) -> RunFilter:
 def groups(connection: Connection, where: RunFilter) -> Groups:
     """One pass over the runs of `where`."""
     counted = (
-        sa.select(runs.c.facet_id, sa.func.count().label("n"))
+        sa.select(runs.c.facet_id, sa.func.count().label("n"), sa.func.max(runs.c.created_at).label("last"))
         .where(*filters.clauses(where))
         .group_by(runs.c.facet_id)
         .subquery()
     )
     keys = [run_facets.c[name] for name in filters.FACETS]
-    query = sa.select(counted.c.facet_id, counted.c.n, *keys).join(run_facets, run_facets.c.id == counted.c.facet_id)
-    columns = list(zip(*connection.execute(query), strict=True)) or [()] * (2 + len(keys))
+    query = sa.select(*counted.c, *keys).join(run_facets, run_facets.c.id == counted.c.facet_id)
+    columns = list(zip(*connection.execute(query), strict=True)) or [()] * (3 + len(keys))
     values: dict[str, list[Any]] = {}
     codes: dict[str, NDArray[np.int64]] = {}
-    for name, column in zip(filters.FACETS, columns[2:], strict=True):
+    for name, column in zip(filters.FACETS, columns[3:], strict=True):
         items = [tuple(item) for item in column] if name == "tags" else column
         known = {value: index for index, value in enumerate(dict.fromkeys(items))}
         values[name] = list(known)
         codes[name] = np.fromiter((known[item] for item in items), dtype=np.int64, count=len(items))
-    return Groups(np.array(columns[0], dtype=np.int64), np.array(columns[1], dtype=np.int64), values, codes)
+    ids, n = (np.array(column, dtype=np.int64) for column in columns[:2])
+    return Groups(ids, n, np.array(columns[2], dtype="datetime64[us]"), values, codes)
 
 
 def chosen(connection: Connection, found: Groups, where: RunFilter, name: str) -> NDArray[np.bool_] | None:

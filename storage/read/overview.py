@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
@@ -11,41 +13,47 @@ from sqlalchemy.engine import Connection
 from headscope.analysis.types import RunStatus
 from headscope.storage import schema
 from headscope.storage.columns.models import model_of
-from headscope.storage.rows import ExperimentRow, ModelRow, Overview, PromptSetRow
+from headscope.storage.read.facets import Groups
+from headscope.storage.rows import ExperimentRow, FacetCount, ModelRow, Overview, PromptSetRow
+
+ALL = sys.maxsize
 
 
-def summary(connection: Connection) -> Overview:
-    """Everything of an Overview but its recent runs, from one pass over `runs`."""
+def summary(connection: Connection, groups: Groups) -> Overview:
+    """Everything of an Overview but its recent runs; `groups`: all runs."""
     runs = schema.runs.c
-    keys = (runs.experiment_id, runs.model_id, runs.model, runs.prompt_set_id, runs.status, runs.error_kind)
-    query = sa.select(*keys, sa.func.count().label("n"), sa.func.max(runs.created_at).label("last")).group_by(*keys)
-    groups = connection.execute(query).mappings().all()
+    keys = (runs.model_id, runs.prompt_set_id)
+    used = connection.execute(sa.select(*keys, sa.func.count().label("n")).group_by(*keys)).mappings().all()
+    failed = groups.having("status", RunStatus.FAILED.value)
     return Overview(
-        status_counts=_sums(groups, "status"),
-        experiments=_experiments(connection, groups),
-        models=_models(connection, groups),
-        prompt_sets=_prompt_sets(connection, groups),
+        status_counts=_named(groups.facet("status", None, ALL)),
+        experiments=experiments(connection, groups),
+        models=_models(connection, used),
+        prompt_sets=_prompt_sets(connection, used),
         recent_runs=(),
         recent_failures=(),
-        failure_kinds=_sums([group for group in groups if group["status"] == RunStatus.FAILED.value], "error_kind"),
+        failure_kinds=_named(groups.facet("error_kind", failed, ALL)),
     )
+
+
+def _named(found: Sequence[FacetCount]) -> dict[str, int]:
+    return {item.value or "unknown": item.count for item in found}
 
 
 def _sums(groups: Any, key: str) -> dict[Any, int]:
     found: dict[Any, int] = {}
     for group in groups:
-        name = "unknown" if group[key] is None else group[key]
-        found[name] = found.get(name, 0) + group["n"]
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
+        found[group[key]] = found.get(group[key], 0) + group["n"]
+    return found
 
 
-def _experiments(connection: Connection, groups: Any) -> tuple[ExperimentRow, ...]:
-    found = []
-    experiments = schema.experiments
-    for row in connection.execute(sa.select(experiments).order_by(experiments.c.id.desc())).mappings():
-        mine = [group for group in groups if group["experiment_id"] == row["id"]]
-        by_status = _sums(mine, "status")
-        last = max((group["last"] for group in mine), default=None)
+def experiments(connection: Connection, groups: Groups) -> tuple[ExperimentRow, ...]:
+    """See `RunReader.experiments`; `groups`: all runs."""
+    found, named = [], schema.experiments
+    for row in connection.execute(sa.select(named).order_by(named.c.id.desc())).mappings():
+        mine = groups.having("experiment", row["name"])
+        by_status = {item.value: item.count for item in groups.facet("status", mine, ALL)}
+        last = groups.last[mine].max().item() if mine.any() else None
         found.append(
             ExperimentRow(
                 id=str(row["id"]),
@@ -56,7 +64,7 @@ def _experiments(connection: Connection, groups: Any) -> tuple[ExperimentRow, ..
                 n_runs=sum(by_status.values()),
                 n_succeeded=by_status.get(RunStatus.SUCCEEDED.value, 0),
                 n_failed=by_status.get(RunStatus.FAILED.value, 0),
-                models=tuple(sorted({group["model"] for group in mine})),
+                models=tuple(sorted(str(item.value) for item in groups.facet("model", mine, ALL))),
             )
         )
     return tuple(found)

@@ -24,6 +24,7 @@ from headscope.storage.read.detail import Ask, artifacts, detail, run_row
 from headscope.storage.read.facets import Groups
 from headscope.storage.rows import (
     RUN_COLUMNS,
+    ExperimentRow,
     FacetCount,
     JobRow,
     Overview,
@@ -50,7 +51,9 @@ class Reader:
     def overview(self, recent: int = 10) -> Overview:
         """See `RunReader.overview`."""
         with session.reading(self.engine) as connection:
-            summary = self._counts.get("overview", counts.version(connection), lambda: overview.summary(connection))
+            version = counts.version(connection)
+            groups = self._grouped(connection, version, RunFilter())
+            summary = self._counts.get("overview", version, lambda: overview.summary(connection, groups))
             newest = _rows(connection, [], [], 0, recent)
             failed = _rows(connection, [schema.runs.c.status == RunStatus.FAILED.value], [], 0, recent)
             jobs = job_rows.unfinished(connection, recent)
@@ -58,6 +61,13 @@ class Reader:
                 replace(row, certificate=certificates.of_model(connection, row.info)) for row in summary.models
             )  # never from memory: a model may be checked while nothing is run
         return replace(summary, models=models, recent_runs=newest, recent_failures=failed, jobs=jobs)
+
+    def experiments(self) -> tuple[ExperimentRow, ...]:
+        """See `RunReader.experiments`."""
+        with session.reading(self.engine) as connection:
+            version = counts.version(connection)
+            groups = self._grouped(connection, version, RunFilter())
+            return self._counts.get("experiments", version, lambda: overview.experiments(connection, groups))
 
     def runs_page(self, where: RunFilter, sort: Sequence[Sort] = (), offset: int = 0, limit: int = 100) -> RunsPage:
         """See `RunReader.runs_page`."""

@@ -42,7 +42,7 @@ class TestStore(OnEachDatabase):
         assert store.runs_page(RunFilter()).rows == ()
         assert store.runs_page(RunFilter()).total == 0
         assert store.facets(RunFilter(), ["model", "tags"]) == {"model": (), "tags": ()}
-        assert store.overview().experiments == ()
+        assert store.experiments() == ()
         assert store.overview().status_counts == {}
         assert store.jobs() == ()
         assert store.unfinished_jobs() == ()
@@ -250,7 +250,7 @@ class TestStore(OnEachDatabase):
         store.report_job(first, Progress(9, 6, 1, 2, 3.0))
         assert (store.job(first).status, store.job(first).error) == (RunStatus.RUNNING, None)
         assert store.job(first).finished_at is None
-        assert len(store.overview().experiments) == 1
+        assert len(store.experiments()) == 1
 
     def test_saving_into_a_job_that_is_not_there(self, filled: Filled) -> None:
         with pytest.raises(UnknownNameError, match="unknown job"):

@@ -260,6 +260,13 @@ class TestQueries(OnEachDatabase):
             ("second", 1, 1, 0, ("big",)),
             ("first", 10, 9, 1, ("tiny",)),
         ]
+        assert varied.store.experiments() == overview.experiments
+        assert [row.last_run_at for row in overview.experiments] == [
+            max(
+                row.created_at for row in varied.store.runs_page(RunFilter((Condition("experiment", "eq", name),))).rows
+            )
+            for name in ("second", "first")
+        ]
         assert [(m.info.ref.name, m.n_runs) for m in overview.models] == [("big", 1), ("tiny", 10)]
         assert sorted((s.name, s.n_prompts, s.n_runs) for s in overview.prompt_sets) == [
             ("demo", 1, 1),

@@ -125,4 +125,4 @@ class TestWhole(OnEachDatabase):
 
         at_once(write, range(5))
         assert filled.store.runs_page(RunFilter()).total == 15
-        assert len(filled.store.overview().experiments) == 1
+        assert len(filled.store.experiments()) == 1

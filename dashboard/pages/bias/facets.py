@@ -32,7 +32,7 @@ def filters(query: BiasQuery, lines: Sequence[Line]) -> Component:
 def beside_menu(store: RunReader, query: BiasQuery) -> Component | None:
     """Which model's runs these are held against; None where the store has no other."""
     entries: list[Entry] = [("nothing", _with(query, "", ""), None)]
-    for row in offered(store, query, store.overview().experiments):
+    for row in offered(store, query, store.experiments()):
         models = row.models if row.n_succeeded else ()
         if row.name != query.experiment:
             entries += [(f"{model} in {row.name}", _with(query, model, row.name), None) for model in models]

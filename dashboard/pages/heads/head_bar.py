@@ -34,7 +34,7 @@ def head_bar(store: RunReader, query: HeadQuery, purpose: str) -> Children:
     """The bar, or what is to be chosen first, or why there is no such head."""
     if query.cell is None or not query.model:
         return no_address()
-    rows = [row for row in store.overview().experiments if row.n_succeeded]
+    rows = [row for row in store.experiments() if row.n_succeeded]
     mine = [row for row in rows if query.model in row.models]
     if not mine:
         return no_such_model(query, rows)

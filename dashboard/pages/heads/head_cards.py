@@ -83,7 +83,7 @@ def _menu(name: str, query: HeadQuery, card_id: str) -> Component | None:
 
 def _nothing(services: Services, query: HeadQuery) -> Component | None:
     """No heads were measured in these runs; nothing where there are no runs, which the bar says."""
-    there = query.model in {model for row in services.store.overview().experiments for model in row.models}
+    there = query.model in {model for row in services.store.experiments() for model in row.models}
     return nothing(query) if there and services.store.count(query.where()) else None
 
 

@@ -35,7 +35,7 @@ NOTHING: Filled = (None, None)
 @guarded("read the experiments")
 def bar(store: RunReader, query: RegressionQuery) -> Children:
     """Baseline and candidate from lists, and the rules."""
-    choices = sides(store.overview().experiments)
+    choices = sides(store.experiments())
     if len(choices) < 2:
         return view.too_few_experiments(choices)
     parts = view.bar(query, choices)
@@ -73,7 +73,7 @@ def content(services: Services, comparisons: Comparisons, query: RegressionQuery
 
 def _checked(store: RunReader, comparisons: Comparisons, query: RegressionQuery) -> Checked | Component | None:
     """The judged comparison, or what stands in its place."""
-    experiments = store.overview().experiments
+    experiments = store.experiments()
     choices = sides(experiments)
     if len(choices) < 2:
         return None  # the bar says it

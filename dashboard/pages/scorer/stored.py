@@ -71,7 +71,7 @@ def evidence(services: Services, query: ScorerQuery) -> Children:
 
 
 def _experiments(store: RunReader, query: ScorerQuery) -> Component:
-    names = [row.name for row in offered(store, query, store.overview().experiments)]
+    names = [row.name for row in offered(store, query, store.experiments())]
     entries: list[Entry] = [("all", query.link(experiment="", page=0), None)]
     entries += [(name, query.link(experiment=name, page=0), None) for name in names]
     return menu("Experiment", query.experiment or "all", entries)

@@ -181,7 +181,7 @@ def test_what_cannot_be_compared_is_said(store: Store, monkeypatch: pytest.Monke
 
 
 def test_models_of_one_experiment_are_choices_and_experiments_without_runs_are_not(store: Store) -> None:
-    named = {side.name for side in sides(store.overview().experiments)}
+    named = {side.name for side in sides(store.experiments())}
     assert named == {"before", "after", "short", "elsewhere", "both@tiny", "both@second"}
     text = text_of(cards.bar(store, RegressionQuery(**CHOSEN)))
     assert "Exchange" in text

@@ -129,7 +129,7 @@ def test_without_an_experiment_nothing_is_read_but_their_names(store: Store) -> 
     for id_ in CARDS:
         assert shown(Services(counting), MethodsQuery(), id_) == (None, None)
     chosen = bar(counting, MethodsQuery())
-    assert counting.calls == {"overview": 1, "experiments_with": 1}
+    assert counting.calls == {"experiments": 1, "experiments_with": 1}
     assert "/methods?experiment=compared" in hrefs(chosen)
 
 
