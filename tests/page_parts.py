@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from dash.development.base_component import Component
+from flask.testing import FlaskClient
 
 from headscope.analysis.errors import StorageError
 from headscope.storage.repository import Store
+
+HOST = {"Host": "127.0.0.1:8050"}
+
+
+def csv_rows(client: FlaskClient, address: str) -> list[dict[str, str]]:
+    """The rows of a file that a page offers."""
+    answer = client.get(address, headers=HOST)
+    assert answer.status_code == 200, answer.text
+    return list(csv.DictReader(io.StringIO(answer.text)))
 
 
 class CountingStore:

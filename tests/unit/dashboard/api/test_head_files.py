@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +17,10 @@ from headscope.dashboard.pages.heads import page as heads
 from headscope.dashboard.pages.heads.query import HeadQuery, HeadsQuery
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
-from tests.head_runs import SHAPE, N, fill, results
-from tests.page_parts import hrefs, text_of, walk
+from tests.head_runs import SHAPE, N, results
+from tests.page_parts import HOST, csv_rows, hrefs, text_of, walk
 
-HOST = {"Host": "127.0.0.1:8050"}
 QUERY = HeadQuery(model="tiny", head="5.0", experiment="removed")
-
-
-@pytest.fixture(scope="module")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    with Store.open(str(tmp_path_factory.mktemp("store") / "head.duckdb")) as store:
-        fill(store)
-        yield Services(store)
-
-
-@pytest.fixture
-def client(services: Services) -> FlaskClient:
-    return create_app(services).server.test_client()
-
-
-def lines(client: FlaskClient, address: str) -> list[dict[str, str]]:
-    answer = client.get(address, headers=HOST)
-    assert answer.status_code == 200, answer.text
-    return list(csv.DictReader(io.StringIO(answer.text)))
 
 
 def offered(services: Services, card: str, query: HeadQuery = QUERY) -> list[str]:
@@ -57,7 +35,7 @@ def stored(name: str) -> NDArray[np.float64]:
 def test_head_csv_has_a_row_for_every_statistic_of_the_head(services: Services, client: FlaskClient) -> None:
     (address,) = offered(services, "head-looks")
     assert [address] == offered(services, "head-effects")
-    found = {row["statistic"]: row for row in lines(client, address)}
+    found = {row["statistic"]: row for row in csv_rows(client, address)}
     assert {"head_ablation", "direct_logit_attribution", "previous_token"} <= set(found)
     row, values = found["induction"], stored("induction")
     mine = values[:, 5, 0][np.isfinite(values[:, 5, 0])]
@@ -80,7 +58,7 @@ def test_head_csv_has_a_row_for_every_statistic_of_the_head(services: Services, 
 
 def test_head_runs_csv_has_every_run_with_its_value(services: Services, client: FlaskClient) -> None:
     (address,) = offered(services, "head-runs")
-    found = [row for row in lines(client, address) if row["statistic"] == "induction"]
+    found = [row for row in csv_rows(client, address) if row["statistic"] == "induction"]
     values = {f"The cat sat {i}": value for i, value in enumerate(stored("induction")[:, 5, 0])}
     assert len(found) == len({row["run_id"] for row in found}) == N
     for row in found:
@@ -93,7 +71,7 @@ def test_head_runs_csv_has_every_run_with_its_value(services: Services, client: 
 
 def test_head_labels_csv_has_every_rule_with_what_was_measured(services: Services, client: FlaskClient) -> None:
     (address,) = offered(services, "head-labels")
-    found = lines(client, address)
+    found = csv_rows(client, address)
     assert [row["label"] for row in found[:2]] == ["induction", "induction"]
     by = {(row["label"], row["statistic"]): row for row in found}
     row, values = by["induction", "induction"], stored("induction")[:, 5, 0]
@@ -119,13 +97,13 @@ def test_the_card_among_all_heads_offers_the_same_file(services: Services, clien
     query = HeadsQuery(experiment="removed", head="5.0")
     actions: Any = heads.SCOPED.content("heads-one", services, query)[1]
     (address,) = [link for link in hrefs(actions) if "csv" in link]
-    assert lines(client, address) == lines(client, links.head_file("head.csv", QUERY))
+    assert csv_rows(client, address) == csv_rows(client, links.head_file("head.csv", QUERY))
 
 
 def test_a_selection_is_kept(services: Services, client: FlaskClient) -> None:
     few = HeadQuery.from_query("?model=tiny&head=5.0&experiment=removed&experiment=none&f=text:ends_with:1")
     (address,) = offered(services, "head-runs", few)
-    assert {row["text"] for row in lines(client, address)} == {"The cat sat 1", "The cat sat 11"}
+    assert {row["text"] for row in csv_rows(client, address)} == {"The cat sat 1", "The cat sat 11"}
 
 
 @pytest.mark.parametrize(
@@ -147,8 +125,8 @@ def test_an_address_that_names_no_head_is_refused(client: FlaskClient, search: s
 
 def test_nothing_measured_is_an_empty_file_and_an_unknown_table_is_said(client: FlaskClient, tmp_path: Path) -> None:
     for name in ("head.csv", "head-runs.csv", "head-labels.csv"):
-        assert lines(client, f"/api/v1/head/{name}?model=tiny&head=5.0&experiment=none") == []
+        assert csv_rows(client, f"/api/v1/head/{name}?model=tiny&head=5.0&experiment=none") == []
     assert client.get("/api/v1/head/heads.csv?model=tiny&head=5.0", headers=HOST).status_code == 404
     with Store.open(str(tmp_path / "empty.duckdb")) as store:
         empty = create_app(Services(store)).server.test_client()
-        assert lines(empty, "/api/v1/head/head.csv?model=tiny&head=0.0") == []
+        assert csv_rows(empty, "/api/v1/head/head.csv?model=tiny&head=0.0") == []

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -20,35 +17,15 @@ from headscope.dashboard.pages.heads.query import HeadsQuery
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
 from tests.factories import make_info, make_set
-from tests.head_runs import SHAPE, N, fill, results
-from tests.page_parts import hrefs
-
-HOST = {"Host": "127.0.0.1:8050"}
-
-
-@pytest.fixture(scope="module")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    with Store.open(str(tmp_path_factory.mktemp("store") / "heads.duckdb")) as store:
-        fill(store)
-        yield Services(store)
-
-
-@pytest.fixture
-def client(services: Services) -> FlaskClient:
-    return create_app(services).server.test_client()
-
-
-def lines(client: FlaskClient, address: str) -> list[dict[str, str]]:
-    answer = client.get(address, headers=HOST)
-    assert answer.status_code == 200, answer.text
-    return list(csv.DictReader(io.StringIO(answer.text)))
+from tests.head_runs import SHAPE, N, results
+from tests.page_parts import HOST, csv_rows, hrefs
 
 
 def test_the_cards_file_has_every_head_with_its_interval_and_method(services: Services, client: FlaskClient) -> None:
     query = HeadsQuery.from_query("?experiment=removed&stat=induction")
     _, actions = heads.SCOPED.content("heads-map", services, query)
     (address,) = [link for link in hrefs(actions) if "heads.csv" in link]
-    found = lines(client, address)
+    found = csv_rows(client, address)
     values = np.stack([result.heads.previous_token for result in results(ablated=True)]).astype(float)  # type: ignore[union-attr]
     mine = [row for row in found if row["statistic"] == "previous_token" and row["model"] == found[0]["model"]]
     assert len(mine) == values[0].size
@@ -66,13 +43,13 @@ def test_the_cards_file_has_every_head_with_its_interval_and_method(services: Se
 
 
 def test_nothing_measured_is_an_empty_file_and_a_wrong_address_is_refused(client: FlaskClient) -> None:
-    assert lines(client, "/api/v1/heads/heads.csv?q=nothinglikeit") == []
+    assert csv_rows(client, "/api/v1/heads/heads.csv?q=nothinglikeit") == []
     assert client.get("/api/v1/heads/heads.csv?sort=size", headers=HOST).status_code == 400
 
 
 def test_an_empty_store_has_an_empty_file(tmp_path: Path) -> None:
     with Store.open(str(tmp_path / "empty.duckdb")) as store:
-        assert lines(create_app(Services(store)).server.test_client(), "/api/v1/heads/heads.csv") == []
+        assert csv_rows(create_app(Services(store)).server.test_client(), "/api/v1/heads/heads.csv") == []
 
 
 def offered(services: Services, card: str, query: HeadsQuery) -> list[str]:
@@ -84,7 +61,7 @@ def test_labels_csv_has_the_labels_that_the_table_shows_with_their_evidence(
 ) -> None:
     query = HeadsQuery(experiment="removed")
     (address,) = offered(services, "heads-table", query)
-    found = lines(client, address)
+    found = csv_rows(client, address)
     seen = {(row["layer"], row["head"], row["label"]) for row in found}
     assert {("2", "1", "previous token"), ("5", "0", "induction"), ("7", "2", "helps")} <= seen
     (row,) = [row for row in found if row["label"] == "previous token"]
@@ -96,20 +73,20 @@ def test_labels_csv_has_the_labels_that_the_table_shows_with_their_evidence(
     assert float(row["high"]) >= high - 1e-6
     assert "whole 95 % interval" in row["method"]
     (only,) = offered(services, "heads-table", replace(query, label="induction"))
-    rows = [row for row in lines(client, only) if row["label"] == "induction"]
+    rows = [row for row in csv_rows(client, only) if row["label"] == "induction"]
     assert [(row["layer"], row["head"], row["statistic"]) for row in rows] == [
         ("5", "0", "induction"),
         ("5", "0", "induction_lift"),
     ]
-    assert {(row["layer"], row["head"]) for row in lines(client, only)} == {("5", "0")}
+    assert {(row["layer"], row["head"]) for row in csv_rows(client, only)} == {("5", "0")}
 
 
 def test_a_label_that_no_head_has_offers_no_file_and_one_that_is_none_is_refused(
     services: Services, client: FlaskClient
 ) -> None:
     assert offered(services, "heads-table", HeadsQuery(experiment="removed", label="sink")) == []
-    assert lines(client, "/api/v1/heads/labels.csv?experiment=removed&label=sink") == []
-    assert lines(client, "/api/v1/heads/labels.csv?experiment=none") == []
+    assert csv_rows(client, "/api/v1/heads/labels.csv?experiment=removed&label=sink") == []
+    assert csv_rows(client, "/api/v1/heads/labels.csv?experiment=none") == []
     answer = client.get("/api/v1/heads/labels.csv?label=clever", headers=HOST)
     assert (answer.status_code, "is no label" in answer.json["error"]) == (400, True)
 
@@ -125,7 +102,7 @@ def test_models_csv_has_every_head_of_two_models_with_its_interval(tmp_path: Pat
             both.save(job, make_info(name), make_set(*(one.prompt for one in some), name="cats"), [], 0, some)
         services = Services(both)
         (address,) = offered(services, "heads-models", HeadsQuery(experiment="removed", model="tuned"))
-        found = lines(create_app(services).server.test_client(), address)
+        found = csv_rows(create_app(services).server.test_client(), address)
     first, second = (np.stack([one.heads.previous_token for one in some]).astype(float) for some in (made, other))  # type: ignore[union-attr]
     assert [(row["first_model"], row["second_model"]) for row in found] == [("tiny", "tuned")] * first[0].size
     assert [(int(row["layer"]), int(row["head"])) for row in found] == list(np.ndindex(SHAPE))
