@@ -17,7 +17,8 @@ from headscope.analysis.types import RunStatus
 from headscope.storage import session
 from headscope.storage.columns.values import floats
 from headscope.storage.ids import parse_id
-from headscope.storage.read import counts, filters
+from headscope.storage.read import counts, filters, spans
+from headscope.storage.read.spans import Span
 from headscope.storage.rows import FindingRow, FindingSample, LensRanks, Measures, ModelSettings, RunFilter
 from headscope.storage.schema import (
     capsules,
@@ -39,6 +40,7 @@ class BehaviourReader:
     """The part of `headscope.storage.interfaces.RunReader` that reads many runs at once."""
 
     engine: Engine
+    _counts: counts.Counts
     _samples: counts.Counts
 
     def measures(self, where: RunFilter, limit: int = 20_000) -> Measures:
@@ -51,10 +53,12 @@ class BehaviourReader:
 
     def model_settings(self, where: RunFilter) -> tuple[ModelSettings, ...]:
         """See `RunReader.model_settings`."""
-        clauses = [*filters.clauses(where), R.status == RunStatus.SUCCEEDED.value]
         with session.reading(self.engine) as connection:
             key, version = ("settings", repr(where)), counts.version(connection)
-            return self._samples.get(key, version, lambda: _settings(connection, clauses))
+            span = Span(tuple(filters.clauses(where)))
+            if not where.newest:
+                span = spans.kept(connection, self._counts, version, where)
+            return self._samples.get(key, version, lambda: _settings(connection, span))
 
     def lens_ranks(self, where: RunFilter, limit: int = 5_000) -> tuple[LensRanks, ...]:
         """See `RunReader.lens_ranks`."""
@@ -113,7 +117,8 @@ def _finding(row: Mapping[Any, Any]) -> FindingRow:
     return FindingRow(**{**row, "run_id": str(row["run_id"])})
 
 
-def _settings(connection: Connection, clauses: Sequence[filters.Clause]) -> tuple[ModelSettings, ...]:
+def _settings(connection: Connection, span: Span) -> tuple[ModelSettings, ...]:
+    clauses = (*span.clauses, R.status == RunStatus.SUCCEEDED.value, *span.over(run_details.c.run_id))
     keys = (R.model, R.model_id, run_details.c.capsule_id)
     joined = runs.join(run_details, run_details.c.run_id == R.id)
     groups = sa.select(*keys, sa.func.count().label("n")).select_from(joined).where(*clauses).group_by(*keys).subquery()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any
@@ -103,8 +102,7 @@ class EvidenceReader:
     def _span(self, connection: Connection, where: RunFilter) -> tuple[Span, int]:
         """Where these runs lie, and the version of the store that this holds for."""
         version = counts.version(connection)
-        work = partial(spans.span, connection, where, _attributed)
-        return self._counts.get(("attributed", repr(where)), version, work), version
+        return spans.kept(connection, self._counts, version, where, _attributed), version
 
 
 def _key(where: RunFilter, by_prompt_set: bool) -> tuple[str, str, bool]:

@@ -4,7 +4,7 @@ continued later, in between."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from headscope.storage.read import filters
+from headscope.storage.read.counts import Counts
 from headscope.storage.read.filters import Clause
 from headscope.storage.rows import RunFilter
 from headscope.storage.schema import runs
@@ -59,6 +60,15 @@ def span(connection: Connection, where: RunFilter, having: Having | None = None)
     return every
 
 
+def kept(
+    connection: Connection, kept_in: Counts, version: Hashable, where: RunFilter, having: Having | None = None
+) -> Span:
+    """`span`, from memory if it is there. Without a number of newest runs it is one for all that ask, whatever they
+    seek among the runs."""
+    key = ("span", repr(where), having if where.newest else None)
+    return kept_in.get(key, version, lambda: span(connection, where, having))
+
+
 def _back_to(connection: Connection, found: Span, most: int, *having: Clause) -> Span:
     """Back to the newest `most` of them; themselves where there are no more."""
     newest = sa.select(R.created_at, R.id).where(*found.clauses, *having).order_by(*filters.order(()))
@@ -66,9 +76,7 @@ def _back_to(connection: Connection, found: Span, most: int, *having: Clause) ->
     if oldest is None:
         return found
     moment, run_id = oldest
-    later = sa.and_(
-        R.created_at >= moment, sa.or_(R.created_at > moment, R.id >= run_id)
-    )  # the first part has an index
+    later = sa.and_(R.created_at >= moment, sa.or_(R.created_at > moment, R.id >= run_id))  # the former by an index
     return replace(found, clauses=(*found.clauses, later))
 
 
