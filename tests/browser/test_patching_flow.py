@@ -88,8 +88,10 @@ def test_what_a_link_says_is_done_or_refused_in_a_narrow_window(open_page: OpenP
     assert wide == seen
     page.goto(f"{app_server}/patching?clean={quote(CLEAN)}&{TINY}&do=head:9.0:zero")
     expect(live.get_by_role("alert")).to_contain_text("There is no layer 9")
+    expect(page.locator("#patching-bars")).to_contain_text("the model gave no answer")
     page.get_by_role("button", name="Clear").click()
     expect(live).to_have_attribute("data-shown", "")
+    expect(page.locator("#patching-bars .hs-why-parts")).to_be_visible()
 
 
 def test_prompts_of_unequal_length_say_what_to_do(page: Page, app_server: str) -> None:

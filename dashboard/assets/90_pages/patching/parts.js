@@ -13,6 +13,7 @@
       this.root = root;
       this.card = root.closest(".hs-card");
       this.found = null;
+      this.missing = "Not measured yet: it comes with the first answer above.";
       this.map = new hs.Grid((layer, component) => this.press(layer, component));
       this.box = el("div", {});
       this.whole = el("div", { class: "hs-why-parts" }, [this.box, this.map.root]);
@@ -27,7 +28,7 @@
     draw() {
       if (!this.found) {
         this.root.replaceChildren(el("p", { class: "hs-muted", text: this.page.root.hasAttribute("aria-busy")
-          ? "Computing …" : "Not measured yet: it comes with the first answer above." }));
+          ? "Computing …" : this.missing }));
         return;
       }
       const { parts, reason } = this.found;

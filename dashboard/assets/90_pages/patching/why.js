@@ -157,6 +157,7 @@
       this.drop();
       this.root.removeAttribute("aria-busy");
       this.view.refuse(reason);
+      this.parts.missing = "Not measured: the model gave no answer, for the reason above.";
       if (!this.parts.found) this.parts.draw();
     }
 
