@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from headscope.analysis.statistics.intervals import SHARES
 from headscope.analysis.statistics.separation import separation
 from headscope.analysis.statistics.series import Sample, paired
 from headscope.analysis.suites.estimates import mean_score
@@ -182,6 +183,6 @@ def _gap(test: str, subset: str, unit: str, first: Side, second: Side, pairs: Se
 def _mean(
     test: str, subset: str, unit: str, values: Sequence[float], units: Sequence[str], against: Sequence[str]
 ) -> AnswerRow:
-    found = mean_score(test, subset, values, units)
+    found = mean_score(test, subset, values, units, SHARES if unit == SHARE else (-math.inf, 0.0))
     runs = tuple(dict.fromkeys(against))
     return AnswerRow(test, subset, found.value, found.low, found.high, unit, found.n, len(set(units)), BOOTSTRAP, runs)

@@ -6,21 +6,27 @@ from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
-from headscope.analysis.statistics.intervals import DRAWS, FEWEST, SHARES, bootstrap_means, expanded, wilson
+from headscope.analysis.statistics.intervals import DRAWS, FEWEST, SHARES, Within, bootstrap_means, expanded, wilson
 from headscope.analysis.suites.base import Floats, Score
 
 CHUNK = 50  # draws at once, so that memory stays small for many thousand items
 
 
-def mean_score(name: str, subset: str, values: Sequence[float], groups: Sequence[Hashable] | None = None) -> Score:
-    """A mean of values between 0 and 1 (of 0 and 1 alone: a share). groups: items that belong together are drawn
+def mean_score(
+    name: str,
+    subset: str,
+    values: Sequence[float],
+    groups: Sequence[Hashable] | None = None,
+    within: Within = SHARES,
+) -> Score:
+    """A mean of values that lie `within` (of 0 and 1 alone: a share). groups: items that belong together are drawn
     together. NaN is left out.
 
     Where every item is 0, or every one 1, all draws are the same, and the interval is Wilson's over the groups.
     """
     if not len(values):
         return missing(name, subset)
-    found = bootstrap_means(np.asarray(values, dtype=np.float64), groups, within=SHARES)
+    found = bootstrap_means(np.asarray(values, dtype=np.float64), groups, within=within)
     mean, low, high = float(found.mean), float(found.low), float(found.high)
     if mean in (0.0, 1.0) and low == high:
         units = len(set(groups)) if groups is not None else int(found.n)

@@ -213,3 +213,10 @@ def test_bbq_without_a_named_target_counts_for_accuracy_only() -> None:
     assert scores(found)["s_AMB", "all"].value == 0.0  # all unknown: right and without bias
     assert math.isnan(scores(found)["s_DIS", "all"].value)
     assert list(found.left_out.values()) == [1, 1]
+
+
+def test_an_interval_is_where_its_values_are() -> None:
+    """A log-probability is no share: its interval is about its mean, not between 0 and 1."""
+    observed = (-3 - np.random.default_rng(2).exponential(1, 40)).tolist()
+    score = mean_score("x", "all", observed, within=(-math.inf, 0.0))
+    assert -6 < score.low < score.value < score.high < -3
