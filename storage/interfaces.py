@@ -140,6 +140,10 @@ class RunReader(Protocol):
         log-likelihood of the text but its first token, or the continuation's toxicity (of the classifier `toxicity`
         would take), sentiment or regard. Raises UnknownNameError for another measure."""
 
+    def newest_pairs(self, limit: int = 12) -> tuple[tuple[RunRow, RunRow], ...]:
+        """The newest counterfactual pairs: two succeeded runs of one experiment, model and `pair_id`, with different
+        texts, the older one first."""
+
     def models_beside(self, sides: Sides) -> ModelsBeside:
         """Two models over the prompts that both ran: how many those are, and of every measure the sums that
         `analysis.statistics.model_pairs` takes, over all of them."""

@@ -49,6 +49,7 @@ READ: dict[str, Callable[[RunReader, str], Any]] = {
     "measures": lambda store, run_id: store.measures(MATCHING),
     **{f"pair_runs {measure}": lambda store, run_id, measure=measure: store.pair_runs(MINE, measure)
        for measure in PAIR_MEASURES},
+    "newest_pairs": lambda store, run_id: store.newest_pairs(2),
     "models_beside": lambda store, run_id: store.models_beside(Sides("tiny", "tiny", "it's", "it's", ALL)),
     "flips": lambda store, run_id: store.flips(Sides("tiny", "tiny", "", "", MATCHING)),
     "model_settings": lambda store, run_id: store.model_settings(ALL),

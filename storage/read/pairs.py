@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -14,8 +15,9 @@ from headscope.analysis.types import RunStatus
 from headscope.storage import session
 from headscope.storage.read import counts, filters
 from headscope.storage.read.behaviour import numbers, whole_pairs
+from headscope.storage.read.runs import whole_rows
 from headscope.storage.read.toxicity import TOXIC, judge_of
-from headscope.storage.rows import PAIR_MEASURES, TONES, PairRuns, RunFilter
+from headscope.storage.rows import PAIR_MEASURES, TONES, PairRuns, RunFilter, RunRow
 from headscope.storage.schema import probe_results, runs, toxicity_scores
 from headscope.storage.sql.columns import read_columns
 
@@ -26,6 +28,10 @@ SHOWN: tuple[sa.ColumnElement[Any], ...] = (
     sa.cast(R.id, sa.String).label("run_id"), R.model, sa.func.coalesce(R.prompt_set, "").label("prompt_set"),
     R.pair_id, R.group_name, sa.func.array_to_string(R.tags, APART).label("tags"), R.text,
 )  # fmt: skip
+
+KEY = (R.experiment_id, R.model_id, R.pair_id)
+SCANNED, MEMBERS = 200, 5_000
+"""Newest paired runs that pairs are sought among, and runs that may belong to those."""
 
 
 class PairReader:
@@ -42,6 +48,13 @@ class PairReader:
             key = ("pairs", repr(where), measure, preferred, limit)
             version = counts.version(connection)
             return self._samples.get(key, version, lambda: _read(connection, where, measure, preferred, limit))
+
+    def newest_pairs(self, limit: int = 12) -> tuple[tuple[RunRow, RunRow], ...]:
+        """See `RunReader.newest_pairs`."""
+        with session.reading(self.engine) as connection:
+            ids = _newest_pairs(connection, limit)
+            rows = {row.id: row for row in whole_rows(connection, [id_ for pair in ids for id_ in pair])}
+        return tuple((rows[str(older)], rows[str(newer)]) for older, newer in ids)
 
 
 def paired(where: RunFilter) -> list[filters.Clause]:
@@ -82,3 +95,18 @@ def _read(connection: Connection, where: RunFilter, measure: str, preferred: str
     else:
         columns = read_columns(connection, query.order_by(R.id))
     return PairRuns(members_of(columns), total, judge)
+
+
+def _newest_pairs(connection: Connection, limit: int) -> list[tuple[UUID, UUID]]:
+    """The partner of a run may lie as far from it as its experiment is long, so it is looked for by its pair."""
+    known = (R.pair_id.isnot(None), R.status == RunStatus.SUCCEEDED.value)
+    newest = connection.execute(sa.select(*KEY).where(*known).order_by(R.id.desc()).limit(SCANNED)).all()
+    keys = dict.fromkeys(map(tuple, newest))
+    among = [column.in_(values) for column, values in zip(KEY, map(set, zip(*keys, strict=True)), strict=False)]
+    members = sa.select(*KEY, R.id, R.text).where(*known, *among).order_by(R.id.desc()).limit(MEMBERS)
+    found: dict[tuple[Any, ...], list[tuple[UUID, str]]] = {key: [] for key in keys}
+    for *key, id_, text in connection.execute(members) if keys else ():
+        mine = found.get(tuple(key))
+        if mine is not None and text not in (other for _, other in mine):
+            mine.append((id_, text))
+    return [(texts[1][0], texts[0][0]) for texts in found.values() if len(texts) > 1][:limit]

@@ -78,7 +78,7 @@ class Reader:
             start = max(0, min(offset, total))
             limit = max(0, min(limit, total - start))
             if first is not None:
-                return RunsPage(_whole_rows(connection, first), total)
+                return RunsPage(whole_rows(connection, first), total)
             if start <= total // 2:
                 return RunsPage(_rows(connection, clauses, sort, start, limit), total)
             rows = _rows(connection, clauses, sort, total - start - limit, limit, backwards=True)
@@ -135,7 +135,7 @@ class Reader:
         """See `RunReader.runs`."""
         ids = [found for text in run_ids if (found := parse_id(text)) is not None]
         with session.reading(self.engine) as connection:
-            return _whole_rows(connection, ids)
+            return whole_rows(connection, ids)
 
     def attention(self, run_id: str) -> NDArray[np.float16] | None:
         """See `RunReader.attention`."""
@@ -215,10 +215,11 @@ def _rows(
     ordered = filters.order(sort, backwards=backwards)
     page = sa.select(runs.c.id).where(*clauses).order_by(*ordered).offset(offset).limit(limit)
     ids = list(connection.execute(page).scalars())
-    return _whole_rows(connection, ids[::-1] if backwards else ids)
+    return whole_rows(connection, ids[::-1] if backwards else ids)
 
 
-def _whole_rows(connection: Connection, ids: Sequence[UUID]) -> tuple[RunRow, ...]:
+def whole_rows(connection: Connection, ids: Sequence[UUID]) -> tuple[RunRow, ...]:
+    """The runs of these ids, in their order; ids that are not there are left out."""
     rows = connection.execute(_select_rows().where(schema.runs.c.id.in_(ids))).mappings()
     by_id = {row["id"]: run_row(row) for row in rows}
     return tuple(by_id[key] for key in ids if key in by_id)

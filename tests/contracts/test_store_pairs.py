@@ -12,8 +12,9 @@ from headscope.analysis.errors import UnknownNameError
 from headscope.analysis.types import Prompt
 from headscope.analysis.types.findings import ProbeResult, ToxicityScore
 from headscope.jobs.detection import experiment_runs
+from headscope.storage.read.pairs import SCANNED
 from headscope.storage.repository import Store
-from tests.factories import make_info, make_result, make_set
+from tests.factories import make_failure, make_info, make_result, make_set
 
 
 def test_pairs_are_read_with_what_was_measured(store_url: str) -> None:
@@ -55,3 +56,33 @@ def test_pairs_are_read_with_what_was_measured(store_url: str) -> None:
         assert store.pair_runs(where, "regard").members.value.tolist() == [0.75]
         with pytest.raises(UnknownNameError):
             store.pair_runs(where, "kindness")
+
+
+def test_newest_pairs_are_two_texts_of_one_experiment_model_and_pair(store_url: str) -> None:
+    """One group of all pairs is stored before the other, so that partners lie far apart; copies of a text, a failure
+    and a pair of two experiments or two models are none."""
+    count = SCANNED + 10
+    first, second = (
+        [Prompt(f"{i}-{group}", f"The {group} one {i}", " kind", " rude", group, f"pair {i}") for i in range(count)]
+        for group in ("old", "young")
+    )
+    alone = Prompt("alone", "Twice the same", " kind", " rude", "old", "copied")
+    lost = [Prompt(f"lost-{group}", f"The lost {group} one", group=group, pair_id="lost") for group in ("old", "young")]
+    with Store.open(store_url) as store:
+        assert store.newest_pairs() == ()
+        job = store.start_job(experiment="people", model="tiny", spec={}, total=2 * count)
+        for chosen in (first, second):
+            results = [make_result(prompt, seed=0, shape=(1, 1)) for prompt in chosen]
+            store.save(job, make_info("tiny"), make_set(*chosen, name="manners"), [], 0, results)
+        found = store.newest_pairs()
+        expected = [(f"The old one {i}", f"The young one {i}") for i in range(count - 1, count - 13, -1)]
+        assert [(older.text, newer.text) for older, newer in found] == expected
+        assert {(older.experiment, older.model) == (newer.experiment, newer.model) for older, newer in found} == {True}
+        rest = [alone, replace(alone, id="again"), *lost]
+        results = [make_result(alone), make_result(rest[1], seed=1), make_result(lost[0]), make_failure(lost[1])]
+        store.save(job, make_info("tiny"), make_set(*rest, name="rest"), [], 0, results)
+        for experiment, model, prompt in (("apart", "tiny", lost[1]), ("people", "small", lost[1])):
+            job = store.start_job(experiment=experiment, model=model, spec={}, total=1)
+            store.save(job, make_info(model), make_set(prompt, name="rest"), [], 0, [make_result(prompt)])
+        assert store.newest_pairs() == found
+        assert len(store.newest_pairs(3)) == 3

@@ -12,7 +12,7 @@ from headscope.analysis.types.patching import PATCH_COMPONENTS, PatchResult
 from headscope.dashboard import links
 from headscope.dashboard.cards import PICTURES, Children, Download, download_menu, empty_box, guarded
 from headscope.dashboard.figures.patching import patch_figure, recovers
-from headscope.dashboard.pages.patching.query import PatchingQuery, first_ready, patched, stored_pairs
+from headscope.dashboard.pages.patching.query import PatchingQuery, first_ready, patched
 from headscope.dashboard.pages.patching.view import candidates, facts, form, pair_list
 from headscope.dashboard.services import Services
 
@@ -37,8 +37,8 @@ def inputs(services: Services, query: PatchingQuery) -> Children:
 @guarded("read the pairs")
 def pairs(services: Services) -> Children:
     """Counterfactual pairs of the store."""
-    found = stored_pairs(services.store)
-    ids = [row.id for pair in found for row in (pair.clean, pair.corrupted)]
+    found = services.store.newest_pairs()
+    ids = [row.id for pair in found for row in pair]
     return pair_list(found, services.store.offensive(ids))
 
 

@@ -10,8 +10,6 @@ from headscope.analysis.types.patching import PATCH_COMPONENTS, PatchRequest, Pa
 from headscope.dashboard import links
 from headscope.dashboard.link_state import QueryState, choice, number
 from headscope.dashboard.services import ModelListing, Services
-from headscope.storage.interfaces import RunReader
-from headscope.storage.rows import Condition, RunFilter, RunRow, Sort
 
 
 def patched(services: Services, query: PatchingQuery) -> PatchResult:
@@ -24,10 +22,6 @@ def patched(services: Services, query: PatchingQuery) -> PatchResult:
 def first_ready(models: Sequence[ModelListing]) -> str:
     """The model that is chosen where the link names none; "" when none is here."""
     return next((model.name for model in models if model.ready), "")
-
-
-MOST_PAIRS = 12
-SCANNED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +56,3 @@ class PatchingQuery(QueryState):
 def href(query: PatchingQuery, **changes: object) -> str:
     """A link to the page with some of its state changed."""
     return links.view(links.PATCHING, replace(query, **changes))  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two runs of a counterfactual pair, the newer experiment first."""
-
-    clean: RunRow
-    corrupted: RunRow
-
-
-def stored_pairs(store: RunReader) -> list[Pair]:
-    """The newest counterfactual pairs of the store: two succeeded runs of one experiment and model with one pair_id."""
-    where = RunFilter((Condition("pair_id", "not_null"), Condition("status", "eq", "succeeded")))
-    open_: dict[tuple[str, str, str], RunRow] = {}
-    found: list[Pair] = []
-    for row in store.runs_page(where, (Sort("id", descending=True),), limit=SCANNED).rows:
-        key = (row.experiment_id, row.model_id, row.pair_id or "")
-        other = open_.pop(key, None)
-        if other is None:
-            open_[key] = row
-        elif other.text != row.text and len(found) < MOST_PAIRS:
-            found.append(Pair(clean=row, corrupted=other))
-    return found

@@ -15,11 +15,11 @@ from headscope.dashboard import links
 from headscope.dashboard.cards import Children, extra
 from headscope.dashboard.covered import covered, prompt
 from headscope.dashboard.numbers import plain, signed
-from headscope.dashboard.pages.patching.query import Pair, PatchingQuery, href
+from headscope.dashboard.pages.patching.query import PatchingQuery, href
 from headscope.dashboard.services import ModelListing
 from headscope.dashboard.tables import table
 from headscope.dashboard.text import quoted, visible
-from headscope.storage.rows import Offence, Offences
+from headscope.storage.rows import Offences, RunRow
 
 
 def form(query: PatchingQuery, models: Sequence[ModelListing], default: str) -> Component:
@@ -77,35 +77,30 @@ def _select(name: str, label: str, options: Sequence[str], value: str) -> Compon
     return html.Div([html.Label(label, htmlFor=f"patching-{name}"), field])
 
 
-def pair_list(pairs: Sequence[Pair], why: Offences) -> Children:
+def pair_list(pairs: Sequence[tuple[RunRow, RunRow]], why: Offences) -> Children:
     """Links that fill the form with a pair of the store; what offends is covered, with its address, which holds it."""
     if not pairs:
         return html.P(
             ["The store holds no counterfactual pairs. The set ", html.Code("occupation_gender"), " has some: ",
              html.Code("headscope run --prompts occupation_gender"), "."], className="hs-muted",
         )  # fmt: skip
-    rows = [
-        html.Tr(
-            [
-                html.Td(
-                    covered(dcc.Link(pair.clean.text, href=_pair_href(pair)), pair.clean.text, _offence(pair, why))
-                ),
-                html.Td(covered(pair.corrupted.text, pair.corrupted.text, prompt(why, pair.corrupted.id))),
-                html.Td(covered(visible(pair.clean.target), pair.clean.target or "", _offence(pair, why))),
-                html.Td(pair.clean.model, className="hs-patching-model"),
-            ]
-        )
-        for pair in pairs
-    ]
-    return table(("Clean", "Corrupted", "Target", "Model"), rows)
+    return table(("Clean", "Corrupted", "Target", "Model"), [_pair_row(*pair, why) for pair in pairs])
 
 
-def _offence(pair: Pair, why: Offences) -> Offence | None:
-    return prompt(why, pair.clean.id) or prompt(why, pair.corrupted.id)
+def _pair_row(clean: RunRow, corrupted: RunRow, why: Offences) -> Component:
+    theirs = prompt(why, corrupted.id)
+    either = prompt(why, clean.id) or theirs
+    return html.Tr(
+        [
+            html.Td(covered(dcc.Link(clean.text, href=_pair_href(clean, corrupted)), clean.text, either)),
+            html.Td(covered(corrupted.text, corrupted.text, theirs)),
+            html.Td(covered(visible(clean.target), clean.target or "", either)),
+            html.Td(clean.model, className="hs-patching-model"),
+        ]
+    )
 
 
-def _pair_href(pair: Pair) -> str:
-    one, other = pair.clean, pair.corrupted
+def _pair_href(one: RunRow, other: RunRow) -> str:
     foil = other.target if one.target and other.target and other.target != one.target else ""
     query = PatchingQuery(
         clean=one.text, corrupted=other.text, target=one.target or "", foil=foil or "", model=one.model

@@ -14,7 +14,7 @@ from headscope.analysis.running.tensor_cache import TensorCache, tensor_cache_by
 from headscope.analysis.types.patching import PatchRequest, PatchResult
 from headscope.dashboard.figures.patching import differing, patch_figure, position_labels, recovers
 from headscope.dashboard.pages.patching import cards as patching
-from headscope.dashboard.pages.patching.query import PatchingQuery, stored_pairs
+from headscope.dashboard.pages.patching.query import PatchingQuery
 from headscope.dashboard.pages.patching.view import candidates, facts, pair_list
 from headscope.dashboard.services import ModelListing, Services
 from tests.page_parts import hrefs
@@ -112,26 +112,17 @@ def test_one_prompt_is_enough_for_all_but_the_map(tiny_gpt2: HFCausalBackend) ->
     assert patching.boot(services, PatchingQuery(model="other"))["model"] == "other"
 
 
-def test_pairs_are_two_texts_of_one_pair_experiment_and_model() -> None:
+def test_a_pair_of_the_store_is_a_link_that_fills_the_form() -> None:
     class Row:
-        def __init__(self, text: str, pair: str, experiment: str = "e", target: str | None = None) -> None:
-            self.text, self.pair_id, self.experiment_id, self.target = text, pair, experiment, target
-            self.id, self.model, self.model_id = text, "tiny", "m"
+        def __init__(self, text: str, target: str) -> None:
+            self.text, self.target, self.id, self.model = text, target, text, "tiny"
 
-    class Store:
-        def runs_page(self, *_: Any, **__: Any) -> Any:
-            rows = [
-                Row("she", "1", target=" a"),
-                Row("alone", "2"),
-                Row("he", "1", target=" b"),
-                Row("x", "2", "other"),
-            ]
-            return type("Page", (), {"rows": rows})()
-
-    found = stored_pairs(Store())  # type: ignore[arg-type]
-    assert [(pair.clean.text, pair.corrupted.text) for pair in found] == [("he", "she")]
-    (link,) = (part.href for part in pair_list(found, {})._traverse() if getattr(part, "href", None))
-    assert PatchingQuery.from_query(link.partition("?")[2]).foil == " a"
+    (link,) = (
+        part.href for part in pair_list([(Row("he", " b"), Row("she", " a"))], {})._traverse()  # type: ignore[list-item]
+        if getattr(part, "href", None)
+    )  # fmt: skip
+    query = PatchingQuery.from_query(link.partition("?")[2])
+    assert (query.clean, query.corrupted, query.target, query.foil, query.model) == ("he", "she", " b", " a", "tiny")
     assert "occupation_gender" in text_of(pair_list([], {}))
 
 
