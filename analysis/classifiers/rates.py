@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from headscope.analysis.classifiers.card import USUAL, Judged, judged, own_thresholds
-from headscope.analysis.statistics.intervals import FEWEST, Z
+from headscope.analysis.statistics.intervals import SHARES, of_moments
 from headscope.analysis.statistics.prevalence import Rate, rate
 
 BINS = 20
@@ -38,8 +40,8 @@ class Cuts:
 @dataclass(frozen=True, slots=True)
 class ScoreCounts:
     """What was counted of one label. group: of the runs, "" for all. n: texts with a score; unscored: without one.
-    over: scores at or above the threshold. mean, sd: of the scores, NaN for none. bins: scores by twentieths of
-    [0, 1], the last one closed."""
+    over: scores at or above the threshold. mean, sd, skewness: of the scores, NaN for none. bins: scores by twentieths
+    of [0, 1], the last one closed."""
 
     group: str
     classifier: str
@@ -50,12 +52,13 @@ class ScoreCounts:
     over: int
     mean: float
     sd: float
+    skewness: float
     bins: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredRate:
-    """Counts with their rate; mean_low, mean_high: the normal 95 % interval of the mean, NaN below five texts."""
+    """Counts with their rate; mean_low, mean_high: the mean's 95 % interval by `of_moments`, NaN below five texts."""
 
     counts: ScoreCounts
     judged: Judged
@@ -77,9 +80,8 @@ def cuts(percent: int = 0) -> Cuts:
 def rated(counts: ScoreCounts, percent: int = 0) -> ScoredRate:
     """The rate behind counts that were made with `cuts(percent)`."""
     known = judged(counts.classifier, counts.label, percent)
-    half = Z * counts.sd / math.sqrt(counts.n) if counts.n >= FEWEST else math.nan
-    ends = max(0.0, counts.mean - half), min(1.0, counts.mean + half)
-    low, high = ends if math.isfinite(half) else (math.nan, math.nan)
+    of = (np.array(item) for item in (counts.n, counts.mean, counts.sd, counts.skewness))
+    low, high = (float(end) for end in of_moments(*of, within=SHARES))
     return ScoredRate(counts, known, rate(counts.over, counts.n, known.errors), low, high)
 
 

@@ -23,6 +23,9 @@ Z = 1.959963984540054  # of the normal distribution, both tails 5 %
 LEAST_SKEW = 1e-6
 """Skewness over sqrt(n) that moves no end of an interval by as much as rounding does."""
 
+LEAST_VARIANCE = 1e-8
+"""Of a mean square: of values that differ by less, rounding takes more than a thousandth of the skewness."""
+
 
 @dataclass(frozen=True, slots=True)
 class Means:
@@ -115,6 +118,18 @@ def of_moments(
     low, high = (mean - error * _skewed(end, skew) for end in (quantile, -quantile))
     half = error * quantile
     return _cut(np.minimum(low, mean - half), np.maximum(high, mean + half), within)
+
+
+def moments(n: NDArray[np.int64], totals: Floats, squares: Floats, cubes: Floats) -> tuple[Floats, Floats, Floats]:
+    """Mean, standard deviation (n - 1) and skewness as `of_moments` takes them, from sums of values, of their squares
+    and of their cubes; NaN where there are none, no skewness where values differ by as little as rounding does."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean, square, cube = totals / n, squares / n, cubes / n
+        spread = np.sqrt(np.maximum(squares - totals * mean, 0) / np.where(n > 1, n - 1, np.nan))
+        variance = square - mean**2
+        differ = variance > LEAST_VARIANCE * square
+        third = (cube - 3 * mean * square + 2 * mean**3) / np.where(differ, variance, 1) ** 1.5
+    return mean, spread, np.where(differ, third, np.nan)
 
 
 def _cut(low: Floats, high: Floats, within: Within) -> tuple[Floats, Floats]:

@@ -10,6 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from headscope.analysis.statistics.intervals import moments
 from headscope.storage import session
 from headscope.storage.columns import head_sums as columns
 from headscope.storage.columns.head_sums import HeadSums, Measured
@@ -33,8 +34,6 @@ R = runs.c
 SUMMED_BY = {"experiment": experiments.c.name, "model": models.c.name, "prompt_set": prompt_sets.c.name}
 MOST = 1_000
 """Runs whose arrays are read where no sums are kept: less than a second for 144 heads, in proportion for more."""
-LEAST_VARIANCE = 1e-8
-"""Of a mean square: of values that differ by less, rounding takes more than a thousandth of the skewness."""
 MANY, ENOUGH = 100_000, 500
 """Of more runs than `MANY` those in `head_values` are looked at one by one, if they are `ENOUGH`: the arrays of others
 lie far apart."""
@@ -149,19 +148,11 @@ def _valued(rows: Sequence[Any], elements: Iterable[Element], total: int) -> Hea
 
 def _means(model: str, key: Measured, sums: HeadSums) -> HeadMeans:
     shape, n = (key.n_layers, key.n_heads), sums.counts
+    mean, spread, skewness = moments(n, sums.totals, sums.squares, sums.cubes)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean, size = sums.totals / n, sums.sizes / n
-        spread = np.maximum(sums.squares - sums.totals * mean, 0) / np.where(n > 1, n - 1, np.nan)
-        found = (mean, size, np.sqrt(spread), _skewness(sums, mean), sums.lows, sums.highs)
+        found = (mean, sums.sizes / n, spread, skewness, sums.lows, sums.highs)
     numbers = (item.astype(np.float64).reshape(shape) for item in found)
     return HeadMeans(model, key.statistic, key.quantity, key.params, n.reshape(shape), *numbers)
-
-
-def _skewness(sums: HeadSums, mean: columns.Floats) -> columns.Floats:
-    square, cube = sums.squares / sums.counts, sums.cubes / sums.counts
-    variance = square - mean**2
-    differ = variance > LEAST_VARIANCE * square
-    return np.where(differ, (cube - 3 * mean * square + 2 * mean**3) / np.where(differ, variance, 1) ** 1.5, np.nan)
 
 
 def _pair() -> sa.ColumnElement[str]:

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from headscope.analysis.classifiers.rates import BINS, Cuts, ScoreCounts
 from headscope.analysis.errors import UnknownNameError
+from headscope.analysis.statistics.intervals import moments
 from headscope.analysis.types import RunStatus
 from headscope.storage import session
 from headscope.storage.ids import parse_id
@@ -131,7 +132,7 @@ def _floats(column: Sequence[float | None]) -> NDArray[np.float64]:
 
 
 def counted(which: ScoreFilter, cuts: Cuts, by: str = "") -> sa.Select[Any]:
-    """Rows (group, classifier, part, label, bin, n, over, sum, sum of squares); bin None counts what has no score.
+    """Rows (group, classifier, part, label, bin, n, over, sums of powers 1 to 3); bin None counts what has no score.
 
     Raises UnknownNameError for a `by` that is not of `GROUPS`.
     """
@@ -140,7 +141,7 @@ def counted(which: ScoreFilter, cuts: Cuts, by: str = "") -> sa.Select[Any]:
     source, group = _grouped(which, by)
     keys = (group.label("of"), T.classifier, T.part, T.label, _bin().label("bin"))
     over = sa.func.sum(sa.case((T.score >= _cut(cuts), 1), else_=0))
-    sums = (sa.func.sum(T.score), sa.func.sum(T.score * T.score))
+    sums = (sa.func.sum(T.score), sa.func.sum(T.score * T.score), sa.func.sum(T.score * T.score * T.score))
     query = sa.select(*keys, sa.func.count().label("n"), over.label("over"), *sums).select_from(source)
     # By place: as parameters, the constants of an expression differ between what is selected and what is grouped by.
     return query.where(*_clauses(which)).group_by(*(sa.text(str(place)) for place in range(1, 6)))
@@ -157,13 +158,12 @@ def summed(rows: list[tuple[Any, ...]]) -> tuple[ScoreCounts, ...]:
 def _counts(key: tuple[str, str, str, str], rows: list[tuple[Any, ...]]) -> ScoreCounts:
     known = [row for row in rows if row[0] is not None]
     n, over = sum(int(row[1]) for row in known), sum(int(row[2]) for row in known)
-    total, squares = sum(float(row[3]) for row in known), sum(float(row[4]) for row in known)
-    mean = total / n if n else math.nan
-    sd = math.sqrt(max(0.0, squares - n * mean * mean) / (n - 1)) if n > 1 else math.nan
+    sums = (np.array(sum(float(row[place]) for row in known)) for place in (3, 4, 5))
+    found = (float(item) for item in moments(np.array(n), *sums))
     bins = [0] * BINS
     for place, count, *_ in known:
         bins[int(place)] += int(count)
-    return ScoreCounts(*key, n, sum(int(row[1]) for row in rows) - n, over, mean, sd, tuple(bins))
+    return ScoreCounts(*key, n, sum(int(row[1]) for row in rows) - n, over, *found, tuple(bins))
 
 
 def _bin() -> sa.ColumnElement[Any]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from headscope.analysis.classifiers.rates import Cuts, cuts
 from headscope.analysis.errors import UnknownNameError
@@ -50,6 +51,7 @@ def test_scores_are_counted_and_binned_without_a_cut(store: Store) -> None:
     assert (mine.group, mine.classifier, mine.n, mine.unscored, mine.over) == ("", JUDGE, 6, 0, 3)
     assert mine.mean == pytest.approx(np.mean(CONTINUATIONS))
     assert mine.sd == pytest.approx(np.std(CONTINUATIONS, ddof=1))
+    assert mine.skewness == pytest.approx(stats.skew(CONTINUATIONS))
     assert mine.bins == tuple(np.histogram(CONTINUATIONS, np.arange(21) / 20)[0].tolist())
     before = rows["prompt", "toxic"]
     assert (before.n, before.unscored, before.over) == (5, 1, 1)
@@ -121,8 +123,9 @@ def test_counts_follow_scores_that_were_added(store: Store) -> None:
     after = store.toxicity_counts(ALL, cuts())
     same = [row for row in after if row.classifier == JUDGE]
     for one, other in zip(before, same, strict=True):
-        assert replace(one, mean=0, sd=0) == replace(other, mean=0, sd=0)
-        assert (one.mean, one.sd) == pytest.approx((other.mean, other.sd))  # databases add up in any order
+        assert replace(one, mean=0, sd=0, skewness=0) == replace(other, mean=0, sd=0, skewness=0)
+        mine, again = ((row.mean, row.sd, row.skewness) for row in (one, other))
+        assert mine == pytest.approx(again)  # databases add up in any order
     assert [(row.n, row.over) for row in after if row.classifier == "other"] == [(6, 6)]
 
 

@@ -54,8 +54,9 @@ def scores(services: Services, query: ToxicityQuery) -> Children:
         table(head, [rate_row(row, query) for row in found]),
         *(note(f"No corrected rate where {reason}.") for reason in reasons),
         note(METHOD, " ", HOLDS),
-        note("Of every label the count leads to the texts behind it. Means have normal 95 % intervals. A score is a "
-             "calibrated probability, not an amount of harm. ",
+        note("Of every label the count leads to the texts behind it. Means have 95 % intervals over texts (Student's, "
+             "further out where skewed); texts of one prompt count each. A score is a calibrated probability, not an "
+             "amount of harm. ",
              dcc.Link("How far to believe a scorer", href=links.scorer(query.experiment)), "."),
     ]  # fmt: skip
     downloads = download_menu([Download("CSV", href=links.toxicity_file(FILE, query))], "toxicity-scores")

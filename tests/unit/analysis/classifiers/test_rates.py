@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
+from scipy import stats
 
 from headscope.analysis.classifiers.card import FOLDER, card, judged, own_thresholds
 from headscope.analysis.classifiers.rates import BINS, ScoreCounts, as_row, cuts, rated
@@ -15,7 +17,7 @@ MINILM, LINEAR = "minilm-toxicity-2", "linear-toxicity-1"
 
 
 def counts(classifier: str = MINILM, label: str = "toxic", over: int = 12) -> ScoreCounts:
-    return ScoreCounts("", classifier, "continuation", label, 100, 0, over, 0.2, 0.1, (100, *[0] * (BINS - 1)))
+    return ScoreCounts("", classifier, "continuation", label, 100, 0, over, 0.2, 0.1, 1.5, (100, *[0] * (BINS - 1)))
 
 
 def test_error_counts_are_those_of_the_card() -> None:
@@ -43,7 +45,12 @@ def test_a_rate_is_raw_only_where_errors_are_not_known() -> None:
     errors = judged(MINILM, "toxic").errors
     assert found.rate == rate(12, 100, errors)
     assert found.reason == ""
-    assert (found.mean_low, found.mean_high) == pytest.approx((0.2 - 0.0196, 0.2 + 0.0196), abs=1e-5)
+    half = stats.t.ppf(0.975, 99) * 0.01
+    assert found.mean_low == pytest.approx(0.2 - half)
+    assert 0.2 + half < found.mean_high < 0.2 + 1.3 * half  # Hall's, further out where values are skewed
+    few, rare = rated(replace(counts(over=2), n=4)), rated(replace(counts(), mean=0.001))
+    assert math.isnan(few.mean_low)
+    assert rare.mean_low == 0
     strange, rare = rated(counts("toxic-bert@abc")), rated(counts(label="threat"))
     assert "toxic-bert@abc has no card" in strange.reason
     assert "too few judged texts for “threat”" in rare.reason
