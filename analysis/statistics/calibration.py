@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headscope.analysis.statistics.calibration_noise import held_errors, variances
-from headscope.analysis.statistics.intervals import FEWEST, expanded, wilson
+from headscope.analysis.statistics.intervals import FEWEST, expanded, of_moments, wilson
 
 Floats = NDArray[np.float64]
 BINS = 10
+FEW_OF_A_KIND = 10
+"""With fewer wrong answers than this, or fewer right ones, no interval of a gain is to be relied on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,10 @@ class SelectiveRisk:
     """Answering only where most confident (El-Yaniv and Wiener 2010). coverage, risk: float64 `[n]`, the share of
     prompts answered and the share of wrong answers among them, most confident first. area: the mean risk over all
     coverages (0 is perfect); random: what any order would give on average, the overall share of wrong answers. gain:
-    random - area, with its 95 % bootstrap interval over prompts `gain_low`, `gain_high` (NaN when not asked for)."""
+    random - area, with its 95 % interval over prompts `gain_low`, `gain_high` (NaN when not asked for): at either end
+    the further one of the bootstrap's and of `of_moments` over jackknife pseudo-values. Simulated with 10 to 300
+    prompts it holds the gain in 93 to 99 % of cases; where fewer than `FEW_OF_A_KIND` answers are wrong, or right, in
+    40 to 95 %, as so few say little of the others."""
 
     coverage: Floats
     risk: Floats
@@ -97,6 +102,12 @@ class SelectiveRisk:
     n: int
     gain_low: float
     gain_high: float
+
+    @property
+    def fewest(self) -> int:
+        """How many answers are wrong, or how many right, whichever are fewer."""
+        wrong = round(self.random * self.n) if self.n else 0
+        return min(wrong, self.n - wrong)
 
     @property
     def gain(self) -> float:
@@ -133,4 +144,22 @@ def _gain_interval(wrong: Floats, draws: int, seed: int) -> tuple[float, float]:
         drawn = wrong[np.sort(generator.integers(0, n, n, dtype=np.int32))]
         gains.append(drawn.mean() - (np.cumsum(drawn) / counts).mean())
     low, high = np.percentile(gains, expanded(n))
-    return float(low), float(high)
+    values = _pseudo_values(wrong)
+    sd, skewness = values.std(ddof=1), np.mean((values - values.mean()) ** 3)
+    skewness = skewness / values.std() ** 3 if sd else np.nan
+    ends = of_moments(*(np.asarray(item) for item in (n, values.mean(), sd, skewness)))
+    return float(min(low, ends[0])), float(max(high, ends[1]))
+
+
+def _pseudo_values(wrong: Floats) -> Floats:
+    """What each prompt adds to the gain, by leaving it out: n times the gain minus n - 1 times that of the others
+    (Tukey's jackknife). Without prompt i the risk of the first k is as before for k < i, then (first k + 1, less i)
+    / k."""
+    n, places = len(wrong), np.arange(1, len(wrong))
+    sums = np.cumsum(wrong)
+    before = np.concatenate([[0.0], np.cumsum(sums / np.arange(1, n + 1))])[:n]
+    after, weight = (np.append(np.cumsum((top / places)[::-1])[::-1], 0.0) for top in (sums[1:], np.ones(n - 1)))
+    area = (before + after - wrong * weight) / (n - 1)
+    gain = wrong.mean() - (sums / np.arange(1, n + 1)).mean()
+    found: Floats = n * gain - (n - 1) * ((sums[-1] - wrong) / (n - 1) - area)
+    return found

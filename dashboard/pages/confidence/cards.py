@@ -27,6 +27,7 @@ from headscope.dashboard.pages.confidence.view import (
     left_out,
     no_answers,
     no_target_layers,
+    one_sided,
     risk_row,
     run_cell,
     series_cell,
@@ -139,10 +140,12 @@ def risk(services: Services, query: ConfidenceQuery) -> Children:
         *left_out(runs, query),
         graph(figures.selective_risk(curves)),
         *few({name: curve.n for name, curve in curves.items()}),
+        *one_sided(curves),
         table(RISKS, [risk_row(name, curve) for name, curve in curves.items()]),
         note("Gain: by how much answering the surest prompts first is better than answering in any order, mean over "
-             "coverages (El-Yaniv and Wiener 2010), with its 95 % bootstrap interval over prompts. Where that holds 0, "
-             "the model's probability was not shown to tell its right answers from its wrong ones."),
+             "coverages (El-Yaniv and Wiener 2010), with its 95 % interval over prompts (the further end of bootstrap "
+             "and jackknife). Where that holds 0, the model's probability was not shown to tell its right answers from "
+             "its wrong ones."),
     ], answers_switch(query)  # fmt: skip
 
 

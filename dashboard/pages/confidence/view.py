@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from headscope.analysis.statistics.calibration import SelectiveRisk
+from headscope.analysis.statistics.calibration import FEW_OF_A_KIND, SelectiveRisk
 from headscope.analysis.statistics.confidence import Spread
 from headscope.analysis.statistics.intervals import FEWEST
 from headscope.dashboard import links
@@ -79,6 +81,13 @@ def left_out(runs: Measures, query: ConfidenceQuery) -> list[Component]:
         said = f"{plural(count, 'target')} here are in pairs about groups of people, where neither word is right."
         return [warning(said)]
     return [note(f"Without {plural(count, 'run')} of pairs about groups of people: their target is no right answer.")]
+
+
+def one_sided(curves: Mapping[str, SelectiveRisk]) -> list[Component]:
+    """Said where nearly all answers are wrong, or nearly all right."""
+    names = [name for name, curve in curves.items() if curve.n >= FEWEST and curve.fewest < FEW_OF_A_KIND]
+    said = f"Fewer than {FEW_OF_A_KIND} wrong answers, or fewer right ones: the interval may be too narrow for "
+    return [warning(f"{said}{', '.join(names)}. In simulations so few held the gain in 40 to 95 %.")] if names else []
 
 
 RISKS = ("Series", "Wrong, surest first>", "Wrong, any order>", "Gain>", "Prompts>")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from headscope.analysis.statistics.calibration import calibration_error, selective_risk
+from headscope.analysis.statistics.calibration import _pseudo_values, calibration_error, selective_risk
 from headscope.analysis.statistics.clusters import clusters
 from headscope.analysis.statistics.confidence import answered_right, lock_in, spread
 from headscope.analysis.statistics.counterfactual import OTHERS, Members, by_template, contrasts
@@ -81,6 +81,35 @@ def test_the_interval_of_what_the_order_gains() -> None:
     drawn = [generator.integers(0, 300, 300) for _ in range(400)]
     again = [selective_risk(stated[chosen], right[chosen]).gain for chosen in drawn]
     assert np.percentile(again, (2.5, 97.5)) == pytest.approx([found.gain_low, found.gain_high], abs=0.02)
+
+
+@pytest.mark.parametrize(("kind", "n", "least"), [("calibrated", 10, 0.94), ("calibrated", 100, 0.94),
+                                                  ("rarely wrong", 150, 0.92)])  # fmt: skip
+def test_intervals_of_the_gain_hold_it(kind: str, n: int, least: float) -> None:
+    """The gains of endless answers by hand: their order's area less the share of wrong ones, 1/4 and 1/40."""
+    generator, held, cases = np.random.default_rng(3), 0, 300
+    truth = {"calibrated": 1 / 4, "rarely wrong": 1 / 40}[kind]
+    for _ in range(cases):
+        stated = generator.random(n)
+        wrong = generator.random(n) < (1 - stated) * (1.0 if kind == "calibrated" else 0.1)
+        found = selective_risk(stated, ~wrong, draws=200)
+        held += found.gain_low <= truth <= found.gain_high
+    assert held / cases >= least
+
+
+def test_what_each_prompt_adds_to_the_gain_is_found_by_leaving_it_out() -> None:
+    generator = np.random.default_rng(4)
+    stated, right = generator.random(12), generator.random(12) < 0.5
+    order = np.argsort(-stated)
+    gain = selective_risk(stated, right).gain
+    without = [selective_risk(np.delete(stated, i), np.delete(right, i)).gain for i in order]
+    assert _pseudo_values(1.0 - right[order]) == pytest.approx([12 * gain - 11 * other for other in without])
+
+
+def test_few_answers_of_a_kind_are_known() -> None:
+    assert selective_risk([0.9, 0.8, 0.5, 0.5], [1, 0, 1, 1]).fewest == 1
+    assert selective_risk([0.9, 0.8, 0.5, 0.5], [0, 0, 1, 0]).fewest == 1
+    assert selective_risk([np.nan], [1]).fewest == 0
 
 
 def test_where_an_answer_locks_in() -> None:

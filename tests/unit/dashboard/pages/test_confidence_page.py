@@ -62,6 +62,8 @@ def test_a_target_about_people_is_no_right_answer(store: Store) -> None:
         assert f"{4 * N} targets here are in pairs about groups of people" in words(store, card, answers="all")
     assert f" {3 * N} " in words(store, "confidence-calibration", model="tiny")
     assert f" {5 * N} " in words(store, "confidence-calibration", model="tiny", answers="all")
+    few = "Fewer than 10 wrong answers, or fewer right ones: the interval may be too narrow for"
+    assert few in words(store, "confidence-risk")
     assert f"(n = {3 * N})" not in words(store, "confidence-layers")  # drawn in the figure, not said
 
 
@@ -156,7 +158,7 @@ def test_signs_of_wrong_answers_are_measured_on_the_same_prompts(tmp_path: Path)
     with Store.open(str(tmp_path / "signs.duckdb")) as store:
         job = store.start_job(experiment="sure", model="tiny", spec={}, total=len(prompts))
         store.save(job, make_info("tiny"), make_set(*prompts), ["layers"], 0, results)
-        said = words(store, "confidence-signs")
+        said, gained = words(store, "confidence-signs"), words(store, "confidence-risk")
         runs = store.measures(experiment_runs("sure"))
     found = separation(-np.log(runs.next_token_prob), (runs.target_rank == 1).astype(float))
     assert f"Surprisal of the answer −log P(top token) {found.area:.2f} [{found.low:.2f}, {found.high:.2f}]" in said
@@ -165,3 +167,4 @@ def test_signs_of_wrong_answers_are_measured_on_the_same_prompts(tmp_path: Path)
     details = separation(np.array([float(i % 3 == 0) for i in range(40)]), (runs.target_rank == 1).astype(float))
     assert f"after Varshney et al. 2023 {details.area:.2f} [" in said
     assert "Not measured: headscope run ... --analyses semantic_entropy" in said
+    assert "may be too narrow" not in gained
