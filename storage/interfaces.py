@@ -88,6 +88,9 @@ class RunReader(Protocol):
     def run(self, run_id: str) -> RunDetail:
         """Raises UnknownNameError when there is no such run."""
 
+    def details(self, run_ids: Sequence[str]) -> tuple[RunDetail, ...]:
+        """Whole runs in the order asked; unknown ids are left out."""
+
     def insides(self, run_ids: Sequence[str]) -> Mapping[str, Inside]:
         """Tokens, attributions (without receipts) and heads of each run; unknown ids are left out."""
 

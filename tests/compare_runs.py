@@ -84,16 +84,20 @@ class Runs:
     """A store of the runs given, which counts how often it is asked."""
 
     def __init__(self, *details: RunDetail) -> None:
-        self.details, self.asked = {detail.row.id: detail for detail in details}, 0
+        self.known, self.asked = {detail.row.id: detail for detail in details}, 0
 
     def run(self, run_id: str) -> RunDetail:
         self.asked += 1
-        if run_id not in self.details:
-            raise UnknownNameError("run", run_id, self.details)
-        return self.details[run_id]
+        if run_id not in self.known:
+            raise UnknownNameError("run", run_id, self.known)
+        return self.known[run_id]
+
+    def details(self, ids: list[str]) -> tuple[RunDetail, ...]:
+        self.asked += 1
+        return tuple(self.known[id_] for id_ in ids if id_ in self.known)
 
     def runs(self, ids: list[str]) -> tuple[RunRow, ...]:
-        return tuple(self.details[id_].row for id_ in ids if id_ in self.details)
+        return tuple(self.known[id_].row for id_ in ids if id_ in self.known)
 
     def attention(self, run_id: str) -> Any:
         return None

@@ -34,6 +34,7 @@ READ: dict[str, Callable[[RunReader, str], Any]] = {
     "count": lambda store, run_id: [store.count(where) for where in (ALL, MINE, MATCHING)],
     "facets": lambda store, run_id: store.facets(MATCHING, ("model", "prompt_set", "tags", "status", "experiment")),
     "ids_sql": lambda store, run_id: store.ids_sql(MATCHING),
+    "details": lambda store, run_id: [replace(run, certificate=None) for run in store.details([run_id, "nonsense"])],
     "run": lambda store, run_id: replace(store.run(run_id), certificate=None),
     "insides": lambda store, run_id: store.insides([run_id]),
     "runs": lambda store, run_id: store.runs([run_id, "nonsense"]),

@@ -96,7 +96,7 @@ class Beside(Tables):
         if not 2 <= len(ids) <= MOST_COMPARED:
             raise InputError(f"compare takes 2 to {MOST_COMPARED} different runs, and these are {len(ids)}.")
         reader = RecentRuns(self.reader)
-        many = aligned_runs([reader.run(run_id) for run_id in ids])
+        many = aligned_runs(reader.runs(ids))
         if many is None:
             raise InputError("none of these runs has measurements: each failed, as run(ID) says.")
         return reader, many

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,20 +20,42 @@ from headscope.storage.columns.models import model_of
 from headscope.storage.ids import parse_id
 from headscope.storage.rows import RUN_COLUMNS, ArtifactRow, RunDetail, RunRow
 
-Ask = Callable[[Any], Sequence[Mapping[Any, Any]]]
+Row = Mapping[Any, Any]
+Ask = Callable[[Any], Sequence[Row]]
 """Carries a select out: its rows by column, from a connection or through the server that holds the file."""
+
+OF_RUNS = (*arrays.ARRAY_TABLES, "failures", "artifacts", *finding_rows.TABLES)
 
 
 def detail(ask: Ask, run_id: str) -> RunDetail:
     """The run without the certificate of its model. Raises UnknownNameError when there is no such run."""
-    runs, details, key = schema.runs, schema.run_details, parse_id(run_id)
-    found = ask(sa.select(runs, details).join(details, details.c.run_id == runs.c.id).where(runs.c.id == key))
-    if not found:
-        raise UnknownNameError("run", run_id, (), "It is not in this store; it may have been replaced by a newer one.")
-    row, models, capsules = found[0], schema.models, schema.capsules
-    (model,) = ask(sa.select(models).where(models.c.id == row["model_id"]))
-    (capsule,) = ask(sa.select(capsules.c.content).where(capsules.c.id == row["capsule_id"]))
-    of = {name: _rows_of(ask, name, key) for name in (*arrays.ARRAY_TABLES, "failures", *finding_rows.TABLES)}
+    for found in details(ask, [run_id]):
+        return found
+    raise UnknownNameError("run", run_id, (), "It is not in this store; it may have been replaced by a newer one.")
+
+
+def details(ask: Ask, run_ids: Sequence[str]) -> tuple[RunDetail, ...]:
+    """These runs without the certificates of their models, in the order asked; unknown ids are left out. Each table is
+    read once for all of them: what is looked for in a million rows takes as long for twenty as for one."""
+    runs, more = schema.runs, schema.run_details
+    keys = [key for text in dict.fromkeys(run_ids) if (key := parse_id(text)) is not None]
+    query = sa.select(runs, more).join(more, more.c.run_id == runs.c.id).where(runs.c.id.in_(keys))
+    rows = {row["id"]: row for row in ask(query)} if keys else {}
+    if not rows:
+        return ()
+    models = _by_id(ask, schema.models, {row["model_id"] for row in rows.values()})
+    capsules = _by_id(ask, schema.capsules, {row["capsule_id"] for row in rows.values()})
+    of = {name: _rows_of(ask, name, [*rows]) for name in OF_RUNS}
+    return tuple(
+        _detail(
+            row, models[row["model_id"]], capsules[row["capsule_id"]], {name: of[name].get(key, []) for name in OF_RUNS}
+        )
+        for key in keys
+        if (row := rows.get(key))
+    )
+
+
+def _detail(row: Row, model: Row, capsule: Row, of: Mapping[str, Sequence[Row]]) -> RunDetail:
     return RunDetail(
         row=run_row(row),
         model=model_of(model),
@@ -50,7 +72,7 @@ def detail(ask: Ask, run_id: str) -> RunDetail:
             *(of[name] for name in ("attributions", "attribution_receipts", "attribution_heads", "removal_curves"))
         ),
         continuation=next(map(arrays.continuation_of, of["continuations"]), None),
-        artifacts=artifacts(ask, run_id),
+        artifacts=tuple(row_of(item) for item in sorted(of["artifacts"], key=lambda item: str(item["kind"]))),
         measured=tuple(map(arrays.measured_of, of["measured_arrays"])),
         missing=run_columns.missing_of(of["failures"]),
         findings=finding_rows.findings_of(*(of[name] for name in finding_rows.TABLES)),
@@ -80,6 +102,13 @@ def utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC)
 
 
-def _rows_of(ask: Ask, name: str, run_id: Any) -> Sequence[Mapping[Any, Any]]:
+def _by_id(ask: Ask, table: sa.Table, ids: Set[Any]) -> dict[Any, Row]:
+    return {row["id"]: row for row in ask(sa.select(table).where(table.c.id.in_(ids)))}
+
+
+def _rows_of(ask: Ask, name: str, run_ids: Sequence[Any]) -> dict[Any, list[Row]]:
     table = schema.metadata.tables[name]
-    return ask(sa.select(table).where(table.c.run_id == run_id).order_by(*table.primary_key.columns))
+    found: dict[Any, list[Row]] = {}
+    for row in ask(sa.select(table).where(table.c.run_id.in_(run_ids)).order_by(*table.primary_key.columns)):
+        found.setdefault(row["run_id"], []).append(row)
+    return found

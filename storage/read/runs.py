@@ -20,7 +20,7 @@ from headscope.storage.artifacts import ArtifactFolder
 from headscope.storage.ids import parse_id
 from headscope.storage.read import certificates, counts, facets, filters, overview
 from headscope.storage.read import jobs as job_rows
-from headscope.storage.read.detail import Ask, artifacts, detail, run_row
+from headscope.storage.read.detail import Ask, artifacts, detail, details, run_row
 from headscope.storage.read.facets import Groups
 from headscope.storage.rows import (
     RUN_COLUMNS,
@@ -126,10 +126,12 @@ class Reader:
     def run(self, run_id: str) -> RunDetail:
         """See `RunReader.run`."""
         with session.reading(self.engine) as connection:
-            found = detail(_asked(connection), run_id)
-            device = found.capsule.get("device")
-            device = device if isinstance(device, str) else ""
-            return replace(found, certificate=certificates.of_model(connection, found.model, device))
+            return _certified(connection, [detail(_asked(connection), run_id)])[0]
+
+    def details(self, run_ids: Sequence[str]) -> tuple[RunDetail, ...]:
+        """See `RunReader.details`."""
+        with session.reading(self.engine) as connection:
+            return _certified(connection, details(_asked(connection), run_ids))
 
     def runs(self, run_ids: Sequence[str]) -> tuple[RunRow, ...]:
         """See `RunReader.runs`."""
@@ -223,6 +225,13 @@ def whole_rows(connection: Connection, ids: Sequence[UUID]) -> tuple[RunRow, ...
     rows = connection.execute(_select_rows().where(schema.runs.c.id.in_(ids))).mappings()
     by_id = {row["id"]: run_row(row) for row in rows}
     return tuple(by_id[key] for key in ids if key in by_id)
+
+
+def _certified(connection: Connection, found: Sequence[RunDetail]) -> tuple[RunDetail, ...]:
+    """With the certificates of their models, each looked for once."""
+    of = [(run.model, device if isinstance(device := run.capsule.get("device"), str) else "") for run in found]
+    known = {key: certificates.of_model(connection, *key) for key in dict.fromkeys(of)}
+    return tuple(replace(run, certificate=known[key]) for run, key in zip(found, of, strict=True))
 
 
 def _asked(connection: Connection) -> Ask:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,23 +34,29 @@ class RecentRuns:
 
     def pair(self, query: CompareQuery) -> Pair | None:
         """Both runs, None while one is not chosen. Raises UnknownNameError for an id that is not in the store."""
-        return Pair(self.run(query.a), self.run(query.b)) if query.a and query.b else None
+        return Pair(*self.runs([query.a, query.b])) if query.a and query.b else None
 
     def many(self, query: CompareQuery) -> tuple[RunDetail, ...]:
         """A, B and the further runs that the store has; empty while A or B is not chosen. Raises UnknownNameError."""
         if (pair := self.pair(query)) is None:
             return ()
-        known = {row.id for row in self.store.runs(list(query.further))} if query.further else set()
-        return (pair.a, pair.b, *(self.run(id_) for id_ in query.further if id_ in known))
+        return (pair.a, pair.b, *self._of(query.further).values())
 
-    def run(self, run_id: str) -> RunDetail:
-        """At most `KEPT_SECONDS` old, so that a run still being made shows up when the page is loaded again."""
+    def runs(self, run_ids: Sequence[str]) -> list[RunDetail]:
+        """At most `KEPT_SECONDS` old, so that a run still being made shows up when the page is loaded again. Raises
+        UnknownNameError for an id that is not in the store."""
+        found = self._of(run_ids)
+        return [found.get(run_id) or self.store.run(run_id) for run_id in run_ids]
+
+    def _of(self, run_ids: Sequence[str]) -> dict[str, RunDetail]:
+        """Those that are in the store, read at once; whoever asks meanwhile waits for them."""
         with self._lock:
             now = time.monotonic()
             self._kept = {key: item for key, item in self._kept.items() if now - item[0] < KEPT_SECONDS}
-            if run_id not in self._kept:
-                self._kept[run_id] = (now, self.store.run(run_id))
-            return self._kept[run_id][1]
+            lacking = [run_id for run_id in run_ids if run_id not in self._kept]
+            found = self.store.details(lacking) if lacking else ()
+            self._kept |= {run.row.id: (now, run) for run in found}
+            return {run_id: self._kept[run_id][1] for run_id in run_ids if run_id in self._kept}
 
     def attention(self, run: RunDetail) -> NDArray[np.float16] | None:
         """float16 `[layer, head, query, key]`, None when the run kept none. Raises StorageError: its file is gone."""

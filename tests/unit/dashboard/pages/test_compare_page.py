@@ -158,11 +158,14 @@ def test_b_follows_a_until_it_is_set_apart_and_stays_inside_its_model() -> None:
     assert head(CompareQuery(), pair, default=(1, 1)) == ((1, 1), (1, 1))
 
 
-def test_the_cards_of_one_page_read_each_run_once() -> None:
-    store = Runs(run("a"), run("b"))
+def test_the_cards_of_one_page_read_its_runs_once_and_together() -> None:
+    store = Runs(*map(run, "abcde"))
     runs = RecentRuns(store)  # type: ignore[arg-type]
     for _ in range(5):
         cards.compare(runs, CompareQuery(a="a", b="b"), VIEWS["compare-facts"])
+    assert store.asked == 1
+    many = runs.many(CompareQuery(a="a", b="b", more="d,c,gone,e"))
+    assert [one.row.id for one in many] == ["a", "b", "d", "c", "e"]
     assert store.asked == 2
     assert cards.compare(runs, CompareQuery(a="a"), VIEWS["compare-facts"]) is None
     assert cards.compare(runs, CompareQuery(a="a", b="gone"), VIEWS["compare-facts"]) is None
