@@ -68,14 +68,14 @@ def questions(ids: Sequence[str]) -> dict[str, Callable[[Store], Any]]:
 
     def cards(store: Store, query: CompareQuery) -> None:
         runs = RecentRuns(store)
-        pickers_view(store, query)
+        pickers_view(runs, query)
         for card in CARDS:
             content(card, runs, query.to_query())
 
     def at_once(store: Store, query: CompareQuery) -> None:
         runs = RecentRuns(store)
         with ThreadPoolExecutor(1 + len(CARDS)) as pool:
-            pickers = pool.submit(pickers_view, store, query)
+            pickers = pool.submit(pickers_view, runs, query)
             list(pool.map(lambda card: content(card, runs, query.to_query()), CARDS))
             pickers.result()
 

@@ -66,6 +66,22 @@ class TestStore(OnEachDatabase):
         assert detail.artifacts[0].shape == result.attention.shape
         assert detail.artifacts[0].encoding == "tril-f16"
 
+    def test_runs_read_together_are_the_runs_read_one_by_one(self, filled: Filled) -> None:
+        made = [
+            make_result(make_prompt(f"p{i}", f"text {i}"), seed=i, attention=i != 1, evidence=True) for i in range(3)
+        ]
+        ids = [*filled.save(*made), *filled.save(make_failure(make_prompt("lost")))]
+        asked = [ids[2], "nonsense", ids[3], "0" * 32, ids[0], ids[2].upper(), ids[1]]
+        found = filled.store.details(asked)
+        assert [run.row.id for run in found] == [ids[2], ids[3], ids[0], ids[1]]
+        for run in found:
+            alone = filled.store.run(run.row.id)
+            for field in dataclasses.fields(run):
+                assert repr(getattr(run, field.name)) == repr(getattr(alone, field.name)), field.name
+        assert_same(made[2].attributions, found[0].attributions, "attributions")
+        assert_same(made[0].trace, found[2].trace, "trace")
+        assert filled.store.details([]) == filled.store.details(["nonsense", "0" * 32]) == ()
+
     def test_a_run_is_written_again_under_its_id_when_that_is_asked_for(self, filled: Filled) -> None:
         old = make_result(attention=True)
         new = dataclasses.replace(make_result(seed=5, attention=True), result_key=old.result_key)

@@ -34,8 +34,6 @@ from headscope.dashboard.pages.compare.surprisal import surprisal_notes, without
 from headscope.dashboard.pages.compare.view import facts_view, open_links, options, select, sentences
 from headscope.dashboard.text import quoted
 from headscope.dashboard.units import per_bit, percent
-from headscope.storage.interfaces import RunReader
-from headscope.storage.rows import Offences
 
 SUMMARY_FILE, WORDS_FILE = "summary.csv", "words.csv"
 SURPRISAL_THRESHOLD_BITS = 0.1
@@ -230,19 +228,15 @@ CARDS = (
 
 
 def content(item: CompareCard, runs: RecentRuns, search: str | None) -> tuple[Children, Children]:
-    """A card's body and actions for a query string."""
+    """A card's body and actions for a query string. Texts are aligned by their words, so an offensive one that is
+    covered is not compared."""
     query = CompareQuery.from_query(search or "")
-    if item.words and hidden(offences(runs.store, query)):
+    if item.words and hidden(runs.offences(query)):
         return None, None
     body, actions = compare(runs, query, item.view), compare(runs, query, item.actions) if item.actions else None
     if not (item.pictured and drawn(body)):
         return body, actions
     return body, [*(actions if isinstance(actions, list) else [actions]), download_menu(PICTURES, item.id)]
-
-
-def offences(store: RunReader, query: CompareQuery) -> Offences:
-    """What of the runs compared is offensive: texts are aligned by their words, so a covered one is not compared."""
-    return store.offensive([id_ for id_ in (query.a, query.b, *query.further) if id_])
 
 
 @guarded("compare the runs")
@@ -256,12 +250,12 @@ def compare(runs: RecentRuns, query: CompareQuery, view: View) -> Children:
 
 
 @guarded("show the runs")
-def pickers_view(store: RunReader, query: CompareQuery) -> Children:
+def pickers_view(runs: RecentRuns, query: CompareQuery) -> Children:
     """The pickers, with what is chosen; an id that is not in the store says so."""
     asked = [id_ for id_ in (query.a, query.b, *query.further) if id_]
-    rows = {row.id: row for row in store.runs(asked)}
+    rows = {row.id: row for row in runs.store.runs(asked)}
     lost = [f"There is no run {id_} in this store: choose another." for id_ in asked if id_ not in rows]
-    found = offences(store, query)
+    found = runs.offences(query)
     why = hidden(found)
     pickers = [picker("a", "A", rows.get(query.a), why), picker("b", "B", rows.get(query.b), why)]
     if query.a not in rows or query.b not in rows:

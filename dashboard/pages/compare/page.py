@@ -92,7 +92,7 @@ def register(app: Dash, services: Services) -> None:
 
     @app.callback(Output(Ids.PICKERS, "children"), Input(Ids.PAIR_QUERY, "data"), prevent_initial_call=True)
     def show_pickers(search: str) -> Children:
-        return still(pickers_view(store, CompareQuery.from_query(search or "")))
+        return still(pickers_view(runs, CompareQuery.from_query(search or "")))
 
     for side, other in (("a", "b"), ("b", "a"), ("more", "a")):
         _register_search(app, store, side, other)

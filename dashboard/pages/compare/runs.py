@@ -15,7 +15,7 @@ from headscope.dashboard.pages.compare.numbers import Floats, attention_changes
 from headscope.dashboard.pages.compare.pair import Pair, aligned
 from headscope.dashboard.pages.compare.query import CompareQuery
 from headscope.storage.interfaces import RunReader
-from headscope.storage.rows import RunDetail
+from headscope.storage.rows import Offences, RunDetail
 
 KEPT_SECONDS = 5.0
 KEPT_PAIRS = 64
@@ -30,6 +30,7 @@ class RecentRuns:
         self._attention = attention or AttentionCache(store)
         self._lock, self._changing = threading.Lock(), threading.Lock()
         self._kept: dict[str, tuple[float, RunDetail]] = {}
+        self._offences: dict[tuple[str, ...], tuple[float, Offences]] = {}
         self._changes: OrderedDict[tuple[str, ...], Floats] = OrderedDict()
 
     def pair(self, query: CompareQuery) -> Pair | None:
@@ -57,6 +58,16 @@ class RecentRuns:
             found = self.store.details(lacking) if lacking else ()
             self._kept |= {run.row.id: (now, run) for run in found}
             return {run_id: self._kept[run_id][1] for run_id in run_ids if run_id in self._kept}
+
+    def offences(self, query: CompareQuery) -> Offences:
+        """What of these runs is offensive, at most `KEPT_SECONDS` old: every card asks."""
+        ids = tuple(id_ for id_ in (query.a, query.b, *query.further) if id_)
+        with self._lock:
+            now = time.monotonic()
+            self._offences = {key: item for key, item in self._offences.items() if now - item[0] < KEPT_SECONDS}
+            if ids not in self._offences:
+                self._offences[ids] = (now, self.store.offensive(ids))
+            return self._offences[ids][1]
 
     def attention(self, run: RunDetail) -> NDArray[np.float16] | None:
         """float16 `[layer, head, query, key]`, None when the run kept none. Raises StorageError: its file is gone."""

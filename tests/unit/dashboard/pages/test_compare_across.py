@@ -166,7 +166,7 @@ def test_runs_that_are_gone_are_left_out_and_said() -> None:
     query = CompareQuery(a="a", b="b", more="c,gone")
     recent = RecentRuns(store)  # type: ignore[arg-type]
     assert [detail.row.id for detail in recent.many(query)] == ["a", "b", "c"]
-    pickers = text_of(pickers_view(store, query))  # type: ignore[arg-type]
+    pickers = text_of(pickers_view(RecentRuns(store), query))  # type: ignore[arg-type]
     assert "There is no run gone" in pickers
     assert recent.many(CompareQuery(a="a")) == ()
 

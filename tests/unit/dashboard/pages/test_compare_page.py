@@ -169,7 +169,7 @@ def test_the_cards_of_one_page_read_its_runs_once_and_together() -> None:
     assert store.asked == 2
     assert cards.compare(runs, CompareQuery(a="a"), VIEWS["compare-facts"]) is None
     assert cards.compare(runs, CompareQuery(a="a", b="gone"), VIEWS["compare-facts"]) is None
-    assert "There is no run gone" in text_of(cards.pickers_view(store, CompareQuery(a="a", b="gone")))  # type: ignore[arg-type]
+    assert "There is no run gone" in text_of(cards.pickers_view(runs, CompareQuery(a="a", b="gone")))  # type: ignore[arg-type]
 
 
 def test_the_change_of_every_head_is_worked_out_once_per_pair_and_each_file_read_once() -> None:
