@@ -159,11 +159,11 @@ def _counts(key: tuple[str, str, str, str], rows: list[tuple[Any, ...]]) -> Scor
     known = [row for row in rows if row[0] is not None]
     n, over = sum(int(row[1]) for row in known), sum(int(row[2]) for row in known)
     sums = (np.array(sum(float(row[place]) for row in known)) for place in (3, 4, 5))
-    found = (float(item) for item in moments(np.array(n), *sums))
+    mean, sd, skewness = (float(item) for item in moments(np.array(n), *sums))
     bins = [0] * BINS
     for place, count, *_ in known:
         bins[int(place)] += int(count)
-    return ScoreCounts(*key, n, sum(int(row[1]) for row in rows) - n, over, *found, tuple(bins))
+    return ScoreCounts(*key, n, sum(int(row[1]) for row in rows) - n, over, mean, sd, skewness, tuple(bins))
 
 
 def _bin() -> sa.ColumnElement[Any]:

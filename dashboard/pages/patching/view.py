@@ -87,7 +87,7 @@ def pair_list(pairs: Sequence[tuple[RunRow, RunRow]], why: Offences) -> Children
     return table(("Clean", "Corrupted", "Target", "Model"), [_pair_row(*pair, why) for pair in pairs])
 
 
-def _pair_row(clean: RunRow, corrupted: RunRow, why: Offences) -> Component:
+def _pair_row(clean: RunRow, corrupted: RunRow, why: Offences) -> html.Tr:
     theirs = prompt(why, corrupted.id)
     either = prompt(why, clean.id) or theirs
     return html.Tr(
