@@ -88,8 +88,9 @@ class RunReader(Protocol):
     def run(self, run_id: str) -> RunDetail:
         """Raises UnknownNameError when there is no such run."""
 
-    def details(self, run_ids: Sequence[str]) -> tuple[RunDetail, ...]:
-        """Whole runs in the order asked; unknown ids are left out."""
+    def details(self, run_ids: Sequence[str], *, evidence: bool = True) -> tuple[RunDetail, ...]:
+        """Whole runs in the order asked; unknown ids are left out. evidence: False leaves the attributions without
+        receipts, removal curves and scores of heads, for whoever shows none."""
 
     def insides(self, run_ids: Sequence[str]) -> Mapping[str, Inside]:
         """Tokens, attributions (without receipts) and heads of each run; unknown ids are left out."""

@@ -92,7 +92,7 @@ class Runs:
             raise UnknownNameError("run", run_id, self.known)
         return self.known[run_id]
 
-    def details(self, ids: list[str]) -> tuple[RunDetail, ...]:
+    def details(self, ids: list[str], *, evidence: bool = True) -> tuple[RunDetail, ...]:
         self.asked += 1
         return tuple(self.known[id_] for id_ in ids if id_ in self.known)
 

@@ -24,6 +24,7 @@ Row = Mapping[Any, Any]
 Ask = Callable[[Any], Sequence[Row]]
 """Carries a select out: its rows by column, from a connection or through the server that holds the file."""
 
+EVIDENCE = ("attribution_receipts", "attribution_heads", "removal_curves")
 OF_RUNS = (*arrays.ARRAY_TABLES, "failures", "artifacts", *finding_rows.TABLES)
 
 
@@ -34,9 +35,9 @@ def detail(ask: Ask, run_id: str) -> RunDetail:
     raise UnknownNameError("run", run_id, (), "It is not in this store; it may have been replaced by a newer one.")
 
 
-def details(ask: Ask, run_ids: Sequence[str]) -> tuple[RunDetail, ...]:
+def details(ask: Ask, run_ids: Sequence[str], *, evidence: bool = True) -> tuple[RunDetail, ...]:
     """These runs without the certificates of their models, in the order asked; unknown ids are left out. Each table is
-    asked once for all of them."""
+    asked once for all of them. evidence: with receipts and what else of attributions is not their scores."""
     runs, more = schema.runs, schema.run_details
     keys = [key for key in dict.fromkeys(map(parse_id, run_ids)) if key is not None]
     found = {row["id"]: row for row in ask(_each(sa.select(runs), runs.c.id, keys))} if keys else {}
@@ -47,7 +48,7 @@ def details(ask: Ask, run_ids: Sequence[str]) -> tuple[RunDetail, ...]:
     }
     models = _by_id(ask, schema.models, {row["model_id"] for row in rows.values()})
     capsules = _by_id(ask, schema.capsules, {row["capsule_id"] for row in rows.values()})
-    of = {name: _rows_of(ask, name, [*rows]) for name in OF_RUNS}
+    of = {name: _rows_of(ask, name, [*rows]) if evidence or name not in EVIDENCE else {} for name in OF_RUNS}
     return tuple(
         _detail(row, models[row["model_id"]], capsules[row["capsule_id"]], {name: of[name].get(key, []) for name in of})
         for key in keys

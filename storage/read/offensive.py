@@ -49,7 +49,7 @@ def _of(keys: Sequence[str]) -> sa.CompoundSelect[Any]:
     """The ids are one value: a value for each takes longer to send than to look up."""
     ids = sa.cast(sa.literal(keys, sa.ARRAY(sa.String)), sa.ARRAY(sa.Uuid))
     asked = sa.select(sa.select(sa.func.unnest(ids).label("id")).cte("asked").c.id)
-    return sa.union_all(_scored(asked), _sampled(asked), *(_marked(asked, action) for action in ("warn", "block")))
+    return sa.union_all(_scored(asked), _sampled(asked), _marked(asked))
 
 
 def _scored(asked: sa.Select[Any]) -> sa.Select[Any]:
@@ -69,9 +69,11 @@ def _sampled(asked: sa.Select[Any]) -> sa.Select[Any]:
     )
 
 
-def _marked(asked: sa.Select[Any], action: str) -> sa.Select[Any]:
+def _marked(asked: sa.Select[Any]) -> sa.Select[Any]:
     """Prompts that the content filter marked and whose text was kept."""
     score: sa.ColumnElement[Any] = sa.cast(sa.null(), sa.Double())
-    return sa.select(R.id, sa.literal(PROMPT), sa.literal(action), score, sa.literal(FILTER)).where(
-        R.id.in_(asked), HasElement(R.tags, f"{TAG}{action}"), R.text != ""
+    warned, blocked = (HasElement(R.tags, f"{TAG}{action}") for action in ("warn", "block"))
+    action = sa.case((warned, "warn"), else_="block")
+    return sa.select(R.id, sa.literal(PROMPT), action, score, sa.literal(FILTER)).where(
+        R.id.in_(asked), sa.or_(warned, blocked), R.text != ""
     )

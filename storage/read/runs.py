@@ -38,6 +38,8 @@ from headscope.storage.rows import (
 
 FACETS = (*filters.FACETS, *facets.MORE)
 SCANNING = {"contains", "not_contains", "starts_with", "ends_with"}
+FEW = {"text", "pair_id"}
+"""Columns of which a value is had by few runs, and no index finds them."""
 
 
 class Reader:
@@ -128,10 +130,10 @@ class Reader:
         with session.reading(self.engine) as connection:
             return _certified(connection, [detail(_asked(connection), run_id)])[0]
 
-    def details(self, run_ids: Sequence[str]) -> tuple[RunDetail, ...]:
+    def details(self, run_ids: Sequence[str], *, evidence: bool = True) -> tuple[RunDetail, ...]:
         """See `RunReader.details`."""
         with session.reading(self.engine) as connection:
-            return _certified(connection, details(_asked(connection), run_ids))
+            return _certified(connection, details(_asked(connection), run_ids, evidence=evidence))
 
     def runs(self, run_ids: Sequence[str]) -> tuple[RunRow, ...]:
         """See `RunReader.runs`."""
@@ -174,10 +176,12 @@ class Reader:
         sort: Sequence[Sort],
         first: int | None,
     ) -> tuple[int, list[UUID] | None]:
-        """How many runs there are. Where looking for text scans them all (PostgreSQL), the ids of the first page come
-        from the same scan."""
+        """How many runs there are. Where looking for text or for a pair scans them all (PostgreSQL), the ids of the
+        first page come from the same scan."""
         key, version = ("total", repr(where)), counts.version(connection)
-        scans = bool(where.search.strip()) or any(c.op in SCANNING for c in where.conditions)
+        scans = bool(where.search.strip()) or any(
+            c.op in SCANNING or (c.column in FEW and c.op in {"eq", "in"}) for c in where.conditions
+        )
         if first and scans and connection.dialect.name == "postgresql" and not self._counts.has(key, version):
             query = sa.select(schema.runs.c.id, sa.func.count().over()).where(*clauses)
             rows = connection.execute(query.order_by(*filters.order(sort)).limit(first)).all()

@@ -79,6 +79,11 @@ class TestStore(OnEachDatabase):
             for field in dataclasses.fields(run):
                 assert repr(getattr(run, field.name)) == repr(getattr(alone, field.name)), field.name
         assert_same(made[2].attributions, found[0].attributions, "attributions")
+        assert any(item.receipt for item in made[2].attributions)
+        (bare,) = filled.store.details([ids[2]], evidence=False)
+        assert [(item.method, item.receipt) for item in bare.attributions] == [
+            (item.method, None) for item in made[2].attributions
+        ]
         assert_same(made[0].trace, found[2].trace, "trace")
         assert filled.store.details([]) == filled.store.details(["nonsense", "0" * 32]) == ()
 

@@ -50,12 +50,13 @@ class RecentRuns:
         return [found.get(run_id) or self.store.run(run_id) for run_id in run_ids]
 
     def _of(self, run_ids: Sequence[str]) -> dict[str, RunDetail]:
-        """Those that are in the store, read at once; whoever asks meanwhile waits for them."""
+        """Those that are in the store, read at once, without receipts, which no card shows; whoever asks meanwhile
+        waits for them."""
         with self._lock:
             now = time.monotonic()
             self._kept = {key: item for key, item in self._kept.items() if now - item[0] < KEPT_SECONDS}
             lacking = [run_id for run_id in run_ids if run_id not in self._kept]
-            found = self.store.details(lacking) if lacking else ()
+            found = self.store.details(lacking, evidence=False) if lacking else ()
             self._kept |= {run.row.id: (now, run) for run in found}
             return {run_id: self._kept[run_id][1] for run_id in run_ids if run_id in self._kept}
 
