@@ -103,10 +103,11 @@ def _newest_pairs(connection: Connection, limit: int) -> list[tuple[UUID, UUID]]
     newest = connection.execute(sa.select(*KEY).where(*known).order_by(R.id.desc()).limit(SCANNED)).all()
     keys = dict.fromkeys(map(tuple, newest))
     among = [column.in_(values) for column, values in zip(KEY, map(set, zip(*keys, strict=True)), strict=False)]
-    members = sa.select(*KEY, R.id, R.text).where(*known, *among).order_by(R.id.desc()).limit(MEMBERS)
-    found: dict[tuple[Any, ...], list[tuple[UUID, str]]] = {key: [] for key in keys}
-    for *key, id_, text in connection.execute(members) if keys else ():
-        mine = found.get(tuple(key))
-        if mine is not None and text not in (other for _, other in mine):
-            mine.append((id_, text))
-    return [(texts[1][0], texts[0][0]) for texts in found.values() if len(texts) > 1][:limit]
+    members = sa.select(*KEY, R.id, R.text, R.n_tokens).where(*known, *among).order_by(R.id.desc()).limit(MEMBERS)
+    texts: dict[tuple[Any, ...], dict[str, tuple[UUID, int]]] = {key: {} for key in keys}
+    for *key, id_, text, length in connection.execute(members) if keys else ():
+        if (mine := texts.get(tuple(key))) is not None:
+            mine.setdefault(text, (id_, length))
+    pairs = [tuple(of.values()) for of in texts.values() if len(of) > 1]
+    ordered = sorted(pairs, key=lambda of: of[0][1] != of[1][1])
+    return [(older, newer) for (newer, _), (older, _), *_ in ordered[:limit]]

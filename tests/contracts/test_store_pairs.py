@@ -85,4 +85,9 @@ def test_newest_pairs_are_two_texts_of_one_experiment_model_and_pair(store_url: 
             job = store.start_job(experiment=experiment, model=model, spec={}, total=1)
             store.save(job, make_info(model), make_set(prompt, name="rest"), [], 0, [make_result(prompt)])
         assert store.newest_pairs() == found
+        unequal = [Prompt(f"unequal-{i}", "so " * i + "it was", group=str(i), pair_id="unequal") for i in (0, 1)]
+        results = [make_result(prompt) for prompt in unequal]
+        store.save(job, make_info("small"), make_set(*unequal, name="rest"), [], 0, results)
+        assert store.newest_pairs() == found
+        assert [tuple(run.text for run in pair) for pair in store.newest_pairs(SCANNED)][-1] == ("it was", "so it was")
         assert len(store.newest_pairs(3)) == 3
