@@ -146,7 +146,8 @@ class RunReader(Protocol):
 
     def newest_pairs(self, limit: int = 12) -> tuple[tuple[RunRow, RunRow], ...]:
         """The newest counterfactual pairs: two succeeded runs of one experiment, model and `pair_id`, with different
-        texts, the older one first; pairs of equally many tokens before others."""
+        texts, the older one first. Pairs of equally many tokens come before others, and the same two texts of a model
+        once."""
 
     def models_beside(self, sides: Sides) -> ModelsBeside:
         """Two models over the prompts that both ran: how many those are, and of every measure the sums that

@@ -108,6 +108,9 @@ def _newest_pairs(connection: Connection, limit: int) -> list[tuple[UUID, UUID]]
     for *key, id_, text, length in connection.execute(members) if keys else ():
         if (mine := texts.get(tuple(key))) is not None:
             mine.setdefault(text, (id_, length))
-    pairs = [tuple(of.values()) for of in texts.values() if len(of) > 1]
-    ordered = sorted(pairs, key=lambda of: of[0][1] != of[1][1])
-    return [(older, newer) for (newer, _), (older, _), *_ in ordered[:limit]]
+    pairs: dict[tuple[Any, ...], list[tuple[UUID, int]]] = {}
+    for (_, model_id, _), of in texts.items():
+        if len(of) > 1:
+            pairs.setdefault((model_id, frozenset([*of][:2])), [*of.values()][:2])
+    ordered = sorted(pairs.values(), key=lambda both: both[0][1] != both[1][1])
+    return [(older, newer) for (newer, _), (older, _) in ordered[:limit]]

@@ -85,9 +85,17 @@ def test_newest_pairs_are_two_texts_of_one_experiment_model_and_pair(store_url: 
             job = store.start_job(experiment=experiment, model=model, spec={}, total=1)
             store.save(job, make_info(model), make_set(prompt, name="rest"), [], 0, [make_result(prompt)])
         assert store.newest_pairs() == found
+        assert store.newest_pairs(3) == found[:3]
+        again = store.start_job(experiment="again", model="tiny", spec={}, total=2)
+        both = [first[-2], second[-2]]
+        results = [make_result(prompt, seed=9) for prompt in both]
+        store.save(again, make_info("tiny"), make_set(*both, name="again"), [], 0, results)
+        repeated = store.newest_pairs()
+        assert [pair[0].text for pair in repeated] == [pair[0].text for pair in (found[1], found[0], *found[2:])]
+        assert repeated[0][0].experiment == "again"
+        found = repeated
         unequal = [Prompt(f"unequal-{i}", "so " * i + "it was", group=str(i), pair_id="unequal") for i in (0, 1)]
         results = [make_result(prompt) for prompt in unequal]
         store.save(job, make_info("small"), make_set(*unequal, name="rest"), [], 0, results)
         assert store.newest_pairs() == found
         assert [tuple(run.text for run in pair) for pair in store.newest_pairs(SCANNED)][-1] == ("it was", "so it was")
-        assert len(store.newest_pairs(3)) == 3

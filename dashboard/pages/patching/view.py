@@ -101,10 +101,9 @@ def _pair_row(clean: RunRow, corrupted: RunRow, why: Offences) -> html.Tr:
 
 
 def _pair_href(one: RunRow, other: RunRow) -> str:
-    foil = other.target if one.target and other.target and other.target != one.target else ""
-    query = PatchingQuery(
-        clean=one.text, corrupted=other.text, target=one.target or "", foil=foil or "", model=one.model
-    )
+    others = other.target if one.target and other.target and other.target != one.target else ""
+    foil = one.foil or others
+    query = PatchingQuery(clean=one.text, corrupted=other.text, target=one.target or "", foil=foil, model=one.model)
     return links.view(links.PATCHING, query)
 
 

@@ -114,15 +114,19 @@ def test_one_prompt_is_enough_for_all_but_the_map(tiny_gpt2: HFCausalBackend) ->
 
 def test_a_pair_of_the_store_is_a_link_that_fills_the_form() -> None:
     class Row:
-        def __init__(self, text: str, target: str) -> None:
-            self.text, self.target, self.id, self.model = text, target, text, "tiny"
+        def __init__(self, text: str, target: str | None, foil: str | None = None) -> None:
+            self.text, self.target, self.foil, self.id, self.model = text, target, foil, text, "tiny"
 
-    (link,) = (
-        part.href for part in pair_list([(Row("he", " b"), Row("she", " a"))], {})._traverse()  # type: ignore[list-item]
-        if getattr(part, "href", None)
-    )  # fmt: skip
-    query = PatchingQuery.from_query(link.partition("?")[2])
+    def asked(one: Row, other: Row) -> PatchingQuery:
+        parts = pair_list([(one, other)], {})._traverse()  # type: ignore[list-item]
+        (link,) = (part.href for part in parts if getattr(part, "href", None))
+        return PatchingQuery.from_query(link.partition("?")[2])
+
+    query = asked(Row("he", " b"), Row("she", " a"))
     assert (query.clean, query.corrupted, query.target, query.foil, query.model) == ("he", "she", " b", " a", "tiny")
+    assert asked(Row("he", " b", " c"), Row("she", " a")).foil == " c"  # what its own margin asked
+    assert asked(Row("he", " b", " c"), Row("she", " b", " c")).foil == " c"
+    assert [asked(Row("he", target), Row("she", " b")).foil for target in (None, " b")] == ["", ""]
     assert "occupation_gender" in text_of(pair_list([], {}))
 
 
