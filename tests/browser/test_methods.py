@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
+from xml.etree import ElementTree
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -151,19 +152,29 @@ def leaving_methods_out(page: Page) -> None:
     expect(page.locator(".hs-methods-matrix tbody tr")).to_have_count(3)
 
 
-def tables_download_as_csv(page: Page) -> None:
+def tables_download_as_files_and_pictures(page: Page) -> None:
     page.locator("#methods-board").get_by_label("Download").click()
     with page.expect_download() as found:
         page.get_by_role("menuitem", name="Leaderboard").click()
     assert found.value.suggested_filename == "headscope-methods-leaderboard.csv"
     assert found.value.path().read_text().startswith("method,")
+    for card, said in (("methods-board", "Verdicts"), ("methods-matrix", "AttnLRP")):
+        page.locator(f"#{card}").get_by_label("Download").click()
+        with page.expect_download() as drawn:
+            page.locator(f"#{card}").get_by_role("menuitem", name="SVG").click()
+        assert drawn.value.suggested_filename == f"{card}.svg"
+        drawing = "".join(ElementTree.fromstring(drawn.value.path().read_text()).itertext())
+        assert said in drawing
+        assert "Experiment: compared · Model: tiny" in drawing  # which runs it is of
+        assert "SELECT" not in drawing
+    assert "rotate(-90" in drawn.value.path().read_text()  # names of columns run upwards, as on screen
 
 
 def test_prompts_disputed_views_kept_downloads_receipts_and_methods_left_out(page: Page, methods_server: str) -> None:
     opened(page, methods_server)
     from_a_cell_to_the_prompts_its_methods_dispute(page)
     a_switch_far_down_leaves_the_view_and_the_focus_where_they_are(page)
-    tables_download_as_csv(page)
+    tables_download_as_files_and_pictures(page)
     from_a_number_to_its_receipts_to_a_run(page)
     visit(page, CHOSEN)
     leaving_methods_out(page)

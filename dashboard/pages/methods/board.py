@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 
 from headscope.analysis.statistics.intervals import FEWEST, wilson
 from headscope.dashboard import links
-from headscope.dashboard.cards import Children, Download, copyable, download_menu, empty_box, icon
+from headscope.dashboard.cards import PICTURES, Children, Download, copyable, download_menu, empty_box, icon
 from headscope.dashboard.numbers import interval, plain, signed
 from headscope.dashboard.pages.methods import gains, unsure
 from headscope.dashboard.pages.methods.failed import failed
@@ -72,9 +72,10 @@ def board(
     ]  # fmt: skip
 
 
-def csv_menu(*entries: tuple[str, str, MethodsQuery]) -> Component | None:
-    """A card's download menu: label, table's name, state."""
-    return download_menu([Download(label, href=links.methods_file(name, query)) for label, name, query in entries])
+def csv_menu(*entries: tuple[str, str, MethodsQuery], pictured: str = "") -> Component | None:
+    """A card's download menu: label, table's name, state. pictured: the card that is offered as a picture, too."""
+    files = [Download(label, href=links.methods_file(name, query)) for label, name, query in entries]
+    return download_menu([*files, *(PICTURES if pictured else ())], pictured)
 
 
 def nothing(query: MethodsQuery) -> Component:

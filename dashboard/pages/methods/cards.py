@@ -61,7 +61,8 @@ def show_board(services: Services, _comparisons: Comparisons, query: MethodsQuer
         return body, None
     by = switch("by", query, [("method", "by method"), ("set", "by prompt set")], "Rows")
     return body, [by, csv_menu(("Leaderboard, CSV", "leaderboard", query),
-                               ("Every receipt, CSV", "receipts", replace(query, method="")))]  # fmt: skip
+                               ("Every receipt, CSV", "receipts", replace(query, method="")),
+                               pictured="methods-board")]  # fmt: skip
 
 
 def show_receipts(services: Services, _comparisons: Comparisons, query: MethodsQuery) -> tuple[Children, Children]:
@@ -93,7 +94,7 @@ def show_matrix(services: Services, comparisons: Comparisons, query: MethodsQuer
     body = matrix(query, comparison, sql.scores(query, ids_sql(services.store, query)))
     if len(comparison.methods) < 2:
         return body, None
-    return body, [measures(query), csv_menu(("Agreement, CSV", "agreement", query))]
+    return body, [measures(query), csv_menu(("Agreement, CSV", "agreement", query), pictured="methods-matrix")]
 
 
 def show_disputes(services: Services, comparisons: Comparisons, query: MethodsQuery) -> tuple[Children, Children]:

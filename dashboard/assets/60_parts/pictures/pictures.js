@@ -38,19 +38,25 @@
     return found;
   }
 
+  /** Where a line begins, and how long it is: one that runs upwards or downwards is turned about its middle. */
+  function placed(r, style, at) {
+    const { x, y } = at(r), middle = { x: x + r.width / 2, y: y + r.height / 2 };
+    if (!/^vertical/.test(style.writingMode)) return { x, y: middle.y, textLength: r.width };
+    const upwards = style.transform.startsWith("matrix(-1");
+    const turned = `rotate(${upwards ? -90 : 90} ${middle.x} ${middle.y})`;
+    return { x: middle.x - r.height / 2, y: middle.y, textLength: r.height, transform: turned };
+  }
+
   /** Text keeps the width it has on screen, whatever font the picture is opened with. */
   function text(out, node, style, at) {
     for (const [line, r] of lines(node)) {
       if (!line.trim() || !r.width) continue;
-      const { x, y } = at(r);
       out.append(
         svg("text", {
-          x,
-          y: y + r.height / 2,
+          ...placed(r, style, at),
           "dominant-baseline": "central",
           fill: style.color,
           style: "white-space: pre",
-          textLength: r.width,
           lengthAdjust: "spacingAndGlyphs",
           "font-family": style.fontFamily,
           "font-size": style.fontSize,
@@ -121,6 +127,10 @@
     return undefined;
   }
 
+  /** Which runs the page is about, where the card itself does not say. */
+  const scope = () => [...document.querySelectorAll(".hs-scope :is(summary, .hs-chip)")]
+    .map((part) => part.textContent.replace(/\s+/g, " ").trim()).join(" · ");
+
   function toSvg(card) {
     card.classList.add("hs-picturing");
     const body = card.querySelector(".hs-card-body"),
@@ -147,7 +157,7 @@
         fill: hs.color.variable("--hs-ink-3"),
         "font-family": look.fontFamily,
         "font-size": "11.5px",
-        text: printable(card.dataset.caption || ""),
+        text: printable(card.dataset.caption || scope()),
       }),
     ]);
     walk(out, body, at);

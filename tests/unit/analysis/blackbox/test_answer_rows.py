@@ -108,6 +108,12 @@ def test_the_boundary_of_what_a_model_knows() -> None:
     assert area.low < greater < area.high
     difference = rows[f"{start}log-probability, unanswerable minus answerable"]
     assert difference.value == pytest.approx(float((sure["unanswerable"] - sure["answerable"]).mean()))
+    for group, values in sure.items():
+        mean = rows[f"{start}log-probability of the answer, {group}"]
+        low, high = stats.t.interval(0.95, 19, values.mean(), stats.sem(values))
+        assert mean.value == pytest.approx(float(values.mean()))
+        assert low - 0.3 < mean.low <= low + 1e-9  # about its mean, not between 0 and 1
+        assert min(high, 0.0) - 1e-9 <= mean.high <= 0.0
 
 
 def test_without_probabilities_only_wordings_are_told_and_few_have_no_interval() -> None:
