@@ -43,8 +43,16 @@ MEANS = {
     "sufficiency": C.sufficiency,
     "shapley_tau": C.shapley_tau,
 }
-SPREADS = {"error": C.error, "sensitivity": C.sensitivity, "seconds": A.seconds, "peak_bytes": A.peak_bytes}
 Column = sa.ColumnElement[Any]
+
+
+def _of_scores(column: Column) -> Column:
+    """What scores took: an attempt that ended in an error took next to nothing."""
+    return sa.case((A.error.is_(None), column))
+
+
+SPREADS = {"error": C.error, "sensitivity": C.sensitivity, "seconds": _of_scores(A.seconds),
+           "peak_bytes": _of_scores(A.peak_bytes)}  # fmt: skip
 Key = tuple[str, str | None]
 
 

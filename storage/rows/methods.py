@@ -26,8 +26,8 @@ class MethodStats:
     n_receipts: whose removal test was measured; comprehensiveness, sufficiency: their means (nats), over_random and, of
     the n_recency that have it, over_recency: means of the gain minus that of random orders and of "last first".
     n_shapley: compared with exact Shapley values, n_top1 with the same highest-ranked unit.
-    error, sensitivity: medians, over n_error and n_sensitivity. seconds, peak_bytes: medians per prompt, with the 10th
-    and 90th percentile. models: whose attributions these are.
+    error, sensitivity: medians, over n_error and n_sensitivity. seconds, peak_bytes: medians per prompt that has
+    scores, with the 10th and 90th percentile. models: whose attributions these are.
     """
 
     method: str

@@ -49,7 +49,8 @@ def evidence(index: int) -> tuple[Attribution, ...]:
                 outcome=Outcome(index != 0)),
         replace(make_attribution("head_ablation", rng.random((2, 3))), axes=("layer", "head")),
         replace(wide, axes=("layer", "head", "position")),
-        make_attribution("lrp", np.empty(0) if odd else np.ones(6), error="no such layers" if odd else None),
+        replace(make_attribution("lrp", np.empty(0) if odd else np.ones(6), error="no such layers" if odd else None),
+                seconds=0.0 if odd else 4.0, peak_bytes=0 if odd else 4096),
     )  # fmt: skip
 
 
@@ -95,6 +96,8 @@ class TestEvidence:
         other = found["input_x_gradient"]
         assert (other.error, other.n_error, other.sensitivity, other.n_sensitivity) == (None, 0, 2.5, 4)
         assert (other.signed, other.peak_bytes, other.n_better) == (True, None, 0)
+        some = found["lrp"]  # what failed took no time to speak of
+        assert (some.n, some.n_failed, some.seconds, some.seconds_low, some.peak_low) == (5, 2, 4.0, 4.0, 4096)
 
     def test_gains_are_added_up_with_pairs_kept_together(self, store: Store) -> None:
         """Every prompt of `make_prompt` is one side of the pair "pair"; the two prompt sets have other pairs."""

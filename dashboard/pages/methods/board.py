@@ -66,7 +66,7 @@ def board(
             "Top-1 as Shapley: the highest-ranked token is that of the exact Shapley values, where they could be "
             "computed. Error (convergence or conservation, as a share of the explained change), sensitivity to "
             "embedding noise, time and peak memory (the most over what the process held before) are medians, the last "
-            "two with their 10th and 90th percentile."
+            "two over prompts with scores and with their 10th and 90th percentile."
         ),
         sql_box(statement),
     ]  # fmt: skip
