@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import dash_bootstrap_components as dbc
 from dash import dcc, html
@@ -88,12 +89,16 @@ def pair_list(pairs: Sequence[tuple[RunRow, RunRow]], why: Offences) -> Children
 
 
 def _pair_row(clean: RunRow, corrupted: RunRow, why: Offences) -> html.Tr:
+    """Two lines of each text: some are hundreds of tokens long."""
     theirs = prompt(why, corrupted.id)
     either = prompt(why, clean.id) or theirs
+    look: dict[str, Any] = {"className": "hs-clamp"}
+    link = dcc.Link(clean.text, href=_pair_href(clean, corrupted), title=None if either else clean.text, **look)
+    other = html.Span(corrupted.text, title=None if theirs else corrupted.text, **look)
     return html.Tr(
         [
-            html.Td(covered(dcc.Link(clean.text, href=_pair_href(clean, corrupted)), clean.text, either)),
-            html.Td(covered(corrupted.text, corrupted.text, theirs)),
+            html.Td(covered(link, clean.text, either)),
+            html.Td(covered(other, corrupted.text, theirs)),
             html.Td(covered(visible(clean.target), clean.target or "", either)),
             html.Td(clean.model, className="hs-patching-model"),
         ]
