@@ -6,6 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from headscope.dashboard.pages.compare.query import CompareQuery
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Offences, RunDetail
 
+K, V = TypeVar("K"), TypeVar("V")
 KEPT_SECONDS = 5.0
 KEPT_PAIRS = 64
 
@@ -54,7 +56,7 @@ class RecentRuns:
         waits for them."""
         with self._lock:
             now = time.monotonic()
-            self._kept = {key: item for key, item in self._kept.items() if now - item[0] < KEPT_SECONDS}
+            self._kept = _fresh(self._kept, now)
             lacking = [run_id for run_id in run_ids if run_id not in self._kept]
             found = self.store.details(lacking, evidence=False) if lacking else ()
             self._kept |= {run.row.id: (now, run) for run in found}
@@ -65,7 +67,7 @@ class RecentRuns:
         ids = tuple(id_ for id_ in (query.a, query.b, *query.further) if id_)
         with self._lock:
             now = time.monotonic()
-            self._offences = {key: item for key, item in self._offences.items() if now - item[0] < KEPT_SECONDS}
+            self._offences = _fresh(self._offences, now)
             if ids not in self._offences:
                 self._offences[ids] = (now, self.store.offensive(ids))
             return self._offences[ids][1]
@@ -92,3 +94,7 @@ class RecentRuns:
             while len(self._changes) > KEPT_PAIRS:
                 self._changes.popitem(last=False)
             return self._changes[key]
+
+
+def _fresh(kept: dict[K, tuple[float, V]], now: float) -> dict[K, tuple[float, V]]:
+    return {key: item for key, item in kept.items() if now - item[0] < KEPT_SECONDS}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import dash_bootstrap_components as dbc
 from dash import dcc, html
@@ -92,9 +91,9 @@ def _pair_row(clean: RunRow, corrupted: RunRow, why: Offences) -> html.Tr:
     """Two lines of each text: some are hundreds of tokens long."""
     theirs = prompt(why, corrupted.id)
     either = prompt(why, clean.id) or theirs
-    look: dict[str, Any] = {"className": "hs-clamp"}
-    link = dcc.Link(clean.text, href=_pair_href(clean, corrupted), title=None if either else clean.text, **look)
-    other = html.Span(corrupted.text, title=None if theirs else corrupted.text, **look)
+    titles = None if either else clean.text, None if theirs else corrupted.text
+    link = dcc.Link(clean.text, href=_pair_href(clean, corrupted), title=titles[0], className="hs-clamp")
+    other = html.Span(corrupted.text, title=titles[1], className="hs-clamp")
     return html.Tr(
         [
             html.Td(covered(link, clean.text, either)),

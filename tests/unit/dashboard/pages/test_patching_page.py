@@ -17,6 +17,7 @@ from headscope.dashboard.pages.patching import cards as patching
 from headscope.dashboard.pages.patching.query import PatchingQuery
 from headscope.dashboard.pages.patching.view import candidates, facts, pair_list
 from headscope.dashboard.services import ModelListing, Services
+from headscope.storage.rows.offensive import PROMPT, Offence
 from tests.page_parts import hrefs
 
 if TYPE_CHECKING:
@@ -128,6 +129,11 @@ def test_a_pair_of_the_store_is_a_link_that_fills_the_form() -> None:
     assert asked(Row("he", " b", " c"), Row("she", " b", " c")).foil == " c"
     assert [asked(Row("he", target), Row("she", " b")).foil for target in (None, " b")] == ["", ""]
     assert "occupation_gender" in text_of(pair_list([], {}))
+    why = {"he": {PROMPT: Offence(PROMPT, "toxic", 0.9, "judge")}}
+    parts = list(pair_list([(Row("he", " b"), Row("she", " a"))], why)._traverse())  # type: ignore[list-item]
+    titles = {getattr(part, "title", None) for part in parts}
+    assert "she" in titles
+    assert "he" not in titles  # no cover lies over a title
 
 
 def test_a_cell_is_looked_at_without_computing_the_map_again(
