@@ -18,7 +18,8 @@ from headscope.dashboard.pages.compare.query import CompareQuery
 from headscope.storage.interfaces import RunReader
 from headscope.storage.rows import Offences, RunDetail
 
-K, V = TypeVar("K"), TypeVar("V")
+K = TypeVar("K")
+V = TypeVar("V")
 KEPT_SECONDS = 5.0
 KEPT_PAIRS = 64
 
