@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import os
@@ -35,6 +36,8 @@ def pytest_configure() -> None:
     answers of pages have a seed."""
     from tests import dawdle, memory
 
+    gc.disable()  # while modules are imported; pytest_collection_finish has it on again
+    atexit.register(gc.freeze)  # what ends with the process is not looked through once more
     dawdle.seeded()
     folder = None if {"TMPDIR", "PYTEST_XDIST_WORKER"} & os.environ.keys() else memory.room_for(ROOM)
     if folder is not None:
@@ -66,6 +69,7 @@ def pytest_collection_finish() -> None:
     looking through what modules of tests share at Python's own pace another twentieth."""
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(10_000, 20, 20)
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 
-import torch
-
-from headscope.analysis.classifiers.loaded import classifier
+from headscope.analysis.imports import importing
 
 MODULES = (
     "alembic.command",
@@ -26,9 +23,17 @@ MODULES = (
     "typer._adapters",
 )
 
-torch.set_num_threads(1)  # a pool of threads that is used before a fork hangs after it
-for name in MODULES:
-    importlib.import_module(name)
-classifier("minilm")
-gc.collect()
-gc.freeze()  # what is looked through for garbage after a fork is copied
+
+def _warm() -> None:
+    import torch
+
+    from headscope.analysis.classifiers.loaded import classifier
+
+    torch.set_num_threads(1)  # a pool of threads that is used before a fork hangs after it
+    for name in MODULES:
+        importlib.import_module(name)
+    classifier("minilm")
+
+
+with importing("headscope.cli"):  # what is looked through for garbage after a fork is copied
+    _warm()

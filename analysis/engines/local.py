@@ -46,7 +46,7 @@ def _context() -> multiprocessing.context.BaseContext:
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["headscope.analysis.engines.worker"])
+    context.set_forkserver_preload(["headscope.analysis.engines.ahead"])
     return context
 
 

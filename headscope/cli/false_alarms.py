@@ -24,19 +24,16 @@ def false_alarms(
     out: Annotated[Path | None, typer.Option(help="Also write the measurement to this file, as JSON.")] = None,
 ) -> None:
     """Measure how often each detector finds a failure in prompts and sentences where by construction there is none."""
-    from headscope.analysis.engines.threads import prepare_torch
-
-    prepare_torch()  # before torch is imported
-    from headscope.analysis.classifiers.loaded import classifier as loaded
-    from headscope.analysis.engines.inline import InlineEngine
+    from headscope.analysis.engines.here import inline_engine
     from headscope.cli.run_shown import Bar
     from headscope.jobs.false_alarms import measure
 
     if out is not None and not out.parent.is_dir():
         raise InputError(f"{out} cannot be written: there is no folder {out.parent}.")
-    judge = loaded(classifier)
-    with closing(InlineEngine()) as engine, Bar(Console(stderr=True)) as shown:
-        found = measure(engine, model, judge, shown)
+    with closing(inline_engine()) as engine, Bar(Console(stderr=True)) as shown:
+        from headscope.analysis.classifiers.loaded import classifier as loaded
+
+        found = measure(engine, model, loaded(classifier), shown)
     _print(found)
     if out is not None:
         try:

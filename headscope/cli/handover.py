@@ -14,8 +14,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from headscope.analysis.engines.base import AnalysisEngine, Prepared
+from headscope.analysis.engines.here import inline_engine
 from headscope.analysis.engines.local import LocalEngine
-from headscope.analysis.engines.threads import prepare_torch
 from headscope.analysis.errors import HeadscopeError, InputError
 from headscope.analysis.running.preflight import Preflight
 from headscope.analysis.types import Progress, RunStatus
@@ -132,10 +132,7 @@ class Engines:
 def _engine(workers: int) -> AnalysisEngine:
     if workers > 1:
         return LocalEngine(workers)
-    prepare_torch()
-    from headscope.analysis.engines.inline import InlineEngine
-
-    return InlineEngine()
+    return inline_engine()
 
 
 def _submit(server: Server, request: JobRequest) -> str:

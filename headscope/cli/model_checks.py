@@ -7,7 +7,7 @@ from contextlib import closing
 
 from rich.table import Table
 
-from headscope.analysis.engines.threads import prepare_torch
+from headscope.analysis.engines.here import inline_engine
 from headscope.analysis.errors import HeadscopeError
 from headscope.analysis.models import fingerprints, sources
 from headscope.analysis.types import ModelRef
@@ -35,12 +35,9 @@ def check(url: str, name: str, dtype: str, device: str) -> Certificate:
     if (server := server_of(url)) is not None:
         body = {"model": name, "dtype": dtype, "device": device}
         return certificates.from_json(server.call("POST", "/api/v1/models/check", body, SECONDS).json())
-    prepare_torch()  # before torch is imported
-    from headscope.analysis.engines.inline import InlineEngine
-
     sources.resolve(name)  # a name that is none leaves no store behind
     private.keep_to_this_user()
-    with Store.open(url) as store, closing(InlineEngine()) as engine:
+    with Store.open(url) as store, closing(inline_engine()) as engine:
         return certificates.whole_check(engine, store, ModelRef(name, dtype=dtype), device)
 
 

@@ -62,14 +62,11 @@ def _where(stack: ExitStack, url: str) -> Callable[[scoring.ScoreRequest], scori
     """A step here, or by the server that holds the file."""
     if (server := server_of(url)) is not None:
         return lambda request: scoring.Step(**server.call("POST", "/api/v1/score", asdict(request), SECONDS).json())
-    from headscope.analysis.engines.threads import prepare_torch
-
-    prepare_torch()  # before torch is imported
-    from headscope.analysis.engines.inline import InlineEngine
+    from headscope.analysis.engines.here import inline_engine
 
     private.keep_to_this_user()
     store = stack.enter_context(Store.open(url, create=False))
-    engine = stack.enter_context(closing(InlineEngine()))
+    engine = stack.enter_context(closing(inline_engine()))
     return lambda request: scoring.step(engine, store, store, request)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from headscope.analysis.classifiers.content_filter import Policy
+from headscope.analysis.imports import importing
 from headscope.cli.options import DEFAULT_STORE, FilterOption, StoreOption
 
 
@@ -35,7 +36,8 @@ def serve(
     threads: Annotated[int, typer.Option(min=2, max=64, help="Requests served at once.")] = 8,
 ) -> None:
     """Open the dashboard. Ctrl-C stops it; a job it is running stops after its current batch and can be resumed."""
-    from headscope.dashboard import server
+    with importing("headscope.dashboard.server"):
+        from headscope.dashboard import server
     from headscope.dashboard.settings import Settings
 
     token, names = server.read_token(token_file), tuple(allowed_host or ())

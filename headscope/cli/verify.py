@@ -34,11 +34,11 @@ def verify(
 
     Nothing is written. Exit status 3 when something differs beyond rounding, or nothing could be computed again.
     """
-    from headscope.analysis.engines.inline import InlineEngine
+    from headscope.analysis.engines.here import inline_engine
     from headscope.jobs.verified_runs import verify as verified
     from headscope.storage.repository import Store
 
-    with Store.open(store, create=False) as opened, closing(InlineEngine()) as engine:
+    with Store.open(store, create=False) as opened, closing(inline_engine()) as engine:
         same = _report(verified(engine, opened, _runs(opened, what)))
     if not same:
         sys.exit(DIFFERS)
