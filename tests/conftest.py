@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 from _pytest.terminal import TerminalReporter
@@ -158,6 +159,16 @@ def duckdb_files(tmp_path_factory: pytest.TempPathFactory) -> DuckDBFiles:
     from tests.databases import DuckDBFiles
 
     return DuckDBFiles(tmp_path_factory.mktemp("duckdb"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_each() -> Iterator[None]:
+    """Test processes share the cores: a DuckDB of theirs has one thread, for handing a few rows to another is a tenth
+    of what tests of pages take. Commands in processes of their own have all."""
+    from headscope.storage import session
+
+    with mock.patch.object(session, "_cores", return_value=1):
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

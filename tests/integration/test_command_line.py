@@ -42,7 +42,9 @@ def many(tmp_path: Path) -> Path:
 
 HELD = """
 import sys
-from headscope.analysis.engines.inline import InlineEngine
+from headscope.analysis.imports import importing
+with importing("headscope.analysis.engines.inline"):
+    from headscope.analysis.engines.inline import InlineEngine
 compute, begun = InlineEngine.run_batch, []
 def held(self, spec, prompts, on_beat=None):
     begun.append(prompts)
@@ -51,7 +53,7 @@ def held(self, spec, prompts, on_beat=None):
         sys.stdin.readline()
     return compute(self, spec, prompts, on_beat)
 InlineEngine.run_batch = held
-from headscope.cli import main
+from headscope.__main__ import main
 main()
 """
 

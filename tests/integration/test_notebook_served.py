@@ -9,10 +9,11 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -161,14 +162,28 @@ def test_every_method_is_asked() -> None:
     assert {name.split()[0] for name in READ} == methods_of(RunReader)
 
 
+@pytest.fixture(scope="module")
+def books(held: tuple[str, str, str]) -> Iterator[dict[str, tuple[OpenStore, OpenStore]]]:
+    """For each kind of frame the store through its server, and the copy."""
+    frames: tuple[Literal["pandas"], Literal["arrow"]] = ("pandas", "arrow")
+    with ExitStack() as stack:
+        yield {
+            frame: (
+                stack.enter_context(headscope.open(held[0], frame=frame)),
+                stack.enter_context(headscope.open(held[1], frame=frame)),
+            )
+            for frame in frames
+        }
+
+
 @pytest.mark.parametrize("name", ASKED)
-def test_the_same_frame_either_way(held: tuple[str, str, str], name: str) -> None:
-    path, copy, run_id = held
-    for frame in ("pandas", "arrow"):
-        with headscope.open(path, frame=frame) as over, headscope.open(copy, frame=frame) as direct:
-            assert over._server is not None
-            assert direct._server is None
-            mine, its = ASKED[name](over, run_id), ASKED[name](direct, run_id)
+def test_the_same_frame_either_way(
+    held: tuple[str, str, str], books: dict[str, tuple[OpenStore, OpenStore]], name: str
+) -> None:
+    for over, direct in books.values():
+        assert over._server is not None
+        assert direct._server is None
+        mine, its = ASKED[name](over, held[2]), ASKED[name](direct, held[2])
         assert type(mine) is type(its)
         if isinstance(its, pd.DataFrame):
             pd.testing.assert_frame_equal(mine, its)
@@ -180,10 +195,11 @@ def test_the_same_frame_either_way(held: tuple[str, str, str], name: str) -> Non
 
 
 @pytest.mark.parametrize("name", READ)
-def test_what_pages_read_is_the_same_either_way(held: tuple[str, str, str], name: str) -> None:
-    path, copy, run_id = held
-    with headscope.open(path) as over, headscope.open(copy) as direct, np.printoptions(threshold=sys.maxsize):
-        mine, its = (repr(READ[name](book.reader, run_id)) for book in (over, direct))
+def test_what_pages_read_is_the_same_either_way(
+    held: tuple[str, str, str], books: dict[str, tuple[OpenStore, OpenStore]], name: str
+) -> None:
+    with np.printoptions(threshold=sys.maxsize):
+        mine, its = (repr(READ[name](book.reader, held[2])) for book in books["pandas"])
     assert mine == its
 
 
@@ -198,18 +214,17 @@ def test_the_frames_hold_something(held: tuple[str, str, str]) -> None:
         assert book.attention(run_id).shape == (4, 3, 3, 3)
 
 
-def test_what_is_drawn_is_the_same_either_way(held: tuple[str, str, str]) -> None:
+def test_what_is_drawn_is_the_same_either_way(
+    held: tuple[str, str, str], books: dict[str, tuple[OpenStore, OpenStore]]
+) -> None:
     """A whole run through a server is what the store itself reads, but for its model's certificate."""
-    path, copy, run_id = held
-    with Store.open(copy) as store:
-        expected = repr(replace(store.run(run_id), certificate=None))
-    drawn = []
-    for url in (path, copy):
-        with headscope.open(url) as book:
-            assert repr(book.detail(run_id)) == expected
-            run = book.run(run_id)
-            figures = (run.figures.surprisal(), run.figures.lens(), run.figures.attention(1, 2))
-            drawn.append([figure.to_json() for figure in (*figures, book.figures.distributions(by="group"))])
+    run_id, drawn = held[2], []
+    expected = repr(replace(books["pandas"][1].reader.run(run_id), certificate=None))
+    for book in books["pandas"]:
+        assert repr(book.detail(run_id)) == expected
+        run = book.run(run_id)
+        figures = (run.figures.surprisal(), run.figures.lens(), run.figures.attention(1, 2))
+        drawn.append([figure.to_json() for figure in (*figures, book.figures.distributions(by="group"))])
     assert drawn[0] == drawn[1]
 
 
