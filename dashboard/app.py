@@ -6,6 +6,7 @@ Nothing happens at import, nothing is global: two apps over two stores live side
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from dash.development.base_component import Component
 
 from headscope.analysis.registry.foreign import leave_out
 from headscope.dashboard import api, layout, security, sign_in, viewer
+from headscope.dashboard.bundles import serve_bundle
 from headscope.dashboard.callback_guard import UnsentError, guard_callbacks
 from headscope.dashboard.cards import error_box, extra, icon
 from headscope.dashboard.clientside import clientside
@@ -39,11 +41,12 @@ INDEX = """<!DOCTYPE html>
     <link rel="icon" type="image/svg+xml" href="HEADSCOPE_ICON">
     <script src="HEADSCOPE_BOOT"></script>
     {%css%}
+    <link rel="stylesheet" href="HEADSCOPE_STYLES">
   </head>
   <body>
     {%app_entry%}
     <noscript>Headscope needs JavaScript.</noscript>
-    <footer>{%config%}{%scripts%}{%renderer%}</footer>
+    <footer>{%config%}{%scripts%}<script src="HEADSCOPE_SCRIPTS"></script>{%renderer%}</footer>
   </body>
 </html>"""
 
@@ -56,16 +59,14 @@ def create_app(services: Services) -> Dash:
         title=settings.title,
         update_title=None,  # the title stays while a callback runs
         assets_folder=str(ASSETS),
-        assets_ignore=rf"{HEAD_SCRIPT}$|{PLOTLY}$",
+        assets_ignore=".",  # all of them: `_index` names what they are bundled into
         serve_locally=True,
         use_pages=False,
         suppress_callback_exceptions=True,
         on_error=show_error,
         enable_mcp=False,
     )
-    app.index_string = INDEX.replace("HEADSCOPE_ICON", _asset(app, "favicon.svg")).replace(
-        "HEADSCOPE_BOOT", _asset(app, HEAD_SCRIPT)
-    )
+    app.index_string = _index(app)
     app.server.secret_key = settings.secret_key or secrets.token_hex(32)
     app.server.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     viewer.register(app.server)
@@ -95,6 +96,16 @@ def register_pages(app: Dash, services: Services) -> list[PageModule]:
         else:
             kept.append(module)
     return kept
+
+
+def _index(app: Dash) -> str:
+    """The document of every page, with the addresses of the program's own files."""
+    prefix = f"/{app.config.assets_url_path}/"
+    scripts, styles = (
+        serve_bundle(app.server, ASSETS, prefix, kind, without=(HEAD_SCRIPT, PLOTLY)) for kind in (".js", ".css")
+    )
+    named = {"ICON": _asset(app, "favicon.svg"), "BOOT": _asset(app, HEAD_SCRIPT), "STYLES": styles, "SCRIPTS": scripts}
+    return re.sub(r"HEADSCOPE_([A-Z]+)", lambda found: named[found[1]], INDEX)
 
 
 def _asset(app: Dash, name: str) -> str:

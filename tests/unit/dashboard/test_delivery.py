@@ -6,11 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from plotly.offline import get_plotlyjs_version
 
 from headscope.dashboard import figures
-from headscope.dashboard.app import create_app
+from headscope.dashboard.app import ASSETS, HEAD_SCRIPT, create_app
+from headscope.dashboard.bundles import serve_bundle
+from headscope.dashboard.delivery import PLOTLY
 from headscope.dashboard.pages import load_pages
 from headscope.dashboard.services import Services
 from headscope.storage.repository import Store
@@ -32,12 +35,45 @@ def addresses(page: str) -> list[str]:
 
 def test_everything_a_page_loads_is_compressed_and_kept(client: FlaskClient) -> None:
     found = addresses(client.get("/runs").text)
-    assert len(found) > 40
+    assert 10 < len(found) < 25
     for address in found:
         answer = client.get(address, headers=ENCODED)
         assert answer.status_code == 200
         assert "max-age=31536000" in answer.headers["Cache-Control"], address
         assert len(answer.data) < 600 or answer.headers.get("Content-Encoding") in {"br", "gzip"}, address
+
+
+def test_the_programs_own_files_are_two_with_everything_in_them(client: FlaskClient) -> None:
+    """In the order of their paths, as style sheets need it; what a style names by where it lies is found."""
+    ours = [address for address in addresses(client.get("/").text) if "/assets/all." in address]
+    for kind, address in zip((".css", ".js"), ours, strict=True):
+        content = client.get(address).text
+        paths = sorted(path for path in ASSETS.rglob(f"*{kind}") if path.name not in {HEAD_SCRIPT, PLOTLY})
+        assert len(paths) > 20
+        assert re.findall(r"^/\* (\S+\.(?:css|js)) \*/$", content, re.M) == [str(path.relative_to(ASSETS)) for path in paths]
+        assert len(content) >= sum(len(path.read_text()) for path in paths)
+    named = re.findall(r"""url\(["']?(?!["']?data:)([^"')]+)""", client.get(ours[0]).text)
+    assert len(named) > 4
+    assert [client.get(address).status_code for address in named] == [200] * len(named)
+
+
+def test_an_address_changes_with_what_it_names(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "one.css").write_text("p { background: url('../b.svg#x') } q { mask: url(#m) }")
+    (tmp_path / "left_out.css").write_text("b {}")
+    (tmp_path / "script.js").write_text("f()  // ends")
+    found = []
+    for kind in (".css", ".css", ".js"):
+        server = Flask("test")
+        found.append(serve_bundle(server, tmp_path, "/there/", kind, without=("left_out.css",)))
+        answer = server.test_client().get(found[-1])
+        found.append(answer.text)
+        (tmp_path / "a" / "two.css").write_text("c {}")
+    assert found[1] == '/* a/one.css */\np { background: url("/there/b.svg#x") } q { mask: url(#m) }'
+    assert found[3] == found[1] + "\n/* a/two.css */\nc {}"
+    assert found[0] != found[2]
+    assert found[5] == "/* script.js */\nf()  // ends\n;"
+    assert answer.mimetype == "text/javascript"
 
 
 def test_what_has_no_version_in_its_address_is_asked_for_again(client: FlaskClient) -> None:
