@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from typing import Any
 from uuid import UUID
 
@@ -25,8 +26,9 @@ def rows(connection: Connection, query: sa.Select[Any], at_once: int) -> Iterato
     if connection.dialect.name == "duckdb":
         read = {column.name: as_text for column in query.selected_columns for kind, as_text in AS_TEXT.items()
                 if isinstance(column.type, kind)}  # fmt: skip
-        for batch in executed(connection, query).fetch_record_batch(at_once):
-            yield _of_batch(batch, read)
+        with closing(executed(connection, query)) as cursor:  # else the next statement looks for rows that are left
+            for batch in cursor.fetch_record_batch(at_once):
+                yield _of_batch(batch, read)
         return
     from headscope.storage.sql.postgres_arrays import LOADERS  # psycopg comes with PostgreSQL's extra only
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pytest
 import sqlalchemy as sa
 
 from headscope.storage import session
@@ -48,3 +51,25 @@ class TestArrays(OnEachDatabase):
         with session.writing(filled.store.engine) as connection:
             TABLE.create(connection)
             assert [row for part in arrays.rows(connection, sa.select(TABLE), 5) for row in part] == []
+
+    def test_the_next_statement_runs_whoever_still_holds_the_cursor(
+        self, filled: Filled, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A traceback or a profiler may; and a reader may stop in the middle."""
+        held: list[Any] = []
+        executed = arrays.executed
+
+        def kept(*arguments: Any, **named: Any) -> Any:
+            held.append(executed(*arguments, **named))
+            return held[-1]
+
+        monkeypatch.setattr(arrays, "executed", kept)
+        query = sa.select(sa.literal(1).label("n")).union_all(*(sa.select(sa.literal(n)) for n in range(2, 9)))
+        with session.writing(filled.store.engine) as connection:
+            for _ in range(2):
+                assert sorted(row["n"] for part in arrays.rows(connection, query, 3) for row in part) == [*range(1, 9)]
+                begun = arrays.rows(connection, query, 3)
+                assert len(next(begun)) == 3
+                begun.close()
+                assert connection.execute(sa.text("SELECT 5")).scalar() == 5
+        assert len(held) == 4

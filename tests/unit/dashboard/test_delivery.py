@@ -50,7 +50,9 @@ def test_the_programs_own_files_are_two_with_everything_in_them(client: FlaskCli
         content = client.get(address).text
         paths = sorted(path for path in ASSETS.rglob(f"*{kind}") if path.name not in {HEAD_SCRIPT, PLOTLY})
         assert len(paths) > 20
-        assert re.findall(r"^/\* (\S+\.(?:css|js)) \*/$", content, re.M) == [str(path.relative_to(ASSETS)) for path in paths]
+        assert re.findall(r"^/\* (\S+\.(?:css|js)) \*/$", content, re.M) == [
+            str(path.relative_to(ASSETS)) for path in paths
+        ]
         assert len(content) >= sum(len(path.read_text()) for path in paths)
     named = re.findall(r"""url\(["']?(?!["']?data:)([^"')]+)""", client.get(ours[0]).text)
     assert len(named) > 4
