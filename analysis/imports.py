@@ -20,9 +20,11 @@ def importing(name: str) -> Iterator[None]:
     if name in sys.modules:
         yield
         return
+    looked_through = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        gc.enable()
+        if looked_through:
+            gc.enable()

@@ -25,6 +25,10 @@ try:
         raise ValueError
 except ValueError:
     told.append((gc.isenabled(), gc.get_freeze_count()))
+gc.disable()
+with importing("headscope.nothing"):
+    pass
+told.append(gc.isenabled())
 print(json.dumps(told))
 """
 
@@ -34,8 +38,9 @@ def test_garbage_is_looked_for_again_afterwards_but_not_in_what_came() -> None:
     done = subprocess.run(
         [sys.executable, "-c", CODE], capture_output=True, text=True, check=True, cwd=ROOT, timeout=GUARD
     )
-    during, after, failed = json.loads(done.stdout)
+    during, after, failed, enabled_by_us = json.loads(done.stdout)
     assert during == [False, 0]
+    assert not enabled_by_us
     for enabled, frozen in (after, failed):
         assert enabled
         assert frozen > 1000
