@@ -13,9 +13,9 @@ def importing(name: str) -> Iterator[None]:
     """While the module `name` and all it brings are imported; nothing where it is there already.
 
     What modules hold stays until the process ends, a million objects for torch and transformers. Looking through them
-    time and again while they come, and once more at the end, was a third of what `headscope run` took with two short
-    prompts and a tiny model (6.0 s, now 4.0). Only for processes of our own: what a caller has made by then is not
-    looked through again either.
+    time and again while they come, and once more at the end, was a third of what a short command took
+    (benchmarks/start.py). Only for processes of our own: what a caller has made by then is not looked through again
+    either.
     """
     if name in sys.modules:
         yield
