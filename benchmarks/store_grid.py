@@ -20,7 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from benchmarks.harness import summary, write_result
-from headscope.storage.read import filters
+from headscope.storage.read import filters, ordered
 from headscope.storage.repository import Store
 from headscope.storage.rows import Condition, RunFilter, Sort
 
@@ -36,7 +36,8 @@ SETS = ("facts", "agreement", "indirect-objects", "induction", "occupations", "n
 TAGS = ("geography", "science", "plural", "distractor", "short", "long", "pair", "control")
 EXPERIMENTS = 40
 KINDS = ("too_long", "empty", "target_missing")
-SORTED = ("mean_surprisal", "target_rank", "created_at", "text", "seconds", "next_token_prob", "margin")
+SORTED = (*ordered.INDEXED, "created_at")
+"""Each column that the page shows."""
 
 
 Question = Callable[[Store], Any]

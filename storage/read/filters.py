@@ -15,7 +15,7 @@ from headscope.storage.rows import RUN_COLUMNS, Condition, RunFilter, Sort
 from headscope.storage.rows.filters import PARTS
 from headscope.storage.schema import run_facets, runs
 from headscope.storage.sql import bulk
-from headscope.storage.sql.expressions import HasElement, HasText, IdBelow, InSelect, IsSpelled
+from headscope.storage.sql.expressions import HasElement, HasText, IdBelow, InSelect, IsSpelled, Sorted
 from headscope.storage.sql.folding import fold
 
 Clause = ColumnElement[bool]
@@ -96,7 +96,8 @@ def order(sort: Sequence[Sort], *, backwards: bool = False) -> list[ColumnElemen
     by_id = next((item.descending for item in sort if item.column == "id"), keys[-1][1] if keys else True)
     found: list[ColumnElement[Any]] = []
     for key, descending in keys:
-        by = sa.collate(key, "C") if isinstance(key.type, sa.String) else key
+        by: Any = key if key is runs.c.created_at else Sorted(key)
+        by = sa.collate(by, "C") if isinstance(key.type, sa.String) else by
         directed = sa.desc(by) if descending != backwards else sa.asc(by)
         found.append((directed.nulls_first() if backwards else directed.nulls_last()) if key.nullable else directed)
     found.append(sa.desc(runs.c.id) if by_id != backwards else sa.asc(runs.c.id))

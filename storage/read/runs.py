@@ -18,7 +18,7 @@ from headscope.analysis.types.certificate import CertificateKey
 from headscope.storage import schema, session
 from headscope.storage.artifacts import ArtifactFolder
 from headscope.storage.ids import parse_id
-from headscope.storage.read import certificates, counts, facets, filters, overview
+from headscope.storage.read import certificates, counts, facets, filters, ordered, overview
 from headscope.storage.read import jobs as job_rows
 from headscope.storage.read.detail import Ask, artifacts, detail, details, run_row
 from headscope.storage.read.facets import Groups
@@ -81,10 +81,17 @@ class Reader:
             limit = max(0, min(limit, total - start))
             if first is not None:
                 return RunsPage(whole_rows(connection, first), total)
+            if ordered.serves(connection, clauses, sort):
+                return RunsPage(self._ordered(connection, sort[0], total, start, limit), total)
             if start <= total // 2:
                 return RunsPage(_rows(connection, clauses, sort, start, limit), total)
             rows = _rows(connection, clauses, sort, total - start - limit, limit, backwards=True)
             return RunsPage(rows, total)
+
+    def _ordered(self, connection: Connection, sort: Sort, total: int, start: int, limit: int) -> tuple[RunRow, ...]:
+        key, version = ("without", sort.column), counts.version(connection)
+        empty = self._counts.get(key, version, lambda: ordered.without(connection, sort.column))
+        return whole_rows(connection, ordered.ids(connection, sort, (total - empty, empty), start, limit))
 
     def count(self, where: RunFilter) -> int:
         """See `RunReader.count`."""

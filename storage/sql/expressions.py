@@ -164,3 +164,18 @@ class LargestId(LeastId):
     inherit_cache = False
     postgresql = 'CAST(max(CAST({0} AS VARCHAR) COLLATE "C") AS UUID)'
     duckdb = "max({0})"
+
+
+class Sorted(Worded):
+    """A column to sort a part of the runs by. PostgreSQL must not walk the column's index for it until it has met a
+    page of those asked for: where they lie last in it, as unmeasured ones do, it looks all others up first."""
+
+    name = "sorted"
+    inherit_cache = False
+    type: Any
+    postgresql = "coalesce({0}, {0})"
+    duckdb = "{0}"
+
+    def __init__(self, column: sa.Column[Any]) -> None:
+        self.type = column.type
+        super().__init__(column)
