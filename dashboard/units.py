@@ -68,9 +68,11 @@ def probability(p: float) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """1.24 s, 12 ms."""
+    """1.24 s, 12 ms, 35 µs: little is not nothing."""
     if value is None:
         return DASH
+    if value < 0.0005:
+        return f"{1e6 * value:.0f} µs"
     return f"{1000 * value:.0f} ms" if value < 0.1 else f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
 
 

@@ -48,6 +48,7 @@ def test_long_texts_are_sampled_instead_of_waited_for(monkeypatch: pytest.Monkey
         (signed(-0.004), "0.00"), (signed(0.126), "+0.13"), (signed(-1.5), "−1.50"), (signed(None), "–"),
         (signed(float("nan")), "–"), (interval(-0.5, 0.25), "[−0.50, 0.25]"), (interval(0.1, float("nan")), ""),
         (seconds(0.0123), "12 ms"), (seconds(1.234), "1.23 s"), (seconds(61.4), "61 s"), (seconds(None), "–"),
+        (seconds(35e-6), "35 µs"), (seconds(0.0006), "1 ms"),
         (memory(None), "–"), (memory(0), "0 KiB"), (memory(300_000), "293 KiB"), (memory(2**20), "1 MiB"),
         (memory(3 * 2**29), "1.5 GiB"),
     ],
