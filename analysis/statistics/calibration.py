@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headscope.analysis.statistics.calibration_noise import held_errors, variances
-from headscope.analysis.statistics.intervals import FEWEST, expanded, of_moments, wilson
+from headscope.analysis.statistics.intervals import FEWEST, expanded, of_values, wilson
 
 Floats = NDArray[np.float64]
 BINS = 10
@@ -144,10 +144,7 @@ def _gain_interval(wrong: Floats, draws: int, seed: int) -> tuple[float, float]:
         drawn = wrong[np.sort(generator.integers(0, n, n, dtype=np.int32))]
         gains.append(drawn.mean() - (np.cumsum(drawn) / counts).mean())
     low, high = np.percentile(gains, expanded(n))
-    values = _pseudo_values(wrong)
-    sd, skewness = values.std(ddof=1), np.mean((values - values.mean()) ** 3)
-    skewness = skewness / values.std() ** 3 if sd else np.nan
-    ends = of_moments(*(np.asarray(item) for item in (n, values.mean(), sd, skewness)))
+    ends = of_values(_pseudo_values(wrong))
     return float(min(low, ends[0])), float(max(high, ends[1]))
 
 

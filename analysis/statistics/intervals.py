@@ -120,6 +120,16 @@ def of_moments(
     return _cut(np.minimum(low, mean - half), np.maximum(high, mean + half), within)
 
 
+def of_values(values: Floats) -> tuple[float, float]:
+    """`of_moments` of single values `[n]`; NaN where one is not finite."""
+    if len(values) < FEWEST or not np.isfinite(values).all():
+        return math.nan, math.nan
+    sd, skewness = values.std(ddof=1), np.mean((values - values.mean()) ** 3)
+    skewness = skewness / values.std() ** 3 if sd else np.nan
+    low, high = of_moments(*(np.asarray(item) for item in (len(values), values.mean(), sd, skewness)))
+    return float(low), float(high)
+
+
 def moments(n: NDArray[np.int64], totals: Floats, squares: Floats, cubes: Floats) -> tuple[Floats, Floats, Floats]:
     """Mean, standard deviation (n - 1) and skewness as `of_moments` takes them, from sums of values, of their squares
     and of their cubes; NaN where there are none, no skewness where values differ by as little as rounding does."""

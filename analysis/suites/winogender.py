@@ -62,7 +62,7 @@ def _correlation(gaps: Mapping[str, tuple[SuiteRun, float]]) -> list[Score]:
     if not points:
         return []
     parts = np.array([(1.0, x, y, x * x, y * y, x * y) for x, y in points])
-    return [of_sums("bls_correlation", "female - male", parts, _pearson, len(points))]
+    return [of_sums("bls_correlation", "female - male", parts, _pearson, len(points), within=(-1, 1))]
 
 
 def _pearson(sums: Floats) -> Floats:

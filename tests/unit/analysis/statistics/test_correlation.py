@@ -10,14 +10,13 @@ from scipy import stats
 
 from headscope.analysis.statistics.correlation import pearson, ranks, spearman
 
-RANDOM = np.random.default_rng(5)
-
 
 @pytest.mark.parametrize("n", [4, 30, 500])
 @pytest.mark.parametrize("ties", [False, True])
 def test_coefficients_and_intervals_are_scipys(n: int, ties: bool) -> None:
-    x = RANDOM.normal(size=n)
-    y = x + RANDOM.normal(size=n)
+    random = np.random.default_rng(5)
+    x = random.normal(size=n)
+    y = x + random.normal(size=n)
     if ties:
         x, y = np.round(x), np.round(y)
     found, asked = pearson(x, y), stats.pearsonr(x, y)
@@ -30,9 +29,10 @@ def test_coefficients_and_intervals_are_scipys(n: int, ties: bool) -> None:
 
 def test_spearmans_interval_covers_as_often_as_it_says() -> None:
     """Of a normal pair with r = .6, whose Spearman coefficient is 6 / pi * asin(.3)."""
+    random = np.random.default_rng(5)
     true, hits, tries = 6 / math.pi * math.asin(0.3), 0, 1500
     for _ in range(tries):
-        x, y = RANDOM.multivariate_normal([0, 0], [[1, 0.6], [0.6, 1]], 60).T
+        x, y = random.multivariate_normal([0, 0], [[1, 0.6], [0.6, 1]], 60).T
         found = spearman(x, y)
         hits += found.low <= true <= found.high
     assert hits / tries == pytest.approx(0.95, abs=0.02)

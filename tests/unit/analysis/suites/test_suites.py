@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from headscope.analysis.errors import UnknownNameError
+from headscope.analysis.statistics.intervals import ANYWHERE, SHARES
 from headscope.analysis.suites import SUITES, suite
-from headscope.analysis.suites.base import SuiteRun, likelihood, per_token, total
+from headscope.analysis.suites.base import Floats, SuiteRun, likelihood, per_token, total
 from headscope.analysis.suites.estimates import mean_score, of_sums
 from headscope.datasets import importers
 from tests.suite_samples import NAN, of_runs, run, scores, values
@@ -62,13 +64,48 @@ def test_a_share_of_nothing_but_ones_has_wilsons_interval() -> None:
 def test_a_function_of_sums_has_the_interval_of_the_mean_where_it_is_one() -> None:
     observed = np.random.default_rng(1).beta(2, 3, 60)
     parts = np.stack([np.ones(60), observed], axis=1)
-    found = of_sums("x", "all", parts, lambda sums: sums[..., 1] / sums[..., 0], 60)
+    found = of_sums("x", "all", parts, ratio, 60, within=SHARES)
     mean = mean_score("x", "all", observed.tolist())
     assert found.value == pytest.approx(mean.value)
     assert (found.low, found.high) == pytest.approx((mean.low, mean.high), abs=0.05)
-    together = of_sums("x", "all", parts, lambda sums: sums[..., 1] / sums[..., 0], 60, ["a", "b", "c"] * 20)
+    together = of_sums("x", "all", parts, ratio, 60, ["a", "b", "c"] * 20, within=SHARES)
     assert together.value == pytest.approx(mean.value)
     assert math.isnan(together.low)  # three groups
+
+
+def test_a_function_of_sums_has_the_interval_that_leaving_out_one_gives_where_it_is_wider() -> None:
+    """Skewed numerators and denominators; the jackknife written out, Student's interval of it by scipy."""
+    random = np.random.default_rng(7)
+    parts = np.stack([random.gamma(1.5, 1, 8), random.exponential(1, 8)], axis=1)
+    found = of_sums("x", "all", parts, ratio, 8, within=ANYWHERE)
+    whole = parts[:, 1].sum() / parts[:, 0].sum()
+    without = [np.delete(parts, i, axis=0) for i in range(8)]
+    pseudo = np.array([8 * whole - 7 * part[:, 1].sum() / part[:, 0].sum() for part in without])
+    low, high = stats.t.interval(0.95, 7, pseudo.mean(), stats.sem(pseudo))
+    assert found.low == pytest.approx(low)
+    assert found.high >= high
+    narrow = of_sums("x", "all", parts, ratio, 8, within=(whole - 0.01, whole + 0.01))
+    assert (narrow.low, narrow.high) == pytest.approx((whole - 0.01, whole + 0.01))
+
+
+def test_where_one_item_alone_makes_a_score_possible_there_is_no_interval() -> None:
+    parts = np.array([[1.0, 1.0], *[[0.0, 0.0]] * 9])
+    found = of_sums("x", "all", parts, ratio, 1, within=SHARES)
+    assert (found.value, found.n) == (1, 1)
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+
+
+def test_where_every_item_has_the_most_the_interval_is_wilsons_on_the_way_there() -> None:
+    parts = np.array([[1.0, 100.0]] * 10)
+    found = of_sums("x", "all", parts, ratio, 10, within=(0, 100))
+    assert (found.value, found.high) == (100, pytest.approx(100))
+    assert found.low == pytest.approx(100 * 10 / (10 + 1.96**2), abs=0.1)
+
+
+def ratio(sums: Floats) -> Floats:
+    found: Floats = sums[..., 1] / sums[..., 0]
+    return found
 
 
 # Bias

@@ -131,8 +131,9 @@ def test_what_heads_do_by_one_method_correlates_with_each_other_in_both_directio
 
 
 def test_spearman_is_scipys_with_ties_and_bonett_wrights_interval() -> None:
-    first = RNG.integers(0, 6, 40).astype(np.float64)
-    second = first + RNG.normal(size=40) * 3
+    random = np.random.default_rng(3)
+    first = random.integers(0, 6, 40).astype(np.float64)
+    second = first + random.normal(size=40) * 3
     second[5] = np.nan
     found = spearman(first, second)
     expected = stats.spearmanr(first, second, nan_policy="omit").statistic
@@ -179,7 +180,7 @@ def test_a_continuations_columns_are_the_prompt_and_what_followed_and_no_word_cr
 
 def test_a_continuations_scores_are_target_by_source_by_token_and_by_word() -> None:
     continuation = full().continuation
-    scores = RNG.normal(size=(2, T + 2)).astype(np.float32)
+    scores = np.random.default_rng(3).normal(size=(2, T + 2)).astype(np.float32)
     scores[0, T:] = np.nan
     scores[1, T + 1 :] = np.nan
     item = replace(
