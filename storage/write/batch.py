@@ -207,7 +207,7 @@ class Batch:
 
     def _copy_arrays(self, copies: Sequence[UUID]) -> None:
         details = schema.run_details.c
-        for name in arrays.ARRAY_TABLES:
+        for name in arrays.ARRAY_TABLES if copies else ():
             table = schema.metadata.tables[name]
             values = [details.run_id if column.name == "run_id" else column for column in table.columns]
             source = table.join(schema.run_details, details.copied_from == table.c.run_id)
