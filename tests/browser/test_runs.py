@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import FloatRect, Locator, Page, expect
+from playwright.sync_api import FloatRect, Locator, Page, Route, expect
 
 from headscope.analysis.types import Prompt
 from headscope.dashboard.services import Services
@@ -231,9 +231,22 @@ def test_what_stands_above_the_list_leaves_its_foot_in_the_window(
     assert height - 24 <= warned["y"] + warned["height"] <= height
     assert page.evaluate("() => document.documentElement.scrollHeight") == height
     visit(page, "/methods")
+    held: list[Route] = []
+
+    def hold_facets(route: Route) -> None:
+        if "runs-facets" in route.request.post_data_json["output"]:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/_dash-update-component*", hold_facets)
     visit(page, "/runs?model=model-3")
     expect(page.locator(COUNT)).to_have_text(shown(1))
     expect(page.locator("#runs-cautions .hs-warning-line")).to_have_count(0)
+    expect(page.locator("#runs-facets .hs-loading")).to_have_count(1)
+    assert height - 24 <= card.evaluate(foot) <= height  # while the facets are being counted, too
+    held.pop().continue_()
+    expect(page.locator("#runs-facets h3").first).to_be_visible()
     assert height - 24 <= card.evaluate(foot) <= height
     page.set_viewport_size({"width": width, "height": 400})  # too low for both: the page scrolls, the list stays a list
     assert card.evaluate("card => card.offsetHeight") == 300
