@@ -56,7 +56,8 @@ class TestOrdered(OnEachDatabase):
         valued.sort(key=lambda row: (key_of(getattr(row, column)), row.id), reverse=descending)
         empty = sorted((row for row in rows if row not in valued), key=lambda row: row.id, reverse=descending)
         whole = [row.id for row in (*valued, *empty)]
-        for start in range(len(whole) + 1):
+        from_an_index = store.engine.dialect.name == "postgresql"
+        for start in range(0, len(whole) + 1, 1 if from_an_index else 4):
             page = store.runs_page(RunFilter(), sort, start, 4)
             assert [row.id for row in page.rows] == whole[start : start + 4]
             assert page.total == len(whole)
@@ -64,7 +65,7 @@ class TestOrdered(OnEachDatabase):
         assert [row.id for row in filtered.rows] == whole
 
 
-def test_an_index_is_walked_and_nothing_but_long_texts_sorted(postgres_server: PostgresServer) -> None:
+def test_postgresql_walks_an_index_and_sorts_nothing_but_long_texts(postgres_server: PostgresServer) -> None:
     asked: list[tuple[str, Any]] = []
     with postgres_server.new() as url, Store.open(url) as store, store.engine.connect() as connection:
         for name in ("seqscan", "bitmapscan", "sort"):  # of a few rows they cost less
@@ -84,7 +85,7 @@ def test_an_index_is_walked_and_nothing_but_long_texts_sorted(postgres_server: P
                     assert len(re.findall(r"\bSort  ", plan)) == plan.count("expr_runs_long_"), plan
 
 
-def test_of_a_part_of_the_runs_no_index_is_walked_until_it_has_met_a_page(postgres_server: PostgresServer) -> None:
+def test_postgresql_walks_no_index_of_all_runs_until_it_has_met_a_page_of_some(postgres_server: PostgresServer) -> None:
     """Over a million runs that took 4 s where those asked for had no value of the column: they lie last in it."""
     with postgres_server.new() as url, Store.open(url) as store, store.engine.connect() as connection:
         for name in ("seqscan", "bitmapscan", "sort"):
