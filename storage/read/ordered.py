@@ -16,11 +16,11 @@ from headscope.storage.schema import runs
 
 R = runs.c
 
-NUMBERS = ("target_rank", "margin", "next_token_prob", "mean_surprisal", "n_tokens", "perplexity", "next_entropy",
-           "target_logprob", "seconds")  # fmt: skip
-TEXTS = ("status", "model", "experiment", "prompt_set", "text", "target", "next_token", "prompt_key", "foil", "pair_id",
-         "group_name", "continuation", "error_kind")  # fmt: skip
-INDEXED = (*NUMBERS, *TEXTS)
+INDEXED = (
+    *("target_rank", "margin", "next_token_prob", "mean_surprisal", "n_tokens", "perplexity", "next_entropy"),
+    *("target_logprob", "seconds", "status", "model", "experiment", "prompt_set", "text", "target", "next_token"),
+    *("prompt_key", "foil", "pair_id", "group_name", "continuation", "error_kind"),
+)
 LONGEST = 500  # bytes of a text in the index of its column
 
 
@@ -44,7 +44,7 @@ def ids(connection: Connection, sort: Sort, numbers: tuple[int, int], start: int
     come last in both directions."""
     key, (valued, empty) = R[sort.column], numbers
     arms = [[key.is_not(None), *_indexed(key)]]
-    if sort.column in TEXTS:
+    if _is_text(key):
         arms.append([_length(key) > _number(LONGEST)])
     found = _slice(connection, arms, sort, valued, range(start, min(start + limit, valued)))
     rest = range(max(start - valued, 0), min(start + limit - valued, empty))
@@ -80,11 +80,15 @@ def _directed(key: Any, run_id: Any, descending: bool) -> list[Any]:
 
 
 def _collated(key: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    return sa.collate(key, "C") if key.name in TEXTS else key
+    return sa.collate(key, "C") if _is_text(key) else key
 
 
 def _indexed(key: sa.Column[Any]) -> list[Clause]:
-    return [_length(key) <= _number(LONGEST)] if key.name in TEXTS else []
+    return [_length(key) <= _number(LONGEST)] if _is_text(key) else []
+
+
+def _is_text(key: sa.Column[Any]) -> bool:
+    return isinstance(key.type, sa.String)
 
 
 def _length(key: sa.Column[Any]) -> sa.ColumnElement[int]:

@@ -62,7 +62,8 @@ def layout(**query: str | list[str]) -> Component:
         [view.grid(Ids.GRID, state, PAGE_SIZE), html.Div(id=Ids.BOX, className="hs-runs-box")],
         className="hs-runs-frame",
     )
-    panel = html.Aside(html.Div(loading_box(150), id=Ids.FACETS), className="hs-facets", **extra(aria_label="Filters"))
+    waiting = loading_box(150)  # as high as the facets may be above the list (runs.css), which keeps its place
+    panel = html.Aside(html.Div(waiting, id=Ids.FACETS), className="hs-facets", **extra(aria_label="Filters"))
     grid_card = html.Section(
         [bar(state), html.Div(id=Ids.CHIPS, className="hs-chips"), frame],
         className="hs-card hs-runs-card",

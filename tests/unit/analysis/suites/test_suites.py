@@ -101,6 +101,19 @@ def test_where_every_item_has_the_most_the_interval_is_wilsons_on_the_way_there(
     found = of_sums("x", "all", parts, ratio, 10, within=(0, 100))
     assert (found.value, found.high) == (100, pytest.approx(100))
     assert found.low == pytest.approx(100 * 10 / (10 + 1.96**2), abs=0.1)
+    others = of_sums("x", "all", np.vstack([parts, [[0.0, 0.0]] * 90]), ratio, 10, within=(0, 100))
+    assert (others.low, others.high) == (found.low, found.high)  # what was not asked says nothing of the score
+
+
+def test_intervals_of_skewed_ratios_hold_the_truth() -> None:
+    """Numerators are exponential with mean 1, denominators gamma with mean 1.5; the bootstrap alone: 89 to 94 %."""
+    for n in (5, 10):
+        random, held = np.random.default_rng(n), 0
+        for _ in range(300):
+            parts = np.stack([random.gamma(1.5, 1, n), random.exponential(1, n)], axis=1)
+            found = of_sums("x", "all", parts, ratio, n, within=(0, math.inf))
+            held += found.low <= 1 / 1.5 <= found.high
+        assert 0.93 <= held / 300 <= 0.985
 
 
 def ratio(sums: Floats) -> Floats:
